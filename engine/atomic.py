@@ -1,0 +1,94 @@
+"""Outputs appear whole or not at all: written beside, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lunarsite.engine.errors import LunarSiteError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block succeeds.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or the disk is full. Nothing is left behind.
+    """
+    make_folder(path.parent)
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    except LunarSiteError:
+        raise
+    except Exception as error:
+        raise_if_full(error, path.parent)
+        if isinstance(error, PermissionError):
+            raise unwritable(path.parent) from error
+        raise
+    finally:
+        for leftover in (partial, partial.with_name(partial.name + ".aux.xml")):
+            leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield a hidden folder in ``parent`` that is gone afterwards."""
+    make_folder(parent)
+    folder = parent / f".scratch-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, and check that it can be written.
+
+    Raises
+    ------
+    OutputError
+        If not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise_if_full(error, folder)
+        raise unwritable(folder) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise unwritable(folder)
+
+
+def unwritable(folder: Path) -> OutputError:
+    """Return the error for a folder that cannot be written."""
+    return OutputError(f"Cannot write in {folder}", "Choose a folder that you may write in")
+
+
+def raise_if_full(error: Exception, folder: Path) -> None:
+    """Raise an `OutputError` if an error, or the disk itself, says that no space is left."""
+    text = str(error).lower()
+    full = (isinstance(error, OSError) and error.errno in FULL) or "no space left" in text
+    if not full:
+        try:
+            full = shutil.disk_usage(folder).free < 64 * 1024 and "write" in text
+        except OSError:
+            full = False
+    if full:
+        raise OutputError(
+            f"The disk of {folder} is full",
+            "Free some space or choose a folder on another disk; nothing was left half-written",
+        ) from error

@@ -1,0 +1,85 @@
+"""What the engine computes on, found by a real tensor operation and asked once."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from lunarsite.engine.context import available_cores
+from lunarsite.engine.errors import MissingDependencyError, ParameterError
+
+_CHOICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device and why it was taken.
+
+    ``kind`` is ``cpu`` or ``cuda``; ``name`` the processor or the GPU; ``reason`` one sentence.
+    """
+
+    kind: str
+    name: str
+    reason: str
+    cores: int
+    torch: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+def choose(wanted: str = "auto") -> Device:
+    """Return the device for networks; ``LUNARSITE_DEVICE`` decides where ``wanted`` is auto.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown choice.
+    MissingDependencyError
+        If CUDA is demanded and does not work.
+    """
+    asked = os.environ.get("LUNARSITE_DEVICE", "auto") if wanted == "auto" else wanted
+    if asked not in _CHOICES:
+        raise ParameterError(f"There is no device {asked!r}", "Choose auto, cpu or cuda")
+    return _choose(asked)
+
+
+@cache
+def _choose(asked: str) -> Device:
+    cores = available_cores()
+    processor = _processor()
+    if importlib.util.find_spec("torch") is None:
+        reason = "torch is not installed: part of the engine that needs no network"
+        if asked == "cuda":
+            raise MissingDependencyError(
+                "CUDA was asked for and torch is not installed",
+                "Install the engine with its ml group, or take --device cpu",
+            )
+        return Device("cpu", processor, reason, cores, None)
+    torch = importlib.import_module("torch")
+    version = str(torch.__version__)
+    if asked == "cpu":
+        return Device("cpu", processor, "as asked", cores, version)
+    try:
+        ones = torch.ones((8, 8), device="cuda")
+        works = float((ones @ ones).sum().item()) == 512.0
+        problem = "" if works else "a product came out wrong on the GPU"
+    except (RuntimeError, AssertionError) as error:
+        problem = str(error).split("\n")[0]
+    if not problem:
+        return Device("cuda", torch.cuda.get_device_name(0), "a tensor product ran", cores, version)
+    if asked == "cuda":
+        raise MissingDependencyError(
+            f"CUDA was asked for and does not work: {problem}", "Take --device cpu or auto"
+        )
+    return Device("cpu", processor, f"no GPU: {problem}", cores, version)
+
+
+def _processor() -> str:
+    return platform.processor() or platform.machine()

@@ -1,0 +1,162 @@
+"""The body and its map: radius, coordinate systems, positions, azimuths, map scale.
+
+South polar stereographic on the sphere, scale 1 at the pole: r = 2R tan((90° + lat)/2),
+x = r sin(lon), y = r cos(lon) (Snyder 1987, Map Projections, USGS PP 1395, eq. 21-5 to 21-11 with
+the pole as centre).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyproj
+
+from lunarsite.engine.errors import CrsError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Float = NDArray[np.float64]
+
+RADIUS_M = 1_737_400.0
+"""Radius of the reference sphere (IAU 2015)."""
+
+SOUTH_POLAR = "IAU_2015:30135"
+NORTH_POLAR = "IAU_2015:30130"
+GEOGRAPHIC = "IAU_2015:30100"
+
+_REMEDY = f"Warp it to the Moon's south polar stereographic grid: gdalwarp -t_srs {SOUTH_POLAR}"
+
+
+@cache
+def south_polar_crs() -> pyproj.CRS:
+    """Return the map's coordinate system, ``IAU_2015:30135``."""
+    return pyproj.CRS.from_user_input(SOUTH_POLAR)
+
+
+def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
+    """Return map coordinates in metres.
+
+    Parameters
+    ----------
+    lon_deg, lat_deg : array_like of float64
+        Planetocentric east longitude and latitude, degrees. Any shapes that broadcast.
+
+    Returns
+    -------
+    x_m, y_m : ndarray of float64
+        South polar stereographic coordinates, metres.
+
+    Examples
+    --------
+    >>> x, y = lonlat_to_xy(90.0, -85.0)
+    >>> round(float(x)), round(float(y))
+    (151717, 0)
+    """
+    lon = np.radians(np.asarray(lon_deg, dtype=np.float64))
+    lat = np.asarray(lat_deg, dtype=np.float64)
+    r = 2.0 * RADIUS_M * np.tan(np.radians(90.0 + lat) / 2.0)
+    return r * np.sin(lon), r * np.cos(lon)
+
+
+def xy_to_lonlat(x_m: ArrayLike, y_m: ArrayLike) -> tuple[Float, Float]:
+    """Return east longitude (-180 to 180) and latitude in degrees; inverse of `lonlat_to_xy`.
+
+    Examples
+    --------
+    >>> lon, lat = xy_to_lonlat(151717.0, 0.0)
+    >>> round(float(lon), 3), round(float(lat), 3)
+    (90.0, -85.0)
+    """
+    x = np.asarray(x_m, dtype=np.float64)
+    y = np.asarray(y_m, dtype=np.float64)
+    lon = np.degrees(np.arctan2(x, y))
+    lat = np.degrees(2.0 * np.arctan(np.hypot(x, y) / (2.0 * RADIUS_M))) - 90.0
+    return lon, lat
+
+
+def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:
+    """Return map metres per metre on the ground, k = 1 + r²/(4R²) = 1/cos²(colatitude/2).
+
+    Examples
+    --------
+    >>> round(float(map_scale(*lonlat_to_xy(0.0, -80.0))), 4)
+    1.0077
+    """
+    x = np.asarray(x_m, dtype=np.float64)
+    y = np.asarray(y_m, dtype=np.float64)
+    return 1.0 + (x * x + y * y) / (4.0 * RADIUS_M**2)
+
+
+def map_azimuth_deg(azimuth_deg: ArrayLike, lon_deg: ArrayLike) -> Float:
+    """Return the azimuth on the map, clockwise from +y, of a geographic azimuth at a longitude.
+
+    North at longitude lon points along the outward radius, whose map azimuth is lon.
+    """
+    return np.mod(np.asarray(azimuth_deg, np.float64) + np.asarray(lon_deg, np.float64), 360.0)
+
+
+def angular_distance_rad(x0_m: float, y0_m: float, x_m: ArrayLike, y_m: ArrayLike) -> Float:
+    """Return the great-circle angle in radians between one map point and others."""
+    x = np.asarray(x_m, np.float64) / (2.0 * RADIUS_M)
+    y = np.asarray(y_m, np.float64) / (2.0 * RADIUS_M)
+    u, v = x0_m / (2.0 * RADIUS_M), y0_m / (2.0 * RADIUS_M)
+    chord2 = ((x - u) ** 2 + (y - v) ** 2) / ((1.0 + x * x + y * y) * (1.0 + u * u + v * v))
+    return 2.0 * np.arcsin(np.sqrt(np.minimum(chord2, 1.0)))
+
+
+def check_body(crs: pyproj.CRS, what: str) -> None:
+    """Raise if a coordinate system does not lie on the Moon.
+
+    Raises
+    ------
+    CrsError
+        Naming the coordinate system and its body's radius.
+    """
+    ellipsoid = crs.ellipsoid
+    radius = ellipsoid.semi_major_metre if ellipsoid is not None else float("nan")
+    if not abs(radius - RADIUS_M) < 2_000.0:
+        body = "the Earth" if abs(radius - 6_378_137.0) < 30_000.0 else "another body"
+        raise CrsError(
+            f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
+            f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
+            "Give lunar data; if the data are lunar and only labelled wrongly, set the label: "
+            f"gdal_edit.py -a_srs {SOUTH_POLAR}",
+        )
+
+
+def is_south_polar(crs: pyproj.CRS) -> bool:
+    """Say whether a lunar coordinate system is the south polar stereographic one used here."""
+    given = crs.to_dict() if crs.is_projected else {}
+    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 0.0
+    return (
+        given.get("proj") == "stere"
+        and given.get("lat_0") == -90
+        and given.get("lat_ts", -90) in (-90, None)
+        and given.get("lon_0", 0) == 0
+        and given.get("x_0", 0) == 0
+        and given.get("y_0", 0) == 0
+        and float(given.get("k", given.get("k_0", 1)) or 1) == 1.0
+        and unit == 1.0
+    )
+
+
+def check_south_polar(crs: pyproj.CRS, what: str) -> None:
+    """Raise if a coordinate system is not the Moon's south polar stereographic one.
+
+    Raises
+    ------
+    CrsError
+        For another body, geographic degrees, or another projection.
+    """
+    check_body(crs, what)
+    if crs.is_geographic:
+        raise CrsError(f"{what} is in degrees ({crs.name!r}), not in map metres", _REMEDY)
+    if not is_south_polar(crs):
+        raise CrsError(
+            f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
+            "metres with scale 1 at the pole",
+            _REMEDY,
+        )
