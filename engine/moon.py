@@ -7,6 +7,7 @@ the pole as centre).
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,11 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
 
 def is_south_polar(crs: pyproj.CRS) -> bool:
     """Say whether a lunar coordinate system is the south polar stereographic one used here."""
-    given = crs.to_dict() if crs.is_projected else {}
+    if not crs.is_projected:
+        return False
+    with warnings.catch_warnings():  # a PROJ string drops the datum's name, which is not asked for
+        warnings.simplefilter("ignore", UserWarning)
+        given = crs.to_dict()
     unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 0.0
     return (
         given.get("proj") == "stere"
