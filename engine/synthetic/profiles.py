@@ -1,0 +1,132 @@
+"""The shape of a crater, fresh and worn.
+
+Fresh shapes follow Pike (1977, Impact and Explosion Cratering, p. 489): simple craters are 0.196
+D^1.01 deep with rims of 0.036 D^1.014 (km), complex ones 1.044 D^0.301 deep with rims of 0.236
+D^0.399, flat floors 0.187 D^1.249 wide and a central peak. Wear is topographic diffusion (Fassett
+& Thomson 2014, JGR Planets 119, 2255): the profile solves dh/dt = κ ∇²h, so its state depends on
+τ = κt/R² alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+REACH = 4.0
+"""A crater's ejecta end this many radii from its centre."""
+
+RADII = 257
+"""Samples of a profile between the centre and `REACH`."""
+
+WEARS = 33
+"""States of wear in a table, from fresh to `WEAR_MAX`."""
+
+WEAR_MAX = 0.3
+"""The largest κt/R² kept: a simple crater is then down to a fifth of its fresh depth."""
+
+WEAR_MIN = 1e-3
+"""The freshest state: slopes at the angle of repose have settled."""
+
+SIMPLE_M = 15_000.0
+"""Diameter where simple craters give way to complex ones in highlands (Pike 1988)."""
+
+LARGEST_M = 400_000.0
+_PER_OCTAVE = 4
+_DOMAIN = 12.0
+_MODES = 480
+
+
+def fresh_depth_m(diameter_m: Float) -> Float:
+    """Return the depth from rim crest to floor of fresh craters, metres (Pike 1977).
+
+    Below 400 m craters form shallower, towards a ratio of 0.15 (Stopar et al. 2017, Icarus 298,
+    34).
+    """
+    km = np.asarray(diameter_m, np.float64) / 1000.0
+    simple = 0.196 * km**1.01
+    small = np.clip(0.5 + np.log2(np.maximum(km, 1e-6) / 0.4) / 4.0, 0.0, 1.0)
+    simple *= 0.77 + 0.23 * small
+    return 1000.0 * np.minimum(simple, 1.044 * km**0.301)
+
+
+def class_of(diameter_m: Float) -> NDArray[np.int32]:
+    """Return the row of `tables` that holds the shape of craters of these diameters."""
+    octaves = np.log2(np.asarray(diameter_m, np.float64) / SIMPLE_M)
+    rows = np.ceil(octaves * _PER_OCTAVE)
+    last = int(np.ceil(np.log2(LARGEST_M / SIMPLE_M) * _PER_OCTAVE))
+    return np.clip(rows, 0, last).astype(np.int32)
+
+
+def wear_row(wear: Float) -> Float:
+    """Return the fractional column of `tables` for states of wear κt/R²."""
+    clipped = np.clip(wear, WEAR_MIN, WEAR_MAX)
+    return np.log(clipped / WEAR_MIN) / np.log(WEAR_MAX / WEAR_MIN) * (WEARS - 1)
+
+
+@cache
+def tables() -> Float32:
+    """Return profiles by class, wear and distance, in units of the fresh depth.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes, `WEARS`, `RADII`)
+        Height above the ground around; the fresh rim-to-floor depth is 1. Zero at `REACH`.
+    """
+    last = int(class_of(np.array(LARGEST_M)))
+    diameters = SIMPLE_M * 2.0 ** (np.arange(last + 1) / _PER_OCTAVE)
+    zeros = special.jn_zeros(0, _MODES)
+    fine = (np.arange(4096) + 0.5) * (_DOMAIN / 4096)
+    # Fourier-Bessel series on a disc that is wide against the crater's reach.
+    to_modes = special.j0(np.outer(zeros, fine / _DOMAIN)) * fine * (_DOMAIN / 4096)
+    to_modes *= 2.0 / (_DOMAIN**2 * special.j1(zeros)[:, None] ** 2)
+    radius = np.linspace(0.0, REACH, RADII)
+    from_modes = special.j0(np.outer(radius / _DOMAIN, zeros))
+    wears = WEAR_MIN * (WEAR_MAX / WEAR_MIN) ** (np.arange(WEARS) / (WEARS - 1))
+    decay = np.exp(-wears[:, None] * (zeros / _DOMAIN) ** 2)
+    taper = np.clip((REACH - radius) / (0.25 * REACH), 0.0, 1.0)
+    taper = taper * taper * (3.0 - 2.0 * taper)
+    out = np.empty((last + 1, WEARS, RADII), np.float32)
+    for row, diameter in enumerate(diameters):
+        modes = to_modes @ _fresh(fine, float(diameter) / 1000.0, simple=row == 0)
+        out[row] = (decay * modes) @ from_modes.T * taper
+    out.flags.writeable = False
+    return out
+
+
+def depth_left(diameter_m: Float, wear: Float) -> Float:
+    """Return the rim-to-floor depth of worn craters as a share of the fresh depth."""
+    table = tables()
+    share = table.max(axis=2) - table.min(axis=2)
+    share /= share[:, :1]
+    rows = class_of(diameter_m)
+    at = wear_row(wear)
+    low = np.minimum(at.astype(np.int64), WEARS - 2)
+    weight = at - low
+    left: Float = (1.0 - weight) * share[rows, low] + weight * share[rows, low + 1]
+    return left
+
+
+def _fresh(radius: Float, km: float, *, simple: bool) -> Float:
+    """Return a fresh profile in units of its depth; ``radius`` in rim radii."""
+    if simple:
+        rim, floor, power = 0.19, 0.15, 1.45
+    else:
+        rim = 0.236 * km**0.399 / (1.044 * km**0.301)
+        floor, power = min(0.187 * km**1.249 / km, 0.75), 1.3
+    wall = np.clip((radius - floor) / (1.0 - floor), 0.0, 1.0)
+    inside = wall**power - (1.0 - rim)
+    if not simple:
+        peak = min(0.0006 * km**1.97 / (1.044 * km**0.301), 0.35)
+        inside += peak * np.exp(-((radius / 0.13) ** 2))
+    # Ejecta thin out with the cube of the distance (McGetchin, Settle & Head 1973).
+    outside = rim * np.maximum(radius, 1.0) ** -3.0
+    return np.where(radius <= 1.0, inside, outside)

@@ -1,0 +1,144 @@
+"""A piece of the Moon's south pole that never was: fractal ground under a crater population.
+
+The ground is noise with a power-law spectrum that levels off at long waves, as lunar highlands
+have it (Rosenburg et al. 2011, JGR 116, E02001: Hurst exponents near 0.95 at tens of metres to
+kilometres).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import fft
+
+from lunarsite.engine import moon
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.synthetic import craters as crater_room
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+
+
+def generate(
+    grid: Grid,
+    seed: int,
+    *,
+    min_diameter_m: float | None = None,
+    max_diameter_m: float = 120_000.0,
+    density: float = 0.6,
+    roll_over_m: float = 120_000.0,
+    hurst: float = 1.2,
+    slope_deg: float = 8.5,
+    mean_m: float = 300.0,
+    threads: int = 1,
+) -> tuple[Float32, pd.DataFrame]:
+    """Make terrain and the catalogue of its craters.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where. The map's scale is honoured: a crater of D metres covers kD map metres.
+    seed : int
+        The same seed gives the same bytes, whatever ``threads`` is.
+    min_diameter_m, max_diameter_m : float
+        Range of crater diameters; the least is three pixels where not given.
+    density : float
+        Share of Hartmann's saturation.
+    roll_over_m : float
+        Wavelength above which the fractal ground's power no longer grows.
+    hurst : float
+        Hurst exponent of the fractal ground.
+    slope_deg : float
+        Median slope of the fractal ground between neighbouring pixels at 100 m, degrees.
+    mean_m : float
+        Mean height of the fractal ground.
+    threads : int
+        For the Fourier transform.
+
+    Returns
+    -------
+    height_m : ndarray of float32, shape of the grid
+        Metres above the sphere; no nodata.
+    catalogue : pandas.DataFrame
+        id, lon_deg, lat_deg, diameter_m, depth_m, x_m, y_m, wear; oldest first; centres that lie
+        in the grid.
+    """
+    rng_ground, rng_craters = (
+        np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(2)
+    )
+    height_m = fractal(
+        grid, rng_ground, roll_over_m=roll_over_m, hurst=hurst, slope_deg=slope_deg, threads=threads
+    )
+    height_m += np.float32(mean_m)
+    craters = crater_room.population(
+        grid,
+        rng_craters,
+        min_diameter_m=3.0 * grid.pixel_m if min_diameter_m is None else min_diameter_m,
+        max_diameter_m=max_diameter_m,
+        density=density,
+    )
+    crater_room.stamp(height_m, grid, craters)
+    return height_m, _catalogue(craters, grid)
+
+
+def fractal(
+    grid: Grid,
+    rng: np.random.Generator,
+    *,
+    roll_over_m: float,
+    hurst: float,
+    slope_deg: float,
+    threads: int = 1,
+) -> Float32:
+    """Return Gaussian noise of zero mean with a power-law spectrum, float32 metres.
+
+    The power spectral density falls as (1 + (roll_over/wavelength)²)^-(1 + hurst). The noise is
+    made on a larger area, so that opposite edges do not match.
+    """
+    rows = fft.next_fast_len(int(grid.height * 1.2) + 8, real=False)
+    columns = fft.next_fast_len(int(grid.width * 1.2) + 8, real=True)
+    half = columns // 2 + 1
+    spectrum = np.empty((rows, half), np.complex64)
+    ky = np.fft.fftfreq(rows, grid.pixel_m)
+    kx = np.fft.rfftfreq(columns, grid.pixel_m)
+    q2 = kx * kx
+    slope_power = 0.0
+    for row in range(rows):
+        k2 = q2 + ky[row] ** 2
+        power = (1.0 + k2 * roll_over_m**2) ** (-(1.0 + hurst))
+        # Finite differences over 100 m, so that the amplitude does not depend on the pixel.
+        slope_power += 2.0 * float(np.sum(power * (2.0 - 2.0 * np.cos(2 * np.pi * kx * 100.0))))
+        noise = rng.standard_normal((2, half), dtype=np.float32)
+        spectrum[row] = (noise[0] + 1j * noise[1]) * np.sqrt(power).astype(np.float32)
+    spectrum[0, 0] = 0.0
+    # A median slope of s has per-axis slopes of s / 1.1774 rms (Rayleigh).
+    wanted = np.tan(np.radians(slope_deg)) / 1.1774
+    amplitude = wanted * 100.0 / np.sqrt(slope_power)
+    spectrum *= np.float32(amplitude * np.sqrt(0.5) * rows * columns)
+    noise = fft.irfft2(spectrum, s=(rows, columns), workers=threads, overwrite_x=True)
+    return np.ascontiguousarray(noise[: grid.height, : grid.width], dtype=np.float32)
+
+
+def _catalogue(craters: NDArray[np.void], grid: Grid) -> pd.DataFrame:
+    import pandas as pd
+
+    west, south, east, north = grid.bounds
+    x, y = craters["x_m"], craters["y_m"]
+    inside = craters[(x >= west) & (x < east) & (y > south) & (y <= north)]
+    lon, lat = moon.xy_to_lonlat(inside["x_m"], inside["y_m"])
+    return pd.DataFrame(
+        {
+            "id": np.arange(1, inside.size + 1),
+            "lon_deg": lon,
+            "lat_deg": lat,
+            "diameter_m": inside["diameter_m"],
+            "depth_m": inside["depth_m"],
+            "x_m": inside["x_m"],
+            "y_m": inside["y_m"],
+            "wear": inside["wear"],
+        }
+    )
