@@ -1,0 +1,268 @@
+"""Average illumination, Earth visibility and permanent shadow of a whole raster.
+
+For each bearing the sweep of `horizon` gives, at every pixel, the latitude south of which a body
+over that longitude is up. What Sun and Earth do at that bearing over the span of dates is put into
+a table once: the share of all time that the body shows, as a function of that threshold. A pixel
+then costs one look-up per bearing, and a day of the span costs nothing.
+
+The error of taking Sun and Earth, which stand up to 1.6° and 6.9° off the equator, in the plane of
+the great circle to the equator below them is sin(τ) times that angle in azimuth, τ being the pixel's
+angle from the pole across the line of sight: 0.28° for the Sun at 80°S, and as often to the left as
+to the right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine import horizon_kernels as kernels
+from lunarsite.engine.ephemeris import Body, visible_fraction
+from lunarsite.engine.horizon import Sweep, chunks
+from lunarsite.engine.moon import RADIUS_M
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.ephemeris import Ephemeris
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+EARTH_PARTS = ("centre", "any", "whole")
+"""When the Earth counts as visible: its centre, any part of its disc, or all of it."""
+
+_STEP_DEG = 0.01
+_TILT_DEG = 0.1
+"""Half the span over which the loss per degree of horizon is taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What a body gives at each bearing over a span of time.
+
+    ``share[bearing, node, 0]`` is the percentage of all time that the body shows where the
+    threshold's tangent is ``low + node / per_step``; ``[…, 1]`` what it loses per degree of
+    horizon. float32.
+    """
+
+    bearing_deg: Float
+    share: Float32
+    low: float
+    per_step: float
+
+    def active(self) -> NDArray[np.int64]:
+        """Return the indices of the bearings that the body ever stands at."""
+        return np.flatnonzero(self.share[:, 0, 0] > 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Pixels whose horizons are kept for the layers that need the whole time series.
+
+    ``row``, ``column``: int64, shape (points,).
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Light:
+    """The layers of a lighting run; float32, shape of the grid, NaN where nothing is known.
+
+    Parameters
+    ----------
+    illumination_pct : ndarray
+        Average visible part of the Sun's disc over the span, percent.
+    illumination_sensitivity : ndarray
+        What a horizon one degree higher all round would cost, points per degree.
+    earth_visibility_pct, earth_sensitivity : ndarray
+        The same for the Earth.
+    horizon_coverage_pct : ndarray
+        Share of bearings whose terrain is known as far as asked for.
+    psr : ndarray of bool
+        Whether no part of the Sun shows in the whole span.
+    thresholds : ndarray of int16, shape (bearings, points)
+        Horizons kept at points; decode with `decode_thresholds`.
+    """
+
+    illumination_pct: Float32
+    illumination_sensitivity: Float32
+    earth_visibility_pct: Float32
+    earth_sensitivity: Float32
+    horizon_coverage_pct: Float32
+    psr: NDArray[np.bool_]
+    thresholds: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+
+
+def sun_tables(sky: Ephemeris, azimuths: int) -> Tables:
+    """Return the Sun's tables: the visible fraction of its disc, averaged over time."""
+    return _tables(sky.sun, azimuths, part="fraction")
+
+
+def earth_tables(sky: Ephemeris, azimuths: int, part: str = "centre") -> Tables:
+    """Return the Earth's tables, for its centre, any part of its disc or the whole of it."""
+    return _tables(sky.earth, azimuths, part=part)
+
+
+def light(
+    sweep: Sweep,
+    sky: Ephemeris,
+    context: Context,
+    *,
+    azimuths: int = 360,
+    earth_part: str = "centre",
+    wanted_reach_m: float = 90_000.0,
+    points: Points | None = None,
+    scratch: kernels.Allocator = np.zeros,
+) -> Light:
+    """Return average illumination, Earth visibility and permanent shadow over a span of dates.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The terrain.
+    sky : Ephemeris
+        Sun and Earth over the span.
+    context : Context
+        Threads, progress, cancellation.
+    azimuths : int
+        Number of bearings around the circle.
+    earth_part : str
+        One of `EARTH_PARTS`.
+    wanted_reach_m : float
+        Ground distance to which terrain must be known for a bearing to count as covered.
+    points : Points, optional
+        Pixels whose horizons are kept.
+    scratch : callable
+        Makes the layers' arrays, filled with zeros.
+
+    Returns
+    -------
+    Light
+    """
+    sun, earth = sun_tables(sky, azimuths), earth_tables(sky, azimuths, earth_part)
+    shape = sweep.grid.shape
+    layers = [scratch(shape, np.float32) for _ in range(5)]
+    sunlit, sun_loss, earthlit, earth_loss, covered = layers
+    facing_earth = set(earth.active().tolist())
+    sunny = set(sun.active().tolist())
+    count = 0 if points is None else len(points.row)
+    thresholds = np.full((azimuths if count else 0, count), -32768, np.int16)
+    wanted = np.tan(wanted_reach_m / RADIUS_M)
+    for k in range(azimuths):
+        context.progress(k / azimuths, f"horizons towards {sun.bearing_deg[k]:.0f}°")
+        slopes = sweep.slopes(float(sun.bearing_deg[k]), context)
+        line = (slopes.values, slopes.base, slopes.first_offset, slopes.spacing)
+        place = (slopes.geometry, slopes.swapped)
+
+        def gather(
+            rows: tuple[int, int],
+            k: int = k,
+            line: tuple[Float32, NDArray[np.int64], float, float] = line,
+            place: tuple[Float, bool] = place,
+            reach: Float = slopes.reach,
+        ) -> None:
+            if k in sunny:
+                kernels.gather_light(
+                    *line, *place, sun.share[k], sun.low, sun.per_step, *rows, sunlit, sun_loss
+                )
+            if k in facing_earth:
+                kernels.gather_light(
+                    *line,
+                    *place,
+                    earth.share[k],
+                    earth.low,
+                    earth.per_step,
+                    *rows,
+                    earthlit,
+                    earth_loss,
+                )
+            kernels.gather_reach(
+                reach, line[2], line[3], *place, wanted, 100.0 / azimuths, *rows, covered
+            )
+
+        for _ in context.pool().map(gather, chunks(shape[0], context.threads)):
+            context.check()
+        if points is not None and count:
+            kernels.gather_points(
+                *line, *place, points.row, points.column, *threshold_scale(), thresholds[k]
+            )
+    missing = ~np.isfinite(sweep.own_height_m)
+    psr = (sunlit == 0.0) & ~missing
+    for layer in layers:
+        layer[missing] = np.nan
+    return Light(sunlit, sun_loss, earthlit, earth_loss, covered, psr, thresholds)
+
+
+def threshold_scale() -> tuple[float, float]:
+    """Return the lowest tangent that is kept for the Sun and the steps per unit of tangent."""
+    low = -np.tan(np.radians(2.5))
+    return float(low), float(65_534.0 / (-2.0 * low))
+
+
+def decode_thresholds(kept: NDArray[np.int16]) -> Float32:
+    """Return kept horizons as the Sun's threshold latitude, degrees north; NaN where unknown.
+
+    The Sun's centre is up where it stands south of it. Clipped to ±2.5°, beyond which the Sun never
+    stands.
+    """
+    low, scale = threshold_scale()
+    tangent = (kept.astype(np.float32) + np.float32(32_767.0)) / np.float32(scale) + np.float32(low)
+    out = -np.degrees(np.arctan(tangent))
+    out[kept == -32768] = np.nan
+    return np.asarray(out, dtype=np.float32)
+
+
+def _tables(body: Body, azimuths: int, *, part: str) -> Tables:
+    """Spread the body's time over bearings, shared between the two around it by nearness."""
+    bearings = np.arange(azimuths) * (360.0 / azimuths)
+    height = -body.lat_deg
+    if part != "fraction":
+        # Seen from the surface, not from the centre: lower by the parallax.
+        height = height - np.degrees(np.arcsin(RADIUS_M / body.distance_m))
+    reach = float(np.max(np.abs(height) + body.radius_deg)) + 2 * _TILT_DEG
+    count = int(2 * reach / _STEP_DEG)
+    low = -np.tan(np.radians(reach))
+    nodes = np.linspace(low, -low, count)
+    level = np.degrees(np.arctan(nodes))
+    place = np.mod(body.lon_deg, 360.0) / (360.0 / azimuths)
+    before = np.floor(place).astype(np.int64)
+    nearness = place - before
+    shown = np.zeros((azimuths, count))
+    for k in np.unique(before):
+        at = before == k
+        seen = _seen(level[None, :], height[at, None], body.radius_deg[at, None], part)
+        shown[k % azimuths] += (1.0 - nearness[at]) @ seen
+        shown[(k + 1) % azimuths] += nearness[at] @ seen
+    shown *= 100.0 / len(height)
+    width = round(_TILT_DEG / _STEP_DEG)
+    padded = np.pad(shown, ((0, 0), (width, width)), mode="edge")
+    loss = (padded[:, : -2 * width] - padded[:, 2 * width :]) / (2 * width * _STEP_DEG)
+    share = np.stack([shown, loss], axis=2)
+    return Tables(bearings, share.astype(np.float32), float(low), float((count - 1) / (-2.0 * low)))
+
+
+def _seen(level_deg: Float, height_deg: Float, radius_deg: Float, part: str) -> Float:
+    """Return what counts of a body at some height over a horizon at some level, 0 to 1."""
+    if part == "fraction":
+        return visible_fraction(level_deg, height_deg, radius_deg)
+    offset = {"centre": 0.0, "any": 1.0, "whole": -1.0}[part]
+    # The step is smeared over one node of the table, so that looking it up has no bias.
+    return np.clip((height_deg + offset * radius_deg - level_deg) / _STEP_DEG + 0.5, 0.0, 1.0)
+
+
+def local_horizons(
+    latitude_threshold_deg: Float32, bearing_deg: Float, lon_deg: float, lat_deg: float
+) -> Float:
+    """Return kept thresholds of one point as angles above its level, degrees, by bearing."""
+    tau = np.radians(90.0 + lat_deg)
+    turn = np.radians(lon_deg - bearing_deg)
+    across = np.arctan(np.tan(tau) * np.sin(turn))
+    along = np.arctan(np.tan(tau) * np.cos(turn) * np.cos(across))
+    slope = np.tan(np.radians(-latitude_threshold_deg.astype(np.float64))) * np.cos(across)
+    return np.asarray(np.degrees(np.arctan(slope) + along))
