@@ -10,21 +10,24 @@ import datetime as dt
 import difflib
 import importlib
 import math
-from collections.abc import Mapping
+import os
+import reprlib
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lunarsite.engine.context import Context
 
 Values = dict[str, Any]
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a parameter or an output is, in terms that every face can show."""
 
     RASTER = "raster"
@@ -41,9 +44,7 @@ class Kind(str, Enum):
     TEXT = "text"
 
 
-PATH_KINDS = frozenset(
-    {Kind.RASTER, Kind.VECTOR, Kind.TABLE, Kind.FILE, Kind.FOLDER, Kind.PICTURE}
-)
+PATH_KINDS = frozenset({Kind.RASTER, Kind.VECTOR, Kind.TABLE, Kind.FILE, Kind.FOLDER, Kind.PICTURE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,12 @@ class Parameter:
     def _parse_path(self, value: Any) -> str:
         if not isinstance(value, str | Path) or not str(value):
             raise self._error(value, "is not a path", f"Give the path of a {self.kind.value}")
+        try:
+            fit = b"\0" not in os.fsencode(value)
+        except UnicodeEncodeError:
+            fit = False
+        if not fit:
+            raise self._error(value, "is not a path", "Use characters that a file name may have")
         return str(value)
 
     def _parse_number(self, value: Any) -> float | int:
@@ -160,7 +167,7 @@ class Parameter:
             raise self._error(value, f"is not {kind}", f"Give {kind}")
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._error(value, f"is not {kind}", f"Give {kind}") from None
         if not math.isfinite(number):
             raise self._error(value, "is not finite", f"Give {kind}")
@@ -193,7 +200,7 @@ class Parameter:
             raise self._error(value, "is not a date", "Write it as YYYY-MM-DD") from None
 
     def _error(self, value: Any, problem: str, remedy: str) -> ParameterError:
-        return ParameterError(f"{self.flag}: {value!r} {problem}", remedy)
+        return ParameterError(f"{self.flag}: {reprlib.repr(value)} {problem}", remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,5 +343,5 @@ COMMON: tuple[Parameter, ...] = (
 def unknown_name(what: str, name: str, known: list[str]) -> ParameterError:
     """Return the error for a name nobody declared, with the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1)
-    remedy = f"Did you mean {near[0]!r}" if near else "Choose one of: " + ", ".join(sorted(known))
+    remedy = f"The nearest is {near[0]!r}" if near else "Choose one of: " + ", ".join(sorted(known))
     return ParameterError(f"There is no {what} {name!r}", remedy)

@@ -1,0 +1,58 @@
+# make demo        set up, then screen a synthetic region: look at demo/run/report.html
+# make test        set up, lint, types, the wheel, the fast tests
+# make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
+# make setup       only set up; GROUPS="dev ml" adds groups; PYTHON names the interpreter
+# make lint format lock clean
+
+GROUPS =
+BIN = .venv/bin
+UV = .tools/uv/bin/uv
+NICE = nice -n 5
+
+.PHONY: demo test test-slow bench setup setup-dev lint format lock wheel clean
+
+demo: setup
+	$(BIN)/lunarsite synthesize --out demo/dem.tif
+	$(BIN)/lunarsite screen --dem demo/dem.tif --out demo/run
+	@echo "The report is $(CURDIR)/demo/run/report.html"
+
+test: lint wheel
+	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
+
+test-slow: setup-dev
+	$(NICE) $(BIN)/python -m pytest -q -m slow
+
+bench: setup-dev
+	$(BIN)/python benchmarks/run.py
+
+setup:
+	@tools/setup core $(GROUPS)
+
+setup-dev:
+	@tools/setup core dev $(GROUPS)
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p lunarsite.engine
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: setup-dev
+	tools/check-wheel
+
+# One resolution for Python 3.11 to 3.13 on every platform; the other groups keep to core's pins.
+# xgboost asks for NCCL, which serves several GPUs and is 300 MB: only torch's own pin of it counts.
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+NO_NCCL = --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13
+lock: setup
+	$(COMPILE) $(NO_NCCL) -o requirements/core.txt
+	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt -o requirements/dev.txt
+	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt -o requirements/ml.txt
+
+clean:
+	rm -rf .venv .tools .cache build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
