@@ -342,6 +342,7 @@ COMMON: tuple[Parameter, ...] = (
 
 def unknown_name(what: str, name: str, known: list[str]) -> ParameterError:
     """Return the error for a name nobody declared, with the nearest known one."""
+    name = name[:80]  # a program may send anything
     near = difflib.get_close_matches(name, known, n=1)
     remedy = f"The nearest is {near[0]!r}" if near else "Choose one of: " + ", ".join(sorted(known))
     return ParameterError(f"There is no {what} {name!r}", remedy)
