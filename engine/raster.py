@@ -7,7 +7,8 @@ stereographic map in metres. Other rasters are refused (the elevation model) or 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,11 @@ from lunarsite.engine.atomic import raise_if_full, whole_file
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
 
     Float32 = NDArray[np.float32]
 
@@ -38,7 +41,7 @@ PLAUSIBLE_HEIGHT_M = 12_000.0
 """The Moon's heights lie between -9.2 and +10.8 km."""
 
 _BLOCK = 512
-_COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "DEFLATE", "level": 1, "bigtiff": "IF_SAFER"}
+_COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "ZSTD", "level": 1, "bigtiff": "IF_SAFER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +348,8 @@ def write_raster(
 class RasterSink:
     """A layer that is written window by window and appears whole at the end.
 
-    Use as a context manager; `write` may be called from one thread at a time.
+    Use as a context manager; `write` may be called from one thread at a time. ``threads`` is how
+    many compress it, all cores where not given.
     """
 
     def __init__(
@@ -357,6 +361,7 @@ class RasterSink:
         unit: str = "",
         nodata: float | None = None,
         tags: Mapping[str, str] | None = None,
+        threads: int | None = None,
     ) -> None:
         self.path = path
         self._grid = grid
@@ -370,7 +375,7 @@ class RasterSink:
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
             "overview_resampling": "AVERAGE" if floating else "MODE",
-            "num_threads": "ALL_CPUS",
+            "num_threads": "ALL_CPUS" if threads is None else threads,
         }
 
     def __enter__(self) -> RasterSink:
@@ -406,7 +411,9 @@ class RasterSink:
         """Write the values of a window, or of the whole layer."""
         self._target.write(values, 1, window=window)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: Any
+    ) -> None:
         if error is not None:
             self._finish(error)
             return
@@ -433,6 +440,27 @@ class RasterSink:
             self._target.close()
         except rasterio.errors.RasterioError as error:
             raise_if_full(error, self.path.parent)
+
+
+@contextmanager
+def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Sequence[RasterSink]]:
+    """Open several layers; where the block succeeds, compress them at the same time.
+
+    Averaging the overviews keeps one core busy per layer however many may compress it, so layers
+    side by side are sooner done than one after another. ``context`` gives the number of threads
+    and is told the progress of the compression alone.
+    """
+    with ExitStack() as stack:
+        for sink in sinks:
+            stack.enter_context(sink)
+        yield sinks
+        context.check()
+        stack.pop_all()
+        with ThreadPoolExecutor(context.threads, thread_name_prefix="lunarsite-write") as pool:
+            closing = [pool.submit(sink.__exit__, None, None, None) for sink in sinks]
+            for done, future in enumerate(as_completed(closing), start=1):
+                future.result()
+                context.report(done / len(sinks), "Compressing layers")
 
 
 def _checked_grid(transform: Affine, width: int, height: int, what: str) -> Grid:

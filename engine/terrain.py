@@ -1,0 +1,315 @@
+"""Slope, aspect, curvature, roughness, relief and topographic position in one reading.
+
+Map lengths are corrected by the map's scale k (`moon.map_scale`): a pixel of s map metres is s/k
+metres on the ground. Missing heights stay missing: a pixel without a height has no value in any
+layer, derivatives of 3 x 3 pixels need all nine, and windows use what they have if that is at
+least half of their pixels.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window
+
+from lunarsite.engine import raster, terrain_kernels
+from lunarsite.engine.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.raster import Grid
+
+    Float32 = NDArray[np.float32]
+
+WIDEST_PX = 255
+TILE_PX = 512
+_CACHE_BYTES = 192 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One terrain layer: its name, which is also its file's, its title and its unit."""
+
+    name: str
+    title: str
+    unit: str
+
+
+LAYERS: tuple[Layer, ...] = (
+    Layer("slope_deg", "Slope", "deg"),
+    Layer("aspect_deg", "Downhill direction, clockwise from geographic north", "deg"),
+    Layer("profile_curvature_per_km", "Curvature along the slope, convex positive", "1/km"),
+    Layer("plan_curvature_per_km", "Curvature across the slope, convex positive", "1/km"),
+    Layer("roughness_fine_m", "Roughness about the plane, narrow window", "m"),
+    Layer("roughness_medium_m", "Roughness about the plane, medium window", "m"),
+    Layer("roughness_coarse_m", "Roughness about the plane, wide window", "m"),
+    Layer("relief_m", "Highest less lowest height in the window", "m"),
+    Layer("position_index_m", "Height above the mean of the window", "m"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Odd sides of the windows, pixels.
+
+    Parameters
+    ----------
+    roughness_px : tuple of three int
+        Narrow, medium and wide.
+    relief_px, position_px : int
+        Of relief and of topographic position.
+
+    Raises
+    ------
+    ParameterError
+        If a side is even, less than 3 or more than 255, or the roughness windows do not grow.
+    """
+
+    roughness_px: tuple[int, int, int] = (3, 9, 27)
+    relief_px: int = 9
+    position_px: int = 27
+
+    def __post_init__(self) -> None:
+        for side in (*self.roughness_px, self.relief_px, self.position_px):
+            if side % 2 == 0 or not 3 <= side <= WIDEST_PX:
+                raise ParameterError(
+                    f"A window of {side} pixels is not an odd number from 3 to {WIDEST_PX}",
+                    f"Give {min(max(side + 1 - side % 2, 3), WIDEST_PX)}",
+                )
+        fine, medium, coarse = self.roughness_px
+        if not fine < medium < coarse:
+            raise ParameterError(
+                f"The roughness windows {fine}, {medium}, {coarse} do not grow",
+                "Give three different odd sides from the narrowest to the widest: 3,9,27",
+            )
+
+    @classmethod
+    def parse(cls, roughness: str, relief_px: int, position_px: int) -> Windows:
+        """Return the windows from a text like ``3,9,27`` and two numbers."""
+        try:
+            sides = tuple(int(part) for part in roughness.split(","))
+        except ValueError:
+            sides = ()
+        if len(sides) != 3:
+            raise ParameterError(
+                f"--roughness-windows-px: {roughness!r} is not three whole numbers",
+                "Write them with commas between: 3,9,27",
+            )
+        return cls(sides, relief_px, position_px)
+
+    @property
+    def halo_px(self) -> int:
+        """Pixels that a block needs around it."""
+        return max(*self.roughness_px, self.relief_px, self.position_px) // 2
+
+
+_DEFAULT = Windows()
+
+
+def derivatives(
+    height_m: Float32, grid: Grid, *, windows: Windows = _DEFAULT
+) -> dict[str, Float32]:
+    """Return all terrain layers of a whole array.
+
+    Parameters
+    ----------
+    height_m : ndarray of float32, shape of the grid
+        Metres above the sphere; NaN where missing.
+    grid : Grid
+        Where the pixels lie: gives their size, the map's scale and the direction of north.
+    windows : Windows
+        Sides of the windows.
+
+    Returns
+    -------
+    dict of ndarray of float32
+        By the names of `LAYERS`; NaN where missing.
+
+    Examples
+    --------
+    >>> grid = raster.Grid(-200.0, 200.0, 40.0, 10, 10)
+    >>> x_m = np.broadcast_to(grid.column_x_m(), grid.shape)
+    >>> layers = derivatives((0.1 * x_m).astype(np.float32), grid)
+    >>> round(float(layers["slope_deg"][4, 4]), 3)
+    5.711
+    """
+    padded = np.pad(
+        np.asarray(height_m, np.float32), windows.halo_px, constant_values=np.float32(np.nan)
+    )
+    stack = block_layers(padded, grid, windows)
+    return {layer.name: values for layer, values in zip(LAYERS, stack, strict=True)}
+
+
+def block_layers(padded_m: Float32, grid: Grid, windows: Windows) -> Float32:
+    """Return all layers of a block, float32, shape (layers, rows, columns).
+
+    ``padded_m`` holds the heights of ``grid`` and ``windows.halo_px`` more pixels on every side,
+    NaN outside the raster. Safe in any thread or process.
+    """
+    halo = windows.halo_px
+    out = np.empty((len(LAYERS), *grid.shape), np.float32)
+    x_m, y_m = grid.x_min_m + 0.5 * grid.pixel_m, grid.y_max_m - 0.5 * grid.pixel_m
+    missing = np.isnan(padded_m)
+    if missing.all():
+        out[:] = np.nan
+        return out
+    whole = not missing.any()
+    terrain_kernels.derive(padded_m, halo, x_m, y_m, grid.pixel_m, out)
+    spare = np.empty(grid.shape, np.float32)
+    spreads = {side: out[4 + n] for n, side in enumerate(windows.roughness_px)}
+    for side in sorted({*spreads, windows.position_px}):
+        position = out[8] if side == windows.position_px else spare
+        terrain_kernels.windowed(
+            padded_m, halo, side // 2, whole, spreads.get(side, spare), position
+        )
+    terrain_kernels.relief(padded_m, halo, windows.relief_px // 2, whole, out[7])
+    return out
+
+
+def write_layers(
+    dem: str | Path,
+    folder: Path,
+    *,
+    context: Context,
+    windows: Windows = _DEFAULT,
+    tags: Mapping[str, str] | None = None,
+    tile_px: int = TILE_PX,
+) -> dict[str, Any]:
+    """Write all terrain layers of an elevation model as cloud-optimised GeoTIFFs.
+
+    The model is read once, block by block with a halo; memory depends on the blocks and the
+    threads, not on the raster. The result does not depend on ``tile_px``.
+
+    Parameters
+    ----------
+    dem : path
+        Elevation model.
+    folder : Path
+        Where the files go, named after the layers.
+    context : Context
+        Progress, cancellation, executor.
+    windows : Windows
+        Sides of the windows.
+    tags : mapping, optional
+        Provenance for the files.
+    tile_px : int
+        Side of a block.
+
+    Returns
+    -------
+    dict
+        ``outputs``: paths by layer; ``valid_share``: the share of pixels with a value, by layer
+        and of ``dem`` itself.
+
+    Raises
+    ------
+    CrsError, InputError
+        For a model that `raster.read_dem` refuses too. Nothing is written then.
+    OutputError
+        If the folder cannot be written or the disk is full.
+    """
+    paths = {layer.name: folder / f"{layer.name}.tif" for layer in LAYERS}
+    with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+        source = stack.enter_context(raster.opened(dem, "The DEM"))
+        grid = raster.grid_of(source, "The DEM")
+        sinks = stack.enter_context(
+            raster.sinks_together(
+                [
+                    raster.RasterSink(
+                        paths[layer.name],
+                        grid,
+                        "float32",
+                        layer.title,
+                        layer.unit,
+                        tags=tags,
+                        threads=1,
+                    )
+                    for layer in LAYERS
+                ],
+                context.part(0.6, 1.0),
+            )
+        )
+        counts = _stream(source, grid, sinks, windows, tile_px, context.part(0.0, 0.6))
+    total = grid.width * grid.height
+    names = ("dem", *(layer.name for layer in LAYERS))
+    return {
+        "outputs": {name: str(path) for name, path in paths.items()},
+        "valid_share": {
+            name: int(n) / total for name, n in zip(names, counts.tolist(), strict=True)
+        },
+    }
+
+
+def _stream(
+    source: rasterio.DatasetReader,
+    grid: Grid,
+    sinks: Sequence[raster.RasterSink],
+    windows: Windows,
+    tile_px: int,
+    context: Context,
+) -> NDArray[np.int64]:
+    """Work through all blocks; return how many pixels have a height and a value per layer."""
+    tiles = list(grid.tiles(tile_px))
+    waiting: deque[tuple[Window, Future[Float32]]] = deque()
+    counts = np.zeros(1 + len(LAYERS), np.int64)
+    low, high = np.inf, -np.inf
+    halo = windows.halo_px
+
+    def finish_one() -> None:
+        window, future = waiting.popleft()
+        stack = future.result()
+        for n, (sink, values) in enumerate(zip(sinks, stack, strict=True)):
+            sink.write(values, window)
+            counts[n + 1] += np.count_nonzero(np.isfinite(values))
+
+    try:
+        for done, window in enumerate(tiles):
+            context.progress(done / len(tiles), "Terrain layers")
+            padded = _read_padded(source, window, halo)
+            own = padded[halo : halo + int(window.height), halo : halo + int(window.width)]
+            counts[0] += np.count_nonzero(np.isfinite(own))
+            low, high = (
+                np.fmin(low, np.fmin.reduce(own, axis=None)),
+                np.fmax(high, np.fmax.reduce(own, axis=None)),
+            )
+            waiting.append(
+                (window, context.pool().submit(block_layers, padded, grid.part(window), windows))
+            )
+            while len(waiting) > 2 * context.threads:
+                finish_one()
+        ends = np.array([[low, high]] if counts[0] else [[np.nan]], np.float32)
+        raster.check_heights(ends, grid, "The DEM")
+        while waiting:
+            finish_one()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+    context.progress(1.0, "Terrain layers")
+    return counts
+
+
+def _read_padded(source: rasterio.DatasetReader, window: Window, halo: int) -> Float32:
+    """Return a window's heights with a halo, NaN outside the raster."""
+    left, top = window.col_off - halo, window.row_off - halo
+    right, bottom = left + window.width + 2 * halo, top + window.height + 2 * halo
+    inner = Window.from_slices(
+        (max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width))
+    )
+    values = raster.read_band(source, 1, window=inner)
+    if values.shape == (bottom - top, right - left):
+        return values
+    padded = np.full((bottom - top, right - left), np.nan, np.float32)
+    row, column = max(-top, 0), max(-left, 0)
+    padded[row : row + values.shape[0], column : column + values.shape[1]] = values
+    return padded
