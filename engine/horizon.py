@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import horizon_gather as gather_kernels
 from lunarsite.engine import horizon_kernels as kernels
 from lunarsite.engine.moon import RADIUS_M
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
+
+DEFAULT_LINES_PER_PIXEL = 1.4
+"""At 1.4 the illumination of the real 200 m frame is within 1.0 points rms of a dense march."""
 
 _CHUNKS_PER_THREAD = 4
 
@@ -94,7 +98,7 @@ class Sweep:
         The area; float32 metres, NaN where unknown.
     far : sequence of Dem
         Coarser models around it. Where the fine one has gaps they fill them.
-    lines_per_pixel : int
+    lines_per_pixel : float
         Lines for each pixel across the direction of sweep.
     mast_height_m : float
         Height of the observer above the ground, metres.
@@ -107,7 +111,7 @@ class Sweep:
         dem: Dem,
         far: Sequence[Dem] = (),
         *,
-        lines_per_pixel: int = 1,
+        lines_per_pixel: float = DEFAULT_LINES_PER_PIXEL,
         mast_height_m: float = 0.0,
         scratch: kernels.Allocator = np.empty,
     ) -> None:
@@ -180,7 +184,7 @@ class Sweep:
         """
         slopes = self.slopes(bearing_deg, context)
         out = np.full(self.grid.shape, np.nan, np.float32)
-        kernels.gather_horizon(
+        gather_kernels.gather_horizon(
             slopes.values,
             slopes.base,
             slopes.first_offset,

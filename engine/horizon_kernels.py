@@ -1,4 +1,7 @@
-"""The compiled inner loops of `horizon`. Lengths are in units of the Moon's radius throughout."""
+"""Compiled loops that find horizons: the sweep and the march.
+
+Lengths are in units of the Moon's radius, but for heights, which are metres.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 _RADIUS_M = 1_737_400.0
+_PER_RADIUS = 1.0 / _RADIUS_M
 _BLOCK = 64
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
@@ -101,10 +105,11 @@ def sweep_lines(
     """
     qx, qy, nx, ny, x0, dx, y0, dy = geometry
     rows, columns = heights.shape
-    hull_x = np.empty(2 * columns + far_capacity(far_table))
+    hull_x = np.empty(4 * columns + far_capacity(far_table))
     hull_y = np.empty(hull_x.size)
     at_row = np.empty(columns)
     at_s = np.empty(columns)
+    at_inverse = np.empty(columns)
     sunward = 1 if qx * dx > 0 else -1
     for line in range(line_from, line_to):
         t = first + line * spacing
@@ -114,78 +119,156 @@ def sweep_lines(
             c = nx * x - t + t * x * x * 0.25
             root = math.sqrt(max(ny * ny - t * c, 0.0))
             y = -2.0 * c / (ny + math.copysign(root, ny))
+            s = (qx * x + qy * y) / (1.0 - (x * x + y * y) * 0.25) * cosine
             at_row[i] = (y - y0) / dy
-            at_s[i] = (qx * x + qy * y) / (1.0 - (x * x + y * y) * 0.25) * cosine
+            at_s[i] = s
+            at_inverse[i] = 1.0 / math.sqrt(1.0 + s * s)
         # The column nearest to the Sun that the line crosses inside the grid, and the last one.
-        start = columns - 1 if sunward > 0 else 0
+        i = columns - 1 if sunward > 0 else 0
         stop = -1 if sunward > 0 else columns
-        while start != stop and not (-1.0 < at_row[start] < rows):
-            start -= sunward
-        if start == stop:
+        while i != stop and not (-1.0 < at_row[i] < rows):
+            i -= sunward
+        if i == stop:
             continue
         top = -1
         known = -math.inf
         if far_table.shape[0] > 0:
             top, known = _far_profile(
-                far_heights, far_table, swapped, qx, qy, nx, ny, t, cosine, at_s[start],
-                hull_x, hull_y,
+                far_heights, far_table, swapped, qx, qy, nx, ny, t, cosine, at_s[i], hull_x, hull_y
             )
-        previous_row = math.nan
-        previous_s = 0.0
-        previous_i = start
-        i = start
+        x1, y1 = (hull_x[top], hull_y[top]) if top >= 0 else (0.0, 0.0)
+        x2, y2 = (hull_x[top - 1], hull_y[top - 1]) if top >= 1 else (0.0, 0.0)
+        before = -1  # the column before, towards the Sun; none yet
+        row_before, s_before, z_before, inverse_before = 0.0, 0.0, math.nan, 1.0
         while i != stop:
             row = at_row[i]
             if not (-1.0 < row < rows):
                 break
-            s = at_s[i]
-            j = math.floor(row)
-            if previous_row == previous_row and j != math.floor(previous_row):
-                crossed = max(j, math.floor(previous_row))
-                if 0 <= crossed < rows:
-                    part = (crossed - previous_row) / (row - previous_row)
-                    z = (1.0 - part) * heights[crossed, previous_i] + part * heights[crossed, i]
-                    if z == z:
-                        top = _push(hull_x, hull_y, top, previous_s + part * (s - previous_s), z)
+            s, inverse = at_s[i], at_inverse[i]
             inside = min(max(row, 0.0), rows - 1.0)
-            lower = min(int(inside), rows - 2)
-            part = inside - lower
-            z = (1.0 - part) * heights[lower, i] + part * heights[lower + 1, i]
+            j = min(int(inside), rows - 2)
+            z_low, z_high = float(heights[j, i]), float(heights[j + 1, i])
+            z = z_low + (inside - j) * (z_high - z_low)
+            if before >= 0:
+                # From crossing to crossing the ground is a bilinear patch: its twist tells how far
+                # the middle bulges above the chord. A middle below the chord hides nothing.
+                step = row - row_before
+                whole, whole_before = math.floor(row), math.floor(row_before)
+                rest = 1.0
+                edge = max(whole, whole_before)
+                if whole != whole_before and 0 <= edge < rows:
+                    part = (edge - row_before) / step
+                    z_edge = heights[edge, before] + part * (
+                        heights[edge, i] - heights[edge, before]
+                    )
+                    s_edge = s_before + part * (s - s_before)
+                    inverse_edge = _sharpen(
+                        inverse_before + part * (inverse - inverse_before), s_edge
+                    )
+                    k = min(max(int(whole_before), 0), rows - 2)
+                    bulge = -0.25 * part * part * step * _twist(heights, k, before, i)
+                    if bulge > 0.0:
+                        middle = 0.5 * (s_before + s_edge)
+                        top, x1, y1, x2, y2 = _push(
+                            hull_x,
+                            hull_y,
+                            top,
+                            x1,
+                            y1,
+                            x2,
+                            y2,
+                            middle,
+                            _sharpen(0.5 * (inverse_before + inverse_edge), middle),
+                            0.5 * (z_before + z_edge) + bulge,
+                        )
+                    if z_edge == z_edge:
+                        top, x1, y1, x2, y2 = _push(
+                            hull_x, hull_y, top, x1, y1, x2, y2, s_edge, inverse_edge, z_edge
+                        )
+                    s_before, z_before, inverse_before = s_edge, z_edge, inverse_edge
+                    rest = 1.0 - part
+                bulge = -0.25 * rest * rest * step * _twist(heights, j, before, i)
+                if bulge > 0.0:
+                    middle = 0.5 * (s_before + s)
+                    top, x1, y1, x2, y2 = _push(
+                        hull_x,
+                        hull_y,
+                        top,
+                        x1,
+                        y1,
+                        x2,
+                        y2,
+                        middle,
+                        _sharpen(0.5 * (inverse_before + inverse), middle),
+                        0.5 * (z_before + z) + bulge,
+                    )
             if z == z:
                 known = max(known, s)
-                inverse = 1.0 / math.sqrt(1.0 + s * s)
-                radius = 1.0 + z / _RADIUS_M
-                top = _push(hull_x, hull_y, top, s, z)
+                top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, s, inverse, z)
                 slot = line - base[i]
-                if top > 0 and 0 <= slot < values.shape[0]:
-                    px, py = (radius + mast) * s * inverse, (radius + mast) * inverse
-                    k = top - 1
-                    if mast > 0.0:
-                        k = _tangent(hull_x, hull_y, k, px, py)
-                    values[slot, i] = (hull_y[k] - py) / (hull_x[k] - px) / cosine
-                elif 0 <= slot < values.shape[0]:
-                    # Nothing ahead: the horizon is that of the sphere, level with the observer.
-                    dip = math.sqrt(max(1.0 - 1.0 / (radius + mast) ** 2, 0.0))
-                    values[slot, i] = math.tan(-math.atan(s) - (math.asin(dip) if radius + mast > 1.0 else 0.0)) / cosine
-            previous_row, previous_s, previous_i = row, s, i
+                if 0 <= slot < values.shape[0]:
+                    if top > 0 and mast == 0.0:
+                        values[slot, i] = (y2 - y1) / ((x2 - x1) * cosine)
+                    elif top > 0:
+                        y = y1 + mast * inverse
+                        x = y * s
+                        k = _tangent(hull_x, hull_y, top - 1, x, y)
+                        values[slot, i] = (hull_y[k] - y) / ((hull_x[k] - x) * cosine)
+                    else:
+                        eye = 1.0 + z * _PER_RADIUS + mast
+                        values[slot, i] = math.tan(-math.atan(s) - _dip(eye)) / cosine
+            before, row_before, s_before, z_before, inverse_before = i, row, s, z, inverse
             i -= sunward
         reach[line] = known
 
 
+@_inlined
+def _twist(heights: Float32, j: int, a: int, b: int) -> float:
+    """Return the mixed difference of the patch between columns ``a`` and ``b``, rows j and j + 1."""
+    return float(heights[j, a]) - heights[j + 1, a] - heights[j, b] + heights[j + 1, b]
+
+
+@_inlined
+def _sharpen(guess: float, s: float) -> float:
+    """Return 1/√(1 + s²) from a guess, by one step of Newton's method."""
+    return guess * (1.5 - 0.5 * (1.0 + s * s) * guess * guess)
+
+
 @_compiled
-def _push(hull_x: Float, hull_y: Float, top: int, s: float, z: float) -> int:
-    """Put a point on the upper hull of the points ahead of it; return the new top."""
-    inverse = 1.0 / math.sqrt(1.0 + s * s)
-    radius = 1.0 + z / _RADIUS_M
-    x, y = radius * s * inverse, radius * inverse
-    while top > 0 and (hull_y[top - 1] - y) * (hull_x[top] - x) >= (hull_y[top] - y) * (
-        hull_x[top - 1] - x
-    ):
+def _dip(eye: float) -> float:
+    """Return the dip of the bare sphere's horizon for an eye at that radius."""
+    return math.acos(1.0 / eye) if eye > 1.0 else 0.0
+
+
+@_inlined
+def _push(
+    hull_x: Float,
+    hull_y: Float,
+    top: int,
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    s: float,
+    inverse: float,
+    z: float,
+) -> tuple[int, float, float, float, float]:
+    """Put a point on the upper hull of the points ahead of it.
+
+    The two topmost points travel in (x1, y1) and (x2, y2), so that the comparison waits for no
+    memory. Returns the new top and the new two.
+    """
+    y = (1.0 + z * _PER_RADIUS) * inverse
+    x = y * s
+    while top > 0 and (y2 - y) * (x1 - x) >= (y1 - y) * (x2 - x):
         top -= 1
+        x1, y1 = x2, y2
+        if top > 0:
+            x2, y2 = hull_x[top - 1], hull_y[top - 1]
     top += 1
     hull_x[top] = x
     hull_y[top] = y
-    return top
+    return top, x, y, x1, y1
 
 
 @_compiled
@@ -237,6 +320,7 @@ def _far_profile(
     far = far / max(1.0 - far * far / 4.0, 0.1)
     s = far
     top = -1
+    x1 = y1 = x2 = y2 = 0.0
     known = -math.inf
     stop = s_stop / cosine
     while s > stop:
@@ -247,151 +331,13 @@ def _far_profile(
         z, level = sample(heights, table, x, y)
         if level >= 0:
             known = max(known, s * cosine)
-            top = _push(hull_x, hull_y, top, s * cosine, z)
+            ahead = s * cosine
+            inverse = 1.0 / math.sqrt(1.0 + ahead * ahead)
+            top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, ahead, inverse, z)
             s -= 0.5 * table[level, 5]
         else:
             s -= 0.5 * coarsest
     return top, known
-
-
-@_inlined
-def _between(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    column: int,
-    row: int,
-) -> tuple[float, float, float]:
-    """Return the tangent at a pixel's centre from the two lines around it, its s and its t."""
-    x, y = geometry[4] + column * geometry[5], geometry[6] + row * geometry[7]
-    grow = 1.0 / (1.0 - (x * x + y * y) * 0.25)
-    t = (geometry[2] * x + geometry[3] * y) * grow
-    s = (geometry[0] * x + geometry[1] * y) * grow
-    place = (t - first) / spacing
-    line = int(place)
-    part = place - line
-    slot = line - base[column]
-    lower, upper = values[slot, column], values[slot + 1, column]
-    tangent = lower + part * (upper - lower)
-    if not (tangent == tangent):
-        tangent = upper if lower != lower else lower
-    return tangent, s, t
-
-
-@_compiled
-def gather_horizon(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    out: Float32,
-) -> None:
-    """Write the horizon above the local level, degrees, of every pixel."""
-    rows, columns = out.shape
-    for j in range(rows):
-        for i in range(columns):
-            column, row = (j, i) if swapped else (i, j)
-            tangent, s, t = _between(values, base, first, spacing, geometry, column, row)
-            cosine = 1.0 / math.sqrt(1.0 + t * t)
-            out[j, i] = math.degrees(math.atan(tangent * cosine) + math.atan(s * cosine))
-
-
-@_compiled
-def gather_points(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    point_rows: NDArray[np.int64],
-    point_columns: NDArray[np.int64],
-    low: float,
-    scale: float,
-    out: NDArray[np.int16],
-) -> None:
-    """Write the tangents of chosen pixels as ``(tangent - low) * scale``, clipped to int16.
-
-    -32768 stands for an unknown horizon.
-    """
-    for n in range(point_rows.size):
-        j, i = point_rows[n], point_columns[n]
-        column, row = (j, i) if swapped else (i, j)
-        tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
-        if tangent == tangent:
-            out[n] = int(min(max((tangent - low) * scale, 0.0), 65534.0)) - 32767
-        else:
-            out[n] = -32768
-
-
-@_compiled
-def gather_light(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    table: Float32,
-    low: float,
-    per_step: float,
-    row_from: int,
-    row_to: int,
-    seen: Float32,
-    sensitivity: Float32,
-) -> None:
-    """Add to every pixel of some rows what a body at this bearing gives over its horizon.
-
-    ``table[:, 0]`` is the share of time by tangent, from ``low`` in steps of ``1 / per_step``;
-    ``table[:, 1]`` its loss per degree of horizon.
-    """
-    columns = seen.shape[1]
-    last = table.shape[0] - 2
-    for top in range(row_from, row_to, _BLOCK):
-        for left in range(0, columns, _BLOCK):
-            for j in range(top, min(top + _BLOCK, row_to)):
-                for i in range(left, min(left + _BLOCK, columns)):
-                    column, row = (j, i) if swapped else (i, j)
-                    tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
-                    if not (tangent == tangent):
-                        seen[j, i] = math.nan
-                        continue
-                    place = min(max((tangent - low) * per_step, 0.0), last + 0.999)
-                    at = int(place)
-                    part = np.float32(place - at)
-                    seen[j, i] += table[at, 0] + part * (table[at + 1, 0] - table[at, 0])
-                    sensitivity[j, i] += table[at, 1] + part * (table[at + 1, 1] - table[at, 1])
-
-
-@_compiled
-def gather_reach(
-    reach: Float,
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    wanted: float,
-    share: float,
-    row_from: int,
-    row_to: int,
-    covered: Float32,
-) -> None:
-    """Add ``share`` to every pixel of some rows whose line knows terrain ``wanted`` ahead."""
-    columns = covered.shape[1]
-    for j in range(row_from, row_to):
-        for i in range(columns):
-            column, row = (j, i) if swapped else (i, j)
-            x, y = geometry[4] + column * geometry[5], geometry[6] + row * geometry[7]
-            grow = 1.0 / (1.0 - (x * x + y * y) * 0.25)
-            t = (geometry[2] * x + geometry[3] * y) * grow
-            s = (geometry[0] * x + geometry[1] * y) * grow / math.sqrt(1.0 + t * t)
-            line = int((t - first) / spacing + 0.5)
-            if reach[line] - s >= wanted:
-                covered[j, i] += share
 
 
 @_compiled

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import horizon_kernels as kernels
+from lunarsite.engine import horizon_gather as gather_kernels
 from lunarsite.engine.ephemeris import Body, visible_fraction
 from lunarsite.engine.horizon import Sweep, chunks
 from lunarsite.engine.moon import RADIUS_M
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.ephemeris import Ephemeris
+    from lunarsite.engine.horizon_kernels import Allocator
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -36,6 +37,8 @@ EARTH_PARTS = ("centre", "any", "whole")
 """When the Earth counts as visible: its centre, any part of its disc, or all of it."""
 
 _STEP_DEG = 0.01
+_REACH_EVERY = 5
+"""How far terrain is known changes slowly from bearing to bearing: every fifth one is asked."""
 _TILT_DEG = 0.1
 """Half the span over which the loss per degree of horizon is taken."""
 
@@ -118,7 +121,7 @@ def light(
     earth_part: str = "centre",
     wanted_reach_m: float = 90_000.0,
     points: Points | None = None,
-    scratch: kernels.Allocator = np.zeros,
+    scratch: Allocator = np.zeros,
 ) -> Light:
     """Return average illumination, Earth visibility and permanent shadow over a span of dates.
 
@@ -154,6 +157,7 @@ def light(
     count = 0 if points is None else len(points.row)
     thresholds = np.full((azimuths if count else 0, count), -32768, np.int16)
     wanted = np.tan(wanted_reach_m / RADIUS_M)
+    reach_share = 100.0 / len(range(0, azimuths, _REACH_EVERY))
     for k in range(azimuths):
         context.progress(k / azimuths, f"horizons towards {sun.bearing_deg[k]:.0f}°")
         slopes = sweep.slopes(float(sun.bearing_deg[k]), context)
@@ -168,11 +172,11 @@ def light(
             reach: Float = slopes.reach,
         ) -> None:
             if k in sunny:
-                kernels.gather_light(
+                gather_kernels.gather_light(
                     *line, *place, sun.share[k], sun.low, sun.per_step, *rows, sunlit, sun_loss
                 )
             if k in facing_earth:
-                kernels.gather_light(
+                gather_kernels.gather_light(
                     *line,
                     *place,
                     earth.share[k],
@@ -182,14 +186,15 @@ def light(
                     earthlit,
                     earth_loss,
                 )
-            kernels.gather_reach(
-                reach, line[2], line[3], *place, wanted, 100.0 / azimuths, *rows, covered
-            )
+            if k % _REACH_EVERY == 0:
+                gather_kernels.gather_reach(
+                    reach, line[2], line[3], *place, wanted, reach_share, *rows, covered
+                )
 
         for _ in context.pool().map(gather, chunks(shape[0], context.threads)):
             context.check()
         if points is not None and count:
-            kernels.gather_points(
+            gather_kernels.gather_points(
                 *line, *place, points.row, points.column, *threshold_scale(), thresholds[k]
             )
     missing = ~np.isfinite(sweep.own_height_m)
