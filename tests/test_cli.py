@@ -1,0 +1,259 @@
+"""The command line as a person and as a program meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ECHO = [sys.executable, str(HERE / "fake_stage.py")]
+
+
+def lunarsite(*words, env=None):
+    return subprocess.run(
+        [*ECHO, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def test_a_result_is_one_json_document_whatever_a_library_prints(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--loud", "--json", "--lon-deg", "-1.5e-3")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["outputs"] == {"note": str(tmp_path / "note.txt")}
+    assert result["given"]["lon_deg"] == -1.5e-3
+    assert result["warnings"] == ["It is loud"]
+    assert "a library prints" in done.stderr
+    assert "a C library prints" in done.stderr
+
+
+def test_numbers_that_json_lacks_are_null(tmp_path):
+    result = json.loads(lunarsite("echo", "--out", tmp_path, "--json").stdout)
+    assert result["nothing"] is None
+    assert result["endless"] == [None, {"deep": None}]
+
+
+def test_without_json_a_person_reads_where_the_outputs_are(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == f"note  {tmp_path / 'note.txt'}\n"
+
+
+def test_every_run_says_its_device(tmp_path):
+    assert "echo on cpu" in lunarsite("echo", "--out", tmp_path, "--device", "cpu").stderr
+
+
+def test_quiet_says_nothing(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_lists_are_given_at_once_or_one_by_one(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--layers", "a", "b", "--layers", "c", "--json")
+    assert json.loads(done.stdout)["given"]["layers"] == ["a", "b", "c"]
+
+
+def test_options_of_all_stages_reach_the_context(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--threads", "3", "--json")
+    assert json.loads(done.stdout)["threads"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["echo"], "echo needs --out (Output folder). Add --out VALUE."),
+        (["ecko"], "There is no verb 'ecko'. The nearest is 'echo'."),
+        (["echo", "--owt", "x"], "There is no option of echo '--owt'. The nearest is '--out'."),
+        (["echo", "--ou", "x"], "There is no option of echo '--ou'. The nearest is '--out'."),
+        (["echo", "--out"], "argument --out: expected one argument"),
+        (["echo", "stray", "--out", "x"], "'stray' belongs to no option"),
+        (["echo", "--out", "x", "--delay-s", "101"], "it must be at least 0 s and at most 100 s"),
+        (["echo", "--out", "x", "--delay-s", "much"], "--delay-s: 'much' is not a number"),
+        (["echo", "--out", "x", "--steps", "1.5"], "'1.5' is not a whole number"),
+        (["echo", "--out", "x", "--steps", "nan"], "'nan' is not finite"),
+        (["echo", "--out", "x", "--start", "today"], "Write it as YYYY-MM-DD"),
+        (["echo", "--out", "x", "--fail", "always"], "Choose one of: never, input"),
+        (["echo", "--out", "x", "--device", "tpu"], "Choose one of: auto, cpu, cuda"),
+        (["--json", "echo"], "--json stands before the verb"),
+    ],
+)
+def test_wrong_options_are_one_line_and_exit_2(words, problem, tmp_path):
+    done = subprocess.run(
+        [*ECHO, *words], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_a_stage_names_problem_and_remedy(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--fail", "input", "--quiet")
+    assert done.returncode == 2
+    assert done.stderr == "lunarsite echo: The layer is upside down. Turn it.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_are_json_too(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--fail", "input", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {
+        "error": {
+            "type": "InputError",
+            "problem": "The layer is upside down",
+            "remedy": "Turn it",
+        }
+    }
+    wrong = lunarsite("ecko", "--json")
+    assert wrong.returncode == 2
+    assert json.loads(wrong.stdout)["error"]["type"] == "ParameterError"
+
+
+def test_a_fault_is_one_line_and_exit_1(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--fail", "fault", "--quiet")
+    assert done.returncode == 1
+    assert "RuntimeError: two and two made five" in done.stderr
+    assert "LUNARSITE_DEBUG=1" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_shows_its_traceback_when_asked(tmp_path):
+    debug = {"LUNARSITE_DEBUG": "1"}
+    done = lunarsite("echo", "--out", tmp_path, "--fail", "fault", env=debug)
+    assert "Traceback" in done.stderr
+
+
+def test_lack_of_memory_has_a_remedy(tmp_path):
+    done = lunarsite("echo", "--out", tmp_path, "--fail", "memory")
+    assert done.returncode == 2
+    assert "Lower --memory-limit-gib" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_and_leaves_nothing(number, tmp_path):
+    with subprocess.Popen(
+        [*ECHO, "echo", "--out", str(tmp_path), "--delay-s", "30", "--steps", "3000"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        await_file(tmp_path)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "The work was cancelled" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_interrupt_breaks_off_work_that_does_not_listen(tmp_path):
+    with subprocess.Popen(
+        [*ECHO, "echo", "--out", tmp_path, "--delay-s", "60", "--steps", "1", "--fail", "deaf"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        await_file(tmp_path)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bar_is_drawn_in_a_terminal_for_work_that_lasts(tmp_path):
+    long = in_terminal("echo", "--out", str(tmp_path), "--delay-s", "2", "--steps", "40")
+    assert "echo: step" in long
+    assert "%" in long
+    assert "step" not in in_terminal("echo", "--out", str(tmp_path))
+    assert "step" not in in_terminal("echo", "--out", str(tmp_path), "--delay-s", "2", "--quiet")
+
+
+def test_help_shows_every_parameter_with_unit_range_and_default():
+    text = " ".join(lunarsite("echo", "--help").stdout.split())
+    assert "--delay-s S How long it takes, 100 % of it asleep. [0 to 100 s; default 0.0 s]" in text
+    assert "--out FOLDER Where the note goes. [required]" in text
+    assert "--loud, --no-loud Print as well. [default false]" in text
+    assert "--fail {never,input,fault,memory,deaf}" in text
+    for option in ("--threads", "--memory-limit-gib", "--device", "--json", "--quiet"):
+        assert option in text
+
+
+def test_stages_are_listed_and_declared():
+    assert "echo  Say what was given." in lunarsite("stages").stdout
+    declared = json.loads(lunarsite("stages", "--json").stdout)
+    assert [stage["name"] for stage in declared["stages"]] == ["echo"]
+    assert declared["common"][0]["name"] == "threads"
+
+
+def test_device_and_version():
+    assert json.loads(lunarsite("device", "--json").stdout)["kind"] in ("cpu", "cuda")
+    assert "cores" in lunarsite("device").stdout
+    assert lunarsite("--version").stdout.startswith("lunarsite 0.")
+
+
+def test_no_verb_shows_the_overview():
+    done = lunarsite()
+    assert done.returncode == 2
+    assert "Usage: lunarsite VERB" in done.stdout
+    assert lunarsite("--help").returncode == 0
+
+
+def test_a_closed_pipe_is_no_fault():
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"'{ECHO[0]}' '{ECHO[1]}' stages --json | true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["stages"], ["stages", "--json"]])
+def test_the_fast_verbs_import_no_library(words):
+    code = (
+        "import sys\n"
+        "from lunarsite.engine.cli import main\n"
+        f"assert main({words!r}) == 0\n"
+        "heavy = {'numpy', 'numba', 'rasterio', 'pandas', 'torch', 'tqdm'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
+def await_file(folder):
+    deadline = time.monotonic() + 20
+    while not any(folder.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def in_terminal(*words):
+    """Return what the command writes to a terminal that is its stderr."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    with subprocess.Popen([*ECHO, *words], stderr=theirs, stdout=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        seen = b""
+        try:
+            while piece := os.read(ours, 65536):
+                seen += piece
+        except OSError:  # what Linux says when the other side is closed
+            pass
+        process.wait(timeout=20)
+    os.close(ours)
+    return seen.decode()
