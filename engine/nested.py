@@ -1,0 +1,173 @@
+"""Elevation models inside one another: a fine one near, coarser ones far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import calculate_default_transform
+from rasterio.windows import Window
+
+from lunarsite.engine import moon, raster
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.raster import Dem, Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import rasterio
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.scratch import Scratch
+
+FARTHEST_M = 400_000.0
+"""Nothing on the Moon is seen from farther away: two 10 km heights see each other over 370 km."""
+
+_MAX_FAR_SIDE = 4096
+_BLOCK = 2048
+
+
+def read_fine(path: str | Path, scratch: Scratch) -> Dem:
+    """Read the fine elevation model into a work array, block by block.
+
+    Raises
+    ------
+    CrsError, InputError
+        As `raster.read_dem`.
+    """
+    what = "The DEM"
+    with raster.opened(path, what) as source:
+        grid = raster.grid_of(source, what)
+        heights = scratch(grid.shape, np.float32)
+        for window in grid.tiles(_BLOCK):
+            rows, columns = window.toslices()
+            heights[rows, columns] = raster.read_band(source, 1, window=window)
+    raster.check_heights(heights, grid, what)
+    return Dem(grid, heights)
+
+
+def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> list[Dem]:
+    """Read the far field: what lies within sight of a grid, at no more than 4096 pixels a side.
+
+    A raster in another lunar coordinate system is warped, a finer one averaged; both are said.
+
+    Raises
+    ------
+    CrsError, InputError
+        As `raster.read_dem`; also if a raster does not reach the area at all.
+    """
+    return [_read_one(path, around, context) for path in paths]
+
+
+def _read_one(path: str | Path, around: Grid, context: Context) -> Dem:
+    what = f"The far field {Path(path).name}"
+    with raster.opened(path, what) as source:
+        crs = raster.crs_of(source, what)
+        moon.check_body(crs, what)
+        if moon.is_south_polar(crs):
+            dem = _cut(source, raster.grid_of(source, what), around, what, context)
+        else:
+            context.warn(f"{what} is in {crs.name!r} and was warped to the south polar map.")
+            transform, width, height = calculate_default_transform(
+                source.crs, moon.SOUTH_POLAR, source.width, source.height, *source.bounds
+            )
+            if width is None or height is None:
+                raise InputError(f"{what} cannot be placed on the south polar map", "Warp it first")
+            grid = Grid(transform.c, transform.f, transform.a, width, height)
+            with WarpedVRT(
+                source,
+                crs=moon.SOUTH_POLAR,
+                transform=grid.transform,
+                width=width,
+                height=height,
+                resampling=Resampling.bilinear,
+                nodata=np.nan if source.nodata is None else source.nodata,
+                dtype="float32",
+            ) as warped:
+                dem = _cut(warped, grid, around, what, context)
+    raster.check_heights(dem.height_m, dem.grid, what)
+    return dem
+
+
+def _cut(
+    source: rasterio.DatasetReader | WarpedVRT,
+    grid: Grid,
+    around: Grid,
+    what: str,
+    context: Context,
+) -> Dem:
+    """Read the part of a raster that can be seen from a grid, averaged where it is too fine."""
+    west, south, east, north = around.bounds
+    left, bottom, right, top = grid.bounds
+    box = (
+        max(west - FARTHEST_M, left),
+        max(south - FARTHEST_M, bottom),
+        min(east + FARTHEST_M, right),
+        min(north + FARTHEST_M, top),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise InputError(
+            f"{what} lies more than {FARTHEST_M / 1000:.0f} km away from the DEM",
+            "Give a model that surrounds the DEM",
+        )
+    window = _whole_pixels(box, grid)
+    factor = int(np.ceil(max(window.width, window.height) / _MAX_FAR_SIDE))
+    if factor == 1:
+        return Dem(grid.part(window), raster.read_band(source, 1, window=window))
+    context.warn(f"{what} was averaged over {factor} × {factor} pixels for the far horizons.")
+    part = grid.part(window)
+    width, height = part.width // factor, part.height // factor
+    coarse = Grid(part.x_min_m, part.y_max_m, part.pixel_m * factor, width, height)
+    values = np.full(coarse.shape, np.nan, np.float32)
+    rows = max(1, _BLOCK // factor)
+    for row in range(0, height, rows):
+        count = min(rows, height - row)
+        strip = Window(
+            window.col_off, window.row_off + row * factor, width * factor, count * factor
+        )
+        fine = raster.read_band(source, 1, window=strip)
+        blocks = fine.reshape(count, factor, width, factor)
+        known = np.isfinite(blocks)
+        number = known.sum(axis=(1, 3))
+        total = np.where(known, blocks, 0.0).sum(axis=(1, 3), dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values[row : row + count] = np.where(number > 0, total / number, np.nan)
+    return Dem(coarse, values)
+
+
+def _whole_pixels(box: tuple[float, float, float, float], grid: Grid) -> Window:
+    """Return the window of all pixels that a box touches."""
+    left = int(np.floor((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6))
+    right = int(np.ceil((box[2] - grid.x_min_m) / grid.pixel_m - 1e-6))
+    top = int(np.floor((grid.y_max_m - box[3]) / grid.pixel_m + 1e-6))
+    bottom = int(np.ceil((grid.y_max_m - box[1]) / grid.pixel_m - 1e-6))
+    return Window(left, top, right - left, bottom - top)
+
+
+def posting(grid: Grid, posting_m: float) -> tuple[Grid, int]:
+    """Return the coarser grid that shares the first corner, and its side in pixels of the fine one.
+
+    The last row and column may stick out over the fine grid's edge.
+
+    Raises
+    ------
+    InputError
+        If the posting is smaller than a pixel.
+    """
+    if posting_m < grid.pixel_m * 0.999:
+        raise InputError(
+            f"A cell of {posting_m:g} m is smaller than a pixel of {grid.pixel_m:g} m",
+            f"Take a cell of at least {grid.pixel_m:g} m",
+        )
+    side = max(1, round(posting_m / grid.pixel_m))
+    coarse = Grid(
+        grid.x_min_m,
+        grid.y_max_m,
+        grid.pixel_m * side,
+        -(-grid.width // side),
+        -(-grid.height // side),
+    )
+    return coarse, side
