@@ -126,19 +126,19 @@ def jsonable(value: Any) -> Any:  # noqa: PLR0911  one return a kind
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def internal_error(what: str, error: BaseException) -> dict[str, str]:
+def internal_error(what: str, error: BaseException, *, trace: bool = False) -> dict[str, str]:
     """Return an error nobody foresaw, in the form of `LunarSiteError.as_dict`.
 
-    Its traceback goes to the log if ``LUNARSITE_DEBUG`` is set.
+    Its traceback goes to the log with ``trace``, or if ``LUNARSITE_DEBUG`` is set.
     """
-    if os.environ.get("LUNARSITE_DEBUG"):
+    if trace or os.environ.get("LUNARSITE_DEBUG"):
         log.error("%s", "".join(traceback.format_exception(error)).rstrip())
     said = traceback.format_exception_only(error)[-1].strip()
     return {
         "type": "InternalError",
         "problem": f"{what} failed in a way that was not foreseen: {said}"[:2000],
-        "remedy": "This is a fault of LunarSite: run it again with LUNARSITE_DEBUG=1 and report "
-        "the command and the traceback",
+        "remedy": "This is a fault of LunarSite: report what was asked and the traceback that "
+        "LUNARSITE_DEBUG=1 writes to the log",
     }
 
 

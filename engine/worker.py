@@ -191,7 +191,7 @@ class _Server:
                 if self._closed.is_set():
                     return
         except OSError as error:
-            self._send({"id": None, "error": internal_error("reading requests", error)})
+            self._send({"id": None, "error": internal_error("reading requests", error, trace=True)})
         finally:
             self.close()
 
@@ -211,7 +211,7 @@ class _Server:
         for job in list(self._flying.values()):
             job.cancelled.set()
         self._queue.put(None)
-        for after_s, action in ((INTERRUPT_AFTER_S, _thread.interrupt_main), (END_AFTER_S, _end)):
+        for after_s, action in ((INTERRUPT_AFTER_S, _interrupt), (END_AFTER_S, _end)):
             timer = threading.Timer(after_s, action)
             timer.daemon = True
             timer.start()
@@ -235,7 +235,7 @@ class _Server:
         except LunarSiteError as error:
             self._send({"id": known, "error": error.as_dict()})
         except Exception as error:  # noqa: BLE001  nothing a client sends may end the worker
-            self._send({"id": known, "error": internal_error("a request", error)})
+            self._send({"id": known, "error": internal_error("a request", error, trace=True)})
 
     def _refuse_second(self, request_id: Id) -> None:
         """Raise if a request with that id is in flight; its reply must not be mistaken for this."""
@@ -291,7 +291,7 @@ class _Server:
             self.close()
             return {"error": CancelledError().as_dict()}
         except Exception as error:  # noqa: BLE001  a fault in one request must not end the others
-            return {"error": internal_error(job.request.method, error)}
+            return {"error": internal_error(job.request.method, error, trace=True)}
         finally:
             report.flush()
         return {"result": result}
@@ -376,6 +376,14 @@ def _describe(params: Mapping[str, Any]) -> Values:
     if not isinstance(name, str):
         raise ParameterError("describe needs a stage", 'Send {"params": {"stage": "terrain"}}')
     return {**stages.load(name).as_dict(), "common": [common.as_dict() for common in COMMON]}
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, also where it waits for the system."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _end() -> None:
