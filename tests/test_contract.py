@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.contract import COMMON, Kind, Output, Parameter, Stage, unknown_name
+from lunarsite.engine.errors import CancelledError, InputError, LunarSiteError, ParameterError
+
+MAST = Parameter(
+    name="mast_height_m",
+    kind=Kind.NUMBER,
+    title="Mast height",
+    help="Height of the antenna.",
+    default=2.0,
+    unit="m",
+    minimum=0,
+    maximum=100,
+)
+OUT = Parameter(
+    name="out", kind=Kind.FOLDER, title="Folder", help="Where.", required=True, output=True
+)
+FAR = Parameter(
+    name="far_field", kind=Kind.RASTER, title="Far", help="Coarser.", default=(), many=True
+)
+STAGE = Stage(
+    name="light",
+    title="Light",
+    group="Tests",
+    summary="Light.",
+    help="More light.",
+    parameters=(OUT, MAST, FAR),
+    outputs=(Output(name="map", kind=Kind.RASTER, title="Map", help="A map.", path="map.tif"),),
+)
+
+
+def of(kind, **options):
+    return Parameter(name="thing", kind=kind, title="Thing", help="A thing.", **options)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given_value", "parsed"),
+    [
+        (of(Kind.NUMBER), "2.5", 2.5),
+        (of(Kind.NUMBER), 3, 3.0),
+        (of(Kind.INTEGER), 4.0, 4),
+        (of(Kind.INTEGER), "4", 4),
+        (of(Kind.BOOLEAN), False, False),
+        (of(Kind.CHOICE, choices=("a", "b")), "b", "b"),
+        (of(Kind.DATE), "2030-02-28", "2030-02-28"),
+        (of(Kind.DATE), dt.date(2030, 2, 28), "2030-02-28"),
+        (of(Kind.DATE), dt.datetime(2030, 2, 28, 12, tzinfo=dt.UTC), "2030-02-28"),
+        (of(Kind.TEXT), "words", "words"),
+        (of(Kind.RASTER), Path("a/b.tif"), str(Path("a/b.tif"))),
+        (of(Kind.NUMBER, many=True), (1, "2"), [1.0, 2.0]),
+        (of(Kind.NUMBER, many=True), 1, [1.0]),
+    ],
+)
+def test_values_come_out_in_their_own_type(parameter, given_value, parsed):
+    value = parameter.parse(given_value)
+    assert value == parsed
+    assert type(value) is type(parsed)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "problem", "remedy"),
+    [
+        (of(Kind.NUMBER), True, "is not a number", "Give a number"),
+        (of(Kind.NUMBER), "two", "is not a number", "Give a number"),
+        (of(Kind.NUMBER), 10**400, "is not a number", "Give a number"),
+        (of(Kind.NUMBER), float("inf"), "is not finite", "Give a number"),
+        (of(Kind.INTEGER), 1.5, "is not a whole number", "Give a whole number"),
+        (of(Kind.BOOLEAN), 1, "neither true nor false", "Give true or false"),
+        (of(Kind.CHOICE, choices=("a", "b")), "c", "not one of the choices", "Choose one of: a, b"),
+        (of(Kind.DATE), "30 February", "is not a date", "Write it as YYYY-MM-DD"),
+        (of(Kind.TEXT), 5, "is not text", "Give a text"),
+        (of(Kind.RASTER), "", "is not a path", "Give the path of a raster"),
+        (of(Kind.RASTER), "a\0b", "is not a path", "that a file name may have"),
+        (of(Kind.RASTER), ["a"], "takes one value, not a list", "Give a single value"),
+        (MAST, 101, "at least 0 m and at most 100 m", "at most 100 m"),
+        (of(Kind.NUMBER, minimum=5), 4, "it must be at least 5", "at least 5"),
+        (of(Kind.NUMBER, maximum=5), 6, "it must be at most 5", "at most 5"),
+        (FAR, ["a", 3], "3 is not a path", "Give the path of a raster"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_remedy(parameter, value, problem, remedy):
+    with pytest.raises(ParameterError) as caught:
+        parameter.parse(value)
+    assert problem in caught.value.problem
+    assert parameter.flag in caught.value.problem
+    assert remedy in caught.value.remedy
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    kind=st.sampled_from(list(Kind)),
+    many=st.booleans(),
+    value=json_values.filter(lambda v: v is not None),
+)
+def test_any_json_is_parsed_or_refused_and_parsing_twice_changes_nothing(kind, many, value):
+    parameter = of(kind, many=many, choices=("a", "b"), minimum=-10, maximum=10)
+    try:
+        once = parameter.parse(value)
+    except ParameterError:
+        return
+    assert parameter.parse(once) == once
+
+
+def test_resolving_gives_every_parameter_a_value():
+    assert STAGE.resolve({"out": "run"}) == {"out": "run", "mast_height_m": 2.0, "far_field": []}
+    given_none = STAGE.resolve({"out": "run", "mast_height_m": None, "far_field": ["a"]})
+    assert given_none == {"out": "run", "mast_height_m": 2.0, "far_field": ["a"]}
+
+
+def test_a_default_list_is_not_shared():
+    STAGE.resolve({"out": "run"})["far_field"].append("x")
+    assert STAGE.resolve({"out": "run"})["far_field"] == []
+
+
+def test_resolving_refuses_what_is_missing_or_unknown():
+    with pytest.raises(ParameterError, match=r"light needs --out \(Folder\)\. Add --out VALUE\."):
+        STAGE.resolve({})
+    with pytest.raises(ParameterError, match="There is no parameter 'mast_m'"):
+        STAGE.resolve({"out": "run", "mast_m": 3})
+
+
+def test_declarations_are_json_and_complete():
+    declared = STAGE.as_dict()
+    assert declared["parameters"][1] == {
+        "name": "mast_height_m",
+        "kind": "number",
+        "title": "Mast height",
+        "help": "Height of the antenna.",
+        "default": 2.0,
+        "required": False,
+        "unit": "m",
+        "minimum": 0,
+        "maximum": 100,
+        "choices": [],
+        "many": False,
+        "advanced": False,
+        "output": False,
+    }
+    assert declared["outputs"][0]["path"] == "map.tif"
+    assert MAST.flag == "--mast-height-m"
+
+
+def test_the_nearest_name_is_told_or_all_of_them():
+    assert unknown_name("stage", "lite", ["light", "night"]).remedy == "The nearest is 'light'"
+    assert unknown_name("stage", "zzz", ["b", "a"]).remedy == "Choose one of: a, b"
+    assert len(str(unknown_name("stage", "z" * 10**7, ["a"]))) < 200
+
+
+def test_common_options_do_not_collide_and_have_help():
+    assert len({parameter.name for parameter in COMMON}) == len(COMMON)
+    assert all(parameter.help and parameter.title for parameter in COMMON)
+
+
+def test_an_error_reads_as_two_sentences_and_crosses_the_pipe():
+    error = ParameterError("It is blue.", "Paint it")
+    assert str(error) == "It is blue. Paint it."
+    assert error.as_dict() == {
+        "type": "ParameterError",
+        "problem": "It is blue",
+        "remedy": "Paint it",
+    }
+
+
+def test_progress_stays_within_its_bounds_and_parts_fit_together():
+    said = []
+    context = Context(threads=1, report=lambda fraction, message: said.append((fraction, message)))
+    context.progress(-1, "start")
+    part = context.part(0.5, 0.75, "second")
+    part.progress(0.0, "a")
+    part.progress(2.0, "b")
+    assert said == [(0.0, "start"), (0.5, "second: a"), (0.75, "second: b")]
+    part.warn("careful")
+    part.warn("careful")
+    assert context.warnings == ["careful"]
+    context.pool().shutdown()
+
+
+def test_cancelling_stops_a_part_too():
+    context = Context(threads=1)
+    part = context.part(0, 1)
+    context.cancelled.set()
+    for one in (context, part):
+        with pytest.raises(CancelledError):
+            one.progress(0.5, "on and on")
+    assert issubclass(CancelledError, LunarSiteError)
+    context.pool().shutdown()
