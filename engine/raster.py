@@ -374,7 +374,7 @@ class RasterSink:
         self._options = {
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
-            "overview_resampling": "AVERAGE" if floating else "MODE",
+            "overviews": "FORCE_USE_EXISTING",
             "num_threads": "ALL_CPUS" if threads is None else threads,
         }
 
@@ -418,6 +418,7 @@ class RasterSink:
             self._finish(error)
             return
         try:
+            self._add_overviews()
             self._target.close()
             _check_size(self._plain, self._grid, self._dtype)
             rasterio.shutil.copy(self._plain, self._partial, **self._options)
@@ -434,6 +435,17 @@ class RasterSink:
         finally:
             self._plain.unlink(missing_ok=True)
         self._whole.__exit__(type(error) if error else None, error, None)
+
+    def _add_overviews(self) -> None:
+        """Make the overviews here: the COG driver would compress them twice."""
+        longest = max(self._grid.shape)
+        levels = []
+        while longest > _BLOCK * 2 ** len(levels):
+            levels.append(2 ** (len(levels) + 1))
+        if levels:
+            average = Resampling.average if self._dtype.kind == "f" else Resampling.mode
+            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_BLOCK):
+                self._target.build_overviews(levels, average)
 
     def _close_quietly(self) -> None:
         try:
