@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.contract import COMMON, Kind, Output, Parameter, Stage, unknown_name
-from lunarsite.engine.errors import CancelledError, InputError, LunarSiteError, ParameterError
+from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError
 
 MAST = Parameter(
     name="mast_height_m",
