@@ -7,11 +7,12 @@ stereographic map in metres. Other rasters are refused (the elevation model) or 
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyproj
@@ -25,7 +26,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.atomic import raise_if_full, whole_file
-from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
+from lunarsite.engine.errors import CrsError, InputError, LunarSiteError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ PLAUSIBLE_HEIGHT_M = 12_000.0
 """The Moon's heights lie between -9.2 and +10.8 km."""
 
 _BLOCK = 512
+_AMPLE_BYTES = 16 * 1024**2
 _COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "ZSTD", "level": 1, "bigtiff": "IF_SAFER"}
 
 
@@ -290,7 +292,7 @@ def read_layer(
     with opened(path, what) as source:
         crs = crs_of(source, what)
         moon.check_body(crs, what)
-        if band > source.count:
+        if not 1 <= band <= source.count:
             raise InputError(
                 f"{what} {path} has {source.count} bands, band {band} was asked for",
                 "Name a band that exists",
@@ -378,7 +380,7 @@ class RasterSink:
             "num_threads": "ALL_CPUS" if threads is None else threads,
         }
 
-    def __enter__(self) -> RasterSink:
+    def __enter__(self) -> Self:
         self._whole = whole_file(self.path)
         self._partial = self._whole.__enter__()
         self._plain = self._partial.with_name(self._partial.stem + ".plain.tif")
@@ -412,7 +414,7 @@ class RasterSink:
         self._target.write(values, 1, window=window)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: Any
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         if error is not None:
             self._finish(error)
@@ -422,24 +424,36 @@ class RasterSink:
             self._target.close()
             _check_size(self._plain, self._grid, self._dtype)
             rasterio.shutil.copy(self._plain, self._partial, **self._options)
+            _check_compressed(self._partial, self._plain)
         except Exception as problem:
             self._finish(problem)
             raise
         self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:
-        """Leave the block of `whole_file`, which renames or removes, and clear the work file."""
+        """Leave the block of `whole_file`, which renames or removes, and clear the work file.
+
+        Whether the disk is full is asked while the work file still fills it.
+        """
+        full: OutputError | None = None
         try:
             if error is not None and hasattr(self, "_target"):
                 self._close_quietly()
+            if isinstance(error, Exception) and not isinstance(error, LunarSiteError):
+                raise_if_full(error, self.path.parent)
+        except OutputError as found:
+            full = found
         finally:
             self._plain.unlink(missing_ok=True)
-        self._whole.__exit__(type(error) if error else None, error, None)
+        told = full or error
+        self._whole.__exit__(type(told) if told else None, told, None)
+        if full is not None:
+            raise full from error
 
     def _add_overviews(self) -> None:
         """Make the overviews here: the COG driver would compress them twice."""
         longest = max(self._grid.shape)
-        levels = []
+        levels: list[int] = []
         while longest > _BLOCK * 2 ** len(levels):
             levels.append(2 ** (len(levels) + 1))
         if levels:
@@ -450,7 +464,7 @@ class RasterSink:
     def _close_quietly(self) -> None:
         try:
             self._target.close()
-        except rasterio.errors.RasterioError as error:
+        except Exception as error:  # noqa: BLE001  GDAL's own errors have no common root
             raise_if_full(error, self.path.parent)
 
 
@@ -478,7 +492,8 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
 def _checked_grid(transform: Affine, width: int, height: int, what: str) -> Grid:
     if width < MIN_SIDE_PX or height < MIN_SIDE_PX:
         raise InputError(
-            f"{what} is {width} × {height} pixels; at least {MIN_SIDE_PX} × {MIN_SIDE_PX} are needed",
+            f"{what} is {width} × {height} pixels; at least {MIN_SIDE_PX} × {MIN_SIDE_PX} are "
+            "needed",
             "Give a larger piece",
         )
     square = np.isclose(transform.a, -transform.e, rtol=1e-6, atol=0.0)
@@ -510,6 +525,23 @@ def _sticks_out(window: Window, width: int, height: int) -> bool:
 def _check_size(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
     if path.stat().st_size < grid.width * grid.height * dtype.itemsize:
         raise OSError(28, "No space left on device while writing", str(path))
+
+
+def _check_compressed(path: Path, plain: Path) -> None:
+    """Raise if a layer was not compressed to its end, which GDAL itself passes over in silence.
+
+    Where the disk is nearly full, the pixels are compared as well.
+    """
+    try:
+        with rasterio.open(path) as written:
+            if shutil.disk_usage(path.parent).free > _AMPLE_BYTES:
+                return
+            with rasterio.open(plain) as original:
+                same = written.checksum(1) == original.checksum(1)
+    except rasterio.errors.RasterioError:
+        same = False
+    if not same:
+        raise OSError(28, "No space left on device while compressing", str(path))
 
 
 def _reason(error: Exception) -> str:

@@ -45,7 +45,6 @@ def derive(
         Degrees, degrees clockwise from geographic north, per kilometre twice.
     """
     rows, columns = out.shape[1], out.shape[2]
-    # NaN - NaN aside, a missing height spoils every difference that it enters by itself.
     for row in range(rows):
         north_row = height_m[row + halo - 1]
         own_row = height_m[row + halo]
@@ -61,7 +60,7 @@ def derive(
             west, east = a + g, c + i
             p = (east - west + 2.0 * (f - d)) / (8.0 * step)
             q = (a + c - g - i + 2.0 * (b - h)) / (8.0 * step)
-            if not (e + p + q == e + p + q):
+            if math.isnan(e + p + q):
                 out[0, row, column] = math.nan
                 out[1, row, column] = math.nan
                 out[2, row, column] = math.nan
@@ -180,7 +179,7 @@ def windowed(
     for row in range(tall):
         for c in range(wide):
             z = height_m[row + first, c]
-            known = float(z) if z == z else 0.0
+            known = float(z) if not math.isnan(z) else 0.0
             clean[row, c] = known
             square[row, c] = known * known
     z0, z1, z2 = np.empty((tall, columns)), np.empty((tall, columns)), np.empty((tall, columns))
@@ -198,7 +197,7 @@ def windowed(
         for row in range(tall):
             for c in range(wide):
                 z = height_m[row + first, c]
-                clean[row, c] = 1.0 if z == z else 0.0
+                clean[row, c] = 1.0 if not math.isnan(z) else 0.0
         sum_rows(clean, halo, half, 0, n0)
         sum_rows(clean, halo, half, 1, n1)
         sum_rows(clean, halo, half, 2, n2)
@@ -254,13 +253,13 @@ def relief(height_m: Float32, halo: int, half: int, whole: bool, out: Float32) -
         line = height_m[row + first, first : first + wide]
         for c in range(wide):
             z = line[c]
-            upper[c] = z if z == z else np.float32(-np.inf)
-            lower[c] = z if z == z else np.float32(np.inf)
+            upper[c] = z if not math.isnan(z) else np.float32(-np.inf)
+            lower[c] = z if not math.isnan(z) else np.float32(np.inf)
         _extremes(upper, lower, 2 * half + 1, high[row], low[row])
         if not whole:
             for c in range(columns):
                 for j in range(2 * half + 1):
-                    if line[c + j] == line[c + j]:
+                    if not math.isnan(line[c + j]):
                         held[row, c] += np.float32(1.0)
     needed = (2 * half + 1) * (2 * half + 1) / 2.0
     top, bottom = np.empty(columns, np.float32), np.empty(columns, np.float32)
@@ -270,8 +269,8 @@ def relief(height_m: Float32, halo: int, half: int, whole: bool, out: Float32) -
         for j in range(1, 2 * half + 1):
             above, below = high[row + j], low[row + j]
             for c in range(columns):
-                top[c] = above[c] if above[c] > top[c] else top[c]
-                bottom[c] = below[c] if below[c] < bottom[c] else bottom[c]
+                top[c] = max(top[c], above[c])
+                bottom[c] = min(bottom[c], below[c])
         own = height_m[row + halo]
         for c in range(columns):
             z = own[c + halo]
@@ -292,5 +291,5 @@ def _extremes(upper: Float32, lower: Float32, side: int, high: Float32, low: Flo
         low[c] = lower[c]
     for j in range(1, side):
         for c in range(high.size):
-            high[c] = upper[c + j] if upper[c + j] > high[c] else high[c]
-            low[c] = lower[c + j] if lower[c + j] < low[c] else low[c]
+            high[c] = max(high[c], upper[c + j])
+            low[c] = min(low[c], lower[c + j])

@@ -1,0 +1,1 @@
+"""Generated terrain: the demo's input and the ground that networks are trained on."""

@@ -8,14 +8,15 @@ uniform; above the transition to complex craters the surface is younger than the
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.synthetic import profiles
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.synthetic import crater_kernels, profiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,13 +73,24 @@ def population(
     -------
     ndarray of `CRATER`
         In the order in which they formed.
+
+    Raises
+    ------
+    ParameterError
+        If the smallest diameter is not below the largest.
     """
+    if not 0.0 < min_diameter_m < max_diameter_m:
+        raise ParameterError(
+            f"The smallest crater ({min_diameter_m:g} m) is not smaller than the largest "
+            f"({max_diameter_m:g} m)",
+            "Lower --min-diameter-m or raise --max-diameter-m",
+        )
     edges = [min_diameter_m]
     while edges[-1] < max_diameter_m:
         edges.append(min(edges[-1] * math.sqrt(2.0), max_diameter_m))
     west, south, east, north = grid.bounds
     parts = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         margin = 0.5 * profiles.REACH * high * 1.01
         width, height = east - west + 2 * margin, north - south + 2 * margin
         mean = density * (_cumulative(low) - _cumulative(high)) * width * height / 1e6
@@ -100,7 +112,7 @@ def population(
     spread = np.exp(0.12 * rng.standard_normal(count))
     craters["fresh_depth_m"] = profiles.fresh_depth_m(diameter) * spread
     craters["depth_m"] = craters["fresh_depth_m"] * profiles.depth_left(diameter, craters["wear"])
-    strength = np.array([0.05, 0.035, 0.02, 0.015])
+    strength = np.array([0.04, 0.03, 0.02, 0.015])
     craters["lobe"] = strength * np.abs(rng.standard_normal((count, 4)))
     craters["lobe_angle"] = 2.0 * np.pi * rng.random((count, 4))
     # Wear in units of time: the same κt erases small craters before large ones.
@@ -119,21 +131,27 @@ def stamp(height_m: Float32, grid: Grid, craters: Record) -> None:
     grid : Grid
         Its place.
     craters : ndarray of `CRATER`
-        In the order in which they formed.
+        In the order in which they formed; all of them, or some of them after others.
     """
-    scale = moon.map_scale(craters["x_m"], craters["y_m"])
-    radius_px = 0.5 * craters["diameter_m"] * scale / grid.pixel_m
-    _stamp(
-        height_m,
-        (craters["x_m"] - grid.x_min_m) / grid.pixel_m - 0.5,
-        (grid.y_max_m - craters["y_m"]) / grid.pixel_m - 0.5,
-        radius_px,
-        np.ascontiguousarray(craters["fresh_depth_m"]),
-        profiles.class_of(craters["diameter_m"]),
-        profiles.wear_row(craters["wear"]),
-        np.ascontiguousarray(craters["lobe"]),
-        np.ascontiguousarray(craters["lobe_angle"]),
-        profiles.tables(),
+    scale = moon.map_scale(craters["x_m"], craters["y_m"]) / grid.pixel_m
+    place = np.column_stack(
+        [
+            (craters["x_m"] - grid.x_min_m) / grid.pixel_m - 0.5,
+            (grid.y_max_m - craters["y_m"]) / grid.pixel_m - 0.5,
+            0.5 * craters["diameter_m"] * scale,
+            craters["fresh_depth_m"],
+            profiles.wear_row(craters["wear"]),
+        ]
+    )
+    outline = np.stack(
+        [
+            craters["lobe"] * np.cos(craters["lobe_angle"]),
+            craters["lobe"] * np.sin(craters["lobe_angle"]),
+        ],
+        axis=2,
+    )
+    crater_kernels.stamp(
+        height_m, place, outline, profiles.class_of(craters["diameter_m"]), profiles.tables()
     )
 
 
@@ -143,96 +161,3 @@ def _cumulative(diameter_m: float) -> float:
     if km <= edge:
         return float(SATURATION_PER_KM2 * km**-SLOPE)
     return float(SATURATION_PER_KM2 * edge**-SLOPE * (km / edge) ** -LARGEST_SLOPE)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def _stamp(height, column, row, radius, depth, shape, wear, lobe, lobe_angle, tables):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    rows, columns = height.shape
-    samples = tables.shape[2]
-    reach = 4.0
-    per_radius = (samples - 1) / reach
-    for i in range(column.size):
-        r = radius[i]
-        c0, r0 = column[i], row[i]
-        extent = reach * r * 1.3
-        first_row = max(0, int(math.ceil(r0 - extent)))
-        last_row = min(rows - 1, int(math.floor(r0 + extent)))
-        first_column = max(0, int(math.ceil(c0 - extent)))
-        last_column = min(columns - 1, int(math.floor(c0 + extent)))
-        if first_row > last_row or first_column > last_column:
-            continue
-        ground, east, south = _plane_around(height, c0, r0, r)
-        low = min(int(wear[i]), tables.shape[1] - 2)
-        weight = wear[i] - low
-        old, new = tables[shape[i], low], tables[shape[i], low + 1]
-        # A worn crater is older than the fine relief around it, so less of that is gone.
-        cleared = 0.85 * (1.0 - wear[i] / (tables.shape[1] - 1)) ** 0.5
-        amplitude = depth[i]
-        cos2, sin2 = (
-            lobe[i, 0] * math.cos(lobe_angle[i, 0]),
-            lobe[i, 0] * math.sin(lobe_angle[i, 0]),
-        )
-        cos3, sin3 = (
-            lobe[i, 1] * math.cos(lobe_angle[i, 1]),
-            lobe[i, 1] * math.sin(lobe_angle[i, 1]),
-        )
-        cos4, sin4 = (
-            lobe[i, 2] * math.cos(lobe_angle[i, 2]),
-            lobe[i, 2] * math.sin(lobe_angle[i, 2]),
-        )
-        cos5, sin5 = (
-            lobe[i, 3] * math.cos(lobe_angle[i, 3]),
-            lobe[i, 3] * math.sin(lobe_angle[i, 3]),
-        )
-        for y in range(first_row, last_row + 1):
-            dy = (y - r0) / r
-            for x in range(first_column, last_column + 1):
-                dx = (x - c0) / r
-                q = dx * dx + dy * dy
-                if q > reach * reach * 1.69:
-                    continue
-                d = math.sqrt(q)
-                u, v = (dx / d, dy / d) if d > 0.0 else (1.0, 0.0)
-                u2, v2 = u * u - v * v, 2.0 * u * v
-                u3, v3 = u2 * u - v2 * v, u2 * v + v2 * u
-                u4, v4 = u2 * u2 - v2 * v2, 2.0 * u2 * v2
-                u5, v5 = u4 * u - v4 * v, u4 * v + v4 * u
-                d /= (
-                    1.0
-                    + (cos2 * u2 + sin2 * v2)
-                    + (cos3 * u3 + sin3 * v3)
-                    + (cos4 * u4 + sin4 * v4)
-                    + (cos5 * u5 + sin5 * v5)
-                )
-                at = d * per_radius
-                j = int(at)
-                if j >= samples - 1:
-                    continue
-                f = at - j
-                before = old[j] + f * (old[j + 1] - old[j])
-                after = new[j] + f * (new[j + 1] - new[j])
-                value = height[y, x]
-                if d < 1.3:
-                    inside = min(1.0, (1.3 - d) / 0.5)
-                    inside = inside * inside * (3.0 - 2.0 * inside)
-                    level = ground + east * (x - c0) + south * (y - r0)
-                    value += cleared * inside * (level - value)
-                height[y, x] = value + amplitude * (before + weight * (after - before))
-
-
-@numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def _plane_around(height, c0, r0, r):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return height and slopes per pixel of the plane through 16 points on the rim."""
-    rows, columns = height.shape
-    total = 0.0
-    east = 0.0
-    south = 0.0
-    for n in range(16):
-        angle = n * math.pi / 8.0
-        dx, dy = r * math.cos(angle), r * math.sin(angle)
-        y = min(max(int(math.floor(r0 + dy + 0.5)), 0), rows - 1)
-        x = min(max(int(math.floor(c0 + dx + 0.5)), 0), columns - 1)
-        total += height[y, x]
-        east += height[y, x] * dx
-        south += height[y, x] * dy
-    return total / 16.0, east / (8.0 * r * r), south / (8.0 * r * r)

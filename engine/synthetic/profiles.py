@@ -63,13 +63,15 @@ def class_of(diameter_m: Float) -> NDArray[np.int32]:
     octaves = np.log2(np.asarray(diameter_m, np.float64) / SIMPLE_M)
     rows = np.ceil(octaves * _PER_OCTAVE)
     last = int(np.ceil(np.log2(LARGEST_M / SIMPLE_M) * _PER_OCTAVE))
-    return np.clip(rows, 0, last).astype(np.int32)
+    out: NDArray[np.int32] = np.clip(rows, 0, last).astype(np.int32)
+    return out
 
 
 def wear_row(wear: Float) -> Float:
     """Return the fractional column of `tables` for states of wear κt/R²."""
     clipped = np.clip(wear, WEAR_MIN, WEAR_MAX)
-    return np.log(clipped / WEAR_MIN) / np.log(WEAR_MAX / WEAR_MIN) * (WEARS - 1)
+    row: Float = np.log(clipped / WEAR_MIN) / np.log(WEAR_MAX / WEAR_MIN) * (WEARS - 1)
+    return row
 
 
 @cache
@@ -84,7 +86,7 @@ def tables() -> Float32:
     last = int(class_of(np.array(LARGEST_M)))
     diameters = SIMPLE_M * 2.0 ** (np.arange(last + 1) / _PER_OCTAVE)
     zeros = special.jn_zeros(0, _MODES)
-    fine = (np.arange(4096) + 0.5) * (_DOMAIN / 4096)
+    fine: Float = (np.arange(4096) + 0.5) * (_DOMAIN / 4096)
     # Fourier-Bessel series on a disc that is wide against the crater's reach.
     to_modes = special.j0(np.outer(zeros, fine / _DOMAIN)) * fine * (_DOMAIN / 4096)
     to_modes *= 2.0 / (_DOMAIN**2 * special.j1(zeros)[:, None] ** 2)

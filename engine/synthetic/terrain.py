@@ -10,17 +10,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy import fft
 
 from lunarsite.engine import moon
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.context import Context
 from lunarsite.engine.synthetic import craters as crater_room
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
+    from lunarsite.engine.raster import Grid
+
     Float32 = NDArray[np.float32]
+
+CATALOGUE_DECIMALS = {
+    "lon_deg": 5,
+    "lat_deg": 5,
+    "diameter_m": 1,
+    "depth_m": 1,
+    "x_m": 1,
+    "y_m": 1,
+    "wear": 4,
+}
+"""Digits of a catalogue that are worth writing."""
+
+_CRATERS_A_STEP = 5_000
 
 
 def generate(
@@ -29,12 +44,13 @@ def generate(
     *,
     min_diameter_m: float | None = None,
     max_diameter_m: float = 120_000.0,
-    density: float = 0.6,
-    roll_over_m: float = 120_000.0,
-    hurst: float = 1.2,
-    slope_deg: float = 8.5,
+    density: float = 0.75,
+    roll_over_m: float = 90_000.0,
+    hurst: float = 1.4,
+    slope_deg: float = 9.0,
     mean_m: float = 300.0,
     threads: int = 1,
+    context: Context | None = None,
 ) -> tuple[Float32, pd.DataFrame]:
     """Make terrain and the catalogue of its craters.
 
@@ -57,7 +73,9 @@ def generate(
     mean_m : float
         Mean height of the fractal ground.
     threads : int
-        For the Fourier transform.
+        For the Fourier transform; the context's where there is one.
+    context : Context, optional
+        Is told the progress, and may cancel.
 
     Returns
     -------
@@ -66,12 +84,24 @@ def generate(
     catalogue : pandas.DataFrame
         id, lon_deg, lat_deg, diameter_m, depth_m, x_m, y_m, wear; oldest first; centres that lie
         in the grid.
+
+    Raises
+    ------
+    ParameterError
+        If the smallest diameter is not below the largest.
     """
+    context = Context(threads=threads) if context is None else context
+    context.progress(0.0, "Fractal ground")
     rng_ground, rng_craters = (
         np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(2)
     )
     height_m = fractal(
-        grid, rng_ground, roll_over_m=roll_over_m, hurst=hurst, slope_deg=slope_deg, threads=threads
+        grid,
+        rng_ground,
+        roll_over_m=roll_over_m,
+        hurst=hurst,
+        slope_deg=slope_deg,
+        threads=context.threads,
     )
     height_m += np.float32(mean_m)
     craters = crater_room.population(
@@ -81,7 +111,10 @@ def generate(
         max_diameter_m=max_diameter_m,
         density=density,
     )
-    crater_room.stamp(height_m, grid, craters)
+    steps = max(1, craters.size // _CRATERS_A_STEP)
+    for step, some in enumerate(np.array_split(craters, steps)):
+        context.progress(0.4 + 0.6 * step / steps, "Craters")
+        crater_room.stamp(height_m, grid, some)
     return height_m, _catalogue(craters, grid)
 
 
@@ -124,8 +157,6 @@ def fractal(
 
 
 def _catalogue(craters: NDArray[np.void], grid: Grid) -> pd.DataFrame:
-    import pandas as pd
-
     west, south, east, north = grid.bounds
     x, y = craters["x_m"], craters["y_m"]
     inside = craters[(x >= west) & (x < east) & (y > south) & (y <= north)]
