@@ -6,13 +6,13 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import LunarSiteError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -84,7 +84,7 @@ def raise_if_full(error: Exception, folder: Path) -> None:
     full = (isinstance(error, OSError) and error.errno in FULL) or "no space left" in text
     if not full:
         try:
-            full = shutil.disk_usage(folder).free < 64 * 1024 and "write" in text
+            full = shutil.disk_usage(folder).free < 64 * 1024 and "writ" in text
         except OSError:
             full = False
     if full:

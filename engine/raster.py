@@ -88,11 +88,11 @@ class Grid:
 
     def column_x_m(self) -> NDArray[np.float64]:
         """Return the x of every column's centre, metres."""
-        return self.x_min_m + (np.arange(self.width) + 0.5) * self.pixel_m
+        return self.x_min_m + (np.arange(self.width, dtype=np.float64) + 0.5) * self.pixel_m
 
     def row_y_m(self) -> NDArray[np.float64]:
         """Return the y of every row's centre, metres."""
-        return self.y_max_m - (np.arange(self.height) + 0.5) * self.pixel_m
+        return self.y_max_m - (np.arange(self.height, dtype=np.float64) + 0.5) * self.pixel_m
 
     def pixel_of(self, x_m: float, y_m: float) -> tuple[int, int] | None:
         """Return row and column of the pixel that holds a point, or None outside."""
@@ -508,9 +508,9 @@ def _checked_grid(transform: Affine, width: int, height: int, what: str) -> Grid
 
 
 def _same_grid(source: rasterio.DatasetReader, grid: Grid) -> bool:
-    return source.shape == grid.shape and source.transform.almost_equals(
-        grid.transform, precision=1e-6 * grid.pixel_m
-    )
+    precision = 1e-6 * grid.pixel_m
+    near = source.transform.almost_equals(grid.transform, precision=precision)
+    return bool(source.shape == grid.shape and near)
 
 
 def _sticks_out(window: Window, width: int, height: int) -> bool:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+
+from lunarsite.engine.atomic import make_folder, raise_if_full, scratch_folder, whole_file
+from lunarsite.engine.errors import OutputError
+
+
+def test_a_file_appears_whole(tmp_path):
+    target = tmp_path / "deep" / "note.txt"
+    with whole_file(target) as partial:
+        partial.write_text("words")
+        assert not target.exists()
+        assert partial.parent == target.parent
+        assert partial.suffix == ".txt"
+    assert target.read_text() == "words"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OutputError])
+def test_work_that_fails_leaves_nothing_and_spoils_nothing(tmp_path, error):
+    target = tmp_path / "note.txt"
+    target.write_text("before")
+    with pytest.raises(error), whole_file(target) as partial:
+        partial.write_text("half")
+        raise error("a", "b") if error is OutputError else error
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_scratch_is_gone_afterwards(tmp_path):
+    with pytest.raises(ValueError, match="enough"), scratch_folder(tmp_path) as folder:
+        (folder / "array").write_bytes(b"1")
+        raise ValueError("enough")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_with_a_remedy(tmp_path, number):
+    with (
+        pytest.raises(OutputError, match=r"is full. Free some space") as caught,
+        whole_file(tmp_path / "a.bin") as partial,
+    ):
+        partial.write_bytes(b"1")
+        raise OSError(number, os.strerror(number))
+    assert str(tmp_path) in caught.value.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
+    raise_if_full(ValueError("could not write the word"), tmp_path)
+    raise_if_full(OSError(errno.EIO, "write error"), tmp_path / "absent")
+
+
+def test_a_path_below_a_file_is_unwritable(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"Cannot write in .*file.*Choose a folder"):
+        make_folder(tmp_path / "file" / "run")
+    with pytest.raises(OutputError, match="Cannot write in"):
+        make_folder(tmp_path / "file")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_folder_without_permission_is_unwritable(tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(OutputError, match="Cannot write in"):
+        make_folder(folder)
+
+
+def test_a_denied_write_is_told_with_a_remedy(tmp_path):
+    with (
+        pytest.raises(OutputError, match="Choose a folder that you may write in"),
+        whole_file(tmp_path / "a.bin"),
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied")

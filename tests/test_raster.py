@@ -1,0 +1,490 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from rasterio.windows import Window
+
+from lunarsite.engine import moon
+from lunarsite.engine.errors import CrsError, InputError, OutputError
+from lunarsite.engine.raster import (
+    Grid,
+    RasterSink,
+    dem_grid,
+    opened,
+    read_band,
+    read_dem,
+    read_layer,
+    write_raster,
+)
+
+GRID = Grid(-10_000.0, 6_000.0, 200.0, 40, 30)
+NORTH_UP = GRID.transform
+
+
+@pytest.fixture
+def heights():
+    rng = np.random.default_rng(1)
+    ramp = np.linspace(-2500.0, 1800.0, GRID.width * GRID.height).reshape(GRID.shape)
+    return (ramp + rng.normal(0, 50, GRID.shape)).astype(np.float32)
+
+
+def make(path, values, *, crs=moon.SOUTH_POLAR, transform=NORTH_UP, nodata=None, **options):
+    """Write a raster the way others do, with whatever is wrong with it."""
+    bands = values if values.ndim == 3 else values[None]
+    scale, offset = options.pop("scale", None), options.pop("offset", None)
+    with rasterio.open(
+        path,
+        "w",
+        driver=options.pop("driver", "GTiff"),
+        width=bands.shape[2],
+        height=bands.shape[1],
+        count=bands.shape[0],
+        dtype=bands.dtype,
+        crs=crs,
+        transform=transform,
+        nodata=nodata,
+        **options,
+    ) as file:
+        file.write(bands)
+        if scale is not None:
+            file.scales = (scale,) * bands.shape[0]
+            file.offsets = (offset,) * bands.shape[0]
+    return path
+
+
+def at(grid, column, row):
+    """Return the map coordinates of a place in pixels."""
+    return grid.x_min_m + column * grid.pixel_m, grid.y_max_m - row * grid.pixel_m
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- grids
+
+
+grids = st.builds(
+    Grid,
+    st.floats(-3e5, 3e5),
+    st.floats(-3e5, 3e5),
+    st.floats(1, 5000),
+    st.integers(3, 70),
+    st.integers(3, 70),
+)
+
+
+@given(grid=grids, side=st.integers(1, 80))
+def test_tiles_cover_a_grid_once(grid, side):
+    seen = np.zeros(grid.shape, int)
+    for tile in grid.tiles(side):
+        assert 0 < tile.width <= side
+        assert 0 < tile.height <= side
+        seen[tile.toslices()] += 1
+    assert (seen == 1).all()
+
+
+@given(grid=grids, data=st.data())
+def test_a_pixel_holds_its_own_centre(grid, data):
+    row = data.draw(st.integers(0, grid.height - 1))
+    column = data.draw(st.integers(0, grid.width - 1))
+    x, y = grid.column_x_m()[column], grid.row_y_m()[row]
+    assert grid.pixel_of(x, y) == (row, column)
+    west, south, east, north = grid.bounds
+    assert west < x < east
+    assert south < y < north
+    assert at(grid, column + 0.5, row + 0.5) == pytest.approx((x, y), abs=1e-6)
+
+
+@given(grid=grids, column=st.integers(0, 60), row=st.integers(0, 60))
+def test_a_part_lies_where_its_window_says(grid, column, row):
+    part = grid.part(Window(column, row, 5, 4))
+    assert part.shape == (4, 5)
+    assert (part.x_min_m, part.y_max_m) == pytest.approx(at(grid, column, row))
+
+
+def test_outside_a_grid_there_is_no_pixel():
+    west, south, east, north = GRID.bounds
+    assert GRID.pixel_of(west, north) == (0, 0)
+    for x, y in ((west - 1, north), (east, north), (west, south), (west, north + 1)):
+        assert GRID.pixel_of(x, y) is None
+
+
+# --- writing and reading back
+
+
+def test_heights_come_back(tmp_path, heights):
+    heights[3:6, 7] = np.nan
+    path = tmp_path / "dem.tif"
+    write_raster(path, heights, GRID, description="height", unit="m", tags={"LUNARSITE": "{}"})
+    dem = read_dem(path)
+    assert dem.grid == GRID
+    assert dem.height_m.dtype == np.float32
+    np.testing.assert_array_equal(dem.height_m, heights)
+    with rasterio.open(path) as file:
+        assert file.descriptions == ("height",)
+        assert file.units == ("m",)
+        assert np.isnan(file.nodata)
+        assert file.tags()["LUNARSITE"] == "{}"
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert moon.is_south_polar(moon.pyproj.CRS.from_user_input(file.crs))
+    assert [file.name for file in tmp_path.iterdir()] == ["dem.tif"]
+
+
+def test_whole_numbers_come_back_with_their_nodata(tmp_path):
+    mask = np.tile(np.array([0, 1, 255], np.uint8), (30, 14))[:, :40]
+    path = tmp_path / "psr.tif"
+    write_raster(path, mask, GRID, description="permanent shadow", nodata=255)
+    with opened(path, "PSR") as file:
+        assert file.nodata == 255
+        np.testing.assert_array_equal(file.read(1), mask)
+        np.testing.assert_array_equal(np.isnan(read_band(file, 1)), mask == 255)
+
+
+def test_the_same_layer_is_the_same_bytes(tmp_path):
+    big = Grid(0, 0, 20, 1300, 1100)
+    values = np.random.default_rng(7).normal(size=big.shape).astype(np.float32)
+    values[100:200, 100:300] = np.nan
+    for name in ("a.tif", "b.tif"):
+        write_raster(tmp_path / name, values, big, description="x", tags={"k": "v"})
+    assert digest(tmp_path / "a.tif") == digest(tmp_path / "b.tif")
+
+
+def test_any_tiling_writes_the_same_bytes(tmp_path, heights):
+    for side in (7, 16, 64):
+        with RasterSink(tmp_path / f"{side}.tif", GRID, "float32", "height", "m") as sink:
+            for tile in GRID.tiles(side):
+                sink.write(heights[tile.toslices()], tile)
+    assert len({digest(path) for path in tmp_path.iterdir()}) == 1
+
+
+def test_a_window_is_the_part_of_the_whole(tmp_path, heights):
+    path = make(tmp_path / "dem.tif", heights)
+    part = read_dem(path, window=Window(5, 6, 9, 8))
+    np.testing.assert_array_equal(part.height_m, heights[6:14, 5:14])
+    assert part.grid == GRID.part(Window(5, 6, 9, 8))
+
+
+@pytest.mark.parametrize("nodata", [None, -9999.0, float("nan")])
+def test_outside_the_raster_a_window_holds_nothing(tmp_path, heights, nodata):
+    path = make(tmp_path / "dem.tif", heights, nodata=nodata)
+    part = read_dem(path, window=Window(-4, -3, 20, 20)).height_m
+    np.testing.assert_array_equal(part[3:, 4:], heights[:17, :16])
+    assert np.isnan(part[:3]).all()
+    assert np.isnan(part[:, :4]).all()
+
+
+# --- nodata, scale and offset
+
+
+@pytest.mark.parametrize("value", [float("nan"), -9999.0, -3.4028234663852886e38, -3.4e38, 0.0])
+def test_declared_nodata_of_any_value_is_missing(tmp_path, heights, value):
+    hole = np.zeros(GRID.shape, bool)
+    hole[4:9, 10:20] = True
+    holed = np.where(hole, np.float32(value), heights)
+    read = read_dem(make(tmp_path / "dem.tif", holed, nodata=float(np.float32(value)))).height_m
+    np.testing.assert_array_equal(np.isnan(read), hole)
+    np.testing.assert_array_equal(read[~hole], heights[~hole])
+
+
+@pytest.mark.parametrize("value", [float("nan"), -3.4028234663852886e38, float("-inf")])
+def test_nodata_that_no_height_can_be_is_missing_undeclared_too(tmp_path, heights, value):
+    heights[2, 3] = value
+    read = read_dem(make(tmp_path / "dem.tif", heights)).height_m
+    assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
+
+
+def test_undeclared_minus_9999_is_not_taken_for_a_height_in_silence(tmp_path, heights):
+    """The Moon's lowest point is at -9.1 km, so it is outside what a height may be."""
+    heights[2, 3] = -32768
+    with pytest.raises(InputError, match=r"-32,768.*its nodata value"):
+        read_dem(make(tmp_path / "dem.tif", heights))
+
+
+def test_scale_and_offset_are_applied_to_whole_numbers(tmp_path, heights):
+    stored = np.round((heights - 100.0) / 0.5).astype(np.int16)
+    stored[0, 0] = -32768
+    path = make(tmp_path / "dem.tif", stored, nodata=-32768, scale=0.5, offset=100.0)
+    read = read_dem(path).height_m
+    assert np.isnan(read[0, 0])
+    known = ~np.isnan(read)
+    np.testing.assert_allclose(read[known], heights[known], atol=0.26)
+    np.testing.assert_array_equal(read[known], (stored * 0.5 + 100.0)[known].astype(np.float32))
+
+
+def test_scale_and_offset_hold_in_a_window_and_on_another_grid(tmp_path, heights):
+    stored = np.round(heights).astype(np.int16)
+    path = make(tmp_path / "dem.tif", stored, nodata=-32768, scale=2.0, offset=-1.0)
+    expected = (stored * 2.0 - 1.0).astype(np.float32)
+    part = read_dem(path, window=Window(3, 4, 5, 6)).height_m
+    np.testing.assert_array_equal(part, expected[4:10, 3:8])
+    half = Grid(GRID.x_min_m + 400, GRID.y_max_m - 600, 200.0, 10, 10)
+    moved, warped = read_layer(path, half, what="Layer")
+    assert warped
+    np.testing.assert_allclose(moved, expected[3:13, 2:12], atol=0.01)
+
+
+def test_large_whole_numbers_keep_their_value(tmp_path):
+    stored = np.full(GRID.shape, 100_000_001, np.int32)
+    stored[0, 0] += 2
+    path = make(tmp_path / "dem.tif", stored, scale=1e-5, offset=0.0)
+    with opened(path, "DEM") as file:
+        assert read_band(file, 1)[5, 5] == np.float32(1000.00001)
+
+
+# --- what is refused, and the remedy
+
+
+def refused(path, error=InputError):
+    with pytest.raises(error) as caught:
+        read_dem(path)
+    return caught.value
+
+
+def test_no_crs(tmp_path, heights):
+    said = refused(make(tmp_path / "dem.tif", heights, crs=None), CrsError)
+    assert "has no coordinate system" in said.problem
+    assert "gdal_edit.py -a_srs IAU_2015:30135" in said.remedy
+
+
+def test_an_earthly_crs_is_named(tmp_path, heights):
+    said = refused(make(tmp_path / "dem.tif", heights, crs="EPSG:3031"), CrsError)
+    assert "WGS 84 / Antarctic Polar Stereographic" in said.problem
+    assert "the Earth" in said.problem
+
+
+def test_lunar_degrees(tmp_path, heights):
+    degrees = Affine(0.01, 0, 0, 0, -0.01, -85)
+    said = refused(
+        make(tmp_path / "dem.tif", heights, crs=moon.GEOGRAPHIC, transform=degrees), CrsError
+    )
+    assert "is in degrees" in said.problem
+    assert "gdalwarp" in said.remedy
+
+
+def test_kilometres(tmp_path, heights):
+    said = refused(make(tmp_path / "dem.tif", heights / 3000))
+    assert "plausible in kilometres" in said.problem
+    assert "Multiply it by 1000" in said.remedy
+
+
+def test_metres_of_a_flat_plain_are_not_taken_for_kilometres(tmp_path):
+    plain = np.linspace(-30, 30, GRID.width * GRID.height, dtype=np.float32).reshape(GRID.shape)
+    read_dem(make(tmp_path / "dem.tif", plain))
+    flat = np.full(GRID.shape, 5.0, np.float32)
+    read_dem(make(tmp_path / "flat.tif", flat))
+
+
+def test_radii_instead_of_heights(tmp_path, heights):
+    said = refused(make(tmp_path / "dem.tif", (heights + moon.RADIUS_M).astype(np.float32)))
+    assert "holds radii" in said.problem
+    assert "Subtract 1,737,400 m" in said.remedy
+
+
+def test_heights_that_the_moon_has_not(tmp_path, heights):
+    said = refused(make(tmp_path / "dem.tif", heights * 1000))
+    assert "±12,000 m" in said.problem
+    assert "Check its unit" in said.remedy
+
+
+@pytest.mark.parametrize("nodata", [-9999.0, float("nan")])
+def test_all_nodata(tmp_path, nodata):
+    empty = np.full(GRID.shape, nodata, np.float32)
+    said = refused(make(tmp_path / "dem.tif", empty, nodata=nodata))
+    assert "every pixel is nodata" in said.problem
+
+
+@pytest.mark.parametrize("shape", [(2, 40), (40, 2), (1, 1)])
+def test_fewer_than_three_pixels(tmp_path, shape):
+    said = refused(make(tmp_path / "dem.tif", np.ones(shape, np.float32)))
+    assert f"{shape[1]} × {shape[0]} pixels; at least 3 × 3" in said.problem
+    assert "larger piece" in said.remedy
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Affine(200, 0, 0, 0, -250, 0),
+        Affine(200, 0, 0, 0, 200, 0),
+        Affine(-200, 0, 0, 0, -200, 0),
+        Affine(200, 20, 0, 20, -200, 0),
+    ],
+    ids=["not square", "south up", "west up", "rotated"],
+)
+def test_pixels_that_are_not_square_and_north_up(tmp_path, heights, transform):
+    said = refused(make(tmp_path / "dem.tif", heights, transform=transform))
+    assert "not square and north up" in said.problem
+    assert "gdalwarp -t_srs IAU_2015:30135 -tr 200 200" in said.remedy
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    said = refused(tmp_path / "none.tif")
+    assert "there is no file" in said.problem
+
+
+def test_a_file_that_is_no_raster(tmp_path):
+    text = tmp_path / "dem.tif"
+    text.write_text("heights, honestly")
+    said = refused(text)
+    assert "cannot be read" in said.problem
+    assert "truncated, damaged or not a raster" in said.remedy
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.5, 0.9])
+def test_a_truncated_file(tmp_path, kept):
+    big = Grid(0, 0, 20, 1200, 1200)
+    values = np.random.default_rng(3).normal(0, 900, big.shape).astype(np.float32)
+    path = tmp_path / "dem.tif"
+    write_raster(path, values, big, description="height")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    said = refused(path)
+    assert "cannot be read" in said.problem
+    assert "truncated" in said.remedy
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "dem.tif"
+    path.touch()
+    assert "cannot be read" in refused(path).problem
+
+
+def test_the_grid_is_known_without_pixels(tmp_path, heights):
+    assert dem_grid(make(tmp_path / "dem.tif", heights)) == GRID
+    with pytest.raises(CrsError, match="The far field"):
+        dem_grid(make(tmp_path / "earth.tif", heights, crs="EPSG:3031"), "The far field")
+
+
+# --- layers that come along
+
+
+def test_a_layer_on_the_grid_is_read_as_it_is(tmp_path, heights):
+    layer, warped = read_layer(make(tmp_path / "a.tif", heights), GRID, what="Layer")
+    assert not warped
+    np.testing.assert_array_equal(layer, heights)
+
+
+def test_a_layer_on_another_grid_is_warped_and_said_so(tmp_path):
+    coarse = Grid(GRID.x_min_m - 5000, GRID.y_max_m + 5000, 500.0, 40, 40)
+    x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
+    plane = (0.01 * x - 0.02 * y).astype(np.float32)
+    path = make(tmp_path / "a.tif", plane, transform=coarse.transform, nodata=-9999.0)
+    layer, warped = read_layer(path, GRID, what="Layer")
+    assert warped
+    x, y = np.meshgrid(GRID.column_x_m(), GRID.row_y_m())
+    np.testing.assert_allclose(layer, 0.01 * x - 0.02 * y, atol=0.01)
+
+
+def test_a_layer_in_another_lunar_crs_is_warped(tmp_path):
+    rows, columns = 120, 360
+    transform = Affine(1.0, 0, -180, 0, -0.05, -84)
+    lat = -84 - (np.arange(rows) + 0.5) * 0.05
+    values = np.repeat(lat[:, None], columns, 1).astype(np.float32)
+    path = make(tmp_path / "a.tif", values, crs=moon.GEOGRAPHIC, transform=transform)
+    near = Grid(40_000.0, 60_000.0, 500.0, 20, 20)
+    layer, warped = read_layer(path, near, what="Layer")
+    assert warped
+    _, expected = moon.xy_to_lonlat(*np.meshgrid(near.column_x_m(), near.row_y_m()))
+    np.testing.assert_allclose(layer, expected, atol=0.03)
+
+
+def test_a_layer_that_does_not_reach_is_missing_there(tmp_path, heights):
+    path = make(tmp_path / "a.tif", heights)
+    wide = Grid(GRID.x_min_m - 400, GRID.y_max_m, 200.0, 10, 10)
+    layer, warped = read_layer(path, wide, what="Layer")
+    assert warped
+    assert np.isnan(layer[:, :2]).all()
+    np.testing.assert_allclose(layer[:, 3:], heights[:10, 1:8], rtol=1e-5)
+
+
+def test_a_layer_elsewhere_altogether_is_missing(tmp_path, heights):
+    far = Grid(150_000.0, 150_000.0, 200.0, 5, 5)
+    layer, _ = read_layer(make(tmp_path / "a.tif", heights), far, what="Layer")
+    assert np.isnan(layer).all()
+
+
+def test_a_band_that_is_not_there(tmp_path, heights):
+    path = make(tmp_path / "a.tif", np.stack([heights, heights + 1]))
+    second, _ = read_layer(path, GRID, what="Layer", band=2)
+    np.testing.assert_array_equal(second, heights + 1)
+    for band in (3, 0, -1):
+        with pytest.raises(InputError, match=rf"has 2 bands, band {band} was asked for"):
+            read_layer(path, GRID, what="Layer", band=band)
+
+
+def test_a_layer_of_the_earth_is_refused(tmp_path, heights):
+    path = make(tmp_path / "a.tif", heights, crs="EPSG:3031")
+    with pytest.raises(CrsError, match="Layer lies on the Earth"):
+        read_layer(path, GRID, what="Layer")
+
+
+# --- what happens when writing fails
+
+
+def test_work_that_fails_leaves_nothing(tmp_path, heights):
+    with (
+        pytest.raises(ValueError, match="half way"),
+        RasterSink(tmp_path / "a.tif", GRID, "float32", "height") as sink,
+    ):
+        sink.write(heights[:10], Window(0, 0, 40, 10))
+        raise ValueError("half way")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_that_fails_leaves_what_was_there_before(tmp_path, heights):
+    path = tmp_path / "a.tif"
+    write_raster(path, heights, GRID, description="height")
+    before = digest(path)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        RasterSink(path, GRID, "float32", "height") as sink,
+    ):
+        sink.write(heights + 1)
+        raise KeyboardInterrupt
+    assert digest(path) == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_folder_that_cannot_be(tmp_path, heights):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"Cannot write in .*file/run\. Choose a folder"):
+        write_raster(tmp_path / "file" / "run" / "a.tif", heights, GRID, description="x")
+
+
+@pytest.fixture
+def small_disk(tmp_path, request):
+    """Return a folder on a disk of its own, of the size asked for."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here to make a small disk with")
+    if done.returncode:
+        pytest.skip("only root may mount the small disk that this needs")
+    yield folder
+    subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+@pytest.mark.parametrize(
+    ("small_disk", "side"),
+    [("1m", 450), ("1m", 1500), ("5m", 700), ("8m", 1500), ("1200k", 450), ("1600k", 450)],
+    indirect=["small_disk"],
+)
+def test_a_full_disk_leaves_nothing(small_disk, side):
+    """Full while the pixels are written, while the file is closed, and while it is compressed."""
+    grid = Grid(0, 0, 20, side, side)
+    noise = np.random.default_rng(5).normal(size=grid.shape).astype(np.float32)
+    with pytest.raises(OutputError, match=rf"The disk of {small_disk} is full\. Free some space"):
+        write_raster(small_disk / "a.tif", noise, grid, description="noise")
+    assert list(small_disk.iterdir()) == []
