@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
+
 from lunarsite.engine import raster, terrain
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.synthetic.terrain import generate
@@ -106,10 +107,8 @@ def hillshade(height_m: np.ndarray, pixel_m: float) -> np.ndarray:
 
 
 def picture(compared: dict[float, dict], path: Path) -> None:
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(2, 4, figsize=(20, 10), layout="constrained")
+    figure = Figure(figsize=(20, 10), layout="constrained")
+    axes = figure.subplots(2, 4)
     fine = compared[100.0]
     for ax, height, title in zip(
         axes[0], [fine["real"], *fine["made"]], ["real", *("generated",) * 3], strict=True

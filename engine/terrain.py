@@ -240,7 +240,9 @@ def write_layers(
                 context.part(0.6, 1.0),
             )
         )
-        counts = _stream(source, grid, sinks, windows, tile_px, context.part(0.0, 0.6))
+        counts = _stream(
+            source, grid, sinks, windows=windows, tile_px=tile_px, context=context.part(0.0, 0.6)
+        )
     total = grid.width * grid.height
     names = ("dem", *(layer.name for layer in LAYERS))
     return {
@@ -255,6 +257,7 @@ def _stream(
     source: rasterio.DatasetReader,
     grid: Grid,
     sinks: Sequence[raster.RasterSink],
+    *,
     windows: Windows,
     tile_px: int,
     context: Context,

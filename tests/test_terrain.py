@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+
 from lunarsite.engine import moon, raster, terrain
 from lunarsite.engine.context import Context
-from lunarsite.engine.contract import Stage
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages.terrain import STAGE
@@ -224,5 +224,5 @@ def rough_with_gaps():
     return height, grid
 
 
-def run(stage: Stage, given):
+def run(stage, given):
     return stage.run({name: str(value) for name, value in given.items()}, Context(threads=2))

@@ -146,8 +146,8 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the elevation model and its catalogue."""
-    from lunarsite.engine import atomic, provenance, raster
-    from lunarsite.engine.synthetic import terrain
+    from lunarsite.engine import atomic, provenance, raster  # noqa: PLC0415
+    from lunarsite.engine.synthetic import terrain  # noqa: PLC0415
 
     chosen = {
         name: fallback if values[name] is None else values[name]

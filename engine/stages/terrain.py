@@ -143,7 +143,7 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the layers; return their paths and the share of pixels that have a value."""
-    from lunarsite.engine import provenance, raster, terrain
+    from lunarsite.engine import provenance, raster, terrain  # noqa: PLC0415
 
     windows = terrain.Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]

@@ -86,7 +86,7 @@ def tables() -> Float32:
     last = int(class_of(np.array(LARGEST_M)))
     diameters = SIMPLE_M * 2.0 ** (np.arange(last + 1) / _PER_OCTAVE)
     zeros = special.jn_zeros(0, _MODES)
-    fine: Float = (np.arange(4096) + 0.5) * (_DOMAIN / 4096)
+    fine = np.linspace(0.0, _DOMAIN, 4096, endpoint=False, dtype=np.float64) + _DOMAIN / 8192
     # Fourier-Bessel series on a disc that is wide against the crater's reach.
     to_modes = special.j0(np.outer(zeros, fine / _DOMAIN)) * fine * (_DOMAIN / 4096)
     to_modes *= 2.0 / (_DOMAIN**2 * special.j1(zeros)[:, None] ** 2)
