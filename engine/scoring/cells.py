@@ -1,0 +1,171 @@
+"""From pixels to cells: statistics, distances and areas, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def cell_statistics(pixels: Float32, side: int) -> Float32:
+    """Return count, mean, standard deviation, least and greatest of every cell.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (rows, columns)
+        NaN for nodata; the last cells may be cut by the edge.
+    side : int
+        Pixels along a cell's side.
+
+    Returns
+    -------
+    ndarray of float32, shape (5, cell rows, cell columns)
+        NaN where a cell holds no valid pixel; the count is then 0.
+    """
+    rows, columns = pixels.shape
+    cell_rows, cell_columns = (rows + side - 1) // side, (columns + side - 1) // side
+    out = np.full((5, cell_rows, cell_columns), np.nan, np.float32)
+    for r in range(cell_rows):
+        for c in range(cell_columns):
+            count, total, low, high = 0, 0.0, math.inf, -math.inf
+            for j in range(r * side, min((r + 1) * side, rows)):
+                for i in range(c * side, min((c + 1) * side, columns)):
+                    value = float(pixels[j, i])
+                    if value == value:
+                        count += 1
+                        total += value
+                        low = min(low, value)
+                        high = max(high, value)
+            out[0, r, c] = count
+            if count == 0:
+                continue
+            mean = total / count
+            squares = 0.0
+            for j in range(r * side, min((r + 1) * side, rows)):
+                for i in range(c * side, min((c + 1) * side, columns)):
+                    value = float(pixels[j, i])
+                    if value == value:
+                        squares += (value - mean) ** 2
+            out[1, r, c] = mean
+            out[2, r, c] = math.sqrt(squares / count)
+            out[3, r, c] = low
+            out[4, r, c] = high
+    return out
+
+
+@_compiled
+def clearance(pixels: Float32, limit: float, reach: int) -> Float32:
+    """Return the distance of every pixel to the nearest one over a limit, in pixels.
+
+    Exact Euclidean distance between centres, cut at ``reach``; unknown pixels do not count as
+    over the limit, and get NaN themselves.
+    """
+    rows, columns = pixels.shape
+    vertical = np.empty((rows, columns), np.int32)
+    far = reach + 1
+    for i in range(columns):
+        last = -far
+        for j in range(rows):
+            if pixels[j, i] > limit:
+                last = j
+            vertical[j, i] = min(j - last, far)
+        last = rows + far
+        for j in range(rows - 1, -1, -1):
+            if pixels[j, i] > limit:
+                last = j
+            vertical[j, i] = min(vertical[j, i], last - j)
+    out = np.empty((rows, columns), np.float32)
+    for j in range(rows):
+        for i in range(columns):
+            value = pixels[j, i]
+            if not (value == value):
+                out[j, i] = math.nan
+                continue
+            least = float(reach * reach)
+            for k in range(max(0, i - reach), min(columns, i + reach + 1)):
+                squared = float(vertical[j, k]) ** 2 + float(k - i) ** 2
+                least = min(least, squared)
+            out[j, i] = math.sqrt(least)
+    return out
+
+
+@_compiled
+def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Float) -> Float32:
+    """Return how many pixels of a mask lie within a radius of each point.
+
+    Parameters
+    ----------
+    mask : ndarray of uint8
+        1 where it counts.
+    x_px, y_px : ndarray of float64, shape (points,)
+        Column and row of the points, in pixels, 0 at the centre of the first.
+    radius_px : ndarray of float64, shape (points,)
+    """
+    rows, columns = mask.shape
+    before = np.zeros((rows, columns + 1), np.int32)
+    for j in range(rows):
+        for i in range(columns):
+            before[j, i + 1] = before[j, i] + (1 if mask[j, i] == 1 else 0)
+    out = np.zeros(x_px.size, np.float32)
+    for n in range(x_px.size):
+        radius = radius_px[n]
+        total = 0
+        for j in range(max(0, math.ceil(y_px[n] - radius)), min(rows, int(y_px[n] + radius) + 1)):
+            half = math.sqrt(max(radius * radius - (j - y_px[n]) ** 2, 0.0))
+            left = max(0, math.ceil(x_px[n] - half))
+            right = min(columns - 1, math.floor(x_px[n] + half))
+            if right >= left:
+                total += before[j, right + 1] - before[j, left]
+        out[n] = total
+    return out
+
+
+@_compiled
+def edge_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return row and column of the pixels that are 1 and touch one that is not."""
+    rows, columns = mask.shape
+    count = 0
+    for write in range(2):
+        if write == 1:
+            found = np.empty((count, 2), np.int32)
+            count = 0
+        for j in range(rows):
+            for i in range(columns):
+                if mask[j, i] != 1:
+                    continue
+                inner = 0 < j < rows - 1 and 0 < i < columns - 1
+                if (
+                    inner
+                    and mask[j - 1, i] == 1
+                    and mask[j + 1, i] == 1
+                    and mask[j, i - 1] == 1
+                    and mask[j, i + 1] == 1
+                ):
+                    continue
+                if write == 1:
+                    found[count, 0] = j
+                    found[count, 1] = i
+                count += 1
+    return found
+
+
+@_compiled
+def burn_circles(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Float) -> None:
+    """Set to 1 the pixels whose centre lies in a circle."""
+    rows, columns = mask.shape
+    for n in range(x_px.size):
+        radius = radius_px[n]
+        for j in range(max(0, math.ceil(y_px[n] - radius)), min(rows, int(y_px[n] + radius) + 1)):
+            half = math.sqrt(max(radius * radius - (j - y_px[n]) ** 2, 0.0))
+            left = max(0, math.ceil(x_px[n] - half))
+            right = min(columns - 1, math.floor(x_px[n] + half))
+            for i in range(left, right + 1):
+                mask[j, i] = 1

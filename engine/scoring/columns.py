@@ -1,0 +1,77 @@
+"""The feature table's columns: what each means, its unit, and which way it may move a score.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+POSITION = ("cell_id", "row", "column", "lon_deg", "lat_deg", "x_m", "y_m")
+"""Where a cell is. Never fed to a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A physical feature of a cell.
+
+    ``source`` names the layer it comes from; ``direction`` is +1 where more can only be better
+    for a landing, -1 where it can only be worse, 0 where neither is certain.
+    """
+
+    name: str
+    title: str
+    unit: str
+    source: str
+    direction: int = 0
+
+
+def _statistics(stem: str, title: str, unit: str, direction: int = 0) -> tuple[Feature, ...]:
+    suffix = f"_{unit}"
+    return tuple(
+        Feature(f"{stem}_{statistic}{suffix}", f"{title}, {words}", unit, stem, way)
+        for statistic, words, way in (
+            ("mean", "mean", direction),
+            ("std", "standard deviation", 0),
+            ("min", "least", direction),
+            ("max", "greatest", direction),
+        )
+    )
+
+
+FEATURES: tuple[Feature, ...] = (
+    *_statistics("elevation", "Elevation", "m"),
+    *_statistics("slope", "Slope", "deg", -1),
+    *_statistics("roughness", "Roughness", "m", -1),
+    *_statistics("elevation_error", "Elevation error", "m"),
+    Feature("crater_count", "Craters in the cell", "", "craters"),
+    Feature("crater_coverage_pct", "Ground inside craters", "%", "craters"),
+    Feature("crater_mean_diameter_m", "Mean crater diameter", "m", "craters"),
+    Feature("crater_max_diameter_m", "Largest crater diameter", "m", "craters"),
+    Feature("avg_illumination_pct", "Average illumination", "%", "illumination", 1),
+    Feature("psr_fraction", "Share in permanent shadow", "", "psr", -1),
+    Feature("illumination_min_pct", "Darkest pixel's average illumination", "%", "illumination", 1),
+    Feature("earth_visibility_pct", "Earth visibility", "%", "earth_visibility", 1),
+    Feature("darkest_month_pct", "Illumination of the darkest month", "%", "darkest_month", 1),
+    Feature("longest_night_days", "Longest darkness", "days", "longest_night", -1),
+    Feature("psr_distance_m", "Distance to permanent shadow", "m", "psr"),
+    Feature("psr_area_2km_km2", "Permanent shadow within a 2 km walk", "km²", "psr"),
+    Feature("clearance_5deg_m", "Distance from slopes over 5°", "m", "slope", 1),
+    Feature("clearance_8deg_m", "Distance from slopes over 8°", "m", "slope", 1),
+    Feature("relief_mean_m", "Relief", "m", "relief"),
+    Feature("position_index_mean_m", "Topographic position", "m", "position_index"),
+)
+"""All features in the table's order: the 24 of the original table, then those added."""
+
+BY_NAME = {feature.name: feature for feature in FEATURES}
+
+SOURCES = tuple(dict.fromkeys(feature.source for feature in FEATURES))
+"""The layers features come from; each has a column ``coverage_<source>_pct``."""
+
+SENSITIVITIES = ("illumination_sensitivity", "earth_sensitivity")
+"""Points per degree of horizon: what the error model needs beside the features."""
+
+
+def coverage_column(source: str) -> str:
+    """Return the name of the column that says how much of a cell a layer covers, percent."""
+    return f"coverage_{source}_pct"

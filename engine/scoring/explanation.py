@@ -1,0 +1,160 @@
+"""Why a cell scores as it does: Shapley values, exact margins, what would make it pass.
+
+The trees' contributions (TreeSHAP, Lundberg et al. 2020, Nat. Mach. Intell. 2:56) add up to the
+score's log-odds. People read scores, so they are carried over to score points by one factor for each
+cell, (score - base score) / (log-odds - base log-odds): signs, order and proportions stay, and the
+contributions add up to the score exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from scipy import special
+from scipy.spatial import cKDTree
+from woodelf import WoodelfExplainer
+
+from lunarsite.engine import moon
+from lunarsite.engine.scoring.columns import BY_NAME
+from lunarsite.engine.scoring.scorer import COLUMNS, features_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.scoring.profiles import Profile
+    from lunarsite.engine.scoring.scorer import Scorer
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+_FEW = 64
+_CHUNK = 50_000
+
+
+def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
+    """Return the contributions of all features to the log-odds of every cell.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (cells, features)
+        In the order of `scorer.COLUMNS`.
+    base : float
+        The log-odds that they start from.
+    """
+    inputs = pd.DataFrame(features_of(table), columns=list(COLUMNS))
+    if len(inputs) <= _FEW:
+        found = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
+        return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
+    explainer = WoodelfExplainer(scorer.booster)
+    parts = [
+        np.asarray(explainer.shap_values(inputs.iloc[start : start + _CHUNK], verbose=False), np.float64)
+        for start in range(0, len(inputs), _CHUNK)
+    ]
+    base = scorer.booster.predict(xgb.DMatrix(inputs.iloc[:1]), pred_contribs=True)[0, -1]
+    return np.concatenate(parts), float(base)
+
+
+def in_score_points(values: Float, base: float) -> tuple[Float, float]:
+    """Return contributions and base in score points, adding up to the score.
+
+    Where a cell's contributions cancel, the factor is the curve's slope at the base.
+    """
+    base_score = float(special.expit(base))
+    total = values.sum(axis=1)
+    small = np.abs(total) < 1e-9
+    steep = base_score * (1.0 - base_score)
+    rise = special.expit(base + total) - base_score
+    factor = np.where(small, steep, rise / np.where(small, 1.0, total))
+    return values * factor[:, None], base_score
+
+
+def margins(profile: Profile, row: pd.Series) -> list[dict[str, Any]]:
+    """Return value, limit and margin of each criterion, in the feature's unit."""
+    found = []
+    for criterion in profile.criteria:
+        value = float(row[criterion.feature])
+        known = bool(np.isfinite(value))
+        margin = float(criterion.margin(value)) if known else None
+        found.append(
+            {
+                "feature": criterion.feature,
+                "title": BY_NAME[criterion.feature].title,
+                "value": value if known else None,
+                "sense": criterion.sense,
+                "threshold": criterion.threshold,
+                "margin": margin,
+                "unit": criterion.unit,
+                "holds": margin >= 0.0 if margin is not None else None,
+            }
+        )
+    return found
+
+
+def to_pass(profile: Profile, table: pd.DataFrame, index: int) -> dict[str, Any]:
+    """Return what would make a cell pass: the smallest changes, and the nearest cell that passes.
+
+    Criteria limit one feature each, so the smallest change of each broken one leads to its limit,
+    and all of them together are needed.
+    """
+    row = table.iloc[index]
+    broken = [found for found in margins(profile, row) if found["holds"] is not True]
+    changes = [
+        {
+            "feature": found["feature"],
+            "title": found["title"],
+            "value": found["value"],
+            "needed": found["threshold"],
+            "change": None if found["value"] is None else found["threshold"] - found["value"],
+            "unit": found["unit"],
+        }
+        for found in broken
+    ]
+    return {
+        "passes": not broken,
+        "changes": changes,
+        "nearest_passing": _nearest_passing(profile, table, index) if broken else None,
+    }
+
+
+def named_contributions(
+    values: Float, row: pd.Series, base_log_odds: float
+) -> tuple[list[dict[str, Any]], float]:
+    """Return one cell's contributions, strongest first, in score points, and the base value."""
+    points, base = in_score_points(values[None, :], base_log_odds)
+    order = np.argsort(-np.abs(points[0]), kind="stable")
+    found = [
+        {
+            "feature": COLUMNS[k],
+            "title": BY_NAME[COLUMNS[k]].title,
+            "value": float(row[COLUMNS[k]]) if np.isfinite(row[COLUMNS[k]]) else None,
+            "unit": BY_NAME[COLUMNS[k]].unit,
+            "contribution": float(points[0, k]),
+            "log_odds": float(values[k]),
+        }
+        for k in order
+    ]
+    return found, base
+
+
+def _nearest_passing(profile: Profile, table: pd.DataFrame, index: int) -> dict[str, Any] | None:
+    passing = np.flatnonzero(profile.passes(table))
+    if len(passing) == 0:
+        return None
+    positions = table[["x_m", "y_m"]].to_numpy(np.float64)
+    _, nearest = cKDTree(positions[passing]).query(positions[index])
+    other = table.iloc[int(passing[nearest])]
+    here = table.iloc[index]
+    angle = moon.angular_distance_rad(
+        float(here["x_m"]), float(here["y_m"]), float(other["x_m"]), float(other["y_m"])
+    )
+    return {
+        "cell_id": int(other["cell_id"]),
+        "lon_deg": float(other["lon_deg"]),
+        "lat_deg": float(other["lat_deg"]),
+        "x_m": float(other["x_m"]),
+        "y_m": float(other["y_m"]),
+        "distance_m": float(angle) * moon.RADIUS_M,
+    }

@@ -1,0 +1,324 @@
+"""The feature table: what every cell of a grid is like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from scipy.spatial import cKDTree
+
+from lunarsite.engine import moon, nested, raster
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.scoring import cells, columns
+from lunarsite.engine.scoring.catalogue import read_catalogue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rasterio.enums import Resampling
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.raster import Grid
+
+    Float32 = NDArray[np.float32]
+
+WALK_M = 2_000.0
+"""How far an astronaut walks to reach permanent shadow."""
+
+_CLEARANCE_M = 500.0
+_STRIP_ROWS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The rasters that features are taken from; any but the elevation may be missing.
+
+    ``rasters`` maps a source of `columns` (or a sensitivity) to a path, ``craters`` is a catalogue.
+    """
+
+    dem: str
+    rasters: dict[str, str] = field(default_factory=dict)
+    craters: str | None = None
+
+    def paths(self) -> list[str]:
+        """Return all files that are read."""
+        return [self.dem, *self.rasters.values(), *([self.craters] if self.craters else [])]
+
+
+def build(
+    layers: Layers, *, cell_m: float, north_limit_deg: float, context: Context
+) -> gpd.GeoDataFrame:
+    """Return the feature table of a grid of cells.
+
+    Parameters
+    ----------
+    layers : Layers
+        What to take features from.
+    cell_m : float
+        Side of a cell, map metres, rounded to whole pixels. Cells are aligned to the first pixel.
+    north_limit_deg : float
+        Cells whose centre lies north of it are left out.
+    context : Context
+        Progress, warnings.
+
+    Returns
+    -------
+    GeoDataFrame
+        One row a cell that holds any height: position, all of `columns.FEATURES`, a coverage
+        column for each source, sensitivities; float32, NaN for missing. The geometry is the cell.
+
+    Raises
+    ------
+    InputError
+        If no cell is left, or a cell is smaller than a pixel.
+    """
+    grid = raster.dem_grid(layers.dem)
+    coarse, side = nested.posting(grid, cell_m)
+    if side * grid.pixel_m != cell_m:
+        context.warn(
+            f"Cells are {side * grid.pixel_m:g} m wide, {side} pixels of {grid.pixel_m:g} m, "
+            f"instead of {cell_m:g} m."
+        )
+    table = _positions(coarse).assign(pixel_m=np.float32(grid.pixel_m))
+    full = _pixels_per_cell(grid, coarse, side)
+    found: dict[str, Float32] = {}
+    jobs = _jobs(layers)
+    for number, (source, path) in enumerate(jobs):
+        context.progress(0.8 * number / len(jobs), f"features of {source}")
+        found |= _take(source, path, grid, coarse, side, full, context)
+    context.progress(0.8, "features of craters")
+    found |= _craters(layers.craters, grid, coarse, side, full)
+    wanted = [feature.name for feature in columns.FEATURES]
+    wanted += [columns.coverage_column(source) for source in columns.SOURCES]
+    wanted += list(columns.SENSITIVITIES)
+    missing = np.full(coarse.width * coarse.height, np.nan, np.float32)
+    for name in wanted:
+        values = found.get(name)
+        if values is None:
+            values = np.zeros_like(missing) if name.startswith("coverage_") else missing
+        table[name] = values.ravel()
+    keep = (table["lat_deg"] < north_limit_deg) & (table["coverage_elevation_pct"] > 0)
+    if not keep.any():
+        raise InputError(
+            f"No cell of {cell_m:g} m with data has its centre south of {north_limit_deg:g}°",
+            "Give a DEM that reaches farther south, or a larger --north-limit-deg",
+        )
+    context.progress(0.95, "cells")
+    kept = table[keep].reset_index(drop=True)
+    half = coarse.pixel_m / 2
+    squares = shapely.box(
+        kept["x_m"] - half, kept["y_m"] - half, kept["x_m"] + half, kept["y_m"] + half
+    )
+    return gpd.GeoDataFrame(kept, geometry=squares, crs=moon.SOUTH_POLAR)
+
+
+def cell_grid(table: pd.DataFrame) -> Grid:
+    """Return the grid on which a feature table's rows and columns count."""
+    x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
+    row, column = table["row"].to_numpy(), table["column"].to_numpy()
+    cell = _spacing(x, y, row, column)
+    return raster.Grid(
+        float(x[0]) - (int(column[0]) + 0.5) * cell,
+        float(y[0]) + (int(row[0]) + 0.5) * cell,
+        cell,
+        int(column.max()) + 1,
+        int(row.max()) + 1,
+    )
+
+
+def _spacing(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+) -> float:
+    for values, index in ((x, column), (y, row)):
+        other = np.flatnonzero(index != index[0])
+        if len(other):
+            at = other[0]
+            return float(abs((values[at] - values[0]) / (index[at] - index[0])))
+    raise InputError(
+        "The feature table holds a single cell, whose size cannot be told",
+        "Make the table from a larger DEM or with smaller cells",
+    )
+
+
+def _positions(coarse: Grid) -> pd.DataFrame:
+    column, row = np.meshgrid(np.arange(coarse.width), np.arange(coarse.height))
+    x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
+    lon, lat = moon.xy_to_lonlat(x.ravel(), y.ravel())
+    return pd.DataFrame(
+        {
+            "cell_id": (row * coarse.width + column).ravel().astype(np.int64),
+            "row": row.ravel().astype(np.int32),
+            "column": column.ravel().astype(np.int32),
+            "lon_deg": lon,
+            "lat_deg": lat,
+            "x_m": x.ravel(),
+            "y_m": y.ravel(),
+        }
+    )
+
+
+def _pixels_per_cell(grid: Grid, coarse: Grid, side: int) -> Float32:
+    rows = np.minimum(side, grid.height - np.arange(coarse.height) * side)
+    columns_ = np.minimum(side, grid.width - np.arange(coarse.width) * side)
+    return np.outer(rows, columns_).astype(np.float32)
+
+
+def _jobs(layers: Layers) -> list[tuple[str, str]]:
+    return [("elevation", layers.dem), *layers.rasters.items()]
+
+
+def _take(
+    source: str,
+    path: str,
+    grid: Grid,
+    coarse: Grid,
+    side: int,
+    full: Float32,
+    context: Context,
+) -> dict[str, Float32]:
+    """Return the columns that one layer gives, each of the cells' shape."""
+    what = f"The layer {Path(path).name} ({source})"
+    if source in ("darkest_month", "longest_night"):
+        values = _on_cells(path, coarse, what)
+        name = "darkest_month_pct" if source == "darkest_month" else "longest_night_days"
+        return {
+            name: values,
+            columns.coverage_column(source): np.where(np.isfinite(values), 100.0, 0.0).astype(
+                np.float32
+            ),
+        }
+    pixels = read_pixels(path, grid, what, context, nearest=source == "psr")
+    if source in ("illumination", "earth_visibility"):
+        pixels = _as_percent(pixels, what, context)
+    count, mean, std, low, high = cells.cell_statistics(pixels, side)
+    if source in columns.SENSITIVITIES:
+        return {source: mean}
+    found = {columns.coverage_column(source): (100.0 * count / full).astype(np.float32)}
+    if source == "psr":
+        return found | {"psr_fraction": mean} | _shadow_columns(pixels, grid, coarse)
+    if source == "illumination":
+        return found | {"avg_illumination_pct": mean, "illumination_min_pct": low}
+    if source == "earth_visibility":
+        return found | {"earth_visibility_pct": mean}
+    if source in ("relief", "position_index"):
+        return found | {f"{source}_mean_m": mean}
+    unit = "deg" if source == "slope" else "m"
+    for name, values in (("mean", mean), ("std", std), ("min", low), ("max", high)):
+        found[f"{source}_{name}_{unit}"] = values
+    if source == "slope":
+        found |= _clearances(pixels, grid, side, coarse)
+    return found
+
+
+def read_pixels(
+    path: str, grid: Grid, what: str, context: Context, *, nearest: bool = False
+) -> Float32:
+    """Read a layer on the DEM's pixels, warped where it must be, and say so."""
+    method: Resampling = raster.Resampling.nearest if nearest else raster.Resampling.bilinear
+    pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
+    if warped:
+        context.warn(f"{what} lies on another grid and was warped to the DEM's.")
+    return pixels
+
+
+def _on_cells(path: str, coarse: Grid, what: str) -> Float32:
+    values, _ = raster.read_layer(path, coarse, what=what, resampling=raster.Resampling.nearest)
+    return values
+
+
+def _as_percent(pixels: Float32, what: str, context: Context) -> Float32:
+    """Return shares of time in percent, whether they came as fractions or as percent."""
+    high = float(np.nanmax(pixels, initial=0.0))
+    low = float(np.nanmin(pixels, initial=0.0))
+    if low < -0.01 or high > 100.5:
+        raise InputError(
+            f"{what} ranges from {low:g} to {high:g}; a share of time lies within 0 to 100 %",
+            "Check the layer's scale and offset",
+        )
+    if 0.0 < high <= 1.0001:
+        context.warn(f"{what} holds fractions; they were taken times 100.")
+        return pixels * np.float32(100.0)
+    return pixels
+
+
+def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[str, Float32]:
+    """Return how far a cell's best pixel lies from slopes over a limit, ground metres."""
+    reach = max(1, int(np.ceil(_CLEARANCE_M / grid.pixel_m)))
+    scale = moon.map_scale(*np.meshgrid(coarse.column_x_m(), coarse.row_y_m()))
+    found = {}
+    for limit in (5, 8):
+        best = np.full(coarse.shape, np.nan, np.float32)
+        for first in range(0, coarse.height, _STRIP_ROWS):
+            last = min(first + _STRIP_ROWS, coarse.height)
+            top, bottom = max(0, first * side - reach), min(grid.height, last * side + reach)
+            distance = cells.clearance(pixels[top:bottom], float(limit), reach)
+            inner = distance[first * side - top : min(last * side, grid.height) - top]
+            best[first:last] = cells.cell_statistics(np.ascontiguousarray(inner), side)[4]
+        ground = np.minimum(best * grid.pixel_m / scale, _CLEARANCE_M)
+        found[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
+    return found
+
+
+def _shadow_columns(pixels: Float32, grid: Grid, coarse: Grid) -> dict[str, Float32]:
+    """Return the distance to permanent shadow and its area within a walk, by cell."""
+    mask = np.where(pixels == 1.0, np.uint8(1), np.uint8(0))
+    x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
+    scale = moon.map_scale(x, y).ravel()
+    x_px = (x.ravel() - grid.x_min_m) / grid.pixel_m - 0.5
+    y_px = (grid.y_max_m - y.ravel()) / grid.pixel_m - 0.5
+    count = cells.area_within(mask, x_px, y_px, WALK_M * scale / grid.pixel_m)
+    area = count * (grid.pixel_m / scale) ** 2 / 1e6
+    edges = cells.edge_pixels(mask)
+    if len(edges) == 0:
+        distance = np.full(x_px.shape, np.nan)
+    else:
+        tree = cKDTree(edges[:, ::-1].astype(np.float64), balanced_tree=False, compact_nodes=False)
+        distance = tree.query(np.column_stack([x_px, y_px]), workers=-1)[0] * grid.pixel_m / scale
+        row = np.clip(np.round(y_px).astype(int), 0, grid.height - 1)
+        column = np.clip(np.round(x_px).astype(int), 0, grid.width - 1)
+        distance[mask[row, column] == 1] = 0.0
+    return {
+        "psr_distance_m": distance.reshape(coarse.shape).astype(np.float32),
+        "psr_area_2km_km2": area.reshape(coarse.shape).astype(np.float32),
+    }
+
+
+def _craters(
+    path: str | None, grid: Grid, coarse: Grid, side: int, full: Float32
+) -> dict[str, Float32]:
+    if path is None:
+        return {}
+    catalogue = read_catalogue(path)
+    x_px = (catalogue["x_m"].to_numpy() - grid.x_min_m) / grid.pixel_m - 0.5
+    y_px = (grid.y_max_m - catalogue["y_m"].to_numpy()) / grid.pixel_m - 0.5
+    scale = moon.map_scale(catalogue["x_m"], catalogue["y_m"])
+    diameter = catalogue["diameter_m"].to_numpy()
+    mask = np.zeros(grid.shape, np.uint8)
+    cells.burn_circles(mask, x_px, y_px, diameter / 2 * scale / grid.pixel_m)
+    covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
+    row = np.floor((y_px + 0.5) / side).astype(int)
+    column = np.floor((x_px + 0.5) / side).astype(int)
+    inside = (row >= 0) & (row < coarse.height) & (column >= 0) & (column < coarse.width)
+    index = row[inside] * coarse.width + column[inside]
+    size = coarse.width * coarse.height
+    count = np.bincount(index, minlength=size).astype(np.float32)
+    total = np.bincount(index, weights=diameter[inside], minlength=size)
+    largest = np.zeros(size)
+    np.maximum.at(largest, index, diameter[inside])
+    shape = coarse.shape
+    with np.errstate(invalid="ignore"):
+        mean = np.where(count > 0, total / np.maximum(count, 1), 0.0)
+    return {
+        columns.coverage_column("craters"): np.where(full > 0, 100.0, 0.0).astype(np.float32),
+        "crater_count": count.reshape(shape),
+        "crater_coverage_pct": covered.astype(np.float32),
+        "crater_mean_diameter_m": mean.reshape(shape).astype(np.float32),
+        "crater_max_diameter_m": largest.reshape(shape).astype(np.float32),
+    }

@@ -1,0 +1,195 @@
+"""How likely it is that a cell keeps every criterion, given the errors of what is known of it.
+
+A criterion with margin m (positive: kept) and softness s holds with probability 1/(1 + exp(-m/s)).
+The margin itself is uncertain: heights have an error that is correlated over some distance, and
+horizons have one that part of the region shares. The soft label of a cell is the mean, over draws of
+these errors, of the product over its criteria. A closed form, in which a logistic curve is taken for
+a normal one of scale 1.702 (MacKay 1992, Neural Comput. 4:720), is given beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage, special
+
+from lunarsite.engine.scoring.features import cell_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.scoring.profiles import Profile
+
+    Float = NDArray[np.float64]
+
+_REGIONAL_M = 5_000.0
+_REGIONAL_SHARE = 0.5
+_DEFAULT_SENSITIVITY = 7.3
+"""Points of illumination per degree of horizon, where no layer says it."""
+
+_DEM_FEATURES = frozenset(
+    {
+        "slope_mean_deg",
+        "slope_max_deg",
+        "slope_min_deg",
+        "slope_std_deg",
+        "clearance_5deg_m",
+        "clearance_8deg_m",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What is not known exactly.
+
+    Parameters
+    ----------
+    dem_error_m : float
+        Standard error of heights, metres; a cell's own mean elevation error replaces it.
+    dem_correlation_m : float
+        Distance over which height errors agree (Gaussian), metres.
+    horizon_error_deg : float
+        Standard error of a horizon all round, degrees; half its variance is shared over 5 km.
+    """
+
+    dem_error_m: float = 1.0
+    dem_correlation_m: float = 300.0
+    horizon_error_deg: float = 0.1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+def standard_errors(table: pd.DataFrame, profile: Profile, errors: Errors) -> Float:
+    """Return the standard error of every criterion's feature.
+
+    Returns
+    -------
+    ndarray of float64, shape (criteria, cells)
+        In the feature's unit; 0 for features whose error is not modelled.
+    """
+    out = np.zeros((len(profile.criteria), len(table)))
+    for k, criterion in enumerate(profile.criteria):
+        name = criterion.feature
+        if name in _DEM_FEATURES:
+            slope = _slope_error_deg(table, errors)
+            out[k] = slope if name.endswith("_deg") else _pixel(table)
+        elif name in ("avg_illumination_pct", "illumination_min_pct", "darkest_month_pct"):
+            out[k] = errors.horizon_error_deg * _sensitivity(table, "illumination_sensitivity")
+        elif name == "earth_visibility_pct":
+            out[k] = errors.horizon_error_deg * _sensitivity(table, "earth_sensitivity")
+    return out
+
+
+def closed_form_log_odds(table: pd.DataFrame, profile: Profile, errors: Errors) -> Float:
+    """Return the log-odds that all criteria hold, criteria taken as independent.
+
+    Returns
+    -------
+    ndarray of float64, shape (cells,)
+        NaN where a feature is missing.
+    """
+    sigma = standard_errors(table, profile, errors)
+    total = np.zeros(len(table))
+    for k, criterion in enumerate(profile.criteria):
+        width = np.sqrt(criterion.softness**2 + (sigma[k] / 1.702) ** 2)
+        total += special.log_expit(criterion.margin(table[criterion.feature].to_numpy()) / width)
+    return log_odds(total)
+
+
+def draws(
+    table: pd.DataFrame, profile: Profile, errors: Errors, count: int, seed: int
+) -> Iterator[Float]:
+    """Yield the log of the probability that all criteria hold, for draws of the errors.
+
+    Heights' errors are independent from cell to cell; half the variance of the horizons' error is
+    shared over 5 km, and light and Earth contact suffer the same one.
+    """
+    sigma = standard_errors(table, profile, errors)
+    margins = [c.margin(table[c.feature].to_numpy()) for c in profile.criteria]
+    grid = cell_grid(table)
+    row, column = table["row"].to_numpy(), table["column"].to_numpy()
+    width = _REGIONAL_M / grid.pixel_m
+    norm = _filter_norm(grid.shape, width)
+    for number in range(count):
+        random = np.random.default_rng([seed, number])
+        ground = random.standard_normal(len(table))
+        local = random.standard_normal(len(table))
+        field = ndimage.gaussian_filter(random.standard_normal(grid.shape), width, mode="wrap")
+        horizon = np.sqrt(_REGIONAL_SHARE) * field[row, column] / norm
+        horizon += np.sqrt(1.0 - _REGIONAL_SHARE) * local
+        total = np.zeros(len(table))
+        for k, criterion in enumerate(profile.criteria):
+            noise = ground if criterion.feature in _DEM_FEATURES else horizon
+            total += special.log_expit((margins[k] + sigma[k] * noise) / criterion.softness)
+        yield total
+
+
+def soft_labels(
+    table: pd.DataFrame,
+    profile: Profile,
+    errors: Errors,
+    *,
+    count: int,
+    seed: int,
+    context: Context,
+) -> Float:
+    """Return the log-odds of the mean probability over draws, shape (cells,); NaN for missing."""
+    total = np.zeros(len(table))
+    for number, log_probability in enumerate(draws(table, profile, errors, count, seed)):
+        context.progress(number / count, "soft labels")
+        total += np.exp(log_probability)
+    with np.errstate(divide="ignore"):
+        return log_odds(np.log(total / count))
+
+
+def log_odds(log_probability: Float) -> Float:
+    """Return log(p / (1 - p)) from log(p), exact for p near 0 and near 1."""
+    safe = np.minimum(log_probability, -1e-300)
+    return np.asarray(log_probability - np.log(-np.expm1(safe)))
+
+
+def _slope_error_deg(table: pd.DataFrame, errors: Errors) -> Float:
+    """Return the standard error of a cell's mean slope.
+
+    A slope is a difference over two pixels, d = 2p, of heights whose errors have the correlation
+    ρ = exp(-d²/2L²): σ² = 2 σz² (1 - ρ)/d². The mean over a cell has (cell/2L)² independent ones.
+    """
+    height = np.full(len(table), errors.dem_error_m)
+    if "elevation_error_mean_m" in table:
+        own = table["elevation_error_mean_m"].to_numpy()
+        height = np.where(np.isfinite(own), own, height)
+    distance = 2.0 * _pixel(table)
+    length = errors.dem_correlation_m
+    agreement = np.exp(-(distance**2) / (2.0 * length**2))
+    gradient = height * np.sqrt(2.0 * (1.0 - agreement)) / distance
+    cell = cell_grid(table).pixel_m
+    independent = max(1.0, (cell / (2.0 * length)) ** 2)
+    return np.asarray(np.degrees(np.arctan(gradient)) / np.sqrt(independent))
+
+
+def _pixel(table: pd.DataFrame) -> Float:
+    return table["pixel_m"].to_numpy(np.float64)
+
+
+def _sensitivity(table: pd.DataFrame, name: str) -> Float:
+    if name not in table:
+        return np.full(len(table), _DEFAULT_SENSITIVITY)
+    own = table[name].to_numpy(np.float64)
+    return np.where(np.isfinite(own), own, _DEFAULT_SENSITIVITY)
+
+
+def _filter_norm(shape: tuple[int, int], width: float) -> float:
+    """Return the standard deviation of filtered white noise, from the filter's own weights."""
+    impulse = np.zeros(shape)
+    impulse[shape[0] // 2, shape[1] // 2] = 1.0
+    weights = ndimage.gaussian_filter(impulse, width, mode="wrap")
+    return float(np.sqrt((weights**2).sum()))

@@ -1,0 +1,282 @@
+"""The scorer: gradient-boosted trees that learn the soft label from a cell's physical features.
+
+The trees are fitted to the label's log-odds, so that good cells stay apart where probabilities all
+approach 1. Constraints make the score monotone in every criterion; no position is ever fed in.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xgboost as xgb
+from scipy import special, stats
+
+from lunarsite.engine import provenance
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.scoring import labels
+from lunarsite.engine.scoring.columns import FEATURES
+from lunarsite.engine.scoring.profiles import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+COLUMNS = tuple(feature.name for feature in FEATURES)
+MIN_CELLS = 200
+_LOWEST, _HIGHEST = -30.0, 30.0
+_BLOCK_M = 30_000.0
+_BUNDLED = Path(__file__).parents[2] / "models"
+_MAX_BIN = 512
+_SETTINGS = {
+    "objective": "reg:squarederror",
+    "tree_method": "hist",
+    "max_depth": 6,
+    "learning_rate": 0.05,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "max_bin": _MAX_BIN,
+    "min_child_weight": 1.0,
+}
+TREES = 300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """A trained scorer and its card."""
+
+    booster: xgb.Booster
+    profile: Profile
+    card: dict[str, Any]
+
+    def log_odds(self, table: pd.DataFrame, threads: int = 0) -> Float32:
+        """Return the score's log-odds of every cell, float32; NaN where a criterion is missing."""
+        self.booster.set_param({"nthread": threads})
+        values = self.booster.inplace_predict(features_of(table), validate_features=False)
+        return np.where(self.profile.known(table), values, np.float32(np.nan))
+
+    def save(self, path: Path) -> None:
+        """Write the trees (``.ubj``) and, beside them, the card (``.json``)."""
+        with whole_file(path) as partial:
+            self.booster.save_model(partial)
+        with whole_file(path.with_suffix(".json")) as partial:
+            partial.write_text(json.dumps(self.card, indent=2, sort_keys=True) + "\n")
+
+
+def features_of(table: pd.DataFrame) -> Float32:
+    """Return the model's input, float32, shape (cells, features); NaN for missing."""
+    return np.ascontiguousarray(table[list(COLUMNS)].to_numpy(np.float32))
+
+
+def score_of(log_odds: Float32 | Float) -> Float:
+    """Return the score between 0 and 1 of log-odds."""
+    return np.asarray(special.expit(np.asarray(log_odds, np.float64)))
+
+
+def bundled(profile: Profile) -> Path | None:
+    """Return the trained scorer that comes with LunarSite for a profile, or None."""
+    path = _BUNDLED / f"scorer-{profile.name}.ubj"
+    return path if path.is_file() else None
+
+
+def load(path: Path, profile: Profile) -> Scorer:
+    """Read a scorer and check that it is one for the profile.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or was trained for other criteria or other features.
+    """
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        booster = xgb.Booster()
+        booster.load_model(path)
+    except (OSError, ValueError, xgb.core.XGBoostError) as error:
+        raise InputError(
+            f"The scorer {path} cannot be read: {str(error).splitlines()[0][:200]}",
+            "Train it again: lunarsite train-scorer",
+        ) from error
+    if card.get("features") != list(COLUMNS):
+        raise InputError(
+            f"The scorer {path.name} was trained on other features than this version computes",
+            "Train it again: lunarsite train-scorer",
+        )
+    if card["profile"]["criteria"] != profile.as_dict()["criteria"]:
+        raise InputError(
+            f"The scorer {path.name} was trained for the criteria {card['profile']['name']!r}, "
+            f"not for {profile.name!r}",
+            "Train one for these criteria: lunarsite train-scorer, or screen --train",
+        )
+    return Scorer(booster, profile, card)
+
+
+def train(
+    table: pd.DataFrame,
+    profile: Profile,
+    errors: labels.Errors,
+    context: Context,
+    *,
+    draws: int = 100,
+    folds: int = 5,
+    seed: int = 7,
+) -> Scorer:
+    """Fit a scorer to a feature table, and measure it on blocks it has not seen.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A feature table; cells that miss a criterion's feature are left out.
+    profile : Profile
+        The criteria.
+    errors : labels.Errors
+        What the soft labels average over.
+    context : Context
+        Threads, progress.
+    draws, folds, seed : int
+        Monte Carlo draws, folds of spatial blocks, seed of all randomness.
+
+    Returns
+    -------
+    Scorer
+
+    Raises
+    ------
+    InputError
+        If fewer than 200 cells have all features that the criteria ask for.
+    """
+    known = table[profile.known(table)].reset_index(drop=True)
+    if len(known) < MIN_CELLS:
+        raise InputError(
+            f"{len(known)} cells have all features of the criteria; training needs {MIN_CELLS}",
+            "Give a larger area, smaller cells, or the layers that are missing",
+        )
+    target = labels.soft_labels(
+        known, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
+    )
+    target = np.clip(target, _LOWEST, _HIGHEST).astype(np.float32)
+    inputs, weights = features_of(known), _weights(target)
+    block = _blocks(known, folds, seed)
+    held_out = np.full(len(known), np.nan)
+    for fold in range(folds):
+        context.progress(0.2 + 0.65 * fold / folds, f"cross-validation, fold {fold + 1}")
+        out = block == fold
+        if not out.any() or out.all():
+            continue
+        booster = _fit(inputs[~out], target[~out], weights[~out], profile, seed, context.threads)
+        held_out[out] = booster.inplace_predict(inputs[out], validate_features=False)
+    context.progress(0.87, "training on all cells")
+    booster = _fit(inputs, target, weights, profile, seed, context.threads)
+    metrics = _metrics(held_out, target, known, profile, errors)
+    card = {
+        "name": f"scorer-{profile.name}",
+        "task": "log-odds that every criterion holds, from physical features of a cell",
+        "profile": profile.as_dict(),
+        "features": list(COLUMNS),
+        "monotone": _constraints(profile),
+        "settings": _SETTINGS | {"trees": TREES, "seed": seed},
+        "labels": {"draws": draws, "errors": errors.as_dict()},
+        "training_cells": len(known),
+        "training_cells_that_pass": int(profile.passes(known).sum()),
+        "validation": {"folds": folds, "block_m": _BLOCK_M, **metrics},
+        "versions": provenance.versions(),
+        "licence": "GPL-3.0-or-later",
+    }
+    return Scorer(booster, profile, card)
+
+
+def _fit(
+    inputs: Float32,
+    target: Float32,
+    weights: Float32,
+    profile: Profile,
+    seed: int,
+    threads: int,
+) -> xgb.Booster:
+    constraints = tuple(_constraints(profile).values())
+    settings = _SETTINGS | {"monotone_constraints": constraints, "seed": seed, "nthread": threads}
+    data = xgb.QuantileDMatrix(
+        inputs,
+        target,
+        weight=weights,
+        feature_names=list(COLUMNS),
+        max_bin=_MAX_BIN,
+        nthread=threads,
+    )
+    return xgb.train(settings, data, num_boost_round=TREES)
+
+
+def _constraints(profile: Profile) -> dict[str, int]:
+    """Return the sign in which each feature may move the score, 0 for either."""
+    asked = {criterion.feature: criterion.direction for criterion in profile.criteria}
+    return {feature.name: asked.get(feature.name, feature.direction) for feature in FEATURES}
+
+
+def _weights(target: Float32) -> Float32:
+    """Return training weights that favour cells near and over the limits.
+
+    A hundredth of the cells decides the ranking; hopeless ones need no fine distinction.
+    """
+    return np.asarray(0.02 + special.expit(0.5 * (target + 2.0)), dtype=np.float32)
+
+
+def _blocks(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of every cell: whole squares of 30 km, or a ninth of a small area's side."""
+    x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
+    side = min(_BLOCK_M, max(float(np.ptp(x)), float(np.ptp(y))) / 9.0 + 1.0)
+    across = np.floor((x - x.min()) / side).astype(np.int64)
+    down = np.floor((y - y.min()) / side).astype(np.int64)
+    _, index = np.unique(across * 100_000 + down, return_inverse=True)
+    order = np.random.default_rng([seed, 1]).permutation(int(index.max()) + 1)
+    return np.asarray(order[index] % folds)
+
+
+def _metrics(
+    held_out: Float,
+    target: Float32,
+    table: pd.DataFrame,
+    profile: Profile,
+    errors: labels.Errors,
+) -> dict[str, Any]:
+    there = np.isfinite(held_out)
+    if there.sum() < MIN_CELLS // 2:
+        return {"cells": int(there.sum())}
+    predicted, wanted = held_out[there], target[there].astype(np.float64)
+    closed = labels.closed_form_log_odds(table, profile, errors)[there]
+    probability, label = special.expit(predicted), special.expit(wanted)
+    passing = profile.passes(table)[there]
+    metrics: dict[str, Any] = {
+        "cells": int(there.sum()),
+        "spearman_with_label": _rounded(stats.spearmanr(predicted, wanted).statistic),
+        "spearman_with_closed_form": _rounded(stats.spearmanr(predicted, closed).statistic),
+        "rmse_probability": _rounded(np.sqrt(np.mean((probability - label) ** 2))),
+        "calibration_error": _rounded(_calibration(probability, label)),
+        "passing_cells": int(passing.sum()),
+    }
+    if 0 < passing.sum() < len(passing):
+        ranks = stats.rankdata(predicted)
+        positive = int(passing.sum())
+        area = ranks[passing].sum() - positive * (positive + 1) / 2
+        metrics["auc_of_strict_rule"] = _rounded(area / (positive * (len(passing) - positive)))
+    return metrics
+
+
+def _calibration(probability: Float, label: Float) -> float:
+    """Return the mean distance between predicted and true probability over 15 equal bins."""
+    which = np.minimum((probability * 15).astype(int), 14)
+    count = np.bincount(which, minlength=15)
+    gap = np.bincount(which, weights=probability - label, minlength=15)
+    return float(np.abs(gap[count > 0]).sum() / len(probability))
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 6)

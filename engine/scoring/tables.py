@@ -1,0 +1,73 @@
+"""Feature and score tables on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.scoring import columns
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def write_features(path: Path, table: gpd.GeoDataFrame) -> None:
+    """Write a feature table as GeoParquet."""
+    with whole_file(path) as partial:
+        table.to_parquet(partial, index=False, compression="zstd")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a plain table as Parquet."""
+    with whole_file(path) as partial:
+        table.to_parquet(partial, index=False, compression="zstd")
+
+
+def read_features(path: str | Path) -> pd.DataFrame:
+    """Read a feature table without its geometry.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, damaged or not a feature table.
+    """
+    table = read_table(path, "The feature table", without="geometry")
+    wanted = {*columns.POSITION, "pixel_m", *(f.name for f in columns.FEATURES)}
+    missing = sorted(wanted - set(table.columns))
+    if missing:
+        raise InputError(
+            f"The feature table {path} lacks the columns {', '.join(missing[:5])}"
+            + (f" and {len(missing) - 5} more" if len(missing) > 5 else ""),
+            "Make it with this version: lunarsite features",
+        )
+    if table.empty:
+        raise InputError(f"The feature table {path} has no rows", "Make it from a larger DEM")
+    return table
+
+
+def read_table(path: str | Path, what: str, *, without: str | None = None) -> pd.DataFrame:
+    """Read a Parquet table, leaving out one column.
+
+    Raises
+    ------
+    InputError
+        If the file is absent or damaged.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{what}: there is no file {path}", "Check the path")
+    try:
+        names = pq.read_schema(path).names
+        return pq.read_table(path, columns=[name for name in names if name != without]).to_pandas(
+            ignore_metadata=True
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{what} {path} cannot be read: {str(error).splitlines()[0][:200]}",
+            "Make it again",
+        ) from error
