@@ -78,15 +78,20 @@ def unwritable(folder: Path) -> OutputError:
     return OutputError(f"Cannot write in {folder}", "Choose a folder that you may write in")
 
 
-def raise_if_full(error: Exception, folder: Path) -> None:
-    """Raise an `OutputError` if an error, or the disk itself, says that no space is left."""
+def raise_if_full(error: Exception, folder: Path, *, needed_bytes: int = 0) -> None:
+    """Raise an `OutputError` if an error, or the disk itself, says that no space is left.
+
+    Libraries hide the system's word for it. Where the error is known to be a writer's,
+    ``needed_bytes`` is what it was about to write: a disk with less than that is full.
+    """
     text = str(error).lower()
     full = (isinstance(error, OSError) and error.errno in FULL) or "no space left" in text
     if not full:
         try:
-            full = shutil.disk_usage(folder).free < 64 * 1024 and "writ" in text
+            free_bytes = shutil.disk_usage(folder).free
         except OSError:
-            full = False
+            return
+        full = free_bytes < (needed_bytes or 64 * 1024) and (needed_bytes > 0 or "writ" in text)
     if full:
         raise OutputError(
             f"The disk of {folder} is full",

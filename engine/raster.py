@@ -440,7 +440,9 @@ class RasterSink:
             if error is not None and hasattr(self, "_target"):
                 self._close_quietly()
             if isinstance(error, Exception) and not isinstance(error, LunarSiteError):
-                raise_if_full(error, self.path.parent)
+                gdal = type(error).__module__.startswith("rasterio")
+                needed_bytes = _stored_bytes(self._grid, self._dtype) if gdal else 0
+                raise_if_full(error, self.path.parent, needed_bytes=needed_bytes)
         except OutputError as found:
             full = found
         finally:
@@ -520,6 +522,12 @@ def _sticks_out(window: Window, width: int, height: int) -> bool:
         or window.col_off + window.width > width
         or window.row_off + window.height > height
     )
+
+
+def _stored_bytes(grid: Grid, dtype: np.dtype[Any]) -> int:
+    """Return the size of a layer in whole blocks, before compression."""
+    blocks = -(-grid.width // _BLOCK) * -(-grid.height // _BLOCK)
+    return blocks * _BLOCK**2 * dtype.itemsize
 
 
 def _check_size(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:

@@ -169,7 +169,8 @@ def test_both_faces_refuse_the_same_values_with_the_same_words(stage):
         for end, step in ((parameter.minimum, -1), (parameter.maximum, 1)):
             if end is None:
                 continue
-            words = [stage.name, *required_words(stage), f"{parameter.flag}={end + step}"]
+            beyond = end + step * (1 + abs(end))
+            words = [stage.name, *required_words(stage), f"{parameter.flag}={beyond}"]
             given = {key: v for key, v in parse(words).items() if key not in ("json", "quiet")}
             needed = {p.name: some_value(p) for p in stage.parameters if p.required}
             problems = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -44,6 +43,37 @@ def checkout(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "bin").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def ready(tmp_path, checkout):
+    """Return a checkout in its own folder whose pip fetches a uv that only notes its calls."""
+    uv = stand_in(
+        checkout,
+        "uv",
+        'case "$*" in\n'
+        'venv*) echo venv; mkdir -p .venv/bin; ln -s "$4" .venv/bin/python;'
+        " echo made >.venv/pyvenv.cfg ;;\n"
+        '*-e*) echo "-e ." ;;\n'
+        '*) for word in "$@"; do last=$word; done; basename "$last"; ! grep -q breaks "$last" ;;\n'
+        "esac >>.tools/calls",
+    )
+    stand_in_python(
+        checkout,
+        f'"-m pip install"*) mkdir -p .tools/uv/bin; cp {uv} .tools/uv/bin/uv; exit 0;;'
+        ' "-m pip"*) exit 0',
+    )
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in ("tools", "requirements", "pyproject.toml", "bin"):
+        (tmp_path / name).rename(folder / name)
+    script = folder / "bin" / "python3"
+    script.write_text(script.read_text().replace(str(uv), '"$(dirname "$0")"/uv'))
+    return folder
+
+
+def calls(checkout):
+    return (checkout / ".tools" / "calls").read_text().splitlines()
 
 
 def stand_in(checkout, name, script):
@@ -107,20 +137,50 @@ def test_the_wheel_holds_every_package_of_the_engine():
         assert package in declared, module
 
 
-def test_nothing_happens_where_nothing_changed():
-    if not all((ROOT / ".venv" / f".lunarsite-{group}").exists() for group in ("core", "dev")):
-        pytest.skip("this environment was not made by the set-up")
-    stamps = {file: file.stat().st_mtime_ns for file in (ROOT / ".venv").glob(".lunarsite-*")}
-    done = subprocess.run(
-        [ROOT / "tools" / "setup", "core", "dev"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={key: value for key, value in os.environ.items() if key != "PYTHON"},
-    )
+def test_nothing_happens_where_nothing_changed(ready):
+    assert setup(ready, "dev").returncode == 0
+    first = calls(ready)
+    assert first == ["venv", "core.txt", "-e .", "dev.txt"]
+    done = setup(ready, "dev")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert stamps == {file: file.stat().st_mtime_ns for file in stamps}
+    assert calls(ready) == first
+
+
+def test_a_change_of_requirements_concerns_its_group_alone(ready):
+    setup(ready, "dev")
+    before = len(calls(ready))
+    with (ready / "requirements" / "dev.txt").open("a") as file:
+        file.write("more==1.0\n")
+    setup(ready, "dev")
+    assert calls(ready)[before:] == ["dev.txt"]
+
+
+def test_a_moved_checkout_gets_a_new_environment(ready):
+    setup(ready)
+    before = len(calls(ready))
+    moved = ready.rename(ready.with_name("moved"))
+    assert setup(moved).returncode == 0
+    assert calls(moved)[before:] == ["venv", "core.txt", "-e ."]
+
+
+def test_another_python_gets_a_new_environment_and_keeps_it(ready):
+    setup(ready)
+    before = len(calls(ready))
+    other = ready / "bin" / "python3.13"
+    shutil.copy(ready / "bin" / "python3", other)
+    setup(ready, PYTHON=str(other))
+    assert calls(ready)[before:] == ["venv", "core.txt", "-e ."]
+    setup(ready)
+    assert len(calls(ready)) == before + 3
+
+
+def test_a_group_that_failed_is_tried_again(ready):
+    setup(ready)
+    (ready / "requirements" / "dev.txt").write_text("breaks==1.0\n")
+    done = setup(ready, "dev")
+    assert done.returncode == 1
+    assert "group dev could not be installed" in done.stderr
+    assert not (ready / ".venv" / ".lunarsite-dev").exists()
 
 
 def test_an_unknown_group_is_refused(checkout):
