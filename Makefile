@@ -23,7 +23,7 @@ test-slow: setup-dev
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 
 bench: setup-dev
-	$(BIN)/python benchmarks/run.py
+	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
 setup:
 	@tools/setup core $(GROUPS)

@@ -72,7 +72,12 @@ def verb_parser(verb: str) -> argparse.ArgumentParser:
         parser = _Parser(prog=f"lunarsite {verb}", description=OWN_VERBS[verb])
     else:
         stage = stages.load(verb)
-        parser = _Parser(prog=f"lunarsite {verb}", description=f"{stage.summary}\n\n{stage.help}")
+        parser = _Parser(
+            prog=f"lunarsite {verb}",
+            description="\n\n".join(
+                textwrap.fill(text, 79) for text in (stage.summary, stage.help)
+            ),
+        )
         needed = parser.add_argument_group("required")
         usual = parser.add_argument_group("options")
         advanced = parser.add_argument_group("advanced")
