@@ -350,8 +350,7 @@ def write_raster(
 class RasterSink:
     """A layer that is written window by window and appears whole at the end.
 
-    Use as a context manager; `write` may be called from one thread at a time. ``threads`` is how
-    many compress it, all cores where not given.
+    Use as a context manager; `write` may be called from one thread at a time.
     """
 
     def __init__(
@@ -363,7 +362,6 @@ class RasterSink:
         unit: str = "",
         nodata: float | None = None,
         tags: Mapping[str, str] | None = None,
-        threads: int | None = None,
     ) -> None:
         self.path = path
         self._grid = grid
@@ -377,7 +375,7 @@ class RasterSink:
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
             "overviews": "FORCE_USE_EXISTING",
-            "num_threads": "ALL_CPUS" if threads is None else threads,
+            "num_threads": "ALL_CPUS",
         }
 
     def __enter__(self) -> Self:
@@ -474,8 +472,8 @@ class RasterSink:
 def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Sequence[RasterSink]]:
     """Open several layers; where the block succeeds, compress them at the same time.
 
-    Averaging the overviews keeps one core busy per layer however many may compress it, so layers
-    side by side are sooner done than one after another. ``context`` gives the number of threads
+    Making overviews keeps one core busy per layer however many may compress it, so layers side by
+    side are sooner done than one after another. ``context`` gives the number of threads
     and is told the progress of the compression alone.
     """
     with ExitStack() as stack:

@@ -233,7 +233,6 @@ def write_layers(
                         layer.title,
                         layer.unit,
                         tags=tags,
-                        threads=1,
                     )
                     for layer in LAYERS
                 ],

@@ -97,58 +97,45 @@ def derive(
 
 
 @_compiled
-def sum_rows(source: Float, skip: int, half: int, order: int, out: Float) -> None:
+def sum_along(line: Float, skip: int, half: int, order: int, out: Float) -> None:
     """Write, for every pixel, the sum over 2 half + 1 columns of value x (column offset)^order.
 
-    ``source`` has ``skip`` more columns than ``out`` on either side.
+    ``line`` has ``skip`` more columns than ``out`` on either side.
     """
-    rows, columns = out.shape
-    for row in range(rows):
-        line = source[row]
-        total = out[row]
+    columns = out.size
+    for c in range(columns):
+        out[c] = line[c + skip] if order == 0 else 0.0
+    for j in range(1, half + 1):
         if order == 0:
             for c in range(columns):
-                total[c] = line[c + skip]
-            for j in range(1, half + 1):
-                for c in range(columns):
-                    total[c] += line[c + skip + j] + line[c + skip - j]
+                out[c] += line[c + skip + j] + line[c + skip - j]
         elif order == 1:
             for c in range(columns):
-                total[c] = 0.0
-            for j in range(1, half + 1):
-                for c in range(columns):
-                    total[c] += j * (line[c + skip + j] - line[c + skip - j])
+                out[c] += j * (line[c + skip + j] - line[c + skip - j])
         else:
             for c in range(columns):
-                total[c] = 0.0
-            for j in range(1, half + 1):
-                for c in range(columns):
-                    total[c] += (j * j) * (line[c + skip + j] + line[c + skip - j])
+                out[c] += (j * j) * (line[c + skip + j] + line[c + skip - j])
 
 
 @_compiled
-def sum_columns(source: Float, row: int, half: int, order: int, out: Float) -> None:
-    """Write, for one row, the sum over 2 half + 1 rows of value x (row offset)^order."""
-    columns = out.size
-    if order == 0:
-        for c in range(columns):
-            out[c] = source[row, c]
-        for j in range(1, half + 1):
-            below, above = source[row + j], source[row - j]
+def sum_across(ring: Float, row: int, half: int, order: int, out: Float) -> None:
+    """Write the sum over 2 half + 1 rows of value x (row offset)^order, about ``row``.
+
+    ``ring`` holds row n at n modulo its length.
+    """
+    columns, length = out.size, ring.shape[0]
+    own = ring[row % length]
+    for c in range(columns):
+        out[c] = own[c] if order == 0 else 0.0
+    for j in range(1, half + 1):
+        below, above = ring[(row + j) % length], ring[(row - j) % length]
+        if order == 0:
             for c in range(columns):
                 out[c] += below[c] + above[c]
-    elif order == 1:
-        for c in range(columns):
-            out[c] = 0.0
-        for j in range(1, half + 1):
-            below, above = source[row + j], source[row - j]
+        elif order == 1:
             for c in range(columns):
                 out[c] += j * (below[c] - above[c])
-    else:
-        for c in range(columns):
-            out[c] = 0.0
-        for j in range(1, half + 1):
-            below, above = source[row + j], source[row - j]
+        else:
             for c in range(columns):
                 out[c] += (j * j) * (below[c] + above[c])
 
@@ -173,48 +160,47 @@ def windowed(
         Gets the height above the mean, metres.
     """
     rows, columns = spread.shape
-    first, tall = halo - half, rows + 2 * half
-    wide = height_m.shape[1]
-    clean, square = np.empty((tall, wide)), np.empty((tall, wide))
-    for row in range(tall):
-        for c in range(wide):
-            z = height_m[row + first, c]
-            known = float(z) if not math.isnan(z) else 0.0
-            clean[row, c] = known
-            square[row, c] = known * known
-    z0, z1, z2 = np.empty((tall, columns)), np.empty((tall, columns)), np.empty((tall, columns))
-    sum_rows(clean, halo, half, 0, z0)
-    sum_rows(clean, halo, half, 1, z1)
-    sum_rows(square, halo, half, 0, z2)
-    weights = np.empty((6, columns))
-    side = 2 * half + 1
+    first, wide, side = halo - half, height_m.shape[1], 2 * half + 1
     full = float(side * side)
+    line, square, held = np.empty(wide), np.empty(wide), np.empty(wide)
+    # Sums along rows are kept for as many rows as a window has, so that they stay in the cache.
+    z0, z1, z2 = np.empty((side, columns)), np.empty((side, columns)), np.empty((side, columns))
+    kept = 1 if whole else side
+    n0, n1, n2 = np.empty((kept, columns)), np.empty((kept, columns)), np.empty((kept, columns))
+    sums, weights = np.empty((4, columns)), np.empty((6, columns))
     weights[0], weights[1], weights[2], weights[4] = full, 0.0, 0.0, 0.0
     weights[3] = weights[5] = full * (full - 1.0) / 12.0
-    shape = (1, 1) if whole else (tall, columns)
-    n0, n1, n2 = np.empty(shape), np.empty(shape), np.empty(shape)
-    if not whole:
-        for row in range(tall):
-            for c in range(wide):
-                z = height_m[row + first, c]
-                clean[row, c] = 1.0 if not math.isnan(z) else 0.0
-        sum_rows(clean, halo, half, 0, n0)
-        sum_rows(clean, halo, half, 1, n1)
-        sum_rows(clean, halo, half, 2, n2)
-    sums = np.empty((4, columns))
-    for row in range(rows):
-        at = row + half
-        sum_columns(z0, at, half, 0, sums[0])
-        sum_columns(z1, at, half, 0, sums[1])
-        sum_columns(z0, at, half, 1, sums[2])
-        sum_columns(z2, at, half, 0, sums[3])
+    for ahead in range(rows + 2 * half):
+        for c in range(wide):
+            z = height_m[ahead + first, c]
+            known = 0.0 if math.isnan(z) else float(z)
+            line[c] = known
+            square[c] = known * known
+        slot = ahead % side
+        sum_along(line, halo, half, 0, z0[slot])
+        sum_along(line, halo, half, 1, z1[slot])
+        sum_along(square, halo, half, 0, z2[slot])
         if not whole:
-            sum_columns(n0, at, half, 0, weights[0])
-            sum_columns(n1, at, half, 0, weights[1])
-            sum_columns(n0, at, half, 1, weights[2])
-            sum_columns(n2, at, half, 0, weights[3])
-            sum_columns(n1, at, half, 1, weights[4])
-            sum_columns(n0, at, half, 2, weights[5])
+            for c in range(wide):
+                held[c] = 0.0 if math.isnan(height_m[ahead + first, c]) else 1.0
+            sum_along(held, halo, half, 0, n0[slot])
+            sum_along(held, halo, half, 1, n1[slot])
+            sum_along(held, halo, half, 2, n2[slot])
+        row = ahead - 2 * half
+        if row < 0:
+            continue
+        at = ahead - half
+        sum_across(z0, at, half, 0, sums[0])
+        sum_across(z1, at, half, 0, sums[1])
+        sum_across(z0, at, half, 1, sums[2])
+        sum_across(z2, at, half, 0, sums[3])
+        if not whole:
+            sum_across(n0, at, half, 0, weights[0])
+            sum_across(n1, at, half, 0, weights[1])
+            sum_across(n0, at, half, 1, weights[2])
+            sum_across(n2, at, half, 0, weights[3])
+            sum_across(n1, at, half, 1, weights[4])
+            sum_across(n0, at, half, 2, weights[5])
         own = height_m[row + halo]
         for c in range(columns):
             z = float(own[c + halo])
