@@ -359,10 +359,11 @@ def march_points(
         rho2 = (x[n] * x[n] + y[n] * y[n]) * 0.25
         lon = math.atan2(x[n], y[n])
         sin_c, cos_c = 2.0 * math.sqrt(rho2) / (1.0 + rho2), (1.0 - rho2) / (1.0 + rho2)
+        end = 0.0 if z0 != z0 else _farthest(table, x[n], y[n])
         for a in range(azimuth.size):
             best, where = -math.pi / 2, 0.0
-            theta, missed = step_px * table[0, 5], 0
-            while z0 == z0 and missed < 4 and theta < 1.0:
+            theta = step_px * table[0, 5]
+            while theta < end:
                 # Away from the pole along the azimuth: the spherical triangle with the pole.
                 cos_d = cos_c * math.cos(theta) - sin_c * math.sin(theta) * math.cos(azimuth[a])
                 sin_turn = math.sin(theta) * math.sin(azimuth[a])
@@ -371,10 +372,8 @@ def march_points(
                 r = 2.0 * math.tan(0.5 * math.acos(min(max(cos_d, -1.0), 1.0)))
                 z, level = sample(heights, table, r * math.sin(bearing), r * math.cos(bearing))
                 if level < 0:
-                    missed += 1
-                    theta += table[table.shape[0] - 1, 5]
+                    theta += table[0, 5]
                     continue
-                missed = 0
                 radius = 1.0 + z / _RADIUS_M
                 angle = math.atan2(radius * math.cos(theta) - eye, radius * math.sin(theta))
                 if angle > best:
@@ -382,3 +381,17 @@ def march_points(
                 theta += step_px * table[level, 5]
             horizon_deg[n, a] = math.degrees(best) if z0 == z0 else math.nan
             distance[n, a] = where
+
+
+@_compiled
+def _farthest(table: Float, x: float, y: float) -> float:
+    """Return a bound of the angle from a place to the farthest corner of all models."""
+    farthest = 0.0
+    for k in range(table.shape[0]):
+        across = table[k, 2] * table[k, 5]
+        down = table[k, 1] * table[k, 5]
+        for corner in range(4):
+            u = table[k, 3] + (across if corner % 2 else 0.0)
+            v = table[k, 4] - (down if corner // 2 else 0.0)
+            farthest = max(farthest, math.hypot(u - x, v - y))
+    return min(farthest, 1.0)

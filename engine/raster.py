@@ -551,5 +551,5 @@ def _check_compressed(path: Path, plain: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first sentence of GDAL's message, without its path."""
-    return str(error).split("\n")[0].strip()[:200]
+    """Return the first line of GDAL's own message, which rasterio keeps as the cause."""
+    return str(error.__cause__ or error).split("\n")[0].strip()[:200]

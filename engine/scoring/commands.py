@@ -1,0 +1,179 @@
+"""The scoring stages, from paths to paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine import provenance, vector
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.scoring import features, labels, profiles, scorer, scoring, tables
+from lunarsite.engine.scoring.columns import SOURCES, coverage_column
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+LAYER_FILES = {
+    "slope": "slope_deg.tif",
+    "roughness": "roughness_fine_m.tif",
+    "relief": "relief_m.tif",
+    "position_index": "position_index_m.tif",
+    "illumination": "illumination_pct.tif",
+    "earth_visibility": "earth_visibility_pct.tif",
+    "psr": "psr.tif",
+    "darkest_month": "illumination_darkest_month_pct.tif",
+    "longest_night": "longest_night_days.tif",
+    "illumination_sensitivity": "illumination_sensitivity.tif",
+    "earth_sensitivity": "earth_sensitivity.tif",
+}
+"""Where the features stage finds each source in a folder of layers."""
+
+GIVEN = ("illumination", "earth_visibility", "psr", "elevation_error")
+"""Layers that may be given instead of computed ones."""
+
+
+def layers_of(values: dict[str, Any]) -> features.Layers:
+    """Return the layers that a call of ``features`` means: those given, else those in the folder.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+    folder = Path(values["layers"])
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no folder of layers {folder}", "Make it: lunarsite terrain and lighting"
+        )
+    rasters = {
+        source: str(folder / name)
+        for source, name in LAYER_FILES.items()
+        if (folder / name).is_file()
+    }
+    for source in GIVEN:
+        if values[source]:
+            rasters[source] = values[source]
+            # The sensitivity and the series belong to the computed map, not to the given one.
+            if source == "illumination":
+                rasters.pop("illumination_sensitivity", None)
+            if source == "earth_visibility":
+                rasters.pop("earth_sensitivity", None)
+    return features.Layers(values["dem"], rasters, values["craters"])
+
+
+def write_features(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Build a feature table and write it."""
+    table = features.build(
+        layers_of(values),
+        cell_m=values["cell_m"],
+        north_limit_deg=values["north_limit_deg"],
+        context=context,
+    )
+    path = Path(values["out"])
+    tables.write_features(path, table)
+    coverage = {
+        source: round(float(np.mean(table[coverage_column(source)])), 2) for source in SOURCES
+    }
+    return {"outputs": {"features": str(path)}, "cells": len(table), "coverage_pct": coverage}
+
+
+def write_scorer(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Train a scorer and write it with its card."""
+    path = Path(values["out"])
+    if path.suffix != ".ubj":
+        raise ParameterError(f"--out: {path.name} does not end in .ubj", "Name the scorer x.ubj")
+    table = tables.read_features(values["features"])
+    model = scorer.train(
+        table,
+        profiles.load(values["profile"]),
+        errors_of(values),
+        context,
+        draws=values["draws"],
+        folds=values["folds"],
+        seed=values["seed"],
+    )
+    model.save(path)
+    return {
+        "outputs": {"scorer": str(path), "card": str(path.with_suffix(".json"))},
+        "cells": model.card["training_cells"],
+        "validation": model.card["validation"],
+    }
+
+
+def choose_scorer(values: dict[str, Any]) -> scorer.Scorer:
+    """Return the scorer that is asked for, or the one that comes with LunarSite.
+
+    Raises
+    ------
+    InputError
+        If none comes with LunarSite for the profile and none is given.
+    """
+    profile = profiles.load(values["profile"])
+    path = Path(values["scorer"]) if values["scorer"] else scorer.bundled(profile)
+    if path is None:
+        raise InputError(
+            f"No trained scorer comes with LunarSite for the profile {profile.name!r}",
+            "Train one: lunarsite train-scorer, or screen --train; then give it as --scorer",
+        )
+    return scorer.load(path, profile)
+
+
+def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Score a feature table and write everything that shows the scores."""
+    out = Path(values["out"])
+    table = tables.read_features(values["features"])
+    model = choose_scorer(values)
+    regions = None
+    if values["regions"]:
+        regions = vector.read_polygons(values["regions"], "The regions", context)
+    found = scoring.score_table(
+        table,
+        model,
+        errors_of(values),
+        draws=values["draws"],
+        seed=values["seed"],
+        context=context.part(0.0, 0.85),
+    )
+    limits = {"min_distance_m": values["min_distance_m"], "max_sites": values["max_sites"]}
+    layers = {"sites": scoring.sites(table, found, **limits)}
+    if regions is not None:
+        layers["sites_in_regions"] = scoring.sites_in_regions(
+            table, found, regions, context=context, **limits
+        )
+    context.progress(0.9, "writing scores")
+    shaping = {k: v for k, v in values.items() if k not in ("features", "out", "regions", "scorer")}
+    tags = provenance.as_tags(
+        provenance.describe("score", shaping, [values["features"]])
+        | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
+    )
+    paths = scoring.write_rasters(out, table, found.table, tags)
+    scoring.write_sites(out / "sites.gpkg", layers)
+    paths |= {"sites": str(out / "sites.gpkg")} | scoring.write_scores(out, found)
+    best = layers["sites"].iloc[0]
+    unknown = int((~np.isfinite(found.table["score"])).sum())
+    if unknown:
+        context.warn(f"{unknown} cells lack a criterion's layer and got no score.")
+    return {
+        "outputs": paths,
+        "cells": len(table),
+        "unknown_cells": unknown,
+        "passing_cells": int(found.table["passes"].sum()),
+        "sites": len(layers["sites"]),
+        "scorer": {
+            "name": model.card["name"],
+            "training_cells": model.card["training_cells"],
+            "validation": model.card["validation"],
+        },
+        "best": {
+            key: float(best[key]) for key in ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
+        },
+    }
+
+
+def errors_of(values: dict[str, Any]) -> labels.Errors:
+    """Return the error model that the parameters describe."""
+    return labels.Errors(
+        values["dem_error_m"], values["dem_correlation_m"], values["horizon_error_deg"]
+    )

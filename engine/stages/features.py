@@ -1,0 +1,120 @@
+"""Stage ``features``: what every cell of a grid is like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages import shared
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+LAYER_PARAMETERS = (
+    Parameter(
+        name="illumination",
+        kind=Kind.RASTER,
+        title="Average illumination",
+        help="Take this map instead of the computed layer; its scale and offset are applied, "
+        "fractions become percent.",
+        advanced=True,
+    ),
+    Parameter(
+        name="earth_visibility",
+        kind=Kind.RASTER,
+        title="Earth visibility",
+        help="Take this map instead of the computed layer, likewise.",
+        advanced=True,
+    ),
+    Parameter(
+        name="psr",
+        kind=Kind.RASTER,
+        title="Permanent shadow",
+        help="Take this map instead of the computed layer: 1 shadowed, 0 not.",
+        advanced=True,
+    ),
+    Parameter(
+        name="elevation_error",
+        kind=Kind.RASTER,
+        title="Elevation error",
+        help="Standard error of the heights, metres, such as the ERR file of a LOLA product.",
+        advanced=True,
+    ),
+    Parameter(
+        name="craters",
+        kind=Kind.TABLE,
+        title="Crater catalogue",
+        help="CSV table with diameter_m and lon_deg, lat_deg (or x_m, y_m).",
+    ),
+)
+
+CELL_PARAMETERS = (
+    Parameter(
+        name="cell_m",
+        kind=Kind.NUMBER,
+        title="Cell size",
+        help="Side of a cell, rounded to whole pixels and aligned to the first pixel.",
+        default=960.0,
+        unit="m",
+        minimum=1,
+        maximum=100_000,
+    ),
+    Parameter(
+        name="north_limit_deg",
+        kind=Kind.NUMBER,
+        title="Northern limit",
+        help="Cells whose centre lies north of it are left out.",
+        default=-80.0,
+        unit="deg",
+        minimum=-90,
+        maximum=-45,
+        advanced=True,
+    ),
+)
+
+STAGE = Stage(
+    name="features",
+    title="Cell features",
+    group="Scoring",
+    summary="The table of cells: terrain, light, Earth contact, shadow and craters of each.",
+    help="Every cell gets the statistics of the layers' pixels in it, distances and areas of "
+    "permanent shadow, and how much of it each layer covers. What is missing stays missing.",
+    parameters=(
+        shared.DEM,
+        Parameter(
+            name="layers",
+            kind=Kind.FOLDER,
+            title="Layers",
+            help="Folder with the outputs of terrain and lighting; layers that are not there are "
+            "missing in the table.",
+            required=True,
+        ),
+        Parameter(
+            name="out",
+            kind=Kind.TABLE,
+            title="Feature table",
+            help="GeoParquet file to write.",
+            required=True,
+            output=True,
+        ),
+        *CELL_PARAMETERS,
+        *LAYER_PARAMETERS,
+    ),
+    outputs=(
+        Output(
+            name="features",
+            kind=Kind.TABLE,
+            title="Feature table",
+            help="One row a cell, GeoParquet.",
+        ),
+    ),
+    tags=("grid", "statistics", "parquet"),
+    module=__name__,
+)
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Write the table."""
+    from lunarsite.engine.scoring.commands import write_features  # noqa: PLC0415
+
+    return write_features(values, context)
