@@ -348,6 +348,7 @@ def test_a_truncated_file(tmp_path, kept):
     path.write_bytes(whole[: int(kept * len(whole))])
     said = refused(path)
     assert "cannot be read" in said.problem
+    assert "previous exception" not in said.problem
     assert "truncated" in said.remedy
 
 
