@@ -221,7 +221,7 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
 def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
     """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
 
-    Kilometres are told by a relief that is less than a two-thousandth of the frame's side: the
+    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
     flattest mare has more, and any lunar frame in kilometres has less.
     """
     finite = np.isfinite(height_m)
@@ -241,7 +241,7 @@ def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
             "Check its unit (metres are needed), its scale and offset, and its nodata value",
         )
     side_m = max(grid.width, grid.height) * grid.pixel_m
-    if max(-low, high) < PLAUSIBLE_HEIGHT_M / 1000 and 0.0 < high - low < 5e-4 * side_m:
+    if max(-low, high) < PLAUSIBLE_HEIGHT_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
         raise InputError(
             f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
             "in metres",
