@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-DEFAULT_LINES_PER_PIXEL = 1.4
-"""At 1.4 the illumination of the real 200 m frame is within 1.0 points rms of a dense march."""
+DEFAULT_LINES_PER_PIXEL = 1.25
+"""At 1.25 the illumination of the real 200 m frame is within 0.9 points rms of a dense march."""
 
 _CHUNKS_PER_THREAD = 4
 
@@ -102,6 +102,9 @@ class Sweep:
         Lines for each pixel across the direction of sweep.
     mast_height_m : float
         Height of the observer above the ground, metres.
+    patch_middles : bool
+        Whether the profile holds, beside the crossings with the grid's lines, the middles between
+        them where the bilinear ground bulges above the chord.
     scratch : callable
         Makes a work array from shape and dtype; `numpy.empty`, or one that maps a file.
     """
@@ -113,12 +116,14 @@ class Sweep:
         *,
         lines_per_pixel: float = DEFAULT_LINES_PER_PIXEL,
         mast_height_m: float = 0.0,
+        patch_middles: bool = True,
         scratch: kernels.Allocator = np.empty,
     ) -> None:
         self.grid = dem.grid
         self.far = FarField.of(far)
         self._lines_per_pixel = lines_per_pixel
         self._mast = mast_height_m / RADIUS_M
+        self._bulging = 0.25 if patch_middles else 0.0
         self._scratch = scratch
         self.own_height_m = dem.height_m
         self._upright = _filled(dem, self.far)
@@ -164,6 +169,7 @@ class Sweep:
                 chunk[0],
                 chunk[1],
                 self._mast,
+                self._bulging,
                 base,
                 values,
                 reach,

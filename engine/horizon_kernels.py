@@ -93,11 +93,14 @@ def sweep_lines(
     line_from: int,
     line_to: int,
     mast: float,
+    bulging: float,
     base: NDArray[np.int64],
     values: Float32,
     reach: Float,
 ) -> None:
     """Sweep the lines of one bearing from ``line_from`` to before ``line_to``.
+
+    ``bulging`` is 0.25 to take the middles of patches into the profile, 0 to leave them out.
 
     The line with offset t crosses the column at x where n·p = t (1 - |p|²/4), p being the
     stereographic position: a quadratic in y. The profile is taken at every crossing of a column and of a row;
@@ -134,7 +137,19 @@ def sweep_lines(
         known = -math.inf
         if far_table.shape[0] > 0:
             top, known = _far_profile(
-                far_heights, far_table, swapped, qx, qy, nx, ny, t, cosine, at_s[i], hull_x, hull_y
+                far_heights,
+                far_table,
+                swapped,
+                qx,
+                qy,
+                nx,
+                ny,
+                t,
+                cosine,
+                at_s[i],
+                abs(dx),
+                hull_x,
+                hull_y,
             )
         x1, y1 = (hull_x[top], hull_y[top]) if top >= 0 else (0.0, 0.0)
         x2, y2 = (hull_x[top - 1], hull_y[top - 1]) if top >= 1 else (0.0, 0.0)
@@ -149,6 +164,7 @@ def sweep_lines(
             j = min(int(inside), rows - 2)
             z_low, z_high = float(heights[j, i]), float(heights[j + 1, i])
             z = z_low + (inside - j) * (z_high - z_low)
+            on_grid = 0.0 <= row <= rows - 1.0
             if before >= 0:
                 # From crossing to crossing the ground is a bilinear patch: its twist tells how far
                 # the middle bulges above the chord. A middle below the chord hides nothing.
@@ -166,8 +182,8 @@ def sweep_lines(
                         inverse_before + part * (inverse - inverse_before), s_edge
                     )
                     k = min(max(int(whole_before), 0), rows - 2)
-                    bulge = -0.25 * part * part * step * _twist(heights, k, before, i)
-                    if bulge > 0.0:
+                    bulge = -bulging * part * part * step * _twist(heights, k, before, i)
+                    if bulge > 0.0 and 0.0 <= row_before <= rows - 1.0:
                         middle = 0.5 * (s_before + s_edge)
                         top, x1, y1, x2, y2 = _push(
                             hull_x,
@@ -187,8 +203,8 @@ def sweep_lines(
                         )
                     s_before, z_before, inverse_before = s_edge, z_edge, inverse_edge
                     rest = 1.0 - part
-                bulge = -0.25 * rest * rest * step * _twist(heights, j, before, i)
-                if bulge > 0.0:
+                bulge = -bulging * rest * rest * step * _twist(heights, j, before, i)
+                if bulge > 0.0 and on_grid and (rest < 1.0 or 0.0 <= row_before <= rows - 1.0):
                     middle = 0.5 * (s_before + s)
                     top, x1, y1, x2, y2 = _push(
                         hull_x,
@@ -202,7 +218,7 @@ def sweep_lines(
                         _sharpen(0.5 * (inverse_before + inverse), middle),
                         0.5 * (z_before + z) + bulge,
                     )
-            if z == z:
+            if z == z and on_grid:
                 known = max(known, s)
                 top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, s, inverse, z)
                 slot = line - base[i]
@@ -288,7 +304,7 @@ def far_capacity(table: Float) -> int:
     widest = 0.0
     for k in range(table.shape[0]):
         widest = max(widest, (table[k, 1] + table[k, 2]) * table[k, 5])
-    return int(8.0 * widest / finest) + 16
+    return int(8.0 * widest / finest) + 256
 
 
 @_compiled
@@ -303,6 +319,7 @@ def _far_profile(
     t: float,
     cosine: float,
     s_stop: float,
+    fine: float,
     hull_x: Float,
     hull_y: Float,
 ) -> tuple[int, float]:
@@ -329,14 +346,16 @@ def _far_profile(
         if swapped:
             x, y = y, x
         z, level = sample(heights, table, x, y)
+        # Down to the fine pixel towards the grid, so that its edge looks on near ground.
+        nearer = max(0.25 * (s - stop), fine)
         if level >= 0:
             known = max(known, s * cosine)
             ahead = s * cosine
             inverse = 1.0 / math.sqrt(1.0 + ahead * ahead)
             top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, ahead, inverse, z)
-            s -= 0.5 * table[level, 5]
+            s -= min(0.5 * table[level, 5], nearer)
         else:
-            s -= 0.5 * coarsest
+            s -= min(0.5 * coarsest, nearer)
     return top, known
 
 

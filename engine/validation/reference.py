@@ -1,0 +1,148 @@
+"""What the sweep and the lighting are measured against: brute force, written independently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine import moon
+from lunarsite.engine.ephemeris import elevation_azimuth, visible_fraction
+from lunarsite.engine.horizon import FarField, chunks, march
+from lunarsite.engine.moon import RADIUS_M
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.ephemeris import Ephemeris
+    from lunarsite.engine.raster import Dem
+
+    Float = NDArray[np.float64]
+
+_NEWTON_STEPS = 8
+
+
+def edge_crossing_horizons(
+    dem: Dem, bearing_deg: float, offset: float, *, columns: bool
+) -> tuple[NDArray[np.int64], Float]:
+    """Return the horizon at the crossings of one great circle with a grid's columns (or rows).
+
+    The profile is taken at every crossing of the circle with a line through pixels' centres, and
+    the horizon is the maximum over all pairs: O(N²), no hull.
+
+    Parameters
+    ----------
+    dem : Dem
+        Heights without gaps along the line.
+    bearing_deg : float
+        Longitude of the equator's point that the circle leads to.
+    offset : float
+        Tangent of the angle between circle and pole, positive to the right of the bearing.
+    columns : bool
+        Whether to answer for the crossings with columns, else with rows.
+
+    Returns
+    -------
+    index : ndarray of int64
+        Columns (or rows) that the circle crosses inside the grid.
+    horizon_deg : ndarray of float64
+        Height of the horizon above the local level there; -90 where nothing lies ahead.
+    """
+    bearing = np.radians(bearing_deg)
+    toward = np.array([np.sin(bearing), np.cos(bearing)])
+    across = np.array([np.cos(bearing), -np.sin(bearing)])
+    x, y = dem.grid.column_x_m() / RADIUS_M, dem.grid.row_y_m() / RADIUS_M
+    along, heights, of_column, index = [], [], [], []
+    for axis, lines in ((0, x), (1, y)):
+        if abs(toward[axis]) < 1e-12:
+            continue
+        s = _meet(lines, axis, toward, across, offset)
+        other = _stereographic(s, offset, toward, across)[1 - axis]
+        if axis == 0:
+            place = (y[0] - other) / (y[0] - y[1])
+        else:
+            place = (other - x[0]) / (x[1] - x[0])
+        rows = len(y) if axis == 0 else len(x)
+        inside = np.flatnonzero((place >= 0) & (place <= rows - 1))
+        low = np.minimum(place[inside].astype(int), rows - 2)
+        part = place[inside] - low
+        if axis == 0:
+            z = (1 - part) * dem.height_m[low, inside] + part * dem.height_m[low + 1, inside]
+        else:
+            z = (1 - part) * dem.height_m[inside, low] + part * dem.height_m[inside, low + 1]
+        along.append(s[inside])
+        heights.append(z)
+        of_column.append(np.full(len(inside), axis == 0))
+        index.append(inside)
+    s = np.concatenate(along)
+    theta = np.arctan(s / np.sqrt(1.0 + offset**2))
+    radius = RADIUS_M + np.concatenate(heights)
+    wanted = np.concatenate(of_column) == columns
+    if not wanted.any():
+        return np.zeros(0, np.int64), np.zeros(0)
+    apart = theta[None, :] - theta[wanted, None]
+    rise = radius[None, :] * np.cos(apart) - radius[wanted, None]
+    angle = np.degrees(np.arctan2(rise, radius[None, :] * np.sin(apart)))
+    angle[apart <= 1e-9] = -90.0
+    return np.concatenate(index)[wanted], angle.max(axis=1)
+
+
+def marched_light(
+    dem: Dem,
+    far: Sequence[Dem],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    sky: Ephemeris,
+    context: Context,
+    *,
+    azimuth_step_deg: float = 1.0,
+    step_px: float = 0.25,
+) -> tuple[Float, Float]:
+    """Return average illumination and Earth visibility (centre) of pixels, percent.
+
+    Horizons come from a dense march on the sphere from the pixels' centres, in geographic azimuths;
+    Sun and Earth are followed step by step with their true elevation and azimuth.
+    """
+    x, y = dem.grid.column_x_m()[columns], dem.grid.row_y_m()[rows]
+    lon, lat = moon.xy_to_lonlat(x, y)
+    azimuth = np.arange(0.0, 360.0, azimuth_step_deg)
+    around = np.append(azimuth, 360.0)
+    packed = FarField.of(far)
+
+    def work(part: tuple[int, int]) -> list[tuple[float, float]]:
+        here = slice(*part)
+        horizons, _ = march(dem, packed, x[here], y[here], azimuth, step_px=step_px)
+        found = []
+        for k, horizon in enumerate(horizons, part[0]):
+            ring = np.append(horizon, horizon[0])
+            up, where = elevation_azimuth(float(lon[k]), float(lat[k]), sky.sun)
+            sun = visible_fraction(np.interp(where, around, ring), up, sky.sun.radius_deg)
+            up, where = elevation_azimuth(float(lon[k]), float(lat[k]), sky.earth)
+            earth = up > np.interp(where, around, ring)
+            found.append((100.0 * float(sun.mean()), 100.0 * float(earth.mean())))
+        return found
+
+    parts = list(chunks(len(x), max(context.threads, len(x) // 100)))
+    light = [pair for found in context.pool().map(work, parts) for pair in found]
+    sun, earth = np.array(light).T
+    return sun, earth
+
+
+def _stereographic(s: Float, t: float, toward: Float, across: Float) -> tuple[Float, Float]:
+    """Return the map position, in radii, of gnomonic coordinates along and across a bearing."""
+    shrink = 2.0 / (1.0 + np.sqrt(1.0 + s * s + t * t))
+    return (s * toward[0] + t * across[0]) * shrink, (s * toward[1] + t * across[1]) * shrink
+
+
+def _meet(lines: Float, axis: int, toward: Float, across: Float, t: float) -> Float:
+    """Return where along the circle one map coordinate takes given values, by Newton's method."""
+    s = (lines - t * across[axis]) / toward[axis]
+    for _ in range(_NEWTON_STEPS):
+        step = 1e-7
+        here = _stereographic(s, t, toward, across)[axis]
+        slope = (_stereographic(s + step, t, toward, across)[axis] - here) / step
+        s = s - (here - lines) / slope
+    return s
