@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 _KNOWN = ".lunarsite-known.json"
+_LEFTOVER = re.compile(r"\.(.*\.partial-\d+|scratch-\d+)\b.*")
 
 
 @dataclass
@@ -35,12 +37,22 @@ class Manifest:
     @classmethod
     def open(cls, folder: Path) -> Manifest:
         """Read a folder's manifest, or begin one; remove what a killed run left half-written."""
-        for leftover in [*folder.rglob(".*.partial-*"), *folder.rglob(".scratch-*")]:
+        for leftover in [*folder.glob(".*"), *folder.glob("layers/.*")]:
+            if not _LEFTOVER.fullmatch(leftover.name):
+                continue
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-        return cls(folder, _read(folder / NAME), _read(folder / _KNOWN))
+        known = {
+            path: stamp
+            for path, stamp in _read(folder / _KNOWN).items()
+            if isinstance(stamp, list) and len(stamp) == 3
+        }
+        content = _read(folder / NAME)
+        if not isinstance(content.get("steps", {}), dict):
+            content = {}
+        return cls(folder, content, known)
 
     def sha256(self, path: str | Path) -> str:
         """Return a file's SHA-256; a file whose size and time did not change is not read again."""
@@ -54,12 +66,16 @@ class Manifest:
         self._known[str(file)] = [*stamp, found]
         return found
 
-    def key(self, step: str, shaping: Mapping[str, Any], inputs: Iterable[str | Path]) -> str:
-        """Return what a step's result depends on, as one hash."""
+    def key(
+        self, step: str, shaping: Mapping[str, Any], inputs: Mapping[str, Iterable[str | Path]]
+    ) -> str:
+        """Return what a step's result depends on, as one hash: which content plays which role."""
         described = {
             "step": step,
             "parameters": dict(shaping),
-            "inputs": [self.sha256(path) for path in inputs],
+            "inputs": {
+                role: [self.sha256(path) for path in paths] for role, paths in inputs.items()
+            },
             "versions": provenance.versions(),
         }
         text = json.dumps(described, sort_keys=True)
@@ -68,13 +84,30 @@ class Manifest:
     def done(self, step: str, key: str) -> dict[str, Any] | None:
         """Return a step's entry if it was done with that key and its files are untouched."""
         entry: dict[str, Any] | None = self.content.get("steps", {}).get(step)
-        if entry is None or entry["key"] != key:
+        if not isinstance(entry, dict) or entry.get("key") != key or not set(entry) >= _ENTRY:
             return None
         for name, sha in entry["outputs"].items():
             path = self.folder / name
             if not path.is_file() or self.sha256(path) != sha:
                 return None
         return entry
+
+    def begin(self) -> None:
+        """Note that a step is about to change files: until the end, the run is not finished."""
+        if self.content.get("finished"):
+            self.content["finished"] = False
+            self.save()
+
+    def forget(self, step: str, outputs: Iterable[str]) -> None:
+        """Remove a step that is no part of the run any more, and its files."""
+        entry = self.content.get("steps", {}).pop(step, None)
+        paths = [self.folder / name for name in outputs]
+        there = [path for path in paths if path.is_file()]
+        if entry is not None or there:
+            self.content["finished"] = False
+            self.save()
+        for path in there:
+            path.unlink()
 
     def record(
         self,
@@ -102,6 +135,9 @@ class Manifest:
         """Write the manifest and what is known of files; unchanged files are left alone."""
         _write(self.folder / NAME, self.content)
         _write(self.folder / _KNOWN, self._known)
+
+
+_ENTRY = {"key", "outputs", "result", "warnings"}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""The whole way, from an elevation model to ranked sites and a report."""
+"""The whole way, from an elevation model to ranked sites and a report.
+
+What a step needs is imported when the step is done: a run with nothing left to do answers at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from lunarsite.engine import provenance, raster, stages
+from lunarsite.engine import given, provenance, raster, stages
 from lunarsite.engine.atomic import make_folder
-from lunarsite.engine.errors import BusyError, InputError
-from lunarsite.engine.manifest import Manifest
-from lunarsite.engine.report import write_report
-from lunarsite.engine.scoring import profiles, scorer, scoring, tables
-from lunarsite.engine.scoring.commands import GIVEN, errors_of
+from lunarsite.engine.contract import PATH_KINDS
+from lunarsite.engine.errors import BusyError
+from lunarsite.engine.manifest import NAME, Manifest
+from lunarsite.engine.scoring import bundle, profiles
+from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lunarsite.engine.context import Context
+
+    Inputs = Mapping[str, list[str]]
 
 _LOCK = ".lunarsite.lock"
 _SHARES = {
@@ -32,20 +36,29 @@ _SHARES = {
     "score": (0.86, 0.94),
     "report": (0.94, 1.0),
 }
+_COMPUTED = ("illumination", "earth_visibility", "psr")
+"""What lighting is run for; with all of them given it is not run."""
+
+_FILES = {
+    "features": ("features.parquet",),
+    "train-scorer": ("scorer.ubj", "scorer.json"),
+    "report": ("report.html",),
+}
+"""Where a step's declaration leaves its file's name to the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a screening: a stage's name, its parameters, the files it reads and leaves.
+    """One step of a screening: its name, what shapes it, the files it reads and leaves.
 
     ``do`` returns the result that is kept in the manifest.
     """
 
     name: str
     shaping: Mapping[str, Any]
-    inputs: list[str]
+    inputs: Inputs
     do: Callable[[Context], Mapping[str, Any]]
-    outputs: Callable[[], list[Path]]
+    outputs: list[str]
 
 
 @dataclass
@@ -56,6 +69,7 @@ class Screening:
     folder: Path
     manifest: Manifest
     context: Context
+    checked: bool = False
     ran: list[str] = field(default_factory=list)
 
     def take(self, step: Step) -> dict[str, Any]:
@@ -63,10 +77,15 @@ class Screening:
         key = self.manifest.key(step.name, step.shaping, step.inputs)
         entry = self.manifest.done(step.name, key)
         if entry is None:
+            if not self.checked:
+                given.check_closely(self.values)
+                self.checked = True
+            self.manifest.begin()
             part = self.context.part(*_SHARES[step.name], step.name)
             part.warnings = []
             result = step.do(part)
-            self.manifest.record(step.name, key, step.outputs(), result, part.warnings)
+            outputs = [self.folder / name for name in step.outputs]
+            self.manifest.record(step.name, key, outputs, result, part.warnings)
             entry = self.manifest.content["steps"][step.name]
             self.ran.append(step.name)
         for warning in entry["warnings"]:
@@ -76,30 +95,40 @@ class Screening:
         return dict(entry["result"])
 
     def stage(
-        self, name: str, inputs: list[str], outputs: list[str], **paths: Any
+        self,
+        name: str,
+        inputs: Inputs,
+        outputs: list[str],
+        more: Callable[[], dict[str, Any]] = dict,
+        **paths: Any,
     ) -> dict[str, Any]:
-        """Do a stage as a step: its parameters come from the screening's own."""
+        """Do a stage as a step: its parameters come from the screening's own.
+
+        ``more`` adds to the result that is kept.
+        """
         declared = stages.load(name)
-        given = {
-            p.name: self.values[p.name] for p in declared.parameters if p.name in self.values
-        }
-        values = given | {key: str(value) if value else None for key, value in paths.items()}
-        files = {p.name for p in declared.parameters if p.kind.value in _PATHS} - {"profile"}
+        own = {p.name: self.values[p.name] for p in declared.parameters if p.name in self.values}
+        values = own | {key: str(value) for key, value in paths.items()}
+        files = {p.name for p in declared.parameters if p.kind in PATH_KINDS}
         shaping = {key: value for key, value in values.items() if key not in files}
         if "profile" in shaping:
             shaping["profile"] = profiles.load(shaping["profile"]).as_dict()
+        whole = {
+            role: [part for path in found for part in given.parts(path, role)]
+            for role, found in inputs.items()
+        }
+        shaping["reading"] = {
+            role: [given.reading(path) for path in found]
+            for role, found in inputs.items()
+            if role in ("dem", "far_field", *GIVEN)
+        }
 
         def do(context: Context) -> Mapping[str, Any]:
             keep = {key: value for key, value in values.items() if value is not None}
             result = declared.run(keep, context)
-            return {key: value for key, value in result.items() if key != "outputs"}
+            return {key: value for key, value in result.items() if key != "outputs"} | more()
 
-        return self.take(
-            Step(name, shaping, inputs, do, lambda: [self.folder / name for name in outputs])
-        )
-
-
-_PATHS = ("raster", "vector", "table", "file", "folder")
+        return self.take(Step(name, shaping, whole, do, outputs))
 
 
 def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -124,57 +153,42 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     LunarSiteError
         Whatever its stages raise.
     """
-    check_inputs(values)
     folder = Path(values["out"])
+    given.check(values, [name for step in _SHARES for name in _outputs(step)])
+    fresh = not (folder / NAME).is_file()
+    if fresh:
+        given.check_closely(values)
     with only_run(folder):
-        run = Screening(values, folder, Manifest.open(folder), context)
+        run = Screening(values, folder, Manifest.open(folder), context, checked=fresh)
         layers = folder / "layers"
-        dem, far = values["dem"], list(values["far_field"])
-        run.stage("terrain", [dem], _outputs("terrain"), out=layers)
-        if any(not values[name] for name in ("illumination", "earth_visibility", "psr")):
-            posting = max(values["cell_m"], raster.dem_grid(dem).pixel_m)
+        files = given.roles(values)
+        seen = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
+        run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
+        if all(values[name] for name in _COMPUTED):
+            run.manifest.forget("lighting", _outputs("lighting"))
+        else:
+            posting = max(values["cell_m"], raster.dem_grid(values["dem"]).pixel_m)
             run.values = values | {"posting_m": posting}
-            run.stage("lighting", [dem, *far], _outputs("lighting"), out=layers)
-        given = [values[name] for name in (*GIVEN, "craters") if values[name]]
-        made = [str(p) for p in sorted(layers.glob("*.tif")) if p.name in _used()]
+            run.stage("lighting", seen, _outputs("lighting"), out=layers)
+        made = {
+            f"layer {source}": [str(layers / name)]
+            for source, name in LAYER_FILES.items()
+            if (layers / name).is_file()
+        }
         features = folder / "features.parquet"
-        run.stage(
-            "features", [dem, *made, *given], [features.name], layers=layers, out=features
-        )
-        model, trained = _scorer(run, features)
+        taken = {role: files[role] for role in ("dem", *GIVEN, "craters") if role in files}
+        run.stage("features", taken | made, _outputs("features"), layers=layers, out=features)
+        model, trained_on = _scorer(run, features)
+        inputs = {"features": [str(features)], "scorer": [str(model)]}
         result = run.stage(
             "score",
-            [str(features), str(model), *([values["regions"]] if values["regions"] else [])],
-            [output.path for output in stages.load("score").outputs],
+            inputs | {role: files[role] for role in ("regions",) if role in files},
+            _outputs("score"),
             features=features,
             scorer=model,
             out=folder,
         )
-        return _finish(run, result, trained)
-
-
-def check_inputs(values: dict[str, Any]) -> None:
-    """Look at everything that is given before anything is written.
-
-    Raises
-    ------
-    LunarSiteError
-        For the first thing that cannot work.
-    """
-    grid = raster.dem_grid(values["dem"])
-    if values["cell_m"] < 0.999 * grid.pixel_m:
-        raise InputError(
-            f"A cell of {values['cell_m']:g} m is smaller than a pixel of {grid.pixel_m:g} m",
-            f"Take --cell-m of at least {grid.pixel_m:g}",
-        )
-    profiles.load(values["profile"])
-    for name in (*GIVEN, "craters", "regions", "scorer"):
-        path = values[name]
-        if path and not Path(path).exists():
-            raise InputError(f"--{name.replace('_', '-')}: there is no file {path}", "Check it")
-    for path in values["far_field"]:
-        with raster.opened(path, "The far field"):
-            continue
+        return _finish(run, result, trained_on)
 
 
 @contextmanager
@@ -200,91 +214,98 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _scorer(run: Screening, features: Path) -> tuple[Path, bool]:
-    """Return the scorer to use, trained on the area if asked or if there is no other."""
+def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the scorer to use, trained on the area if asked or if there is no other.
+
+    Beside it, what it was trained on, and how it agrees with the one it replaces.
+    """
     values = run.values
     profile = profiles.load(values["profile"])
-    ready = Path(values["scorer"]) if values["scorer"] else scorer.bundled(profile)
+    own = run.folder / "scorer.ubj"
+    if values["scorer"]:
+        ready: Path | None = Path(values["scorer"])
+        named = f"another area ({Path(values['scorer']).name})"
+    else:
+        ready = bundle.bundled(profile)
+        named = "the synthetic polar cap"
     if ready is not None and not values["train"]:
-        return ready, False
+        run.manifest.forget("train-scorer", _outputs("train-scorer"))
+        return ready, {"trained_on": named, "agreement": None}
     if not values["train"]:
         run.context.warn(
             f"No trained scorer comes with LunarSite for the profile {profile.name!r}: one was "
             "trained on this area."
         )
-    own = run.folder / "scorer.ubj"
-    run.stage("train-scorer", [str(features)], [own.name, "scorer.json"], out=own, features=features)
-    return own, True
+
+    def agreement() -> dict[str, Any]:
+        from lunarsite.engine.scoring import commands  # noqa: PLC0415  kept off a run that is done
+
+        return {"agreement": ready and commands.agreement(features, profile, own, ready)}
+
+    inputs = {"features": [str(features)], "scorer": [str(ready)] if ready else []}
+    result = run.stage(
+        "train-scorer", inputs, _outputs("train-scorer"), agreement, out=own, features=features
+    )
+    return own, {"trained_on": "this area", "agreement": result["agreement"]}
 
 
-def _finish(run: Screening, result: dict[str, Any], trained: bool) -> dict[str, Any]:
+def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) -> dict[str, Any]:
     """Write the report, close the manifest, and say what was found."""
     values, manifest = run.values, run.manifest
-    profile = profiles.load(values["profile"])
-    scorer_said = result["scorer"] | {
-        "trained_on": "this area" if trained else "the synthetic polar cap",
-        "agreement": _agreement(run, profile) if trained else None,
-    }
-    manifest.content |= {
+    told = {
         "lunarsite": provenance.version(),
-        "profile": profile.as_dict(),
-        "scorer": scorer_said,
-        "errors": errors_of(values).as_dict(),
+        "profile": profiles.load(values["profile"]).as_dict(),
+        "scorer": result["scorer"] | trained_on,
+        "errors": {name: values[name] for name in _ERRORS},
         "parameters": _parameters(values),
         "inputs": _inputs(run),
         "versions": provenance.versions(),
         "warnings": run.context.warnings,
     }
-    shaping = {"summary": manifest.content["warnings"], "scorer": scorer_said}
-    shown = [
-        str(run.folder / name)
-        for step in ("terrain", "lighting", "features", "score")
-        for name in manifest.content["steps"].get(step, {"outputs": {}})["outputs"]
-    ]
-    report = run.folder / "report.html"
+    manifest.content |= told
+    shown = {
+        f"{step} {name}": [str(run.folder / name)]
+        for step, entry in manifest.content["steps"].items()
+        if step != "report"
+        for name in entry["outputs"]
+    }
 
     def do(context: Context) -> Mapping[str, Any]:
+        from lunarsite.engine.report import write_report  # noqa: PLC0415  likewise
+
         write_report(run.folder, values, manifest.content, context)
         return {}
 
-    run.take(Step("report", shaping, shown, do, lambda: [report]))
+    run.take(Step("report", told, shown, do, _outputs("report")))
     manifest.content["finished"] = True
     manifest.save()
-    outputs = {output.name: str(run.folder / output.path) for output in stages.load("screen").outputs}
     best = result["best"]
-    summary = [
+    outputs = {o.name: str(run.folder / o.path) for o in stages.load("screen").outputs}
+    counts = (
         f"{result['cells']} cells, {result['passing_cells']} keep every criterion, "
-        f"{result['sites']} sites",
+        f"{result['sites']} sites"
+    )
+    place = (
         f"best: {best['lon_deg']:.3f}°, {best['lat_deg']:.3f}°, score {best['score']:.4f}, "
-        f"rank interval {best['rank_low']:.0f}-{best['rank_high']:.0f}",
-        f"report: {report}",
-    ]
+        f"rank interval {best['rank_low']:.0f}-{best['rank_high']:.0f}"
+    )
     return result | {
         "outputs": outputs,
         "ran": run.ran,
-        "scorer": scorer_said,
-        "summary": summary,
+        "scorer": told["scorer"],
+        "summary": [counts, place, f"report: {outputs['report']}"],
     }
 
 
-def _agreement(run: Screening, profile: profiles.Profile) -> dict[str, float] | None:
-    """Return how the area's own scorer agrees with the one that comes with LunarSite."""
-    bundled = scorer.bundled(profile)
-    if bundled is None:
-        return None
-    table = tables.read_features(run.folder / "features.parquet")
-    own = scorer.load(run.folder / "scorer.ubj", profile)
-    return scoring.agreement(table, own, scorer.load(bundled, profile))
+_ERRORS = ("dem_error_m", "dem_correlation_m", "horizon_error_deg")
 
 
-def _outputs(name: str) -> list[str]:
-    return [f"layers/{output.path}" for output in stages.load(name).outputs]
-
-
-def _used() -> set[str]:
-    from lunarsite.engine.scoring.commands import LAYER_FILES  # noqa: PLC0415
-
-    return set(LAYER_FILES.values())
+def _outputs(step: str) -> list[str]:
+    """Return the files that a step leaves, relative to the run's folder."""
+    if step in _FILES:
+        return list(_FILES[step])
+    folder = "layers/" if step in ("terrain", "lighting") else ""
+    return [folder + output.path for output in stages.load(step).outputs]
 
 
 def _parameters(values: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +315,7 @@ def _parameters(values: dict[str, Any]) -> dict[str, Any]:
         value = shown.get(parameter.name)
         if parameter.name == "out":
             shown.pop(parameter.name)
-        elif parameter.kind.value in _PATHS and value:
+        elif parameter.kind in PATH_KINDS and value:
             shown[parameter.name] = (
                 [Path(path).name for path in value] if parameter.many else Path(value).name
             )
@@ -303,13 +324,8 @@ def _parameters(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(run: Screening) -> list[dict[str, Any]]:
-    given = {"dem": [run.values["dem"]], "far_field": list(run.values["far_field"])}
-    for name in (*GIVEN, "craters", "regions", "scorer"):
-        given[name] = [run.values[name]] if run.values[name] else []
     return [
         {"role": role, "name": Path(path).name, "sha256": run.manifest.sha256(path)}
-        for role, paths in given.items()
+        for role, paths in given.roles(run.values).items()
         for path in paths
     ]
-
-

@@ -51,6 +51,8 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
             f"{what} {path} cannot be read: {str(error).splitlines()[0][:200]}",
             "Give a vector file with polygons, such as GeoPackage or GeoJSON",
         ) from error
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise InputError(f"{what} {Path(path).name} holds no polygons", "Give a polygon layer")
     if frame.crs is None:
         raise CrsError(
             f"{what} {Path(path).name} has no coordinate system",

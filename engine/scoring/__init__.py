@@ -1,0 +1,1 @@
+"""Criteria, features of cells, labels, the scorer, reasons and ranks."""

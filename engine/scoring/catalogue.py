@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+
+_NUMBERS = {"diameter_m", "diameter_km", "lon_deg", "lat_deg", "x_m", "y_m"}
 
 
 def read_catalogue(path: str | Path) -> pd.DataFrame:
@@ -27,7 +30,8 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is absent, not a table, or lacks these columns; if a diameter is not positive.
+        If the file is absent, not a table, or lacks these columns; if a diameter is not positive
+        or a position not a number.
     """
     file = Path(path)
     if not file.is_file():
@@ -39,6 +43,8 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
             f"The crater catalogue {file.name} is not a CSV table: {error}",
             "Give a CSV file with a header line",
         ) from error
+    for name in _NUMBERS & set(table):
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     if "diameter_m" not in table and "diameter_km" in table:
         table["diameter_m"] = table["diameter_km"] * 1000.0
     if "diameter_m" not in table:
@@ -56,11 +62,16 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
             f"The crater catalogue {file.name} has no positions",
             "Give the columns lon_deg and lat_deg, or x_m and y_m",
         )
-    bad = ~(table["diameter_m"] > 0)
-    if bad.any():
-        raise InputError(
-            f"The crater catalogue {file.name} holds {int(bad.sum())} craters without a positive "
-            "diameter",
-            "Remove those lines",
-        )
+    _check(table["diameter_m"] > 0, file, "a positive diameter")
+    _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
+    _check(np.isfinite(table["diameter_m"]), file, "a finite diameter")
     return table
+
+
+def _check(good: pd.Series[bool], file: Path, what: str) -> None:
+    bad = int((~good).sum())
+    if bad:
+        raise InputError(
+            f"The crater catalogue {file.name} holds {bad} craters without {what}",
+            "Remove or mend those lines",
+        )

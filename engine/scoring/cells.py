@@ -39,7 +39,7 @@ def cell_statistics(pixels: Float32, side: int) -> Float32:
             for j in range(r * side, min((r + 1) * side, rows)):
                 for i in range(c * side, min((c + 1) * side, columns)):
                     value = float(pixels[j, i])
-                    if value == value:
+                    if not math.isnan(value):
                         count += 1
                         total += value
                         low = min(low, value)
@@ -52,7 +52,7 @@ def cell_statistics(pixels: Float32, side: int) -> Float32:
             for j in range(r * side, min((r + 1) * side, rows)):
                 for i in range(c * side, min((c + 1) * side, columns)):
                     value = float(pixels[j, i])
-                    if value == value:
+                    if not math.isnan(value):
                         squares += (value - mean) ** 2
             out[1, r, c] = mean
             out[2, r, c] = math.sqrt(squares / count)
@@ -86,7 +86,7 @@ def clearance(pixels: Float32, limit: float, reach: int) -> Float32:
     for j in range(rows):
         for i in range(columns):
             value = pixels[j, i]
-            if not (value == value):
+            if math.isnan(value):
                 out[j, i] = math.nan
                 continue
             least = float(reach * reach)
@@ -118,7 +118,9 @@ def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Fl
     for n in range(x_px.size):
         radius = radius_px[n]
         total = 0
-        for j in range(max(0, math.ceil(y_px[n] - radius)), min(rows, int(y_px[n] + radius) + 1)):
+        for j in range(
+            max(0, math.ceil(y_px[n] - radius)), min(rows, math.floor(y_px[n] + radius) + 1)
+        ):
             half = math.sqrt(max(radius * radius - (j - y_px[n]) ** 2, 0.0))
             left = max(0, math.ceil(x_px[n] - half))
             right = min(columns - 1, math.floor(x_px[n] + half))
@@ -163,7 +165,9 @@ def burn_circles(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: F
     rows, columns = mask.shape
     for n in range(x_px.size):
         radius = radius_px[n]
-        for j in range(max(0, math.ceil(y_px[n] - radius)), min(rows, int(y_px[n] + radius) + 1)):
+        for j in range(
+            max(0, math.ceil(y_px[n] - radius)), min(rows, math.floor(y_px[n] + radius) + 1)
+        ):
             half = math.sqrt(max(radius * radius - (j - y_px[n]) ** 2, 0.0))
             left = max(0, math.ceil(x_px[n] - half))
             right = min(columns - 1, math.floor(x_px[n] + half))

@@ -72,6 +72,25 @@ SENSITIVITIES = ("illumination_sensitivity", "earth_sensitivity")
 """Points per degree of horizon: what the error model needs beside the features."""
 
 
+LAYER_FILES = {
+    "slope": "slope_deg.tif",
+    "roughness": "roughness_fine_m.tif",
+    "relief": "relief_m.tif",
+    "position_index": "position_index_m.tif",
+    "illumination": "illumination_pct.tif",
+    "earth_visibility": "earth_visibility_pct.tif",
+    "psr": "psr.tif",
+    "darkest_month": "illumination_darkest_month_pct.tif",
+    "longest_night": "longest_night_days.tif",
+    "illumination_sensitivity": "illumination_sensitivity.tif",
+    "earth_sensitivity": "earth_sensitivity.tif",
+}
+"""Where the features stage finds each source in a folder of layers."""
+
+GIVEN = ("illumination", "earth_visibility", "psr", "elevation_error")
+"""Layers that may be given instead of computed ones."""
+
+
 def coverage_column(source: str) -> str:
     """Return the name of the column that says how much of a cell a layer covers, percent."""
     return f"coverage_{source}_pct"

@@ -9,29 +9,13 @@ import numpy as np
 
 from lunarsite.engine import provenance, vector
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring import features, labels, profiles, scorer, scoring, tables
-from lunarsite.engine.scoring.columns import SOURCES, coverage_column
+from lunarsite.engine.scoring import bundle, features, labels, profiles, scorer, scoring, tables
+from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES, SOURCES, coverage_column
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
 
-LAYER_FILES = {
-    "slope": "slope_deg.tif",
-    "roughness": "roughness_fine_m.tif",
-    "relief": "relief_m.tif",
-    "position_index": "position_index_m.tif",
-    "illumination": "illumination_pct.tif",
-    "earth_visibility": "earth_visibility_pct.tif",
-    "psr": "psr.tif",
-    "darkest_month": "illumination_darkest_month_pct.tif",
-    "longest_night": "longest_night_days.tif",
-    "illumination_sensitivity": "illumination_sensitivity.tif",
-    "earth_sensitivity": "earth_sensitivity.tif",
-}
-"""Where the features stage finds each source in a folder of layers."""
-
-GIVEN = ("illumination", "earth_visibility", "psr", "elevation_error")
-"""Layers that may be given instead of computed ones."""
+_OF_THE_BEST = ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
 
 
 def layers_of(values: dict[str, Any]) -> features.Layers:
@@ -55,7 +39,7 @@ def layers_of(values: dict[str, Any]) -> features.Layers:
     for source in GIVEN:
         if values[source]:
             rasters[source] = values[source]
-            # The sensitivity and the series belong to the computed map, not to the given one.
+            # The sensitivity belongs to the computed map, not to the given one.
             if source == "illumination":
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":
@@ -111,7 +95,7 @@ def choose_scorer(values: dict[str, Any]) -> scorer.Scorer:
         If none comes with LunarSite for the profile and none is given.
     """
     profile = profiles.load(values["profile"])
-    path = Path(values["scorer"]) if values["scorer"] else scorer.bundled(profile)
+    path = Path(values["scorer"]) if values["scorer"] else bundle.bundled(profile)
     if path is None:
         raise InputError(
             f"No trained scorer comes with LunarSite for the profile {profile.name!r}",
@@ -144,6 +128,7 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     context.progress(0.9, "writing scores")
     shaping = {k: v for k, v in values.items() if k not in ("features", "out", "regions", "scorer")}
+    shaping["profile"] = model.profile.as_dict()
     tags = provenance.as_tags(
         provenance.describe("score", shaping, [values["features"]])
         | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
@@ -166,10 +151,16 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
             "training_cells": model.card["training_cells"],
             "validation": model.card["validation"],
         },
-        "best": {
-            key: float(best[key]) for key in ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
-        },
+        "best": {name: float(best[name]) for name in _OF_THE_BEST},
     }
+
+
+def agreement(
+    features_path: Path, profile: profiles.Profile, own: Path, other: Path
+) -> dict[str, float]:
+    """Return how far two scorers on disk agree on a feature table."""
+    table = tables.read_features(features_path)
+    return scoring.agreement(table, scorer.load(own, profile), scorer.load(other, profile))
 
 
 def errors_of(values: dict[str, Any]) -> labels.Errors:

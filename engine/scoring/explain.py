@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lunarsite.engine.raster import Grid
 
 
+_MOST_RUNS = 3
+"""A run of the whole cap holds 150 MB."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A finished run, opened: its tables, its criteria, and where each cell's row is."""
@@ -33,6 +37,8 @@ class Run:
     profile: profiles.Profile
     grid: Grid
     row_of_cell: NDArray[np.int64]
+    passing: explanation.Passing
+    scored: int
 
 
 def open_run(folder: str | Path, context: Context) -> Run:
@@ -67,6 +73,7 @@ def open_run(folder: str | Path, context: Context) -> Run:
     features = tables.read_features(path / "features.parquet")
     scores = tables.read_table(path / "scores.parquet", "The score table")
     shap = tables.read_table(path / "shap.parquet", "The table of contributions")
+    _check_together(path, features, scores, shap)
     grid = cell_grid(features)
     row_of_cell = np.full((grid.height, grid.width), -1, np.int64)
     row_of_cell[features["row"], features["column"]] = np.arange(len(features))
@@ -78,8 +85,10 @@ def open_run(folder: str | Path, context: Context) -> Run:
         profile,
         grid,
         row_of_cell,
+        explanation.Passing.of(profile, features),
+        int(np.isfinite(scores["score"]).sum()),
     )
-    context.warm[key] = (changed, run)
+    _keep(context.warm, key, (changed, run))
     return run
 
 
@@ -126,7 +135,7 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
     answer: dict[str, Any] = {
         "score": float(scores["score"]) if known else None,
         "rank": int(scores["rank"]) if known else None,
-        "cells": int(np.isfinite(run.scores["score"]).sum()),
+        "cells": run.scored,
         "percentile": float(scores["percentile"]) if known else None,
         "interval": [int(scores["rank_low"]), int(scores["rank_high"])] if known else None,
         "probability": float(scores["probability"]) if known else None,
@@ -136,7 +145,7 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
         "coverage": {
             source: float(features[columns.coverage_column(source)]) for source in columns.SOURCES
         },
-        "to_pass": explanation.to_pass(run.profile, run.features, index),
+        "to_pass": explanation.to_pass(run.profile, run.features, index, run.passing),
         "cell": {
             "cell_id": int(features["cell_id"]),
             "lon_deg": float(features["lon_deg"]),
@@ -146,14 +155,12 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
             "size_m": run.grid.pixel_m,
         },
         "profile": run.profile.name,
-        "features": {
-            feature.name: _number(features[feature.name]) for feature in columns.FEATURES
-        },
+        "features": {feature.name: _number(features[feature.name]) for feature in columns.FEATURES},
     }
     if known:
         answer["summary"] = [
-            f"score {answer['score']:.4f}, rank {answer['rank']} of {answer['cells']} "
-            f"({answer['interval'][0]}-{answer['interval'][1]})",
+            "score {score:.4f}, rank {rank} of {cells} ".format_map(answer)
+            + "({}-{})".format(*answer["interval"]),
             *(
                 f"{m['title']}: {m['value']:.2f} {m['unit']} (margin {m['margin']:+.2f})"
                 for m in answer["margins"]
@@ -162,6 +169,33 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
     else:
         answer["summary"] = ["no score: a criterion's layer is missing here"]
     return answer
+
+
+def _check_together(
+    path: Path, features: pd.DataFrame, scores: pd.DataFrame, shap: pd.DataFrame
+) -> None:
+    """Raise if the tables of a run are not of the same cells."""
+    cells = features["cell_id"].to_numpy()
+    wanted = {"cell_id", "base_log_odds", *scorer.COLUMNS}
+    same = (
+        wanted <= set(shap)
+        and {"cell_id", "score"} <= set(scores)
+        and np.array_equal(cells, scores["cell_id"].to_numpy())
+        and np.array_equal(cells, shap["cell_id"].to_numpy())
+    )
+    if not same:
+        raise InputError(
+            f"The tables in {path} do not belong together", "Run lunarsite screen again"
+        )
+
+
+def _keep(warm: dict[Any, Any], key: tuple[str, str], opened: tuple[int, Run]) -> None:
+    """Put a run into the warm state, which holds no more than a few of them."""
+    warm.pop(key, None)
+    held = [other for other in warm if isinstance(other, tuple) and other[0] == "run"]
+    for oldest in held[: len(held) - _MOST_RUNS + 1]:
+        del warm[oldest]
+    warm[key] = opened
 
 
 def _number(value: Any) -> float | None:

@@ -1,13 +1,14 @@
 """Why a cell scores as it does: Shapley values, exact margins, what would make it pass.
 
 The trees' contributions (TreeSHAP, Lundberg et al. 2020, Nat. Mach. Intell. 2:56) add up to the
-score's log-odds. People read scores, so they are carried over to score points by one factor for each
-cell, (score - base score) / (log-odds - base log-odds): signs, order and proportions stay, and the
-contributions add up to the score exactly.
+score's log-odds. People read scores, so they are carried over to score points by one factor for
+each cell, (score - base score) / (log-odds - base log-odds): signs, order and proportions stay, and
+the contributions add up to the score exactly.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,10 +50,8 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
         found = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
         return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
     explainer = WoodelfExplainer(scorer.booster)
-    parts = [
-        np.asarray(explainer.shap_values(inputs.iloc[start : start + _CHUNK], verbose=False), np.float64)
-        for start in range(0, len(inputs), _CHUNK)
-    ]
+    chunks = [inputs.iloc[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK)]
+    parts = [np.asarray(explainer.shap_values(c, verbose=False), np.float64) for c in chunks]
     base = scorer.booster.predict(xgb.DMatrix(inputs.iloc[:1]), pred_contribs=True)[0, -1]
     return np.concatenate(parts), float(base)
 
@@ -93,11 +92,26 @@ def margins(profile: Profile, row: pd.Series) -> list[dict[str, Any]]:
     return found
 
 
-def to_pass(profile: Profile, table: pd.DataFrame, index: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Passing:
+    """The cells of a table that keep every criterion, and a tree of their places."""
+
+    index: NDArray[np.int64]
+    tree: cKDTree | None
+
+    @classmethod
+    def of(cls, profile: Profile, table: pd.DataFrame) -> Passing:
+        """Find them."""
+        index = np.flatnonzero(profile.passes(table))
+        places = table[["x_m", "y_m"]].to_numpy(np.float64)[index]
+        return cls(index, cKDTree(places) if len(index) else None)
+
+
+def to_pass(profile: Profile, table: pd.DataFrame, index: int, passing: Passing) -> dict[str, Any]:
     """Return what would make a cell pass: the smallest changes, and the nearest cell that passes.
 
     Criteria limit one feature each, so the smallest change of each broken one leads to its limit,
-    and all of them together are needed.
+    and all of them together are needed. A feature that is missing has no value to change.
     """
     row = table.iloc[index]
     broken = [found for found in margins(profile, row) if found["holds"] is not True]
@@ -115,7 +129,7 @@ def to_pass(profile: Profile, table: pd.DataFrame, index: int) -> dict[str, Any]
     return {
         "passes": not broken,
         "changes": changes,
-        "nearest_passing": _nearest_passing(profile, table, index) if broken else None,
+        "nearest_passing": _nearest(passing, table, index) if broken else None,
     }
 
 
@@ -139,14 +153,12 @@ def named_contributions(
     return found, base
 
 
-def _nearest_passing(profile: Profile, table: pd.DataFrame, index: int) -> dict[str, Any] | None:
-    passing = np.flatnonzero(profile.passes(table))
-    if len(passing) == 0:
+def _nearest(passing: Passing, table: pd.DataFrame, index: int) -> dict[str, Any] | None:
+    if passing.tree is None:
         return None
-    positions = table[["x_m", "y_m"]].to_numpy(np.float64)
-    _, nearest = cKDTree(positions[passing]).query(positions[index])
-    other = table.iloc[int(passing[nearest])]
     here = table.iloc[index]
+    _, nearest = passing.tree.query([here["x_m"], here["y_m"]])
+    other = table.iloc[int(passing.index[nearest])]
     angle = moon.angular_distance_rad(
         float(here["x_m"]), float(here["y_m"]), float(other["x_m"]), float(other["y_m"])
     )

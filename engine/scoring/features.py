@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from rasterio.enums import Resampling
 from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon, nested, raster
@@ -19,7 +20,6 @@ from lunarsite.engine.scoring.catalogue import read_catalogue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from rasterio.enums import Resampling
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.raster import Grid
@@ -78,7 +78,7 @@ def build(
     """
     grid = raster.dem_grid(layers.dem)
     coarse, side = nested.posting(grid, cell_m)
-    if side * grid.pixel_m != cell_m:
+    if not np.isclose(side * grid.pixel_m, cell_m, rtol=1e-9):
         context.warn(
             f"Cells are {side * grid.pixel_m:g} m wide, {side} pixels of {grid.pixel_m:g} m, "
             f"instead of {cell_m:g} m."
@@ -174,7 +174,7 @@ def _jobs(layers: Layers) -> list[tuple[str, str]]:
     return [("elevation", layers.dem), *layers.rasters.items()]
 
 
-def _take(
+def _take(  # noqa: PLR0911  one return a kind of layer
     source: str,
     path: str,
     grid: Grid,
@@ -196,12 +196,13 @@ def _take(
         }
     pixels = read_pixels(path, grid, what, context, nearest=source == "psr")
     if source in ("illumination", "earth_visibility"):
-        pixels = _as_percent(pixels, what, context)
+        pixels = _as_percent(pixels, path, what, context)
     count, mean, std, low, high = cells.cell_statistics(pixels, side)
     if source in columns.SENSITIVITIES:
         return {source: mean}
     found = {columns.coverage_column(source): (100.0 * count / full).astype(np.float32)}
     if source == "psr":
+        _check_mask(pixels, what)
         return found | {"psr_fraction": mean} | _shadow_columns(pixels, grid, coarse)
     if source == "illumination":
         return found | {"avg_illumination_pct": mean, "illumination_min_pct": low}
@@ -221,7 +222,7 @@ def read_pixels(
     path: str, grid: Grid, what: str, context: Context, *, nearest: bool = False
 ) -> Float32:
     """Read a layer on the DEM's pixels, warped where it must be, and say so."""
-    method: Resampling = raster.Resampling.nearest if nearest else raster.Resampling.bilinear
+    method = Resampling.nearest if nearest else Resampling.bilinear
     pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
     if warped:
         context.warn(f"{what} lies on another grid and was warped to the DEM's.")
@@ -229,12 +230,17 @@ def read_pixels(
 
 
 def _on_cells(path: str, coarse: Grid, what: str) -> Float32:
-    values, _ = raster.read_layer(path, coarse, what=what, resampling=raster.Resampling.nearest)
+    values, _ = raster.read_layer(path, coarse, what=what, resampling=Resampling.nearest)
     return values
 
 
-def _as_percent(pixels: Float32, what: str, context: Context) -> Float32:
-    """Return shares of time in percent, whether they came as fractions or as percent."""
+def _as_percent(pixels: Float32, path: str, what: str, context: Context) -> Float32:
+    """Return shares of time in percent, whether they came as fractions or as percent.
+
+    A band whose unit says percent is believed: a dark area's largest value may be below 1 %.
+    """
+    with raster.opened(path, what) as source:
+        unit = (source.units[0] or "").strip()
     high = float(np.nanmax(pixels, initial=0.0))
     low = float(np.nanmin(pixels, initial=0.0))
     if low < -0.01 or high > 100.5:
@@ -242,16 +248,25 @@ def _as_percent(pixels: Float32, what: str, context: Context) -> Float32:
             f"{what} ranges from {low:g} to {high:g}; a share of time lies within 0 to 100 %",
             "Check the layer's scale and offset",
         )
-    if 0.0 < high <= 1.0001:
+    if unit != "%" and 0.0 < high <= 1.0001:
         context.warn(f"{what} holds fractions; they were taken times 100.")
         return pixels * np.float32(100.0)
     return pixels
 
 
+def _check_mask(pixels: Float32, what: str) -> None:
+    odd = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
+    if odd.any():
+        raise InputError(
+            f"{what} holds the value {pixels[odd][0]:g}; 1 is permanent shadow, 0 is none",
+            "Reclassify it: gdal_calc.py --calc 'A>0'",
+        )
+
+
 def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[str, Float32]:
     """Return how far a cell's best pixel lies from slopes over a limit, ground metres."""
-    reach = max(1, int(np.ceil(_CLEARANCE_M / grid.pixel_m)))
     scale = moon.map_scale(*np.meshgrid(coarse.column_x_m(), coarse.row_y_m()))
+    reach = max(1, int(np.ceil(_CLEARANCE_M * scale.max() / grid.pixel_m)))
     found = {}
     for limit in (5, 8):
         best = np.full(coarse.shape, np.nan, np.float32)
@@ -301,20 +316,21 @@ def _craters(
     scale = moon.map_scale(catalogue["x_m"], catalogue["y_m"])
     diameter = catalogue["diameter_m"].to_numpy()
     mask = np.zeros(grid.shape, np.uint8)
-    cells.burn_circles(mask, x_px, y_px, diameter / 2 * scale / grid.pixel_m)
+    radius_px = diameter / 2 * scale / grid.pixel_m
+    near = (x_px + radius_px >= 0) & (x_px - radius_px < grid.width)
+    near &= (y_px + radius_px >= 0) & (y_px - radius_px < grid.height)
+    cells.burn_circles(mask, x_px[near], y_px[near], radius_px[near])
     covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
-    row = np.floor((y_px + 0.5) / side).astype(int)
-    column = np.floor((x_px + 0.5) / side).astype(int)
+    row, column = np.floor((y_px + 0.5) / side), np.floor((x_px + 0.5) / side)
     inside = (row >= 0) & (row < coarse.height) & (column >= 0) & (column < coarse.width)
-    index = row[inside] * coarse.width + column[inside]
+    index = (row[inside] * coarse.width + column[inside]).astype(np.int64)
     size = coarse.width * coarse.height
     count = np.bincount(index, minlength=size).astype(np.float32)
     total = np.bincount(index, weights=diameter[inside], minlength=size)
     largest = np.zeros(size)
     np.maximum.at(largest, index, diameter[inside])
     shape = coarse.shape
-    with np.errstate(invalid="ignore"):
-        mean = np.where(count > 0, total / np.maximum(count, 1), 0.0)
+    mean = total / np.maximum(count, 1)
     return {
         columns.coverage_column("craters"): np.where(full > 0, 100.0, 0.0).astype(np.float32),
         "crater_count": count.reshape(shape),

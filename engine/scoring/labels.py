@@ -2,9 +2,9 @@
 
 A criterion with margin m (positive: kept) and softness s holds with probability 1/(1 + exp(-m/s)).
 The margin itself is uncertain: heights have an error that is correlated over some distance, and
-horizons have one that part of the region shares. The soft label of a cell is the mean, over draws of
-these errors, of the product over its criteria. A closed form, in which a logistic curve is taken for
-a normal one of scale 1.702 (MacKay 1992, Neural Comput. 4:720), is given beside it.
+horizons have one that part of the region shares. The soft label of a cell is the mean, over draws
+of these errors, of the product over its criteria. A closed form, in which a logistic curve is taken
+for a normal one of scale 1.702 (MacKay 1992, Neural Comput. 4:720), is given beside it.
 """
 
 from __future__ import annotations
@@ -102,6 +102,15 @@ def closed_form_log_odds(table: pd.DataFrame, profile: Profile, errors: Errors) 
     for k, criterion in enumerate(profile.criteria):
         width = np.sqrt(criterion.softness**2 + (sigma[k] / 1.702) ** 2)
         total += special.log_expit(criterion.margin(table[criterion.feature].to_numpy()) / width)
+    return log_odds(total)
+
+
+def exact_log_odds(table: pd.DataFrame, profile: Profile) -> Float:
+    """Return the log-odds that all criteria hold, features taken as exact; NaN for missing."""
+    total = np.zeros(len(table))
+    for criterion in profile.criteria:
+        margin = criterion.margin(table[criterion.feature].to_numpy())
+        total += special.log_expit(margin / criterion.softness)
     return log_odds(total)
 
 

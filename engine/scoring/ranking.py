@@ -57,21 +57,16 @@ def rank_intervals(
         ``low`` is the better rank. NaN where the score is missing.
     """
     known = np.flatnonzero(np.isfinite(log_odds))
-    part = table.iloc[known].reset_index(drop=True)
     score = log_odds[known].astype(np.float64)
     low, high = np.full(len(table), np.nan), np.full(len(table), np.nan)
     if len(known) == 0:
         return low, high
-    nominal = np.zeros(len(part))
-    for criterion in profile.criteria:
-        margin = criterion.margin(part[criterion.feature].to_numpy())
-        nominal += labels.special.log_expit(margin / criterion.softness)
-    nominal = labels.log_odds(nominal)
+    nominal = labels.exact_log_odds(table, profile)[known]
     drawn = np.empty((count, len(known)), np.int32)
     place = np.arange(1, len(known) + 1, dtype=np.int32)
-    for number, log_probability in enumerate(labels.draws(part, profile, errors, count, seed)):
+    for number, log_probability in enumerate(labels.draws(table, profile, errors, count, seed)):
         context.progress(number / count, "rank intervals")
-        moved = score + labels.log_odds(log_probability) - nominal
+        moved = score + labels.log_odds(log_probability[known]) - nominal
         drawn[number, np.argsort(-moved, kind="stable")] = place
     drawn.sort(axis=0)
     ends = [round((count - 1) * share / 100.0) for share in INTERVAL]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +17,17 @@ from scipy import special, stats
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import labels
+from lunarsite.engine.scoring import bundle, labels
 from lunarsite.engine.scoring.columns import FEATURES
-from lunarsite.engine.scoring.profiles import Profile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.scoring.profiles import Profile
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -35,7 +36,6 @@ COLUMNS = tuple(feature.name for feature in FEATURES)
 MIN_CELLS = 200
 _LOWEST, _HIGHEST = -30.0, 30.0
 _BLOCK_M = 30_000.0
-_BUNDLED = Path(__file__).parents[2] / "models"
 _MAX_BIN = 512
 _SETTINGS = {
     "objective": "reg:squarederror",
@@ -82,12 +82,6 @@ def score_of(log_odds: Float32 | Float) -> Float:
     return np.asarray(special.expit(np.asarray(log_odds, np.float64)))
 
 
-def bundled(profile: Profile) -> Path | None:
-    """Return the trained scorer that comes with LunarSite for a profile, or None."""
-    path = _BUNDLED / f"scorer-{profile.name}.ubj"
-    return path if path.is_file() else None
-
-
 def load(path: Path, profile: Profile) -> Scorer:
     """Read a scorer and check that it is one for the profile.
 
@@ -106,15 +100,16 @@ def load(path: Path, profile: Profile) -> Scorer:
             f"The scorer {path} cannot be read: {str(error).splitlines()[0][:200]}",
             "Train it again: lunarsite train-scorer",
         ) from error
-    if card.get("features") != list(COLUMNS):
+    if not isinstance(card, dict) or card.get("features") != list(COLUMNS):
         raise InputError(
             f"The scorer {path.name} was trained on other features than this version computes",
             "Train it again: lunarsite train-scorer",
         )
-    if card["profile"]["criteria"] != profile.as_dict()["criteria"]:
+    if not bundle.same_criteria(card, profile):
+        named = card.get("profile", {}).get("name")
         raise InputError(
-            f"The scorer {path.name} was trained for the criteria {card['profile']['name']!r}, "
-            f"not for {profile.name!r}",
+            f"The scorer {path.name} was trained for other criteria ({named!r}) than those of "
+            f"{profile.name!r}",
             "Train one for these criteria: lunarsite train-scorer, or screen --train",
         )
     return Scorer(booster, profile, card)
@@ -160,10 +155,10 @@ def train(
             f"{len(known)} cells have all features of the criteria; training needs {MIN_CELLS}",
             "Give a larger area, smaller cells, or the layers that are missing",
         )
-    target = labels.soft_labels(
+    label = labels.soft_labels(
         known, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
     )
-    target = np.clip(target, _LOWEST, _HIGHEST).astype(np.float32)
+    target: Float32 = np.clip(label, _LOWEST, _HIGHEST).astype(np.float32)
     inputs, weights = features_of(known), _weights(target)
     block = _blocks(known, folds, seed)
     held_out = np.full(len(known), np.nan)
@@ -278,5 +273,5 @@ def _calibration(probability: Float, label: Float) -> float:
     return float(np.abs(gap[count > 0]).sum() / len(probability))
 
 
-def _rounded(value: Any) -> float:
-    return round(float(value), 6)
+def _rounded(value: Any) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from lunarsite.engine import moon, raster, vector
 from lunarsite.engine.errors import InputError
@@ -17,6 +17,7 @@ from lunarsite.engine.scoring.features import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -170,10 +171,11 @@ def sites_in_regions(
 
     A polygon without a scored cell is said and left out.
     """
-    points = gpd.GeoSeries.from_xy(features["x_m"], features["y_m"], crs=moon.SOUTH_POLAR)
+    x, y = features["x_m"].to_numpy(), features["y_m"].to_numpy()
     parts = []
     for name, shape in zip(regions["name"], regions.geometry, strict=True):
-        inside = np.flatnonzero(points.within(shape).to_numpy())
+        shapely.prepare(shape)
+        inside = np.flatnonzero(shapely.contains_xy(shape, x, y))
         inside = inside[np.isfinite(found.table["score"].to_numpy()[inside])]
         if len(inside) == 0:
             context.warn(f"The region {name!r} holds no scored cell.")
@@ -211,9 +213,7 @@ def write_scores(folder: Path, found: Scores) -> dict[str, str]:
     return {name: str(path) for name, path in paths.items()}
 
 
-def _described(
-    features: pd.DataFrame, found: Scores, index: NDArray[np.int64]
-) -> gpd.GeoDataFrame:
+def _described(features: pd.DataFrame, found: Scores, index: NDArray[np.int64]) -> gpd.GeoDataFrame:
     cells = features.iloc[index].reset_index(drop=True)
     scores = found.table.iloc[index].reset_index(drop=True)
     points, _ = explanation.in_score_points(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +14,7 @@ from lunarsite.engine.scoring import columns
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
 
 
 def write_features(path: Path, table: gpd.GeoDataFrame) -> None:
@@ -39,6 +39,7 @@ def read_features(path: str | Path) -> pd.DataFrame:
     """
     table = read_table(path, "The feature table", without="geometry")
     wanted = {*columns.POSITION, "pixel_m", *(f.name for f in columns.FEATURES)}
+    wanted |= {columns.coverage_column(source) for source in columns.SOURCES}
     missing = sorted(wanted - set(table.columns))
     if missing:
         raise InputError(
@@ -62,12 +63,11 @@ def read_table(path: str | Path, what: str, *, without: str | None = None) -> pd
     if not Path(path).is_file():
         raise InputError(f"{what}: there is no file {path}", "Check the path")
     try:
-        names = pq.read_schema(path).names
-        return pq.read_table(path, columns=[name for name in names if name != without]).to_pandas(
-            ignore_metadata=True
-        )
+        names = [name for name in pq.read_schema(path).names if name != without]
+        table: pd.DataFrame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{what} {path} cannot be read: {str(error).splitlines()[0][:200]}",
             "Make it again",
         ) from error
+    return table

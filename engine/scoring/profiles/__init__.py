@@ -113,7 +113,8 @@ def load(name_or_path: str) -> Profile:
     else:
         path = Path(name_or_path)
         if not path.is_file():
-            raise unknown_name("criteria profile", name_or_path, [*NAMES, "the path of a YAML file"])
+            known = [*NAMES, "the path of a YAML file"]
+            raise unknown_name("criteria profile", name_or_path, known)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
