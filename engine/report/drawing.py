@@ -1,0 +1,91 @@
+"""What all pictures share: figures without global state, one style, the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INK = "#1b1f24"
+FAINT = "#6a737d"
+PAPER = "#ffffff"
+# Okabe and Ito's colours, told apart with every kind of colour vision.
+SUN = "#e69f00"
+EARTH = "#0072b2"
+GOOD = "#009e73"
+BAD = "#d55e00"
+TERRAIN = "#4a4e54"
+MISSING = "#d9dce0"
+
+DPI = 150
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib
+    "font.size": 9.0,
+    "text.usetex": False,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.unicode_minus": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "hatch.color": "#a9afb6",
+    "hatch.linewidth": 0.6,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "savefig.bbox": None,
+    "path.simplify": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "lunarsite",
+    "timezone": "UTC",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw as the report does, whatever the user's own matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure that lays itself out, drawn by Agg."""
+    made = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def halo(width: float = 2.5, colour: str = PAPER) -> list[withStroke]:
+    """Return the outline that keeps a text legible on any ground."""
+    return [withStroke(linewidth=width, foreground=colour)]
+
+
+def as_png(picture: Figure) -> bytes:
+    """Return a figure as PNG, without date and software."""
+    target = io.BytesIO()
+    picture.savefig(target, format="png", dpi=DPI, metadata={"Software": None})
+    return target.getvalue()
+
+
+def save(picture: Figure, path: Path, kind: str) -> None:
+    """Write a figure as ``png`` or ``svg``, without date and software."""
+    empty = ("Software",) if kind == "png" else ("Date", "Creator")
+    picture.savefig(path, format=kind, dpi=DPI, metadata=dict.fromkeys(empty))

@@ -1,0 +1,194 @@
+"""What the report says in words and tables, from a run's tables and its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine.report.maps import area_km2
+from lunarsite.engine.scoring.columns import BY_NAME, FEATURES, SOURCES, coverage_column
+from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.scoring.profiles import Profile
+from lunarsite.engine.scoring.scoring import REASONS
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+SHOWN_SITES = 20
+SHOWN_IN_REGION = 5
+
+SOURCE_TITLES = {
+    "elevation": "Elevation",
+    "slope": "Slope",
+    "roughness": "Roughness",
+    "elevation_error": "Elevation error",
+    "craters": "Crater catalogue",
+    "illumination": "Average illumination",
+    "psr": "Permanent shadow",
+    "earth_visibility": "Earth visibility",
+    "darkest_month": "Illumination of the darkest month",
+    "longest_night": "Longest darkness",
+    "relief": "Relief",
+    "position_index": "Topographic position",
+}
+
+_VALIDATION = {
+    "cells": ("Cells judged by trees that had not seen their neighbourhood", "d"),
+    "passing_cells": ("Of these, keep every criterion", "d"),
+    "folds": ("Parts of the area, each predicted from the others", "d"),
+    "block_m": ("Largest side of a block that stays in one part, m", ".0f"),
+    "spearman_with_label": ("Rank correlation with the Monte Carlo probability", ".4f"),
+    "spearman_with_closed_form": ("Rank correlation with the closed-form probability", ".4f"),
+    "rmse_probability": ("Root mean square error of the probability", ".4f"),
+    "calibration_error": ("Calibration error of the probability", ".4f"),
+    "auc_of_strict_rule": ("Area under the curve of the strict rule", ".4f"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """The tables of a run that the report is made of; ``regions`` may be None."""
+
+    features: pd.DataFrame
+    scores: pd.DataFrame
+    shap: pd.DataFrame
+    sites: gpd.GeoDataFrame
+    regions: gpd.GeoDataFrame | None
+
+
+def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the run in figures: area, cells, how many pass, the best site, the scorer."""
+    features, scores = tables.features, tables.scores
+    side = cell_grid(features).pixel_m
+    x, y = features["x_m"].to_numpy(np.float64), features["y_m"].to_numpy(np.float64)
+    passes = scores["passes"].to_numpy(bool)
+    scored = np.isfinite(scores["score"].to_numpy(np.float64))
+    profile = Profile.from_dict(content["profile"])
+    singly = []
+    for criterion in profile.criteria:
+        margin = criterion.margin(features[criterion.feature])
+        singly.append(
+            {
+                "title": criterion_title(criterion.feature, criterion.sense, criterion.threshold),
+                "share_pct": 100.0 * float(np.mean(margin[scored] >= 0.0)) if scored.any() else 0.0,
+            }
+        )
+    return {
+        "area_km2": area_km2(x, y, side),
+        "cell_m": side,
+        "cells": len(features),
+        "scored": int(scored.sum()),
+        "unknown": int((~scored).sum()),
+        "passing": int(passes.sum()),
+        "passing_km2": area_km2(x[passes], y[passes], side),
+        "singly": singly,
+        "sites": len(tables.sites),
+        "passing_sites": int(tables.sites["passes"].sum()),
+        "best": site_rows(tables.sites, profile, 1)[0],
+        "scorer": content["scorer"],
+    }
+
+
+def site_rows(sites: pd.DataFrame, profile: Profile, most: int) -> list[dict[str, Any]]:
+    """Return the first sites of a list with their criteria and reasons, ready to be written."""
+    rows = []
+    for record in sites.head(most).to_dict("records"):
+        criteria = [
+            {
+                "title": BY_NAME[c.feature].title,
+                "value": record[c.feature],
+                "unit": unit(c.feature),
+                "margin": record[f"margin_{c.feature}"],
+                "holds": record[f"margin_{c.feature}"] >= 0.0,
+            }
+            for c in profile.criteria
+        ]
+        reasons = [
+            {"title": record[f"reason_{k}"], "points": record[f"reason_{k}_points"]}
+            for k in range(1, REASONS + 1)
+        ]
+        rows.append(record | {"criteria": criteria, "reasons": reasons})
+    return rows
+
+
+def region_tables(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
+    """Return, for each region with scored cells, its best sites."""
+    if tables.regions is None:
+        return []
+    return [
+        {
+            "mark": f"R{number}",
+            "name": str(name),
+            "cells": int(part["cells_in_region"].iloc[0]),
+            "count": len(part),
+            "sites": site_rows(part, profile, SHOWN_IN_REGION),
+        }
+        for number, (name, part) in enumerate(tables.regions.groupby("region", sort=False), start=1)
+    ]
+
+
+def coverage(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
+    """Return for each layer how much of the area it covers and what it is used for."""
+    asked = {BY_NAME[criterion.feature].source for criterion in profile.criteria}
+    return [
+        {
+            "title": SOURCE_TITLES[source],
+            "coverage_pct": float(tables.features[coverage_column(source)].mean()),
+            "criterion": source in asked,
+            "features": sum(feature.source == source for feature in FEATURES),
+        }
+        for source in SOURCES
+    ]
+
+
+def missing(found: list[dict[str, Any]]) -> list[str]:
+    """Return the titles of the layers that are absent everywhere."""
+    return [layer["title"].lower() for layer in found if layer["coverage_pct"] == 0.0]
+
+
+def validation(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the scorer's own measurements as titles and figures."""
+    metrics = content["scorer"]["validation"]
+    return [
+        (title, format(int(metrics[name]) if how == "d" else metrics[name], how))
+        for name, (title, how) in _VALIDATION.items()
+        if name in metrics
+    ]
+
+
+def criteria(profile: Profile) -> list[dict[str, Any]]:
+    """Return the criteria in words."""
+    return [
+        {
+            "title": criterion_title(c.feature, c.sense, c.threshold),
+            "softness": c.softness,
+            "unit": unit(c.feature),
+        }
+        for c in profile.criteria
+    ]
+
+
+def criterion_title(feature: str, sense: str, threshold: float) -> str:
+    """Return a criterion in one line: ``Slope, mean ≤ 5°``."""
+    sign = "≤" if sense == "at_most" else "≥"
+    return f"{BY_NAME[feature].title} {sign} {threshold:g}{unit(feature)}"
+
+
+def unit(feature: str) -> str:
+    """Return a feature's unit as it follows a number."""
+    symbol = BY_NAME[feature].unit
+    if symbol == "deg":
+        return "°"
+    return f"\N{NO-BREAK SPACE}{symbol}" if symbol else ""
+
+
+def parameters(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the parameters as text, those not given left out."""
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in sorted(content["parameters"].items())
+        if value is not None and value != []
+    ]

@@ -1,0 +1,167 @@
+"""Meridians, parallels and a scale bar for a map of the pole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine import moon
+from lunarsite.engine.report import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    Extent = tuple[float, float, float, float]
+
+_LON_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
+_LAT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_BORDER = 400
+_LINE = {"color": drawing.PAPER, "linewidth": 0.6, "alpha": 0.75, "zorder": 5}
+
+
+def draw(axes: Axes, extent: Extent, *, labels: bool) -> None:
+    """Draw meridians and parallels; write their degrees at the frame and along one direction.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of map metres.
+    extent : tuple of float
+        West, east, south and north edge, metres.
+    labels : bool
+        Whether degrees are written.
+    """
+    west, east, south, north = extent
+    along = np.linspace(0.0, 1.0, _BORDER)
+    x = west + (east - west) * along
+    y = south + (north - south) * along
+    inside = moon.xy_to_lonlat(*np.meshgrid(x[::8], y[::8]))
+    pole = west < 0.0 < east and south < 0.0 < north
+    lats = _ticks(float(inside[1].min()), float(inside[1].max()), _LAT_STEPS, 5)
+    lons = np.arange(-180.0, 180.0, 30.0)
+    if not pole:
+        centre = float(moon.xy_to_lonlat((west + east) / 2, (south + north) / 2)[0])
+        spread = np.mod(inside[0] - centre + 180.0, 360.0) - 180.0
+        lons = centre_ticks(centre, float(spread.min()), float(spread.max()))
+    top_lat = float(inside[1].max()) + 0.5
+    for lon in lons:
+        end = moon.lonlat_to_xy(lon, min(top_lat, 89.0))
+        start = moon.lonlat_to_xy(lon, lats[0] if pole and len(lats) else -90.0)
+        axes.plot([start[0], end[0]], [start[1], end[1]], **_LINE)
+    circle = np.linspace(-180.0, 180.0, 721)
+    for lat in lats:
+        axes.plot(*moon.lonlat_to_xy(circle, lat), **_LINE)
+    if pole:
+        axes.plot(0.0, 0.0, "+", color=drawing.PAPER, markersize=8, markeredgewidth=1.4, zorder=6)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    if labels:
+        _write_longitudes(axes, extent, lons)
+        _write_latitudes(axes, extent, lats)
+
+
+def centre_ticks(centre: float, low: float, high: float) -> np.ndarray:
+    """Return round longitudes from ``centre + low`` to ``centre + high``, degrees."""
+    return _ticks(centre + low, centre + high, _LON_STEPS, 8)
+
+
+def scale_bar(axes: Axes, extent: Extent) -> None:
+    """Draw a bar of a round number of kilometres at the lower left."""
+    west, east, south, north = extent
+    wanted = 0.22 * (east - west)
+    power = 10.0 ** np.floor(np.log10(wanted))
+    length = float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= wanted))
+    x, y = west + 0.035 * (east - west), south + 0.035 * (north - south)
+    for colour, width in ((drawing.PAPER, 6.0), (drawing.INK, 2.6)):
+        axes.plot(
+            [x, x + length],
+            [y, y],
+            color=colour,
+            linewidth=width,
+            solid_capstyle="butt",
+            zorder=9,
+        )
+    words = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    axes.annotate(
+        words,
+        (x + length / 2, y),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        weight="bold",
+        path_effects=drawing.halo(3.0),
+        zorder=9,
+    )
+
+
+def _ticks(low: float, high: float, steps: tuple[float, ...], most: int) -> np.ndarray:
+    """Return the round numbers of a span at the smallest step that gives no more than ``most``."""
+    for step in steps:
+        found = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+        if len(found) <= most:
+            break
+    return np.asarray(found[found > -90.0 + 1e-9] if steps is _LAT_STEPS else found)
+
+
+def _write_longitudes(axes: Axes, extent: Extent, lons: np.ndarray) -> None:
+    """Write each meridian's longitude where it leaves the frame."""
+    west, east, south, north = extent
+    along = np.linspace(0.0, 1.0, _BORDER)
+    x = west + (east - west) * along
+    y = south + (north - south) * along
+    sides = (
+        (x, np.full_like(x, north), (0, 3), "center", "bottom"),
+        (np.full_like(y, east), y, (3, 0), "left", "center"),
+        (x, np.full_like(x, south), (0, -3), "center", "top"),
+        (np.full_like(y, west), y, (-3, 0), "right", "center"),
+    )
+    for border_x, border_y, shift, across, up in sides:
+        found = moon.xy_to_lonlat(border_x, border_y)[0]
+        for lon in lons:
+            off = np.mod(found - lon + 180.0, 360.0) - 180.0
+            crossing = np.flatnonzero((off[:-1] * off[1:] <= 0.0) & (np.abs(off[:-1]) < 20.0))
+            for k in crossing[:1]:
+                axes.annotate(
+                    _longitude(float(lon)),
+                    (border_x[k], border_y[k]),
+                    xytext=shift,
+                    textcoords="offset points",
+                    ha=across,
+                    va=up,
+                    size=8,
+                    color=drawing.FAINT,
+                    annotation_clip=False,
+                )
+
+
+def _write_latitudes(axes: Axes, extent: Extent, lats: np.ndarray) -> None:
+    """Write each parallel's latitude on it, in the direction in which most of it is seen."""
+    west, east, south, north = extent
+    room_x, room_y = 0.06 * (east - west), 0.04 * (north - south)
+    middle = float(moon.xy_to_lonlat((west + east) / 2, (south + north) / 2)[0])
+    turns = np.concatenate([[0.0], np.repeat(np.arange(2.0, 181.0, 2.0), 2)])
+    turns[2::2] *= -1.0
+    for lat in lats:
+        x, y = moon.lonlat_to_xy(middle + 12.0 + turns, lat)
+        seen = (west + room_x < x) & (x < east - room_x)
+        seen &= (south + room_y < y) & (y < north - room_y)
+        for k in np.flatnonzero(seen)[:1]:
+            axes.text(
+                x[k],
+                y[k],
+                f"{abs(lat):g}°{'S' if lat < 0 else 'N'}",
+                ha="center",
+                va="center",
+                size=8.5,
+                path_effects=drawing.halo(),
+                zorder=7,
+            )
+
+
+def _longitude(lon: float) -> str:
+    lon = (lon + 180.0) % 360.0 - 180.0
+    if abs(lon) < 1e-9 or abs(abs(lon) - 180.0) < 1e-9:
+        return f"{abs(lon):.0f}°"
+    return f"{abs(lon):g}°{'E' if lon > 0 else 'W'}"
