@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from scipy import ndimage
+
+from lunarsite.engine import lighting, moon, stages
+from lunarsite.engine.context import Context
+from lunarsite.engine.darkness import darkness
+from lunarsite.engine.ephemeris import elevation_azimuth, ephemeris, visible_fraction
+from lunarsite.engine.errors import CancelledError, InputError, ParameterError
+from lunarsite.engine.horizon import Sweep
+from lunarsite.engine.lighting_layers import middle_pixels
+from lunarsite.engine.moon import RADIUS_M
+from lunarsite.engine.nested import posting
+from lunarsite.engine.raster import Dem, Grid, read_dem, write_raster
+from lunarsite.engine.validation.reference import marched_light
+
+YEAR = ("2027-01-01", "2028-01-01")
+
+
+@pytest.fixture(scope="module")
+def year():
+    return ephemeris(*YEAR)
+
+
+def bowl(side: int = 60, pixel_m: float = 200.0, depth_m: float = 2500.0) -> Dem:
+    """Return a deep bowl at the pole on a plain."""
+    grid = Grid(-side * pixel_m / 2, side * pixel_m / 2, pixel_m, side, side)
+    x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
+    r = np.hypot(x, y) / (0.3 * side * pixel_m)
+    return Dem(grid, np.where(r < 1, -depth_m * (1 - r**2), 0.0).astype(np.float32))
+
+
+def test_bare_sphere_at_the_pole_has_light_half_the_time(year) -> None:
+    dem = Dem(Grid(-1e3, 1e3, 100.0, 20, 20), np.zeros((20, 20), np.float32))
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=72)
+    up, _ = elevation_azimuth(0.0, -90.0, year.sun)
+    wanted = 100 * visible_fraction(np.zeros_like(up), up, year.sun.radius_deg).mean()
+    assert np.abs(light.illumination_pct[9:11, 9:11] - wanted).max() < 0.1
+    assert not light.psr.any()
+
+
+def test_deep_bowl_is_permanently_shadowed_and_its_rim_is_not(year) -> None:
+    dem = bowl()
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=90)
+    assert light.psr[27:33, 27:33].all()
+    assert not light.psr[5:8].any()
+    assert (light.illumination_pct[light.psr] == 0).all()
+
+
+def test_agrees_with_a_march_from_the_pixels_centres(year) -> None:
+    random = np.random.default_rng(2)
+    rugged = ndimage.gaussian_filter(random.standard_normal((70, 70)), 4.0)
+    height = 300.0 * rugged / rugged.std()
+    dem = Dem(Grid(-7e3, 27e3, 200.0, 70, 70), height.astype(np.float32))
+    rows, columns = (a.ravel() for a in np.meshgrid(np.arange(10, 60, 10), np.arange(10, 60, 10)))
+    sun, earth = marched_light(dem, [], rows, columns, year, Context(), azimuth_step_deg=2.0)
+    light = lighting.light(Sweep(dem, lines_per_pixel=3), year, Context(), azimuths=180)
+    assert np.sqrt(np.mean((light.illumination_pct[rows, columns] - sun) ** 2)) < 2.0
+    assert np.sqrt(np.mean((light.earth_visibility_pct[rows, columns] - earth) ** 2)) < 4.0
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_real_frame_agrees_with_a_march_and_more_lines_agree_better(real) -> None:
+    dem = read_dem(real / "dem/shackleton_ridge_200m.tif")
+    far = [read_dem(real / "dem/south_pole_80S_cells_4960m.tif")]
+    sky = ephemeris("2027-01-01")
+    random = np.random.default_rng(1)
+    rows, columns = random.integers(2, 254, 1000), random.integers(2, 254, 1000)
+    sun, _ = marched_light(dem, far, rows, columns, sky, Context())
+    errors = []
+    for lines in (1.0, 1.25, 2.0, 4.0):
+        light = lighting.light(Sweep(dem, far, lines_per_pixel=lines), sky, Context())
+        error = light.illumination_pct[rows, columns] - sun
+        assert abs(error.mean()) <= 0.1
+        errors.append(np.sqrt(np.mean(error**2)))
+    assert errors[1] <= 1.0
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_mirrored_terrain_gives_other_light(year) -> None:
+    # Earth visibility cannot tell a mirrored map; illumination can.
+    random = np.random.default_rng(5)
+    height = (np.cumsum(np.cumsum(random.standard_normal((60, 60)), 0), 1) * 4).astype(np.float32)
+    grid = Grid(-6e3, 26e3, 200.0, 60, 60)
+    right = lighting.light(Sweep(Dem(grid, height)), year, Context(), azimuths=90)
+    mirrored = np.ascontiguousarray(height[:, ::-1])
+    wrong = lighting.light(Sweep(Dem(grid, mirrored)), year, Context(), azimuths=90)
+    back = wrong.illumination_pct[:, ::-1]
+    rows, columns = (a.ravel() for a in np.meshgrid(np.arange(8, 52, 8), np.arange(8, 52, 8)))
+    sun, _ = marched_light(
+        Dem(grid, height), [], rows, columns, year, Context(), azimuth_step_deg=3.0
+    )
+    truth = np.corrcoef(sun, right.illumination_pct[rows, columns])[0, 1]
+    assert truth > np.corrcoef(sun, back[rows, columns])[0, 1]
+    assert truth > 0.97
+
+
+def test_parts_of_the_earth_are_ordered(year) -> None:
+    dem = bowl(40)
+    seen = {
+        part: lighting.light(Sweep(dem), year, Context(), azimuths=72, earth_part=part)
+        for part in lighting.EARTH_PARTS
+    }
+    inner = (slice(2, -2), slice(2, -2))
+    whole, centre, some = (
+        seen[part].earth_visibility_pct[inner] for part in ("whole", "centre", "any")
+    )
+    assert (whole <= centre + 1e-3).all()
+    assert (centre <= some + 1e-3).all()
+    assert some.mean() > whole.mean() + 1
+
+
+def test_sensitivity_is_the_loss_of_a_higher_horizon(year) -> None:
+    sun = lighting.sun_tables(year, 72)
+    total = sun.share[:, :, 0].sum(axis=0)
+    loss = sun.share[:, :, 1].sum(axis=0)
+    step_deg = np.degrees(np.arctan(1 / sun.per_step))
+    drop = -(total[20:] - total[:-20]) / (20 * step_deg)
+    assert np.allclose(drop, loss[10:-10], atol=1.5)
+    assert total[0] == pytest.approx(100.0, abs=1e-3)
+    assert total[-1] == 0.0
+
+
+def test_kept_thresholds_give_back_the_horizon(year) -> None:
+    dem = bowl(40)
+    coarse, side = posting(dem.grid, 1000.0)
+    points = middle_pixels(dem.grid, coarse, side)
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=72, points=points)
+    kept = lighting.decode_thresholds(light.thresholds)
+    horizon = Sweep(dem).horizon_deg(45.0, Context())[points.row, points.column]
+    for n in range(0, len(points.row), 5):
+        x = dem.grid.column_x_m()[points.column[n]]
+        y = dem.grid.row_y_m()[points.row[n]]
+        lon, lat = (float(v) for v in moon.xy_to_lonlat(x, y))
+        local = lighting.local_horizons(kept[:, n], np.arange(72) * 5.0, lon, lat)
+        if abs(kept[9, n]) < 2.4:
+            assert local[9] == pytest.approx(horizon[n], abs=0.005)
+
+
+def test_darkness_by_brute_force(year) -> None:
+    random = np.random.default_rng(0)
+    low, scale = lighting.threshold_scale()
+    tangent = np.tan(np.radians(random.uniform(-1.5, 1.5, (36, 20))))
+    kept = np.round((tangent - low) * scale - 32767).astype(np.int16)
+    month, night = darkness(kept, year, Context())
+    threshold = lighting.decode_thresholds(kept).astype(float)
+    place = np.mod(year.sun.lon_deg, 360) / 10
+    before = place.astype(int) % 36
+    near = place - np.floor(place)
+    steps = round(29.530589 * 4)
+    for n in range(20):
+        line = (1 - near) * threshold[before, n] + near * threshold[(before + 1) % 36, n]
+        lit = visible_fraction(np.zeros_like(line), line - year.sun.lat_deg, year.sun.radius_deg)
+        means = np.convolve(lit, np.ones(steps) / steps, "valid")
+        assert month[n] == pytest.approx(100 * means.min(), abs=0.05)
+        runs = np.diff(np.flatnonzero(np.concatenate([[True], lit > 0, [True]])))
+        assert night[n] == pytest.approx((runs.max() - 1) * 0.25, abs=0.26)
+
+
+def test_unknown_horizon_gives_unknown_darkness(year) -> None:
+    kept = np.zeros((36, 2), np.int16)
+    kept[5, 1] = -32768
+    month, night = darkness(kept, year, Context())
+    assert np.isfinite(month[0])
+    assert np.isnan(month[1])
+    assert np.isnan(night[1])
+
+
+def test_coverage_marks_what_looks_over_the_edge(year) -> None:
+    dem = bowl(40)
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=72, wanted_reach_m=2000.0)
+    assert light.horizon_coverage_pct[20, 20] == pytest.approx(100.0, abs=0.01)
+    assert light.horizon_coverage_pct[0, 0] < 40.0
+
+
+def test_stage_writes_all_layers_and_says_what_is_not_covered(tmp_path) -> None:
+    dem = bowl(50)
+    holed = dem.height_m.copy()
+    holed[2:6, 2:6] = np.nan
+    write_raster(tmp_path / "dem.tif", holed, dem.grid, description="height")
+    context = Context()
+    stage = stages.load("lighting")
+    result = stage.run(
+        {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "azimuths": 36}
+        | {"start": "2027-01-01", "stop": "2027-07-01"},
+        context,
+    )
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {o.path for o in stage.outputs}
+    assert any("far field" in warning for warning in context.warnings)
+    assert result["valid_pct"] == pytest.approx(100 * (1 - 16 / 2500))
+    with rasterio.open(tmp_path / "o/psr.tif") as psr:
+        assert psr.read(1)[3, 3] == 255 == psr.nodata
+    with rasterio.open(tmp_path / "o/illumination_pct.tif") as light:
+        assert np.isnan(light.read(1)[3, 3])
+        assert light.units == ("%",)
+        assert "sha256" in light.tags()["LUNARSITE"]
+    with rasterio.open(tmp_path / "o/longest_night_days.tif") as night:
+        assert night.transform.a == 1000.0
+        assert night.shape == (10, 10)
+
+
+def test_stage_gives_the_same_bytes_whatever_the_memory_and_threads(tmp_path) -> None:
+    dem = bowl(40)
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    stage = stages.load("lighting")
+    stage.run(values | {"out": str(tmp_path / "a")}, Context(threads=1))
+    stage.run(values | {"out": str(tmp_path / "b")}, Context(threads=3, memory_limit_bytes=10_000))
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_cancelled_work_leaves_nothing(tmp_path) -> None:
+    dem = bowl(40)
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    context = Context()
+
+    def report(fraction: float, _message: str) -> None:
+        if fraction > 0.3:
+            context.cancelled.set()
+
+    context.report = report
+    with pytest.raises(CancelledError):
+        stages.load("lighting").run(
+            {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "stop": "2027-03-01"},
+            context,
+        )
+    assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_far_field_far_away_is_refused(tmp_path) -> None:
+    near = bowl(40)
+    write_raster(tmp_path / "dem.tif", near.height_m, near.grid, description="height")
+    away = Grid(900e3, 900e3, 5000.0, 10, 10)
+    write_raster(tmp_path / "far.tif", np.ones((10, 10), np.float32), away, description="height")
+    with pytest.raises(InputError, match="400 km away"):
+        stages.load("lighting").run(
+            {
+                "dem": str(tmp_path / "dem.tif"),
+                "far_field": [str(tmp_path / "far.tif")],
+                "out": str(tmp_path / "o"),
+            },
+            Context(),
+        )
+
+
+def test_span_without_time_is_refused(tmp_path) -> None:
+    near = bowl(40)
+    write_raster(tmp_path / "dem.tif", near.height_m, near.grid, description="height")
+    with pytest.raises(ParameterError, match="later than"):
+        stages.load("lighting").run(
+            {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "stop": "2020-01-01"},
+            Context(),
+        )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.realdata
+def test_real_frame_against_independent_figures(real) -> None:
+    dem = read_dem(real / "dem/shackleton_ridge_200m.tif")
+    far = [read_dem(real / "dem/south_pole_80S_cells_4960m.tif")]
+    light = lighting.light(Sweep(dem, far), ephemeris("2027-01-01"), Context())
+    x, y = np.meshgrid(dem.grid.column_x_m(), dem.grid.row_y_m())
+    centre = [float(v) for v in moon.lonlat_to_xy(129.78, -89.67)]
+    inside = moon.angular_distance_rad(*centre, x, y) * RADIUS_M < 10_500
+    area = (light.psr & inside).sum() * 0.04
+    assert area == pytest.approx(233.7, rel=0.03)
