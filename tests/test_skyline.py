@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lunarsite.engine import moon, stages
+from lunarsite.engine.context import Context
+from lunarsite.engine.ephemeris import ephemeris
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.raster import Dem, Grid, write_raster
+from lunarsite.engine.skyline import skyline, spans, tracks
+
+
+@pytest.fixture
+def wall(tmp_path):
+    """Return a plain at the pole with a wall 1 km high 10 km to the east."""
+    grid = Grid(-20e3, 20e3, 200.0, 200, 200)
+    height = np.zeros((200, 200), np.float32)
+    height[:, 150:153] = 1000.0
+    write_raster(tmp_path / "dem.tif", height, grid, description="height")
+    return tmp_path / "dem.tif", Dem(grid, height)
+
+
+def test_wall_stands_in_the_east(wall) -> None:
+    line = skyline(wall[1], [], 0.0, -89.99)
+    # At longitude 0 north points along +y, so that east is +x.
+    east = line.horizon_deg[line.azimuth_deg == 90.0][0]
+    assert east == pytest.approx(np.degrees(np.arctan2(1000.0, 10_100.0)), abs=0.2)
+    assert line.horizon_deg[line.azimuth_deg == 270.0][0] == pytest.approx(0.0, abs=0.05)
+    assert line.distance_m[line.azimuth_deg == 90.0][0] == pytest.approx(10_150, abs=150)
+    assert len(line.azimuth_deg) == 720
+
+
+def test_turning_the_place_turns_the_azimuths(wall) -> None:
+    line = skyline(wall[1], [], 90.0, -89.99)
+    # At longitude 90 the wall lies to the north.
+    highest = line.azimuth_deg[np.argmax(line.horizon_deg)]
+    assert min(highest, 360 - highest) < 5
+
+
+def test_spans_add_up() -> None:
+    sky = ephemeris("2027-01-01", "2027-01-11", step_hours=6)
+    state = np.zeros(40, bool)
+    state[[0, 1, 5, 6, 7, 39]] = True
+    found = spans(state, sky)
+    assert [span["days"] for span in found] == [0.5, 0.75, 0.25]
+    assert found[0]["start"] == "2027-01-01T00:00"
+    assert found[0]["end"] == "2027-01-01T12:00"
+    assert found[-1]["end"] == "2027-01-11T00:00"
+    both = sum(s["days"] for s in found) + sum(s["days"] for s in spans(~state, sky))
+    assert both == pytest.approx(10.0)
+
+
+def test_stage_answers_with_tracks_windows_and_nights(wall) -> None:
+    answer = stages.load("skyline").run(
+        {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-03-01"}, Context()
+    )
+    assert len(answer["azimuth_deg"]) == len(answer["horizon_deg"]) == 720
+    nights = 59 - sum(span["days"] for span in answer["sun_up"])
+    assert nights >= answer["longest_night_days"] > 0
+    assert set(answer["sun"]) == {"time", "azimuth_deg", "elevation_deg", "visible_fraction"}
+    assert answer["best_windows"] == sorted(answer["best_windows"], key=lambda w: -w["days"])
+    line = skyline(wall[1], [], 0.0, -89.99)
+    sun, _ = tracks(line, ephemeris("2027-01-01", "2027-03-01", step_hours=1))
+    assert answer["illumination_pct"] == pytest.approx(100 * sun.shown.mean(), abs=0.001)
+
+
+def test_models_are_read_once_while_they_do_not_change(wall) -> None:
+    context = Context()
+    values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
+    stages.load("skyline").run(values, context)
+    kept = dict(context.warm)
+    stages.load("skyline").run(values, context)
+    assert all(context.warm[key] is kept[key] for key in kept)
+    assert kept
+
+
+def test_place_outside_is_refused(wall) -> None:
+    lon, lat = moon.xy_to_lonlat(30e3, 0.0)
+    with pytest.raises(InputError, match="no height"):
+        skyline(wall[1], [], float(lon), float(lat))
