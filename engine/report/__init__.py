@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def write_report(
     folder: Path, values: dict[str, Any], content: dict[str, Any], context: Context
 ) -> None:
-    """Write ``report.html`` into a run's folder; see `page.write_report`."""
-    from lunarsite.engine.report import page  # noqa: PLC0415  matplotlib takes a second to import
+    """Write ``report.html`` into a run's folder; see `page.write_page`."""
+    from lunarsite.engine.report.page import write_page  # noqa: PLC0415  matplotlib loads slowly
 
-    page.write_report(folder, values, content, context)
+    write_page(folder, values, content, context)

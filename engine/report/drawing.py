@@ -62,13 +62,14 @@ _STYLE: dict[str, Any] = {
 def style() -> Iterator[None]:
     """Draw as the report does, whatever the user's own matplotlib settings are."""
     with mpl.rc_context():
-        mpl.rcParams.update(_STYLE)
+        settings: Any = mpl.rcParams  # its keys are typed one by one
+        settings.update(_STYLE)
         yield
 
 
-def figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure that lays itself out, drawn by Agg."""
-    made = Figure(figsize=(width_in, height_in), layout="constrained")
+def figure(width_in: float, height_in: float, *, arranged: bool = True) -> Figure:
+    """Return an empty figure drawn by Agg, which lays itself out unless told otherwise."""
+    made = Figure(figsize=(width_in, height_in), layout="constrained" if arranged else None)
     FigureCanvasAgg(made)
     return made
 

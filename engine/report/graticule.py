@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,16 +11,19 @@ from lunarsite.engine.report import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
+    Float = NDArray[np.float64]
     Extent = tuple[float, float, float, float]
 
 _LON_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _LAT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BORDER = 400
-_LINE = {"color": drawing.PAPER, "linewidth": 0.6, "alpha": 0.75, "zorder": 5}
+_NEAR = 0.05
+_LINE: dict[str, Any] = {"color": drawing.PAPER, "linewidth": 0.6, "alpha": 0.75, "zorder": 5}
 
 
-def draw(axes: Axes, extent: Extent, *, labels: bool) -> None:
+def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
     """Draw meridians and parallels; write their degrees at the frame and along one direction.
 
     Parameters
@@ -31,6 +34,8 @@ def draw(axes: Axes, extent: Extent, *, labels: bool) -> None:
         West, east, south and north edge, metres.
     labels : bool
         Whether degrees are written.
+    avoid : ndarray of float64, shape (points, 2)
+        Where latitudes are not written, metres.
     """
     west, east, south, north = extent
     along = np.linspace(0.0, 1.0, _BORDER)
@@ -58,21 +63,36 @@ def draw(axes: Axes, extent: Extent, *, labels: bool) -> None:
     axes.set_ylim(south, north)
     if labels:
         _write_longitudes(axes, extent, lons)
-        _write_latitudes(axes, extent, lats)
+        _write_latitudes(axes, extent, lats, avoid)
 
 
-def centre_ticks(centre: float, low: float, high: float) -> np.ndarray:
+def centre_ticks(centre: float, low: float, high: float) -> Float:
     """Return round longitudes from ``centre + low`` to ``centre + high``, degrees."""
     return _ticks(centre + low, centre + high, _LON_STEPS, 8)
 
 
-def scale_bar(axes: Axes, extent: Extent) -> None:
-    """Draw a bar of a round number of kilometres at the lower left."""
+def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
+    """Draw a bar of a round number of kilometres in the first corner that hides no point."""
     west, east, south, north = extent
     wanted = 0.22 * (east - west)
     power = 10.0 ** np.floor(np.log10(wanted))
     length = float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= wanted))
-    x, y = west + 0.035 * (east - west), south + 0.035 * (north - south)
+    edge = 0.035 * (east - west)
+    corners = [
+        (x, y)
+        for y in (south + edge, north - 2.2 * edge)
+        for x in (west + edge, east - edge - length)
+    ]
+    hidden = [
+        int(
+            np.sum(
+                (np.abs(avoid[:, 0] - x - length / 2) < length / 2 + _NEAR * (east - west))
+                & (np.abs(avoid[:, 1] - y) < 1.2 * _NEAR * (east - west))
+            )
+        )
+        for x, y in corners
+    ]
+    x, y = corners[hidden.index(min(hidden))]
     for colour, width in ((drawing.PAPER, 6.0), (drawing.INK, 2.6)):
         axes.plot(
             [x, x + length],
@@ -96,7 +116,7 @@ def scale_bar(axes: Axes, extent: Extent) -> None:
     )
 
 
-def _ticks(low: float, high: float, steps: tuple[float, ...], most: int) -> np.ndarray:
+def _ticks(low: float, high: float, steps: tuple[float, ...], most: int) -> Float:
     """Return the round numbers of a span at the smallest step that gives no more than ``most``."""
     for step in steps:
         found = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
@@ -105,7 +125,7 @@ def _ticks(low: float, high: float, steps: tuple[float, ...], most: int) -> np.n
     return np.asarray(found[found > -90.0 + 1e-9] if steps is _LAT_STEPS else found)
 
 
-def _write_longitudes(axes: Axes, extent: Extent, lons: np.ndarray) -> None:
+def _write_longitudes(axes: Axes, extent: Extent, lons: Float) -> None:
     """Write each meridian's longitude where it leaves the frame."""
     west, east, south, north = extent
     along = np.linspace(0.0, 1.0, _BORDER)
@@ -136,7 +156,7 @@ def _write_longitudes(axes: Axes, extent: Extent, lons: np.ndarray) -> None:
                 )
 
 
-def _write_latitudes(axes: Axes, extent: Extent, lats: np.ndarray) -> None:
+def _write_latitudes(axes: Axes, extent: Extent, lats: Float, avoid: Float) -> None:
     """Write each parallel's latitude on it, in the direction in which most of it is seen."""
     west, east, south, north = extent
     room_x, room_y = 0.06 * (east - west), 0.04 * (north - south)
@@ -147,6 +167,9 @@ def _write_latitudes(axes: Axes, extent: Extent, lats: np.ndarray) -> None:
         x, y = moon.lonlat_to_xy(middle + 12.0 + turns, lat)
         seen = (west + room_x < x) & (x < east - room_x)
         seen &= (south + room_y < y) & (y < north - room_y)
+        if len(avoid):
+            away = np.hypot(x[:, None] - avoid[:, 0], y[:, None] - avoid[:, 1]).min(axis=1)
+            seen &= away > 1.3 * _NEAR * (east - west)
         for k in np.flatnonzero(seen)[:1]:
             axes.text(
                 x[k],

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rasterio.enums import Resampling
 from scipy import special
 
 from lunarsite.engine import moon, raster
-from lunarsite.engine.report import drawing, graticule
+from lunarsite.engine.report import drawing, graticule, marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import geopandas as gpd
@@ -36,8 +35,7 @@ _LIGHT_FROM_DEG = 315.0
 _LIGHT_HEIGHT_DEG = 40.0
 _TYPICAL_SLOPE_DEG = 22.0
 _FAINTEST, _STRONGEST = 1e-4, 0.9999
-_SCORES = np.array([1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999])
-_LABEL_STEPS = (9.0, 15.0, 22.0)
+_SCORES = (1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +91,7 @@ def read_small(
     scaled[~(np.abs(scaled) < 1e30)] = np.nan  # heights of -3e38 mean nodata, undeclared
     pixel = grid.width * grid.pixel_m / shape[1]
     small = raster.Grid(grid.x_min_m, grid.y_max_m, pixel, shape[1], shape[0])
-    return scaled.astype(np.float32), small
+    return np.asarray(scaled, dtype=np.float32), small
 
 
 def hillshade(height_m: Float32, grid: Grid) -> Float32:
@@ -112,46 +110,46 @@ def hillshade(height_m: Float32, grid: Grid) -> Float32:
     light, height = np.radians(_LIGHT_FROM_DEG), np.radians(_LIGHT_HEIGHT_DEG)
     facing = np.sin(height) - np.cos(height) * (east * np.sin(light) + north * np.cos(light))
     shade = np.clip(facing / np.sqrt(1.0 + east**2 + north**2), 0.0, 1.0)
-    return shade.astype(np.float32)
+    return np.asarray(shade, dtype=np.float32)
 
 
 def site_map(place: Ground) -> Figure:
     """Return the shaded relief with graticule, scale bar and numbered sites."""
-    picture, axes = _frame(place, _LARGE_IN, _LARGE_IN + 0.35)
+    picture, axes, _ = _large(place)
     _relief(axes, place)
-    _furnish(picture, axes, place)
+    _furnish(axes, place)
+    picture.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=2)
     return picture
 
 
 def score_map(place: Ground, score: Path) -> Figure:
     """Return the scores over the shaded relief."""
-    picture, axes = _frame(place, _LARGE_IN, _LARGE_IN + 0.35)
+    picture, axes, below = _large(place)
     _relief(axes, place)
     values, grid = read_small(score, "The score", _LARGE_PX)
     west, south, east, north = grid.bounds
     odds = special.logit(np.clip(values, 1e-12, 1.0 - 1e-12))
-    best = float(np.nanmax(odds, initial=0.0))
+    known = odds[np.isfinite(odds)]
+    best = max(0.0, float(known.max())) if known.size else 0.0
+    high = min(best, float(special.logit(_STRONGEST)))
     image = axes.imshow(
         odds,
         extent=(west, east, south, north),
         cmap="viridis",
-        vmin=special.logit(_FAINTEST),
-        vmax=min(best, special.logit(_STRONGEST)),
+        vmin=float(special.logit(_FAINTEST)),
+        vmax=high,
         alpha=0.68,
         interpolation="nearest",
     )
-    bar = picture.colorbar(
-        image, ax=axes, location="bottom", shrink=0.8, aspect=40, pad=0.01, extend="min"
-    )
-    bar.solids.set_alpha(1.0)
-    shown = [p for p in _SCORES if special.logit(p) <= image.norm.vmax + 1e-9]
-    bar.set_ticks(special.logit(shown), labels=[f"{p:g}" for p in shown])
+    bar = picture.colorbar(image, cax=below, orientation="horizontal", extend="min", alpha=1.0)
+    shown = [p for p in _SCORES if special.logit(p) <= high + 1e-9]
+    bar.set_ticks([float(special.logit(p)) for p in shown], labels=[f"{p:g}" for p in shown])
     bar.set_label("score: probability that every criterion holds")
-    _furnish(picture, axes, place, legend=False)
+    _furnish(axes, place)
     return picture
 
 
-def layer_map(place: Ground, path: str | Path, look: Look, unit: str, *, own: bool) -> Figure:
+def layer_map(place: Ground, path: str | Path, look: Look, label: str, *, own: bool) -> Figure:
     """Return a small map of one layer with its colour bar.
 
     ``own`` says that the run made it, on the elevation model's map; another one is warped.
@@ -170,7 +168,7 @@ def layer_map(place: Ground, path: str | Path, look: Look, unit: str, *, own: bo
         )
         values, _ = raster.read_layer(path, grid, what="The layer", resampling=method)
     west, south, east, north = grid.bounds
-    picture, axes = _frame(place, _SMALL_IN, _SMALL_IN)
+    picture, axes = _small(place)
     axes.patch.set(facecolor=drawing.MISSING, hatch="////")
     colours: Any = ListedColormap(look.colours.split()) if look.classes else look.colours
     scale, extend = _scale(values, look)
@@ -181,9 +179,10 @@ def layer_map(place: Ground, path: str | Path, look: Look, unit: str, *, own: bo
         norm=scale,
         interpolation="nearest",
     )
-    graticule.draw(axes, place.extent, labels=False)
-    graticule.scale_bar(axes, place.extent)
-    _rings(axes, place.sites)
+    points = place.sites[["x_m", "y_m"]].to_numpy(np.float64)
+    graticule.draw(axes, place.extent, labels=False, avoid=points)
+    graticule.scale_bar(axes, place.extent, avoid=points)
+    marks.rings(axes, place.sites)
     if look.classes:
         handles = [
             Patch(facecolor=colours(k), edgecolor=drawing.FAINT, label=title)
@@ -194,7 +193,7 @@ def layer_map(place: Ground, path: str | Path, look: Look, unit: str, *, own: bo
         bar = picture.colorbar(
             image, ax=axes, location="bottom", shrink=0.85, aspect=32, pad=0.02, extend=extend
         )
-        bar.set_label(unit)
+        bar.set_label(label)
         if look.logarithmic:
             ends = (float(scale.vmin or 1.0), float(scale.vmax or 1.0))
             bar.ax.xaxis.set_major_locator(FixedLocator(_round_numbers(*ends)))
@@ -205,18 +204,39 @@ def layer_map(place: Ground, path: str | Path, look: Look, unit: str, *, own: bo
     return picture
 
 
-def _frame(place: Ground, width_in: float, square_in: float) -> tuple[Figure, Axes]:
-    """Return an empty map; ``square_in`` is the height that a square frame takes with its legend."""
+def _large(place: Ground) -> tuple[Figure, Axes, Axes]:
+    """Return an empty large map and the place of a colour bar below; the same for every picture."""
+    tall = _height_of_width(place)
+    side, foot, head, map_in = 0.52, 0.78, 0.3, _LARGE_IN - 2 * 0.52
+    height = map_in * tall + foot + head
+    picture = drawing.figure(_LARGE_IN, height, arranged=False)
+    axes = picture.add_axes(
+        (side / _LARGE_IN, foot / height, map_in / _LARGE_IN, map_in * tall / height)
+    )
+    below = picture.add_axes((0.15, 0.44 / height, 0.7, 0.11 / height))
+    below.set_axis_off()
+    return picture, _empty(axes, place), below
+
+
+def _small(place: Ground) -> tuple[Figure, Axes]:
+    """Return an empty small map that makes room for what is put beside it."""
+    picture = drawing.figure(_SMALL_IN, _SMALL_IN * _height_of_width(place))
+    return picture, _empty(picture.subplots(), place)
+
+
+def _height_of_width(place: Ground) -> float:
     west, east, south, north = place.extent
-    tall = float(np.clip((north - south) / (east - west), 0.3, 1.6))
-    picture = drawing.figure(width_in, square_in + (tall - 1.0) * width_in)
-    axes = picture.subplots()
+    return float(np.clip((north - south) / (east - west), 0.3, 1.6))
+
+
+def _empty(axes: Axes, place: Ground) -> Axes:
+    west, east, south, north = place.extent
     axes.set_aspect("equal")
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_xticks([])
     axes.set_yticks([])
-    return picture, axes
+    return axes
 
 
 def _relief(axes: Axes, place: Ground) -> None:
@@ -249,110 +269,13 @@ def _round_numbers(low: float, high: float) -> list[float]:
     return found
 
 
-def _furnish(picture: Figure, axes: Axes, place: Ground, *, legend: bool = True) -> None:
+def _furnish(axes: Axes, place: Ground) -> None:
     """Lay graticule, scale bar, regions and sites over a large map."""
-    graticule.draw(axes, place.extent, labels=True)
-    graticule.scale_bar(axes, place.extent)
-    _regions(axes, place)
-    _sites(axes, place)
-    if legend:
-        picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-
-
-def _regions(axes: Axes, place: Ground) -> None:
-    for name, shape in place.regions.items():
-        for part in getattr(shape, "geoms", [shape]):
-            if part.geom_type != "Polygon":
-                continue
-            x, y = np.asarray(part.exterior.coords).T[:2]
-            axes.plot(x, y, color=drawing.PAPER, linewidth=2.6, zorder=6)
-            axes.plot(x, y, color="#cc79a7", linewidth=1.4, zorder=6)
-        left, _, right, top = shape.bounds
-        axes.annotate(
-            name,
-            ((left + right) / 2, top),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            color="#8a2c62",
-            weight="bold",
-            path_effects=drawing.halo(),
-            annotation_clip=True,
-            clip_on=True,
-            zorder=7,
-        )
-
-
-def _rings(axes: Axes, sites: gpd.GeoDataFrame) -> None:
-    for colour, width in ((drawing.INK, 2.0), (drawing.PAPER, 1.0)):
-        axes.scatter(
-            sites["x_m"], sites["y_m"], s=20, facecolors="none", edgecolors=colour, linewidths=width
-        )
-
-
-def _sites(axes: Axes, place: Ground) -> None:
-    """Mark the sites, those that keep every criterion by another shape, and number them."""
-    sites = place.sites
-    passes = sites["passes"].to_numpy(bool)
-    for keeps, shape, colour, words in (
-        (True, "o", drawing.SUN, "keeps every criterion"),
-        (False, "D", "#56b4e9", "breaks one or more"),
-    ):
-        chosen = sites[passes == keeps]
-        axes.scatter(
-            chosen["x_m"],
-            chosen["y_m"],
-            s=42 if keeps else 34,
-            marker=shape,
-            c=colour,
-            edgecolors=drawing.INK,
-            linewidths=1.0,
-            zorder=8,
-            label=words,
-        )
-    _numbers(axes, sites[["x_m", "y_m"]].to_numpy(float), [str(n) for n in sites["site"]])
-
-
-def _numbers(axes: Axes, points: NDArray[np.float64], texts: Sequence[str]) -> None:
-    """Write a number beside each point where it covers neither a point nor another number."""
-    figure = axes.get_figure()
-    west, east = axes.get_xlim()
-    south, north = axes.get_ylim()
-    width_pt = float(figure.get_figwidth()) * 72.0 * 0.85 if figure is not None else 400.0
-    scale = max(east - west, north - south) / width_pt
-    taken: list[tuple[float, float]] = []
-    for point, text in zip(points, texts, strict=True):
-        best, least = (0.0, _LABEL_STEPS[0]), np.inf
-        for step in _LABEL_STEPS:
-            for angle in np.radians([45, 135, 315, 225, 90, 0, 270, 180]):
-                dx, dy = step * 1.15 * np.cos(angle), step * np.sin(angle)
-                x, y = point[0] + dx * scale, point[1] + dy * scale
-                others = np.vstack([points, *taken]) if taken else points
-                gap = np.abs(others - (x, y)) / scale
-                crowd = float(np.sum(np.maximum(0.0, 11.0 - gap.max(axis=1))))
-                outside = not (west + 8 * scale < x < east - 8 * scale)
-                outside |= not (south + 8 * scale < y < north - 8 * scale)
-                cost = crowd + 100.0 * outside + 0.25 * step
-                if cost < least:
-                    best, least = (dx, dy), cost
-        taken.append((point[0] + best[0] * scale, point[1] + best[1] * scale))
-        axes.annotate(
-            text,
-            (point[0], point[1]),
-            xytext=best,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            size=9.5,
-            weight="bold",
-            path_effects=drawing.halo(3.0),
-            arrowprops=(
-                {"arrowstyle": "-", "color": drawing.INK, "lw": 0.7}
-                if np.hypot(*best) > 1.3 * _LABEL_STEPS[0]
-                else None
-            ),
-            zorder=10,
-        )
+    points = place.sites[["x_m", "y_m"]].to_numpy(np.float64)
+    graticule.draw(axes, place.extent, labels=True, avoid=points)
+    graticule.scale_bar(axes, place.extent, avoid=points)
+    marks.regions(axes, place.regions)
+    marks.sites(axes, place.sites)
 
 
 def area_km2(x_m: NDArray[np.float64], y_m: NDArray[np.float64], cell_m: float) -> float:

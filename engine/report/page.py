@@ -18,7 +18,7 @@ from lunarsite.engine.atomic import scratch_folder, whole_file
 from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.report import charts, drawing, facts, maps, pictures
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.commands import GIVEN, LAYER_FILES
+from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES
 from lunarsite.engine.scoring.profiles import Profile
 from lunarsite.engine.scratch import Scratch
 
@@ -100,7 +100,7 @@ _FILES = {source: f"layers/{name}" for source, name in LAYER_FILES.items()} | {
 }
 
 
-def write_report(
+def write_page(
     folder: Path, values: dict[str, Any], content: dict[str, Any], context: Context
 ) -> None:
     """Write ``report.html`` into the folder of a run, whole or not at all.
@@ -204,7 +204,9 @@ def _layers(
         path = Path(given) if given else folder / _FILES[source]
         picture = None
         if path.is_file():
-            picture = _embedded(maps.layer_map(place, path, look, unit, own=not given))
+            picture = _embedded(
+                maps.layer_map(place, path, look, f"{title}, {unit}", own=not given)
+            )
         found.append({"title": title, "words": words, "given": bool(given), "picture": picture})
     return found
 
@@ -253,7 +255,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "count": lambda value: f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "score": _score,
-        "signed": lambda value, places=2: f"{value:+.{places}f}".replace("-", "−"),  # noqa: RUF001
+        "signed": lambda value: f"{value:+.2f}".replace("-", "−"),
         "lon": lambda value: f"{abs(value):.3f}°\N{NO-BREAK SPACE}{'E' if value >= 0 else 'W'}",
         "lat": lambda value: f"{abs(value):.3f}°\N{NO-BREAK SPACE}{'S' if value < 0 else 'N'}",
         "share": _share,
@@ -284,5 +286,5 @@ def _share(value: float) -> str:
 def _points(value: float) -> str:
     """Return score points, hundredths, signed; what would round to nothing is said to be small."""
     if 0.0 < abs(value) < 0.0005:
-        return "under +0.1" if value > 0.0 else "under −0.1"  # noqa: RUF001
-    return f"{100.0 * value:+.1f}".replace("-", "−")  # noqa: RUF001
+        return "under +0.1" if value > 0.0 else "under −0.1"
+    return f"{100.0 * value:+.1f}".replace("-", "−")

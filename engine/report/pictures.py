@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import matplotlib.dates
 import numpy as np
-from matplotlib import dates as mdates
 from matplotlib.collections import EllipseCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -179,7 +179,8 @@ def _rounds(azimuth_deg: Float) -> list[tuple[Float, NDArray[np.int64]]]:
 
 def _calendar(axes: Axes, sky: Ephemeris, sun: Track, earth: Track) -> None:
     """Draw over the dates how much of each disc shows."""
-    midnight = mdates.date2num(dt.datetime.combine(sky.start, dt.time()))
+    dates: Any = matplotlib.dates  # without types of its own
+    midnight = dates.date2num(dt.datetime.combine(sky.start, dt.time()))
     days = midnight + sky.days
     for base, shown, colour in ((1.15, sun.shown, drawing.SUN), (0.0, earth.shown, drawing.EARTH)):
         axes.fill_between(days, base, base + shown, color=colour, lw=0, alpha=0.9)
@@ -188,9 +189,9 @@ def _calendar(axes: Axes, sky: Ephemeris, sun: Track, earth: Track) -> None:
     axes.set_ylim(-0.05, 2.25)
     axes.set_yticks([0.5, 1.65], ["Earth", "Sun"])
     axes.tick_params(axis="y", length=0)
-    locator = mdates.AutoDateLocator(minticks=4, maxticks=13)
+    locator = dates.AutoDateLocator(minticks=4, maxticks=13)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
 
