@@ -50,8 +50,12 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
         found = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
         return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
     explainer = WoodelfExplainer(scorer.booster)
-    chunks = [inputs.iloc[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK)]
-    parts = [np.asarray(explainer.shap_values(c, verbose=False), np.float64) for c in chunks]
+    parts = []
+    for start in range(0, len(inputs), _CHUNK):
+        # Woodelf asks x < t', t' being the float32 below the threshold t, where the trees ask x < t:
+        # x = t' would go astray. A float64 just below x goes where the trees send x.
+        part = np.nextafter(inputs.iloc[start : start + _CHUNK].astype(np.float64), -np.inf)
+        parts.append(np.asarray(explainer.shap_values(part, verbose=False), np.float64))
     base = scorer.booster.predict(xgb.DMatrix(inputs.iloc[:1]), pred_contribs=True)[0, -1]
     return np.concatenate(parts), float(base)
 

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from lunarsite.engine import moon, nested, raster
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.scoring import columns, features, tables
+
+GRID = Grid(2000.0, 9000.0, 100.0, 30, 22)
+SIDE = 4
+
+
+def layer(path, values, grid=GRID, **options):
+    raster.write_raster(path, values.astype(np.float32), grid, description="x", **options)
+    return str(path)
+
+
+def plain(path, values, grid=GRID, crs=moon.SOUTH_POLAR, transform=None, scale=1.0, **options):
+    """Write a raster as others do: integers with scale and offset, other grids."""
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=values.shape[1],
+        height=values.shape[0],
+        count=1,
+        dtype=values.dtype,
+        crs=crs,
+        transform=transform or grid.transform,
+        **options,
+    ) as target:
+        target.write(values, 1)
+        target.scales = (scale,)
+    return str(path)
+
+
+@pytest.fixture
+def dem(tmp_path):
+    row, column = np.indices(GRID.shape)
+    return layer(tmp_path / "dem.tif", 5.0 * row + column)
+
+
+def build(dem, context=None, cell_m=400.0, craters=None, north=-80.0, **rasters):
+    return features.build(
+        features.Layers(dem, rasters, craters),
+        cell_m=cell_m,
+        north_limit_deg=north,
+        context=context or Context(),
+    )
+
+
+def test_the_cap_of_80_m_has_315_034_cells_of_960_m_south_of_80():
+    cap = Grid(-304_000.0, 304_000.0, 80.0, 7600, 7600)
+    coarse, side = nested.posting(cap, 960.0)
+    assert side == 12
+    assert (features._positions(coarse)["lat_deg"] < -80.0).sum() == 315_034
+
+
+def test_cells_are_aligned_to_the_first_pixel_and_listed_row_by_row(dem):
+    table = build(dem)
+    assert len(table) == 6 * 8
+    assert table["cell_id"].tolist() == list(range(48))
+    first = table.iloc[0]
+    assert (first["x_m"], first["y_m"]) == (2200.0, 8800.0)
+    assert first["geometry"].bounds == (2000.0, 8600.0, 2400.0, 9000.0)
+    assert features.cell_grid(table) == Grid(2000.0, 9000.0, 400.0, 8, 6)
+    lon, lat = moon.xy_to_lonlat(2200.0, 8800.0)
+    assert (first["lon_deg"], first["lat_deg"]) == pytest.approx((lon, lat))
+    assert list(table)[: len(columns.POSITION)] == list(columns.POSITION)
+
+
+def test_what_is_missing_is_nan_with_no_coverage_and_cut_cells_are_whole(dem):
+    table = build(dem)
+    assert table["elevation_mean_m"].iloc[0] == pytest.approx(5 * 1.5 + 1.5)
+    assert (table["coverage_elevation_pct"] == 100.0).all()
+    assert table["slope_mean_deg"].isna().all()
+    assert (table["coverage_slope_pct"] == 0.0).all()
+    assert table["psr_distance_m"].isna().all()
+    assert {f.name for f in columns.FEATURES} <= set(table)
+
+
+def test_a_gap_in_the_dem_is_coverage_and_an_empty_cell_is_left_out(tmp_path):
+    heights = np.full(GRID.shape, 100.0)
+    heights[:4, :4] = np.nan
+    heights[:2, 4:8] = np.nan
+    table = build(layer(tmp_path / "gap.tif", heights))
+    assert len(table) == 47
+    assert table["coverage_elevation_pct"].iloc[0] == 50.0
+    assert table["cell_id"].iloc[0] == 1
+
+
+def test_given_maps_with_scale_and_as_fractions(tmp_path, dem):
+    values = np.full(GRID.shape, 4250, np.int16)
+    values[0, 0] = -9999
+    scaled = plain(tmp_path / "scaled.tif", values, scale=0.01, nodata=-9999)
+    fractions = layer(tmp_path / "fraction.tif", np.full(GRID.shape, 0.55))
+    context = Context()
+    table = build(dem, context, illumination=scaled, earth_visibility=fractions)
+    assert table["avg_illumination_pct"].to_numpy() == pytest.approx(42.5)
+    assert table["illumination_min_pct"].iloc[0] == pytest.approx(42.5)
+    assert table["coverage_illumination_pct"].iloc[0] == pytest.approx(100 * 15 / 16)
+    assert table["earth_visibility_pct"].to_numpy() == pytest.approx(55.0)
+    assert any("fraction.tif" in said and "fractions" in said for said in context.warnings)
+
+
+def test_a_dark_area_in_percent_is_not_taken_for_fractions(tmp_path, dem):
+    dark = layer(tmp_path / "dark.tif", np.full(GRID.shape, 0.8), unit="%")
+    table = build(dem, illumination=dark)
+    assert table["avg_illumination_pct"].to_numpy() == pytest.approx(0.8)
+
+
+def test_shares_beyond_100_percent_and_odd_shadow_are_refused(tmp_path, dem):
+    much = layer(tmp_path / "much.tif", np.full(GRID.shape, 255.0))
+    with pytest.raises(InputError, match=r"much.tif .*0 to 255.*within 0 to 100 %"):
+        build(dem, illumination=much)
+    with pytest.raises(InputError, match=r"holds the value 255; 1 is permanent shadow"):
+        build(dem, psr=much)
+
+
+def test_a_scaled_map_on_another_grid_and_crs_is_warped_and_that_is_said(tmp_path, dem):
+    lon, lat = moon.xy_to_lonlat(3500.0, 8000.0)
+    step = 0.02
+    values = np.full((100, 4000), 6000, np.int16)
+    degrees = plain(
+        tmp_path / "degrees.tif",
+        values,
+        crs=moon.GEOGRAPHIC,
+        transform=from_origin(lon - 2000 * step, lat + 50 * step, step, step),
+        scale=0.01,
+        nodata=-1,
+    )
+    other = Grid(1000.0, 10_000.0, 250.0, 20, 20)
+    shadow = layer(tmp_path / "other.tif", np.ones(other.shape), other)
+    context = Context()
+    table = build(dem, context, illumination=degrees, psr=shadow)
+    assert table["avg_illumination_pct"].to_numpy() == pytest.approx(60.0, abs=0.01)
+    assert table["psr_fraction"].to_numpy() == pytest.approx(1.0)
+    assert len([said for said in context.warnings if "was warped to the DEM's" in said]) == 2
+
+
+def test_distance_to_and_area_of_a_round_shadow(tmp_path):
+    grid = Grid(-8000.0, 8000.0, 50.0, 320, 320)
+    flat = layer(tmp_path / "flat.tif", np.zeros(grid.shape), grid)
+    x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
+    disc = np.hypot(x - 1000.0, y) <= 1500.0
+    psr = layer(tmp_path / "psr.tif", disc, grid)
+    table = build(flat, psr=psr, cell_m=200.0)
+    away = np.hypot(table["x_m"] - 1000.0, table["y_m"])
+    wanted = np.maximum(away - 1500.0, 0.0)
+    assert np.abs(table["psr_distance_m"] - wanted).max() < 60.0
+    assert (table["psr_distance_m"][away < 1400.0] == 0.0).all()
+    whole = np.pi * 1.5**2
+    assert table["psr_area_2km_km2"][away < 400.0].to_numpy() == pytest.approx(whole, rel=0.01)
+    assert (table["psr_area_2km_km2"][away > 3600.0] == 0.0).all()
+
+
+def test_without_any_shadow_the_distance_is_unknown_and_the_area_nothing(tmp_path, dem):
+    table = build(dem, psr=layer(tmp_path / "none.tif", np.zeros(GRID.shape)))
+    assert table["psr_distance_m"].isna().all()
+    assert (table["psr_area_2km_km2"] == 0.0).all()
+    assert (table["coverage_psr_pct"] == 100.0).all()
+
+
+def test_clearance_has_one_cap_everywhere_and_ends_at_slopes(tmp_path, dem):
+    slope = np.full(GRID.shape, 1.0)
+    slope[:, 20:] = 9.0
+    table = build(dem, slope=layer(tmp_path / "slope.tif", slope))
+    by_column = table.groupby("column")[["clearance_5deg_m", "clearance_8deg_m"]].max()
+    assert by_column["clearance_8deg_m"].loc[[0, 1, 2]].to_numpy() == pytest.approx(500.0)
+    assert by_column["clearance_8deg_m"].loc[4] == pytest.approx(400.0, rel=1e-4)
+    assert by_column["clearance_5deg_m"].loc[5] == 0.0
+
+
+def test_crater_columns(tmp_path, dem):
+    catalogue = tmp_path / "craters.csv"
+    catalogue.write_text(
+        "x_m,y_m,diameter_km\n2200,8800,0.2\n2250,8850,0.1\n1e9,8800,1\n2000,20000,0.5\n"
+    )
+    table = build(dem, craters=str(catalogue))
+    first = table.iloc[0]
+    assert first["crater_count"] == 2.0
+    assert first["crater_max_diameter_m"] == pytest.approx(200.0)
+    assert first["crater_mean_diameter_m"] == pytest.approx(150.0)
+    assert first["crater_coverage_pct"] == pytest.approx(25.0, abs=7.0)
+    assert table["crater_count"].sum() == 2.0
+    assert (table["coverage_craters_pct"] == 100.0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lon_deg,lat_deg\n0,-89\n", "no column diameter_m"),
+        ("diameter_m\n30\n", "no positions"),
+        ("x_m,y_m,diameter_m\n0,0,-3\n", "1 craters without a positive diameter"),
+        ("x_m,y_m,diameter_m\n0,0,wide\n", "1 craters without a positive diameter"),
+        ("x_m,y_m,diameter_m\n0,,30\n", "1 craters without a position"),
+        ("x_m,y_m,diameter_m\n0,0,inf\n", "without a finite diameter"),
+        ("", "not a CSV table"),
+    ],
+)
+def test_bad_catalogues_say_what_is_wrong(tmp_path, dem, text, said):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        build(dem, craters=str(path))
+    with pytest.raises(InputError, match="no file"):
+        build(dem, craters=str(tmp_path / "none.csv"))
+
+
+def test_cells_too_small_rounded_or_too_far_north(dem):
+    with pytest.raises(InputError, match="smaller than a pixel of 100 m"):
+        build(dem, cell_m=50.0)
+    with pytest.raises(InputError, match=r"south of -89.9°"):
+        build(dem, north=-89.9)
+    context = Context()
+    table = build(dem, context, cell_m=330.0)
+    assert features.cell_grid(table).pixel_m == 300.0
+    assert "300 m wide, 3 pixels of 100 m, instead of 330 m" in context.warnings[0]
+
+
+def test_one_cell_has_no_size_that_could_be_told(dem):
+    with pytest.raises(InputError, match="single cell"):
+        features.cell_grid(build(dem, cell_m=10_000.0))
+
+
+def test_the_table_is_geoparquet_and_comes_back(tmp_path, dem):
+    path = tmp_path / "features.parquet"
+    table = build(dem)
+    tables.write_features(path, table)
+    frame = gpd.read_parquet(path)
+    assert frame.crs == pyproj.CRS(moon.SOUTH_POLAR)
+    assert frame.geometry.area.to_numpy() == pytest.approx(160_000.0)
+    back = tables.read_features(path)
+    assert "geometry" not in back
+    np.testing.assert_array_equal(back["elevation_mean_m"], table["elevation_mean_m"])
+    first = path.read_bytes()
+    tables.write_features(path, build(dem))
+    assert path.read_bytes() == first
+
+
+def test_tables_that_are_none(tmp_path, dem):
+    path = tmp_path / "features.parquet"
+    with pytest.raises(InputError, match="no file"):
+        tables.read_features(path)
+    path.write_bytes(b"PAR1 not at all")
+    with pytest.raises(InputError, match=r"cannot be read.*Make it again"):
+        tables.read_features(path)
+    tables.write_table(path, build(dem).drop(columns=["geometry", "slope_mean_deg"]))
+    with pytest.raises(InputError, match="lacks the columns slope_mean_deg"):
+        tables.read_features(path)

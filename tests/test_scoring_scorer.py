@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost as xgb
+from scipy import special, stats
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.scoring import columns, explanation, labels, profiles, ranking, scorer
+
+CASSA = profiles.load("cassa")
+ERRORS = labels.Errors()
+
+
+def fit(table, seed=7):
+    return scorer.train(table, CASSA, ERRORS, Context(threads=1), draws=30, folds=2, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def table(random_cells):
+    return random_cells()
+
+
+@pytest.fixture(scope="module")
+def model(table):
+    return fit(table)
+
+
+def test_monotone_in_every_criterion_on_10_000_perturbations(table, model):
+    random = np.random.default_rng(2)
+    cells = table.iloc[random.integers(0, len(table), 10_000)].reset_index(drop=True)
+    before = model.log_odds(cells)
+    for criterion in CASSA.criteria:
+        better = cells.copy()
+        better[criterion.feature] += criterion.direction * random.gamma(1.0, 10.0, len(cells))
+        assert (model.log_odds(better) >= before).all(), criterion.feature
+
+
+def test_gentle_ranks_above_just_gentle_enough_and_near_above_far_misses(table, model):
+    good = table[CASSA.passes(table)].iloc[[0] * 4].reset_index(drop=True)
+    good["avg_illumination_pct"] = np.float32(60.0)
+    good["earth_visibility_pct"] = np.float32(80.0)
+    good["slope_mean_deg"] = np.array([0.5, 4.9, 5.5, 15.0], np.float32)
+    found = model.log_odds(good)
+    assert (np.diff(found) < 0.0).all()
+
+
+def test_position_is_not_among_the_features(table, model):
+    assert not set(columns.POSITION) & set(scorer.COLUMNS)
+    moved = table.copy()
+    for name in columns.POSITION:
+        moved[name] = np.random.default_rng(1).permutation(moved[name].to_numpy())
+    np.testing.assert_array_equal(model.log_odds(moved), model.log_odds(table))
+
+
+def test_a_missing_criterion_has_no_score_and_another_feature_may_be_missing(table, model):
+    gaps = table.copy()
+    gaps.loc[0, "earth_visibility_pct"] = np.float32(np.nan)
+    gaps.loc[1, "relief_mean_m"] = np.float32(np.nan)
+    found = model.log_odds(gaps)
+    assert np.isnan(found[0])
+    assert np.isfinite(found[1:]).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_with_any_threads(tmp_path, table, model):
+    again = scorer.train(table, CASSA, ERRORS, Context(threads=2), draws=30, folds=2, seed=7)
+    for number, one in enumerate((model, again)):
+        one.save(tmp_path / str(number) / "scorer.ubj")
+    for name in ("scorer.ubj", "scorer.json"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
+
+
+def test_saved_and_loaded_it_scores_the_same(tmp_path, table, model):
+    path = tmp_path / "scorer.ubj"
+    model.save(path)
+    loaded = scorer.load(path, CASSA)
+    np.testing.assert_array_equal(loaded.log_odds(table), model.log_odds(table))
+    card = json.loads((tmp_path / "scorer.json").read_text())
+    assert card["features"] == list(scorer.COLUMNS)
+    assert card["validation"]["spearman_with_label"] > 0.8
+    assert card["monotone"]["slope_mean_deg"] == -1
+    assert card["labels"]["errors"] == ERRORS.as_dict()
+
+
+def test_scorers_that_cannot_be_used_say_why(tmp_path, model):
+    path = tmp_path / "scorer.ubj"
+    with pytest.raises(InputError, match="cannot be read"):
+        scorer.load(path, CASSA)
+    model.save(path)
+    with pytest.raises(InputError, match=r"other criteria \('cassa'\) than those of 'hls'"):
+        scorer.load(path, profiles.load("hls"))
+    card = json.loads((tmp_path / "scorer.json").read_text())
+    (tmp_path / "scorer.json").write_text(json.dumps(card | {"features": ["x"]}))
+    with pytest.raises(InputError, match="other features"):
+        scorer.load(path, CASSA)
+    (tmp_path / "scorer.json").write_text("[]")
+    with pytest.raises(InputError, match="other features"):
+        scorer.load(path, CASSA)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"cannot be read.*Train it again"):
+        scorer.load(path, CASSA)
+
+
+def test_too_few_cells_are_not_trained_on(table):
+    few = table.copy()
+    few.loc[150:, "slope_mean_deg"] = np.float32(np.nan)
+    with pytest.raises(InputError, match="150 cells have all features.*needs 200"):
+        fit(few)
+
+
+def test_blocks_are_whole_squares_and_fill_the_folds(table):
+    fold = scorer._blocks(table, 5, 7)
+    assert set(fold) == {0, 1, 2, 3, 4}
+    across = np.floor((table["x_m"] - table["x_m"].min()) / (9600.0 / 9 + 1)).astype(int)
+    down = np.floor((table["y_m"] - table["y_m"].min()) / (9600.0 / 9 + 1)).astype(int)
+    assert pd.Series(fold).groupby([across, down]).nunique().max() == 1
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # shap's own colours
+def test_contributions_equal_those_of_shap_with_gaps_on_both_ways(table, model):
+    import shap as reference  # noqa: PLC0415  where its warnings are ignored
+
+    gaps = table.copy()
+    random = np.random.default_rng(4)
+    for name in scorer.COLUMNS:
+        gaps.loc[random.random(len(gaps)) < 0.05, name] = np.float32(np.nan)
+    inputs = scorer.features_of(gaps)
+    explainer = reference.TreeExplainer(model.booster)
+    wanted = explainer.shap_values(xgb.DMatrix(inputs, feature_names=list(scorer.COLUMNS)))
+    many, base = explanation.contributions(model, gaps)
+    few, few_base = explanation.contributions(model, gaps.iloc[:40])
+    np.testing.assert_allclose(many, wanted, atol=1e-4)
+    np.testing.assert_allclose(few, many[:40], atol=1e-4)
+    assert base == pytest.approx(few_base, abs=1e-6)
+    total = model.booster.inplace_predict(inputs, validate_features=False)
+    np.testing.assert_allclose(many.sum(axis=1) + base, total, atol=1e-4)
+
+
+def test_contributions_in_score_points_add_up_to_the_score(table, model):
+    values, base = explanation.contributions(model, table)
+    points, base_score = explanation.in_score_points(values, base)
+    np.testing.assert_allclose(
+        points.sum(axis=1) + base_score, special.expit(values.sum(axis=1) + base), atol=1e-12
+    )
+    assert (np.sign(points) == np.sign(values)).all()
+    np.testing.assert_array_equal(
+        np.argsort(-np.abs(points[0]), kind="stable"), np.argsort(-np.abs(values[0]), kind="stable")
+    )
+    cancelled, at = explanation.in_score_points(np.array([[2.0, -2.0]]), 0.0)
+    assert cancelled.tolist() == [[0.5, -0.5]]
+    assert at == 0.5
+
+
+def test_what_would_make_it_pass_is_the_smallest_change_and_the_nearest_cell(table):
+    passing = explanation.Passing.of(CASSA, table)
+    broken = np.flatnonzero(~CASSA.passes(table))
+    for index in broken[:40]:
+        found = explanation.to_pass(CASSA, table, int(index), passing)
+        row = table.iloc[index]
+        away = np.hypot(table["x_m"] - row["x_m"], table["y_m"] - row["y_m"])
+        nearest = away[CASSA.passes(table)].min()
+        assert found["nearest_passing"]["distance_m"] == pytest.approx(nearest, rel=1e-3)
+        mended = table.iloc[[index]].astype({c.feature: np.float64 for c in CASSA.criteria})
+        for change in found["changes"]:
+            mended[change["feature"]] += change["change"]
+        assert CASSA.passes(mended.round(9)).all()
+        assert len(found["changes"]) == sum(
+            float(c.margin(row[c.feature])) < 0 for c in CASSA.criteria
+        )
+    assert explanation.to_pass(CASSA, table, int(passing.index[0]), passing) == {
+        "passes": True,
+        "changes": [],
+        "nearest_passing": None,
+    }
+
+
+def test_nothing_passes_and_a_feature_is_missing(table):
+    none = table.copy()
+    none["slope_mean_deg"] = np.float32(30.0)
+    none.loc[0, "slope_mean_deg"] = np.float32(np.nan)
+    found = explanation.to_pass(CASSA, none, 0, explanation.Passing.of(CASSA, none))
+    assert found["nearest_passing"] is None
+    assert found["changes"][0]["change"] is None
+    assert found["changes"][0]["needed"] == 5.0
+
+
+def test_ranks_ties_and_percentiles():
+    rank = ranking.ranks(np.array([0.2, np.nan, 0.9, 0.2, 0.5]))
+    np.testing.assert_array_equal(rank, [3, np.nan, 1, 4, 2])
+    np.testing.assert_array_equal(ranking.percentiles(rank), [50, np.nan, 100, 25, 75])
+
+
+def test_rank_intervals_hold_the_rank_and_grow_with_the_error(table, model):
+    log_odds = model.log_odds(table)
+    log_odds[5] = np.nan
+    rank = ranking.ranks(log_odds)
+
+    def found(errors):
+        return ranking.rank_intervals(
+            log_odds, table, CASSA, errors, count=60, seed=1, context=Context()
+        )
+
+    low, high = found(ERRORS)
+    known = np.isfinite(rank)
+    assert np.isnan(low[5])
+    assert np.isnan(high[5])
+    inside = (low <= rank) & (rank <= high)
+    assert inside[known].mean() > 0.9
+    exact_low, exact_high = found(labels.Errors(0.0, 300.0, 0.0))
+    np.testing.assert_array_equal(exact_low[known], rank[known])
+    np.testing.assert_array_equal(exact_high[known], rank[known])
+    wide_low, wide_high = found(labels.Errors(5.0, 300.0, 0.5))
+    assert (wide_high - wide_low)[known].mean() > (high - low)[known].mean()
+    np.testing.assert_array_equal(found(ERRORS)[0], low)
+
+
+def test_sites_keep_their_distance_and_nothing_better_is_left_out(table, model):
+    score = model.log_odds(table)
+    best = ranking.local_maxima(table, score, distance_m=1500.0, count=1000)
+    places = table[["x_m", "y_m"]].to_numpy()
+    apart = np.hypot(*(places[best][:, None] - places[best][None]).T)
+    assert apart[np.triu_indices(len(best), 1)].min() >= 1500.0
+    assert (np.diff(score[best]) <= 0).all()
+    for index in range(len(table)):
+        near = np.hypot(*(places[best] - places[index]).T) < 1500.0
+        assert (score[best][near] >= score[index]).any()
+    assert ranking.local_maxima(table, score, distance_m=1500.0, count=3).tolist() == list(best[:3])
+    assert len(ranking.local_maxima(table, score, distance_m=0.0, count=9999)) == len(table)
+
+
+def test_the_score_follows_the_closed_form(table, model):
+    closed = labels.closed_form_log_odds(table, CASSA, ERRORS)
+    assert stats.spearmanr(model.log_odds(table), closed).statistic > 0.97
