@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -110,12 +111,13 @@ def hillshade(height_m: Float32, grid: Grid) -> Float32:
     light, height = np.radians(_LIGHT_FROM_DEG), np.radians(_LIGHT_HEIGHT_DEG)
     facing = np.sin(height) - np.cos(height) * (east * np.sin(light) + north * np.cos(light))
     shade = np.clip(facing / np.sqrt(1.0 + east**2 + north**2), 0.0, 1.0)
+    shade[~np.isfinite(height_m)] = np.nan
     return np.asarray(shade, dtype=np.float32)
 
 
 def site_map(place: Ground) -> Figure:
     """Return the shaded relief with graticule, scale bar and numbered sites."""
-    picture, axes, _ = _large(place)
+    picture, axes = _large(place)
     _relief(axes, place)
     _furnish(axes, place)
     picture.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=2)
@@ -124,7 +126,7 @@ def site_map(place: Ground) -> Figure:
 
 def score_map(place: Ground, score: Path) -> Figure:
     """Return the scores over the shaded relief."""
-    picture, axes, below = _large(place)
+    picture, axes = _large(place)
     _relief(axes, place)
     values, grid = read_small(score, "The score", _LARGE_PX)
     west, south, east, north = grid.bounds
@@ -132,16 +134,19 @@ def score_map(place: Ground, score: Path) -> Figure:
     known = odds[np.isfinite(odds)]
     best = max(0.0, float(known.max())) if known.size else 0.0
     high = min(best, float(special.logit(_STRONGEST)))
-    image = axes.imshow(
+    scale = Normalize(float(special.logit(_FAINTEST)), high)
+    axes.imshow(
         odds,
         extent=(west, east, south, north),
         cmap="viridis",
-        vmin=float(special.logit(_FAINTEST)),
-        vmax=high,
+        norm=scale,
         alpha=0.68,
         interpolation="nearest",
     )
-    bar = picture.colorbar(image, cax=below, orientation="horizontal", extend="min", alpha=1.0)
+    height = picture.get_figheight()
+    below = picture.add_axes((0.15, 0.42 / height, 0.7, 0.11 / height))
+    opaque = ScalarMappable(scale, "viridis")
+    bar = picture.colorbar(opaque, cax=below, orientation="horizontal", extend="min")
     shown = [p for p in _SCORES if special.logit(p) <= high + 1e-9]
     bar.set_ticks([float(special.logit(p)) for p in shown], labels=[f"{p:g}" for p in shown])
     bar.set_label("score: probability that every criterion holds")
@@ -204,8 +209,8 @@ def layer_map(place: Ground, path: str | Path, look: Look, label: str, *, own: b
     return picture
 
 
-def _large(place: Ground) -> tuple[Figure, Axes, Axes]:
-    """Return an empty large map and the place of a colour bar below; the same for every picture."""
+def _large(place: Ground) -> tuple[Figure, Axes]:
+    """Return an empty large map with room for degrees around it and a colour bar below."""
     tall = _height_of_width(place)
     side, foot, head, map_in = 0.52, 0.78, 0.3, _LARGE_IN - 2 * 0.52
     height = map_in * tall + foot + head
@@ -213,9 +218,7 @@ def _large(place: Ground) -> tuple[Figure, Axes, Axes]:
     axes = picture.add_axes(
         (side / _LARGE_IN, foot / height, map_in / _LARGE_IN, map_in * tall / height)
     )
-    below = picture.add_axes((0.15, 0.44 / height, 0.7, 0.11 / height))
-    below.set_axis_off()
-    return picture, _empty(axes, place), below
+    return picture, _empty(axes, place)
 
 
 def _small(place: Ground) -> tuple[Figure, Axes]:

@@ -1,0 +1,360 @@
+"""The report of a run and the pictures in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+
+from lunarsite.engine import moon, raster, stages
+from lunarsite.engine.context import Context
+from lunarsite.engine.ephemeris import ephemeris
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
+from lunarsite.engine.report.pictures import _rounds, draw_skyline
+from lunarsite.engine.skyline import Skyline, tracks
+
+HOSTILE = "<script>alert('x')</script> & $\\frac{"
+SECTIONS = (
+    "findings",
+    "map",
+    "sites",
+    "skylines",
+    "regions",
+    "reasons",
+    "layers",
+    "gaps",
+    "reading",
+    "provenance",
+)
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Walks a page and keeps what it loads, what it names, and whether its tags are closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.sources, self.words, self.tags = [], [], [], [], set()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.add(tag)
+        self.ids += [given["id"]] if "id" in given else []
+        self.sources += [given[name] for name in ("src", "href") if name in given]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def parsed(text):
+    found = Page()
+    found.feed(text)
+    found.close()
+    assert found.open == []
+    return found
+
+
+def cone(side=60, pixel_m=200.0):
+    """Return a hill beside the pole with a pit on its flank and a corner without data."""
+    grid = raster.Grid(2_000.0, 14_000.0, pixel_m, side, side)
+    x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
+    middle = (x.mean(), y.mean())
+    away = np.hypot(x - middle[0], y - middle[1])
+    pit = np.hypot(x - middle[0] - 3_000.0, y - middle[1])
+    height = 900.0 - 0.09 * away - np.where(pit < 1_200.0, 0.5 * (1_200.0 - pit), 0.0)
+    height[:4, :7] = np.nan
+    return grid, height.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def screened(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    grid, height = cone()
+    dem = folder / "cone.tif"
+    raster.write_raster(dem, height, grid, description="Height", unit="m")
+    west, south, east, north = grid.bounds
+    middle = (west + east) / 2
+    regions = folder / "regions.gpkg"
+    gpd.GeoDataFrame(
+        {"name": [HOSTILE, "elsewhere"]},
+        geometry=[
+            shapely.box(west, south, middle, north),
+            shapely.box(east + 1e4, south, east + 2e4, north),
+        ],
+        crs=moon.SOUTH_POLAR,
+    ).to_file(regions)
+    given = {
+        "dem": str(dem),
+        "regions": str(regions),
+        "out": str(folder / "run"),
+        "train": True,
+        "cell_m": 400.0,
+        "stop": "2027-03-01",
+        "min_distance_m": 1000.0,
+        "draws": 20,
+    }
+    stage = stages.load("screen")
+    stage.run(given, Context(threads=2))
+    return folder / "run", stage.resolve(given)
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def text(screened):
+    return (screened[0] / "report.html").read_text(encoding="utf-8")
+
+
+def test_needs_nothing_beside_it(text):
+    found = parsed(text)
+    assert found.sources
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in found.sources)
+    assert not re.search(r"https?://|url\(|@import", text)
+    assert "script" not in found.tags
+
+
+def test_names_every_section(text):
+    found = parsed(text)
+    assert [name for name in SECTIONS if name not in found.ids] == []
+    links = [source[1:] for source in found.sources if source.startswith("#")]
+    assert set(links) <= set(found.ids)
+
+
+def test_hostile_names_are_words(text):
+    assert "<script>" not in text
+    assert any(HOSTILE in words for words in parsed(text).words)
+
+
+def test_tells_what_was_found_and_what_is_missing(screened, text):
+    folder, values = screened
+    words = " ".join(" ".join(parsed(text).words).split())
+    content = manifest(folder)
+    sites = gpd.read_file(folder / "sites.gpkg", layer="sites")
+    assert f"{abs(sites['lat_deg'][0]):.3f}° S" in words
+    for entry in content["inputs"]:
+        assert entry["sha256"] in words
+    for warning in content["warnings"]:
+        assert warning in words
+    assert "Missing everywhere: elevation error, crater catalogue." in words
+    assert f"{values['cell_m']:g} m" in words
+    assert content["profile"]["source"] in words
+
+
+def test_pictures_hold_no_date(text):
+    pictures = [
+        base64.b64decode(source.partition(",")[2])
+        for source in parsed(text).sources
+        if source.startswith("data:")
+    ]
+    assert len(pictures) >= 12
+    for picture in pictures:
+        assert picture.startswith(b"\x89PNG")
+        assert b"Software" not in picture
+        assert b"tIME" not in picture
+
+
+def test_same_run_same_bytes(screened, text):
+    folder, values = screened
+    write_report(folder, values, manifest(folder), Context(threads=1))
+    assert (folder / "report.html").read_text(encoding="utf-8") == text
+
+
+def test_says_which_layer_is_absent(screened, text, monkeypatch):
+    monkeypatch.setattr(page, "_SKYLINES", 1)
+    folder, values = screened
+    layer = folder / "layers" / "longest_night_days.tif"
+    away = layer.with_suffix(".away")
+    layer.rename(away)
+    try:
+        write_report(folder, values, manifest(folder), Context(threads=1))
+        found = (folder / "report.html").read_text(encoding="utf-8")
+    finally:
+        away.rename(layer)
+        (folder / "report.html").write_text(text, encoding="utf-8")
+    assert "This layer is not there" in found
+    assert "This layer is not there" not in text
+
+
+def test_given_layers_are_warped_to_the_frame(screened, tmp_path):
+    folder, values = screened
+    with rasterio.open(folder / "layers" / "illumination_pct.tif") as source:
+        grid = raster.grid_of(source, "layer")
+    larger = raster.Grid(grid.x_min_m - 5e3, grid.y_max_m + 5e3, 500.0, 44, 44)
+    path = tmp_path / "light.tif"
+    raster.write_raster(path, np.full(larger.shape, 40.0, np.float32), larger, description="Light")
+    sites = gpd.read_file(folder / "sites.gpkg", layer="sites")
+    with drawing.style():
+        place = maps.ground(values["dem"], sites, {})
+        picture = maps.layer_map(place, path, maps.Look("inferno"), "Light, %", own=False)
+        shown = picture.axes[0].images[0]
+    np.testing.assert_allclose(np.asarray(shown.get_array()), 40.0)
+    assert tuple(shown.get_extent()) == pytest.approx(place.extent)
+
+
+def test_large_model_is_read_small(tmp_path):
+    grid = raster.Grid(-13_000.0, 13_000.0, 10.0, 2600, 2600)
+    x = np.broadcast_to(grid.column_x_m(), grid.shape).astype(np.float32)
+    path = tmp_path / "plane.tif"
+    raster.write_raster(path, 0.1 * x, grid, description="Height", unit="m")
+    heights, small = maps.read_small(path, "The DEM", 500)
+    assert max(heights.shape) <= 500
+    assert small.bounds == pytest.approx(grid.bounds)
+    np.testing.assert_allclose(heights[3], 0.1 * small.column_x_m(), atol=0.1 * small.pixel_m)
+
+
+def test_hillshade_is_lit_from_the_upper_left():
+    grid = raster.Grid(0.0, 0.0, 10.0, 50, 50)
+    row, column = np.indices(grid.shape)
+    toward = maps.hillshade((row + column).astype(np.float32), grid)
+    away = maps.hillshade(-(row + column).astype(np.float32), grid)
+    assert toward.mean() > 0.8
+    assert away.mean() < 0.5
+    holed = np.zeros(grid.shape, np.float32)
+    holed[10, 10] = np.nan
+    assert np.isnan(maps.hillshade(holed, grid)[10, 10])
+
+
+def test_area_is_the_grounds():
+    lon, lat = np.meshgrid(np.arange(0.0, 360.0, 1.0), np.arange(-89.95, -80.0, 0.1))
+    x, y = moon.lonlat_to_xy(lon.ravel(), lat.ravel())
+    ring = np.radians(1.0) * np.radians(0.1) * np.cos(np.radians(lat.ravel())) * moon.RADIUS_M**2
+    cap = 2.0 * np.pi * moon.RADIUS_M**2 * (1.0 - np.sin(np.radians(80.0)))
+    side = moon.map_scale(x, y) * np.sqrt(ring)
+    total = sum(
+        maps.area_km2(x[k : k + 1], y[k : k + 1], float(side[k])) for k in range(0, len(x), 360)
+    )
+    assert total * 360 * 1e6 == pytest.approx(cap, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "extent",
+    [
+        (-30_000.0, 21_000.0, -36_000.0, 15_000.0),
+        (100_000.0, 130_000.0, 80_000.0, 110_000.0),
+        (-20_000.0, 20_000.0, -150_000.0, -110_000.0),
+        (-300_000.0, 300_000.0, -300_000.0, 300_000.0),
+        (5_000.0, 5_400.0, 90_000.0, 90_400.0),
+    ],
+)
+def test_every_frame_has_degrees_and_a_scale(extent):
+    west, east, south, north = extent
+    with drawing.style():
+        picture = drawing.figure(5.0, 5.0)
+        axes = picture.subplots()
+        axes.set_xlim(west, east)
+        axes.set_ylim(south, north)
+        nobody = np.zeros((0, 2))
+        graticule.draw(axes, extent, labels=True, avoid=nobody)
+        graticule.scale_bar(axes, extent, avoid=nobody)
+        words = [text.get_text() for text in axes.texts]
+        drawing.as_png(picture)
+    assert axes.get_xlim() == (west, east)
+    assert sum(word.endswith(("E", "W")) or word in ("0°", "180°") for word in words) >= 2
+    assert any(word.endswith("°S") for word in words)
+    assert any(word.endswith((" km", " m")) for word in words)
+
+
+def test_numbers_keep_apart():
+    random = np.random.default_rng(3)
+    count = 20
+    x, y = random.uniform(0.0, 5e4, (2, count))
+    sites = gpd.GeoDataFrame(
+        {"site": np.arange(1, count + 1), "passes": x > 2e4, "x_m": x, "y_m": y},
+        geometry=gpd.points_from_xy(x, y),
+    )
+    grid = raster.Grid(0.0, 5e4, 100.0, 500, 500)
+    place = maps.Ground(grid, (0.0, 5e4, 0.0, 5e4), np.full((5, 5), 0.5, np.float32), sites)
+    with drawing.style():
+        picture = maps.site_map(place)
+        picture.canvas.draw()
+        numbers = [t for t in picture.axes[0].texts if t.get_text().isdigit()]
+        boxes = [t.get_window_extent() for t in numbers]
+    assert len(boxes) == count
+    overlaps = [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
+    assert len(overlaps) <= 1
+
+
+def test_sample_is_bounded_and_the_same():
+    few, many = np.arange(50), np.arange(charts.SAMPLE + 5_000)
+    np.testing.assert_array_equal(charts.sample(few), few)
+    chosen = charts.sample(many)
+    assert len(np.unique(chosen)) == charts.SAMPLE
+    np.testing.assert_array_equal(chosen, charts.sample(many))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.5, "0.500"), (0.99999, "over 0.9995"), (0.00012, "1.2·10⁻⁴"), (0.0, "0")],
+)
+def test_scores_keep_their_digits(value, words):
+    assert page._score(value) == words
+
+
+def test_a_share_is_not_rounded_to_all():
+    assert page._share(100.0).startswith("100")
+    assert page._share(99.999).startswith("99.9")
+    assert page._share(0.001).startswith("0.1")
+    assert page._points(0.0521) == "+5.2"
+    assert page._points(-0.0001) == "under −0.1"
+    assert facts.criterion_title("slope_mean_deg", "at_most", 5.0) == "Slope, mean ≤ 5°"
+
+
+@pytest.fixture(scope="module")
+def over_a_ridge():
+    azimuth = np.arange(0.0, 360.0, 1.0)
+    line = Skyline(12.0, -89.2, 1_500.0, azimuth, 2.0 * np.sin(np.radians(azimuth)), azimuth * 0)
+    sky = ephemeris("2027-01-01", "2027-03-15", step_hours=3)
+    return line, sky, *tracks(line, sky)
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")])
+def test_draws_a_skyline(over_a_ridge, tmp_path, name, start):
+    first, second = tmp_path / name, tmp_path / "again" / name
+    draw_skyline(first, *over_a_ridge)
+    draw_skyline(second, *over_a_ridge)
+    assert first.read_bytes().startswith(start)
+    assert first.read_bytes() == second.read_bytes()
+    assert b"<dc:date>" not in first.read_bytes()
+    assert [p.name for p in tmp_path.iterdir()] in ([name, "again"], ["again", name])
+
+
+def test_refuses_another_kind_of_picture(over_a_ridge, tmp_path):
+    with pytest.raises(ParameterError, match=r"neither in \.png nor in \.svg"):
+        draw_skyline(tmp_path / "a.txt", *over_a_ridge)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leaves_the_users_drawing_alone(over_a_ridge, tmp_path):
+    import matplotlib as mpl  # noqa: PLC0415  its settings are what is tested
+
+    before = dict(mpl.rcParams)
+    with mpl.rc_context({"font.size": 30.0}):
+        draw_skyline(tmp_path / "large.png", *over_a_ridge)
+    draw_skyline(tmp_path / "small.png", *over_a_ridge)
+    assert (tmp_path / "large.png").read_bytes() == (tmp_path / "small.png").read_bytes()
+    assert dict(mpl.rcParams) == before
+
+
+def test_rounds_cover_the_track():
+    azimuth = np.mod(350.0 - np.arange(0.0, 900.0, 7.0), 360.0)
+    rounds = _rounds(azimuth)
+    assert len(rounds) == 3
+    assert set(np.concatenate([which for _, which in rounds])) == set(range(len(azimuth)))
+    for way, which in rounds:
+        assert np.all(np.abs(np.diff(way)) < 10.0)
+        np.testing.assert_allclose(np.mod(way, 360.0), azimuth[which], atol=1e-9)
