@@ -58,7 +58,9 @@ def test_area_and_circles_are_those_of_brute_force(random):
     x[:20] = np.round(x[:20])
     radius = random.uniform(0.5, 12.0, 60)
     row, column = np.indices(mask.shape)
-    inside = [(row - v) ** 2 + (column - u) ** 2 <= r * r for u, v, r in zip(x, y, radius)]
+    inside = [
+        (row - v) ** 2 + (column - u) ** 2 <= r * r for u, v, r in zip(x, y, radius, strict=True)
+    ]
     found = cells.area_within(mask, x, y, radius)
     np.testing.assert_array_equal(found, [(i & (mask == 1)).sum() for i in inside])
     burnt = np.zeros_like(mask)

@@ -108,7 +108,7 @@ def test_scorers_that_cannot_be_used_say_why(tmp_path, model):
 def test_too_few_cells_are_not_trained_on(table):
     few = table.copy()
     few.loc[150:, "slope_mean_deg"] = np.float32(np.nan)
-    with pytest.raises(InputError, match="150 cells have all features.*needs 200"):
+    with pytest.raises(InputError, match=r"150 cells have all features.*needs 200"):
         fit(few)
 
 

@@ -52,7 +52,7 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
     explainer = WoodelfExplainer(scorer.booster)
     parts = []
     for start in range(0, len(inputs), _CHUNK):
-        # Woodelf asks x < t', t' being the float32 below the threshold t, where the trees ask x < t:
+        # Woodelf asks x < t', t' the float32 below the threshold t, where the trees ask x < t:
         # x = t' would go astray. A float64 just below x goes where the trees send x.
         part = np.nextafter(inputs.iloc[start : start + _CHUNK].astype(np.float64), -np.inf)
         parts.append(np.asarray(explainer.shap_values(part, verbose=False), np.float64))

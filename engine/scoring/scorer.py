@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xgboost as xgb
 from scipy import special, stats
 
@@ -18,12 +19,11 @@ from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import bundle, labels
-from lunarsite.engine.scoring.columns import FEATURES
+from lunarsite.engine.scoring.columns import BY_NAME, FEATURES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -39,6 +39,10 @@ _BLOCK_M = 30_000.0
 _MAX_BIN = 512
 _FEW_CELLS = 5_000
 """So few are sooner done by one thread than shared out, and much sooner on a busy machine."""
+_SPREAD_SHARE = 0.25
+SPANS = {"%": (0.0, 100.0), "deg": (0.0, 45.0)}
+"""What features can be, by unit, whatever an area holds of it."""
+
 _SETTINGS = {
     "objective": "reg:squarederror",
     "tree_method": "hist",
@@ -157,23 +161,26 @@ def train(
             f"{len(known)} cells have all features of the criteria; training needs {MIN_CELLS}",
             "Give a larger area, smaller cells, or the layers that are missing",
         )
+    count = len(known)
+    taught = pd.concat([known, _spread(known, profile, seed)], ignore_index=True)
     label = labels.soft_labels(
-        known, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
+        taught, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
     )
     target: Float32 = np.clip(label, _LOWEST, _HIGHEST).astype(np.float32)
-    inputs, weights = features_of(known), _weights(target)
-    block = _blocks(known, folds, seed)
-    held_out = np.full(len(known), np.nan)
+    inputs, weights = features_of(taught), _weights(target)
+    block = _blocks(taught, folds, seed)
+    held_out = np.full(count, np.nan)
     for fold in range(folds):
         context.progress(0.2 + 0.65 * fold / folds, f"cross-validation, fold {fold + 1}")
         out = block == fold
         if not out.any() or out.all():
             continue
         booster = _fit(inputs[~out], target[~out], weights[~out], profile, seed, context.threads)
-        held_out[out] = booster.inplace_predict(inputs[out], validate_features=False)
+        own = out[:count]
+        held_out[own] = booster.inplace_predict(inputs[:count][own], validate_features=False)
     context.progress(0.87, "training on all cells")
     booster = _fit(inputs, target, weights, profile, seed, context.threads)
-    metrics = _metrics(held_out, target, known, profile, errors)
+    metrics = _metrics(held_out, target[:count], known, profile, errors)
     card = {
         "name": f"scorer-{profile.name}",
         "task": "log-odds that every criterion holds, from physical features of a cell",
@@ -182,13 +189,31 @@ def train(
         "monotone": _constraints(profile),
         "settings": _SETTINGS | {"trees": TREES, "seed": seed},
         "labels": {"draws": draws, "errors": errors.as_dict()},
-        "training_cells": len(known),
+        "training_cells": count,
+        "training_cells_spread": len(taught) - count,
         "training_cells_that_pass": int(profile.passes(known).sum()),
         "validation": {"folds": folds, "block_m": _BLOCK_M, **metrics},
         "versions": provenance.versions(),
         "licence": "GPL-3.0-or-later",
     }
     return Scorer(booster, profile, card)
+
+
+def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
+    """Return copies of some cells, their criteria's features spread over all they can be.
+
+    An area holds few cells with, say, 70 % of light; without these copies the trees would take
+    all that lie beyond the area's best for equal.
+    """
+    random = np.random.default_rng([seed, 2])
+    copies = table.iloc[random.integers(0, len(table), round(_SPREAD_SHARE * len(table)))].copy()
+    for criterion in profile.criteria:
+        low, high = SPANS.get(BY_NAME[criterion.feature].unit, (0.0, 0.0))
+        own = table[criterion.feature]
+        low, high = min(low, float(own.min())), max(high, float(own.max()))
+        drawn = random.uniform(low, high, len(copies))
+        copies[criterion.feature] = drawn.astype(own.dtype)
+    return copies
 
 
 def _fit(

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from rasterio.transform import from_origin
+
+from lunarsite.engine import moon, report, stages
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import BusyError, CrsError, InputError, LunarSiteError, ParameterError
+
+PROCESS = Path(__file__).parent / "screen_process.py"
+QUICK = {
+    "azimuths": 36,
+    "cell_m": 400.0,
+    "stop": "2027-07-01",
+    "step_hours": 24.0,
+    "draws": 20,
+    "folds": 2,
+    "min_distance_m": 1000.0,
+    "roughness_windows_px": "3,5,7",
+    "position_window_px": 7,
+    "threads": 1,
+}
+HIDDEN = (".lunarsite-known.json", ".lunarsite.lock")
+
+
+def stand_in(folder, values, manifest, context):
+    context.progress(0.5, "report")
+    said = {key: manifest[key] for key in ("warnings", "parameters", "inputs")}
+    (Path(folder) / "report.html").write_text(json.dumps(said, sort_keys=True))
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    monkeypatch.setattr(report, "write_report", stand_in, raising=False)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    dem = folder / "dem.tif"
+    values = {"out": str(dem), "size_px": 48, "pixel_m": 200.0}
+    stages.load("synthesize").run(values, Context(threads=1))
+    return dem
+
+
+def screen(dem, out, context=None, **more):
+    values = QUICK | {"dem": str(dem), "out": str(out)} | more
+    values.pop("threads")
+    return stages.load("screen").run(values, context or Context(threads=1))
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in HIDDEN
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(given, tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write_report", stand_in, raising=False)
+        result = screen(given, out)
+    assert result["ran"] == ["terrain", "lighting", "features", "train-scorer", "score", "report"]
+    return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """Return a copy of the finished run to work on, with what is known of its files."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_a_run_leaves_what_it_declares(finished):
+    declared = [o.path for o in stages.load("screen").outputs]
+    assert all((finished / path).exists() for path in declared)
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert manifest["finished"] is True
+    assert manifest["parameters"]["dem"] == "dem.tif"
+    assert str(finished.parent) not in (finished / "manifest.json").read_text()
+    assert manifest["scorer"]["trained_on"] == "this area"
+    assert manifest["inputs"][0]["role"] == "dem"
+    assert not list(finished.rglob(".*partial*"))
+
+
+def test_again_with_nothing_changed_runs_nothing(given, run, tmp_path):
+    before = contents(run)
+    first = screen(given, run)
+    assert first["ran"] == []
+    assert contents(run) == before
+    moved = shutil.copy(given, tmp_path / "dem.tif")
+    assert screen(moved, run, Context(threads=2, memory_limit_bytes=2**30))["ran"] == []
+    assert contents(run) == before
+    assert any(
+        "No trained scorer" in said for said in json.loads(before["manifest.json"])["warnings"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "steps"),
+    [
+        ({"max_sites": 3}, ["score", "report"]),
+        ({"horizon_error_deg": 0.2}, ["train-scorer", "score", "report"]),
+        ({"profile": "hls"}, ["train-scorer", "score", "report"]),
+        ({"relief_window_px": 5}, ["terrain", "features", "train-scorer", "score", "report"]),
+        ({"north_limit_deg": -85.0}, ["features"]),
+    ],
+)
+def test_a_changed_parameter_runs_only_what_depends_on_it(given, run, changed, steps):
+    ran = screen(given, run, **changed)["ran"]
+    assert [step for step in ran if step != "report"] == [s for s in steps if s != "report"]
+    assert ran[-1] == "report"
+
+
+def test_a_changed_run_is_that_of_a_new_folder(given, run, tmp_path):
+    screen(given, run, max_sites=3, profile="hls")
+    screen(given, tmp_path / "new", max_sites=3, profile="hls")
+    assert contents(run) == contents(tmp_path / "new")
+
+
+def test_layers_deleted_or_damaged_are_made_again(given, run):
+    before = contents(run)
+    (run / "layers" / "slope_deg.tif").unlink()
+    (run / "sites.gpkg").write_bytes(b"nothing")
+    assert screen(given, run)["ran"] == ["terrain", "score"]
+    assert contents(run) == before
+
+
+def test_a_lost_manifest_or_scorer_is_made_again(given, run):
+    before = contents(run)
+    (run / "scorer.json").write_text("{}")
+    assert screen(given, run)["ran"] == ["train-scorer"]
+    (run / "manifest.json").write_text('{"steps": [')
+    (run / ".lunarsite-known.json").unlink()
+    assert screen(given, run)["ran"][0] == "terrain"
+    assert contents(run) == before
+
+
+def test_given_maps_replace_lighting_and_swapped_maps_are_noticed(given, finished, run, tmp_path):
+    maps = {}
+    for name, file in (
+        ("illumination", "illumination_pct.tif"),
+        ("earth_visibility", "earth_visibility_pct.tif"),
+        ("psr", "psr.tif"),
+    ):
+        maps[name] = str(shutil.copy(finished / "layers" / file, tmp_path / file))
+    first = screen(given, run, **maps)
+    assert first["ran"] == ["features", "train-scorer", "score", "report"]
+    assert not (run / "layers" / "illumination_darkest_month_pct.tif").exists()
+    assert "lighting" not in json.loads((run / "manifest.json").read_text())["steps"]
+    screen(given, tmp_path / "new", **maps)
+    assert contents(run) == contents(tmp_path / "new")
+    swapped = maps | {"illumination": maps["earth_visibility"]}
+    swapped["earth_visibility"] = maps["illumination"]
+    assert "features" in screen(given, run, **swapped)["ran"]
+
+
+def test_a_map_in_another_role_is_another_run(given, run, finished, tmp_path):
+    one = str(shutil.copy(finished / "layers" / "illumination_pct.tif", tmp_path / "one.tif"))
+    assert "features" in screen(given, run, illumination=one)["ran"]
+    assert "features" in screen(given, run, earth_visibility=one)["ran"]
+
+
+def test_metadata_that_change_how_a_raster_is_read_are_noticed(given, run, tmp_path):
+    dem = shutil.copy(given, tmp_path / "dem.tif")
+    screen(dem, run)
+    (tmp_path / "dem.tif.ovr").write_bytes(b"")
+    assert screen(dem, run)["ran"] == []
+    (tmp_path / "dem.tif.ovr").unlink()
+    said = "<PAMDataset><PAMRasterBand band='1'>{}</PAMRasterBand></PAMDataset>"
+    beside = tmp_path / "dem.tif.aux.xml"
+    beside.write_text(said.format("<Metadata><MDI key='STATISTICS_MEAN'>3</MDI></Metadata>"))
+    assert screen(dem, run)["ran"] == []
+    beside.write_text(said.format("<Scale>1.001</Scale>"))
+    assert screen(dem, run)["ran"][:2] == ["terrain", "lighting"]
+
+
+def test_a_given_scorer_is_named_and_training_says_how_they_agree(given, run, tmp_path):
+    for end in ("ubj", "json"):
+        shutil.copy(run / f"scorer.{end}", tmp_path / f"mine.{end}")
+    mine = str(tmp_path / "mine.ubj")
+    used = screen(given, run, scorer=mine)
+    assert used["scorer"]["trained_on"] == "another area (mine.ubj)"
+    assert not (run / "scorer.ubj").exists()
+    trained = screen(given, run, scorer=mine, train=True)
+    assert trained["scorer"]["agreement"] == {"spearman": 1.0, "best_hundredth_shared": 1.0}
+    assert screen(given, run, scorer=mine, train=True)["scorer"] == trained["scorer"]
+
+
+def test_regions_are_ranked_within(given, run, tmp_path):
+    regions = tmp_path / "regions.gpkg"
+    shapes = [shapely.box(-4000, -4000, 0, 0), shapely.box(0, 0, 4000, 4000)]
+    shapes.append(shapely.box(1e5, 1e5, 2e5, 2e5))
+    frame = gpd.GeoDataFrame({"name": ["a", "b", "far"]}, geometry=shapes, crs=moon.SOUTH_POLAR)
+    frame.to_file(regions)
+    context = Context(threads=1)
+    assert screen(given, run, context, regions=str(regions))["ran"] == ["score", "report"]
+    assert any("'far' holds no scored cell" in said for said in context.warnings)
+    inside = gpd.read_file(run / "sites.gpkg", layer="sites_in_regions")
+    assert set(inside["region"]) == {"a", "b"}
+    for name, shape in zip("ab", shapes, strict=False):
+        part = inside[inside["region"] == name]
+        assert part.within(shape).all()
+        assert part["rank_in_region"].iloc[0] == 1
+        assert part["rank_in_region"].is_monotonic_increasing
+    frame.iloc[[2]].to_file(regions)
+    with pytest.raises(InputError, match="No region holds a scored cell"):
+        screen(given, run, regions=str(regions))
+
+
+def test_two_runs_in_one_folder(given, run):
+    with (
+        filelock.FileLock(run / ".lunarsite.lock"),
+        pytest.raises(BusyError, match=r"Another run works in .*choose another folder"),
+    ):
+        screen(given, run)
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "said"),
+    [
+        ({"profile": "casa"}, ParameterError, "nearest is 'cassa'"),
+        ({"psr": "none.tif"}, InputError, "--psr: there is no file none.tif"),
+        ({"far_field": ["none.tif"]}, InputError, "--far-field: there is no file none.tif"),
+        ({"regions": "none.gpkg"}, InputError, "--regions: there is no file"),
+        ({"cell_m": 100.0}, InputError, "smaller than a pixel of 200 m"),
+        ({"cell_m": 50_000.0}, InputError, "as large as the whole DEM"),
+        ({"north_limit_deg": -90.0}, InputError, "the southernmost lies at -89."),
+        ({"roughness_windows_px": "3,4,5"}, ParameterError, "not an odd number"),
+        ({"stop": "2026-01-01"}, ParameterError, "2026-01-01"),
+    ],
+)
+def test_what_cannot_work_leaves_no_folder(given, tmp_path, more, kind, said):
+    with pytest.raises(kind, match=said):
+        screen(given, tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_given_files_of_the_wrong_kind_leave_no_folder(given, finished, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("hello")
+    earth = tmp_path / "earth.tif"
+    size = {"width": 5, "height": 5, "count": 1, "dtype": "uint8"}
+    where = {"crs": "EPSG:32633", "transform": from_origin(0.0, 0.0, 10.0, 10.0)}
+    with rasterio.open(earth, "w", driver="GTiff", **size, **where) as target:
+        target.write(np.ones((1, 5, 5), np.uint8))
+    for name in ("psr", "regions", "scorer", "craters", "far_field", "dem"):
+        value = [str(text)] if name == "far_field" else str(text)
+        with pytest.raises(LunarSiteError, match=r"text.txt"):
+            screen(**{"dem": given, "out": tmp_path / "out", name: value})
+    with pytest.raises(CrsError, match="lies on the Earth"):
+        screen(given, tmp_path / "out", psr=str(earth))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="is written by this run itself"):
+        screen(given, finished, psr=str(finished / "layers" / "psr.tif"))
+
+
+def cli(*words, **options):
+    return subprocess.run(
+        [sys.executable, str(PROCESS), *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        **options,
+    )
+
+
+def options_of(values):
+    words = []
+    for name, value in values.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def test_a_second_call_of_the_command_imports_none_of_the_heavy_rooms(given, run):
+    code = (
+        "import sys\nfrom lunarsite.engine import cli\n"
+        "assert cli.main(sys.argv[1:]) == 0\n"
+        "heavy = {'numba', 'xgboost', 'geopandas', 'scipy', 'matplotlib', 'pandas', 'woodelf'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    words = ["screen", *options_of(QUICK | {"dem": given, "out": run}), "--json"]
+    found = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["ran"] == []
+
+
+def killed_and_taken_up(given, finished, out, shares):
+    values = QUICK | {"dem": str(given), "out": str(out)}
+    for share in shares:
+        found = cli(json.dumps(values), env=os.environ | {"KILL_AT": str(share)})
+        assert found.returncode == -signal.SIGKILL, found.stderr
+    screen(given, out)
+    assert contents(out) == contents(finished)
+
+
+def test_killed_and_started_again_it_ends_with_the_same_bytes(given, finished, tmp_path):
+    killed_and_taken_up(given, finished, tmp_path / "run", [0.685])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.01, 0.09, 0.4, 0.69, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97])
+def test_killed_anywhere_it_ends_with_the_same_bytes(given, finished, tmp_path, share):
+    killed_and_taken_up(given, finished, tmp_path / "run", [share])
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_with_the_same_bytes(given, finished, tmp_path):
+    killed_and_taken_up(given, finished, tmp_path / "run", [0.05, 0.68, 0.72, 0.8, 0.9, 0.96])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size_kib", [400, 700])
+def test_a_full_disk_leaves_no_half_file_and_the_run_goes_on_later(
+    given, finished, tmp_path, size_kib
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small tmpfs cannot be mounted here")
+    try:
+        out = small / "run"
+        found = cli("screen", *options_of(QUICK | {"dem": given, "out": out}), "--json")
+        assert found.returncode == 2, found.stderr
+        error = json.loads(found.stdout)["error"]
+        assert error["type"] == "OutputError"
+        assert "is full" in error["problem"]
+        assert not [p for p in out.rglob("*") if "partial" in p.name or "scratch" in p.name]
+        for path in out.rglob("*.tif"):
+            with rasterio.open(path) as source:
+                source.read(1)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        screen(given, out)
+        assert contents(out) == contents(finished)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
