@@ -135,7 +135,13 @@ def check_closely(values: dict[str, Any]) -> None:
     if values["regions"]:
         from lunarsite.engine import vector  # noqa: PLC0415  likewise
 
-        vector.read_polygons(values["regions"], "The regions", Context())
+        shapes = vector.read_polygons(values["regions"], "The regions", Context())
+        west, south, east, north = raster.dem_grid(values["dem"]).bounds
+        if shapes.cx[west:east, south:north].empty:
+            raise InputError(
+                f"No region of {Path(values['regions']).name} overlaps the DEM",
+                "Give regions that overlap it, or leave --regions out",
+            )
     if values["scorer"]:
         from lunarsite.engine.scoring import scorer  # noqa: PLC0415  likewise
 

@@ -16,7 +16,7 @@ import shapely
 from lunarsite.engine import moon, raster, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.ephemeris import ephemeris
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
 from lunarsite.engine.report.pictures import _rounds, draw_skyline
 from lunarsite.engine.skyline import Skyline, tracks
@@ -358,3 +358,16 @@ def test_rounds_cover_the_track():
     for way, which in rounds:
         assert np.all(np.abs(np.diff(way)) < 10.0)
         np.testing.assert_allclose(np.mod(way, 360.0), azimuth[which], atol=1e-9)
+
+
+def test_regions_elsewhere_are_refused_before_the_work(screened, tmp_path):
+    _, values = screened
+    away = tmp_path / "away.gpkg"
+    gpd.GeoDataFrame(
+        {"name": ["away"]}, geometry=[shapely.box(9e4, 9e4, 9.5e4, 9.5e4)], crs=moon.SOUTH_POLAR
+    ).to_file(away)
+    out = tmp_path / "run"
+    given = {"dem": values["dem"], "regions": str(away), "out": str(out)}
+    with pytest.raises(InputError, match=r"No region of away\.gpkg overlaps the DEM"):
+        stages.load("screen").run(given, Context(threads=1))
+    assert not out.exists()

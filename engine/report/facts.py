@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
 from lunarsite.engine.report.maps import area_km2
 from lunarsite.engine.scoring.columns import BY_NAME, FEATURES, SOURCES, coverage_column
@@ -89,6 +90,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
         "passing_sites": int(tables.sites["passes"].sum()),
         "best": site_rows(tables.sites, profile, 1)[0],
         "scorer": content["scorer"],
+        "base": float(special.expit(float(tables.shap["base_log_odds"].iloc[0]))),
     }
 
 
@@ -147,6 +149,12 @@ def coverage(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
 def missing(found: list[dict[str, Any]]) -> list[str]:
     """Return the titles of the layers that are absent everywhere."""
     return [layer["title"].lower() for layer in found if layer["coverage_pct"] == 0.0]
+
+
+def touched_by_missing_terrain_pct(content: dict[str, Any]) -> float:
+    """Return for how many pixels the terrain ends before the asked distance, percent."""
+    result = content["steps"].get("lighting", {}).get("result", {})
+    return float(result.get("touched_by_missing_terrain_pct", 0.0))
 
 
 def validation(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -160,7 +160,7 @@ def write_page(
         missing=facts.missing(coverage),
         validation=facts.validation(content),
         parameters=facts.parameters(content),
-        lighting=content["steps"].get("lighting", {}).get("result", {}),
+        edge=facts.touched_by_missing_terrain_pct(content),
     )
     with whole_file(folder / "report.html") as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
