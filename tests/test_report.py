@@ -311,7 +311,10 @@ def test_a_share_is_not_rounded_to_all():
     assert page._share(0.001).startswith("0.1")
     assert page._points(0.0521) == "+5.2"
     assert page._points(-0.0001) == "under −0.1"
-    assert facts.criterion_title("slope_mean_deg", "at_most", 5.0) == "Slope, mean ≤ 5°"
+    assert (
+        facts.criterion_title("slope_mean_deg", "at_most", 5.0)
+        == "Slope, mean ≤\N{NO-BREAK SPACE}5°"
+    )
 
 
 @pytest.fixture(scope="module")

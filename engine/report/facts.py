@@ -182,7 +182,7 @@ def criteria(profile: Profile) -> list[dict[str, Any]]:
 def criterion_title(feature: str, sense: str, threshold: float) -> str:
     """Return a criterion in one line: ``Slope, mean ≤ 5°``."""
     sign = "≤" if sense == "at_most" else "≥"
-    return f"{BY_NAME[feature].title} {sign} {threshold:g}{unit(feature)}"
+    return f"{BY_NAME[feature].title} {sign}\N{NO-BREAK SPACE}{threshold:g}{unit(feature)}"
 
 
 def unit(feature: str) -> str:

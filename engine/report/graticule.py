@@ -58,7 +58,8 @@ def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
     for lat in lats:
         axes.plot(*moon.lonlat_to_xy(circle, lat), **_LINE)
     if pole:
-        axes.plot(0.0, 0.0, "+", color=drawing.PAPER, markersize=8, markeredgewidth=1.4, zorder=6)
+        for colour, size, width in ((drawing.INK, 9.5, 3.0), (drawing.PAPER, 8.0, 1.4)):
+            axes.plot(0, 0, "+", color=colour, markersize=size, markeredgewidth=width, zorder=6)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     if labels:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 _KINDS = {".png": "png", ".svg": "svg"}
-_DISCS = 1_500
+_DISCS = 800
+_TRACK_STEP_HOURS = 3.0
 _DEEPEST_DEG = 6.0
 _WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW", "N")
 
@@ -125,8 +126,9 @@ def _terrain(axes: Axes, line: Skyline, low: float) -> None:
 
 def _sun(axes: Axes, sun: Track, sky: Ephemeris) -> None:
     """Draw every round of the Sun as a band as thick as its disc."""
-    for azimuth, which in _rounds(sun.azimuth_deg):
-        centre, radius = sun.elevation_deg[which], sky.sun.radius_deg[which]
+    every = _every(sky)
+    for azimuth, which in _rounds(sun.azimuth_deg[::every]):
+        centre, radius = sun.elevation_deg[::every][which], sky.sun.radius_deg[::every][which]
         axes.fill_between(
             azimuth, centre - radius, centre + radius, color=drawing.SUN, alpha=0.22, lw=0, zorder=2
         )
@@ -153,10 +155,21 @@ def _earth(axes: Axes, earth: Track, sky: Ephemeris) -> None:
                 zorder=3,
             )
         )
-    for way, which in _rounds(earth.azimuth_deg):
+    every = _every(sky)
+    for way, which in _rounds(earth.azimuth_deg[::every]):
         axes.plot(
-            way, earth.elevation_deg[which], color=drawing.EARTH, linewidth=0.6, alpha=0.8, zorder=3
+            way,
+            earth.elevation_deg[::every][which],
+            color=drawing.EARTH,
+            linewidth=0.6,
+            alpha=0.8,
+            zorder=3,
         )
+
+
+def _every(sky: Ephemeris) -> int:
+    """Return how many steps make one point of a drawn track."""
+    return max(1, round(_TRACK_STEP_HOURS / sky.step_hours))
 
 
 def _rounds(azimuth_deg: Float) -> list[tuple[Float, NDArray[np.int64]]]:
@@ -183,7 +196,10 @@ def _calendar(axes: Axes, sky: Ephemeris, sun: Track, earth: Track) -> None:
     midnight = dates.date2num(dt.datetime.combine(sky.start, dt.time()))
     days = midnight + sky.days
     for base, shown, colour in ((1.15, sun.shown, drawing.SUN), (0.0, earth.shown, drawing.EARTH)):
-        axes.fill_between(days, base, base + shown, color=colour, lw=0, alpha=0.9)
+        turns = np.diff(shown, prepend=-1.0) != 0.0
+        turns[:-1] |= turns[1:]
+        turns[-1] = True
+        axes.fill_between(days[turns], base, base + shown[turns], color=colour, lw=0, alpha=0.9)
         axes.axhline(base, color=drawing.FAINT, linewidth=0.6)
     axes.set_xlim(days[0], days[-1] + sky.step_hours / 24.0)
     axes.set_ylim(-0.05, 2.25)
