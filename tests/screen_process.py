@@ -15,7 +15,7 @@ from pathlib import Path
 from lunarsite.engine import cli, faces, report, stages
 
 
-def write_report(folder, values, manifest, context):
+def write_report(folder, _values, manifest, context):
     context.progress(0.5, "report")
     said = {key: manifest[key] for key in ("warnings", "parameters", "inputs")}
     (Path(folder) / "report.html").write_text(json.dumps(said, sort_keys=True))

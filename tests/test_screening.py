@@ -36,7 +36,7 @@ QUICK = {
 HIDDEN = (".lunarsite-known.json", ".lunarsite.lock")
 
 
-def stand_in(folder, values, manifest, context):
+def stand_in(folder, _values, manifest, context):
     context.progress(0.5, "report")
     said = {key: manifest[key] for key in ("warnings", "parameters", "inputs")}
     (Path(folder) / "report.html").write_text(json.dumps(said, sort_keys=True))
@@ -334,7 +334,7 @@ def test_a_full_disk_leaves_no_half_file_and_the_run_goes_on_later(
 ):
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(small)]
+    mount = ["/usr/bin/mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(small)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("a small tmpfs cannot be mounted here")
     try:
@@ -348,8 +348,8 @@ def test_a_full_disk_leaves_no_half_file_and_the_run_goes_on_later(
         for path in out.rglob("*.tif"):
             with rasterio.open(path) as source:
                 source.read(1)
-        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        subprocess.run(["/usr/bin/mount", "-o", "remount,size=64m", str(small)], check=True)
         screen(given, out)
         assert contents(out) == contents(finished)
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        subprocess.run(["/usr/bin/umount", str(small)], check=True)

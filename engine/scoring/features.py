@@ -194,7 +194,7 @@ def _take(  # noqa: PLR0911  one return a kind of layer
                 np.float32
             ),
         }
-    pixels = read_pixels(path, grid, what, context, nearest=source == "psr")
+    pixels = read_pixels(source, path, grid, what, context)
     if source in ("illumination", "earth_visibility"):
         pixels = _as_percent(pixels, path, what, context)
     count, mean, std, low, high = cells.cell_statistics(pixels, side)
@@ -218,12 +218,12 @@ def _take(  # noqa: PLR0911  one return a kind of layer
     return found
 
 
-def read_pixels(
-    path: str, grid: Grid, what: str, context: Context, *, nearest: bool = False
-) -> Float32:
+def read_pixels(source: str, path: str, grid: Grid, what: str, context: Context) -> Float32:
     """Read a layer on the DEM's pixels, warped where it must be, and say so."""
-    method = Resampling.nearest if nearest else Resampling.bilinear
+    method = Resampling.nearest if source == "psr" else Resampling.bilinear
     pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
+    if source == "elevation":
+        raster.check_heights(pixels, grid, "The DEM")
     if warped:
         context.warn(f"{what} lies on another grid and was warped to the DEM's.")
     return pixels

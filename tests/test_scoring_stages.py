@@ -1,0 +1,332 @@
+"""The stages score, train-scorer and explain, on a made feature table."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+from rasterio.transform import from_origin
+
+from lunarsite.engine import moon, raster, stages
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.scoring import columns, profiles, tables
+
+DRAWS = 30
+
+
+def run(name, context=None, **values):
+    return stages.load(name).run(values, context or Context(threads=1))
+
+
+def saved(table, folder):
+    half = 200.0
+    squares = shapely.box(
+        table["x_m"] - half, table["y_m"] - half, table["x_m"] + half, table["y_m"] + half
+    )
+    frame = gpd.GeoDataFrame(table, geometry=squares, crs=moon.SOUTH_POLAR)
+    tables.write_features(folder / "features.parquet", frame)
+    return str(folder / "features.parquet")
+
+
+@pytest.fixture(scope="module")
+def cells(random_cells):
+    table = random_cells()
+    table.loc[[7, 8], "avg_illumination_pct"] = np.float32(np.nan)
+    table.loc[9, "coverage_illumination_pct"] = np.float32(40.0)
+    return table.drop(index=11).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def scored(cells, tmp_path_factory):
+    """Return a folder that explain takes for a finished run."""
+    folder = tmp_path_factory.mktemp("scored")
+    features = saved(cells, folder)
+    scorer = str(folder / "scorer.ubj")
+    run("train-scorer", features=features, out=scorer, draws=DRAWS, folds=2)
+    context = Context(threads=1)
+    result = run("score", context, features=features, scorer=scorer, out=str(folder), draws=DRAWS)
+    assert context.warnings == ["2 cells lack a criterion's layer and got no score."]
+    assert (result["cells"], result["unknown_cells"]) == (599, 2)
+    manifest = {"finished": True, "profile": profiles.load("cassa").as_dict()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_rasters_lie_on_the_cells(scored, cells):
+    scores = pd.read_parquet(scored / "scores.parquet")
+    for name in ("score", "rank", "probability"):
+        with rasterio.open(scored / f"{name}.tif") as source:
+            assert source.transform == from_origin(1000.0, 9000.0, 400.0, 400.0)
+            values = source.read(1)
+        assert values.shape == (24, 25)
+        found = values[cells["row"], cells["column"]]
+        np.testing.assert_array_equal(found, scores[name].to_numpy(np.float32))
+        assert np.isnan(values[0, 11])
+        assert np.isnan(values[0, 7])
+
+
+def test_tables_hold_ranks_margins_and_the_least_coverage(scored, cells):
+    scores = pd.read_parquet(scored / "scores.parquet")
+    assert sorted(scores["rank"].dropna()) == list(range(1, 598))
+    np.testing.assert_allclose(scores["margin_slope_mean_deg"], 5.0 - cells["slope_mean_deg"])
+    assert scores["coverage_pct"].iloc[9] == 40.0
+    assert scores["passes"].tolist() == profiles.load("cassa").passes(cells).tolist()
+    shap = pd.read_parquet(scored / "shap.parquet")
+    total = shap.iloc[:, 2:].sum(axis=1) + shap["base_log_odds"]
+    known = scores["log_odds"].notna()
+    np.testing.assert_allclose(total[known], scores["log_odds"][known], atol=1e-4)
+
+
+def test_sites_have_reasons_and_margins(scored):
+    sites = gpd.read_file(scored / "sites.gpkg", layer="sites")
+    assert moon.is_south_polar(sites.crs)
+    assert sites["site"].tolist() == list(range(1, len(sites) + 1))
+    assert sites["rank"].iloc[0] == 1
+    assert sites["score"].is_monotonic_decreasing
+    assert {"margin_slope_mean_deg", "slope_mean_deg", "reason_3", "reason_3_points"} <= set(sites)
+    titles = {feature.title for feature in columns.FEATURES}
+    assert set(sites["reason_1"]) <= titles
+    assert sites["reason_1_points"].abs().ge(sites["reason_2_points"].abs()).all()
+
+
+def test_the_same_call_gives_the_same_bytes_and_no_paths(scored, tmp_path):
+    features, scorer = str(scored / "features.parquet"), str(scored / "scorer.ubj")
+    run("score", features=features, scorer=scorer, out=str(tmp_path), draws=DRAWS)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (scored / path.name).read_bytes(), path.name
+    again = str(tmp_path / "again" / "scorer.ubj")
+    run("train-scorer", features=features, out=again, draws=DRAWS, folds=2)
+    for name in ("scorer.ubj", "scorer.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (scored / name).read_bytes()
+    with rasterio.open(tmp_path / "score.tif") as source:
+        assert "/" not in source.tags()["LUNARSITE"].replace("0-1/", "")
+
+
+def test_an_own_profile_leaves_its_path_out_of_the_rasters(scored, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("criteria: [{feature: slope_mean_deg, at_most: 5, softness: 1}]")
+    features, scorer = str(scored / "features.parquet"), str(tmp_path / "mine.ubj")
+    run("train-scorer", features=features, out=scorer, profile=str(mine), draws=DRAWS, folds=2)
+    run("score", features=features, scorer=scorer, out=str(tmp_path), profile=str(mine), draws=20)
+    with rasterio.open(tmp_path / "score.tif") as source:
+        said = json.loads(source.tags()["LUNARSITE"])
+    assert said["parameters"]["profile"]["criteria"][0]["threshold"] == 5.0
+    assert str(tmp_path) not in json.dumps(said)
+
+
+def test_what_cannot_be_scored_says_why(scored, cells, tmp_path):
+    features, scorer = str(scored / "features.parquet"), str(scored / "scorer.ubj")
+    dark = saved(cells.assign(avg_illumination_pct=np.float32(np.nan)), tmp_path)
+    with pytest.raises(InputError, match=r"avg_illumination_pct is missing everywhere"):
+        run("score", features=dark, scorer=scorer, out=str(tmp_path / "out"))
+    with pytest.raises(InputError, match="other criteria"):
+        run("score", features=features, scorer=scorer, profile="hls", out=str(tmp_path / "out"))
+    with pytest.raises(ParameterError, match=r"does not end in .ubj"):
+        run("train-scorer", features=features, out=str(tmp_path / "out" / "x.json"))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("criteria: [{feature: relief_mean_m, at_most: 5, softness: 1}]")
+    with pytest.raises(InputError, match=r"No trained scorer comes with LunarSite.*'mine'"):
+        run("score", features=features, profile=str(mine), out=str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def place(cells, index):
+    return {"lon": float(cells["lon_deg"][index]), "lat": float(cells["lat_deg"][index])}
+
+
+def test_explain_adds_up_and_says_everything(scored, cells):
+    scores = pd.read_parquet(scored / "scores.parquet")
+    for index in (0, 300, int(scores["rank"].idxmin())):
+        answer = run("explain", run=str(scored), **place(cells, index))
+        total = answer["base_value"] + sum(c["contribution"] for c in answer["contributions"])
+        assert total == pytest.approx(answer["score"], abs=1e-6)
+        assert answer["score"] == pytest.approx(scores["score"][index])
+        assert answer["rank"] == scores["rank"][index]
+        assert answer["interval"] == [scores["rank_low"][index], scores["rank_high"][index]]
+        assert answer["percentile"] == pytest.approx(100 * (598 - answer["rank"]) / 597)
+        assert answer["cell"]["cell_id"] == cells["cell_id"][index]
+        assert {m["feature"] for m in answer["margins"]} == {
+            "slope_mean_deg",
+            "avg_illumination_pct",
+            "earth_visibility_pct",
+        }
+        assert set(answer["coverage"]) == set(columns.SOURCES)
+        assert answer["to_pass"]["passes"] == bool(scores["passes"][index])
+        json.dumps(answer, allow_nan=False)
+
+
+def test_explain_of_an_unknown_cell_has_no_score(scored, cells):
+    answer = run("explain", run=str(scored), **place(cells, 7))
+    assert answer["score"] is answer["rank"] is answer["interval"] is None
+    assert answer["contributions"] == []
+    assert answer["to_pass"]["passes"] is False
+    assert answer["to_pass"]["changes"][0]["needed"] == 33.0
+
+
+def test_explain_outside_and_in_a_gap(scored):
+    with pytest.raises(InputError, match=r"There is no cell at 200°, -85°.*no data"):
+        run("explain", run=str(scored), lon=200.0, lat=-85.0)
+    lon, lat = moon.xy_to_lonlat(1000.0 + 11.5 * 400.0, 8800.0)
+    with pytest.raises(InputError, match="There is no cell at"):
+        run("explain", run=str(scored), lon=float(lon), lat=float(lat))
+
+
+def test_explain_of_what_is_no_finished_run(scored, tmp_path):
+    with pytest.raises(InputError, match=r"no manifest.json.*lunarsite screen"):
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+    manifest = json.loads((scored / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"finished": False}))
+    with pytest.raises(InputError, match="is not finished"):
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="cannot be read"):
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+    for name in ("features", "scores", "shap"):
+        (tmp_path / f"{name}.parquet").write_bytes((scored / f"{name}.parquet").read_bytes())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    tables.write_table(tmp_path / "scores.parquet", pd.read_parquet(scored / "scores.parquet")[1:])
+    with pytest.raises(InputError, match="do not belong together"):
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+
+
+def test_an_opened_run_is_kept_until_its_manifest_changes(scored, cells, monkeypatch):
+    context = Context(threads=1)
+    first = run("explain", context, run=str(scored), **place(cells, 0))
+    (held,) = context.warm.values()
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "read_table", lambda *_, **__: pytest.fail("read again"))
+        assert run("explain", context, run=str(scored), **place(cells, 0)) == first
+    assert next(iter(context.warm.values())) is held
+    status = (scored / "manifest.json").stat()
+    os.utime(scored / "manifest.json", ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+    run("explain", context, run=str(scored), **place(cells, 0))
+    assert next(iter(context.warm.values())) is not held
+    context.warm |= {("run", str(n)): (0, None) for n in range(5)}
+    context.warm.pop(("run", str(scored)))
+    run("explain", context, run=str(scored), **place(cells, 0))
+    assert len(context.warm) == 3
+
+
+def test_the_worker_answers_twice_from_one_reading(scored, cells):
+    with subprocess.Popen(
+        [sys.executable, "-c", "from lunarsite.engine import worker; worker.serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        answers = []
+        for number in (1, 2):
+            params = {"run": str(scored), **place(cells, 0)}
+            line = json.dumps({"id": number, "method": "explain", "params": params})
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+            while "result" not in (reply := json.loads(process.stdout.readline())):
+                assert "error" not in reply
+            answers.append(reply["result"])
+            if number == 1:  # a second reading would find nothing
+                hidden = scored / "shap.parquet"
+                hidden.rename(scored / "hidden.parquet")
+        (scored / "hidden.parquet").rename(hidden)
+        process.stdin.close()
+    assert answers[0] == answers[1]
+
+
+def cli(*words):
+    found = subprocess.run(
+        [sys.executable, "-c", "from lunarsite.engine.cli import main; raise SystemExit(main())",
+         *map(str, words)],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    return found.returncode, found.stdout, found.stderr
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    """Return rasters that must be refused, and what is said of each."""
+    folder = tmp_path_factory.mktemp("bad")
+    heights = np.random.default_rng(1).normal(0.0, 300.0, (20, 20)).astype(np.float32)
+
+    def write(name, values, crs=moon.SOUTH_POLAR, transform=None, **options):
+        shape = {"width": values.shape[1], "height": values.shape[0], "count": 1}
+        shape |= {"dtype": values.dtype, "crs": crs}
+        shape["transform"] = transform or from_origin(0.0, 4000.0, 200.0, 200.0)
+        with rasterio.open(folder / name, "w", driver="GTiff", **shape, **options) as target:
+            target.write(values, 1)
+        return folder / name
+
+    found = {
+        "no_crs": (write("no_crs.tif", heights, crs=None), "no coordinate system"),
+        "earth": (write("earth.tif", heights, crs="EPSG:3031"), "WGS 84 / Antarctic Polar"),
+        "degrees": (
+            write("deg.tif", heights, moon.GEOGRAPHIC, from_origin(0, -85, 0.01, 0.01)),
+            "in degrees",
+        ),
+        "km": (write("km.tif", heights / 1000), "plausible in kilometres"),
+        "empty": (write("empty.tif", np.full_like(heights, -9999), nodata=-9999), "no data"),
+        "nan": (write("nan.tif", np.full_like(heights, np.nan)), "no data"),
+        "lowest": (write("lowest.tif", np.full_like(heights, -3.4e38)), "no data"),
+        "tiny": (write("tiny.tif", heights[:2, :2]), "2 × 2 pixels"),
+        "none": (folder / "none.tif", "none.tif"),
+    }
+    whole = write("cut.tif", heights)
+    whole.write_bytes(whole.read_bytes()[:900])
+    return found | {"cut": (whole, "cut.tif")}
+
+
+@pytest.mark.parametrize(
+    "case", ["no_crs", "earth", "degrees", "km", "empty", "nan", "lowest", "tiny", "none", "cut"]
+)
+def test_a_bad_dem_is_refused_by_every_stage_in_one_sentence(bad, case, tmp_path):
+    dem, said = bad[case]
+    (tmp_path / "layers").mkdir()
+    for stage in ("screen", "lighting", "features"):
+        out = tmp_path / stage
+        values = {"dem": str(dem), "out": str(out)}
+        if stage == "features":
+            values["layers"] = str(tmp_path / "layers")
+        with pytest.raises(InputError, match=said):
+            run(stage, **values)
+        left = [p for p in out.rglob("*") if p.name != ".lunarsite.lock"] if out.is_dir() else []
+        assert not [p for p in left if p.is_file()], stage
+        assert not out.is_file()
+
+
+def test_the_command_says_it_in_one_line_with_exit_code_2(bad, tmp_path):
+    dem, _ = bad["km"]
+    for stage in ("screen", "lighting"):
+        code, out, err = cli(stage, "--dem", dem, "--out", tmp_path / "out", "--json")
+        assert code == 2
+        assert json.loads(out)["error"]["type"] == "InputError"
+        assert err.count("Multiply it by 1000") == 1
+        assert "Traceback" not in err
+    code, _, err = cli("score", "--features", dem, "--out", tmp_path / "out", "--quiet")
+    assert code == 2
+    assert err.startswith("lunarsite score: The feature table")
+    code, _, err = cli("scren", "--dem", dem)
+    assert (code, "'screen'" in err) == (2, True)
+
+
+def test_a_far_field_that_does_not_surround_is_said_and_marked(tmp_path):
+    near, far = Grid(0.0, 8000.0, 400.0, 20, 20), Grid(0.0, 120_000.0, 4000.0, 30, 30)
+    random = np.random.default_rng(1)
+    for name, grid in (("near", near), ("far", far)):
+        heights = random.normal(0.0, 200.0, grid.shape).astype(np.float32)
+        raster.write_raster(tmp_path / f"{name}.tif", heights, grid, description="x", unit="m")
+    context = Context(threads=1)
+    values = {"dem": str(tmp_path / "near.tif"), "far_field": [str(tmp_path / "far.tif")]}
+    values |= {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0}
+    run("lighting", context, out=str(tmp_path / "layers"), **values)
+    assert any("horizon_coverage_pct.tif marks" in said for said in context.warnings)
+    with rasterio.open(tmp_path / "layers" / "horizon_coverage_pct.tif") as source:
+        covered = source.read(1)
+    assert 0.0 < covered.min() <= covered.max() < 99.5
