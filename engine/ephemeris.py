@@ -1,8 +1,8 @@
 """Where Sun and Earth stand in the Moon's sky, for any span of dates, without a downloaded file.
 
-Positions: ERFA's ``epv00`` (Earth about the Sun) and ``moon98`` (Moon about the Earth), which err by
-less than 1.2e-5° and 0.004° against DE421 over 18.6 years. Orientation of the Moon: the series of
-the IAU Working Group on Cartographic Coordinates and Rotational Elements (Archinal et al. 2018,
+Positions: ERFA's ``epv00`` (Earth about the Sun) and ``moon98`` (Moon about the Earth), which err
+by less than 1.2e-5° and 0.004° against DE421 over 18.6 years. Orientation of the Moon: the series
+of the IAU Working Group on Cartographic Coordinates and Rotational Elements (Archinal et al. 2018,
 Celest. Mech. Dyn. Astr. 130:22). Directions are geometric; aberration (0.006°) is left out.
 """
 
@@ -157,7 +157,7 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
         raise ParameterError(
             f"There is no time between {first} and {last}", "Let --stop be later than --start"
         )
-    days = np.arange(count) * (step_hours / 24.0)
+    days = np.arange(count, dtype=np.float64) * np.float64(step_hours / 24.0)
     midnight = float(first.toordinal()) + 1_721_424.5
     sun, earth = sun_and_earth(midnight, days)
     return Ephemeris(first, step_hours, days, sun, earth)

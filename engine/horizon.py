@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import horizon_gather as gather_kernels
+from lunarsite.engine import gather_kernels
 from lunarsite.engine import horizon_kernels as kernels
 from lunarsite.engine.moon import RADIUS_M
 
@@ -49,8 +49,8 @@ class FarField:
     """Coarser elevation models around the fine one, finest first, in one flat array.
 
     ``heights`` holds all heights as float32 metres, ``table`` one row a model: offset into
-    ``heights``, rows, columns, x and y of the first pixel's centre and pixel side, the last three in
-    units of the Moon's radius.
+    ``heights``, rows, columns, x and y of the first pixel's centre and pixel side, the last three
+    in units of the Moon's radius.
     """
 
     heights: Float32

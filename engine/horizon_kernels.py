@@ -29,11 +29,8 @@ def line_offsets(geometry: Float, rows: int, columns: int) -> tuple[Float, Float
     """Return, for every column, the least and greatest line offset that its pixels need."""
     _, _, nx, ny, x0, dx, y0, dy = geometry
     x = x0 + np.arange(columns) * dx
-    ends = []
-    for y in (y0 - dy, y0 + rows * dy):
-        ends.append((nx * x + ny * y) / (1.0 - (x * x + y * y) / 4.0))
-    middle = y0 + (rows - 1) / 2 * dy
-    ends.append((nx * x + ny * middle) / (1.0 - (x * x + middle * middle) / 4.0))
+    edges = (y0 - dy, y0 + (rows - 1) / 2 * dy, y0 + rows * dy)
+    ends = [(nx * x + ny * y) / (1.0 - (x * x + y * y) / 4.0) for y in edges]
     return np.min(ends, axis=0), np.max(ends, axis=0)
 
 
@@ -67,7 +64,7 @@ def sample(heights: Float32, table: Float, x: float, y: float) -> tuple[float, i
         z = (1.0 - b) * ((1.0 - a) * heights[at] + a * heights[at + 1]) + b * (
             (1.0 - a) * heights[at + columns] + a * heights[at + columns + 1]
         )
-        if z == z:
+        if not math.isnan(z):
             return z, k
     return math.nan, -1
 
@@ -103,8 +100,8 @@ def sweep_lines(
     ``bulging`` is 0.25 to take the middles of patches into the profile, 0 to leave them out.
 
     The line with offset t crosses the column at x where n·p = t (1 - |p|²/4), p being the
-    stereographic position: a quadratic in y. The profile is taken at every crossing of a column and of a row;
-    the tangent is kept at the crossings of columns.
+    stereographic position: a quadratic in y. The profile is taken at every crossing of a column
+    and of a row; the tangent is kept at the crossings of columns.
     """
     qx, qy, nx, ny, x0, dx, y0, dy = geometry
     rows, columns = heights.shape
@@ -197,7 +194,7 @@ def sweep_lines(
                             _sharpen(0.5 * (inverse_before + inverse_edge), middle),
                             0.5 * (z_before + z_edge) + bulge,
                         )
-                    if z_edge == z_edge:
+                    if not math.isnan(z_edge):
                         top, x1, y1, x2, y2 = _push(
                             hull_x, hull_y, top, x1, y1, x2, y2, s_edge, inverse_edge, z_edge
                         )
@@ -218,7 +215,7 @@ def sweep_lines(
                         _sharpen(0.5 * (inverse_before + inverse), middle),
                         0.5 * (z_before + z) + bulge,
                     )
-            if z == z and on_grid:
+            if not math.isnan(z) and on_grid:
                 known = max(known, s)
                 top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, s, inverse, z)
                 slot = line - base[i]
@@ -240,8 +237,8 @@ def sweep_lines(
 
 @_inlined
 def _twist(heights: Float32, j: int, a: int, b: int) -> float:
-    """Return the mixed difference of the patch between columns ``a`` and ``b``, rows j and j + 1."""
-    return float(heights[j, a]) - heights[j + 1, a] - heights[j, b] + heights[j + 1, b]
+    """Return the mixed difference of the patch of columns ``a`` and ``b``, rows j and j + 1."""
+    return float(float(heights[j, a]) - heights[j + 1, a] - heights[j, b] + heights[j + 1, b])
 
 
 @_inlined
@@ -329,11 +326,7 @@ def _far_profile(
     for k in range(table.shape[0]):
         x1 = table[k, 3] + table[k, 2] * table[k, 5]
         y1 = table[k, 4] - table[k, 1] * table[k, 5]
-        corner = max(
-            max(math.hypot(table[k, 3], table[k, 4]), math.hypot(x1, y1)),
-            max(math.hypot(table[k, 3], y1), math.hypot(x1, table[k, 4])),
-        )
-        far = max(far, corner)
+        far = max(far, math.hypot(max(abs(table[k, 3]), abs(x1)), max(abs(table[k, 4]), abs(y1))))
     far = far / max(1.0 - far * far / 4.0, 0.1)
     s = far
     top = -1
@@ -378,7 +371,7 @@ def march_points(
         rho2 = (x[n] * x[n] + y[n] * y[n]) * 0.25
         lon = math.atan2(x[n], y[n])
         sin_c, cos_c = 2.0 * math.sqrt(rho2) / (1.0 + rho2), (1.0 - rho2) / (1.0 + rho2)
-        end = 0.0 if z0 != z0 else _farthest(table, x[n], y[n])
+        end = 0.0 if math.isnan(z0) else _farthest(table, x[n], y[n])
         for a in range(azimuth.size):
             best, where = -math.pi / 2, 0.0
             theta = step_px * table[0, 5]
@@ -398,7 +391,7 @@ def march_points(
                 if angle > best:
                     best, where = angle, theta
                 theta += step_px * table[level, 5]
-            horizon_deg[n, a] = math.degrees(best) if z0 == z0 else math.nan
+            horizon_deg[n, a] = math.degrees(best) if not math.isnan(z0) else math.nan
             distance[n, a] = where
 
 

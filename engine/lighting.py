@@ -6,9 +6,9 @@ a table once: the share of all time that the body shows, as a function of that t
 then costs one look-up per bearing, and a day of the span costs nothing.
 
 The error of taking Sun and Earth, which stand up to 1.6° and 6.9° off the equator, in the plane of
-the great circle to the equator below them is sin(τ) times that angle in azimuth, τ being the pixel's
-angle from the pole across the line of sight: 0.28° for the Sun at 80°S, and as often to the left as
-to the right.
+the great circle to the equator below them is sin(τ) times that angle in azimuth, τ being the
+pixel's angle from the pole across the line of sight: 0.28° for the Sun at 80°S, and as often to
+the left as to the right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import horizon_gather as gather_kernels
+from lunarsite.engine import gather_kernels
 from lunarsite.engine.ephemeris import Body, visible_fraction
 from lunarsite.engine.horizon import Sweep, chunks
 from lunarsite.engine.moon import RADIUS_M
@@ -225,7 +225,7 @@ def decode_thresholds(kept: NDArray[np.int16]) -> Float32:
 
 def _tables(body: Body, azimuths: int, *, part: str) -> Tables:
     """Spread the body's time over bearings, shared between the two around it by nearness."""
-    bearings = np.arange(azimuths) * (360.0 / azimuths)
+    bearings = np.arange(azimuths, dtype=np.float64) * np.float64(360.0 / azimuths)
     height = -body.lat_deg
     if part != "fraction":
         # Seen from the surface, not from the centre: lower by the parallax.

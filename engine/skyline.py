@@ -18,7 +18,6 @@ from lunarsite.engine.ephemeris import (
 )
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.horizon import FarField, march
-from lunarsite.engine.raster import Dem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.raster import Dem
 
     Float = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class Skyline:
         """Return the horizon in any direction, interpolated."""
         azimuths = np.append(self.azimuth_deg, 360.0)
         horizon = np.append(self.horizon_deg, self.horizon_deg[0])
-        return np.interp(np.mod(azimuth_deg, 360.0), azimuths, horizon)
+        return np.asarray(np.interp(np.mod(azimuth_deg, 360.0), azimuths, horizon), np.float64)
 
 
 def skyline(
@@ -95,7 +95,7 @@ def skyline(
             "Choose a place inside it",
         )
     count = max(4, round(360.0 / azimuth_step_deg))
-    azimuth = np.arange(count) * (360.0 / count)
+    azimuth = np.arange(count, dtype=np.float64) * np.float64(360.0 / count)
     horizon, distance = march(
         dem,
         FarField.of(far),

@@ -1,0 +1,1 @@
+"""Trained models that ship, each with its card; SHA256SUMS holds their checksums."""

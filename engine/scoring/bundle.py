@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.provenance import sha256
+
 if TYPE_CHECKING:
     from lunarsite.engine.scoring.profiles import Profile
 
@@ -13,10 +16,18 @@ FOLDER = Path(__file__).parents[2] / "models"
 
 
 def bundled(profile: Profile) -> Path | None:
-    """Return the trained scorer that comes with LunarSite for a profile's criteria, or None."""
+    """Return the trained scorer that comes with LunarSite for a profile's criteria, or None.
+
+    Raises
+    ------
+    InputError
+        If its bytes are not those that were shipped.
+    """
     for card in sorted(FOLDER.glob("scorer-*.json")):
         if same_criteria(json.loads(card.read_text(encoding="utf-8")), profile):
-            return card.with_suffix(".ubj")
+            path = card.with_suffix(".ubj")
+            _check_shipped(card, path)
+            return path
     return None
 
 
@@ -24,3 +35,14 @@ def same_criteria(card: dict[str, Any], profile: Profile) -> bool:
     """Return whether a scorer's card names the criteria of a profile, whatever they are called."""
     trained = card.get("profile")
     return isinstance(trained, dict) and trained.get("criteria") == profile.as_dict()["criteria"]
+
+
+def _check_shipped(*files: Path) -> None:
+    lines = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    shipped = {name: sha for sha, name in (line.split() for line in lines)}
+    for file in files:
+        if not file.is_file() or sha256(file) != shipped.get(file.name):
+            raise InputError(
+                f"{file.name} is not the file that comes with LunarSite: its checksum differs",
+                "Install LunarSite again, or train a scorer: lunarsite train-scorer",
+            )

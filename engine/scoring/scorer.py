@@ -20,6 +20,7 @@ from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import bundle, labels
 from lunarsite.engine.scoring.columns import BY_NAME, FEATURES
+from lunarsite.engine.scoring.features import cell_grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +162,7 @@ def train(
             f"{len(known)} cells have all features of the criteria; training needs {MIN_CELLS}",
             "Give a larger area, smaller cells, or the layers that are missing",
         )
-    count = len(known)
+    count, grid = len(known), cell_grid(known)
     taught = pd.concat([known, _spread(known, profile, seed)], ignore_index=True)
     label = labels.soft_labels(
         taught, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
@@ -189,6 +190,7 @@ def train(
         "monotone": _constraints(profile),
         "settings": _SETTINGS | {"trees": TREES, "seed": seed},
         "labels": {"draws": draws, "errors": errors.as_dict()},
+        "training_area": {"cell_m": grid.pixel_m, "west_south_east_north_m": list(grid.bounds)},
         "training_cells": count,
         "training_cells_spread": len(taught) - count,
         "training_cells_that_pass": int(profile.passes(known).sum()),
@@ -212,7 +214,7 @@ def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
         own = table[criterion.feature]
         low, high = min(low, float(own.min())), max(high, float(own.max()))
         drawn = random.uniform(low, high, len(copies))
-        copies[criterion.feature] = drawn.astype(own.dtype)
+        copies[criterion.feature] = drawn.astype(own.to_numpy().dtype)
     return copies
 
 

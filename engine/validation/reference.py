@@ -61,10 +61,8 @@ def edge_crossing_horizons(
             continue
         s = _meet(lines, axis, toward, across, offset)
         other = _stereographic(s, offset, toward, across)[1 - axis]
-        if axis == 0:
-            place = (y[0] - other) / (y[0] - y[1])
-        else:
-            place = (other - x[0]) / (x[1] - x[0])
+        across_lines = y if axis == 0 else x
+        place = (other - across_lines[0]) / (across_lines[1] - across_lines[0])
         rows = len(y) if axis == 0 else len(x)
         inside = np.flatnonzero((place >= 0) & (place <= rows - 1))
         low = np.minimum(place[inside].astype(int), rows - 2)
@@ -145,4 +143,4 @@ def _meet(lines: Float, axis: int, toward: Float, across: Float, t: float) -> Fl
         here = _stereographic(s, t, toward, across)[axis]
         slope = (_stereographic(s + step, t, toward, across)[axis] - here) / step
         s = s - (here - lines) / slope
-    return s
+    return np.asarray(s, np.float64)

@@ -41,8 +41,8 @@ def _between(
     slot = line - base[column]
     lower, upper = values[slot, column], values[slot + 1, column]
     tangent = lower + part * (upper - lower)
-    if not (tangent == tangent):
-        tangent = upper if lower != lower else lower
+    if math.isnan(tangent):
+        tangent = upper if math.isnan(lower) else lower
     return tangent, s, t
 
 
@@ -88,7 +88,7 @@ def gather_points(
         j, i = point_rows[n], point_columns[n]
         column, row = (j, i) if swapped else (i, j)
         tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
-        if tangent == tangent:
+        if not math.isnan(tangent):
             out[n] = int(min(max((tangent - low) * scale, 0.0), 65534.0)) - 32767
         else:
             out[n] = -32768
@@ -123,7 +123,7 @@ def gather_light(
                 for i in range(left, min(left + _BLOCK, columns)):
                     column, row = (j, i) if swapped else (i, j)
                     tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
-                    if not (tangent == tangent):
+                    if math.isnan(tangent):
                         seen[j, i] = math.nan
                         continue
                     place = min(max((tangent - low) * per_step, 0.0), last + 0.999)
