@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import bundle, profiles
 
 GOOD = "criteria: [{feature: slope_mean_deg, at_most: 5, softness: 1}]"
@@ -85,12 +88,13 @@ def test_margins_and_what_passes():
 
 
 def test_a_bundled_scorer_is_found_by_its_criteria_not_its_name(tmp_path, monkeypatch):
-    import json  # noqa: PLC0415
-
     monkeypatch.setattr(bundle, "FOLDER", tmp_path)
     cassa = profiles.load("cassa")
     assert bundle.bundled(cassa) is None
     (tmp_path / "scorer-cassa.json").write_text(json.dumps({"profile": cassa.as_dict()}))
+    (tmp_path / "scorer-cassa.ubj").write_bytes(b"trees")
+    sums = [f"{sha256(path)}  {path.name}\n" for path in tmp_path.glob("scorer-*")]
+    (tmp_path / "SHA256SUMS").write_text("".join(sums))
     assert bundle.bundled(cassa) == tmp_path / "scorer-cassa.ubj"
     mine = profiles.load(written(tmp_path, "name: cassa\n" + GOOD))
     assert bundle.bundled(mine) is None

@@ -19,6 +19,8 @@ from rasterio.transform import from_origin
 from lunarsite.engine import moon, report, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import BusyError, CrsError, InputError, LunarSiteError, ParameterError
+from lunarsite.engine.provenance import sha256
+from lunarsite.engine.scoring import bundle
 
 PROCESS = Path(__file__).parent / "screen_process.py"
 QUICK = {
@@ -42,9 +44,14 @@ def stand_in(folder, _values, manifest, context):
     (Path(folder) / "report.html").write_text(json.dumps(said, sort_keys=True))
 
 
+def bare(patch):
+    patch.setattr(report, "write_report", stand_in, raising=False)
+    patch.setattr(bundle, "FOLDER", Path("none"))
+
+
 @pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-    monkeypatch.setattr(report, "write_report", stand_in, raising=False)
+def _no_pictures_and_no_scorer(monkeypatch):
+    bare(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,7 @@ def contents(folder):
 def finished(given, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write_report", stand_in, raising=False)
+        bare(patch)
         result = screen(given, out)
     assert result["ran"] == ["terrain", "lighting", "features", "train-scorer", "score", "report"]
     return out
@@ -202,6 +209,23 @@ def test_a_given_scorer_is_named_and_training_says_how_they_agree(given, run, tm
     assert screen(given, run, scorer=mine, train=True)["scorer"] == trained["scorer"]
 
 
+def test_a_scorer_that_comes_along_is_used_unless_one_is_to_be_trained(
+    given, run, tmp_path, monkeypatch
+):
+    for end in ("ubj", "json"):
+        shutil.copy(run / f"scorer.{end}", tmp_path / f"scorer-cassa.{end}")
+    sums = [f"{sha256(path)}  {path.name}\n" for path in tmp_path.glob("scorer-*")]
+    (tmp_path / "SHA256SUMS").write_text("".join(sums))
+    monkeypatch.setattr(bundle, "FOLDER", tmp_path)
+    context = Context(threads=1)
+    used = screen(given, run, context)
+    assert used["scorer"]["trained_on"] == "the synthetic polar cap"
+    assert not any("No trained scorer" in said for said in context.warnings)
+    trained = screen(given, run, train=True)
+    assert trained["ran"] == ["train-scorer", "score", "report"]
+    assert trained["scorer"]["agreement"]["spearman"] == 1.0
+
+
 def test_regions_are_ranked_within(given, run, tmp_path):
     regions = tmp_path / "regions.gpkg"
     shapes = [shapely.box(-4000, -4000, 0, 0), shapely.box(0, 0, 4000, 4000)]
@@ -290,7 +314,8 @@ def options_of(values):
 
 def test_a_second_call_of_the_command_imports_none_of_the_heavy_rooms(given, run):
     code = (
-        "import sys\nfrom lunarsite.engine import cli\n"
+        "import sys\nfrom pathlib import Path\nfrom lunarsite.engine import cli\n"
+        "from lunarsite.engine.scoring import bundle\nbundle.FOLDER = Path('none')\n"
         "assert cli.main(sys.argv[1:]) == 0\n"
         "heavy = {'numba', 'xgboost', 'geopandas', 'scipy', 'matplotlib', 'pandas', 'woodelf'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"

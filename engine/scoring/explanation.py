@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 _FEW = 64
-_CHUNK = 50_000
+_CHUNK = 400_000
 
 
 def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
