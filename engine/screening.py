@@ -5,6 +5,7 @@ What a step needs is imported when the step is done: a run with nothing left to 
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import filelock
 
 from lunarsite.engine import given, provenance, raster, stages
 from lunarsite.engine.atomic import make_folder
+from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError
 from lunarsite.engine.manifest import NAME, Manifest
@@ -83,7 +85,9 @@ class Screening:
             self.manifest.begin()
             part = self.context.part(*_SHARES[step.name], step.name)
             part.warnings = []
+            begin = time.perf_counter()
             result = step.do(part)
+            log.info("%s took %.1f s", step.name, time.perf_counter() - begin)
             outputs = [self.folder / name for name in step.outputs]
             self.manifest.record(step.name, key, outputs, result, part.warnings)
             entry = self.manifest.content["steps"][step.name]
