@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 MIN_SIDE_PX = 3
-PLAUSIBLE_HEIGHT_M = 12_000.0
-"""The Moon's heights lie between -9.2 and +10.8 km."""
+LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
+"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
 
 _BLOCK = 512
 _AMPLE_BYTES = 16 * 1024**2
@@ -234,14 +234,14 @@ def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
             f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
             f"Subtract {moon.RADIUS_M:,.0f} m from it",
         )
-    if max(-low, high) > PLAUSIBLE_HEIGHT_M:
+    if low < LOWEST_M or high > HIGHEST_M:
         raise InputError(
             f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
-            f"±{PLAUSIBLE_HEIGHT_M:,.0f} m",
+            f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
             "Check its unit (metres are needed), its scale and offset, and its nodata value",
         )
     side_m = max(grid.width, grid.height) * grid.pixel_m
-    if max(-low, high) < PLAUSIBLE_HEIGHT_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
+    if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
         raise InputError(
             f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
             "in metres",
