@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lunarsite.engine.raster import Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
+_NO_VERDICT = 255
+"""What stands in the map of permanent shadow where a height or a horizon is unknown."""
 
 
 def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -71,6 +73,8 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
         )
         del sweep
         month, night = darkness(light.thresholds, sky, context.part(0.88, 0.95))
+        without_height = ~np.isfinite(dem.height_m[points.row, points.column])
+        month[without_height] = night[without_height] = np.nan
         shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
         tags = provenance.as_tags(
             provenance.describe(
@@ -81,7 +85,8 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
             )
         )
         known = np.isfinite(dem.height_m)
-        psr = np.where(known, light.psr, 255).astype(np.uint8)
+        psr = light.psr.astype(np.uint8)
+        psr[~np.isfinite(light.illumination_pct)] = _NO_VERDICT
         layers = {
             "illumination_pct": _Layer(light.illumination_pct, dem.grid),
             "illumination_sensitivity": _Layer(light.illumination_sensitivity, dem.grid),
@@ -89,7 +94,7 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
             "longest_night_days": _Layer(night.reshape(coarse.shape), coarse),
             "earth_visibility_pct": _Layer(light.earth_visibility_pct, dem.grid),
             "earth_sensitivity": _Layer(light.earth_sensitivity, dem.grid),
-            "psr": _Layer(psr, dem.grid, 255),
+            "psr": _Layer(psr, dem.grid, _NO_VERDICT),
             "horizon_coverage_pct": _Layer(light.horizon_coverage_pct, dem.grid),
         }
         paths = {}

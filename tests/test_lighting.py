@@ -203,6 +203,32 @@ def test_stage_writes_all_layers_and_says_what_is_not_covered(tmp_path) -> None:
         assert night.shape == (10, 10)
 
 
+def test_no_height_and_no_horizon_give_no_verdict(tmp_path) -> None:
+    dem = bowl(50)
+    holed = dem.height_m.copy()
+    holed[10:19, 10:19] = np.nan
+    holed[14, 14] = 0.0  # nothing around it is known, and so no horizon
+    write_raster(tmp_path / "dem.tif", holed, dem.grid, description="height")
+    write_raster(tmp_path / "far.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    stage = stages.load("lighting")
+    stage.run(values | {"out": str(tmp_path / "a")}, Context())
+    values["far_field"] = [str(tmp_path / "far.tif")]
+    stage.run(values | {"out": str(tmp_path / "b")}, Context())
+    found = {}
+    for out in ("a", "b"):
+        for name in ("psr", "illumination_pct", "longest_night_days"):
+            with rasterio.open(tmp_path / out / f"{name}.tif") as layer:
+                found[out, name] = layer.read(1)
+    assert found["a", "psr"][14, 14] == 255
+    assert np.isnan(found["a", "illumination_pct"][14, 14])
+    assert found["b", "psr"][14, 14] < 255
+    assert np.isfinite(found["b", "illumination_pct"][14, 14])
+    # The middle of this cell lies in the gap: the far field shades others, but has no site there.
+    assert found["b", "psr"][12, 12] == 255
+    assert np.isnan(found["b", "longest_night_days"][2, 2])
+
+
 def test_stage_gives_the_same_bytes_whatever_the_memory_and_threads(tmp_path) -> None:
     dem = bowl(40)
     write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")

@@ -142,7 +142,8 @@ STAGE = Stage(
             name="illumination_darkest_month_pct",
             kind=Kind.RASTER,
             title="Illumination of the darkest month",
-            help="Least average illumination over any 29.53 days of the span.",
+            help="Least average illumination over any 29.53 days of the span, over all of a "
+            "shorter one.",
             path="illumination_darkest_month_pct.tif",
             unit="%",
             style="illumination",
@@ -151,7 +152,8 @@ STAGE = Stage(
             name="longest_night_days",
             kind=Kind.RASTER,
             title="Longest darkness",
-            help="Longest time without any part of the Sun's disc.",
+            help="Longest time without any part of the Sun's disc within the span; a darkness that "
+            "its ends cut off counts as far as it lies inside.",
             path="longest_night_days.tif",
             unit="days",
             style="darkness",
@@ -160,7 +162,8 @@ STAGE = Stage(
             name="earth_visibility_pct",
             kind=Kind.RASTER,
             title="Earth visibility",
-            help="Share of the span in which the Earth stands above the horizon.",
+            help="Share of the span in which the Earth stands above the horizon: its centre, "
+            "unless another part of it is asked for.",
             path="earth_visibility_pct.tif",
             unit="%",
             style="earth",
@@ -177,7 +180,8 @@ STAGE = Stage(
             name="psr",
             kind=Kind.RASTER,
             title="Permanent shadow",
-            help="1 where no part of the Sun shows in the whole span, 0 elsewhere, 255 nodata.",
+            help="1 where no part of the Sun shows in the whole span, 0 where some does, 255 where "
+            "a height or a horizon is unknown.",
             path="psr.tif",
             style="psr",
         ),

@@ -16,8 +16,8 @@ STAGE = Stage(
     group="Layers",
     summary="The horizon of one place, and when Sun and Earth stand above it.",
     help="The horizon is found by a dense march along great circles every half degree. Over the "
-    "dates given it says when the Sun and the Earth are up, the longest night and the best "
-    "windows: the longest times of light with the Earth in view.",
+    "dates given it says when the Sun (any part of its disc) and the Earth (its centre) are up, "
+    "the longest night and the best windows: the longest times of light with the Earth in view.",
     parameters=(
         shared.DEM,
         shared.FAR_FIELD,
