@@ -42,6 +42,7 @@ DEFAULT_LINES_PER_PIXEL = 1.25
 """At 1.25 the illumination of the real 200 m frame is within 0.9 points rms of a dense march."""
 
 _CHUNKS_PER_THREAD = 4
+_STRIP_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +127,7 @@ class Sweep:
         self._bulging = 0.25 if patch_middles else 0.0
         self._scratch = scratch
         self.own_height_m = dem.height_m
-        self._upright = _filled(dem, self.far)
+        self._upright = _filled(dem, self.far, scratch)
         self._turned: Float32 | None = None
         self._values: Float32 | None = None
 
@@ -289,13 +290,17 @@ def _first_pixel(grid: Grid) -> tuple[float, float, float]:
     )
 
 
-def _filled(dem: Dem, far: FarField) -> Float32:
+def _filled(dem: Dem, far: FarField, scratch: kernels.Allocator) -> Float32:
     """Return the heights with gaps filled from the far field: what lies in a gap casts shadows."""
-    missing = ~np.isfinite(dem.height_m)
-    if not missing.any() or not len(far.table):
+    strips = [slice(row, row + _STRIP_ROWS) for row in range(0, dem.grid.height, _STRIP_ROWS)]
+    if not len(far.table) or all(np.isfinite(dem.height_m[strip]).all() for strip in strips):
         return dem.height_m
-    filled = dem.height_m.copy()
-    rows, columns = np.nonzero(missing)
-    x, y = dem.grid.column_x_m()[columns] / RADIUS_M, dem.grid.row_y_m()[rows] / RADIUS_M
-    filled[rows, columns] = kernels.sample_many(far.heights, far.table, x, y)
+    filled: Float32 = scratch(dem.grid.shape, np.float32)
+    x_of, y_of = dem.grid.column_x_m() / RADIUS_M, dem.grid.row_y_m() / RADIUS_M
+    for strip in strips:
+        part = dem.height_m[strip].copy()
+        rows, columns = np.nonzero(~np.isfinite(part))
+        x, y = x_of[columns], y_of[strip][rows]
+        part[rows, columns] = kernels.sample_many(far.heights, far.table, x, y)
+        filled[strip] = part
     return filled

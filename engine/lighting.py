@@ -88,7 +88,8 @@ class Light:
     horizon_coverage_pct : ndarray
         Share of bearings whose terrain is known as far as asked for.
     psr : ndarray of bool
-        Whether no part of the Sun shows in the whole span.
+        Whether no part of the Sun shows in the whole span; False also where
+        ``illumination_pct`` is NaN.
     thresholds : ndarray of int16, shape (bearings, points)
         Horizons kept at points; decode with `decode_thresholds`.
     """
@@ -142,7 +143,7 @@ def light(
     points : Points, optional
         Pixels whose horizons are kept.
     scratch : callable
-        Makes the layers' arrays, filled with zeros.
+        Makes the arrays of the layers and of the kept horizons, filled with zeros.
 
     Returns
     -------
@@ -155,7 +156,8 @@ def light(
     facing_earth = set(earth.active().tolist())
     sunny = set(sun.active().tolist())
     count = 0 if points is None else len(points.row)
-    thresholds = np.full((azimuths if count else 0, count), -32768, np.int16)
+    thresholds = scratch((azimuths if count else 0, count), np.int16)
+    thresholds[:] = -32768
     wanted = np.tan(wanted_reach_m / RADIUS_M)
     reach_share = 100.0 / len(range(0, azimuths, _REACH_EVERY))
     for k in range(azimuths):
