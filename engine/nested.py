@@ -57,7 +57,8 @@ def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> lis
     Raises
     ------
     CrsError, InputError
-        As `raster.read_dem`; also if a raster does not reach the area at all.
+        As `raster.read_dem`; also if a raster does not reach the area at all, or with less than
+        2 × 2 pixels.
     """
     return [_read_one(path, around, context) for path in paths]
 
@@ -115,6 +116,13 @@ def _cut(
         )
     window = _whole_pixels(box, grid)
     factor = int(np.ceil(max(window.width, window.height) / _MAX_FAR_SIDE))
+    if min(window.width, window.height) < 2 * factor:
+        raise InputError(
+            f"{what} has too few pixels within {FARTHEST_M / 1000:.0f} km of the DEM: "
+            f"{window.width} × {window.height}"
+            + (f", averaged over {factor} × {factor}" if factor > 1 else ""),
+            "Give a model that surrounds the DEM, or leave this one out",
+        )
     if factor == 1:
         return Dem(grid.part(window), raster.read_band(source, 1, window=window))
     context.warn(f"{what} was averaged over {factor} × {factor} pixels for the far horizons.")

@@ -90,6 +90,16 @@ def test_far_field_of_the_earth_is_refused(tmp_path) -> None:
         nested.read_far([tmp_path / "f.tif"], AROUND, Context())
 
 
+@pytest.mark.parametrize(("most", "y_max_m"), [(4096, 410e3 + 400.0), (50, 10e3)])
+def test_far_field_of_a_single_row_is_refused(tmp_path, monkeypatch, most, y_max_m) -> None:
+    # Once because the rest lies out of sight, once because the rows are averaged.
+    monkeypatch.setattr(nested, "_MAX_FAR_SIDE", most)
+    grid = Grid(-10e3, y_max_m, 200.0, 100, 3)
+    write_raster(tmp_path / "f.tif", np.ones(grid.shape, np.float32), grid, description="height")
+    with pytest.raises(InputError, match="too few pixels"):
+        nested.read_far([tmp_path / "f.tif"], AROUND, Context())
+
+
 def test_posting_keeps_the_corner_and_covers_everything() -> None:
     coarse, side = nested.posting(Grid(-304e3, 304e3, 80.0, 7600, 7600), 960.0)
     assert side == 12
