@@ -84,14 +84,15 @@ def skyline(
     Raises
     ------
     InputError
-        If the place lies outside the elevation model, or where it holds no data.
+        If the place lies outside the elevation model, or one of the four pixels around it holds no
+        data.
     """
     x, y = (float(value) for value in moon.lonlat_to_xy(lon_deg, lat_deg))
     place = dem.grid.pixel_of(x, y)
-    if place is None or not np.isfinite(dem.height_m[place]):
+    if place is None or not has_ground(dem, x, y):
         raise InputError(
             f"There is no height at {lon_deg:g}°, {lat_deg:g}°: the place lies outside the "
-            "elevation model or on nodata",
+            "elevation model, on nodata or beside it",
             "Choose a place inside it",
         )
     count = max(4, round(360.0 / azimuth_step_deg))
@@ -106,6 +107,17 @@ def skyline(
     )
     height = float(dem.height_m[place]) + mast_height_m
     return Skyline(lon_deg, lat_deg, height, azimuth, horizon[0], distance[0])
+
+
+def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:
+    """Say whether a model knows the four heights that a place's own is interpolated from."""
+    if dem.grid.pixel_of(x_m, y_m) is None:
+        return False
+    column = (x_m - dem.grid.x_min_m) / dem.grid.pixel_m - 0.5
+    row = (dem.grid.y_max_m - y_m) / dem.grid.pixel_m - 0.5
+    i = min(max(int(np.floor(column)), 0), dem.grid.width - 2)
+    j = min(max(int(np.floor(row)), 0), dem.grid.height - 2)
+    return bool(np.isfinite(dem.height_m[j : j + 2, i : i + 2]).all())
 
 
 def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:

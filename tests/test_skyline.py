@@ -8,7 +8,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.raster import Dem, Grid, write_raster
-from lunarsite.engine.skyline import skyline, spans, tracks
+from lunarsite.engine.skyline import has_ground, skyline, spans, tracks
 
 
 @pytest.fixture
@@ -73,6 +73,18 @@ def test_models_are_read_once_while_they_do_not_change(wall) -> None:
     stages.load("skyline").run(values, context)
     assert all(context.warm[key] is kept[key] for key in kept)
     assert kept
+
+
+def test_place_beside_a_gap_is_refused_and_no_endless_night(wall) -> None:
+    dem = wall[1]
+    dem.height_m[100, 100] = np.nan
+    x, y = dem.grid.column_x_m()[101], dem.grid.row_y_m()[101]
+    assert has_ground(dem, x + 10, y - 10)
+    assert not has_ground(dem, x - 10, y + 10)
+    assert not has_ground(dem, -30e3, 0.0)
+    lon, lat = moon.xy_to_lonlat(x - 10, y + 10)
+    with pytest.raises(InputError, match="beside it"):
+        skyline(dem, [], float(lon), float(lat))
 
 
 def test_place_outside_is_refused(wall) -> None:

@@ -226,8 +226,7 @@ def _skylines(
         far = nested.read_far(values["far_field"], dem.grid, context)
         for number, site in enumerate(best.itertuples()):
             context.progress(0.2 + 0.8 * number / len(best), f"skyline {number + 1}")
-            row, column = dem.grid.pixel_of(site.x_m, site.y_m) or (0, 0)
-            if not np.isfinite(dem.height_m[row, column]):
+            if not skyline.has_ground(dem, site.x_m, site.y_m):
                 drawn.append({"site": site.site, "picture": None})
                 continue
             line = skyline.skyline(
