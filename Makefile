@@ -11,12 +11,16 @@ NICE = nice -n 5
 
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
-.PHONY: demo models test test-slow bench setup setup-dev lint format lock wheel clean
+.PHONY: demo models images test test-slow bench setup setup-dev lint format lock wheel clean
 
 demo: setup
 	$(BIN)/lunarsite synthesize --out demo/dem.tif
-	$(BIN)/lunarsite screen --dem demo/dem.tif --out demo/run
+	$(BIN)/lunarsite screen --dem demo/dem.tif --craters demo/dem.craters.csv --out demo/run
 	@echo "The report is $(CURDIR)/demo/run/report.html"
+
+# The README's pictures, from the demo's run.
+images: demo
+	$(BIN)/python tools/readme_images.py
 
 test: lint wheel
 	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
