@@ -20,11 +20,11 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     run = DEMO / "run"
     sites = gpd.read_file(run / "sites.gpkg", layer="sites").head(20)
-    place = maps.ground(DEMO / "dem.tif", sites, {})
+    area = maps.ground(DEMO / "dem.tif", sites, {})
     shap = tables.read_table(run / "shap.parquet", "The table of contributions")
     features = tables.read_features(run / "features.parquet")
     with drawing.style():
-        drawing.save(maps.site_map(place), IMAGES / "sites.png", "png")
+        drawing.save(maps.site_map(area), IMAGES / "sites.png", "png")
         drawing.save(charts.contributions(shap, features), IMAGES / "reasons.png", "png")
     best = sites.iloc[0]
     command = [Path(sys.executable).with_name("lunarsite"), "skyline", "--quiet"]
