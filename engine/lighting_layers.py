@@ -137,21 +137,31 @@ def _result(
     values: dict[str, Any],
     context: Context,
 ) -> dict[str, Any]:
-    covered = light.horizon_coverage_pct
-    touched = float(np.mean(covered[known] < 99.5)) * 100.0
+    pixels = int(np.count_nonzero(known))
+    # Nothing is picked out of whole layers here: the copies might not fit.
+    touched = 100.0 * np.count_nonzero(light.horizon_coverage_pct < 99.5) / pixels
     if touched > 0.0:
         context.warn(
             f"Terrain is not known out to {values['horizon_reach_km']:g} km in every direction for "
             f"{touched:.1f} % of the pixels: their horizons may be too low. Give a far field that "
             "surrounds the DEM; horizon_coverage_pct.tif marks what is touched."
         )
-    sunlit = light.illumination_pct[known]
     return {
         "outputs": paths,
-        "valid_pct": round(100.0 * float(known.mean()), 3),
-        "mean_illumination_pct": round(float(np.nanmean(sunlit)), 3),
-        "max_illumination_pct": round(float(np.nanmax(sunlit)), 3),
-        "mean_earth_visibility_pct": round(float(np.nanmean(light.earth_visibility_pct[known])), 3),
-        "psr_share_pct": round(100.0 * float(light.psr[known].mean()), 3),
+        "valid_pct": round(100.0 * pixels / known.size, 3),
+        "mean_illumination_pct": round(_mean(light.illumination_pct), 3),
+        "max_illumination_pct": round(float(np.fmax.reduce(light.illumination_pct, axis=None)), 3),
+        "mean_earth_visibility_pct": round(_mean(light.earth_visibility_pct), 3),
+        "psr_share_pct": round(100.0 * np.count_nonzero(light.psr) / pixels, 3),
         "touched_by_missing_terrain_pct": round(touched, 3),
     }
+
+
+def _mean(layer: NDArray[np.float32]) -> float:
+    """Return the mean of what is known of a layer, row by row."""
+    total, count = 0.0, 0
+    for row in layer:
+        known = row[np.isfinite(row)]
+        total += float(known.sum(dtype=np.float64))
+        count += known.size
+    return total / count if count else float("nan")
