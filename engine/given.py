@@ -11,7 +11,7 @@ from lunarsite.engine import moon, nested, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import profiles
-from lunarsite.engine.scoring.columns import GIVEN
+from lunarsite.engine.scoring.columns import BY_NAME, GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lunarsite.engine.raster import Grid
 
 Content = dict[str, Any]
+
+_ONLY_GIVEN = ("elevation_error", "craters")
+"""Sources of features that no stage computes."""
 
 _STATISTICS = (".aux.xml", ".ovr")
 """Files beside a raster that programs write when they show it."""
@@ -102,7 +105,7 @@ def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
                 )
     grid = raster.dem_grid(values["dem"])
     _check_cells(grid, values["cell_m"], values["north_limit_deg"])
-    profiles.load(values["profile"])
+    _check_criteria(profiles.load(values["profile"]), values)
     for path in values["far_field"]:
         what = f"The far field {Path(path).name}"
         with raster.opened(path, what) as source:
@@ -151,6 +154,17 @@ def check_closely(values: dict[str, Any]) -> None:
 def _check_lunar(source: rasterio.DatasetReader, what: str) -> None:
     crs = raster.crs_of(source, what)
     moon.check_body(crs, what)
+
+
+def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
+    for criterion in profile.criteria:
+        source = BY_NAME[criterion.feature].source
+        if source in _ONLY_GIVEN and not values[source]:
+            raise InputError(
+                f"The profile {profile.name!r} has a criterion on {criterion.feature}, and the "
+                "layer that it comes from is not given",
+                f"Give --{source.replace('_', '-')}, or leave the criterion out",
+            )
 
 
 def _check_cells(grid: Grid, cell_m: float, north_limit_deg: float) -> None:

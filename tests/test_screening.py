@@ -275,6 +275,14 @@ def test_what_cannot_work_leaves_no_folder(given, tmp_path, more, kind, said):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_criterion_without_its_layer_is_told_before_the_work(given, tmp_path):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("criteria: [{feature: crater_count, at_most: 3, softness: 1}]")
+    with pytest.raises(InputError, match=r"crater_count.*not given.*--craters"):
+        screen(given, tmp_path / "out", profile=str(profile))
+    assert not (tmp_path / "out").exists()
+
+
 def test_given_files_of_the_wrong_kind_leave_no_folder(given, finished, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("hello")
