@@ -203,7 +203,7 @@ def _take(  # noqa: PLR0911  one return a kind of layer
     found = {columns.coverage_column(source): (100.0 * count / full).astype(np.float32)}
     if source == "psr":
         _check_mask(pixels, what)
-        return found | {"psr_fraction": mean} | _shadow_columns(pixels, grid, coarse)
+        return found | {"psr_fraction": mean} | _shadow_columns(pixels, grid, coarse, context)
     if source == "illumination":
         return found | {"avg_illumination_pct": mean, "illumination_min_pct": low}
     if source == "earth_visibility":
@@ -281,7 +281,9 @@ def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[st
     return found
 
 
-def _shadow_columns(pixels: Float32, grid: Grid, coarse: Grid) -> dict[str, Float32]:
+def _shadow_columns(
+    pixels: Float32, grid: Grid, coarse: Grid, context: Context
+) -> dict[str, Float32]:
     """Return the distance to permanent shadow and its area within a walk, by cell."""
     mask = np.where(pixels == 1.0, np.uint8(1), np.uint8(0))
     x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
@@ -295,7 +297,8 @@ def _shadow_columns(pixels: Float32, grid: Grid, coarse: Grid) -> dict[str, Floa
         distance = np.full(x_px.shape, np.nan)
     else:
         tree = cKDTree(edges[:, ::-1].astype(np.float64), balanced_tree=False, compact_nodes=False)
-        distance = tree.query(np.column_stack([x_px, y_px]), workers=-1)[0] * grid.pixel_m / scale
+        places = np.column_stack([x_px, y_px])
+        distance = tree.query(places, workers=context.threads)[0] * grid.pixel_m / scale
         row = np.clip(np.round(y_px).astype(int), 0, grid.height - 1)
         column = np.clip(np.round(x_px).astype(int), 0, grid.width - 1)
         distance[mask[row, column] == 1] = 0.0
