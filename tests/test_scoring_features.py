@@ -145,6 +145,18 @@ def test_a_scaled_map_on_another_grid_and_crs_is_warped_and_that_is_said(tmp_pat
     assert len([said for said in context.warnings if "was warped to the DEM's" in said]) == 2
 
 
+def test_a_time_series_of_another_posting_is_sampled_and_that_is_said(tmp_path, dem):
+    said = []
+    for posting_m in (400.0, 1000.0):
+        grid = nested.posting(GRID, posting_m)[0]
+        night = layer(tmp_path / f"{posting_m:g}.tif", np.full(grid.shape, 9.0), grid)
+        context = Context()
+        table = build(dem, context, longest_night=night)
+        assert table["longest_night_days"].to_numpy() == pytest.approx(9.0)
+        said.append(any("nearest its centre" in warning for warning in context.warnings))
+    assert said == [False, True]
+
+
 def test_distance_to_and_area_of_a_round_shadow(tmp_path):
     grid = Grid(-8000.0, 8000.0, 50.0, 320, 320)
     flat = layer(tmp_path / "flat.tif", np.zeros(grid.shape), grid)

@@ -186,7 +186,7 @@ def _take(  # noqa: PLR0911  one return a kind of layer
     """Return the columns that one layer gives, each of the cells' shape."""
     what = f"The layer {Path(path).name} ({source})"
     if source in ("darkest_month", "longest_night"):
-        values = _on_cells(path, coarse, what)
+        values = _on_cells(path, coarse, what, context)
         name = "darkest_month_pct" if source == "darkest_month" else "longest_night_days"
         return {
             name: values,
@@ -229,8 +229,10 @@ def read_pixels(source: str, path: str, grid: Grid, what: str, context: Context)
     return pixels
 
 
-def _on_cells(path: str, coarse: Grid, what: str) -> Float32:
-    values, _ = raster.read_layer(path, coarse, what=what, resampling=Resampling.nearest)
+def _on_cells(path: str, coarse: Grid, what: str, context: Context) -> Float32:
+    values, warped = raster.read_layer(path, coarse, what=what, resampling=Resampling.nearest)
+    if warped:
+        context.warn(f"{what} does not lie on the cells: each takes what is nearest its centre.")
     return values
 
 
