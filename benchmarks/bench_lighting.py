@@ -58,10 +58,10 @@ def analytic() -> None:
     )
     grid = Grid(-40e3, 41 * 200.0, 400.0, 201, 41)
     height = np.zeros((41, 201), np.float32)
-    height[:, 180] = 1000.0
-    found = Sweep(Dem(grid, height)).horizon_deg(90.0, context)[20, :179]
+    height[:, 140] = 1000.0
+    found = Sweep(Dem(grid, height)).horizon_deg(90.0, context)[20, :139]
     x = 2 * np.arctan(grid.column_x_m() / (2 * RADIUS_M))
-    apart, top = x[180] - x[:179], RADIUS_M + 1000.0
+    apart, top = x[140] - x[:139], RADIUS_M + 1000.0
     wanted = np.degrees(np.arctan2(top * np.cos(apart) - RADIUS_M, top * np.sin(apart)))
     worst["wall"] = float(np.abs(found - wanted).max())
     grid = Grid(-20e3 - 100, 20e3 + 100, 200.0, 201, 201)

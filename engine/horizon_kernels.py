@@ -155,7 +155,10 @@ def sweep_lines(
         while i != stop:
             row = at_row[i]
             if not (-1.0 < row < rows):
-                break
+                # A bent line may come back.
+                before = -1
+                i -= sunward
+                continue
             s, inverse = at_s[i], at_inverse[i]
             inside = min(max(row, 0.0), rows - 1.0)
             j = min(int(inside), rows - 2)
@@ -294,14 +297,15 @@ def _tangent(hull_x: Float, hull_y: Float, k: int, x: float, y: float) -> int:
 
 @_compiled
 def far_capacity(table: Float) -> int:
-    """Return how many points a line through the far field may have."""
-    if table.shape[0] == 0:
-        return 2
-    finest = table[:, 5].min()
-    widest = 0.0
+    """Return how many points a line through the far field may have.
+
+    Two a pixel along the map's sides, gnomonic lengths up to four times the map's, and some more
+    next to the grid.
+    """
+    points = 256.0
     for k in range(table.shape[0]):
-        widest = max(widest, (table[k, 1] + table[k, 2]) * table[k, 5])
-    return int(8.0 * widest / finest) + 256
+        points += 8.0 * (table[k, 1] + table[k, 2])
+    return int(points)
 
 
 @_compiled

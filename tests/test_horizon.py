@@ -205,3 +205,25 @@ def toward(lon: float, lat: float, bearing: float) -> float:
 def angle_between(x: np.ndarray, other: float) -> np.ndarray:
     """Return the angle between places on the map's x axis."""
     return 2 * np.arctan(other / (2 * RADIUS_M)) - 2 * np.arctan(x / (2 * RADIUS_M))
+
+
+def test_a_bent_line_that_leaves_the_grid_and_comes_back_is_taken_up_again() -> None:
+    side = 600
+    grid = Grid(-150e3, 150e3, 500.0, side, side)
+    dem = Dem(grid, np.zeros(grid.shape, np.float32))
+    for bearing in (1.0, 2.0, 89.0, 181.0, 271.0):
+        assert np.isfinite(Sweep(dem).horizon_deg(bearing, Context())).all()
+
+
+def test_many_far_models_side_by_side_are_all_looked_at() -> None:
+    near = Dem(Grid(-1e3, 1e3, 100.0, 20, 20), np.zeros((20, 20), np.float32))
+    far = [
+        Dem(Grid(1e3 + 5e3 * k, 2.5e3, 50.0, 100, 100), np.full((100, 100), 0.0, np.float32))
+        for k in range(18)
+    ]
+    far[-1].height_m[:] = 8000.0
+    horizon = Sweep(near, far).horizon_deg(90.0, Context())
+    theta = angle_between(np.array([0.0]), 86e3)[0]
+    top = RADIUS_M + 8000.0
+    wanted = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
+    assert horizon[10, 10] == pytest.approx(wanted, abs=0.05)
