@@ -54,16 +54,20 @@ def gather_horizon(
     spacing: float,
     geometry: Float,
     swapped: bool,
+    row_from: int,
+    row_to: int,
     out: Float32,
 ) -> None:
-    """Write the horizon above the local level, degrees, of every pixel."""
-    rows, columns = out.shape
-    for j in range(rows):
+    """Write the horizon above the local level, degrees, of every pixel of some rows."""
+    columns = out.shape[1]
+    for j in range(row_from, row_to):
         for i in range(columns):
             column, row = (j, i) if swapped else (i, j)
             tangent, s, t = _between(values, base, first, spacing, geometry, column, row)
             cosine = 1.0 / math.sqrt(1.0 + t * t)
-            out[j, i] = math.degrees(math.atan(tangent * cosine) + math.atan(s * cosine))
+            # The sum of the slope's angle and the turn of the local level, in one arctangent.
+            a, b = tangent * cosine, s * cosine
+            out[j, i] = math.degrees(math.atan((a + b) / (1.0 - a * b)))
 
 
 @_compiled

@@ -103,9 +103,6 @@ class Sweep:
         Lines for each pixel across the direction of sweep.
     mast_height_m : float
         Height of the observer above the ground, metres.
-    patch_middles : bool
-        Whether the profile holds, beside the crossings with the grid's lines, the middles between
-        them where the bilinear ground bulges above the chord.
     scratch : callable
         Makes a work array from shape and dtype; `numpy.empty`, or one that maps a file.
     """
@@ -117,14 +114,12 @@ class Sweep:
         *,
         lines_per_pixel: float = DEFAULT_LINES_PER_PIXEL,
         mast_height_m: float = 0.0,
-        patch_middles: bool = True,
         scratch: kernels.Allocator = np.empty,
     ) -> None:
         self.grid = dem.grid
         self.far = FarField.of(far)
         self._lines_per_pixel = lines_per_pixel
         self._mast = mast_height_m / RADIUS_M
-        self._bulging = 0.25 if patch_middles else 0.0
         self._scratch = scratch
         self.own_height_m = dem.height_m
         self._upright = _filled(dem, self.far, scratch)
@@ -170,7 +165,6 @@ class Sweep:
                 chunk[0],
                 chunk[1],
                 self._mast,
-                self._bulging,
                 base,
                 values,
                 reach,
@@ -191,15 +185,21 @@ class Sweep:
         """
         slopes = self.slopes(bearing_deg, context)
         out = np.full(self.grid.shape, np.nan, np.float32)
-        gather_kernels.gather_horizon(
-            slopes.values,
-            slopes.base,
-            slopes.first_offset,
-            slopes.spacing,
-            slopes.geometry,
-            slopes.swapped,
-            out,
-        )
+
+        def gather(rows: tuple[int, int]) -> None:
+            gather_kernels.gather_horizon(
+                slopes.values,
+                slopes.base,
+                slopes.first_offset,
+                slopes.spacing,
+                slopes.geometry,
+                slopes.swapped,
+                *rows,
+                out,
+            )
+
+        for _ in context.pool().map(gather, chunks(self.grid.height, context.threads)):
+            context.check()
         return out
 
     def _turned_heights(self) -> Float32:

@@ -90,14 +90,11 @@ def sweep_lines(
     line_from: int,
     line_to: int,
     mast: float,
-    bulging: float,
     base: NDArray[np.int64],
     values: Float32,
     reach: Float,
 ) -> None:
     """Sweep the lines of one bearing from ``line_from`` to before ``line_to``.
-
-    ``bulging`` is 0.25 to take the middles of patches into the profile, 0 to leave them out.
 
     The line with offset t crosses the column at x where n·p = t (1 - |p|²/4), p being the
     stereographic position: a quadratic in y. The profile is taken at every crossing of a column
@@ -105,7 +102,7 @@ def sweep_lines(
     """
     qx, qy, nx, ny, x0, dx, y0, dy = geometry
     rows, columns = heights.shape
-    hull_x = np.empty(4 * columns + far_capacity(far_table))
+    hull_x = np.empty(2 * columns + far_capacity(far_table))
     hull_y = np.empty(hull_x.size)
     at_row = np.empty(columns)
     at_s = np.empty(columns)
@@ -151,7 +148,7 @@ def sweep_lines(
         x1, y1 = (hull_x[top], hull_y[top]) if top >= 0 else (0.0, 0.0)
         x2, y2 = (hull_x[top - 1], hull_y[top - 1]) if top >= 1 else (0.0, 0.0)
         before = -1  # the column before, towards the Sun; none yet
-        row_before, s_before, z_before, inverse_before = 0.0, 0.0, math.nan, 1.0
+        row_before, s_before, inverse_before = 0.0, 0.0, 1.0
         while i != stop:
             row = at_row[i]
             if not (-1.0 < row < rows):
@@ -166,58 +163,21 @@ def sweep_lines(
             z = z_low + (inside - j) * (z_high - z_low)
             on_grid = 0.0 <= row <= rows - 1.0
             if before >= 0:
-                # From crossing to crossing the ground is a bilinear patch: its twist tells how far
-                # the middle bulges above the chord. A middle below the chord hides nothing.
-                step = row - row_before
                 whole, whole_before = math.floor(row), math.floor(row_before)
-                rest = 1.0
                 edge = max(whole, whole_before)
                 if whole != whole_before and 0 <= edge < rows:
-                    part = (edge - row_before) / step
+                    part = (edge - row_before) / (row - row_before)
                     z_edge = heights[edge, before] + part * (
                         heights[edge, i] - heights[edge, before]
                     )
-                    s_edge = s_before + part * (s - s_before)
-                    inverse_edge = _sharpen(
-                        inverse_before + part * (inverse - inverse_before), s_edge
-                    )
-                    k = min(max(int(whole_before), 0), rows - 2)
-                    bulge = -bulging * part * part * step * _twist(heights, k, before, i)
-                    if bulge > 0.0 and 0.0 <= row_before <= rows - 1.0:
-                        middle = 0.5 * (s_before + s_edge)
-                        top, x1, y1, x2, y2 = _push(
-                            hull_x,
-                            hull_y,
-                            top,
-                            x1,
-                            y1,
-                            x2,
-                            y2,
-                            middle,
-                            _sharpen(0.5 * (inverse_before + inverse_edge), middle),
-                            0.5 * (z_before + z_edge) + bulge,
-                        )
                     if not math.isnan(z_edge):
+                        s_edge = s_before + part * (s - s_before)
+                        inverse_edge = _sharpen(
+                            inverse_before + part * (inverse - inverse_before), s_edge
+                        )
                         top, x1, y1, x2, y2 = _push(
                             hull_x, hull_y, top, x1, y1, x2, y2, s_edge, inverse_edge, z_edge
                         )
-                    s_before, z_before, inverse_before = s_edge, z_edge, inverse_edge
-                    rest = 1.0 - part
-                bulge = -bulging * rest * rest * step * _twist(heights, j, before, i)
-                if bulge > 0.0 and on_grid and (rest < 1.0 or 0.0 <= row_before <= rows - 1.0):
-                    middle = 0.5 * (s_before + s)
-                    top, x1, y1, x2, y2 = _push(
-                        hull_x,
-                        hull_y,
-                        top,
-                        x1,
-                        y1,
-                        x2,
-                        y2,
-                        middle,
-                        _sharpen(0.5 * (inverse_before + inverse), middle),
-                        0.5 * (z_before + z) + bulge,
-                    )
             if not math.isnan(z) and on_grid:
                 known = max(known, s)
                 top, x1, y1, x2, y2 = _push(hull_x, hull_y, top, x1, y1, x2, y2, s, inverse, z)
@@ -233,15 +193,9 @@ def sweep_lines(
                     else:
                         eye = 1.0 + z * _PER_RADIUS + mast
                         values[slot, i] = math.tan(-math.atan(s) - _dip(eye)) / cosine
-            before, row_before, s_before, z_before, inverse_before = i, row, s, z, inverse
+            before, row_before, s_before, inverse_before = i, row, s, inverse
             i -= sunward
         reach[line] = known
-
-
-@_inlined
-def _twist(heights: Float32, j: int, a: int, b: int) -> float:
-    """Return the mixed difference of the patch of columns ``a`` and ``b``, rows j and j + 1."""
-    return float(float(heights[j, a]) - heights[j + 1, a] - heights[j, b] + heights[j + 1, b])
 
 
 @_inlined

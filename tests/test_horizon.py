@@ -50,14 +50,14 @@ def along(geometry: np.ndarray, x: float, t: float) -> float:
 @pytest.mark.parametrize("bearing", BEARINGS)
 def test_sweep_equals_brute_force_over_edge_crossings(bearing: float) -> None:
     dem = rough()
-    sweep = Sweep(dem, patch_middles=False)
+    sweep = Sweep(dem)
     assert on_lines(dem, sweep, bearing) < 1e-3
 
 
 @pytest.mark.realdata
 def test_sweep_equals_brute_force_on_real_terrain(real) -> None:
     dem = read_dem(real / "dem/shackleton_ridge_200m.tif")
-    sweep = Sweep(dem, patch_middles=False)
+    sweep = Sweep(dem)
     assert max(on_lines(dem, sweep, bearing) for bearing in (20.0, 45.0, 250.0)) < 0.01
 
 
