@@ -21,29 +21,25 @@ _inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
 
 @_inlined
-def _between(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    column: int,
-    row: int,
+def _place(
+    x: float, y: float, nx: float, ny: float, first: float, per_spacing: float
 ) -> tuple[float, float, float]:
-    """Return the tangent at a pixel's centre from the two lines around it, its s and its t."""
-    x, y = geometry[4] + column * geometry[5], geometry[6] + row * geometry[7]
+    """Return on which line a map position lies, its offset t, and its gnomonic stretch."""
     grow = 1.0 / (1.0 - (x * x + y * y) * 0.25)
-    t = (geometry[2] * x + geometry[3] * y) * grow
-    s = (geometry[0] * x + geometry[1] * y) * grow
-    place = (t - first) / spacing
+    t = (nx * x + ny * y) * grow
+    return (t - first) * per_spacing, t, grow
+
+
+@_inlined
+def _between(values: Float32, first_line: int, column: int, place: float) -> float:
+    """Return the tangent between the two lines around a place; that of one where one is unknown."""
     line = int(place)
-    part = place - line
-    slot = line - base[column]
+    slot = line - first_line
     lower, upper = values[slot, column], values[slot + 1, column]
-    tangent = lower + part * (upper - lower)
+    tangent = lower + np.float32(place - line) * (upper - lower)
     if math.isnan(tangent):
         tangent = upper if math.isnan(lower) else lower
-    return tangent, s, t
+    return tangent
 
 
 @_compiled
@@ -60,14 +56,21 @@ def gather_horizon(
 ) -> None:
     """Write the horizon above the local level, degrees, of every pixel of some rows."""
     columns = out.shape[1]
-    for j in range(row_from, row_to):
-        for i in range(columns):
-            column, row = (j, i) if swapped else (i, j)
-            tangent, s, t = _between(values, base, first, spacing, geometry, column, row)
-            cosine = 1.0 / math.sqrt(1.0 + t * t)
-            # The sum of the slope's angle and the turn of the local level, in one arctangent.
-            a, b = tangent * cosine, s * cosine
-            out[j, i] = math.degrees(math.atan((a + b) / (1.0 - a * b)))
+    qx, qy, nx, ny, x0, dx, y0, dy = geometry
+    per_spacing = 1.0 / spacing
+    for top in range(row_from, row_to, _BLOCK):
+        for left in range(0, columns, _BLOCK):
+            for j in range(top, min(top + _BLOCK, row_to)):
+                for i in range(left, min(left + _BLOCK, columns)):
+                    column, row = (j, i) if swapped else (i, j)
+                    x, y = x0 + column * dx, y0 + row * dy
+                    place, t, grow = _place(x, y, nx, ny, first, per_spacing)
+                    tangent = _between(values, base[column], column, place)
+                    # The sum of the slope's angle and the turn of the local level, in one
+                    # arctangent.
+                    cosine = 1.0 / math.sqrt(1.0 + t * t)
+                    a, b = tangent * cosine, (qx * x + qy * y) * grow * cosine
+                    out[j, i] = math.degrees(math.atan((a + b) / (1.0 - a * b)))
 
 
 @_compiled
@@ -88,10 +91,12 @@ def gather_points(
 
     -32768 stands for an unknown horizon.
     """
+    _, _, nx, ny, x0, dx, y0, dy = geometry
     for n in range(point_rows.size):
         j, i = point_rows[n], point_columns[n]
         column, row = (j, i) if swapped else (i, j)
-        tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
+        place, _, _ = _place(x0 + column * dx, y0 + row * dy, nx, ny, first, 1.0 / spacing)
+        tangent = _between(values, base[column], column, place)
         if not math.isnan(tangent):
             out[n] = int(min(max((tangent - low) * scale, 0.0), 65534.0)) - 32767
         else:
@@ -121,12 +126,15 @@ def gather_light(
     """
     columns = seen.shape[1]
     last = table.shape[0] - 2
+    _, _, nx, ny, x0, dx, y0, dy = geometry
+    per_spacing = 1.0 / spacing
     for top in range(row_from, row_to, _BLOCK):
         for left in range(0, columns, _BLOCK):
             for j in range(top, min(top + _BLOCK, row_to)):
                 for i in range(left, min(left + _BLOCK, columns)):
                     column, row = (j, i) if swapped else (i, j)
-                    tangent, _, _ = _between(values, base, first, spacing, geometry, column, row)
+                    line, _, _ = _place(x0 + column * dx, y0 + row * dy, nx, ny, first, per_spacing)
+                    tangent = _between(values, base[column], column, line)
                     if math.isnan(tangent):
                         seen[j, i] = math.nan
                         continue
