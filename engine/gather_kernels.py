@@ -39,7 +39,7 @@ def _between(values: Float32, first_line: int, column: int, place: float) -> flo
     tangent = lower + np.float32(place - line) * (upper - lower)
     if math.isnan(tangent):
         tangent = upper if math.isnan(lower) else lower
-    return tangent
+    return float(tangent)
 
 
 @_compiled
