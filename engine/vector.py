@@ -80,13 +80,20 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     )
 
 
-def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
-    """Write layers into one GeoPackage, whole or not at all, without a date of its own."""
+def write_geopackage(
+    path: Path, layers: Mapping[str, gpd.GeoDataFrame], tags: Mapping[str, str] | None = None
+) -> None:
+    """Write layers into one GeoPackage, whole or not at all, without a date of its own.
+
+    ``tags`` become the metadata of every layer.
+    """
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
     try:
         with whole_file(path) as partial:
             for name, frame in layers.items():
-                pyogrio.write_dataframe(frame, partial, layer=name, driver="GPKG")
+                pyogrio.write_dataframe(
+                    frame, partial, layer=name, driver="GPKG", layer_metadata=dict(tags or {})
+                )
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 

@@ -10,6 +10,8 @@ import sys
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -330,3 +332,12 @@ def test_a_far_field_that_does_not_surround_is_said_and_marked(tmp_path):
     with rasterio.open(tmp_path / "layers" / "horizon_coverage_pct.tif") as source:
         covered = source.read(1)
     assert 0.0 < covered.min() <= covered.max() < 99.5
+
+
+def test_every_table_and_layer_carries_where_it_comes_from(scored) -> None:
+    for name in ("scores.parquet", "shap.parquet"):
+        told = json.loads(pq.read_schema(scored / name).metadata[b"LUNARSITE"])
+        assert told["stage"] == "score"
+        assert len(told["inputs"][0]["sha256"]) == 64
+    info = pyogrio.read_info(scored / "sites.gpkg", layer="sites")
+    assert json.loads(info["layer_metadata"]["LUNARSITE"])["stage"] == "score"

@@ -49,14 +49,18 @@ def layers_of(values: dict[str, Any]) -> features.Layers:
 
 def write_features(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
+    layers = layers_of(values)
     table = features.build(
-        layers_of(values),
+        layers,
         cell_m=values["cell_m"],
         north_limit_deg=values["north_limit_deg"],
         context=context,
     )
     path = Path(values["out"])
-    tables.write_features(path, table)
+    shaping = {key: values[key] for key in ("cell_m", "north_limit_deg")}
+    tables.write_features(
+        path, table, provenance.as_tags(provenance.describe("features", shaping, layers.paths()))
+    )
     coverage = {
         source: round(float(np.mean(table[coverage_column(source)])), 2) for source in SOURCES
     }
@@ -134,8 +138,8 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
         | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
     )
     paths = scoring.write_rasters(out, table, found.table, tags)
-    scoring.write_sites(out / "sites.gpkg", layers)
-    paths |= {"sites": str(out / "sites.gpkg")} | scoring.write_scores(out, found)
+    scoring.write_sites(out / "sites.gpkg", layers, tags)
+    paths |= {"sites": str(out / "sites.gpkg")} | scoring.write_scores(out, found, tags)
     best = layers["sites"].iloc[0]
     unknown = int((~np.isfinite(found.table["score"])).sum())
     if unknown:

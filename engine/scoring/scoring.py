@@ -197,19 +197,23 @@ def sites_in_regions(
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=moon.SOUTH_POLAR)
 
 
-def write_sites(path: Path, layers: dict[str, gpd.GeoDataFrame]) -> None:
+def write_sites(
+    path: Path, layers: dict[str, gpd.GeoDataFrame], tags: Mapping[str, str] | None = None
+) -> None:
     """Write the lists of sites as one GeoPackage."""
-    vector.write_geopackage(path, layers)
+    vector.write_geopackage(path, layers, tags)
 
 
-def write_scores(folder: Path, found: Scores) -> dict[str, str]:
+def write_scores(
+    folder: Path, found: Scores, tags: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Write the score table and the contributions as Parquet; return their paths."""
     shap = pd.DataFrame(found.shap, columns=list(scorer.COLUMNS))
     shap.insert(0, "cell_id", found.table["cell_id"])
     shap.insert(1, "base_log_odds", np.float64(found.base_log_odds))
     paths = {"scores": folder / "scores.parquet", "shap": folder / "shap.parquet"}
-    tables.write_table(paths["scores"], found.table)
-    tables.write_table(paths["shap"], shap)
+    tables.write_table(paths["scores"], found.table, tags)
+    tables.write_table(paths["shap"], shap, tags)
     return {name: str(path) for name, path in paths.items()}
 
 

@@ -13,20 +13,26 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import geopandas as gpd
     import pandas as pd
 
 
-def write_features(path: Path, table: gpd.GeoDataFrame) -> None:
-    """Write a feature table as GeoParquet."""
+def write_features(
+    path: Path, table: gpd.GeoDataFrame, tags: Mapping[str, str] | None = None
+) -> None:
+    """Write a feature table as GeoParquet, its provenance in the file's metadata."""
     with whole_file(path) as partial:
-        table.to_parquet(partial, index=False, compression="zstd")
+        table.to_parquet(partial, index=False)
+        # geopandas takes no metadata of the caller's: it is added in a second writing.
+        _write(partial, pq.read_table(partial), tags)
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a plain table as Parquet."""
+def write_table(path: Path, table: pd.DataFrame, tags: Mapping[str, str] | None = None) -> None:
+    """Write a plain table as Parquet, its provenance in the file's metadata."""
     with whole_file(path) as partial:
-        table.to_parquet(partial, index=False, compression="zstd")
+        _write(partial, pa.Table.from_pandas(table, preserve_index=False), tags)
 
 
 def read_features(path: str | Path) -> pd.DataFrame:
@@ -71,3 +77,8 @@ def read_table(path: str | Path, what: str, *, without: str | None = None) -> pd
             "Make it again",
         ) from error
     return table
+
+
+def _write(path: Path, table: pa.Table, tags: Mapping[str, str] | None) -> None:
+    metadata = {**(table.schema.metadata or {}), **(tags or {})}
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
