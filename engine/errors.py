@@ -55,4 +55,7 @@ class CancelledError(LunarSiteError):
     """The user asked for the work to stop."""
 
     def __init__(self) -> None:
-        super().__init__("The work was cancelled", "Nothing was written; start it again when ready")
+        super().__init__(
+            "The work was cancelled",
+            "Nothing is half-written; the same command starts again, screen after its last step",
+        )

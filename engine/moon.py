@@ -28,7 +28,10 @@ SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
 
-_REMEDY = f"Warp it to the Moon's south polar stereographic grid: gdalwarp -t_srs {SOUTH_POLAR}"
+_REMEDY = (
+    "Warp it to the Moon's south polar stereographic grid: "
+    f"gdalwarp -t_srs {SOUTH_POLAR} -r bilinear INPUT.tif OUTPUT.tif"
+)
 
 
 @cache
@@ -124,7 +127,7 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
             f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
             f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
             "Give lunar data; if the data are lunar and only labelled wrongly, set the label: "
-            f"gdal_edit.py -a_srs {SOUTH_POLAR}",
+            f"gdal_edit.py -a_srs {SOUTH_POLAR} FILE.tif",
         )
 
 

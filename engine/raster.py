@@ -141,6 +141,8 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     InputError
         If the file is absent, not a raster, or cannot be read to its end.
     """
+    if Path(path).is_dir():
+        raise InputError(f"{what}: {path} is a folder", "Give a raster file")
     if not str(path).startswith("/vsi") and not Path(path).exists():
         raise InputError(f"{what}: there is no file {path}", "Check the path")
     try:

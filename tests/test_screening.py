@@ -243,7 +243,7 @@ def test_regions_are_ranked_within(given, run, tmp_path):
         assert part["rank_in_region"].iloc[0] == 1
         assert part["rank_in_region"].is_monotonic_increasing
     frame.iloc[[2]].to_file(regions)
-    with pytest.raises(InputError, match="No region holds a scored cell"):
+    with pytest.raises(InputError, match="overlap"):
         screen(given, run, regions=str(regions))
 
 

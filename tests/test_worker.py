@@ -101,9 +101,11 @@ def test_a_stage_reports_and_answers(worker, tmp_path):
 
 
 def test_progress_is_not_more_than_twenty_a_second(worker, tmp_path):
+    begin = time.monotonic()
     worker.send("echo", out=str(tmp_path), delay_s=1.0, steps=500)
     _, seen = worker.answer()
-    assert 5 <= len(seen) <= 24
+    # On a busy machine the work takes longer; the rate is what is bound.
+    assert 5 <= len(seen) <= 20 * (time.monotonic() - begin) + 3
     assert seen[0]["fraction"] == 0.0
     assert seen[-1]["message"] == "done"
 

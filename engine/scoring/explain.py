@@ -165,6 +165,10 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
                 f"{m['title']}: {m['value']:.2f} {m['unit']} (margin {m['margin']:+.2f})"
                 for m in answer["margins"]
             ),
+            "strongest: "
+            + ", ".join(f"{c['title']} {100 * c['contribution']:+.1f}" for c in found[:3])
+            + " score points",
+            *_way_to_pass(answer["to_pass"]),
         ]
     else:
         answer["summary"] = ["no score: a criterion's layer is missing here"]
@@ -200,3 +204,20 @@ def _keep(warm: dict[Any, Any], key: tuple[str, str], opened: tuple[int, Run]) -
 
 def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _way_to_pass(found: dict[str, Any]) -> list[str]:
+    """Return what would make a place pass, in a line or two."""
+    if found["passes"]:
+        return ["it keeps every criterion"]
+    lines = [
+        f"to pass: {change['title']} from {change['value']:.2f} to {change['needed']:g} "
+        f"{change['unit']}"
+        for change in found["changes"]
+        if change["value"] is not None
+    ]
+    near = found["nearest_passing"]
+    if near is None:
+        return [*lines, "no cell of the area keeps every criterion"]
+    place = f"{near['lon_deg']:.3f}°, {near['lat_deg']:.3f}°"
+    return [*lines, f"nearest cell that passes: {place}, {near['distance_m'] / 1000:.1f} km away"]

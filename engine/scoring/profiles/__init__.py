@@ -142,7 +142,7 @@ def _criterion(path: Path, entry: Any) -> Criterion:
         raise _bad(path, f"has unknown keys in the criterion on {feature}: {sorted(unknown)}")
     senses = [sense for sense in ("at_most", "at_least") if sense in entry]
     if len(senses) != 1:
-        raise _bad(path, f"needs either at_most or at_least for {feature}")
+        raise _bad(path, f"needs one of at_most and at_least for {feature}, not both")
     numbers = {}
     for key in (senses[0], "softness"):
         value = entry.get(key)
