@@ -125,7 +125,7 @@ def test_again_with_nothing_changed_runs_nothing(given, run, tmp_path):
         ({"horizon_error_deg": 0.2}, ["train-scorer", "score", "report"]),
         ({"profile": "hls"}, ["train-scorer", "score", "report"]),
         ({"relief_window_px": 5}, ["terrain", "features", "train-scorer", "score", "report"]),
-        ({"north_limit_deg": -85.0}, ["features"]),
+        ({"north_limit_deg": -85.0}, ["features", "train-scorer", "score"]),
     ],
 )
 def test_a_changed_parameter_runs_only_what_depends_on_it(given, run, changed, steps):
