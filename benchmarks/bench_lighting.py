@@ -44,7 +44,7 @@ def main(out: Path, parts: list[str], quick: bool = False) -> None:  # noqa: FBT
         against_grass()
         cap(out, 240.0, 2535 if not quick else 800, "≤ 2 min", 120.0, None)
     if "growth" in parts:
-        growth(out, (300, 600, 1200, 2400) if quick else (950, 1900, 3800, 7600))
+        growth(out, (300, 600, 1200, 2400) if quick else (475, 950, 1900, 3800))
     if "cap" in parts and not quick:
         cap(out, 80.0, 7600, "≤ 18 min, peak memory ≤ 6 GiB", 18 * 60.0, 6.0)
 
