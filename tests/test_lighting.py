@@ -69,7 +69,7 @@ def test_real_frame_agrees_with_a_march_and_more_lines_agree_better(real) -> Non
     far = [read_dem(real / "dem/south_pole_80S_cells_4960m.tif")]
     sky = ephemeris("2027-01-01")
     random = np.random.default_rng(1)
-    rows, columns = random.integers(2, 254, 1000), random.integers(2, 254, 1000)
+    rows, columns = random.integers(2, 254, 6000), random.integers(2, 254, 6000)
     sun, _ = marched_light(dem, far, rows, columns, sky, Context())
     errors = []
     for lines in (1.0, 1.5, 2.0, 4.0):
