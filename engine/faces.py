@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunarsite.engine import device
 from lunarsite.engine.context import GIB, Context, available_cores, no_progress
 from lunarsite.engine.contract import COMMON, Stage, Values
-from lunarsite.engine.errors import LunarSiteError
+from lunarsite.engine.errors import LunarSiteError, MissingDependencyError
 
 if TYPE_CHECKING:
     import threading
@@ -92,6 +92,14 @@ def run_stage(
         raise OutOfMemoryError(
             f"{stage.name} asked for more memory than there is: {error or 'allocation failed'}",
             "Lower --memory-limit-gib or --threads, or give a smaller piece",
+        ) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "lunarsite").startswith("lunarsite"):
+            raise
+        raise MissingDependencyError(
+            f"The interpreter {sys.executable} lacks the package {error.name}, which "
+            f"{stage.name} needs",
+            "Install the engine's packages into it, or choose another interpreter",
         ) from error
     finally:
         if context.executor is not None:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,11 @@ def versions() -> dict[str, str]:
 
 @cache
 def version() -> str:
-    """Return the engine's version."""
+    """Return the engine's version: that of the folder it runs from, or of the installed package."""
+    project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    if project.is_file():
+        found: str = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+        return found
     return importlib.metadata.version("lunarsite")
 
 
