@@ -1,4 +1,11 @@
 """LunarSite: landing-site screening at the Moon's south pole.
 
-This folder is the Python package ``lunarsite`` and, at the same time, the QGIS plugin of that name.
+The folder is the Python package ``lunarsite`` and, in QGIS, the plugin of that name.
 """
+
+
+def classFactory(iface: object) -> object:  # noqa: N802  QGIS asks for this name
+    """Return the plugin, to QGIS."""
+    from lunarsite.lunarsite_plugin.plugin import LunarSitePlugin  # noqa: PLC0415
+
+    return LunarSitePlugin(iface)

@@ -78,6 +78,10 @@ class Parameter:
         Whether dialogs fold it away.
     output : bool
         Whether the path is written (an output folder or file), not read.
+    geometry : str
+        What the features of a VECTOR must be: ``point`` or ``polygon``. Empty for any.
+    endings : tuple of str
+        What such a file's name ends with, for a dialog that filters: ``.csv``. Empty for any.
     """
 
     name: str
@@ -93,6 +97,8 @@ class Parameter:
     many: bool = False
     advanced: bool = False
     output: bool = False
+    geometry: str = ""
+    endings: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -130,6 +136,8 @@ class Parameter:
             "many": self.many,
             "advanced": self.advanced,
             "output": self.output,
+            "geometry": self.geometry,
+            "endings": list(self.endings),
         }
 
     def _parse_one(self, value: Any) -> Any:

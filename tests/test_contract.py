@@ -150,6 +150,8 @@ def test_declarations_are_json_and_complete():
         "many": False,
         "advanced": False,
         "output": False,
+        "geometry": "",
+        "endings": [],
     }
     assert declared["outputs"][0]["path"] == "map.tif"
     assert MAST.flag == "--mast-height-m"

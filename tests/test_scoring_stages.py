@@ -341,3 +341,111 @@ def test_every_table_and_layer_carries_where_it_comes_from(scored) -> None:
         assert len(told["inputs"][0]["sha256"]) == 64
     info = pyogrio.read_info(scored / "sites.gpkg", layer="sites")
     assert json.loads(info["layer_metadata"]["LUNARSITE"])["stage"] == "score"
+
+
+def points_at(path, scored, extra=()):
+    table = scored_cells(scored)
+    places = [*table[["x_m", "y_m"]].to_numpy()[:3], *extra]
+    frame = gpd.GeoDataFrame(
+        {"Name": [f"P{k}" for k in range(len(places))]},
+        geometry=[shapely.Point(*place) for place in places],
+        crs=moon.SOUTH_POLAR,
+    )
+    frame.to_file(path)
+    return str(path)
+
+
+def scored_cells(scored):
+    """Return the scores with their places."""
+    places = tables.read_features(scored / "features.parquet")[["cell_id", "x_m", "y_m"]]
+    return tables.read_table(scored / "scores.parquet", "scores").merge(places, on="cell_id")
+
+
+def test_points_get_what_explain_says_of_their_cells(scored, tmp_path):
+    table = scored_cells(scored)
+    unknown = table.loc[table["score"].isna(), ["x_m", "y_m"]].to_numpy()[0]
+    context = Context(threads=1)
+    points = points_at(tmp_path / "p.gpkg", scored, extra=[(-5e5, -5e5), unknown])
+    result = run(
+        "score-points", context, run=str(scored), points=points, out=str(tmp_path / "o.gpkg")
+    )
+    assert result["scored"] == 3
+    assert context.warnings == ["2 of 5 points got no score: see the column state."]
+    found = gpd.read_file(tmp_path / "o.gpkg")
+    assert found["name"].tolist() == ["P0", "P1", "P2", "P3", "P4"]
+    assert found["state"].tolist() == ["scored"] * 3 + ["outside", "no score"]
+    assert found["score"].isna().tolist() == [False] * 3 + [True] * 2
+    for row in found.iloc[:3].to_dict("records"):
+        answer = run("explain", run=str(scored), lon=row["lon_deg"], lat=row["lat_deg"])
+        assert row["score"] == pytest.approx(answer["score"])
+        assert [row["rank_low"], row["rank_high"]] == answer["interval"]
+        assert row["reason_1"] == answer["contributions"][0]["title"]
+        assert row["reason_1_points"] == pytest.approx(answer["contributions"][0]["contribution"])
+        for margin in answer["margins"]:
+            assert row[f"margin_{margin['feature']}"] == pytest.approx(margin["margin"])
+        assert row["passes"] == answer["to_pass"]["passes"]
+
+
+def test_points_may_come_as_a_table_of_degrees(scored, tmp_path):
+    table = scored_cells(scored)
+    lon, lat = moon.xy_to_lonlat(table["x_m"].to_numpy()[:2], table["y_m"].to_numpy()[:2])
+    path = tmp_path / "p.csv"
+    pd.DataFrame({"lon_deg": lon, "lat_deg": lat}).to_csv(path, index=False)
+    run("score-points", run=str(scored), points=str(path), out=str(tmp_path / "o.gpkg"))
+    found = gpd.read_file(tmp_path / "o.gpkg")
+    assert found["cell_id"].tolist() == table["cell_id"].tolist()[:2]
+    assert found["name"].tolist() == ["point 1", "point 2"]
+
+
+def test_points_that_all_miss_are_refused_and_nothing_is_written(scored, tmp_path):
+    points = tmp_path / "p.csv"
+    points.write_text("lon_deg,lat_deg\n-89.5,10\n")
+    with pytest.raises(InputError, match="None of the 1 points lies in a cell") as caught:
+        run("score-points", run=str(scored), points=str(points), out=str(tmp_path / "o.gpkg"))
+    assert "swapped" in caught.value.remedy
+    assert not (tmp_path / "o.gpkg").exists()
+
+
+def test_a_scoring_compared_with_itself_does_not_differ(scored, tmp_path):
+    result = run("compare", first=str(scored), second=str(scored), best=20, out=str(tmp_path))
+    assert result["spearman"] == 1.0
+    assert result["shared_best"] == 20
+    with rasterio.open(tmp_path / "rank_change.tif") as source:
+        change = source.read(1)
+    assert np.nanmax(np.abs(change)) == 0.0
+    best = gpd.read_file(tmp_path / "comparison.gpkg")
+    assert set(best["best_of"]) == {"both"}
+    assert not best["differ"].any()
+
+
+def test_ranks_are_compared_cell_by_cell(scored, tmp_path):
+    table = scored_cells(scored)
+    hls = tmp_path / "hls"
+    run(
+        "score", features=str(scored / "features.parquet"), profile="hls", out=str(hls), draws=DRAWS
+    )
+    result = run("compare", first=str(scored), second=str(hls), best=20, out=str(tmp_path))
+    other = tables.read_table(hls / "scores.parquet", "scores")
+    known = table["rank"].notna() & other["rank"].notna()
+    assert result["spearman"] == pytest.approx(
+        np.corrcoef(table.loc[known, "rank"], other.loc[known, "rank"])[0, 1], abs=1e-4
+    )
+    best = gpd.read_file(tmp_path / "comparison.gpkg")
+    with rasterio.open(tmp_path / "rank_change.tif") as source:
+        sampled = [
+            value[0] for value in source.sample(zip(best.geometry.x, best.geometry.y, strict=True))
+        ]
+    np.testing.assert_allclose(sampled, best["rank_change"])
+    assert set(best.loc[best["rank_first"] <= 20, "best_of"]) <= {"both", "first"}
+    apart = (best["rank_low_first"] > best["rank_high_second"]) | (
+        best["rank_low_second"] > best["rank_high_first"]
+    )
+    assert best["differ"].astype(bool).tolist() == apart.tolist()
+
+
+def test_scorings_of_other_cells_are_refused(scored, random_cells, tmp_path):
+    features = saved(random_cells(rows=10, across=10), tmp_path)
+    run("score", features=features, profile="hls", out=str(tmp_path / "other"), draws=DRAWS)
+    with pytest.raises(InputError, match="do not score the same cells"):
+        run("compare", first=str(scored), second=str(tmp_path / "other"), out=str(tmp_path / "o"))
+    assert not (tmp_path / "o").exists()

@@ -155,7 +155,7 @@ def sites(
     best = ranking.local_maxima(
         features, found.table["score"].to_numpy(), distance_m=min_distance_m, count=max_sites
     )
-    return _described(features, found, best)
+    return described(features, found, best)
 
 
 def sites_in_regions(
@@ -184,7 +184,7 @@ def sites_in_regions(
         best = ranking.local_maxima(
             features.iloc[inside], score, distance_m=min_distance_m, count=max_sites
         )
-        part = _described(features, found, inside[best])
+        part = described(features, found, inside[best])
         part.insert(0, "region", name)
         order = ranking.ranks(score)
         part.insert(1, "rank_in_region", order[best].astype(np.int64))
@@ -217,7 +217,8 @@ def write_scores(
     return {name: str(path) for name, path in paths.items()}
 
 
-def _described(features: pd.DataFrame, found: Scores, index: NDArray[np.int64]) -> gpd.GeoDataFrame:
+def described(features: pd.DataFrame, found: Scores, index: NDArray[np.int64]) -> gpd.GeoDataFrame:
+    """Return scored cells with rank, interval, margins and their strongest reasons, as points."""
     cells = features.iloc[index].reset_index(drop=True)
     scores = found.table.iloc[index].reset_index(drop=True)
     points, _ = explanation.in_score_points(

@@ -18,6 +18,8 @@ NAMES: tuple[str, ...] = (
     "train-scorer",
     "score",
     "explain",
+    "score-points",
+    "compare",
     "screen",
     "synthesize",
 )

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.contract import Kind, Parameter, Stage
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
+
+RUN = Parameter(
+    name="run",
+    kind=Kind.FOLDER,
+    title="Run",
+    help="Folder of a finished screen.",
+    required=True,
+)
 
 STAGE = Stage(
     name="explain",
@@ -19,15 +27,19 @@ STAGE = Stage(
     "margin to every criterion, the smallest changes that would make the place pass, and the "
     "nearest cell that does.",
     parameters=(
-        Parameter(
-            name="run",
-            kind=Kind.FOLDER,
-            title="Run",
-            help="Folder of a finished screen.",
-            required=True,
-        ),
+        RUN,
         shared.LON,
         shared.LAT,
+    ),
+    outputs=(
+        Output(name="score", kind=Kind.NUMBER, title="Score", help="From 0 to 1."),
+        Output(name="rank", kind=Kind.INTEGER, title="Rank", help="Among all cells, 1 the best."),
+        Output(
+            name="percentile",
+            kind=Kind.NUMBER,
+            title="Percentile",
+            help="Percent of the cells that are not better.",
+        ),
     ),
     tags=("SHAP", "margin", "counterfactual"),
     module=__name__,

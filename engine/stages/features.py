@@ -43,6 +43,7 @@ LAYER_PARAMETERS = (
     Parameter(
         name="craters",
         kind=Kind.TABLE,
+        endings=(".csv",),
         title="Crater catalogue",
         help="CSV table with diameter_m and lon_deg, lat_deg (or x_m, y_m).",
     ),
@@ -92,6 +93,7 @@ STAGE = Stage(
         Parameter(
             name="out",
             kind=Kind.TABLE,
+            endings=(".parquet",),
             title="Feature table",
             help="GeoParquet file to write.",
             required=True,

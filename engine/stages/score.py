@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SCORER = Parameter(
     name="scorer",
     kind=Kind.FILE,
+    endings=(".ubj",),
     title="Scorer",
     help="A trained scorer (.ubj); where it is not given, the one that comes with LunarSite for "
     "the profile.",
@@ -24,6 +25,7 @@ SITE_PARAMETERS = (
     Parameter(
         name="regions",
         kind=Kind.VECTOR,
+        geometry="polygon",
         title="Regions",
         help="Polygons; sites are then also ranked within each.",
     ),

@@ -71,6 +71,7 @@ STAGE = Stage(
         Parameter(
             name="picture",
             kind=Kind.PICTURE,
+            endings=(".png", ".svg"),
             title="Picture",
             help="PNG or SVG file to draw the skyline into.",
             output=True,

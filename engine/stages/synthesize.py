@@ -30,6 +30,7 @@ STAGE = Stage(
         Parameter(
             name="out",
             kind=Kind.RASTER,
+            endings=(".tif",),
             title="Elevation model",
             help="Where the GeoTIFF goes.",
             required=True,

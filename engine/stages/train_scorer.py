@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FEATURES = Parameter(
     name="features",
     kind=Kind.TABLE,
+    endings=(".parquet",),
     title="Feature table",
     help="GeoParquet file of the features stage.",
     required=True,
@@ -86,6 +87,7 @@ STAGE = Stage(
         Parameter(
             name="out",
             kind=Kind.FILE,
+            endings=(".ubj",),
             title="Scorer",
             help="File to write, .ubj; the card is written beside it, .json.",
             required=True,
