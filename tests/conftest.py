@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,3 +55,102 @@ def random_cells():
         return table
 
     return make
+
+
+@pytest.fixture(scope="session")
+def site_answers():
+    """Return makers of what ``explain`` and ``skyline`` answer for a made-up place."""
+    return SimpleNamespace(explain=_explain_answer, skyline=_skyline_answer)
+
+
+def _explain_answer(**changed):
+    """Return an answer of ``explain``: 12 features, of three criteria one fails, one is unknown."""
+    parts = [("Slope, mean", 8.5, "deg", -0.25), ("Average illumination", 41.72, "%", 0.12)]
+    parts += [(f"Feature {k} of <b>ground</b>", None, "m", 0.001 * k) for k in range(10)]
+    contributions = [
+        {"feature": f"f{k}", "title": title, "value": value, "unit": unit, "contribution": points}
+        for k, (title, value, unit, points) in enumerate(parts)
+    ]
+    limits = [
+        ("Slope, mean", 8.5, "at_most", 5.0, -3.5, "deg", False),
+        ("Average illumination", 41.72, "at_least", 33.0, 8.72, "%", True),
+        ("Relief", None, "at_most", 100.0, None, "m", None),
+    ]
+    keys = ("title", "value", "sense", "threshold", "margin", "unit", "holds")
+    margins = [
+        {"feature": f"c{k}"} | dict(zip(keys, row, strict=True)) for k, row in enumerate(limits)
+    ]
+    changes = [
+        {"feature": "c0", "title": "Slope, mean", "value": 8.5, "needed": 5.0, "unit": "deg"}
+        | {"change": -3.5},
+        {"feature": "c2", "title": "Relief", "value": None, "needed": 100.0, "unit": "m"}
+        | {"change": None},
+    ]
+    near = {"cell_id": 972, "lon_deg": -52.3524, "lat_deg": -89.3003, "x_m": -16800.0}
+    near |= {"y_m": 12960.0, "distance_m": 25615.5}
+    return {
+        "warnings": [],
+        "score": 0.5 + sum(part[3] for part in parts),
+        "rank": 12,
+        "cells": 3600,
+        "percentile": 99.69,
+        "interval": [9, 18],
+        "base_value": 0.5,
+        "contributions": contributions,
+        "margins": margins,
+        "coverage": {"slope": 100.0, "psr": 45.0, "craters": 0.0, "earth_visibility": 100.0},
+        "to_pass": {"passes": False, "changes": changes, "nearest_passing": near},
+        "cell": {"cell_id": 7, "lon_deg": -137.386, "lat_deg": -89.4623, "x_m": 1.0, "y_m": 2.0}
+        | {"size_m": 960.0},
+        "profile": "cassa",
+    } | changed
+
+
+def _skyline_answer(points=400, **changed):
+    """Return an answer of ``skyline``: a hill of 6° in the east, light for every second ten days.
+
+    Earth is in view from day 5 to 25 of the year only.
+    """
+    start = dt.datetime(2027, 1, 1)  # noqa: DTZ001  the engine's answers are UTC and do not say so
+
+    def at(day):
+        return (start + dt.timedelta(days=day)).isoformat(timespec="minutes")
+
+    def span(first, last):
+        ends = [
+            (start + dt.timedelta(days=day)).isoformat(timespec="minutes") for day in (first, last)
+        ]
+        return {"start": ends[0], "end": ends[1], "days": float(last - first)}
+
+    step = 365.0 / points
+    times = [at(k * step) for k in range(points)]
+    around = [2.0 * math.pi * k * step / 29.53 for k in range(points)]
+    light = [span(day, min(day + 10, 365)) for day in range(0, 365, 20)]
+    azimuths = [0.5 * k for k in range(720)]
+    return {
+        "warnings": [],
+        "azimuth_deg": azimuths,
+        "horizon_deg": [max(0.0, 6.0 - 0.1 * abs(azimuth - 90.0)) for azimuth in azimuths],
+        "horizon_distance_m": [1500.0] * 720,
+        "illumination_pct": 47.446,
+        "earth_visibility_pct": 0.04,
+        "sun_up": light,
+        "earth_up": [span(5, 25)],
+        "longest_night": span(10, 20),
+        "longest_night_days": 10.0,
+        "best_windows": [span(5, 10), span(20, 25)],
+        "sun": {
+            "time": times,
+            "azimuth_deg": [math.degrees(angle) % 360.0 for angle in around],
+            "elevation_deg": [1.5 * math.sin(angle / 12.0) for angle in around],
+            "visible_fraction": [1.0] * points,
+        },
+        "earth": {
+            "time": times,
+            "azimuth_deg": [200.0 + 5.0 * math.sin(angle) for angle in around],
+            "elevation_deg": [6.5 * math.cos(angle) for angle in around],
+            "visible_fraction": [0.5] * points,
+        },
+        "start": "2027-01-01",
+        "step_hours": 1.0,
+    } | changed

@@ -1,0 +1,80 @@
+"""The charts' colours: blue against orange, which every kind of colour vision tells apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qgis.PyQt.QtGui import QColor, QPalette
+
+_DARK_BELOW = 128
+_MUTED = 0.78
+"""How much of the text's colour secondary text keeps: still 4.5 to 1 on QGIS's own themes."""
+
+
+@dataclass(frozen=True)
+class Colors:
+    """What a chart is painted with. Text is only ever painted on ``background``."""
+
+    background: QColor
+    text: QColor
+    muted: QColor
+    line: QColor
+    empty: QColor
+    better: QColor
+    worse: QColor
+    sun: QColor
+    earth: QColor
+    both: QColor
+    ground: QColor
+
+
+def of_palette(palette: QPalette) -> Colors:
+    """Return the colours that go with a widget's palette, light or dark."""
+    return _colors(
+        palette.color(QPalette.ColorRole.Window), palette.color(QPalette.ColorRole.WindowText)
+    )
+
+
+def on_paper() -> Colors:
+    """Return the colours for a white page."""
+    return _colors(QColor("white"), QColor("black"))
+
+
+def contrast(one: QColor, other: QColor) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _colors(background: QColor, text: QColor) -> Colors:
+    dark = background.lightness() < _DARK_BELOW
+    return Colors(
+        background=background,
+        text=text,
+        muted=_mixed(text, background, _MUTED),
+        line=_mixed(text, background, 0.35),
+        empty=_mixed(text, background, 0.1),
+        better=QColor("#56b4e9" if dark else "#0072b2"),
+        worse=QColor("#f28e2b" if dark else "#c24e00"),
+        sun=QColor("#f5b82e" if dark else "#d98200"),
+        earth=QColor("#56b4e9" if dark else "#0072b2"),
+        both=QColor("#3ccfa4" if dark else "#007a5a"),
+        ground=_mixed(text, background, 0.45),
+    )
+
+
+def _mixed(one: QColor, other: QColor, share: float) -> QColor:
+    return QColor(
+        *(
+            round(share * a + (1.0 - share) * b)
+            for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
+        )
+    )
+
+
+def _luminance(color: QColor) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in color.getRgbF()[:3]
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
