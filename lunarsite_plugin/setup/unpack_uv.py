@@ -1,0 +1,54 @@
+"""Takes the program uv out of its wheel, which is a zip file.
+
+Run by the interpreter that the engine is built on: ``unpack_uv.py WHEELS VERSION TARGET``. Of the
+wheels for several systems, the one whose program runs here is kept.
+"""
+
+from __future__ import annotations
+
+import subprocess  # nosec B404  the program is tried before it is kept
+import sys
+import zipfile
+from pathlib import Path
+
+
+def main(wheels: str, version: str, target: str) -> int:
+    """Unpack uv of a version from a folder of wheels to a file, and return the exit code."""
+    program = Path(target)
+    program.parent.mkdir(parents=True, exist_ok=True)
+    tried = sorted(Path(wheels).glob(f"uv-{version}-*.whl"))
+    for wheel in tried:
+        if _unpack(wheel, program) and _runs(program):
+            sys.stdout.write(f"uv {version} comes from {wheel.name}\n")
+            return 0
+    program.unlink(missing_ok=True)
+    what = "none of them runs here" if tried else "there is none"
+    sys.stdout.write(f"error: {wheels} needs a wheel of uv {version} for this system; {what}\n")
+    return 1
+
+
+def _unpack(wheel: Path, program: Path) -> bool:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(f".data/scripts/{program.name}"):
+                    program.write_bytes(archive.read(name))
+                    program.chmod(0o755)
+                    return True
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.stdout.write(f"{wheel.name}: {error}\n")
+    return False
+
+
+def _runs(program: Path) -> bool:
+    try:
+        done = subprocess.run(  # nosec B603  no shell; a wheel the user laid there
+            [str(program), "--version"], capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,320 @@
+"""The set-up's pure parts: interpreters, torch's builds, steps, states, what uv says."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from lunarsite.engine.errors import LunarSiteError
+from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, torch_build, uv_output
+from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Refused
+from lunarsite.lunarsite_plugin.setup.place import REQUIREMENTS, Place
+from lunarsite.lunarsite_plugin.setup.work import without_credentials
+
+BASE = Interpreter(Path("/opt/python/bin/python3"), (3, 12, 4), has_pip=True, has_ensurepip=True)
+UV = Path("/usr/bin/uv")
+
+
+@pytest.fixture
+def place(tmp_path):
+    home = tmp_path / "home"
+    return Place(home, home / "venv" / "bin" / "python")
+
+
+def make_engine(place, options):
+    """Lay an environment's stamps down as an installation that succeeded leaves them."""
+    place.python.parent.mkdir(parents=True)
+    place.python.symlink_to(sys.executable)
+    (place.venv / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n")
+    folder = plan.stamp_folder(place.venv)
+    folder.mkdir()
+    for step in plan.steps(place, options, UV):
+        if step.stamp_file is not None:
+            (folder / step.stamp_file.name).write_text(step.stamp)
+    (folder / plan.CHOICES_FILE).write_text(plan.choices_text(options))
+
+
+def script(folder, name, text):
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_the_running_python_is_examined_and_fits():
+    answer = interpreters.examine(Path(sys.executable))
+    assert isinstance(answer, Interpreter)
+    assert answer.version == sys.version_info[:3]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("echo hello", "no Python 3: hello"),
+        ("echo stub >&2; exit 9", "no Python 3: stub"),
+        ("exit 1", "said nothing"),
+        ("echo '{}'", "answered something else"),
+    ],
+)
+def test_what_is_no_python_is_refused_with_what_it_said(tmp_path, text, reason):
+    answer = interpreters.examine(script(tmp_path, "python3", text))
+    assert isinstance(answer, Refused)
+    assert reason in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"version": [3, 10, 2]}, "Python 3.10.2; the engine needs 3.11"),
+        ({"bits": 32}, "32-bit"),
+        ({"implementation": "PyPy"}, "PyPy"),
+        ({"free_threaded": True}, "free-threaded"),
+    ],
+)
+def test_a_python_that_cannot_carry_the_engine_is_refused_with_the_reason(
+    tmp_path, changed, reason
+):
+    told = {
+        "python": "/p",
+        "version": [3, 12, 0],
+        "implementation": "CPython",
+        "bits": 64,
+        "free_threaded": False,
+        "pip": True,
+        "ensurepip": True,
+    }
+    fine = script(tmp_path, "fine", f"echo '{as_json(told)}'")
+    assert isinstance(interpreters.examine(fine), Interpreter)
+    other = script(tmp_path, "other", f"echo '{as_json(told | changed)}'")
+    assert reason in interpreters.examine(other).reason
+
+
+def as_json(value):
+    import json  # noqa: PLC0415
+
+    return json.dumps(value)
+
+
+def test_a_python_that_hangs_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(interpreters, "ANSWER_WITHIN_S", 0.2)
+    answer = interpreters.examine(script(tmp_path, "python3", "exec sleep 30"))
+    assert "did not answer within 0.2 s" in answer.reason
+
+
+def test_the_same_python_under_two_names_is_found_once(tmp_path):
+    link = tmp_path / "python3"
+    link.symlink_to(sys.executable)
+    missing = tmp_path / "gone"
+    found, refused = interpreters.find([Path(sys.executable), link, missing])
+    assert len(found) == 1
+    assert "cannot be started" in refused[0].reason
+
+
+def test_the_search_looks_on_the_path_and_never_takes_the_program_that_runs(tmp_path, monkeypatch):
+    named = script(tmp_path, "python3.12", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "qgis-bin.exe"))
+    (tmp_path / "qgis-bin.exe").touch()
+    paths = interpreters.candidates()
+    assert named in paths
+    assert tmp_path / "qgis-bin.exe" not in paths
+
+
+def test_reads_the_list_of_windows_launcher():
+    text = (
+        " -V:3.13 *        C:\\Program Files\\Python313\\python.exe\r\n"
+        " -V:3.11          D:\\py\\python.exe\r\nno more\r\n"
+    )
+    assert [str(path) for path in interpreters.listed_by_launcher(text)] == [
+        "C:\\Program Files\\Python313\\python.exe",
+        "D:\\py\\python.exe",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "driver", "build"),
+    [
+        ("none", 600, "none"),
+        ("cpu", 600, "cpu"),
+        ("gpu", None, "gpu"),
+        ("auto", None, "cpu"),
+        ("auto", 579, "cpu"),
+        ("auto", 580, "gpu"),
+    ],
+)
+def test_automatic_takes_the_gpu_build_only_where_the_driver_runs_it(choice, driver, build):
+    assert torch_build.resolve(choice, driver=driver) == build
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's build has CUDA's wheels apart")
+def test_automatic_offline_takes_the_gpu_build_only_where_its_wheels_lie(tmp_path):
+    assert torch_build.resolve("auto", driver=600, wheels=tmp_path) == "cpu"
+    (tmp_path / "nvidia_cublas-13-py3-none-any.whl").touch()
+    assert torch_build.resolve("auto", driver=600, wheels=tmp_path) == "gpu"
+
+
+def test_the_driver_is_asked_for_its_version(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    assert torch_build.driver_version() is None
+    script(tmp_path, "nvidia-smi", "echo 581.12.03")
+    assert torch_build.driver_version() == 581
+    script(tmp_path, "nvidia-smi", "echo 581.12.03; exit 9")
+    assert torch_build.driver_version() is None
+
+
+def test_the_processor_build_leaves_cuda_out_and_keeps_the_rest():
+    lines = (REQUIREMENTS / "ml.txt").read_text("utf-8").splitlines()
+    everything = torch_build.requirements(lines, "gpu")
+    small = torch_build.requirements(lines, "cpu")
+    left_out = {line.partition("==")[0] for line in set(everything) - set(small)}
+    assert any(name.startswith("nvidia-") for name in left_out)
+    assert not any(re.match(r"nvidia|cuda|triton", line) for line in small)
+    assert any(line.startswith("torch==") for line in small)
+    assert any(line.startswith("numpy==") for line in small)
+
+
+def test_torch_comes_from_where_its_build_lies():
+    backend = torch_build.uv_options
+    assert backend("cpu", offline=False, platform="linux") == ["--torch-backend", "cpu"]
+    assert backend("cpu", offline=True, platform="linux") == []
+    assert backend("gpu", offline=False, platform="linux") == []
+    assert backend("gpu", offline=False, platform="win32") == ["--torch-backend", "auto"]
+    assert backend("cpu", offline=False, platform="darwin") == []
+
+
+def test_the_steps_end_with_a_start_and_name_no_package_twice(place):
+    names = [step.name for step in plan.steps(place, plan.Options(BASE, "gpu"), None)]
+    assert names == ["uv", "venv", "core", "ml", "start"]
+    assert "ml" not in [step.name for step in plan.steps(place, plan.Options(BASE), UV)]
+
+
+def test_a_python_without_pip_gets_one_in_an_environment_of_its_own(place):
+    bare = Interpreter(BASE.python, BASE.version, has_pip=False, has_ensurepip=True)
+    boot, uv, *_ = plan.steps(place, plan.Options(bare), None)
+    assert str(place.boot) in boot.argv
+    assert uv.argv[0] == str(place.boot / "bin" / "python")
+    barer = Interpreter(BASE.python, BASE.version, has_pip=False, has_ensurepip=False)
+    with pytest.raises(LunarSiteError, match=r"neither pip nor ensurepip.*python3-venv"):
+        plan.steps(place, plan.Options(barer), None)
+
+
+def test_without_a_network_every_package_comes_from_the_folder(place, tmp_path):
+    for step in plan.steps(place, plan.Options(BASE, "cpu", tmp_path), UV):
+        if step.name in {"core", "ml"}:
+            assert {"--offline", "--no-index", str(tmp_path)} <= set(step.argv)
+            assert "--torch-backend" not in step.argv
+
+
+def test_work_goes_on_at_the_first_step_that_is_not_done(place):
+    steps = plan.steps(place, plan.Options(BASE, "cpu"), UV)
+    assert plan.pending(steps) == steps
+    for step in steps[:2]:
+        step.stamp_file.parent.mkdir(parents=True, exist_ok=True)
+        step.stamp_file.write_text(step.stamp)
+    assert [step.name for step in plan.pending(steps)] == ["ml", "start"]
+    other = Interpreter(BASE.python, (3, 13, 0), has_pip=True, has_ensurepip=True)
+    again = plan.steps(place, plan.Options(other, "cpu"), UV)
+    assert plan.pending(again) == again
+
+
+def test_an_engine_is_missing_then_begun_then_ready(place):
+    assert plan.state(place).kind == "missing"
+    place.build.mkdir(parents=True)
+    assert plan.state(place).kind == "incomplete"
+    make_engine(place, plan.Options(BASE, "cpu"))
+    state = plan.state(place)
+    assert (state.kind, state.torch, state.base) == ("ready", "cpu", str(BASE.python))
+
+
+@pytest.mark.parametrize(("name", "build"), [("core", "none"), ("ml", "cpu")])
+def test_changed_requirements_make_an_engine_outdated(place, tmp_path, monkeypatch, name, build):
+    changed = tmp_path / "requirements"
+    changed.mkdir()
+    for file in REQUIREMENTS.glob("*.txt"):
+        (changed / file.name).write_text(file.read_text("utf-8"))
+    make_engine(place, plan.Options(BASE, build))
+    monkeypatch.setattr(plan, "REQUIREMENTS", changed)
+    assert plan.state(place).kind == "ready"
+    with (changed / f"{name}.txt").open("a") as file:
+        file.write("regolith==1.0\n")
+    assert plan.state(place).kind == "outdated"
+
+
+def test_an_engine_whose_python_went_away_is_incomplete(place):
+    make_engine(place, plan.Options(BASE))
+    (place.venv / "pyvenv.cfg").write_text("home = /nowhere/at/all\n")
+    state = plan.state(place)
+    assert state.kind == "incomplete"
+    assert "/nowhere/at/all" in state.why
+
+
+def test_an_engine_without_a_stamp_is_incomplete(place):
+    make_engine(place, plan.Options(BASE, "cpu"))
+    (plan.stamp_folder(place.venv) / "ml").unlink()
+    assert plan.state(place).kind == "incomplete"
+
+
+def test_progress_rises_with_the_bytes_that_came():
+    progress = uv_output.Progress()
+    seen = [progress.fraction]
+    for line in (
+        "Resolved 3 packages in 1ms",
+        "Downloading torch (800.0MiB)",
+        "Downloading numpy (200.0MiB)",
+        " Downloaded numpy",
+        " Downloaded torch",
+        "Prepared 3 packages in 4s",
+        "Installed 3 packages in 1s",
+        " + numpy==2",
+    ):
+        progress.take(line)
+        seen.append(progress.fraction)
+    assert seen == sorted(seen)
+    assert seen[4] == pytest.approx(0.05 + 0.8 * 0.2)
+    assert seen[-1] == 1.0
+
+
+def test_progress_names_the_largest_downloads_that_are_open():
+    progress = uv_output.Progress()
+    progress.take("Downloading kiwi (512.0KiB)")
+    progress.take("Downloading torch (1.5GiB)")
+    assert progress.detail.startswith("fetching torch (1536 MiB)")
+    progress.take(" Downloaded torch")
+    assert "torch" not in progress.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "advice"),
+    [
+        ("error: No space left on device", {}, "disk space"),
+        ("cause: invalid peer certificate: UnknownIssuer", {}, "certificate authority"),
+        ("cause: dns error", {}, "Check the network"),
+        ("cause: dns error", {"own_server": True}, "server of its own"),
+        ("error: affine was not found", {"offline": True}, "folder of wheels"),
+        ("cause: tunnel error: 407 Proxy Authentication Required", {}, "proxy"),
+        ("strange", {}, "Read the log"),
+    ],
+)
+def test_a_failure_gets_a_remedy_that_fits(said, options, advice):
+    assert advice in uv_output.remedy([said], **options)
+
+
+def test_an_error_is_told_with_its_last_cause():
+    lines = ["Resolving", "error: Request failed", "  cause: sending", "  cause: dns error", ""]
+    assert uv_output.error_of(lines) == "Request failed; dns error"
+    assert uv_output.error_of(["only this", ""]) == "only this"
+
+
+def test_no_password_reaches_the_log():
+    told = without_credentials("Fetching http://ada:secret@proxy:3128/x and https://host/y")
+    assert told == "Fetching http://proxy:3128/x and https://host/y"
+
+
+def test_versions_are_compared_by_number():
+    assert check.is_older("2.9.1", "2.10")
+    assert not check.is_older("2.0.0", "2.0")
+    assert not check.is_older("2.1.0rc1", "2.1")
