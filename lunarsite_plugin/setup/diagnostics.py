@@ -1,0 +1,84 @@
+"""What a report of a fault needs to know, as text without anything private."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qgis.core import Qgis
+from qgis.PyQt.QtCore import qVersion
+
+from lunarsite.engine.errors import LunarSiteError
+from lunarsite.lunarsite_plugin import location
+from lunarsite.lunarsite_plugin.setup import network, plan
+from lunarsite.lunarsite_plugin.setup.place import PLUGIN_FOLDER
+from lunarsite.lunarsite_plugin.setup.work import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lunarsite.lunarsite_plugin.setup.check import Row
+    from lunarsite.lunarsite_plugin.setup.place import Place
+
+LOG_LINES = 40
+
+
+def text(place: Place, rows: Iterable[Row] = (), log: Iterable[str] | None = None) -> str:
+    """Return the report: QGIS, the engine, what a check found, and the log's last lines.
+
+    Parameters
+    ----------
+    place : Place
+        Where the set-up works.
+    rows : iterable of Row
+        The last check's findings.
+    log : iterable of str, optional
+        Lines of a log; the set-up's own where it is not given.
+    """
+    state = plan.state(place)
+    lines = [
+        f"LunarSite {plugin_version()}",
+        f"QGIS {Qgis.QGIS_VERSION}, Qt {qVersion()}, Python {platform.python_version()}",
+        f"System {platform.platform()}, {platform.machine()}",
+        f"Engine in use {_engine()}",
+        f"Engine of the set-up {state.kind} in {place.home}: {state.why}; torch {state.torch}",
+        f"Proxy in QGIS {'set' if network.proxy_is_set() else 'not set'}",
+        *(f"{row.what} {_mark(row)}: {row.told}" for row in rows),
+        "Log:",
+        *list(last_lines(place.log) if log is None else log)[-LOG_LINES:],
+    ]
+    return masked("\n".join(lines)) + "\n"
+
+
+def masked(report: str) -> str:
+    """Return a text in which the home folder reads ~ and no address names a user."""
+    home = str(Path.home())
+    for form in (home, home.replace("\\", "/"), home.replace("\\", "\\\\")):
+        if len(form) > 1:
+            report = report.replace(form, "~")
+    return without_credentials(report)
+
+
+def plugin_version() -> str:
+    """Return the plugin's version."""
+    project = tomllib.loads((PLUGIN_FOLDER / "pyproject.toml").read_text("utf-8"))
+    return str(project["project"]["version"])
+
+
+def last_lines(path: Path, count: int = LOG_LINES) -> list[str]:
+    """Return the last lines of a log, none where there is no log."""
+    return (plan.read_text(path) or "").splitlines()[-count:]
+
+
+def _engine() -> str:
+    try:
+        found = location.find()
+    except LunarSiteError as error:
+        return f"none: {error.problem}"
+    return f"{found.python}, {found.origin}"
+
+
+def _mark(row: Row) -> str:
+    return {True: "ok", False: "NOT ok", None: "note"}[row.ok]
