@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
@@ -38,6 +38,17 @@ _REMEDY = (
 def south_polar_crs() -> pyproj.CRS:
     """Return the map's coordinate system, ``IAU_2015:30135``."""
     return pyproj.CRS.from_user_input(SOUTH_POLAR)
+
+
+def file_crs() -> pyproj.CRS:
+    """Return the south polar map as vector files carry it: by definition alone.
+
+    QGIS takes a GeoPackage's system for invalid where it is named by the IAU's number and the
+    GDAL beneath is older than the registry (seen with QGIS 3.40 on GDAL 3.6).
+    """
+    described: dict[str, Any] = _without_ids(south_polar_crs().to_json_dict())
+    described["name"] = f"Moon 2015 south polar stereographic ({SOUTH_POLAR})"
+    return pyproj.CRS.from_json_dict(described)
 
 
 def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
@@ -168,3 +179,11 @@ def check_south_polar(crs: pyproj.CRS, what: str) -> None:
             "metres with scale 1 at the pole",
             _REMEDY,
         )
+
+
+def _without_ids(described: Any) -> Any:
+    if isinstance(described, dict):
+        return {key: _without_ids(value) for key, value in described.items() if key != "id"}
+    if isinstance(described, list):
+        return [_without_ids(value) for value in described]
+    return described

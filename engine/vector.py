@@ -113,16 +113,20 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
 def write_geopackage(
     path: Path, layers: Mapping[str, gpd.GeoDataFrame], tags: Mapping[str, str] | None = None
 ) -> None:
-    """Write layers into one GeoPackage, whole or not at all, without a date of its own.
+    """Write layers of the south polar map into one GeoPackage, whole or not at all.
 
-    ``tags`` become the metadata of every layer.
+    No date is in it. ``tags`` become the metadata of every layer.
     """
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
     try:
         with whole_file(path) as partial:
             for name, frame in layers.items():
                 pyogrio.write_dataframe(
-                    frame, partial, layer=name, driver="GPKG", layer_metadata=dict(tags or {})
+                    frame.set_crs(moon.file_crs(), allow_override=True),
+                    partial,
+                    layer=name,
+                    driver="GPKG",
+                    layer_metadata=dict(tags or {}),
                 )
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})

@@ -137,6 +137,7 @@ STAGE = Stage(
             help="What a horizon one degree higher all round would cost.",
             path="illumination_sensitivity.tif",
             unit="%/deg",
+            style="sensitivity",
         ),
         Output(
             name="illumination_darkest_month_pct",
@@ -175,6 +176,7 @@ STAGE = Stage(
             help="What a horizon one degree higher all round would cost.",
             path="earth_sensitivity.tif",
             unit="%/deg",
+            style="sensitivity",
         ),
         Output(
             name="psr",
@@ -192,6 +194,7 @@ STAGE = Stage(
             help="Share of directions whose terrain is known to the asked distance.",
             path="horizon_coverage_pct.tif",
             unit="%",
+            style="coverage",
         ),
     ),
     tags=("illumination", "horizon", "shadow", "PSR", "Earth visibility", "Sun"),

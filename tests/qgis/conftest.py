@@ -1,13 +1,47 @@
-"""What the tests inside QGIS share. The engine is the real one, from the checkout's .venv."""
+"""What the tests inside QGIS share. QGIS and the engine, that of the checkout's .venv, are real."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from qgis.core import QgsApplication, QgsProcessingFeedback
+
 from lunarsite.lunarsite_plugin import location
+from lunarsite.processing_provider import provider as toolbox
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Feedback(QgsProcessingFeedback):
+    """Remembers what it is told; calls ``each`` at every progress."""
+
+    def __init__(self, each=None):
+        super().__init__(False)
+        self.fractions, self.texts, self.log, self.warnings, self.errors = [], [], [], [], []
+        self.each = each
+        self.progressChanged.connect(self._progress)
+
+    def _progress(self, value):
+        self.fractions.append(value)
+        if self.each is not None:
+            self.each(value)
+
+    def setProgressText(self, text):
+        self.texts.append(text)
+
+    def pushInfo(self, text):
+        self.log.append(text)
+
+    def pushConsoleInfo(self, text):
+        self.log.append(text)
+
+    def pushWarning(self, text):
+        self.warnings.append(text)
+
+    def reportError(self, text, _fatal=False):  # noqa: FBT002
+        self.errors.append(text)
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +49,39 @@ def engine() -> location.Located:
     return location.Located(
         location._interpreter_of(ROOT / ".venv"), "the checkout's own environment"
     )
+
+
+@pytest.fixture(scope="session")
+def processing(qgis_app, qgis_processing):
+    """Return QGIS's processing module, with our provider in the toolbox."""
+    sys.path.append("/usr/share/qgis/python/plugins")
+    import processing  # noqa: PLC0415
+
+    kept = toolbox.register()
+    yield processing
+    QgsApplication.processingRegistry().removeProvider(kept)
+
+
+@pytest.fixture
+def feedback():
+    return Feedback()
+
+
+@pytest.fixture(scope="session")
+def dem(processing, tmp_path_factory):
+    """Return a small made elevation model, with its craters beside it."""
+    path = tmp_path_factory.mktemp("dem") / "dem.tif"
+    processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 96, "pixel_m": 240})
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_folder(processing, dem, tmp_path_factory):
+    """Return the folder of a finished screening of it."""
+    out = tmp_path_factory.mktemp("screened") / "run"
+    processing.run("lunarsite:screen", {**SMALL, "dem": str(dem), "out": str(out)})
+    return out
+
+
+SMALL = {"azimuths": 72, "step_hours": 48, "stop": "2028-01-01", "draws": 20, "profile": "hls"}
+"""What makes a screening short."""

@@ -1,0 +1,156 @@
+"""What a stage leaves behind, as results of an algorithm and as layers of the project."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingUtils,
+)
+
+from lunarsite.engine import stages
+from lunarsite.engine.contract import Kind, Output, Stage
+from lunarsite.lunarsite_plugin import moon_crs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qgis.core import QgsMapLayer, QgsProcessingFeedback
+
+STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
+
+_LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
+_ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
+"""QGIS keeps no reference to what Python made, so these are kept until they have long been used."""
+_IN_VIEW = frozenset({"sites", "score"})
+"""Styles whose layers are ticked among the many that one run makes."""
+
+
+def styled(stage: Stage) -> bool:
+    """Say whether a stage leaves layers in its output folder, which QGIS would not load."""
+    return any(output.style and output.path for output in stage.outputs)
+
+
+def style_file(style: str) -> Path:
+    """Return the QML file of a style."""
+    return STYLES / f"{style}.qml"
+
+
+def results(stage: Stage, values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an algorithm's results: paths by output, and the plain values of the stage."""
+    plain = {
+        name: value
+        for name, value in result.items()
+        if isinstance(value, bool | int | float | str) and value != ""
+    }
+    plain["summary"] = "\n".join(str(line) for line in result.get("summary") or [])
+    asked = {p.name: values[p.name] for p in stage.parameters if p.output and p.name in values}
+    return {**plain, **(result.get("outputs") or {}), **asked}
+
+
+def made_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Output, Path]]:
+    """Yield the layers that a result holds with their declarations, vectors first.
+
+    A folder among the outputs counts with the layers in it that any stage declares.
+    """
+    there = result.get("outputs") or {}
+    found: list[tuple[Output, Path]] = []
+    for output in stage.outputs:
+        path = Path(str(there.get(output.name) or ""))
+        if output.kind in _LAYER_KINDS and path.is_file():
+            found.append((output, path))
+        elif output.kind is Kind.FOLDER and path.is_dir():
+            inside = ((each, path / name) for name, each in _declared().items())
+            found += [(each, file) for each, file in inside if file.is_file()]
+    yield from sorted(found, key=lambda each: each[0].kind is not Kind.VECTOR)
+
+
+def load_on_completion(
+    stage: Stage, result: Mapping[str, Any], context: QgsProcessingContext
+) -> None:
+    """Have a result's layers added to the project when the algorithm's dialog is done with it.
+
+    They are styled, and stand in a group named after the folder they are in.
+    """
+    made = [(output, path) for output, path in made_layers(stage, result) if output.path]
+    several = len(made) > 2
+    for place, (output, path) in enumerate(made):
+        details = QgsProcessingContext.LayerDetails(
+            output.title, context.project(), output.name, QgsProcessingUtils.LayerHint.UnknownType
+        )
+        details.forceName = True
+        details.groupName = group_name(stage, path)
+        details.layerSortKey = -place
+        details.setPostProcessor(
+            Styler.make(output.style, shown=not several or output.style in _IN_VIEW)
+        )
+        context.addLayerToLoadOnCompletion(str(path), details)
+
+
+def style_destinations(
+    stage: Stage, result: Mapping[str, Any], context: QgsProcessingContext
+) -> None:
+    """Style the outputs that are a file of the user's choice, where QGIS is to load them."""
+    for output, path in made_layers(stage, result):
+        if not output.path and context.willLoadLayerOnCompletion(str(path)):
+            details = context.layerToLoadOnCompletionDetails(str(path))
+            details.setPostProcessor(Styler.make(output.style, shown=True))
+
+
+def group_name(stage: Stage, path: Path) -> str:
+    """Return the name of the group in the layer tree for a file of a run."""
+    folder = path.parent.parent if path.parent.name == "layers" else path.parent
+    return f"LunarSite, {stage.title.lower()}: {folder.name}"
+
+
+def apply_style(layer: QgsMapLayer, style: str) -> None:
+    """Give a layer one of our styles; an unknown one leaves it as it is."""
+    if style and style_file(style).is_file():
+        layer.loadNamedStyle(str(style_file(style)))
+        layer.triggerRepaint()
+
+
+class Styler(QgsProcessingLayerPostProcessorInterface):
+    """Styles a layer once it is in the project."""
+
+    def __init__(self, style: str, *, shown: bool) -> None:
+        super().__init__()
+        self.style, self.shown = style, shown
+
+    @classmethod
+    def make(cls, style: str, *, shown: bool) -> Styler:
+        """Return one that stays alive for as long as QGIS may ask for it."""
+        made = cls(style, shown=shown)
+        _ALIVE.append(made)
+        return made
+
+    def postProcessLayer(
+        self,
+        layer: QgsMapLayer,
+        context: QgsProcessingContext,
+        _feedback: QgsProcessingFeedback,
+    ) -> None:
+        """Style it, and untick it where it is one of many."""
+        apply_style(layer, self.style)
+        moon_crs.name_layer(layer)
+        project = context.project()
+        node = project.layerTreeRoot().findLayer(layer.id()) if project is not None else None
+        if node is not None:
+            node.setItemVisibilityChecked(self.shown)
+            node.setExpanded(self.shown)
+
+
+@cache
+def _declared() -> dict[str, Output]:
+    """Return all raster and vector outputs of all stages by their file names."""
+    return {
+        Path(output.path).name: output
+        for stage in stages.load_all()
+        for output in stage.outputs
+        if output.path and output.kind in _LAYER_KINDS
+    }

@@ -1,0 +1,362 @@
+"""The toolbox: every algorithm on real input, in the real QGIS, with the real engine."""
+
+from __future__ import annotations
+
+import html
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from osgeo import gdal
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+
+from lunarsite.engine import stages
+from lunarsite.engine.contract import COMMON, Kind
+from lunarsite.lunarsite_plugin import location, moon_crs
+from lunarsite.processing_provider import compat, layers, parameters
+from tests.qgis.conftest import SMALL, Feedback
+
+MOON = QgsCoordinateReferenceSystem("IAU_2015:30135")
+
+
+def algorithm(name):
+    return QgsApplication.processingRegistry().createAlgorithmById(f"lunarsite:{name}")
+
+
+def children():
+    """Return the engines that run now, as /proc knows them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            except OSError:
+                continue
+            if b"worker" in words and int(parent) == os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def test_every_stage_is_an_algorithm_with_its_declared_parameters(processing):
+    provider = QgsApplication.processingRegistry().providerById("lunarsite")
+    names = {each.name() for each in provider.algorithms()}
+    assert set(stages.NAMES) <= names
+    for stage in stages.load_all():
+        made = algorithm(stage.name)
+        shown = {each.name(): each for each in made.parameterDefinitions()}
+        declared = (*stage.parameters, *COMMON)
+        assert [n for n in shown if n != "load_layers"] == [p.name for p in declared]
+        assert made.displayName() == stage.title
+        assert made.shortDescription() == stage.summary
+        assert html.escape(stage.help) in made.shortHelpString()
+        assert not made.icon().isNull()
+        for parameter in declared:
+            definition = shown[parameter.name]
+            text = definition.description()
+            assert parameter.title in text
+            assert not parameter.unit or f"[{parameter.unit}]" in text
+            assert parameter.help in definition.help()
+            advanced = bool(definition.flags() & compat.ADVANCED)
+            assert advanced is parameter.advanced
+            if parameter.kind in (Kind.NUMBER, Kind.INTEGER):
+                for limit, said in (
+                    (parameter.minimum, definition.minimum()),
+                    (parameter.maximum, definition.maximum()),
+                ):
+                    if limit is not None and abs(limit) < 2**31:
+                        assert said == limit
+            if parameter.kind is Kind.CHOICE:
+                assert definition.options() == list(parameter.choices)
+        outputs = {each.name() for each in made.outputDefinitions()}
+        assert {o.name for o in stage.outputs if o.path} <= outputs
+
+
+def test_a_run_leaves_what_the_declaration_says(run_folder):
+    for output in stages.load("screen").outputs:
+        assert (run_folder / output.path).exists()
+
+
+def test_terrain_and_lighting(processing, dem, tmp_path, feedback):
+    made = processing.run(
+        "lunarsite:terrain", {"dem": str(dem), "out": str(tmp_path / "l")}, feedback=feedback
+    )
+    assert QgsRasterLayer(made["slope_deg"], "s").isValid()
+    light = {key: SMALL[key] for key in ("azimuths", "step_hours", "stop")}
+    made = processing.run(
+        "lunarsite:lighting", {"dem": str(dem), "out": str(tmp_path / "l"), **light}
+    )
+    assert QgsRasterLayer(made["illumination_pct"], "i").isValid()
+    assert feedback.fractions == sorted(feedback.fractions)
+    assert feedback.fractions[-1] == 100.0
+    assert any(0 < fraction < 100 for fraction in feedback.fractions)
+    assert any(" on cpu" in line or " on cuda" in line for line in feedback.log)
+
+
+def test_features_train_and_score(processing, dem, run_folder, tmp_path):
+    table = str(tmp_path / "features.parquet")
+    processing.run(
+        "lunarsite:features", {"dem": str(dem), "layers": str(run_folder / "layers"), "out": table}
+    )
+    scorer = str(tmp_path / "own.ubj")
+    processing.run(
+        "lunarsite:train-scorer",
+        {"features": table, "profile": "hls", "draws": 20, "folds": 2, "out": scorer},
+    )
+    made = processing.run(
+        "lunarsite:score",
+        {
+            "features": table,
+            "profile": "hls",
+            "scorer": scorer,
+            "draws": 20,
+            "out": str(tmp_path / "scored"),
+        },
+    )
+    sites = QgsVectorLayer(made["sites"], "sites")
+    assert sites.featureCount() > 3
+    assert moon_crs.named(sites.crs()) == MOON
+    other = processing.run(
+        "lunarsite:compare",
+        {"first": str(run_folder), "second": str(tmp_path / "scored"), "out": str(tmp_path / "c")},
+    )
+    assert -1.0 <= other["spearman"] <= 1.0
+
+
+def test_explain_skyline_and_points(processing, dem, run_folder, tmp_path):
+    best = next(QgsVectorLayer(str(run_folder / "sites.gpkg"), "s").getFeatures())
+    place = {"lon": best["lon_deg"], "lat": best["lat_deg"]}
+    said = processing.run("lunarsite:explain", {"run": str(run_folder), **place})
+    assert said["rank"] == best["rank"]
+    assert said["score"] == pytest.approx(best["score"])
+    picture = str(tmp_path / "skyline.png")
+    processing.run("lunarsite:skyline", {"dem": str(dem), **place, "picture": picture})
+    assert Path(picture).read_bytes()[:4] == b"\x89PNG"
+    points = memory_points([(best["x_m"], best["y_m"])])
+    made = processing.run(
+        "lunarsite:score-points",
+        {"run": str(run_folder), "points": points, "out": "TEMPORARY_OUTPUT"},
+    )
+    found = next(QgsVectorLayer(made["out"], "p").getFeatures())
+    assert found["rank"] == best["rank"]
+
+
+def memory_points(places, crs=MOON, fields="field=name:string"):
+    layer = QgsVectorLayer(f"Point?{fields}", "candidates", "memory")
+    layer.setCrs(crs)
+    features = []
+    for number, place in enumerate(places):
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(*place)))
+        feature["name"] = f"P{number}"
+        features.append(feature)
+    layer.dataProvider().addFeatures(features)
+    return layer
+
+
+def test_edits_that_are_not_saved_a_filter_and_a_selection_count(processing, run_folder, tmp_path):
+    sites = QgsVectorLayer(str(run_folder / "sites.gpkg"), "s")
+    best = next(sites.getFeatures())
+    layer = memory_points([(best["x_m"], best["y_m"]), (-9e5, -9e5)])
+    layer.startEditing()
+    last = [feature.id() for feature in layer.getFeatures()][-1]
+    layer.changeGeometry(last, QgsGeometry.fromPointXY(QgsPointXY(best["x_m"], best["y_m"])))
+    given = {"run": str(run_folder), "points": layer}
+    made = processing.run("lunarsite:score-points", {**given, "out": str(tmp_path / "a.gpkg")})
+    assert made["scored"] == 2
+    layer.rollBack()
+    layer.setSubsetString("\"name\" = 'P0'")
+    made = processing.run("lunarsite:score-points", {**given, "out": str(tmp_path / "b.gpkg")})
+    assert made["scored"] == 1
+    layer.setSubsetString("")
+
+
+def test_the_subset_of_a_file_counts(processing, run_folder, tmp_path):
+    sites = QgsVectorLayer(str(run_folder / "sites.gpkg"), "s")
+    QgsProject.instance().addMapLayer(sites, False)
+    sites.setSubsetString('"site" <= 3')
+    made = processing.run(
+        "lunarsite:score-points",
+        {"run": str(run_folder), "points": sites.id(), "out": str(tmp_path / "a.gpkg")},
+    )
+    assert made["scored"] == 3
+    QgsProject.instance().removeMapLayer(sites.id())
+
+
+def test_a_layer_without_a_file_of_its_own_is_written_for_the_engine(processing, dem, tmp_path):
+    gdal.FileFromMemBuffer("/vsimem/raised.tif", dem.read_bytes())
+    layer = QgsRasterLayer("/vsimem/raised.tif", "raised")
+    assert layer.isValid()
+    feedback = Feedback()
+    made = processing.run(
+        "lunarsite:terrain", {"dem": layer, "out": str(tmp_path / "l")}, feedback=feedback
+    )
+    assert any("Writing the layer raised" in line for line in feedback.log)
+    plain = processing.run("lunarsite:terrain", {"dem": str(dem), "out": str(tmp_path / "m")})
+    ours, theirs = (QgsRasterLayer(each["slope_deg"], "s") for each in (made, plain))
+    centre = layer.extent().center()
+    a, b = (each.dataProvider().sample(centre, 1)[0] for each in (ours, theirs))
+    assert a == pytest.approx(b, abs=0.01)
+    del layer
+    gdal.Unlink("/vsimem/raised.tif")
+
+
+def test_a_layer_whose_coordinate_system_was_set_in_the_project_counts(processing, dem, tmp_path):
+    bare = tmp_path / "bare.asc"
+    bare.write_text(
+        "ncols 40\nnrows 40\nxllcorner -4000\nyllcorner -4000\ncellsize 200\n"
+        + "\n".join(" ".join(str((r * c) % 97) for c in range(40)) for r in range(40))
+    )
+    layer = QgsRasterLayer(str(bare), "bare")
+    with pytest.raises(QgsProcessingException, match="coordinate"):
+        processing.run("lunarsite:terrain", {"dem": layer, "out": str(tmp_path / "n")})
+    assert not (tmp_path / "n").exists()
+    layer.setCrs(MOON)
+    made = processing.run("lunarsite:terrain", {"dem": layer, "out": str(tmp_path / "l")})
+    assert moon_crs.named(QgsRasterLayer(made["slope_deg"], "s").crs()) == MOON
+
+
+def test_layers_of_another_body_are_refused(processing, dem, run_folder, tmp_path):
+    layer = QgsRasterLayer(str(dem), "dem")
+    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:3031"))
+    made = algorithm("terrain")
+    fits, why = made.checkParameterValues(
+        {"dem": layer, "out": str(tmp_path / "l")}, QgsProcessingContext()
+    )
+    assert not fits
+    assert "lies on Earth" in why
+    assert "IAU_2015:30135" in why
+    points = memory_points([(0, 0)], QgsCoordinateReferenceSystem("EPSG:4326"))
+    with pytest.raises(QgsProcessingException, match="lies on Earth"):
+        processing.run(
+            "lunarsite:score-points",
+            {"run": str(run_folder), "points": points, "out": str(tmp_path / "p.gpkg")},
+        )
+
+
+def test_craters_may_be_a_layer_of_points(processing, dem, run_folder, tmp_path):
+    craters = memory_points(
+        [(0, 0), (2000, 3000)], fields="field=name:string&field=diameter_m:double"
+    )
+    craters.startEditing()
+    for feature in craters.getFeatures():
+        craters.changeAttributeValue(feature.id(), 1, 1500.0)
+    given = {"dem": str(dem), "layers": str(run_folder / "layers")}
+    processing.run(
+        "lunarsite:features", {**given, "craters": craters, "out": str(tmp_path / "f.parquet")}
+    )
+    craters.rollBack()
+    assert (tmp_path / "f.parquet").stat().st_size > 10_000
+
+
+def test_the_engines_words_reach_the_user(processing, tmp_path):
+    with pytest.raises(QgsProcessingException, match=r"no manifest.json.*Give the output folder"):
+        processing.run("lunarsite:explain", {"run": str(tmp_path), "lon": 0, "lat": -89})
+
+
+def test_cancelling_ends_the_child_within_two_seconds_and_leaves_nothing(processing, tmp_path):
+    times = {}
+
+    def each(_):
+        if children() and "at" not in times:
+            times["at"] = time.monotonic()
+            feedback.cancel()
+
+    feedback = Feedback(each)
+    with pytest.raises(QgsProcessingException, match="Cancelled"):
+        processing.run(
+            "lunarsite:synthesize",
+            {"out": str(tmp_path / "big.tif"), "size_px": 4000},
+            feedback=feedback,
+        )
+    assert time.monotonic() - times["at"] < 2.0
+    assert children() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_killed_in_the_middle_is_told_with_a_remedy(processing, tmp_path):
+    def kill():
+        limit = time.monotonic() + 30
+        while not children() and time.monotonic() < limit:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(QgsProcessingException, match=r"killed by the system.*memory limit"):
+        processing.run("lunarsite:synthesize", {"out": str(tmp_path / "big.tif"), "size_px": 4000})
+    thread.join()
+    assert not (tmp_path / "big.tif").exists()
+
+
+def test_without_an_engine_an_algorithm_says_what_to_do(processing, monkeypatch):
+    monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
+    can, why = algorithm("terrain").canExecute()
+    assert not can
+    assert "/nowhere/python" in why
+    assert "Engine set-up" in why
+
+
+def test_layers_are_styled_and_grouped_when_a_dialog_is_done(processing, dem, run_folder, tmp_path):
+    from processing.gui.Postprocessing import handleAlgorithmResults  # noqa: PLC0415
+
+    project = QgsProject.instance()
+    project.clear()
+    context, feedback = QgsProcessingContext(), Feedback()
+    context.setProject(project)
+    made = algorithm("screen")
+    given = {**SMALL, "dem": str(dem), "out": str(tmp_path / "run")}
+    _, good = made.run(given, context, feedback)
+    assert good, feedback.errors
+    handleAlgorithmResults(made, context, feedback, given)
+    groups = [g for g in project.layerTreeRoot().findGroups() if g.name().startswith("LunarSite")]
+    assert [group.name() for group in groups] == ["LunarSite, screen a region: run"]
+    by_title = {node.layer().name(): node for node in groups[0].findLayers()}
+    assert {"Sites", "Score", "Average illumination"} <= set(by_title)
+    assert groups[0].findLayers()[0].layer().name() == "Sites"
+    assert by_title["Score"].layer().renderer().type() == "singlebandpseudocolor"
+    assert by_title["Sites"].layer().renderer().type() == "categorizedSymbol"
+    assert {node.layer().crs().authid() for node in by_title.values()} == {"IAU_2015:30135"}
+    assert by_title["Score"].isVisible()
+    assert not by_title["Average illumination"].itemVisibilityChecked()
+    project.clear()
+
+
+def test_every_declared_style_exists_and_loads(processing, dem, run_folder):
+    for stage in stages.load_all():
+        for output in stage.outputs:
+            if not output.style:
+                continue
+            assert layers.style_file(output.style).is_file(), output.style
+            layer = (
+                QgsRasterLayer(str(dem), "r")
+                if output.kind is Kind.RASTER
+                else QgsVectorLayer(str(run_folder / "sites.gpkg"), "v")
+            )
+            before = layer.renderer().type()
+            said, good = layer.loadNamedStyle(str(layers.style_file(output.style)))
+            assert good, said
+            assert layer.renderer().type() != before or output.kind is Kind.VECTOR
+
+
+def test_help_names_every_parameter(processing):
+    for stage in stages.load_all():
+        text = algorithm(stage.name).shortHelpString()
+        for parameter in stage.parameters:
+            assert parameters.label(parameter).replace("'", "&#x27;") in text
