@@ -134,6 +134,7 @@ class SetupDialog(QDialog):
         self.cancel = QPushButton("Cancel")
         self.cancel.clicked.connect(self._cancel)
         self.log = QPlainTextEdit()
+        self.log.setAccessibleName("Log of the set-up")
         self.log.setReadOnly(True)
         self.log.setMaximumBlockCount(_LOG_BLOCKS)
         fixed = QFont("monospace", self.log.font().pointSize())

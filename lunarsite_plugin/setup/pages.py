@@ -47,6 +47,7 @@ class InstallPage(QWidget):
         self.base = _elastic(QComboBox())
         self.base.addItem("Automatic: the first that fits", "")
         self.base.setToolTip("The Python that the engine's environment is made with.")
+        self.base.setAccessibleName("Python to build on")
         self.search = QPushButton("Search")
         self.search.setToolTip("Look for Python 3.11 or newer on this computer.")
         self.search.clicked.connect(self._ask_search)
@@ -135,6 +136,7 @@ class OwnPage(QWidget):
         self.python = QgsFileWidget()
         self.python.setStorageMode(QgsFileWidget.StorageMode.GetFile)
         self.python.setDialogTitle("Python interpreter")
+        self.python.setAccessibleName("Your own interpreter")
         self.python.setFilePath(location.own())
         self.use = QPushButton("Check and use")
         self.use.clicked.connect(self._ask_use)
@@ -166,6 +168,7 @@ class CheckPage(QWidget):
         self.check = QPushButton("Check the engine")
         self.check.clicked.connect(self._ask_check)
         self.findings = QTextBrowser()
+        self.findings.setAccessibleName("Findings of the check")
         self.findings.setPlaceholderText(
             "Versions, the device, and how long a small job takes: a check needs some seconds, the "
             "first one up to a minute."

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CHOICES_FILE = "choices.json"
 GIB = 1024**3
 _UNPACK = Path(__file__).with_name("unpack_uv.py")
+_PIP_AS_GIVEN = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+"""Settings of the user's that are meant for other installations and forbid one into a folder."""
 NEEDED_BYTES = {"none": int(1.5 * GIB), "cpu": int(3.0 * GIB), "gpu": int(8.5 * GIB)}
 """What an environment takes by torch's build, downloads included; 1.2 GiB without, measured."""
 
@@ -125,8 +127,7 @@ def steps(place: Place, options: Options, uv: Path | None) -> list[Step]:
                 **common,
             )
         )
-    start = (str(place.build_python), "-I", "-X", "utf8", str(LAUNCHER), "device", "--json")
-    return [*result, Step("start", "Starting the engine once", start, 0.05)]
+    return [*result, _first_job(place)]
 
 
 def pending(plan: Sequence[Step]) -> list[Step]:
@@ -205,7 +206,7 @@ def _fetch_uv(place: Place, options: Options) -> list[Step]:
     done = {
         "stamp_file": place.uv / ".stamp",
         "stamp": pinned_uv(),
-        "environment": options.environment,
+        "environment": {**options.environment, **_PIP_AS_GIVEN},
     }
     if options.wheels is not None:
         unpack = (base, "-I", str(_UNPACK), str(options.wheels), pinned_uv(), str(own_uv(place)))
@@ -230,6 +231,18 @@ def _fetch_uv(place: Place, options: Options) -> list[Step]:
         Step("boot", "Making a pip", make, 0.05, **boot),
         Step("uv", title, (str(with_pip), *pip), 0.05, **done),
     ]
+
+
+def _first_job(place: Place) -> Step:
+    """Return the step that proves the new environment before it takes the old one's place.
+
+    A small elevation model loads the compiled libraries, which is where a system that lacks
+    something shows it.
+    """
+    python = (str(place.build_python), "-I", "-X", "utf8", str(LAUNCHER))
+    out = stamp_folder(place.build) / "first.tif"
+    job = ("synthesize", "--size-px", "16", "--out", str(out), "--quiet")
+    return Step("start", "Starting the engine once", (*python, *job), 0.1)
 
 
 def _source(options: Options) -> tuple[str, ...]:

@@ -196,9 +196,9 @@ class _Doing:
         self._work.line(f"== done in {time.monotonic() - begun:.1f} s")
 
     def _failure(self, step: plan.Step, code: int) -> SetupError:
-        offline = self._options.wheels is not None
+        offline = self._options.wheels is not None and step.name in {"uv", "core", "ml"}
         what = uv_output.error_of(self._lines) or f"exit code {code}"
-        if offline and step.name in {"core", "ml"}:
+        if offline and step.name != "uv":
             lacking = wheels.missing(step.argv, self._work)
             if lacking:
                 what = f"{self._options.wheels} lacks wheels for {', '.join(lacking)}"

@@ -45,6 +45,10 @@ _ADVICE = (
         "Choose a Python from 3.11 to 3.13: there are no ready-made packages for this one",
     ),
     (
+        "dll load failed",
+        "Install Microsoft's Visual C++ runtime (the x64 redistributable) and click Install again",
+    ),
+    (
         "permission denied|access is denied",
         "Close other programs that use the engine, look at the folder's rights, and try again",
     ),

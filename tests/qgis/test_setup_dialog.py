@@ -73,6 +73,8 @@ def small_engine(tmp_path, monkeypatch):
     shutil.copy(REQUIREMENTS / "uv.txt", pins)
     (pins / "core.txt").write_text("")
     monkeypatch.setattr(plan, "REQUIREMENTS", pins)
+    monkeypatch.setattr(plan, "LAUNCHER", pins / "first_job.py")
+    plan.LAUNCHER.write_text("")
     uv = Path(__file__).resolve().parents[2] / ".tools" / "uv" / "bin"
     monkeypatch.setenv("PATH", f"{uv}:/usr/bin:/bin")
 
@@ -185,7 +187,6 @@ def test_install_then_remove_by_clicks(dialog, tmp_path, monkeypatch):
 
 def test_cancel_is_told_and_the_button_goes_on(dialog, tmp_path, monkeypatch):
     small_engine(tmp_path, monkeypatch)
-    monkeypatch.setattr(plan, "LAUNCHER", tmp_path / "endless.py")
     plan.LAUNCHER.write_text("import time\ntime.sleep(60)\n")
     dialog.install_page.install.click()
     wait_for(lambda: "Starting the engine" in dialog.status.text())
@@ -205,7 +206,6 @@ def test_cancel_is_told_and_the_button_goes_on(dialog, tmp_path, monkeypatch):
 
 def test_closing_while_it_works_asks_what_becomes_of_it(dialog, tmp_path, monkeypatch):
     small_engine(tmp_path, monkeypatch)
-    monkeypatch.setattr(plan, "LAUNCHER", tmp_path / "endless.py")
     plan.LAUNCHER.write_text("import time\ntime.sleep(60)\n")
     dialog.install_page.install.click()
     wait_for(lambda: "Starting the engine" in dialog.status.text())
@@ -226,7 +226,6 @@ def test_closing_while_it_works_asks_what_becomes_of_it(dialog, tmp_path, monkey
 
 def test_shutting_down_ends_the_work(dialog, tmp_path, monkeypatch):
     small_engine(tmp_path, monkeypatch)
-    monkeypatch.setattr(plan, "LAUNCHER", tmp_path / "endless.py")
     plan.LAUNCHER.write_text("import time\ntime.sleep(60)\n")
     dialog.install_page.install.click()
     wait_for(lambda: "Starting the engine" in dialog.status.text())

@@ -48,6 +48,8 @@ def wheels(tmp_path, monkeypatch):
     (pins / "core.txt").write_text("moonrock==1.0\n")
     (pins / "ml.txt").write_text("moonrock==1.0\nregolith==2.0\nnvidia-x==1.0\n")
     monkeypatch.setattr(plan, "REQUIREMENTS", pins)
+    monkeypatch.setattr(plan, "LAUNCHER", pins / "first_job.py")
+    plan.LAUNCHER.write_text("print('started')\n")
     monkeypatch.setenv("PATH", f"{UV.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     return folder
@@ -121,6 +123,16 @@ def test_an_update_that_fails_leaves_the_engine_as_it_was(place, wheels):
         runner.install(place, plan.Options(BASE, "none", wheels), Seen().work)
     assert plan.state(place).kind == "outdated"
     assert "moonrock.py" in modules(place)
+
+
+def test_an_engine_that_does_not_start_never_replaces_one_that_does(place, wheels):
+    runner.install(place, plan.Options(BASE, "none", wheels), Seen().work)
+    (plan.REQUIREMENTS / "core.txt").write_text("regolith==2.0\n")
+    plan.LAUNCHER.write_text("raise ImportError('DLL load failed while importing _x')\n")
+    with pytest.raises(SetupError, match="DLL load failed") as told:
+        runner.install(place, plan.Options(BASE, "none", wheels), Seen().work)
+    assert "Visual C++" in told.value.remedy
+    assert modules(place) == {"moonrock.py"}
 
 
 def test_an_update_drops_what_is_no_longer_required(place, wheels):
