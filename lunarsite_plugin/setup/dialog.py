@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtGui import QFont, QGuiApplication
+from qgis.PyQt.QtGui import QFont, QGuiApplication, QTextCursor
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -142,6 +142,7 @@ class SetupDialog(QDialog):
         self.log.setFont(fixed)
         self.log.setPlaceholderText("The log of the set-up appears here.")
         self.log.setPlainText("\n".join(diagnostics.last_lines(self.place.log, 200)))
+        self.log.moveCursor(QTextCursor.MoveOperation.End)
         self._lay_out()
 
     def _lay_out(self) -> None:

@@ -202,9 +202,8 @@ class _Doing:
             lacking = wheels.missing(step.argv, self._work)
             if lacking:
                 what = f"{self._options.wheels} lacks wheels for {', '.join(lacking)}"
-        advice = uv_output.remedy(
-            self._lines, offline=offline, own_server="--torch-backend" in step.argv
-        )
+        own_server = "--torch-backend" in step.argv and self._options.torch == "cpu"
+        advice = uv_output.remedy(self._lines, offline=offline, own_server=own_server)
         return SetupError(f"{step.title} failed: {what}", advice)
 
 

@@ -42,8 +42,8 @@ def headline(place: Place, checked: Path | None = None, rows: Sequence[check.Row
         torch = f"the {state.torch.upper()} build of torch" if state.torch != "none" else "no torch"
         return f"The engine is ready, with {torch}. Check says what it computes on."
     if state.kind == "outdated":
-        return f"The engine is out of date. {state.why}: click {install_label(place)}."
-    return f"The engine is not whole. {state.why}: click {install_label(place)}."
+        return f"The engine is out of date. {state.why}: click “{install_label(place)}”."
+    return f"The engine is not whole. {state.why}: click “{install_label(place)}”."
 
 
 def install_label(place: Place) -> str:
@@ -98,7 +98,7 @@ def _no_engine(place: Place, state: plan.State, error: LunarSiteError) -> str:
     if location.own() or state.kind not in {"missing", "incomplete"}:
         return str(error)
     if state.kind == "incomplete":
-        return f"{state.why}: click {install_label(place)}."
+        return f"{state.why}: click “{install_label(place)}”."
     size = plan.NEEDED_BYTES["none"] / plan.GIB
     return (
         f"There is no engine yet. Install makes one of about {size:.1f} GB in "
