@@ -2,16 +2,16 @@
 <qgis styleCategories="Symbology" version="3.40.6-Bratislava">
   <pipe-data-defined-properties>
     <Option type="Map">
-      <Option type="QString" name="name" value=""/>
+      <Option type="QString" value="" name="name"/>
       <Option name="properties"/>
-      <Option type="QString" name="type" value="collection"/>
+      <Option type="QString" value="collection" name="type"/>
     </Option>
   </pipe-data-defined-properties>
   <pipe>
     <provider>
       <resampling maxOversampling="2" zoomedOutResamplingMethod="nearestNeighbour" enabled="false" zoomedInResamplingMethod="nearestNeighbour"/>
     </provider>
-    <rasterrenderer alphaBand="-1" nodataColor="" classificationMax="360" opacity="1" type="singlebandpseudocolor" classificationMin="0" band="1">
+    <rasterrenderer alphaBand="-1" nodataColor="" type="singlebandpseudocolor" classificationMin="0" opacity="1" band="1" classificationMax="360">
       <minMaxOrigin>
         <limits>None</limits>
         <extent>WholeRaster</extent>
@@ -21,21 +21,21 @@
         <stdDevFactor>2</stdDevFactor>
       </minMaxOrigin>
       <rastershader>
-        <colorrampshader labelPrecision="6" maximumValue="360" clip="0" colorRampType="INTERPOLATED" classificationMode="1" minimumValue="0">
-          <item color="#3b528b" value="0" label="0°" alpha="255"/>
-          <item color="#f1a340" value="90" label="90°" alpha="255"/>
-          <item color="#b35806" value="180" label="180°" alpha="255"/>
-          <item color="#67a9cf" value="270" label="270°" alpha="255"/>
-          <item color="#3b528b" value="360" label="360°" alpha="255"/>
-          <rampLegendSettings minimumLabel="" prefix="" suffix="" orientation="2" useContinuousLegend="1" maximumLabel="" direction="0">
+        <colorrampshader classificationMode="1" minimumValue="0" colorRampType="INTERPOLATED" labelPrecision="6" clip="0" maximumValue="360">
+          <item alpha="255" value="0" color="#3b528b" label="0°"/>
+          <item alpha="255" value="90" color="#f1a340" label="90°"/>
+          <item alpha="255" value="180" color="#b35806" label="180°"/>
+          <item alpha="255" value="270" color="#67a9cf" label="270°"/>
+          <item alpha="255" value="360" color="#3b528b" label="360°"/>
+          <rampLegendSettings prefix="" orientation="2" useContinuousLegend="1" direction="0" suffix="" maximumLabel="" minimumLabel="">
             <numericFormat id="basic">
               <Option type="Map">
                 <Option type="invalid" name="decimal_separator"/>
-                <Option type="int" name="decimals" value="6"/>
-                <Option type="int" name="rounding_type" value="0"/>
-                <Option type="bool" name="show_plus" value="false"/>
-                <Option type="bool" name="show_thousand_separator" value="true"/>
-                <Option type="bool" name="show_trailing_zeros" value="false"/>
+                <Option type="int" value="6" name="decimals"/>
+                <Option type="int" value="0" name="rounding_type"/>
+                <Option type="bool" value="false" name="show_plus"/>
+                <Option type="bool" value="true" name="show_thousand_separator"/>
+                <Option type="bool" value="false" name="show_trailing_zeros"/>
                 <Option type="invalid" name="thousand_separator"/>
               </Option>
             </numericFormat>
@@ -43,8 +43,8 @@
         </colorrampshader>
       </rastershader>
     </rasterrenderer>
-    <brightnesscontrast brightness="0" gamma="1" contrast="0"/>
-    <huesaturation colorizeGreen="128" colorizeBlue="128" colorizeRed="255" saturation="0" colorizeStrength="100" invertColors="0" grayscaleMode="0" colorizeOn="0"/>
+    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
+    <huesaturation colorizeOn="0" colorizeRed="255" saturation="0" invertColors="0" colorizeStrength="100" grayscaleMode="0" colorizeGreen="128" colorizeBlue="128"/>
     <rasterresampler maxOversampling="2"/>
     <resamplingStage>resamplingFilter</resamplingStage>
   </pipe>

@@ -2,16 +2,16 @@
 <qgis styleCategories="Symbology" version="3.40.6-Bratislava">
   <pipe-data-defined-properties>
     <Option type="Map">
-      <Option type="QString" name="name" value=""/>
+      <Option type="QString" value="" name="name"/>
       <Option name="properties"/>
-      <Option type="QString" name="type" value="collection"/>
+      <Option type="QString" value="collection" name="type"/>
     </Option>
   </pipe-data-defined-properties>
   <pipe>
     <provider>
       <resampling maxOversampling="2" zoomedOutResamplingMethod="nearestNeighbour" enabled="false" zoomedInResamplingMethod="nearestNeighbour"/>
     </provider>
-    <rasterrenderer alphaBand="-1" nodataColor="" classificationMax="6000" opacity="1" type="singlebandpseudocolor" classificationMin="-4000" band="1">
+    <rasterrenderer alphaBand="-1" nodataColor="" type="singlebandpseudocolor" classificationMin="-4000" opacity="1" band="1" classificationMax="6000">
       <minMaxOrigin>
         <limits>None</limits>
         <extent>WholeRaster</extent>
@@ -21,21 +21,21 @@
         <stdDevFactor>2</stdDevFactor>
       </minMaxOrigin>
       <rastershader>
-        <colorrampshader labelPrecision="6" maximumValue="6000" clip="0" colorRampType="INTERPOLATED" classificationMode="1" minimumValue="-4000">
-          <item color="#141414" value="-4000" label="-4000 m" alpha="255"/>
-          <item color="#606060" value="-2000" label="-2000 m" alpha="255"/>
-          <item color="#a0a0a0" value="0" label="0 m" alpha="255"/>
-          <item color="#d0d0d0" value="2000" label="2000 m" alpha="255"/>
-          <item color="#f8f8f8" value="6000" label="6000 m" alpha="255"/>
-          <rampLegendSettings minimumLabel="" prefix="" suffix="" orientation="2" useContinuousLegend="1" maximumLabel="" direction="0">
+        <colorrampshader classificationMode="1" minimumValue="-4000" colorRampType="INTERPOLATED" labelPrecision="6" clip="0" maximumValue="6000">
+          <item alpha="255" value="-4000" color="#141414" label="-4000 m"/>
+          <item alpha="255" value="-2000" color="#606060" label="-2000 m"/>
+          <item alpha="255" value="0" color="#a0a0a0" label="0 m"/>
+          <item alpha="255" value="2000" color="#d0d0d0" label="2000 m"/>
+          <item alpha="255" value="6000" color="#f8f8f8" label="6000 m"/>
+          <rampLegendSettings prefix="" orientation="2" useContinuousLegend="1" direction="0" suffix="" maximumLabel="" minimumLabel="">
             <numericFormat id="basic">
               <Option type="Map">
                 <Option type="invalid" name="decimal_separator"/>
-                <Option type="int" name="decimals" value="6"/>
-                <Option type="int" name="rounding_type" value="0"/>
-                <Option type="bool" name="show_plus" value="false"/>
-                <Option type="bool" name="show_thousand_separator" value="true"/>
-                <Option type="bool" name="show_trailing_zeros" value="false"/>
+                <Option type="int" value="6" name="decimals"/>
+                <Option type="int" value="0" name="rounding_type"/>
+                <Option type="bool" value="false" name="show_plus"/>
+                <Option type="bool" value="true" name="show_thousand_separator"/>
+                <Option type="bool" value="false" name="show_trailing_zeros"/>
                 <Option type="invalid" name="thousand_separator"/>
               </Option>
             </numericFormat>
@@ -43,8 +43,8 @@
         </colorrampshader>
       </rastershader>
     </rasterrenderer>
-    <brightnesscontrast brightness="0" gamma="1" contrast="0"/>
-    <huesaturation colorizeGreen="128" colorizeBlue="128" colorizeRed="255" saturation="0" colorizeStrength="100" invertColors="0" grayscaleMode="0" colorizeOn="0"/>
+    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
+    <huesaturation colorizeOn="0" colorizeRed="255" saturation="0" invertColors="0" colorizeStrength="100" grayscaleMode="0" colorizeGreen="128" colorizeBlue="128"/>
     <rasterresampler maxOversampling="2"/>
     <resamplingStage>resamplingFilter</resamplingStage>
   </pipe>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,20 @@ def processing(qgis_app, qgis_processing):
     kept = toolbox.register()
     yield processing
     QgsApplication.processingRegistry().removeProvider(kept)
+
+
+@pytest.fixture(scope="session")
+def wait_until(qgis_app):
+    """Return a function that lets the event loop run until a condition holds."""
+
+    def wait(condition, within_s=60.0):
+        limit = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < limit, "it did not happen in time"
+            QgsApplication.processEvents()
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

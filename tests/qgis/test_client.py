@@ -84,9 +84,7 @@ def test_a_killed_engine_is_said_to_have_run_out_of_memory(engine):
 def test_a_crash_is_told_with_the_signal_and_the_last_lines(engine, tmp_path):
     client = Client(engine)
     answer = []
-    client.submit(
-        "synthesize", {"out": str(tmp_path / "dem.tif"), "size_px": 4096}, answer.append
-    )
+    client.submit("synthesize", {"out": str(tmp_path / "dem.tif"), "size_px": 4096}, answer.append)
     _until(lambda: any("synthesize on" in line for line in client.log))
     os.kill(client.pid, signal.SIGSEGV)
     _until(lambda: answer)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes resources/styles/*.qml with QGIS's own writer, from the tables below.
 
-Run it with QGIS's interpreter after a change: /usr/bin/python3 tools/make-styles
+Run it with QGIS's interpreter after a change: /usr/bin/python3 tools/make_styles.py
 
 Ramps are perceptually even and safe for the colour-blind (viridis, inferno, cividis and a
 blue-orange one); ranges are fixed, so that two areas can be compared.
@@ -21,7 +21,6 @@ from qgis.core import (
     QgsApplication,
     QgsCategorizedSymbolRenderer,
     QgsColorRampShader,
-    QgsCoordinateReferenceSystem,
     QgsMapLayer,
     QgsMarkerSymbol,
     QgsPalettedRasterRenderer,
@@ -131,11 +130,14 @@ def labelled(layer: QgsVectorLayer, expression: str) -> QgsVectorLayer:
 
 def sites() -> QgsVectorLayer:
     layer = points("field=site:integer&field=rank:integer&field=passes:bool")
-    kinds = [("true", "#f28e2b", "passes"), ("false", "#8a9099", "breaks a criterion")]
+    kinds = [(True, "#f28e2b", "passes"), (False, "#8a9099", "breaks a criterion")]
     layer.setRenderer(
         QgsCategorizedSymbolRenderer(
             "passes",
-            [QgsRendererCategory(word == "true", marker(color), text) for word, color, text in kinds],
+            [
+                QgsRendererCategory(word == "true", marker(color), text)
+                for word, color, text in kinds
+            ],
         )
     )
     return labelled(layer, '"site"')
@@ -152,22 +154,18 @@ def candidates() -> QgsVectorLayer:
         ),
     )
     layer.setRenderer(QgsSingleSymbolRenderer(symbol))
-    return labelled(layer, "\"name\" || coalesce('\\nrank ' || \"rank\", '\\n' || \"state\")")
+    return labelled(layer, '"name" || coalesce(\'\\nrank \' || "rank", \'\\n\' || "state")')
 
 
 def comparison() -> QgsVectorLayer:
     layer = points("field=best_of:string")
-    kinds = [("both", "#1b1b1b"), ("first", "#2166ac"), ("second", "#f28e2b")]
-    titles = {"both": "among the best of both", "first": "only of the first"}
-    layer.setRenderer(
-        QgsCategorizedSymbolRenderer(
-            "best_of",
-            [
-                QgsRendererCategory(kind, marker(color, "3"), titles.get(kind, "only of the second"))
-                for kind, color in kinds
-            ],
-        )
-    )
+    kinds = [
+        ("both", "#1b1b1b", "among the best of both"),
+        ("first", "#2166ac", "only of the first"),
+        ("second", "#f28e2b", "only of the second"),
+    ]
+    classes = [QgsRendererCategory(kind, marker(color, "3"), text) for kind, color, text in kinds]
+    layer.setRenderer(QgsCategorizedSymbolRenderer("best_of", classes))
     return layer
 
 
@@ -187,7 +185,7 @@ def save(layer: QgsMapLayer, name: str) -> None:
     )
     said, good = layer.saveNamedStyle(str(path), categories)
     if not good:
-        sys.exit(f"make-styles: {said}")
+        sys.exit(f"make_styles: {said}")
     # What differs at every writing without meaning anything.
     text = re.sub(r' id="\{[0-9a-f-]{36}\}"', "", path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
