@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["QT_HASH_SEED"] = "0"  # the order of attributes, the same at every writing
 
 from qgis.analysis import QgsNativeAlgorithms
 from qgis.core import (
