@@ -9,10 +9,12 @@ blue-orange one); ranges are fixed, so that two areas can be compared.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -187,9 +189,17 @@ def save(layer: QgsMapLayer, name: str) -> None:
     said, good = layer.saveNamedStyle(str(path), categories)
     if not good:
         sys.exit(f"make_styles: {said}")
-    # What differs at every writing without meaning anything.
-    text = re.sub(r' id="\{[0-9a-f-]{36}\}"', "", path.read_text(encoding="utf-8"))
-    path.write_text(text, encoding="utf-8")
+    # Identifiers are drawn at random; here they are counted.
+    text = path.read_text(encoding="utf-8")
+    counter = itertools.count(1)
+    named: dict[str, str] = {}
+
+    def counted(found: re.Match[str]) -> str:
+        if found[0] not in named:
+            named[found[0]] = f"{{{uuid.UUID(int=next(counter))}}}"
+        return named[found[0]]
+
+    path.write_text(re.sub(r"\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", counted, text))
 
 
 def main() -> None:

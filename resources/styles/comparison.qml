@@ -2,9 +2,9 @@
 <qgis labelsEnabled="0" version="3.40.6-Bratislava" styleCategories="Symbology|Labeling">
   <renderer-v2 type="categorizedSymbol" referencescale="-1" enableorderby="0" attr="best_of" forceraster="0" symbollevels="0">
     <categories>
-      <category type="string" symbol="0" uuid="{d9645f66-fbc8-4d64-ad71-07a22e55aace}" value="both" render="true" label="among the best of both"/>
-      <category type="string" symbol="1" uuid="{64e59513-576e-4091-8d96-4d513f64d268}" value="first" render="true" label="only of the first"/>
-      <category type="string" symbol="2" uuid="{57e2dd54-cf4f-4347-968c-55a8dc13a10d}" value="second" render="true" label="only of the second"/>
+      <category type="string" symbol="0" uuid="{00000000-0000-0000-0000-000000000001}" value="both" render="true" label="among the best of both"/>
+      <category type="string" symbol="1" uuid="{00000000-0000-0000-0000-000000000002}" value="first" render="true" label="only of the first"/>
+      <category type="string" symbol="2" uuid="{00000000-0000-0000-0000-000000000003}" value="second" render="true" label="only of the second"/>
     </categories>
     <symbols>
       <symbol type="marker" force_rhr="0" clip_to_extent="1" frame_rate="10" alpha="1" is_animated="0" name="0">
@@ -15,7 +15,7 @@
             <Option type="QString" name="type" value="collection"/>
           </Option>
         </data_defined_properties>
-        <layer class="SimpleMarker" enabled="1" locked="0" pass="0">
+        <layer class="SimpleMarker" enabled="1" id="{00000000-0000-0000-0000-000000000004}" locked="0" pass="0">
           <Option type="Map">
             <Option type="QString" name="angle" value="0"/>
             <Option type="QString" name="cap_style" value="square"/>
@@ -54,7 +54,7 @@
             <Option type="QString" name="type" value="collection"/>
           </Option>
         </data_defined_properties>
-        <layer class="SimpleMarker" enabled="1" locked="0" pass="0">
+        <layer class="SimpleMarker" enabled="1" id="{00000000-0000-0000-0000-000000000005}" locked="0" pass="0">
           <Option type="Map">
             <Option type="QString" name="angle" value="0"/>
             <Option type="QString" name="cap_style" value="square"/>
@@ -93,7 +93,7 @@
             <Option type="QString" name="type" value="collection"/>
           </Option>
         </data_defined_properties>
-        <layer class="SimpleMarker" enabled="1" locked="0" pass="0">
+        <layer class="SimpleMarker" enabled="1" id="{00000000-0000-0000-0000-000000000006}" locked="0" pass="0">
           <Option type="Map">
             <Option type="QString" name="angle" value="0"/>
             <Option type="QString" name="cap_style" value="square"/>
