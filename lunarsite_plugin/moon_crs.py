@@ -15,6 +15,7 @@ GEOGRAPHIC = "IAU_2015:30100"
 MOON = "Moon"
 
 _RADIUS = "+R=1737400"
+_RADIUS_M, _TOLERANCE_M = 1_737_400.0, 2_000.0
 _POLAR = "+proj=stere +lat_0={} +lon_0=0 +k=1 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs +type=crs"
 _BY_PROJ = {
     GEOGRAPHIC: "+proj=longlat +R=1737400 +no_defs +type=crs",
@@ -57,7 +58,7 @@ def named(given: QgsCoordinateReferenceSystem) -> QgsCoordinateReferenceSystem:
     words = set(given.toProj().split())
     if _RADIUS not in words:
         return given
-    zero = {"+lon_0=0", "+x_0=0", "+y_0=0"}
+    zero = {"+lon_0=0", "+x_0=0", "+y_0=0", "+units=m"}
     if "+proj=longlat" in words:
         return crs(GEOGRAPHIC)
     for name, latitude in ((SOUTH_POLAR, "-90"), (NORTH_POLAR, "90")):
@@ -75,8 +76,18 @@ def name_layer(layer: QgsMapLayer) -> None:
 
 
 def body(given: QgsCoordinateReferenceSystem) -> str:
-    """Return the body that a system belongs to, empty where it does not say."""
-    return given.celestialBodyName() if given.isValid() else ""
+    """Return the body that a system belongs to, empty where it does not say.
+
+    PROJ names it by the registered system that it recognises; what it does not recognise is the
+    Moon's by its radius.
+    """
+    if not given.isValid():
+        return ""
+    for word in given.toProj().split():
+        key, _, value = word.partition("=")
+        if key in ("+R", "+a") and abs(float(value) - _RADIUS_M) < _TOLERANCE_M:
+            return MOON
+    return str(given.celestialBodyName())
 
 
 def _from_proj(name: str) -> QgsCoordinateReferenceSystem:

@@ -11,6 +11,8 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingLayerPostProcessorInterface,
     QgsProcessingUtils,
+    QgsRasterLayer,
+    QgsVectorLayer,
 )
 
 from lunarsite.engine import stages
@@ -20,13 +22,15 @@ from lunarsite.lunarsite_plugin import moon_crs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from qgis.core import QgsMapLayer, QgsProcessingFeedback
+    from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProcessingFeedback, QgsProject
 
 STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
 
 _LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
 _ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
 """QGIS keeps no reference to what Python made, so these are kept until they have long been used."""
+_FEW = 2
+"""So many layers of one run are all shown."""
 _IN_VIEW = frozenset({"sites", "score"})
 """Styles whose layers are ticked among the many that one run makes."""
 
@@ -78,7 +82,7 @@ def load_on_completion(
     They are styled, and stand in a group named after the folder they are in.
     """
     made = [(output, path) for output, path in made_layers(stage, result) if output.path]
-    several = len(made) > 2
+    several = len(made) > _FEW
     for place, (output, path) in enumerate(made):
         details = QgsProcessingContext.LayerDetails(
             output.title, context.project(), output.name, QgsProcessingUtils.LayerHint.UnknownType
@@ -90,6 +94,31 @@ def load_on_completion(
             Styler.make(output.style, shown=not several or output.style in _IN_VIEW)
         )
         context.addLayerToLoadOnCompletion(str(path), details)
+
+
+def add_to_project(
+    stage: Stage, result: Mapping[str, Any], project: QgsProject, group: QgsLayerTreeGroup
+) -> list[QgsMapLayer]:
+    """Add a result's layers to a group of the layer tree at once, styled; return them in order.
+
+    Call it in the main thread.
+    """
+    made = list(made_layers(stage, result))
+    added: list[QgsMapLayer] = []
+    for output, path in made:
+        kind = QgsVectorLayer if output.kind is Kind.VECTOR else QgsRasterLayer
+        layer = kind(str(path), output.title)
+        if not layer.isValid():
+            continue
+        apply_style(layer, output.style)
+        moon_crs.name_layer(layer)
+        project.addMapLayer(layer, addToLegend=False)
+        node = group.addLayer(layer)
+        shown = len(made) <= _FEW or output.style in _IN_VIEW
+        node.setItemVisibilityChecked(shown)
+        node.setExpanded(shown)
+        added.append(layer)
+    return added
 
 
 def style_destinations(

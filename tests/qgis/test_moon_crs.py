@@ -1,0 +1,47 @@
+"""The Moon's coordinate systems, with and without a name."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsPointXY, QgsProject
+
+from lunarsite.lunarsite_plugin import moon_crs
+
+
+@pytest.mark.parametrize("name", [moon_crs.SOUTH_POLAR, moon_crs.NORTH_POLAR, moon_crs.GEOGRAPHIC])
+def test_the_definition_used_without_a_registry_is_the_registered_one(qgis_app, name):
+    ours = moon_crs._from_proj(name)
+    theirs = QgsCoordinateReferenceSystem(name)
+    assert ours.isValid()
+    assert moon_crs.body(ours) == "Moon"
+    forth = QgsCoordinateTransform(theirs, ours, QgsProject.instance())
+    place = QgsPointXY(12.0, -89.0) if name == moon_crs.GEOGRAPHIC else QgsPointXY(12e3, -34e3)
+    assert forth.transform(place).distance(place) < 1e-6
+    assert moon_crs.named(ours).authid() == name
+
+
+def test_a_system_without_a_name_gets_the_one_it_is_equal_to(qgis_app):
+    plain = QgsCoordinateReferenceSystem.fromProj(
+        "+proj=stere +lat_0=-90 +lat_ts=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs"
+    )
+    assert moon_crs.named(plain).authid() == moon_crs.SOUTH_POLAR
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "+proj=stere +lat_0=-90 +lon_0=30 +R=1737400 +units=m +no_defs",
+        "+proj=stere +lat_0=-85 +lon_0=0 +R=1737400 +units=m +no_defs",
+        "+proj=stere +lat_0=-90 +lon_0=0 +x_0=0 +y_0=0 +k=1 +R=1738000 +units=m +no_defs",
+        "+proj=stere +lat_0=-90 +lon_0=0 +x_0=0 +y_0=0 +k=1 +R=1737400 +units=km +no_defs",
+        "+proj=laea +lat_0=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs",
+    ],
+)
+def test_a_system_that_is_none_of_ours_keeps_its_own(qgis_app, other):
+    given = QgsCoordinateReferenceSystem.fromProj(other)
+    assert moon_crs.named(given) == given
+    assert not given.authid().startswith("IAU")
+
+
+def test_systems_that_are_known_are_not_saved_again(qgis_app):
+    assert moon_crs.ensure() == []
