@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes models/*.model3, the batch models of the toolbox, with QGIS's own writer.
 
 Run it with the environment that QGIS's tests use, after a change of a stage's parameters that a

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes resources/styles/*.qml with QGIS's own writer, from the tables below.
 
 Run it with QGIS's interpreter after a change: /usr/bin/python3 tools/make_styles.py
@@ -72,6 +71,10 @@ RAMPS = {
 }
 
 
+_VERDICT = "if(\"passes\", 'passes', 'breaks a criterion')"
+"""A text, because QGIS does not read a category's truth value back."""
+
+
 def pseudocolor(name: str) -> QgsRasterLayer:
     colors, stops, unit = RAMPS[name]
     layer = QgsRasterLayer(str(sample()), name)
@@ -133,16 +136,9 @@ def labelled(layer: QgsVectorLayer, expression: str) -> QgsVectorLayer:
 
 def sites() -> QgsVectorLayer:
     layer = points("field=site:integer&field=rank:integer&field=passes:bool")
-    kinds = [(True, "#f28e2b", "passes"), (False, "#8a9099", "breaks a criterion")]
-    layer.setRenderer(
-        QgsCategorizedSymbolRenderer(
-            "passes",
-            [
-                QgsRendererCategory(word == "true", marker(color), text)
-                for word, color, text in kinds
-            ],
-        )
-    )
+    kinds = [("#f28e2b", "passes"), ("#8a9099", "breaks a criterion")]
+    classes = [QgsRendererCategory(text, marker(color), text) for color, text in kinds]
+    layer.setRenderer(QgsCategorizedSymbolRenderer(_VERDICT, classes))
     return labelled(layer, '"site"')
 
 

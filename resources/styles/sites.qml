@@ -1,9 +1,9 @@
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis labelsEnabled="1" version="3.40.6-Bratislava" styleCategories="Symbology|Labeling">
-  <renderer-v2 type="categorizedSymbol" referencescale="-1" enableorderby="0" attr="passes" forceraster="0" symbollevels="0">
+  <renderer-v2 type="categorizedSymbol" referencescale="-1" enableorderby="0" attr="if(&quot;passes&quot;, 'passes', 'breaks a criterion')" forceraster="0" symbollevels="0">
     <categories>
-      <category type="bool" symbol="0" uuid="{00000000-0000-0000-0000-000000000001}" value="false" render="true" label="passes"/>
-      <category type="bool" symbol="1" uuid="{00000000-0000-0000-0000-000000000002}" value="false" render="true" label="breaks a criterion"/>
+      <category type="string" symbol="0" uuid="{00000000-0000-0000-0000-000000000001}" value="passes" render="true" label="passes"/>
+      <category type="string" symbol="1" uuid="{00000000-0000-0000-0000-000000000002}" value="breaks a criterion" render="true" label="breaks a criterion"/>
     </categories>
     <symbols>
       <symbol type="marker" force_rhr="0" clip_to_extent="1" frame_rate="10" alpha="1" is_animated="0" name="0">

@@ -14,6 +14,7 @@ from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
+    QgsExpressionContextUtils,
     QgsFeature,
     QgsGeometry,
     QgsPointXY,
@@ -21,6 +22,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
+    QgsRenderContext,
     QgsVectorLayer,
 )
 
@@ -333,9 +335,26 @@ def test_layers_are_styled_and_grouped_when_a_dialog_is_done(processing, dem, ru
     assert by_title["Score"].layer().renderer().type() == "singlebandpseudocolor"
     assert by_title["Sites"].layer().renderer().type() == "categorizedSymbol"
     assert {node.layer().crs().authid() for node in by_title.values()} == {"IAU_2015:30135"}
+    sites = by_title["Sites"].layer()
+    rendering = context_of(sites)
+    for feature in sites.getFeatures():
+        rendering.expressionContext().setFeature(feature)
+        symbol = sites.renderer().symbolForFeature(feature, rendering)
+        assert symbol.color().name() == ("#f28e2b" if feature["passes"] else "#8a9099")
+    sites.renderer().stopRender(rendering)
     assert by_title["Score"].isVisible()
     assert not by_title["Average illumination"].itemVisibilityChecked()
     project.clear()
+
+
+def context_of(layer):
+    """Return what a renderer needs to choose a symbol, with the layer's fields."""
+    context = QgsRenderContext()
+    context.expressionContext().appendScopes(
+        QgsExpressionContextUtils.globalProjectLayerScopes(layer)
+    )
+    layer.renderer().startRender(context, layer.fields())
+    return context
 
 
 def test_every_declared_style_exists_and_loads(processing, dem, run_folder):
