@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess  # nosec B404  the engine is a process of its own, so that it cannot harm QGIS
+import subprocess  # nosec B404  # the engine is a process of its own, so that it cannot harm QGIS
 import threading
 from collections import deque
 from contextlib import suppress
@@ -336,7 +336,7 @@ def _start(words: list[str], environment: dict[str, str]) -> subprocess.Popen[by
     if os.name == "nt":
         options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
     try:
-        return subprocess.Popen(  # nosec B603  no shell; the user's own interpreter
+        return subprocess.Popen(  # nosec B603  # no shell; the user's own interpreter
             words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
     bars.set_yticks(height, [_title(str(names[k])) for k in order])
     bars.set_xlabel("mean strength, log-odds")
     bars.margins(x=0.2)
-    random = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(_SEED)
     image = None
     for y, k in zip(height, order, strict=True):
         x = shap[names[k]].to_numpy(np.float64)
@@ -69,7 +69,7 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
         level = np.full(len(value), np.nan)
         if known.any():
             level[known] = (stats.rankdata(value[known]) - 0.5) / known.sum()
-        offset = _spread(x, random)
+        offset = _spread(x, rng)
         swarm.scatter(x[~known], y + offset[~known], s=2.0, c="#b0b5bb", linewidths=0)
         image = swarm.scatter(
             x[known],
@@ -94,12 +94,12 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
     return picture
 
 
-def _spread(x: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+def _spread(x: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return heights within ±0.38 that show how many points crowd at a place."""
     count, edges = np.histogram(x, bins=_BINS)
     which = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, _BINS - 1)
     share = np.sqrt(count / max(1, int(count.max())))
-    return np.asarray(random.uniform(-0.38, 0.38, len(x)) * share[which])
+    return np.asarray(rng.uniform(-0.38, 0.38, len(x)) * share[which])
 
 
 def _title(name: str) -> str:

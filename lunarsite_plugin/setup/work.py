@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess  # nosec B404  the set-up is done by other programs
+import subprocess  # nosec B404  # the set-up is done by other programs
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -143,7 +143,7 @@ class Work:
             if self.cancelled:
                 raise CancelledError
             try:
-                self._child = subprocess.Popen(  # nosec B603  no shell; argv is ours
+                self._child = subprocess.Popen(  # nosec B603  # no shell; argv is ours
                     list(argv),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -177,7 +177,7 @@ def _stop_tree(child: subprocess.Popen[bytes]) -> None:
     """End a child and its children on Windows, where a group cannot be killed."""
     root = os.environ.get("SYSTEMROOT", r"C:\Windows")
     with suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(  # nosec B603  no shell; the system's own program
+        subprocess.run(  # nosec B603  # no shell; the system's own program
             [rf"{root}\System32\taskkill.exe", "/T", "/F", "/PID", str(child.pid)],
             capture_output=True,
             timeout=FORCE_AFTER_S,
