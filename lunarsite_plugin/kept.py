@@ -1,0 +1,252 @@
+"""Places that were kept to be compared. Standard library only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.lunarsite_plugin.charts import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A criterion's feature at a place; ``holds`` is None where the value is not known."""
+
+    feature: str
+    title: str
+    unit: str
+    value: float | None
+    holds: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlace:
+    """What is remembered of a place: its cell, score, rank and criteria; degrees and metres.
+
+    ``passes`` is None where a criterion is not known. ``illumination_pct`` and
+    ``earth_visibility_pct`` are those of the skyline over the dates of the dock, None without one.
+    """
+
+    name: str
+    cell_id: int
+    lon_deg: float
+    lat_deg: float
+    x_m: float
+    y_m: float
+    size_m: float
+    score: float | None
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    cells: int
+    percentile: float | None
+    passes: bool | None
+    values: tuple[Value, ...]
+    skyline_illumination_pct: float | None
+    skyline_earth_visibility_pct: float | None
+    profile: str
+    run: str
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What makes it the same place: the cell of a run."""
+        return self.run, self.profile, self.cell_id
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One property of all places: words to show, and numbers to sort by."""
+
+    title: str
+    cells: tuple[str, ...]
+    numbers: tuple[float | None, ...]
+
+
+def of_answer(
+    explanation: dict[str, Any], skyline: dict[str, Any] | None, *, name: str, run: str
+) -> KeptPlace:
+    """Return the place of the answers of ``explain`` and ``skyline``."""
+    cell = explanation["cell"]
+    low, high = explanation["interval"] or (None, None)
+    values = tuple(
+        Value(m["feature"], m["title"], m["unit"], m["value"], m["holds"])
+        for m in explanation["margins"]
+    )
+    held = [value.holds for value in values]
+    light = skyline or {}
+    return KeptPlace(
+        name=name,
+        cell_id=cell["cell_id"],
+        lon_deg=cell["lon_deg"],
+        lat_deg=cell["lat_deg"],
+        x_m=cell["x_m"],
+        y_m=cell["y_m"],
+        size_m=cell["size_m"],
+        score=explanation["score"],
+        rank=explanation["rank"],
+        rank_low=low,
+        rank_high=high,
+        cells=explanation["cells"],
+        percentile=explanation["percentile"],
+        passes=None if False not in held and None in held else False not in held,
+        values=values,
+        skyline_illumination_pct=light.get("illumination_pct"),
+        skyline_earth_visibility_pct=light.get("earth_visibility_pct"),
+        profile=explanation["profile"],
+        run=run,
+    )
+
+
+def with_place(places: list[KeptPlace], place: KeptPlace) -> list[KeptPlace]:
+    """Return places with one more; one that is kept already takes the new values, not the name."""
+    for k, known in enumerate(places):
+        if known.key == place.key:
+            return [*places[:k], replace(place, name=known.name), *places[k + 1 :]]
+    return [*places, place]
+
+
+def free_name(places: Iterable[KeptPlace]) -> str:
+    """Return the first of ``Place 1``, ``Place 2`` … that no place has."""
+    taken = {place.name for place in places}
+    return next(name for k in range(1, len(taken) + 2) if (name := f"Place {k}") not in taken)
+
+
+def lines(places: list[KeptPlace]) -> list[Line]:
+    """Return what is compared, a line each."""
+    features = {value.feature: value for place in places for value in place.values}
+    return [
+        _line("Score", places, lambda p: p.score, words.score),
+        _line("Rank", places, lambda p: p.rank, lambda rank: f"{rank:,}"),
+        Line(
+            "Rank, 5–95 %",
+            tuple(_interval(place) for place in places),
+            tuple(_number(place.rank_low) for place in places),
+        ),
+        _line("Percentile", places, lambda p: p.percentile, words.percent),
+        Line(
+            "Passes",
+            tuple({True: "✓ yes", False: "✗ no", None: "? not known"}[p.passes] for p in places),
+            tuple(None if p.passes is None else float(p.passes) for p in places),
+        ),
+        *(_feature_line(value, places) for value in features.values()),
+        _line("Sun in view", places, lambda p: p.skyline_illumination_pct, words.percent),
+        _line("Earth in view", places, lambda p: p.skyline_earth_visibility_pct, words.percent),
+        _line(
+            "Latitude", places, lambda p: p.lat_deg, lambda lat: words.place(0.0, lat).split(",")[0]
+        ),
+        _line(
+            "Longitude",
+            places,
+            lambda p: p.lon_deg,
+            lambda lon: words.place(lon, 0.0).split(", ")[1],
+        ),
+        Line("Profile", tuple(p.profile for p in places), (None,) * len(places)),
+        Line("Run", tuple(p.run for p in places), (None,) * len(places)),
+    ]
+
+
+def ordered(places: list[KeptPlace], line: Line, *, descending: bool) -> list[KeptPlace]:
+    """Return places in the order of a line, what is not known at the end."""
+    if not any(number is not None for number in line.numbers):
+        pairs = sorted(zip(line.cells, range(len(places)), strict=True), reverse=descending)
+        return [places[k] for _, k in pairs]
+    known = [(n, k) for k, n in enumerate(line.numbers) if n is not None]
+    known.sort(key=lambda pair: -pair[0] if descending else pair[0])
+    rest = [k for k, number in enumerate(line.numbers) if number is None]
+    return [places[k] for k in [*(k for _, k in known), *rest]]
+
+
+def text_table(places: list[KeptPlace]) -> str:
+    """Return places side by side as text, columns parted by tabs."""
+    rows = [["", *(place.name for place in places)]]
+    rows += [[line.title, *line.cells] for line in lines(places)]
+    return "\n".join("\t".join(row) for row in rows) + "\n"
+
+
+def records(places: list[KeptPlace]) -> tuple[list[str], list[list[Any]]]:
+    """Return column names, with units, and a row of plain values for each place."""
+    plain = [each.name for each in fields(KeptPlace) if each.name != "values"]
+    features = list(dict.fromkeys(v.feature for place in places for v in place.values))
+    rows = []
+    for place in places:
+        found = {value.feature: value.value for value in place.values}
+        own = [getattr(place, name) for name in plain]
+        rows.append([*own, *(found.get(feature) for feature in features)])
+    return [*plain, *features], rows
+
+
+def csv_text(places: list[KeptPlace]) -> str:
+    """Return places as CSV, a row each; what is not known is empty."""
+    names, rows = records(places)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([[_plain(value) for value in row] for row in rows])
+    return out.getvalue()
+
+
+def as_json(places: list[KeptPlace]) -> list[dict[str, Any]]:
+    """Return places as JSON."""
+    return [asdict(place) for place in places]
+
+
+def from_json(content: object) -> list[KeptPlace]:
+    """Return places from JSON; what is not one of ours is left out."""
+    if not isinstance(content, list):
+        return []
+    places = []
+    for each in content:
+        try:
+            values = tuple(Value(**value) for value in each["values"])
+            place = KeptPlace(**{**each, "values": values})
+            lines([place])  # a value of another kind would show only when it is painted
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        places.append(place)
+    return places
+
+
+def _line(
+    title: str,
+    places: list[KeptPlace],
+    get: Callable[[KeptPlace], float | None],
+    write: Callable[[Any], str],
+) -> Line:
+    found = tuple(get(place) for place in places)
+    shown = tuple("–" if value is None else write(value) for value in found)
+    return Line(title, shown, tuple(_number(value) for value in found))
+
+
+def _feature_line(wanted: Value, places: list[KeptPlace]) -> Line:
+    cells, numbers = [], []
+    for place in places:
+        value = next((v for v in place.values if v.feature == wanted.feature), None)
+        mark = {True: "✓ ", False: "✗ ", None: ""}[value.holds] if value else ""
+        known = value is not None and value.value is not None
+        cells.append(mark + words.quantity(value.value, value.unit) if known else "–")
+        numbers.append(value.value if known else None)
+    return Line(wanted.title, tuple(cells), tuple(numbers))
+
+
+def _interval(place: KeptPlace) -> str:
+    if place.rank_low is None or place.rank_high is None:
+        return "–"
+    return f"{place.rank_low:,}–{place.rank_high:,}"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as CSV carries it; text that a spreadsheet would run is quoted."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}:
+        return "'" + value
+    return "" if value is None else value
