@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from qgis import utils
 from qgis.core import QgsApplication, QgsProcessingFeedback
+from qgis.gui import QgsLayerTreeView
 
 from lunarsite.lunarsite_plugin import location
 from lunarsite.processing_provider import provider as toolbox
@@ -58,6 +60,9 @@ def processing(qgis_app, qgis_processing):
     sys.path.append("/usr/share/qgis/python/plugins")
     import processing  # noqa: PLC0415
 
+    # From QGIS 3.44 on, dialogs hand the layer tree to C++, which takes no stand-in.
+    tree = QgsLayerTreeView()
+    utils.iface.layerTreeView = lambda: tree
     kept = toolbox.register()
     yield processing
     QgsApplication.processingRegistry().removeProvider(kept)
