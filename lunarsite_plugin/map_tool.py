@@ -1,0 +1,101 @@
+"""What the dock does on the map: takes clicks, and marks the cell that is shown."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from qgis.core import Qgis, QgsApplication, QgsGeometry
+from qgis.gui import QgsMapTool, QgsRubberBand, QgsVertexMarker
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QColor
+
+from lunarsite.engine.errors import CrsError
+from lunarsite.lunarsite_plugin import map_place
+
+if TYPE_CHECKING:
+    from qgis.gui import QgsMapCanvas, QgsMapMouseEvent
+
+_MARK = QColor("#f28e2b")
+_HALO = QColor(255, 255, 255, 200)
+_CLEAR = QColor(0, 0, 0, 0)
+
+
+class LocationTool(QgsMapTool):
+    """Takes clicks on the map, in any coordinate system of the Moon."""
+
+    placed = pyqtSignal(object)
+    """The `Place` that was clicked."""
+    refused = pyqtSignal(object)
+    """The error that says why a click has no place."""
+
+    def __init__(self, canvas: QgsMapCanvas) -> None:
+        super().__init__(canvas)
+        self.setCursor(QgsApplication.getThemeCursor(QgsApplication.Cursor.CrossHair))
+
+    def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
+        """Take a click with the left button."""
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        crs = self.canvas().mapSettings().destinationCrs()
+        try:
+            place = map_place.place_at(self.toMapCoordinates(event.pos()), crs)
+        except CrsError as error:
+            self.refused.emit(error)
+            return
+        self.placed.emit(place)
+
+
+class CellMarker:
+    """Marks a cell on the canvas, by its outline and by a cross for small scales."""
+
+    def __init__(self, canvas: QgsMapCanvas) -> None:
+        self._canvas = canvas
+        self._cell: dict[str, Any] | None = None
+        self.outline = QgsRubberBand(canvas, Qgis.GeometryType.Polygon)
+        self.outline.setStrokeColor(_MARK)
+        self.outline.setSecondaryStrokeColor(_HALO)
+        self.outline.setFillColor(_CLEAR)
+        self.outline.setWidth(2)
+        self.cross = QgsVertexMarker(canvas)
+        self.cross.setIconType(QgsVertexMarker.IconType.ICON_CROSS)
+        self.cross.setColor(_MARK)
+        self.cross.setPenWidth(2)
+        self.clear()
+        canvas.destinationCrsChanged.connect(self._draw)
+
+    @property
+    def visible(self) -> bool:
+        """Whether a cell is marked."""
+        return self.cross.isVisible()
+
+    def show(self, cell: dict[str, Any]) -> None:
+        """Mark the ``cell`` of an answer of ``explain``."""
+        self._cell = cell
+        self._draw()
+
+    def clear(self) -> None:
+        """Mark nothing."""
+        self._cell = None
+        self._draw()
+
+    def remove(self) -> None:
+        """Take the marks off the canvas for good."""
+        with suppress(TypeError):
+            self._canvas.destinationCrsChanged.disconnect(self._draw)
+        for item in (self.outline, self.cross):
+            self._canvas.scene().removeItem(item)
+
+    def _draw(self) -> None:
+        cell, crs = self._cell, self._canvas.mapSettings().destinationCrs()
+        self.outline.reset(Qgis.GeometryType.Polygon)
+        self.cross.setVisible(False)
+        if cell is None:
+            return
+        # A map of another body has no room for the cell: nothing is marked there.
+        with suppress(CrsError):
+            corners = map_place.square_on(crs, cell["x_m"], cell["y_m"], cell["size_m"])
+            centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])
+            self.outline.setToGeometry(QgsGeometry.fromPolygonXY([corners]), None)
+            self.cross.setCenter(centre)
+            self.cross.setVisible(True)
