@@ -19,7 +19,7 @@ def short_help(stage: Stage) -> str:
     picture = PICTURES / f"{stage.name}.png"
     parts = [f"<p><b>{escape(stage.summary)}</b></p>"]
     if picture.is_file():
-        parts.append(f'<p><img src="{picture.as_uri()}" width="260"></p>')
+        parts.append(f'<p><img src="{picture.as_uri()}"></p>')
     parts.append(f"<p>{escape(stage.help)}</p>")
     for title, advanced in (("Parameters", False), ("Advanced parameters", True)):
         listed = [p for p in stage.parameters if p.advanced is advanced]

@@ -184,10 +184,24 @@ def _number(parameter: Parameter, *, optional: bool) -> QgsProcessingParameterNu
     )
     if parameter.minimum is not None:
         made.setMinimum(parameter.minimum)
+    if not whole:
+        made.setMetadata({"widget_wrapper": {"decimals": _decimals(parameter)}})
     # The spin box of a whole number holds 32 bits.
     if parameter.maximum is not None and not (whole and parameter.maximum > _MAX_INT):
         made.setMaximum(parameter.maximum)
     return made
+
+
+def _decimals(parameter: Parameter) -> int:
+    """Return how many decimals a spin box shows: those of the default and the range, 2 at least.
+
+    A place in degrees has no default and needs them all.
+    """
+    if parameter.required and parameter.unit in ("", "deg"):
+        return 6
+    given = (parameter.default, parameter.minimum, parameter.maximum)
+    texts = [f"{value:.6f}".rstrip("0") for value in given if value is not None]
+    return max([2, *(len(text.partition(".")[2]) for text in texts)])
 
 
 def _destination(parameter: Parameter) -> QgsProcessingParameterDefinition:

@@ -37,7 +37,8 @@ from lunarsite.processing_provider import layers
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO, PICTURES = ROOT / "demo", ROOT / "resources" / "help"
-SIZE = QSize(520, 400)
+SIZE = QSize(232, 178)
+"""As wide as the help beside a dialog; Qt would scale a larger picture badly."""
 LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"
 
 
@@ -73,7 +74,7 @@ def drawn(shown: list, size: QSize = SIZE) -> QImage:
     below = ground()  # the settings keep no layer alive
     settings.setLayers([*shown, below])
     settings.setOutputSize(size)
-    settings.setOutputDpi(110)
+    settings.setOutputDpi(72)
     settings.setBackgroundColor(QColor("#101010"))
     area = below.extent()
     high, wide = 0.8 * area.height(), 0.8 * area.width()
@@ -104,9 +105,9 @@ def chart(module: object, data: object, height: int) -> QImage:
     out.fill(QColor("#ffffff"))
     painter = QPainter(out)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    area = QRectF(10, 8, SIZE.width() - 20, height - 16)
+    area = QRectF(4, 4, SIZE.width() - 8, height - 8)
     font = QFont("DejaVu Sans")
-    font.setPixelSize(15)
+    font.setPixelSize(9)
     module.paint(painter, area, data, colors.on_paper(), font)
     painter.end()
     return out
@@ -120,8 +121,8 @@ def asked(*words: str) -> dict:
 
 
 def save(image: QImage, name: str) -> None:
-    small = image.convertToFormat(QImage.Format.Format_Indexed8)
-    if not small.save(str(PICTURES / f"{name}.png"), "PNG", 0):
+    plain = image.convertToFormat(QImage.Format.Format_RGB888)
+    if not plain.save(str(PICTURES / f"{name}.png"), "PNG", 0):
         sys.exit(f"make_help: {name}.png could not be written")
 
 
@@ -152,9 +153,9 @@ def main() -> None:
     save(drawn([sites, raster(run / "score.tif", "score", 0.6)]), "screen")
 
     answer = asked("explain", "--run", str(run), *place)
-    save(chart(contributions, site_model.waterfall(answer), 420), "explain")
+    save(chart(contributions, site_model.waterfall(answer), 250), "explain")
     sky = asked("skyline", "--dem", str(DEMO / "dem.tif"), *place)
-    save(chart(horizon, sky_model.skyline(sky), 240), "skyline")
+    save(chart(horizon, sky_model.skyline(sky), 130), "skyline")
 
     points = work / "points.csv"
     listed = [(f["lon_deg"], f["lat_deg"], f"P{f['site']}") for f in sites.getFeatures()][::3]

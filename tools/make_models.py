@@ -118,7 +118,7 @@ def step(
 def screen_region() -> QgsProcessingModelAlgorithm:
     made = model(
         "screen_a_region",
-        "Screen a region, step by step",
+        "Screen a region (batch)",
         "From an elevation model to ranked sites. The folder holds all layers, the scores and a "
         "report; the ranked sites come as a layer of their own, for the next model. Run it as a "
         "batch to screen several regions.",
@@ -144,7 +144,7 @@ def screen_region() -> QgsProcessingModelAlgorithm:
 def score_points() -> QgsProcessingModelAlgorithm:
     made = model(
         "score_candidate_points",
-        "Score candidate points of a region",
+        "Score candidate points (batch)",
         "From an elevation model and a layer of points to a table with the score, the rank and its "
         "interval, the margin to every criterion and the strongest reasons of each point. Give "
         "the folder of an earlier screening of the same model, and only the points are worked out.",

@@ -36,7 +36,7 @@ def main() -> None:
         "--lat",
         str(best["lat_deg"]),
     ]
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [*command, *where, "--picture", IMAGES / "skyline.png"], check=True
     )
 

@@ -23,7 +23,7 @@ CRITERIA_PARAMETERS = (
     Parameter(
         name="profile",
         kind=Kind.TEXT,
-        title="Criteria profile",
+        title="Criteria profile: cassa, hls or a YAML file",
         help="cassa, hls, or the path of a YAML file with limits of your own.",
         default="cassa",
     ),

@@ -39,7 +39,7 @@ def test_the_models_stand_in_the_toolbox_under_the_provider(processing):
 @pytest.fixture(scope="module")
 def screened(processing, dem, tmp_path_factory):
     out = tmp_path_factory.mktemp("model")
-    made = model("Screen a region, step by step")
+    made = model("Screen a region (batch)")
     given = {"dem": str(dem), "profile": "hls", "cell_m": CELL_M}
     destinations = {
         each.name(): str(out / ("run" if "Screening" in each.description() else "sites.gpkg"))
@@ -64,7 +64,7 @@ def test_score_candidate_points_uses_the_screening_that_is_there(processing, scr
     out, _ = screened
     best = next(QgsVectorLayer(str(out / "sites.gpkg"), "s").getFeatures())
     before = (out / "run" / "scores.parquet").stat().st_mtime_ns
-    made = model("Score candidate points of a region")
+    made = model("Score candidate points (batch)")
     destinations = {
         each.name(): str(out / ("run" if "Screening" in each.description() else "points.gpkg"))
         for each in made.destinationParameterDefinitions()
