@@ -166,7 +166,7 @@ def run_skyline(values: dict[str, Any], context: Context) -> dict[str, Any]:
     stop = values["stop"] or (first + dt.timedelta(days=_YEAR_DAYS)).isoformat()
     sky = ephemeris(values["start"], stop, step_hours=values["step_hours"])
     sun, earth = tracks(line, sky)
-    answer = _answer(line, sky, sun, earth)
+    answer = _answer(line, sky, sun, earth) | {"stop": stop}
     if values["picture"]:
         from lunarsite.engine.report.pictures import draw_skyline  # noqa: PLC0415
 

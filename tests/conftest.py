@@ -152,5 +152,6 @@ def _skyline_answer(points=400, **changed):
             "visible_fraction": [0.5] * points,
         },
         "start": "2027-01-01",
+        "stop": "2028-01-01",
         "step_hours": 1.0,
     } | changed

@@ -97,7 +97,7 @@ def calendar(result: dict[str, Any]) -> Calendar:
     """Return the calendar of a ``skyline`` answer."""
     light = tuple(Span.of(found) for found in result["sun_up"])
     earth = tuple(Span.of(found) for found in result["earth_up"])
-    return _laid_out(Span(when(result["start"]), _end(result)), light, earth)
+    return _laid_out(Span(when(result["start"]), when(result["stop"])), light, earth)
 
 
 def empty_calendar(start: dt.date, stop: dt.date) -> Calendar:
@@ -162,15 +162,3 @@ def _next(first: dt.datetime, *, by_year: bool) -> dt.datetime:
     if by_year or first.month == 12:
         return first.replace(year=first.year + 1, month=1)
     return first.replace(month=first.month + 1)
-
-
-def _end(result: dict[str, Any]) -> dt.datetime:
-    """Return when the answer ends, a midnight.
-
-    Its tracks are thinned and may stop before; a span that lasts beyond them ends where all does.
-    """
-    last = when(([result["start"], *result["sun"]["time"]])[-1])
-    ends = [Span.of(found).end for found in (*result["sun_up"], *result["earth_up"])]
-    least = max([last + dt.timedelta(hours=result["step_hours"]), *ends])
-    midnight = least.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight if midnight == least else midnight + _DAY
