@@ -1,0 +1,130 @@
+"""Kept places as files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsField,
+    QgsFields,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsVectorFileWriter,
+)
+from qgis.PyQt.QtCore import QMetaType, QVariant
+
+from lunarsite.engine.errors import OutputError
+from lunarsite.lunarsite_plugin import kept, moon_crs
+from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunarsite.lunarsite_plugin.kept import KeptPlace
+
+LAYER = "kept_places"
+
+_TRUE_AT_THE_POLE = (
+    "+proj=stere +lat_0=-90 +lat_ts=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs "
+    "+type=crs"
+)
+"""The south polar map by its scale at the pole: equal to the registered one, and not named so."""
+_SPHERE = "Moon (2015) - Sphere"
+_NAMES = {
+    "PROJCRS": f"Moon 2015 south polar stereographic ({moon_crs.SOUTH_POLAR})",
+    "BASEGEOGCRS": f"{_SPHERE} / Ocentric",
+    "DATUM": _SPHERE,
+    "ELLIPSOID": _SPHERE,
+}
+_METATYPES_FROM = 33800
+"""The QGIS version from which fields are made with QMetaType, and warn of the older kind."""
+_WHOLE = frozenset({"cell_id", "rank", "rank_low", "rank_high", "cells"})
+_TEXT = frozenset({"name", "profile", "run"})
+_BOOLEAN = frozenset({"passes"})
+
+
+def write_csv(path: Path, places: list[KeptPlace]) -> None:
+    """Write places as CSV, a row each.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    write_text(path, kept.csv_text(places))
+
+
+def write_geopackage(path: Path, places: list[KeptPlace]) -> None:
+    """Write places as points in the Moon's south polar map, IAU_2015:30135.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    names, rows = kept.records(places)
+    fields = QgsFields()
+    for name in names:
+        fields.append(QgsField(name, _type_of(name)))
+    with whole_file(path) as partial:
+        writer = _writer(partial, path, fields)
+        for place, row in zip(places, rows, strict=True):
+            feature = QgsFeature(fields)
+            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(place.x_m, place.y_m)))
+            feature.setAttributes(list(row))
+            if not writer.addFeature(feature):
+                raise _cannot(path, writer.errorMessage())
+        del writer  # closes the file
+
+
+def _writer(partial: Path, path: Path, fields: QgsFields) -> QgsVectorFileWriter:
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName, options.layerName = "GPKG", LAYER
+    writer = QgsVectorFileWriter.create(
+        str(partial),
+        fields,
+        Qgis.WkbType.Point,
+        _file_crs(),
+        QgsProject.instance().transformContext(),
+        options,
+    )
+    if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+        raise _cannot(path, writer.errorMessage())
+    return writer
+
+
+def _file_crs() -> QgsCoordinateReferenceSystem:
+    """Return the south polar map by its definition alone, as the engine's own files carry it.
+
+    QGIS takes a GeoPackage's system for invalid where it is named by the IAU's number and the
+    GDAL beneath is older than the registry (seen with QGIS 3.40 on GDAL 3.6).
+    """
+    text = QgsCoordinateReferenceSystem.fromProj(_TRUE_AT_THE_POLE).toWkt(
+        QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED
+    )
+    for part, name in _NAMES.items():
+        text = text.replace(f'{part}["unknown"', f'{part}["{name}"', 1)
+    made = QgsCoordinateReferenceSystem()
+    made.createFromWkt(text)
+    return made
+
+
+def _type_of(name: str) -> Any:
+    kind = "Double"
+    if name in _WHOLE:
+        kind = "LongLong"
+    elif name in _TEXT:
+        kind = "QString"
+    elif name in _BOOLEAN:
+        kind = "Bool"
+    if Qgis.QGIS_VERSION_INT >= _METATYPES_FROM:
+        return getattr(QMetaType.Type, kind)
+    return getattr(QVariant, {"QString": "String"}.get(kind, kind))
+
+
+def _cannot(path: Path, reason: str) -> OutputError:
+    return OutputError(f"{path} cannot be written: {reason}", "Choose another folder or name")

@@ -1,0 +1,226 @@
+"""The PDF page about one place: the dock's charts, painted on paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qgis.PyQt.QtCore import QMarginsF, QRectF, Qt
+from qgis.PyQt.QtGui import QFont, QFontMetricsF, QPageLayout, QPageSize, QPainter, QPdfWriter
+
+from lunarsite.engine.errors import OutputError
+from lunarsite.lunarsite_plugin import site_text
+from lunarsite.lunarsite_plugin.charts import (
+    calendar,
+    calendar_model,
+    colors,
+    contributions,
+    figures,
+    horizon,
+    margins,
+    rank,
+    site_model,
+    sky_model,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import ModuleType
+
+    from lunarsite.engine.contract import Values
+    from lunarsite.lunarsite_plugin.site_report import Site
+
+NO_SKYLINE = "The skyline was not worked out for this page."
+
+_DPI = 300
+_MARGIN_MM = 12.0
+_SIZES_PT = (8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0, 4.5)
+"""Sizes of text, the first that lets all fit on the page is taken."""
+_GAP_EM = 1.0
+_MAP_SHARE = 0.72
+"""The height of the map's picture, of its width."""
+
+
+def write_pdf(path: Path, site: Site) -> None:
+    """Write the page to a file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    writer = QPdfWriter(str(path))
+    writer.setResolution(_DPI)
+    writer.setTitle(f"LunarSite: {site_text.place_line(site.explanation)}")
+    writer.setCreator("LunarSite")
+    margin = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
+    size = QPageSize(QPageSize.PageSizeId.A4)
+    writer.setPageLayout(
+        QPageLayout(size, QPageLayout.Orientation.Portrait, margin, QPageLayout.Unit.Millimeter)
+    )
+    painter = QPainter()
+    if not painter.begin(writer):
+        raise OutputError(f"{path} cannot be written", "Choose another folder or name")
+    room = QRectF(0.0, 0.0, float(writer.width()), float(writer.height()))
+    for size_pt in _SIZES_PT:
+        pen = _Pen.of(painter, size_pt)
+        if _lay_out(pen, room, site, paint=False) <= room.height() or size_pt == _SIZES_PT[-1]:
+            _lay_out(pen, room, site, paint=True)
+            break
+    painter.end()
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """A painter with its fonts, and the height of a line of text."""
+
+    painter: QPainter
+    font: QFont
+    em: float
+
+    @classmethod
+    def of(cls, painter: QPainter, size_pt: float) -> _Pen:
+        font = QFont()
+        font.setPointSizeF(size_pt)
+        return cls(painter, font, QFontMetricsF(font, painter.device()).height())
+
+    def words(
+        self, at: QRectF, text: str, *, paint: bool, scale: float = 1.0, bold: bool = False
+    ) -> float:
+        """Write text that wraps, and return how high it stands."""
+        text = text.replace(" %", "\N{NO-BREAK SPACE}%")
+        font = QFont(self.font)
+        font.setPointSizeF(scale * font.pointSizeF())
+        font.setBold(bold)
+        flags = int(Qt.AlignmentFlag.AlignLeft) | int(Qt.TextFlag.TextWordWrap)
+        metrics = QFontMetricsF(font, self.painter.device())
+        needed = metrics.boundingRect(QRectF(at.left(), at.top(), at.width(), 1e6), flags, text)
+        if paint:
+            self.painter.setFont(font)
+            self.painter.setPen(colors.on_paper().text)
+            # A little more room than measured, so that rounding wraps no line more.
+            box = QRectF(at.left(), at.top(), at.width(), needed.height() + self.em)
+            self.painter.drawText(box, flags, text)
+        return needed.height()
+
+    def chart(self, at: QRectF, drawing: ModuleType, data: Any, *, paint: bool) -> float:
+        """Paint a chart, and return how high it is."""
+        tall = drawing.height(data, self.em)
+        if paint:
+            box = QRectF(at.left(), at.top(), at.width(), tall)
+            self.painter.save()
+            drawing.paint(self.painter, box, data, colors.on_paper(), self.font)
+            self.painter.restore()
+        return tall
+
+
+@dataclass
+class _Column:
+    """A column of the page that fills from its top."""
+
+    pen: _Pen
+    left: float
+    top: float
+    width: float
+    paint: bool
+
+    @property
+    def at(self) -> QRectF:
+        return QRectF(self.left, self.top, self.width, 0.0)
+
+    def words(self, text: str, *, scale: float = 1.0, bold: bool = False) -> None:
+        if text:
+            self.top += self.pen.words(self.at, text, paint=self.paint, scale=scale, bold=bold)
+
+    def chart(self, drawing: ModuleType, data: Any) -> None:
+        self.top += self.pen.chart(self.at, drawing, data, paint=self.paint)
+
+    def part(self, title: str, fill: Callable[[_Column], None]) -> None:
+        self.top += _GAP_EM * self.pen.em
+        self.words(title, bold=True)
+        self.top += 0.3 * self.pen.em
+        fill(self)
+
+    def picture(self, site: Site) -> None:
+        """Show the map, cut to a frame of always the same shape."""
+        image = site.map_picture
+        frame = QRectF(self.left, self.top, self.width, _MAP_SHARE * self.width)
+        self.top = frame.bottom()
+        if not self.paint or image is None:
+            return
+        scale = max(frame.width() / image.width(), frame.height() / image.height())
+        source = QRectF(0.0, 0.0, frame.width() / scale, frame.height() / scale)
+        source.moveCenter(QRectF(image.rect()).center())
+        self.pen.painter.drawImage(frame, image, source)
+        self.pen.painter.setPen(colors.on_paper().line)
+        self.pen.painter.setBrush(Qt.BrushStyle.NoBrush)
+        self.pen.painter.drawRect(frame)
+
+
+def _lay_out(pen: _Pen, room: QRectF, site: Site, *, paint: bool) -> float:
+    """Fill the page from its top, and return how high all is."""
+    gutter = 2.0 * pen.em
+    half = 0.5 * (room.width() - gutter)
+    head = _Column(pen, room.left(), room.top(), room.width(), paint)
+    _headline(head, site.explanation)
+    left = _Column(pen, room.left(), head.top, half, paint)
+    right = _Column(pen, room.left() + half + gutter, head.top, half, paint)
+    _reasons(left, site.explanation)
+    _surroundings(right, site)
+    under = _Column(pen, room.left(), max(left.top, right.top), room.width(), paint)
+    if site.skyline is None:
+        under.part("Light and Earth contact", lambda column: column.words(NO_SKYLINE))
+    else:
+        _light(under, site.skyline, gutter)
+    under.top += _GAP_EM * pen.em
+    under.words(site.provenance, scale=0.85)
+    return under.top - room.top()
+
+
+def _headline(head: _Column, explanation: Values) -> None:
+    head.words(f"Landing site at {site_text.place_line(explanation)}", scale=1.8, bold=True)
+    head.words(site_text.cell_line(explanation))
+    head.top += 0.5 * head.pen.em
+    verdict = site_model.margins(explanation).verdict
+    head.words(f"Score {words.score(explanation['score'])}. {verdict}.", scale=1.3, bold=True)
+    line = site_model.rank_line(explanation)
+    if line is None:
+        head.words(site_text.NO_SCORE)
+        return
+    head.words(line.text)
+    head.top += 0.3 * head.pen.em
+    head.chart(rank, line)
+
+
+def _reasons(left: _Column, explanation: Values) -> None:
+    left.part("Criteria", lambda c: c.chart(margins, site_model.margins(explanation)))
+    steps = site_model.waterfall(explanation)
+    if steps:
+        left.part("Why this score", lambda c: c.chart(contributions, steps))
+
+
+def _surroundings(right: _Column, site: Site) -> None:
+    if site.map_picture is not None:
+        right.part("Map", lambda c: c.picture(site))
+    right.part(
+        "To make it pass", lambda c: c.words(site_text.way_text(site.explanation, bullet="• "))
+    )
+    layers = site_model.coverage(site.explanation)
+    right.part("Data coverage", lambda c: c.words(site_model.coverage_sentence(layers)))
+    notes = "\n".join(site_text.warnings(site.explanation, site.skyline))
+    if notes:
+        right.part("Notes", lambda c: c.words(notes))
+
+
+def _light(under: _Column, skyline: Values, gutter: float) -> None:
+    under.part("Light and Earth contact", lambda c: c.chart(horizon, sky_model.skyline(skyline)))
+    under.top += _GAP_EM * under.pen.em
+    share = 0.58 * (under.width - gutter)
+    days = _Column(under.pen, under.left, under.top, share, under.paint)
+    days.chart(calendar, calendar_model.calendar(skyline))
+    rest = under.width - gutter - share
+    shown = _Column(under.pen, under.left + share + gutter, under.top, rest, under.paint)
+    shown.chart(figures, sky_model.figures(skyline))
+    under.top = max(days.top, shown.top)

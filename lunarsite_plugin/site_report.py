@@ -1,0 +1,65 @@
+"""A page about one place: PDF on A4, or one HTML file that holds all it shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lunarsite.lunarsite_plugin import report_html, report_page
+from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qgis.PyQt.QtGui import QImage
+
+    from lunarsite.engine.contract import Values
+    from lunarsite.lunarsite_plugin.run_folder import Input, RunFolder
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a page shows: the engine's answers, a picture of the map, and where it all comes from.
+
+    ``skyline`` is None where there is none (yet), ``map_picture`` where there is no map.
+    """
+
+    explanation: Values
+    skyline: Values | None
+    map_picture: QImage | None
+    provenance: str
+
+
+def save_report(path: Path, site: Site) -> None:
+    """Write the page; HTML where the name says so, else PDF.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if path.suffix.lower() in {".html", ".htm"}:
+        write_text(path, report_html.page(site))
+        return
+    with whole_file(path) as partial:
+        report_page.write_pdf(partial, site)
+
+
+def provenance(run: RunFolder, engine: str) -> str:
+    """Return where a page comes from, in one line."""
+    inputs = ", ".join(f"{each.name} ({_told(each)})" for each in run.inputs)
+    return (
+        f"Run {run.title}, {run.profile}, screened by LunarSite {run.version} from {inputs}; "
+        f"light from {run.start.isoformat()} to {run.stop.isoformat()}. {engine}."
+    )
+
+
+def _told(given: Input) -> str:
+    """Return what tells an input apart: the day it was written, and the start of its SHA-256."""
+    short = f"SHA-256 {given.sha256[:12]}…"
+    if given.path is None:
+        return short
+    day = dt.datetime.fromtimestamp(given.path.stat().st_mtime, tz=dt.UTC).date()
+    return f"{words.day(day)}, {short}"
