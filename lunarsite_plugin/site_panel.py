@@ -22,7 +22,7 @@ from lunarsite.lunarsite_plugin.site_sections import (
 if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
 
-HINT = "Click the map to score a place."
+HINT = "Choose Click a place, then click the map; or type a place and choose Score."
 
 
 class SitePanel(QWidget):

@@ -1,0 +1,129 @@
+"""The uncertainty layer: a raster that says how sure the ranking is around a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProject, QgsRasterLayer
+
+from lunarsite.engine import stages
+from lunarsite.engine.errors import InputError
+from lunarsite.lunarsite_plugin import moon_crs, project_runs
+from lunarsite.lunarsite_plugin.run_folder import RANK_INTERVAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunarsite.lunarsite_plugin.map_place import Place
+    from lunarsite.lunarsite_plugin.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class UncertaintyRaster:
+    """A raster on disk; ``style`` names a QML file in ``resources/styles``."""
+
+    path: Path
+    title: str
+    style: str
+
+
+class UncertaintySource(Protocol):
+    """Makes the raster for a place, or knows where it lies."""
+
+    def raster(self, run: RunFolder, place: Place | None) -> UncertaintyRaster:
+        """Return the raster that covers a place, or the run where none was chosen yet.
+
+        Raises
+        ------
+        LunarSiteError
+            If there is none.
+        """
+        ...
+
+
+class RankInterval:
+    """The width of the rank's 5 to 95 % interval, as the run left it.
+
+    It is the run's whole raster: a value a cell, a megabyte for the largest run. A window around
+    the place would be a second file that the project had to keep, with colours of its own.
+    """
+
+    def raster(self, run: RunFolder, place: Place | None) -> UncertaintyRaster:  # noqa: ARG002
+        """Return the run's raster, which covers every place that can be scored."""
+        declared = {output.path: output for output in stages.load("score").outputs}
+        output = declared[RANK_INTERVAL]
+        return UncertaintyRaster(run.raster(RANK_INTERVAL), output.title, output.style)
+
+
+class UncertaintyLayer:
+    """The layer that the switch in the dock shows and hides."""
+
+    def __init__(self, source: UncertaintySource | None = None) -> None:
+        self._source = source or RankInterval()
+        self._added = ""
+
+    def show(self, run: RunFolder, place: Place | None) -> QgsMapLayer:
+        """Show the raster for a place, in the group of the run; return its layer.
+
+        Raises
+        ------
+        LunarSiteError
+            If there is no raster, or it cannot be read.
+        """
+        wanted = self._source.raster(run, place)
+        layer = _layer_of(wanted.path)
+        if layer is None or layer.id() != self._added:
+            self.hide()
+        if layer is None:
+            layer = self._add(wanted, run)
+        node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
+        if node is not None:
+            node.setItemVisibilityCheckedParentRecursive(True)
+        return layer
+
+    def hide(self, run: RunFolder | None = None) -> None:
+        """Take away the layer that was added; one that was there before is hidden only."""
+        project, added = QgsProject.instance(), self._added
+        self._added = ""
+        if added and project.mapLayer(added) is not None:
+            project.removeMapLayer(added)
+        elif run is not None:
+            layer = _layer_of(run.path / RANK_INTERVAL)
+            node = project.layerTreeRoot().findLayer(layer.id()) if layer is not None else None
+            if node is not None:
+                node.setItemVisibilityChecked(False)
+
+    def _add(self, wanted: UncertaintyRaster, run: RunFolder) -> QgsMapLayer:
+        # Imported here, so that loading the plugin does not wait for it.
+        from lunarsite.processing_provider import layers  # noqa: PLC0415
+
+        layer = QgsRasterLayer(str(wanted.path), wanted.title)
+        if not layer.isValid():
+            raise InputError(f"QGIS cannot read {wanted.path}", "Run Screen a region again")
+        layers.apply_style(layer, wanted.style)
+        moon_crs.name_layer(layer)
+        project = QgsProject.instance()
+        project.addMapLayer(layer, False)
+        self._group(run, layers.group_name(stages.load("screen"), wanted.path)).insertLayer(
+            0, layer
+        )
+        self._added = layer.id()
+        return layer
+
+    def _group(self, run: RunFolder, name: str) -> QgsLayerTreeGroup:
+        """Return the group that holds the run's layers already, or one of that name."""
+        root = QgsProject.instance().layerTreeRoot()
+        for node in root.findLayers():
+            source = project_runs.source_path(node.layer()) if node.layer() is not None else None
+            if source is not None and run.path in (source.parent, source.parent.parent):
+                parent = node.parent()
+                if isinstance(parent, QgsLayerTreeGroup) and parent is not root:
+                    return parent
+        return root.findGroup(name) or root.insertGroup(0, name)
+
+
+def _layer_of(path: Path) -> QgsMapLayer | None:
+    """Return the project's layer of a file, None where there is none."""
+    layers = QgsProject.instance().mapLayers().values()
+    return next((each for each in layers if project_runs.source_path(each) == path), None)

@@ -1,0 +1,444 @@
+"""The dock on a real canvas with a real engine: a click that scores, and all that hangs on it."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QPoint, Qt, QTimer
+from qgis.PyQt.QtGui import QGuiApplication
+from qgis.PyQt.QtTest import QTest
+
+from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs
+from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+from lunarsite.lunarsite_plugin.session import EngineSession
+from lunarsite.lunarsite_plugin.site_panel import HINT
+
+
+@pytest.fixture
+def project(qgis_app):
+    found = QgsProject.instance()
+    found.clear()
+    yield found
+    found.clear()
+
+
+@pytest.fixture
+def make_dock(project, engine, wait_until):
+    """Return a maker of docks on a canvas that shows the south polar map."""
+    made = []
+
+    def make(find=lambda: engine):
+        canvas = QgsMapCanvas()
+        canvas.resize(400, 300)
+        canvas.setDestinationCrs(moon_crs.crs())
+        canvas.show()
+        session = EngineSession(find=find)
+        dock = LunarSiteDock(canvas, session)
+        dock.resize(420, 800)
+        dock.show()
+        made.append((canvas, session, dock))
+        return dock
+
+    yield make
+    for canvas, session, dock in made:
+        dock.shut()
+        session.shut()
+        dock.deleteLater()
+        canvas.deleteLater()
+
+
+@pytest.fixture
+def dock(make_dock, run_folder, wait_until):
+    """Return a dock whose run is open."""
+    made = make_dock()
+    assert made.choose_run(run_folder)
+    wait_until(lambda: not made.status.text())
+    return made
+
+
+def centre_on(dock, lon, lat):
+    place = map_place.place_of(lon, lat)
+    dock.canvas.setExtent(dock.canvas.extent().fromCenterAndSize(point(dock, place), 20e3, 15e3))
+
+
+def point(dock, place):
+    return map_place.point_on(dock.canvas.mapSettings().destinationCrs(), place.x_m, place.y_m)
+
+
+def click(dock, lon, lat):
+    """Click a place on the map with the mouse."""
+    centre_on(dock, lon, lat)
+    at = dock.canvas.getCoordinateTransform().transform(point(dock, map_place.place_of(lon, lat)))
+    dock.click.setChecked(True)
+    QTest.mouseClick(
+        dock.canvas.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        QPoint(round(at.x()), round(at.y())),
+    )
+
+
+def scored(dock, wait_until):
+    wait_until(lambda: dock.panel.explanation is not None)
+    return dock.panel.explanation
+
+
+def lit(dock, wait_until):
+    wait_until(lambda: dock.panel.skyline is not None)
+    return dock.panel.skyline
+
+
+def test_a_click_shows_the_score_of_the_clicked_cell(dock, run_folder, wait_until):
+    lon, lat = dock.run.best
+    click(dock, lon, lat)
+    answer = scored(dock, wait_until)
+    assert answer["rank"] == 1
+    raster = QgsRasterLayer(str(run_folder / "score.tif"), "score")
+    place = map_place.place_of(answer["cell"]["lon_deg"], answer["cell"]["lat_deg"])
+    there, known = raster.dataProvider().sample(
+        map_place.point_on(raster.crs(), place.x_m, place.y_m), 1
+    )
+    assert known
+    assert answer["score"] == pytest.approx(there, abs=1e-5)
+    assert dock.panel.headline.score.text() == f"{there:.3f}"
+    assert dock.marker.visible
+    assert float(dock.place_edit.lat.text()) == pytest.approx(lat, abs=0.01)
+
+
+def test_the_skyline_comes_after_the_score_with_the_runs_mast_and_dates(dock, wait_until):
+    order = []
+    dock.flow.explained.connect(lambda _: order.append("score"))
+    dock.flow.lit.connect(lambda _: order.append("skyline"))
+    click(dock, *dock.run.best)
+    sky = lit(dock, wait_until)
+    assert order == ["score", "skyline"]
+    assert sky["start"] == "2027-01-01"
+    assert dock.panel.dates() == ("2027-01-01", "2028-01-01")
+    asked = dock.panel.light.dates
+    asked.set_dates("2027-01-01", "2027-02-01")
+    asked.apply.click()
+    wait_until(lambda: dock.panel.skyline not in (None, sky))
+    assert dock.panel.skyline["sun"]["time"][-1] < "2027-02-01"
+
+
+def test_three_fast_clicks_show_the_last(dock, wait_until):
+    lon, lat = dock.run.best
+    told = []
+    dock.flow.explained.connect(told.append)
+    for turn in (10.0, 20.0, 0.0):
+        dock.score_at(lon + turn, lat)
+    wait_until(lambda: told)
+    lit(dock, wait_until)
+    assert [answer["rank"] for answer in told] == [1]
+
+
+def test_a_place_is_typed_and_pasted(dock, wait_until):
+    lon, lat = dock.run.best
+    QGuiApplication.clipboard().setText(f"{-lat} S, {abs(lon)} {'E' if lon > 0 else 'W'}")
+    dock.place_edit.lon.setFocus()
+    dock.place_edit.lon.paste()
+    assert float(dock.place_edit.lon.text()) == pytest.approx(lon, abs=1e-4)
+    assert float(dock.place_edit.lat.text()) == pytest.approx(lat, abs=1e-4)
+    QTest.keyClick(dock.place_edit.lat, Qt.Key.Key_Return)
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+def test_a_typing_error_gets_a_sentence(dock):
+    dock.place_edit.lon.setText("west")
+    dock.place_edit.button.click()
+    assert "'west' is not a longitude" in dock.panel.text()
+    assert "for example" in dock.panel.text()
+
+
+@pytest.mark.parametrize("place", [(0.0, -80.0), (10.0, 40.0)])
+def test_a_place_outside_the_area_gets_a_sentence_and_the_next_click_works(dock, wait_until, place):
+    click(dock, *dock.run.best)
+    scored(dock, wait_until)
+    dock.score_at(*place)
+    wait_until(lambda: "There is no cell at" in dock.panel.text())
+    assert "Choose a place inside the scored area" in dock.panel.text()
+    assert not dock.marker.visible
+    click(dock, *dock.run.best)
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+def test_a_click_on_earth_gets_a_sentence(dock):
+    dock.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
+    dock.click.setChecked(True)
+    QTest.mouseClick(
+        dock.canvas.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        QPoint(200, 150),
+    )
+    assert "The map shows Earth" in dock.panel.text()
+
+
+def test_without_a_run_there_is_a_sentence(make_dock):
+    dock = make_dock()
+    assert dock.panel.text() == HINT
+    dock.score_at(0.0, -89.0)
+    assert "There is no run" in dock.panel.text()
+    assert "Screen a region" in dock.panel.text()
+    assert not dock.switch.isEnabled()
+    assert dock.session.pids == []
+
+
+def test_the_run_of_the_projects_layers_is_taken_by_itself(make_dock, run_folder, wait_until):
+    dock = make_dock()
+    layer = QgsRasterLayer(str(run_folder / "layers" / "slope_deg.tif"), "slope")
+    QgsProject.instance().addMapLayer(layer)
+    wait_until(lambda: dock.run is not None)
+    assert dock.run.path == run_folder
+    assert dock.runs.folders() == [run_folder]
+
+
+def test_a_project_remembers_run_and_kept_places(dock, make_dock, run_folder, tmp_path, wait_until):
+    click(dock, *dock.run.best)
+    scored(dock, wait_until)
+    dock.keep()
+    assert dock.tabs.tabText(1) == "Kept (1)"
+    file = tmp_path / "project.qgz"
+    assert QgsProject.instance().write(str(file))
+    QgsProject.instance().clear()
+    wait_until(lambda: dock.run is None and not dock.kept.places)
+    assert QgsProject.instance().read(str(file))
+    wait_until(lambda: dock.run is not None)
+    assert dock.run.path == run_folder
+    assert [place.rank for place in dock.kept.places] == [1]
+
+
+def test_a_moved_run_and_an_unfinished_one_get_a_sentence(make_dock, run_folder, tmp_path):
+    dock = make_dock()
+    assert not dock.choose_run(tmp_path / "gone")
+    assert "was moved, renamed or removed" in dock.panel.text()
+    part = tmp_path / "part"
+    part.mkdir()
+    text = (run_folder / "manifest.json").read_text()
+    (part / "manifest.json").write_text(text.replace('"finished": true', '"finished": false'))
+    assert not dock.choose_run(part)
+    assert "is not finished" in dock.panel.text()
+
+
+def test_a_lost_elevation_model_is_located(make_dock, run_folder, dem, tmp_path, wait_until):
+    moved = tmp_path / "a" / "b" / "run"
+    shutil.copytree(run_folder, moved)
+    known = moved / ".lunarsite-known.json"
+    known.write_text(known.read_text().replace(str(dem), "/nowhere/dem.tif"))
+    dock = make_dock()
+    assert dock.choose_run(moved)
+    assert dock.locate.isVisible()
+    dock.score_at(*dock.run.best)
+    scored(dock, wait_until)
+    wait_until(lambda: "is not where it was" in dock.panel.light.sky.text())
+    dock.take_located(dock.run.missing[0], run_folder / "score.tif")
+    assert "is not the file dem.tif" in dock.status.text()
+    copy = shutil.copy(dem, tmp_path / "found.tif")
+    dock.take_located(dock.run.missing[0], Path(copy))
+    assert not dock.locate.isVisible()
+    lit(dock, wait_until)
+    assert project_runs.located()
+
+
+def test_an_engine_killed_in_the_middle_gets_a_sentence_and_the_next_click_works(dock, wait_until):
+    pids = dock.session.pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    dock.score_at(*dock.run.best)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: "killed by the system" in dock.panel.text())
+    click(dock, *dock.run.best)
+    assert scored(dock, wait_until)["rank"] == 1
+    assert lit(dock, wait_until)
+
+
+def test_a_slow_answer_is_waited_for_in_words(dock, wait_until):
+    (pid,) = dock.session.pids[:1]
+    os.kill(pid, signal.SIGSTOP)
+    dock.score_at(*dock.run.best)
+    wait_until(lambda: "Scoring the place" in dock.panel.text())
+    os.kill(pid, signal.SIGCONT)
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+def test_the_main_thread_is_free_while_the_run_is_opened(make_dock, run_folder, wait_until):
+    dock = make_dock()
+    beats = []
+    timer = QTimer()
+    timer.setInterval(10)
+    timer.timeout.connect(lambda: beats.append(time.monotonic()))
+    timer.start()
+    dock.choose_run(run_folder)
+    assert dock.status.text() == "Opening the run…"
+    wait_until(lambda: not dock.status.text())
+    timer.stop()
+    gaps = [after - before for before, after in itertools.pairwise(beats)]
+    assert len(beats) > 20
+    assert max(gaps) < 0.25  # a machine at work; `make bench` tells the real one
+
+
+def test_the_way_to_the_nearest_passing_cell_pans_and_scores(dock, wait_until):
+    failing = next(lon for lon in range(0, 360, 15) if not passes(dock, wait_until, lon))
+    near = dock.panel.explanation["to_pass"]["nearest_passing"]
+    assert near is not None, failing
+    dock.panel.way.button.click()
+    wait_until(
+        lambda: (
+            dock.panel.explanation and dock.panel.explanation["cell"]["cell_id"] == near["cell_id"]
+        )
+    )
+    assert dock.panel.explanation["to_pass"]["passes"]
+    centre = dock.canvas.center()
+    assert (centre.x(), centre.y()) == pytest.approx((near["x_m"], near["y_m"]), abs=1.0)
+
+
+def passes(dock, wait_until, lon):
+    before = dock.panel.explanation
+    dock.score_at(lon, -89.9)
+    wait_until(lambda: dock.panel.explanation not in (None, before))
+    return dock.panel.explanation["to_pass"]["passes"]
+
+
+def test_the_uncertainty_switch_adds_the_runs_layer_styled_and_takes_it_away(dock, run_folder):
+    project = QgsProject.instance()
+    dock.switch.setChecked(True)
+    (layer,) = project.mapLayers().values()
+    assert Path(layer.source()) == run_folder / "rank_interval.tif"
+    assert layer.renderer().type() == "singlebandpseudocolor"
+    (group,) = project.layerTreeRoot().findGroups()
+    assert group.name() == "LunarSite, screen a region: run"
+    dock.switch.setChecked(False)
+    assert project.mapLayers() == {}
+
+
+def test_the_uncertainty_switch_uses_a_layer_that_is_there_and_keeps_it(dock, run_folder):
+    project = QgsProject.instance()
+    layer = QgsRasterLayer(str(run_folder / "rank_interval.tif"), "mine")
+    project.addMapLayer(layer)
+    node = project.layerTreeRoot().findLayer(layer.id())
+    node.setItemVisibilityChecked(False)
+    dock.switch.setChecked(True)
+    assert node.isVisible()
+    dock.switch.setChecked(False)
+    assert list(project.mapLayers().values()) == [layer]
+    assert not node.isVisible()
+
+
+def test_kept_places_are_compared_and_exported(dock, tmp_path, wait_until):
+    click(dock, *dock.run.best)
+    lit(dock, wait_until)
+    dock.keep()
+    passes(dock, wait_until, 45.0)
+    lit(dock, wait_until)
+    dock.keep()
+    view = dock.kept
+    assert [place.name for place in view.places] == ["Place 1", "Place 2"]
+    assert view.table.columnCount() == 2
+    view.sort_by(1)  # rank, then the other way round
+    view.sort_by(1)
+    assert [place.name for place in view.places] == ["Place 2", "Place 1"]
+    view.set_name(1, "Ridge")
+    view.copy()
+    assert "Ridge" in QGuiApplication.clipboard().text().splitlines()[0]
+    view.export(tmp_path / "kept.csv")
+    rows = list(csv.DictReader((tmp_path / "kept.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["name"] for row in rows] == ["Place 2", "Ridge"]
+    view.export(tmp_path / "kept.gpkg")
+    layer = QgsVectorLayer(str(tmp_path / "kept.gpkg"), "kept")
+    found = {feature["name"]: feature for feature in layer.getFeatures()}
+    assert found["Ridge"]["rank"] == 1
+    assert found["Ridge"]["skyline_illumination_pct"] > 0
+    place = view.places[1]
+    there = found["Ridge"].geometry().asPoint()
+    assert (there.x(), there.y()) == pytest.approx((place.x_m, place.y_m))
+    assert moon_crs.named(layer.crs()).authid() == moon_crs.SOUTH_POLAR
+    assert map_place.place_at(there, layer.crs()).lat_deg == pytest.approx(place.lat_deg)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.csv", "kept.gpkg"]
+    view.table.selectColumn(0)
+    view.for_one[2].click()
+    assert [place.name for place in kept.from_json(project_runs.kept())] == ["Ridge"]
+    dock.panel.clear()
+    view.table.selectColumn(0)
+    view.for_one[0].click()
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+@pytest.mark.parametrize("name", ["kept.csv", "kept.gpkg"])
+def test_an_export_that_cannot_be_written_is_told(dock, tmp_path, wait_until, name):
+    click(dock, *dock.run.best)
+    scored(dock, wait_until)
+    dock.keep()
+    dock.kept.export(tmp_path / "absent" / name)
+    assert "cannot be written" in dock.kept.told.text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_is_one_page_and_the_html_holds_the_numbers(dock, tmp_path, wait_until):
+    click(dock, *dock.run.best)
+    lit(dock, wait_until)
+    dock.save_report(tmp_path / "site.pdf")
+    told = subprocess.run(
+        ["/usr/bin/pdfinfo", tmp_path / "site.pdf"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Pages:           1\n" in told
+    assert "A4" in told
+    words = subprocess.run(
+        ["/usr/bin/pdftotext", tmp_path / "site.pdf", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    score = dock.panel.headline.score.text()
+    for each in (f"Score {score}", "Earth in view", dock.run.title, "SHA-256", "Why this score"):
+        assert each in words
+    dock.save_report(tmp_path / "site.html")
+    page = (tmp_path / "site.html").read_text(encoding="utf-8")
+    assert f"Score {score}." in page
+    assert page.count("<img ") == page.count('alt="') == 7
+    for line in dock.panel.criteria.chart.text().splitlines():
+        assert line.replace("'", "&#x27;") in page
+    assert "http" not in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site.html", "site.pdf"]
+
+
+def test_the_report_of_a_place_without_a_score_or_skyline_is_whole(dock, tmp_path, site_answers):
+    answer = site_answers.explain(score=None, rank=None, interval=None, percentile=None)
+    dock.panel.show_explanation(answer | {"contributions": []})
+    for name in ("site.pdf", "site.html"):
+        dock.save_report(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 5_000
+
+
+def test_a_report_that_cannot_be_written_is_told(dock, tmp_path, site_answers):
+    dock.panel.show_explanation(site_answers.explain())
+    for name in ("site.pdf", "site.html"):
+        dock.save_report(tmp_path / "absent" / name)
+        assert "cannot be written" in dock.status.text()
+
+
+def test_closing_the_dock_takes_tool_and_marker_off_the_map(dock, wait_until):
+    click(dock, *dock.run.best)
+    scored(dock, wait_until)
+    dock.close()
+    assert dock.canvas.mapTool() is not dock.tool
+    assert not dock.marker.visible
+    assert not dock.click.isChecked()
+    dock.show()
+    assert dock.marker.visible
+
+
+def test_the_dock_fits_into_a_narrow_panel(dock, wait_until):
+    click(dock, *dock.run.best)
+    lit(dock, wait_until)
+    assert dock.minimumSizeHint().width() <= 320
