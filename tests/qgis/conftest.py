@@ -63,9 +63,10 @@ def processing(qgis_app, qgis_processing):
     # From QGIS 3.44 on, dialogs hand the layer tree to C++, which takes no stand-in.
     tree = QgsLayerTreeView()
     utils.iface.layerTreeView = lambda: tree
-    kept = toolbox.register()
+    kept = toolbox.register()  # QGIS keeps no reference to its Python side
     yield processing
-    QgsApplication.processingRegistry().removeProvider(kept)
+    QgsApplication.processingRegistry().removeProvider("lunarsite")
+    del kept
 
 
 @pytest.fixture(scope="session")

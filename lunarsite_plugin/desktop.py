@@ -1,0 +1,191 @@
+"""What the plugin adds to the desktop: menu, toolbar button, dock; each made at its first use."""
+
+from __future__ import annotations
+
+import configparser
+from typing import TYPE_CHECKING, Any
+
+from qgis.core import Qgis, QgsApplication
+from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
+from qgis.PyQt.QtWidgets import QAction
+
+from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from qgis.gui import QgisInterface
+    from qgis.PyQt.QtWidgets import QMenu
+
+    from lunarsite.engine.errors import LunarSiteError
+    from lunarsite.lunarsite_plugin.demo import DemoTask
+    from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+    from lunarsite.lunarsite_plugin.session import EngineSession
+    from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
+
+MENU = "LunarSite"
+
+_ICON = PLUGIN_FOLDER / "resources" / "icons" / "lunarsite.svg"
+
+
+class Desktop:
+    """The plugin's menu in the Plugins menu, its toolbar button, and what they open.
+
+    Nothing but the menu and the button is made before it is used; no engine is started.
+    """
+
+    def __init__(self, iface: QgisInterface) -> None:
+        self._iface = iface
+        self.session: EngineSession | None = None
+        self.dock: LunarSiteDock | None = None
+        self.setup: SetupDialog | None = None
+        self._task: DemoTask | None = None
+        window, icon = iface.mainWindow(), QIcon(str(_ICON))
+        self.toggle = QAction(icon, "LunarSite dock", window)
+        self.toggle.setCheckable(True)
+        self.toggle.setToolTip("Show or hide the LunarSite dock: score places on the Moon")
+        self.toggle.toggled.connect(self.show_dock)
+        self.actions = [
+            self.toggle,
+            self._action("Open the demo", self.open_demo),
+            self._action("Engine set-up…", self.open_setup),
+            self._action("Help", self.open_help),
+        ]
+        for action in self.actions:
+            iface.addPluginToMenu(MENU, action)
+        iface.addToolBarIcon(self.toggle)
+        menu = self._menu()
+        if menu is not None:
+            menu.setIcon(icon)
+
+    def show_dock(self, shown: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+        """Show or hide the dock."""
+        if shown:
+            self._made_dock().setUserVisible(True)
+        elif self.dock is not None:
+            self.dock.close()
+
+    def open_setup(self) -> None:
+        """Open the engine's set-up."""
+        if self.setup is None:
+            from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog  # noqa: PLC0415
+
+            self.setup = SetupDialog(self._iface.mainWindow())
+            self.setup.engineAboutToChange.connect(self._end_engine)
+            self.setup.engineChanged.connect(self._take_engine)
+        self.setup.show()
+        self.setup.raise_()
+        self.setup.activateWindow()
+
+    def open_demo(self) -> None:
+        """Make the demo in the background, show it, and wait for a click."""
+        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
+
+        if self._task is not None:
+            return
+        self._task = demo.DemoTask(demo.folder(), self._show_demo, self._say_no_demo)
+        self._task.taskTerminated.connect(self._forget_task)
+        QgsApplication.taskManager().addTask(self._task)
+        self._iface.messageBar().pushMessage(
+            MENU,
+            "The demo is being made, which takes a few minutes; it is shown when it is ready.",
+            Qgis.MessageLevel.Info,
+        )
+
+    def open_help(self) -> None:
+        """Open the project's page in the browser."""
+        QDesktopServices.openUrl(QUrl(_metadata()["homepage"]))
+
+    def remove(self) -> None:
+        """Take everything away again."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self.setup is not None:
+            self.setup.shut_down()
+            self.setup.close()
+            self.setup.deleteLater()
+            self.setup = None
+        if self.dock is not None:
+            self.dock.shut()
+            self._iface.removeDockWidget(self.dock)
+            self.dock.deleteLater()
+            self.dock = None
+        self._end_engine()
+        self.session = None
+        self._iface.removeToolBarIcon(self.toggle)
+        for action in self.actions:
+            self._iface.removePluginMenu(MENU, action)
+            action.deleteLater()
+        self.actions = []
+
+    def _made_dock(self) -> LunarSiteDock:
+        if self.dock is None:
+            from lunarsite.lunarsite_plugin.dock import LunarSiteDock  # noqa: PLC0415
+            from lunarsite.lunarsite_plugin.session import EngineSession  # noqa: PLC0415
+
+            window = self._iface.mainWindow()
+            self.session = EngineSession()
+            self.dock = LunarSiteDock(self._iface.mapCanvas(), self.session, window)
+            self.dock.setWindowIcon(self.toggle.icon())
+            self.dock.setupRequested.connect(self.open_setup)
+            self.dock.closed.connect(self._untick)
+            self.dock.opened.connect(self._tick)
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+        return self.dock
+
+    def _action(self, title: str, slot: Callable[[], None]) -> QAction:
+        action = QAction(title, self._iface.mainWindow())
+
+        def start(_checked: bool = False) -> None:  # noqa: FBT001, FBT002  Qt's signal passes it so
+            slot()
+
+        action.triggered.connect(start)
+        return action
+
+    def _menu(self) -> QMenu | None:
+        """Return the submenu that holds the actions, where there is one."""
+        for menu in self._iface.pluginMenu().children():
+            if getattr(menu, "title", str)() == MENU:
+                return menu
+        return None
+
+    def _tick(self) -> None:
+        self.toggle.setChecked(True)
+
+    def _untick(self) -> None:
+        self.toggle.setChecked(False)
+
+    def _end_engine(self) -> None:
+        if self.session is not None:
+            self.session.shut()
+
+    def _take_engine(self) -> None:
+        self._end_engine()
+        if self.dock is not None and self.dock.run is not None:
+            self.dock.choose_run(self.dock.run.path)
+
+    def _show_demo(self, run: Path, result: dict[str, Any]) -> None:
+        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
+
+        self._task = None
+        demo.show(run, result, self._iface.mapCanvas())
+        self.toggle.setChecked(True)
+        dock = self._made_dock()
+        dock.choose_run(run)
+        dock.click.setChecked(True)
+
+    def _say_no_demo(self, error: LunarSiteError) -> None:
+        self._task = None
+        self._iface.messageBar().pushMessage(MENU, str(error), Qgis.MessageLevel.Warning)
+
+    def _forget_task(self) -> None:
+        self._task = None
+
+
+def _metadata() -> configparser.SectionProxy:
+    found = configparser.ConfigParser(interpolation=None)
+    found.read(PLUGIN_FOLDER / "metadata.txt", encoding="utf-8")
+    return found["general"]

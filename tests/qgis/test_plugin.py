@@ -1,0 +1,262 @@
+"""Loading and unloading the plugin: what appears, what it costs, and that nothing is left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.gui import QgsMapCanvas, QgsMessageBar
+from qgis.PyQt.QtCore import QEvent
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+import lunarsite
+from lunarsite.lunarsite_plugin import location
+from lunarsite.processing_provider import provider as toolbox
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = []
+"""The provider that the other tests work with; QGIS keeps no reference to its Python side."""
+
+
+class Desktop:
+    """The parts of QGIS's main window that the plugin works on: real widgets, wired as there."""
+
+    def __init__(self):
+        self.window = QMainWindow()
+        self.canvas = QgsMapCanvas(self.window)
+        self.bar = QgsMessageBar(self.window)
+        self.window.setCentralWidget(self.canvas)
+        self.plugins = self.window.menuBar().addMenu("Plugins")
+        self.toolbar = self.window.addToolBar("Plugins")
+        self.menus = {}
+
+    def mainWindow(self):
+        return self.window
+
+    def mapCanvas(self):
+        return self.canvas
+
+    def messageBar(self):
+        return self.bar
+
+    def pluginMenu(self):
+        return self.plugins
+
+    def addPluginToMenu(self, name, action):
+        if name not in self.menus:
+            self.menus[name] = self.plugins.addMenu(name)
+        self.menus[name].addAction(action)
+
+    def removePluginMenu(self, name, action):
+        menu = self.menus[name]
+        menu.removeAction(action)
+        if not menu.actions():
+            self.plugins.removeAction(self.menus.pop(name).menuAction())
+
+    def addToolBarIcon(self, action):
+        self.toolbar.addAction(action)
+
+    def removeToolBarIcon(self, action):
+        self.toolbar.removeAction(action)
+
+    def addDockWidget(self, area, dock):
+        self.window.addDockWidget(area, dock)
+
+    def removeDockWidget(self, dock):
+        self.window.removeDockWidget(dock)
+
+
+@pytest.fixture
+def iface(qgis_app, engine, monkeypatch):
+    monkeypatch.setenv(location.VARIABLE, str(engine.python))
+    QgsProject.instance().clear()
+    made = Desktop()
+    made.window.resize(900, 700)
+    made.window.show()
+    yield made
+    QgsProject.instance().clear()
+    made.window.close()
+    made.window.deleteLater()
+
+
+@pytest.fixture
+def plugin(iface):
+    registry = QgsApplication.processingRegistry()
+    others = registry.providerById("lunarsite") is not None
+    if others:  # the tests' own, which would stand in the way
+        registry.removeProvider("lunarsite")
+    made = lunarsite.classFactory(iface)
+    made.initGui()
+    yield made
+    if made.desktop is not None:
+        made.unload()
+    if others:
+        KEPT.append(toolbox.register())
+
+
+def action(iface, start):
+    return next(a for a in iface.menus["LunarSite"].actions() if a.text().startswith(start))
+
+
+def settle():
+    for _ in range(3):
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        QApplication.processEvents()
+
+
+def test_there_is_a_menu_and_a_button_and_no_dock_at_first(iface, plugin):
+    titles = [each.text() for each in iface.menus["LunarSite"].actions()]
+    assert titles == ["LunarSite dock", "Open the demo", "Engine set-up…", "Help"]
+    assert not iface.menus["LunarSite"].icon().isNull()
+    assert [each.text() for each in iface.toolbar.actions()] == ["LunarSite dock"]
+    assert not iface.toolbar.actions()[0].icon().isNull()
+    assert iface.window.findChildren(QDockWidget) == []
+
+
+def test_the_button_shows_and_hides_the_dock(iface, plugin):
+    button = iface.toolbar.actions()[0]
+    button.trigger()
+    (dock,) = iface.window.findChildren(QDockWidget)
+    assert dock.isVisible()
+    button.trigger()
+    assert not dock.isVisible()
+    button.trigger()
+    assert dock.isVisible()
+    dock.close()
+    assert not button.isChecked()
+
+
+def test_a_click_in_the_loaded_plugin_scores(iface, plugin, run_folder, wait_until):
+    layer = QgsRasterLayer(str(run_folder / "score.tif"), "score")
+    QgsProject.instance().addMapLayer(layer)
+    iface.toolbar.actions()[0].trigger()
+    dock = plugin.desktop.dock
+    wait_until(lambda: dock.run is not None and not dock.status.text())
+    dock.score_at(*dock.run.best)
+    wait_until(lambda: dock.panel.explanation is not None)
+    assert dock.panel.explanation["rank"] == 1
+    assert dock.engine.text.text().startswith("Engine 0.1.0 on CPU")
+
+
+def test_without_an_engine_the_dock_says_what_to_do(
+    iface, plugin, run_folder, wait_until, monkeypatch
+):
+    monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
+    iface.toolbar.actions()[0].trigger()
+    dock = plugin.desktop.dock
+    dock.choose_run(run_folder)
+    wait_until(lambda: "There is no interpreter at /nowhere/python" in dock.panel.text())
+    assert "Engine set-up" in dock.panel.text()
+    assert dock.engine.text.text() == "There is no engine"
+    dock.engine.button.click()
+    assert plugin.desktop.setup.isVisible()
+    monkeypatch.setenv(location.VARIABLE, str(ROOT / ".venv" / "bin" / "python"))
+    plugin.desktop.setup.engineChanged.emit()
+    wait_until(lambda: dock.engine.text.text().startswith("Engine 0.1.0 on CPU"))
+    dock.score_at(*dock.run.best)
+    wait_until(lambda: dock.panel.explanation is not None)
+
+
+def test_the_engine_ends_before_its_files_are_replaced(iface, plugin, run_folder, wait_until):
+    iface.toolbar.actions()[0].trigger()
+    dock = plugin.desktop.dock
+    dock.choose_run(run_folder)
+    wait_until(lambda: not dock.status.text())
+    pids = dock.session.pids
+    action(iface, "Engine set-up").trigger()
+    plugin.desktop.setup.engineAboutToChange.emit()
+    wait_until(lambda: not any(exists(pid) for pid in pids), within_s=5)
+
+
+def test_unloading_leaves_nothing(iface, plugin, run_folder, wait_until):
+    settle()
+    items = len(iface.canvas.scene().items())
+    tool = iface.canvas.mapTool()
+    iface.toolbar.actions()[0].trigger()
+    action(iface, "Engine set-up").trigger()
+    dock = plugin.desktop.dock
+    dock.choose_run(run_folder)
+    wait_until(lambda: not dock.status.text())
+    dock.click.setChecked(True)
+    dock.score_at(*dock.run.best)
+    wait_until(lambda: dock.panel.explanation is not None)
+    pids = plugin.desktop.session.pids
+    assert len(iface.canvas.scene().items()) > items
+    start = time.monotonic()
+    plugin.unload()
+    assert time.monotonic() - start < 1.0
+    wait_until(lambda: not any(exists(pid) for pid in pids), within_s=5)
+    settle()
+    assert iface.menus == {}
+    assert iface.plugins.actions() == []
+    assert iface.toolbar.actions() == []
+    assert iface.window.findChildren(QDockWidget) == []
+    assert [w for w in QApplication.topLevelWidgets() if "LunarSite" in w.objectName()] == []
+    assert len(iface.canvas.scene().items()) == items
+    assert iface.canvas.mapTool() is tool
+    # What stayed connected would now call into deleted widgets, and fail.
+    QgsProject.instance().addMapLayer(QgsRasterLayer(str(run_folder / "rank.tif"), "rank"))
+    QgsProject.instance().clear()
+    iface.canvas.setDestinationCrs(QgsProject.instance().crs())
+    settle()
+    assert QgsApplication.processingRegistry().providerById("lunarsite") is None
+
+
+def test_it_can_be_loaded_again_after_unloading(iface, plugin):
+    iface.toolbar.actions()[0].trigger()
+    plugin.unload()
+    settle()
+    plugin.initGui()
+    iface.toolbar.actions()[0].trigger()
+    assert len(iface.window.findChildren(QDockWidget)) == 1
+
+
+LOAD = """
+import subprocess, sys, time
+started = []
+sys.addaudithook(lambda name, args: started.append(name) if name in
+    ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.system") else None)
+from qgis.core import QgsApplication
+from qgis.gui import QgsMapCanvas
+app = QgsApplication([], True)
+app.initQgis()
+sys.path.insert(0, {tests!r})
+from test_plugin import Desktop
+for name in [n for n in sys.modules if n.split(".")[0] in ("lunarsite", "numpy")]:
+    del sys.modules[name]  # QGIS itself imports numpy; whoever asks for it from now on is told
+before = set(sys.modules)
+import lunarsite
+plugin = lunarsite.classFactory(Desktop())
+plugin.initGui()
+def heavy():
+    new = {{name.split(".")[0] for name in set(sys.modules) - before}}
+    return sorted(new & {{"numpy", "torch", "scipy", "matplotlib", "pandas", "rasterio"}})
+print("loaded", heavy(), started)
+plugin.desktop.toggle.setChecked(True)
+print("shown", heavy(), started)
+plugin.unload()
+"""
+
+
+def test_loading_imports_neither_numpy_nor_torch_and_starts_no_process(qgis_app):
+    told = subprocess.run(
+        [sys.executable, "-c", LOAD.format(tests=str(Path(__file__).parent))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert told.stdout.splitlines()[:2] == ["loaded [] []", "shown [] []"], told.stderr
+
+
+def exists(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
