@@ -75,6 +75,17 @@ def test_models_are_read_once_while_they_do_not_change(wall) -> None:
     assert kept
 
 
+def test_other_dates_are_answered_in_a_warm_worker_as_in_a_cold_one(wall) -> None:
+    context = Context()
+    values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
+    other = values | {"start": "2027-06-01", "stop": "2027-06-20", "step_hours": 2.0}
+    first = stages.load("skyline").run(values, context)
+    assert stages.load("skyline").run(other, context) == stages.load("skyline").run(
+        other, Context()
+    )
+    assert stages.load("skyline").run(values, context) == first
+
+
 def test_place_beside_a_gap_is_refused_and_no_endless_night(wall) -> None:
     dem = wall[1]
     dem.height_m[100, 100] = np.nan
