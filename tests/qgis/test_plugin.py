@@ -10,65 +10,17 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
-from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QEvent
-from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QMainWindow
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget
 
 import lunarsite
 from lunarsite.lunarsite_plugin import location
 from lunarsite.processing_provider import provider as toolbox
+from tests.qgis.desktop import Desktop
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = []
 """The provider that the other tests work with; QGIS keeps no reference to its Python side."""
-
-
-class Desktop:
-    """The parts of QGIS's main window that the plugin works on: real widgets, wired as there."""
-
-    def __init__(self):
-        self.window = QMainWindow()
-        self.canvas = QgsMapCanvas(self.window)
-        self.bar = QgsMessageBar(self.window)
-        self.window.setCentralWidget(self.canvas)
-        self.plugins = self.window.menuBar().addMenu("Plugins")
-        self.toolbar = self.window.addToolBar("Plugins")
-        self.menus = {}
-
-    def mainWindow(self):
-        return self.window
-
-    def mapCanvas(self):
-        return self.canvas
-
-    def messageBar(self):
-        return self.bar
-
-    def pluginMenu(self):
-        return self.plugins
-
-    def addPluginToMenu(self, name, action):
-        if name not in self.menus:
-            self.menus[name] = self.plugins.addMenu(name)
-        self.menus[name].addAction(action)
-
-    def removePluginMenu(self, name, action):
-        menu = self.menus[name]
-        menu.removeAction(action)
-        if not menu.actions():
-            self.plugins.removeAction(self.menus.pop(name).menuAction())
-
-    def addToolBarIcon(self, action):
-        self.toolbar.addAction(action)
-
-    def removeToolBarIcon(self, action):
-        self.toolbar.removeAction(action)
-
-    def addDockWidget(self, area, dock):
-        self.window.addDockWidget(area, dock)
-
-    def removeDockWidget(self, dock):
-        self.window.removeDockWidget(dock)
 
 
 @pytest.fixture
@@ -222,11 +174,10 @@ started = []
 sys.addaudithook(lambda name, args: started.append(name) if name in
     ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.system") else None)
 from qgis.core import QgsApplication
-from qgis.gui import QgsMapCanvas
 app = QgsApplication([], True)
 app.initQgis()
-sys.path.insert(0, {tests!r})
-from test_plugin import Desktop
+sys.path.insert(0, {root!r})
+from tests.qgis.desktop import Desktop
 for name in [n for n in sys.modules if n.split(".")[0] in ("lunarsite", "numpy")]:
     del sys.modules[name]  # QGIS itself imports numpy; whoever asks for it from now on is told
 before = set(sys.modules)
@@ -245,7 +196,7 @@ plugin.unload()
 
 def test_loading_imports_neither_numpy_nor_torch_and_starts_no_process(qgis_app):
     told = subprocess.run(
-        [sys.executable, "-c", LOAD.format(tests=str(Path(__file__).parent))],
+        [sys.executable, "-c", LOAD.format(root=str(ROOT))],
         capture_output=True,
         text=True,
         check=False,
