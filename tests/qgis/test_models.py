@@ -153,7 +153,11 @@ def test_a_batch_runs_row_after_row(processing, dem, tmp_path, wait_until):
         wrapper.setParameterValue(str(dem), dialog.processingContext())
         cell = panel.tblParameters.cellWidget(row + 1, panel.parameter_to_column["out"])
         cell.setValue(str(tmp_path / name))
+    # A dialog that is out of sight when its work ends is taken for closed, and deletes itself.
+    dialog.show()
     dialog.runAlgorithm()
     wanted = [tmp_path / name / "slope_deg.tif" for name in ("a", "b")]
     wait_until(lambda: all(path.is_file() for path in wanted))
+    # The last row still writes its other layers, and tells the dialog's feedback.
+    wait_until(lambda: QgsApplication.taskManager().countActiveTasks() == 0)
     dialog.deleteLater()
