@@ -58,7 +58,7 @@ class EngineSession(QObject):
     ) -> None:
         super().__init__(parent)
         self._find = find
-        self._lanes = {True: _Lane(), False: _Lane()}
+        self._lanes = {beside: _Lane() for beside in (False, True)}
         self._next = 1
         self._state = ENDED
         self._hello: Values = {}
@@ -72,7 +72,7 @@ class EngineSession(QObject):
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the engines that run."""
+        """The process ids of the engines that run, that of the scores first."""
         return [lane.client.pid for lane in self._lanes.values() if lane.alive]
 
     def device_text(self) -> str:
