@@ -1,8 +1,11 @@
 # make demo        set up, then screen a synthetic region: look at demo/run/report.html
-# make test        set up, lint, types, the wheel, the fast tests
+# make test        set up, lint, types, the wheel, the fast tests, the tests inside QGIS
+# make test-engine all of it that needs no QGIS; make test-qgis: the rest
 # make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
+# make test-qgis-next  the tests inside the QGIS of a newer Debian; root only
+# make package     the plugin's zip in dist/
 # make setup       only set up; GROUPS="dev ml" adds groups; PYTHON names the interpreter
-# make lint format lock clean
+# make lint gate format lock clean
 
 GROUPS =
 BIN = .venv/bin
@@ -11,7 +14,8 @@ NICE = nice -n 5
 
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
-.PHONY: demo models images test test-slow bench setup setup-dev lint format lock wheel clean
+.PHONY: demo models images screenshots package test test-engine test-qgis test-qgis-next test-slow \
+	bench setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
 	$(BIN)/lunarsite synthesize --out demo/dem.tif
@@ -22,8 +26,25 @@ demo: setup
 images: demo
 	$(BIN)/python tools/readme_images.py
 
-test: lint wheel
+# The README's pictures of QGIS; look at them.
+screenshots: demo setup-qgis package
+	.venv-qgis/bin/python tools/screenshots.py
+
+package: setup-dev
+	$(BIN)/python tools/package.py
+
+test: test-engine test-qgis
+
+test-engine: lint wheel
 	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
+
+# A file's tests stay in one QGIS, which holds what they share. Each QGIS runs engines beside it.
+test-qgis: setup-qgis
+	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -n auto --maxprocesses 4 \
+		--dist loadfile tests/qgis
+
+test-qgis-next: setup-qgis
+	tools/qgis-next
 
 test-slow: setup-dev
 	$(NICE) $(BIN)/python -m pytest -q -m slow
@@ -45,10 +66,19 @@ setup:
 setup-dev:
 	@tools/setup core dev $(GROUPS)
 
-lint: setup-dev
+setup-qgis:
+	@tools/setup-qgis
+	@tools/setup core dev qgis $(GROUPS)
+
+lint: setup-dev gate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p lunarsite.engine
+	$(BIN)/python tools/qt6.py
+
+# What the plugin repository asks of the packaged files.
+gate: setup-dev
+	$(BIN)/python tools/gate.py
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
@@ -66,7 +96,7 @@ lock: setup
 	$(COMPILE) $(NO_NCCL) -o requirements/core.txt
 	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt -o requirements/dev.txt
 	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt -o .cache/qgis.txt
-	grep -E '^(pytest|pytest-qgis|iniconfig|packaging|pluggy|pygments)==' .cache/qgis.txt >requirements/qgis.txt
+	grep -E '^(execnet|pytest|pytest-qgis|pytest-xdist|iniconfig|packaging|pluggy|pygments)==' .cache/qgis.txt >requirements/qgis.txt
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt -o requirements/ml.txt
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
+
+# What runs inside QGIS is for the interpreter that has it: `make test-qgis`.
+collect_ignore = [] if importlib.util.find_spec("qgis") else ["qgis"]
 
 
 @pytest.fixture(scope="session")
