@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qgis.core import QgsGeometry, QgsPointXY, QgsProject
+from qgis.core import QgsGeometry, QgsPointXY
 from qgis.gui import QgsDockWidget
-from qgis.PyQt.QtCore import QTimer, pyqtSignal
+from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtWidgets import QFileDialog, QWidget
 
 from lunarsite.engine.errors import CrsError, LunarSiteError
-from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs, run_folder
+from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs
 from lunarsite.lunarsite_plugin.dock_body import DockBody
 from lunarsite.lunarsite_plugin.map_tool import CellMarker, LocationTool
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.run_control import RunControl
 from lunarsite.lunarsite_plugin.site_flow import OPENING, SiteFlow
 from lunarsite.lunarsite_plugin.uncertainty import UncertaintyLayer
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.contract import Values
     from lunarsite.lunarsite_plugin.map_place import Place
+    from lunarsite.lunarsite_plugin.run_folder import RunFolder
     from lunarsite.lunarsite_plugin.session import EngineSession
 
 _LONGEST_DAYS = 731
@@ -47,42 +48,26 @@ class LunarSiteDock(QgsDockWidget):
         super().__init__("LunarSite", parent)
         self.setObjectName("LunarSiteDock")
         self.canvas, self.session = canvas, session
-        self.run: RunFolder | None = None
         self.flow = SiteFlow(session, self)
         self.tool, self.marker = LocationTool(canvas), CellMarker(canvas)
         self.uncertainty = UncertaintyLayer()
-        self._browsed: list[Path] = []
         self._build()
+        self.control = RunControl(self.runs, self.locate, self)
         self._connect()
-        # Many layers come at once when a run is loaded; they are looked at together.
-        self._look = QTimer(self)
-        self._look.setSingleShot(True)
-        self._look.setInterval(0)
-        self._look.timeout.connect(self.refresh_runs)
-        self.project_read()
+        self.control.begin()
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The run that places are scored with."""
+        return self.control.run
 
     def choose_run(self, folder: Path) -> bool:
         """Take a run to score places with; return whether it can be used."""
-        self.marker.clear()
-        self.switch.setChecked(False)
-        try:
-            self.run = RunFolder.open(folder, project_runs.located())
-        except LunarSiteError as error:
-            self.run = None
-            self.flow.set_run(None)
-            self._refuse(error)
-        else:
-            project_runs.choose(folder)
-            self._take_dates(self.run)
-            self.panel.clear()
-            self.flow.set_run(self.run)
-        self._offer_runs(folder)
-        self.locate.setVisible(self.run is not None and bool(self.run.missing))
-        self.switch.setEnabled(self.run is not None)
-        return self.run is not None
+        return self.control.choose(folder)
 
     def score(self, place: Place) -> None:
         """Score a place."""
+        self.control.keep_up()
         self.tabs.setCurrentWidget(self.panel)
         if self.status.text() != OPENING:
             self._show_status("")
@@ -137,30 +122,9 @@ class LunarSiteDock(QgsDockWidget):
             return
         self._show_status(f"The page is in {path}.")
 
-    def refresh_runs(self) -> None:
-        """Offer the project's runs; take the latest where none is in use."""
-        folders = self._offer_runs(self.run.path if self.run else None)
-        if self.run is None and folders:
-            self.choose_run(folders[0])
-
-    def project_read(self) -> None:
-        """Take what the project remembers: its run and its kept places."""
-        self.run = None
-        self._browsed = []
-        self.marker.clear()
-        self.flow.set_run(None)
-        self.panel.clear()
-        self.locate.hide()
-        self.switch.setChecked(False)
-        self.switch.setEnabled(False)
-        self.kept.set_places(kept.from_json(project_runs.kept()))
-        self._count_kept()
-        self._look.start()
-
     def shut(self) -> None:
         """Let go of the project, the canvas and the engine."""
-        self._look.stop()
-        self._listen(False)
+        self.control.stop()
         self.flow.stop()
         self.session.stateChanged.disconnect(self._show_engine)
         self.canvas.unsetMapTool(self.tool)
@@ -182,14 +146,16 @@ class LunarSiteDock(QgsDockWidget):
         self._show_engine()
 
     def _connect(self) -> None:
-        self.runs.chosen.connect(self.choose_run)
-        self.runs.browse.connect(self._browse)
+        self.control.projectRead.connect(self._begin)
+        self.control.chosen.connect(self._use_run)
+        self.control.refused.connect(self._use_no_run)
+        self.control.located.connect(self.flow.take_located)
+        self.control.told.connect(self._show_status)
         self.click.toggled.connect(self._use_tool)
         self.tool.placed.connect(self.score)
         self.tool.refused.connect(self._refuse)
         self.place_edit.entered.connect(self.score_at)
         self.place_edit.refused.connect(self._refuse)
-        self.locate.clicked.connect(self._locate)
         self.switch.toggled.connect(self._show_uncertainty)
         self.engine.setup.connect(self.setupRequested)
         self.flow.explained.connect(self._explained)
@@ -208,17 +174,27 @@ class LunarSiteDock(QgsDockWidget):
         self.session.stateChanged.connect(self._show_engine)
         self.closed.connect(self._put_away)
         self.opened.connect(self._take_out)
-        self._listen(True)
 
-    def _listen(self, on: bool) -> None:  # noqa: FBT001
-        project = QgsProject.instance()
-        for signal, slot in (
-            (project.layersAdded, self._layers_changed),
-            (project.layersRemoved, self._layers_changed),
-            (project.readProject, self.project_read),
-            (project.cleared, self.project_read),
-        ):
-            (signal.connect if on else signal.disconnect)(slot)
+    def _begin(self) -> None:
+        """Start anew with another project."""
+        self._use_run(None)
+        self.kept.set_places(kept.from_json(project_runs.kept()))
+        self._count_kept()
+
+    def _use_run(self, run: RunFolder | None) -> None:
+        self.marker.clear()
+        self.panel.clear()
+        self.switch.setChecked(False)
+        self.switch.setEnabled(run is not None)
+        if run is not None:
+            start, stop = run.span(_LONGEST_DAYS)
+            self.panel.set_dates(start, stop)
+            self.flow.set_dates(start, stop)
+        self.flow.set_run(run)
+
+    def _use_no_run(self, error: LunarSiteError) -> None:
+        self._use_run(None)
+        self._refuse(error)
 
     def _explained(self, result: Values) -> None:
         self.panel.show_explanation(result)
@@ -240,11 +216,6 @@ class LunarSiteDock(QgsDockWidget):
 
     def _show_engine(self, _state: str = "") -> None:
         self.engine.tell(self.session.device_text(), self.session.device_reason())
-
-    def _take_dates(self, run: RunFolder) -> None:
-        start, stop = run.span(_LONGEST_DAYS)
-        self.panel.set_dates(start, stop)
-        self.flow.set_dates(start, stop)
 
     def _use_tool(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
         if on:
@@ -289,24 +260,6 @@ class LunarSiteDock(QgsDockWidget):
             self.switch.setChecked(False)
             self._show_status(str(error))
 
-    def _layers_changed(self, _layers: object) -> None:
-        self._look.start()
-
-    def _offer_runs(self, current: Path | None) -> list[Path]:
-        known = [project_runs.chosen(), *self._browsed, *project_runs.found()]
-        folders = list(dict.fromkeys(path for path in known if path is not None))
-        if current is not None and current not in folders:
-            folders.insert(0, current)
-        self.runs.set_runs(folders, current)
-        return folders
-
-    def _browse(self) -> None:
-        start = str(self.run.path.parent) if self.run else ""
-        text = QFileDialog.getExistingDirectory(self, "Folder of a finished run", start)
-        if text:
-            self._browsed.append(Path(text))
-            self.choose_run(Path(text))
-
     def _report(self) -> None:
         kinds = "PDF (*.pdf);;HTML (*.html)"
         text, kind = QFileDialog.getSaveFileName(
@@ -317,27 +270,6 @@ class LunarSiteDock(QgsDockWidget):
             path = Path(text)
             known = path.suffix.lower() in {".pdf", ".html", ".htm"}
             self.save_report(path if known else path.with_name(path.name + ending))
-
-    def _locate(self) -> None:
-        if self.run is None or not self.run.missing:
-            return
-        wanted = self.run.missing[0]
-        text, _ = QFileDialog.getOpenFileName(self, f"Where is {wanted.name}?", wanted.name)
-        if text:
-            self.take_located(wanted, Path(text))
-
-    def take_located(self, wanted: run_folder.Input, path: Path) -> None:
-        """Take the file that an input of the run is now."""
-        try:
-            run_folder.check_located(wanted, path)
-        except LunarSiteError as error:
-            self._show_status(str(error))
-            return
-        project_runs.locate(wanted.sha256, path)
-        self._show_status("")
-        self.run = RunFolder.open(self.run.path, project_runs.located())
-        self.locate.setVisible(bool(self.run.missing))
-        self.flow.take_located(self.run)
 
     def _remember_kept(self) -> None:
         project_runs.keep(kept.as_json(self.kept.places))

@@ -44,7 +44,7 @@ class RunFolder:
     """A finished run.
 
     ``start`` and ``stop`` bound the light that was worked out, ``best`` is the place of the best
-    cell (longitude and latitude, degrees).
+    cell (longitude and latitude, degrees). ``written_ns`` is when its manifest was written.
     """
 
     path: Path
@@ -55,6 +55,7 @@ class RunFolder:
     stop: dt.date
     best: tuple[float, float] | None
     inputs: tuple[Input, ...]
+    written_ns: int
 
     @classmethod
     def open(cls, path: Path, located: Mapping[str, str] | None = None) -> RunFolder:
@@ -72,6 +73,7 @@ class RunFolder:
         InputError
             If it holds no run, one that is not finished, or a manifest of something else.
         """
+        written_ns = _written_ns(path)  # before it is read: a later change is seen then
         content = _manifest(path)
         if not content.get("finished"):
             raise InputError(
@@ -100,6 +102,7 @@ class RunFolder:
                 stop=stop,
                 best=(float(best["lon_deg"]), float(best["lat_deg"])) if best else None,
                 inputs=inputs,
+                written_ns=written_ns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -124,6 +127,10 @@ class RunFolder:
         if (stop - self.start).days > longest_days:
             stop = self.start + dt.timedelta(days=_YEAR_DAYS)
         return self.start.isoformat(), stop.isoformat()
+
+    def changed(self) -> bool:
+        """Say whether it was screened anew, moved or removed since it was read."""
+        return _written_ns(self.path) != self.written_ns
 
     def terrain(self) -> dict[str, Any]:
         """Return the parameters ``dem`` and ``far_field`` of a skyline.
@@ -186,6 +193,14 @@ def runs_of(sources: Iterable[Path]) -> list[Path]:
                 found.setdefault(folder)
                 break
     return list(found)
+
+
+def _written_ns(path: Path) -> int:
+    """Return when a run's manifest was written, 0 where there is none."""
+    try:
+        return (path / MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _manifest(path: Path) -> dict[str, Any]:

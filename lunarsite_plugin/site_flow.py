@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from lunarsite.engine.errors import InputError, LunarSiteError
+from lunarsite.lunarsite_plugin.client import EngineError
+from lunarsite.lunarsite_plugin.session import ENDED
 
 if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.map_place import Place
@@ -22,6 +24,8 @@ NO_RUN = InputError(
     "There is no run to score places with",
     "Run Screen a region from the toolbox, or choose the folder of a finished run with Browse",
 )
+
+LEFT_OFF = EngineError("The engine was ended before it answered", "Score the place again")
 
 
 class SiteFlow(QObject):
@@ -166,6 +170,9 @@ class SiteFlow(QObject):
         # Another process knows nothing of the run yet.
         if not state.startswith("ready"):
             self._open = False
+        if state == ENDED:
+            for request_id in list(self._ids.values()):
+                self._fail(request_id, LEFT_OFF)
 
     def _say_waiting(self) -> None:
         self.waiting.emit(SCORING if self._open else OPENING)

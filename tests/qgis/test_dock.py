@@ -241,13 +241,58 @@ def test_a_lost_elevation_model_is_located(make_dock, run_folder, dem, tmp_path,
     dock.score_at(*dock.run.best)
     scored(dock, wait_until)
     wait_until(lambda: "is not where it was" in dock.panel.light.sky.text())
-    dock.take_located(dock.run.missing[0], run_folder / "score.tif")
+    dock.control.take_located(dock.run.missing[0], run_folder / "score.tif")
     assert "is not the file dem.tif" in dock.status.text()
     copy = shutil.copy(dem, tmp_path / "found.tif")
-    dock.take_located(dock.run.missing[0], Path(copy))
+    dock.control.take_located(dock.run.missing[0], Path(copy))
     assert not dock.locate.isVisible()
     lit(dock, wait_until)
     assert project_runs.located()
+
+
+def test_a_run_that_was_screened_anew_is_read_again(make_dock, run_folder, tmp_path, wait_until):
+    own = tmp_path / "run"
+    shutil.copytree(run_folder, own)
+    dock = make_dock()
+    assert dock.choose_run(own)
+    assert dock.run.mast_height_m == 0.0
+    manifest = own / "manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"mast_height_m": 0.0', '"mast_height_m": 5.0')
+    )
+    dock.score_at(*dock.run.best)
+    assert dock.run.mast_height_m == 5.0
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+def test_a_run_that_is_gone_leaves_room_for_another_of_the_project(
+    make_dock, run_folder, tmp_path, wait_until
+):
+    project_runs.choose(tmp_path / "gone")
+    layer = QgsRasterLayer(str(run_folder / "score.tif"), "score")
+    QgsProject.instance().addMapLayer(layer)
+    dock = make_dock()
+    wait_until(lambda: dock.run is not None)
+    assert dock.run.path == run_folder
+
+
+def test_showing_the_dock_does_not_make_the_project_dirty(make_dock, run_folder, wait_until):
+    project = QgsProject.instance()
+    project.addMapLayer(QgsRasterLayer(str(run_folder / "score.tif"), "score"))
+    project.setDirty(False)
+    dock = make_dock()
+    wait_until(lambda: dock.run is not None)
+    assert not project.isDirty()
+
+
+def test_an_engine_that_is_ended_for_its_set_up_leaves_nothing_waiting(dock, wait_until):
+    for pid in dock.session.pids:
+        os.kill(pid, signal.SIGSTOP)
+    dock.score_at(*dock.run.best)
+    dock.session.shut()
+    assert "The engine was ended before it answered" in dock.panel.text()
+    dock.score_at(*dock.run.best)
+    assert scored(dock, wait_until)["rank"] == 1
 
 
 def test_an_engine_killed_in_the_middle_gets_a_sentence_and_the_next_click_works(dock, wait_until):
