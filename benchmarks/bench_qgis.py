@@ -118,7 +118,7 @@ def heartbeat() -> None:
         loaded = time.monotonic()
         for _ in range(100):
             pump()
-        during = [b - a for a, b in pairwise(beats) if a < worked]
+        during = [b - a for a, b in pairwise(beats) if b <= worked]
         print(
             f"screening of the real frame: {worked - begun:.1f} s, longest gap of the main thread "
             f"{1000 * max(during):.0f} ms; adding and styling its "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgis.core import (
+    Qgis,
     QgsApplication,
     QgsCoordinateTransform,
     QgsProcessingFeedback,
@@ -23,7 +24,7 @@ from lunarsite.processing_provider.algorithm import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qgis.gui import QgsMapCanvas
+    from qgis.gui import QgsMapCanvas, QgsMessageBar, QgsMessageBarItem
 
 _TERRAIN_SHARE = 10.0
 """How much of the progress bar the terrain takes, percent; the rest is the screening's."""
@@ -99,6 +100,18 @@ class DemoTask(QgsTask):
         self.setProgress(first + (last - first) * percent / 100.0)
 
 
+def quieten(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:
+    """Take away what QGIS itself has said since about coordinate systems of the Earth.
+
+    QGIS asks where any new project or layer lies on the Earth, and reports that the Moon does not:
+    there is no transform from its systems to EPSG:4326, nor need there be.
+    """
+    for item in bar.items():
+        about = moon_crs.SOUTH_POLAR in item.text() or "EPSG:4326" in item.text()
+        if item not in before and about and item.level() == Qgis.MessageLevel.Critical:
+            bar.popWidget(item)
+
+
 def show(place: Path, result: dict[str, Any], canvas: QgsMapCanvas | None) -> None:
     """Add a run's layers to the project, set its coordinate system, and go there.
 
@@ -118,7 +131,7 @@ def show(place: Path, result: dict[str, Any], canvas: QgsMapCanvas | None) -> No
     made = layers.add_to_project(stage, result, project, group)
     dem = QgsRasterLayer(str(place.parent / "dem.tif"), "Elevation model")
     if dem.isValid():
-        layers.apply_style(dem, "height_m")
+        layers.apply_style(dem, "hillshade")
         moon_crs.name_layer(dem)
         project.addMapLayer(dem, addToLegend=False)
         group.addLayer(dem).setExpanded(False)

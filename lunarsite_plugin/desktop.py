@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import configparser
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qgis.core import Qgis, QgsApplication
-from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
 
 MENU = "LunarSite"
+_NOTICES_MS = 1500
 
 _ICON = PLUGIN_FOLDER / "resources" / "icons" / "lunarsite.svg"
 
@@ -171,7 +173,12 @@ class Desktop:
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
 
         self._task = None
+        bar = self._iface.messageBar()
+        before = bar.items()
         demo.show(run, result, self._iface.mapCanvas())
+        # What the canvas says as it draws comes a moment later.
+        demo.quieten(bar, before)
+        QTimer.singleShot(_NOTICES_MS, partial(demo.quieten, bar, before))
         self.toggle.setChecked(True)
         dock = self._made_dock()
         dock.choose_run(run)

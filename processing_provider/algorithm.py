@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +160,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         except LunarSiteError as error:
             for line in getattr(error, "lines", ()):
                 feedback.pushConsoleInfo(line)
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self._in_titles(str(error))) from error
         for line in self._result.get("summary") or []:
             feedback.pushInfo(str(line))
         return layers.results(self._stage, values, self._result)
@@ -172,6 +173,11 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         if self._load and context.project() is not None:
             layers.load_on_completion(self._stage, self._result, context)
         return {}
+
+    def _in_titles(self, text: str) -> str:
+        """Return the engine's words with the dialog's titles for the command line's options."""
+        titles = {p.flag: f"‘{parameters.label(p)}’" for p in (*self._stage.parameters, *COMMON)}
+        return re.sub(r"--[a-z0-9-]+", lambda found: titles.get(found[0], found[0]), text)
 
     def _values(
         self,

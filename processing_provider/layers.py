@@ -29,10 +29,12 @@ STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
 _LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
 _ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
 """QGIS keeps no reference to what Python made, so these are kept until they have long been used."""
+_MAIN = frozenset({"slope_deg", "illumination_pct", "earth_visibility_pct", "psr"})
+"""What is shown of a folder of layers: opening a layer holds the desktop up for 10 ms."""
 _FEW = 2
 """So many layers of one run are all shown."""
-_IN_VIEW = frozenset({"sites", "score"})
-"""Styles whose layers are ticked among the many that one run makes."""
+_IN_VIEW = frozenset({"sites", "score", "rank_change", "comparison"})
+"""Outputs whose layers are ticked among the many that one run makes."""
 
 
 def styled(stage: Stage) -> bool:
@@ -58,20 +60,23 @@ def results(stage: Stage, values: Mapping[str, Any], result: Mapping[str, Any]) 
 
 
 def made_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Output, Path]]:
-    """Yield the layers that a result holds with their declarations, vectors first.
+    """Yield the layers that a result holds with their declarations.
 
-    A folder among the outputs counts with the layers in it that any stage declares.
+    Vectors come first, then the stage's own rasters. A folder among the outputs counts with the
+    few layers in it that most criteria ask for; the others are a drag away.
     """
     there = result.get("outputs") or {}
+    own = stage.outputs
     found: list[tuple[Output, Path]] = []
     for output in stage.outputs:
         path = Path(str(there.get(output.name) or ""))
         if output.kind in _LAYER_KINDS and path.is_file():
             found.append((output, path))
         elif output.kind is Kind.FOLDER and path.is_dir():
-            inside = ((each, path / name) for name, each in _declared().items())
+            chosen = ((name, each) for name, each in _declared().items() if each.name in _MAIN)
+            inside = ((each, path / name) for name, each in chosen)
             found += [(each, file) for each, file in inside if file.is_file()]
-    yield from sorted(found, key=lambda each: each[0].kind is not Kind.VECTOR)
+    yield from sorted(found, key=lambda each: (each[0].kind is not Kind.VECTOR, each[0] not in own))
 
 
 def load_on_completion(
@@ -91,7 +96,7 @@ def load_on_completion(
         details.groupName = group_name(stage, path)
         details.layerSortKey = -place
         details.setPostProcessor(
-            Styler.make(output.style, shown=not several or output.style in _IN_VIEW)
+            Styler.make(output.style, shown=not several or output.name in _IN_VIEW)
         )
         context.addLayerToLoadOnCompletion(str(path), details)
 
@@ -114,7 +119,7 @@ def add_to_project(
         moon_crs.name_layer(layer)
         project.addMapLayer(layer, addToLegend=False)
         node = group.addLayer(layer)
-        shown = len(made) <= _FEW or output.style in _IN_VIEW
+        shown = len(made) <= _FEW or output.name in _IN_VIEW
         node.setItemVisibilityChecked(shown)
         node.setExpanded(shown)
         added.append(layer)

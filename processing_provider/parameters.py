@@ -99,7 +99,9 @@ def value_of(  # noqa: PLR0911  one return a kind
 ) -> Any:
     """Return what the user gave for a parameter that is no input layer, or None for nothing."""
     name, kind = parameter.name, parameter.kind
-    if given.get(name) is None or given.get(name) == "":
+    # A field that was left alone comes as nothing, as an empty text, or as a null of Qt's.
+    empty = given.get(name) is None or given[name] == "" or _is_null(given[name])
+    if empty:
         # A destination that was left alone has a temporary place in its default.
         return (
             algorithm.parameterAsString(given, name, context) or None if parameter.output else None
@@ -117,7 +119,11 @@ def value_of(  # noqa: PLR0911  one return a kind
     if kind is Kind.DATE:
         moment = algorithm.parameterAsDateTime(given, name, context)
         return moment.date().toString("yyyy-MM-dd") if moment.isValid() else str(given[name])
-    return algorithm.parameterAsString(given, name, context)
+    return algorithm.parameterAsString(given, name, context) or None
+
+
+def _is_null(value: Any) -> bool:
+    return bool(getattr(value, "isNull", bool)())
 
 
 def _destination_value(

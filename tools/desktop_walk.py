@@ -6,20 +6,31 @@ import os
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import QTimer
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsPointXY, QgsProject
+from qgis.PyQt.QtCore import QPoint, Qt, QTimer
+from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QWidget
-from qgis.utils import iface
+from qgis.utils import iface, plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IMAGES = Path(os.environ["LUNARSITE_WALK_IMAGES"])
 DONE = Path(os.environ["LUNARSITE_WALK_DONE"])
+DARK = bool(os.environ.get("LUNARSITE_WALK_DARK"))
+REAL = os.environ.get("LUNARSITE_WALK_REAL", "").split(os.pathsep) if not DARK else []
+"""A real elevation model and its far fields, finest first; empty where there is none."""
+PLUGIN = Path(QgsApplication.qgisSettingsDirPath()) / "python" / "plugins" / "lunarsite"
 
 
 def walk() -> None:
     """Do every step, and leave word whether it went well."""
     said = "ok"
     try:
+        iface.mainWindow().resize(1460, 910)
+        iface.messageBar().clearWidgets()
         for step in STEPS:
             step()
     except Exception:  # noqa: BLE001  whatever it is, the launcher shows it
@@ -29,17 +40,15 @@ def walk() -> None:
 
 def toolbox() -> None:
     """Open the toolbox with the provider unfolded."""
-    window = iface.mainWindow()
-    window.resize(1440, 900)
-    dock = window.findChild(QWidget, "ProcessingToolbox")
+    dock = iface.mainWindow().findChild(QWidget, "ProcessingToolbox")
     dock.show()
     wait(1.5)
     tree = dock.findChild(QWidget, "algorithmTree")
-    if tree is not None:
-        tree.setFilterString("lunarsite")
-        tree.expandAll()
+    tree.setFilterString("lunarsite")
+    tree.expandAll()
     wait(0.5)
     grab(dock, "toolbox")
+    dock.hide()
 
 
 def run_dialog() -> None:
@@ -53,6 +62,116 @@ def run_dialog() -> None:
     wait(1.0)
     grab(dialog, "dialog")
     dialog.close()
+
+
+def set_up() -> None:
+    """Open the engine's set-up where there is no engine yet."""
+    desktop().open_setup()
+    wait(4.0)
+    grab(desktop().setup, "setup")
+    desktop().setup.close()
+
+
+def name_engine() -> None:
+    """Name the checkout's engine, as a user names one of his own."""
+    os.environ["LUNARSITE_ENGINE_PYTHON"] = os.environ["LUNARSITE_WALK_ENGINE"]
+
+
+def demo() -> None:
+    """Open the demo and wait until its run can be asked."""
+    desktop().open_demo()
+    until(lambda: desktop().dock is not None and desktop().dock.run is not None, 300)
+    wait(8.0)
+    dock = desktop().dock
+    iface.mainWindow().resizeDocks([dock], [470], Qt.Orientation.Horizontal)
+    wait(1.0)
+
+
+def click() -> None:
+    """Click the best site, and two more to compare; keep them all."""
+    dock = desktop().dock
+    layer = QgsProject.instance().mapLayersByName("Sites")[0]
+    places = [QgsPointXY(f["x_m"], f["y_m"]) for f in layer.getFeatures()][:6]
+    for place in (places[5], places[2], places[0]):
+        click_map(place)
+        until(lambda: dock.panel.skyline is not None, 60)
+        wait(0.5)
+        dock.keep()
+    wait(1.0)
+    grab(iface.mainWindow(), "dark" if DARK else "dock")
+
+
+def sections() -> None:
+    """Scroll to the skyline and the calendar."""
+    dock = desktop().dock
+    bar = dock.panel.scroll.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    wait(0.5)
+    grab(dock, "dock-light")
+    bar.setValue(0)
+
+
+def compare() -> None:
+    """Show the kept places side by side."""
+    dock = desktop().dock
+    dock.tabs.setCurrentWidget(dock.kept)
+    wait(0.5)
+    grab(dock, "compare")
+    dock.tabs.setCurrentWidget(dock.panel)
+
+
+def real_frame() -> None:
+    """Screen real terrain from the dialog, and click its best site."""
+    from processing.gui.AlgorithmDialog import AlgorithmDialog  # noqa: PLC0415
+
+    if not any(REAL):
+        return
+    dem, *far = REAL
+    out = DONE.parent / "shackleton"
+    QgsProject.instance().clear()
+    QgsProject.instance().setCrs(QgsCoordinateReferenceSystem("IAU_2015:30135"))
+    shade = iface.addRasterLayer(dem, "Elevation model")
+    shade.loadNamedStyle(str(PLUGIN / "resources" / "styles" / "hillshade.qml"))
+    made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:screen")
+    dialog = AlgorithmDialog(made, False, iface.mainWindow())
+    dialog.resize(1000, 720)
+    given = {"dem": dem, "far_field": far, "profile": "hls", "cell_m": 1000.0, "out": str(out)}
+    dialog.mainWidget().setParameters(given)
+    dialog.show()
+    dialog.runAlgorithm()
+    wait(30.0)
+    grab(dialog, "running")
+    until(lambda: QgsProject.instance().mapLayersByName("Sites"), 400)
+    wait(1.0)
+    dialog.close()
+    desktop().toggle.setChecked(True)
+    dock = desktop().dock
+    dock.choose_run(out)
+    dock.click.setChecked(True)
+    layer = QgsProject.instance().mapLayersByName("Sites")[0]
+    best = next(layer.getFeatures())
+    iface.mapCanvas().setExtent(shade.extent())
+    iface.messageBar().clearWidgets()
+    wait(8.0)
+    click_map(QgsPointXY(best["x_m"], best["y_m"]))
+    until(lambda: dock.panel.skyline is not None, 60)
+    wait(1.0)
+    grab(iface.mainWindow(), "shackleton")
+
+
+def desktop() -> object:
+    """Return what the plugin added to the desktop."""
+    return plugins["lunarsite"].desktop
+
+
+def click_map(place: QgsPointXY) -> None:
+    """Click a place of the map with the mouse."""
+    canvas = iface.mapCanvas()
+    point = canvas.getCoordinateTransform().transform(place)
+    spot = QPoint(round(point.x()), round(point.y()))
+    QTest.mouseClick(
+        canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, spot
+    )
 
 
 def grab(widget: QWidget, name: str) -> None:
@@ -69,6 +188,25 @@ def wait(seconds: float) -> None:
         time.sleep(0.01)
 
 
-STEPS = (toolbox, run_dialog)
+def until(condition: Callable[[], bool], within_s: float) -> None:
+    """Let QGIS work until a condition holds.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not.
+    """
+    limit = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > limit:
+            raise TimeoutError(f"nothing came within {within_s} s")
+        wait(0.05)
+
+
+STEPS = (
+    (name_engine, demo, click)
+    if DARK
+    else (set_up, name_engine, toolbox, run_dialog, demo, click, sections, compare, real_frame)
+)
 
 QTimer.singleShot(3000, walk)

@@ -20,8 +20,6 @@ os.environ["GDAL_PAM_ENABLED"] = "NO"
 
 from qgis.core import (
     QgsApplication,
-    QgsBilinearRasterResampler,
-    QgsHillshadeRenderer,
     QgsMapRendererParallelJob,
     QgsMapSettings,
     QgsRasterLayer,
@@ -60,11 +58,7 @@ def vector(path: Path, style: str) -> QgsVectorLayer:
 def ground() -> QgsRasterLayer:
     layer = QgsRasterLayer(str(DEMO / "dem.tif"), "ground")
     moon_crs.name_layer(layer)
-    shade = QgsHillshadeRenderer(layer.dataProvider(), 1, 315, 20)
-    shade.setZFactor(1.5)
-    layer.setRenderer(shade)
-    layer.resampleFilter().setZoomedOutResampler(QgsBilinearRasterResampler())
-    layer.resampleFilter().setMaxOversampling(4)
+    layers.apply_style(layer, "hillshade")
     return layer
 
 

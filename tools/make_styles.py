@@ -21,8 +21,10 @@ os.environ["QT_HASH_SEED"] = "0"  # the order of attributes, the same at every w
 
 from qgis.core import (
     QgsApplication,
+    QgsBilinearRasterResampler,
     QgsCategorizedSymbolRenderer,
     QgsColorRampShader,
+    QgsHillshadeRenderer,
     QgsMapLayer,
     QgsMarkerSymbol,
     QgsPalettedRasterRenderer,
@@ -69,6 +71,7 @@ RAMPS = {
     "uncertainty": (MAGMA, (0, 20, 100, 1000, 10000), " ranks"),
     "rank_change": (DIVERGING, (-10000, -500, 0, 500, 10000), " ranks"),
 }
+OF_CELLS = ("score", "rank", "uncertainty", "rank_change")
 
 
 _VERDICT = "if(\"passes\", 'passes', 'breaks a criterion')"
@@ -90,7 +93,18 @@ def pseudocolor(name: str) -> QgsRasterLayer:
     renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
     renderer.setClassificationMin(stops[0])
     renderer.setClassificationMax(stops[-1])
+    # Maps of cells let the ground beneath them show.
+    renderer.setOpacity(0.7 if name in OF_CELLS else 1.0)
     layer.setRenderer(renderer)
+    return layer
+
+
+def hillshade() -> QgsRasterLayer:
+    layer = QgsRasterLayer(str(sample()), "hillshade")
+    renderer = QgsHillshadeRenderer(layer.dataProvider(), 1, 315, 30)
+    layer.setRenderer(renderer)
+    layer.resampleFilter().setZoomedOutResampler(QgsBilinearRasterResampler())
+    layer.resampleFilter().setMaxOversampling(4)
     return layer
 
 
@@ -206,6 +220,7 @@ def main() -> None:
         save(pseudocolor(name), name)
     for make, name in (
         (shadow, "psr"),
+        (hillshade, "hillshade"),
         (sites, "sites"),
         (candidates, "candidates"),
         (comparison, "comparison"),

@@ -36,9 +36,7 @@ def main() -> None:
         "--lat",
         str(best["lat_deg"]),
     ]
-    subprocess.run(
-        [*command, *where, "--picture", IMAGES / "skyline.png"], check=True
-    )
+    subprocess.run([*command, *where, "--picture", IMAGES / "skyline.png"], check=True)
 
 
 if __name__ == "__main__":

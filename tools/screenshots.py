@@ -1,7 +1,7 @@
 """Drives the QGIS desktop under Xvfb and writes docs/images/*.png: make screenshots.
 
-A fresh profile gets the checkout as its plugin and the checkout's engine; ``desktop_walk.py`` then
-runs inside QGIS, clicks its way through, and grabs what it sees. Look at the pictures afterwards.
+A fresh profile gets the plugin's zip, unpacked; ``desktop_walk.py`` then runs inside QGIS, names
+the checkout's engine, clicks its way through, and grabs what it sees. Look at the pictures.
 """
 
 from __future__ import annotations
@@ -12,12 +12,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 LIMIT_S = 600
+REAL = [
+    ROOT.parent / "shared" / "data" / "dem" / name
+    for name in (
+        "shackleton_ridge_25m.tif",
+        "shackleton_ridge_200m.tif",
+        "south_pole_80S_cells_4960m.tif",
+    )
+]
 SETTINGS = """
+[UI]
+UITheme={theme}
+
 [qgis]
 checkVersion=false
 showTips=false
@@ -36,23 +48,42 @@ news-feed\\https_feed.qgis.org\\disabled=true
 
 
 def main() -> int:
-    """Run the walk and return its exit code."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        profile = work / "profiles" / "default"
-        plugins = profile / "python" / "plugins"
-        plugins.mkdir(parents=True)
-        (plugins / "lunarsite").symlink_to(ROOT)
-        (profile / "QGIS").mkdir()
-        (profile / "QGIS" / "QGIS3.ini").write_text(SETTINGS, encoding="utf-8")
-        demo = ROOT / "demo"
-        if (demo / "run" / "manifest.json").is_file():  # saves making it once more
-            shutil.copytree(demo, profile / "lunarsite" / "demo")
-        display, server = start_display()
-        try:
-            return walk(work, display)
-        finally:
-            server.terminate()
+    """Run the walk in the light and in the dark theme, and return the exit code."""
+    # Not in the folder for temporary files, whose layers QGIS marks as such.
+    place = ROOT / ".cache"
+    place.mkdir(exist_ok=True)
+    display, server = start_display()
+    try:
+        for theme in ("default", "Night Mapping"):
+            with tempfile.TemporaryDirectory(dir=place) as folder:
+                prepare(Path(folder), theme)
+                code = walk(Path(folder), display, theme)
+            if code:
+                return code
+    finally:
+        server.terminate()
+    return 0
+
+
+def prepare(work: Path, theme: str) -> None:
+    """Make a fresh profile with the plugin in it."""
+    profile = work / "profiles" / "default"
+    plugins = profile / "python" / "plugins"
+    plugins.mkdir(parents=True)
+    zipfile.ZipFile(newest_zip()).extractall(plugins)
+    (profile / "QGIS").mkdir()
+    (profile / "QGIS" / "QGIS3.ini").write_text(SETTINGS.format(theme=theme), encoding="utf-8")
+    demo = ROOT / "demo"
+    if (demo / "run" / "manifest.json").is_file():  # saves making it once more
+        shutil.copytree(demo, profile / "lunarsite" / "demo")
+
+
+def newest_zip() -> Path:
+    """Return the plugin's zip that was made last."""
+    made = sorted((ROOT / "dist").glob("lunarsite-*.zip"), key=lambda path: path.stat().st_mtime)
+    if not made:
+        sys.exit("screenshots: there is no zip in dist; run make package first")
+    return made[-1]
 
 
 def start_display() -> tuple[str, subprocess.Popen[bytes]]:
@@ -68,7 +99,7 @@ def start_display() -> tuple[str, subprocess.Popen[bytes]]:
         return f":{said.readline().strip()}", server
 
 
-def walk(work: Path, display: str) -> int:
+def walk(work: Path, display: str, theme: str) -> int:
     """Start QGIS with the walk inside and wait for its last word."""
     done, log = work / "done.txt", work / "qgis.log"
     environment = os.environ | {
@@ -76,8 +107,10 @@ def walk(work: Path, display: str) -> int:
         "QT_QPA_PLATFORM": "xcb",
         "HOME": str(work),
         "GDAL_PAM_ENABLED": "NO",
-        "LUNARSITE_ENGINE_PYTHON": str(ROOT / ".venv" / "bin" / "python"),
+        "LUNARSITE_WALK_ENGINE": str(ROOT / ".venv" / "bin" / "python"),
         "LUNARSITE_WALK_IMAGES": str(IMAGES),
+        "LUNARSITE_WALK_DARK": "" if theme == "default" else theme,
+        "LUNARSITE_WALK_REAL": os.pathsep.join(str(path) for path in REAL if path.is_file()),
         "LUNARSITE_WALK_DONE": str(done),
     }
     command = ["qgis", "--profiles-path", str(work), "--noversioncheck", "--nologo"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from qgis.PyQt.QtGui import QColor, QPalette
 
 _DARK_BELOW = 128
+_READABLE = 4.5
+"""The least contrast of text (WCAG 2.2, 1.4.3)."""
 _MUTED = 0.78
 """How much of the text's colour secondary text keeps: still 4.5 to 1 on QGIS's own themes."""
 
@@ -29,10 +31,17 @@ class Colors:
 
 
 def of_palette(palette: QPalette) -> Colors:
-    """Return the colours that go with a widget's palette, light or dark."""
-    return _colors(
-        palette.color(QPalette.ColorRole.Window), palette.color(QPalette.ColorRole.WindowText)
-    )
+    """Return the colours that go with a widget's palette, light or dark.
+
+    Style sheets may darken a window and leave the palette's text black, as QGIS's Night Mapping
+    does: text that could not be read on the window is replaced.
+    """
+    roles = QPalette.ColorRole
+    background = palette.color(roles.Window)
+    texts = [palette.color(role) for role in (roles.WindowText, roles.Text)]
+    texts.append(QColor("#dddddd" if background.lightness() < _DARK_BELOW else "black"))
+    readable = (text for text in texts if contrast(text, background) >= _READABLE)
+    return _colors(background, next(readable, texts[-1]))
 
 
 def on_paper() -> Colors:

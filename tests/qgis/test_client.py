@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from lunarsite.engine.errors import CancelledError
 from lunarsite.lunarsite_plugin import client as module
 from lunarsite.lunarsite_plugin.client import Client, EngineDiedError, EngineError

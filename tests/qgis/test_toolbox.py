@@ -270,6 +270,27 @@ def test_the_engines_words_reach_the_user(processing, tmp_path):
         processing.run("lunarsite:explain", {"run": str(tmp_path), "lon": 0, "lat": -89})
 
 
+def test_fields_that_were_left_alone_are_not_given(processing, dem, tmp_path):
+    # What a dialog hands over for empty fields: nothing, an empty text, or a null of Qt's.
+    made = algorithm("screen")
+    given = {"dem": str(dem), "out": str(tmp_path / "run"), "scorer": "", "stop": None}
+    given |= {"threads": None, "craters": "", "psr": None, "regions": "", "far_field": []}
+    context, feedback = QgsProcessingContext(), Feedback()
+    made.prepare(given, context, feedback)
+    values = made._values(given, context, feedback)
+    assert set(values) & {"scorer", "stop", "threads", "craters", "psr", "regions"} == set()
+    assert values["far_field"] == []
+    stage = stages.load("screen")
+    common = {parameter.name for parameter in COMMON}
+    stage.resolve({name: value for name, value in values.items() if name not in common})
+
+
+def test_the_engines_options_are_told_by_their_titles(processing, dem, tmp_path):
+    given = {"dem": str(dem), "out": str(tmp_path / "run"), "start": "2027-01-01"}
+    with pytest.raises(QgsProcessingException, match="‘Last date’"):
+        processing.run("lunarsite:lighting", {**given, "stop": "2026-01-01"})
+
+
 def test_cancelling_ends_the_child_within_two_seconds_and_leaves_nothing(processing, tmp_path):
     times = {}
 
