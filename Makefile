@@ -49,8 +49,11 @@ test-qgis-next: setup-qgis
 test-slow: setup-dev
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 
-bench: setup-dev
-	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+# The two that time QGIS run in its environment.
+bench: setup-qgis
+	@for file in benchmarks/bench_*.py; do echo "$$file"; \
+		case $$file in *_qgis.py|*_dock.py) python=.venv-qgis/bin/python;; *) python=$(BIN)/python;; esac; \
+		$$python "$$file" || exit 1; done
 
 models: setup
 	$(BIN)/lunarsite synthesize --preset cap --out .cache/cap/dem.tif
