@@ -161,7 +161,7 @@ def light(
     wanted = np.tan(wanted_reach_m / RADIUS_M)
     reach_share = 100.0 / len(range(0, azimuths, _REACH_EVERY))
     for k in range(azimuths):
-        context.progress(k / azimuths, f"horizons towards {sun.bearing_deg[k]:.0f}°")
+        context.progress(k / azimuths, "horizons")
         slopes = sweep.slopes(float(sun.bearing_deg[k]), context)
         line = (slopes.values, slopes.base, slopes.first_offset, slopes.spacing)
         place = (slopes.geometry, slopes.swapped)

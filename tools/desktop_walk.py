@@ -127,7 +127,7 @@ def real_frame() -> None:
     if not any(REAL):
         return
     dem, *far = REAL
-    out = DONE.parent / "shackleton"
+    out = DONE.parent / "runs" / "shackleton"
     QgsProject.instance().clear()
     QgsProject.instance().setCrs(QgsCoordinateReferenceSystem("IAU_2015:30135"))
     shade = iface.addRasterLayer(dem, "Elevation model")
@@ -139,8 +139,6 @@ def real_frame() -> None:
     dialog.mainWidget().setParameters(given)
     dialog.show()
     dialog.runAlgorithm()
-    wait(30.0)
-    grab(dialog, "running")
     until(lambda: QgsProject.instance().mapLayersByName("Sites"), 400)
     wait(1.0)
     dialog.close()
@@ -150,6 +148,7 @@ def real_frame() -> None:
     dock.click.setChecked(True)
     layer = QgsProject.instance().mapLayersByName("Sites")[0]
     best = next(layer.getFeatures())
+    wait(1.0)
     iface.mapCanvas().setExtent(shade.extent())
     iface.messageBar().clearWidgets()
     wait(8.0)

@@ -226,7 +226,7 @@ def _skylines(
         dem = nested.read_fine(values["dem"], Scratch(work, context.memory_limit_bytes))
         far = nested.read_far(values["far_field"], dem.grid, context)
         for number, site in enumerate(best.itertuples()):
-            context.progress(0.2 + 0.8 * number / len(best), f"skyline {number + 1}")
+            context.progress(0.2 + 0.8 * number / len(best), "skylines")
             if not skyline.has_ground(dem, site.x_m, site.y_m):
                 drawn.append({"site": site.site, "picture": None})
                 continue
