@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
+    QgsCoordinateTransformContext,
     QgsCsException,
     QgsPointXY,
     QgsProject,
@@ -91,6 +92,28 @@ def square_on(
     return outline
 
 
+def to_south_polar(
+    crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext
+) -> tuple[QgsCoordinateTransform, QgsCoordinateTransform]:
+    """Return the two steps, over degrees, from a map to the south polar one; for many points.
+
+    Raises
+    ------
+    CrsError
+        If there is no way from that map to the Moon's.
+    """
+    degrees = _geographic(crs, context)
+    first = QgsCoordinateTransform(crs, degrees, context)
+    # One that is not valid leaves the coordinates as they are, without a word.
+    if not first.isValid():
+        raise CrsError(
+            f"There is no way from {crs.authid() or crs.toProj()} to the Moon's south polar map",
+            f"Set the layer's coordinate system to {moon_crs.SOUTH_POLAR} or another of the Moon's",
+        )
+    named = moon_crs.crs(moon_crs.GEOGRAPHIC)
+    return first, QgsCoordinateTransform(named, moon_crs.crs(), context)
+
+
 def check_moon(crs: QgsCoordinateReferenceSystem) -> None:
     """Raise if a map is not one of the Moon.
 
@@ -113,14 +136,17 @@ def check_moon(crs: QgsCoordinateReferenceSystem) -> None:
         )
 
 
-def _geographic(crs: QgsCoordinateReferenceSystem) -> QgsCoordinateReferenceSystem:
+def _geographic(
+    crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext | None = None
+) -> QgsCoordinateReferenceSystem:
     """Return longitude and latitude on the sphere, in the form that a map can be brought to.
 
     PROJ takes a map without a registered body for one of another body, and QGIS then leaves the
     coordinates as they are without a word; an unnamed sphere goes with an unnamed map.
     """
     named = moon_crs.crs(moon_crs.GEOGRAPHIC)
-    context = QgsProject.instance().transformContext()
+    if context is None:
+        context = QgsProject.instance().transformContext()
     if QgsCoordinateTransform(crs, named, context).isValid():
         return named
     return QgsCoordinateReferenceSystem.fromProj(_UNNAMED)

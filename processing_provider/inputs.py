@@ -7,36 +7,31 @@ is written to a temporary file first. A layer of another body is refused.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsCoordinateTransform,
-    QgsCsException,
-    QgsFeatureRequest,
     QgsProcessingUtils,
     QgsProviderRegistry,
     QgsRasterBlockFeedback,
     QgsRasterFileWriter,
     QgsRasterLayer,
     QgsRasterPipe,
-    QgsVectorFileWriter,
     QgsVectorLayer,
-    QgsWkbTypes,
 )
 
 from lunarsite.engine.contract import Kind, Parameter
-from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.errors import CancelledError, CrsError, InputError
 from lunarsite.lunarsite_plugin import moon_crs
+from lunarsite.processing_provider import written
 
 if TYPE_CHECKING:
     from qgis.core import (
+        QgsMapLayer,
         QgsProcessingAlgorithm,
         QgsProcessingContext,
-        QgsProcessingFeatureSource,
         QgsProcessingFeedback,
         QgsRasterDataProvider,
     )
@@ -65,10 +60,12 @@ class RasterSource:
         ------
         InputError
             If it cannot be written.
+        CancelledError
+            If it was cancelled meanwhile.
         """
         if self.provider is None or self.crs is None:
             return self.path
-        target = QgsProcessingUtils.generateTempFilename(f"{_plain(self.name)}.tif", context)
+        target = QgsProcessingUtils.generateTempFilename(f"{written.plain(self.name)}.tif", context)
         feedback.pushInfo(f"Writing the layer {self.name} to a file for the engine")
         pipe = QgsRasterPipe()
         pipe.set(self.provider)
@@ -84,6 +81,8 @@ class RasterSource:
             context.transformContext(),
             block,
         )
+        if feedback.isCanceled():
+            raise CancelledError
         if error != QgsRasterFileWriter.WriterError.NoError:
             raise InputError(
                 f"The layer {self.name} could not be written to a file (error {int(error)})",
@@ -110,7 +109,8 @@ def raster_source(layer: QgsRasterLayer) -> RasterSource:
     check_body(layer.crs(), layer.name())
     provider = layer.dataProvider()
     path = _file_of(layer)
-    if path and _says_the_same(path, layer):
+    options = QgsRasterLayer.LayerOptions(loadDefaultStyle=False)
+    if path and _says_the_same(QgsRasterLayer(path, "own", "gdal", options), layer):
         return RasterSource(layer.name(), path)
     if provider.xSize() < 1 or provider.ySize() < 1:
         raise InputError(
@@ -153,6 +153,8 @@ def vector_file(
         If they lie on another body.
     InputError
         If there are none, or they cannot be written.
+    CancelledError
+        If it was cancelled meanwhile.
     """
     plain = _plain_file(given[parameter.name], parameter, context)
     if plain:
@@ -177,8 +179,8 @@ def vector_file(
         )
     feedback.pushInfo(f"Writing the layer {source.sourceName()} to a file for the engine")
     if parameter.kind is Kind.TABLE:
-        return _write_table(source, context)
-    return _write_features(source, context)
+        return written.table(source, context, feedback)
+    return written.features(source, context, feedback)
 
 
 def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext) -> str:
@@ -196,7 +198,10 @@ def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext)
     whole = not (layer.subsetString() or layer.isModified() or parts.get("vsiPrefix"))
     alone = len(layer.dataProvider().subLayers()) == 1
     fits = path.lower().endswith(endings) and Path(path).is_file()
-    return path if whole and alone and fits else ""
+    if not (whole and alone and fits):
+        return ""
+    options = QgsVectorLayer.LayerOptions(loadDefaultStyle=False)
+    return path if _says_the_same(QgsVectorLayer(path, "own", "ogr", options), layer) else ""
 
 
 def _file_of(layer: QgsRasterLayer) -> str:
@@ -210,84 +215,12 @@ def _file_of(layer: QgsRasterLayer) -> str:
     return path if path and Path(path).is_file() else ""
 
 
-def _says_the_same(path: str, layer: QgsRasterLayer) -> bool:
-    """Say whether the file's own coordinate system is the layer's.
+def _says_the_same(file: QgsMapLayer, layer: QgsMapLayer) -> bool:
+    """Say whether a file's own coordinate system is the layer's.
 
     The user may have set another in the project; then the layer counts.
     """
-    options = QgsRasterLayer.LayerOptions(loadDefaultStyle=False)
-    own = QgsRasterLayer(path, "own", "gdal", options).crs()
-    if not own.isValid() and not layer.crs().isValid():
+    own, shown = file.crs(), layer.crs()
+    if not own.isValid() and not shown.isValid():
         return True
-    return own == layer.crs() or own.toProj() == layer.crs().toProj()
-
-
-def _write_features(source: QgsProcessingFeatureSource, context: QgsProcessingContext) -> str:
-    target = QgsProcessingUtils.generateTempFilename(f"{_plain(source.sourceName())}.gpkg", context)
-    options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName = "GPKG"
-    options.fileEncoding = "UTF-8"
-    # An fid that repeats, as after a join, must not end the work: the file gives its own.
-    options.skipAttributeCreation = False
-    fields = source.fields()
-    taken = fields.lookupField("fid")
-    if taken >= 0:
-        fields.remove(taken)
-    writer = QgsVectorFileWriter.create(
-        target,
-        fields,
-        source.wkbType(),
-        source.sourceCrs(),
-        context.transformContext(),
-        options,
-    )
-    for feature in source.getFeatures():
-        if taken >= 0:
-            attributes = feature.attributes()
-            del attributes[taken]
-            feature.setAttributes(attributes)
-        writer.addFeature(feature)
-    problem = writer.errorMessage()
-    del writer  # closes the file
-    if problem:
-        raise InputError(
-            f"The layer {source.sourceName()} could not be written: {problem}",
-            "Export it as a GeoPackage and give that",
-        )
-    return target
-
-
-def _write_table(source: QgsProcessingFeatureSource, context: QgsProcessingContext) -> str:
-    """Write attributes as CSV; points without columns of position get theirs from the geometry."""
-    target = QgsProcessingUtils.generateTempFilename(f"{_plain(source.sourceName())}.csv", context)
-    names = source.fields().names()
-    placed = {"lon_deg", "lat_deg"} <= set(names) or {"x_m", "y_m"} <= set(names)
-    points = QgsWkbTypes.geometryType(source.wkbType()) == QgsWkbTypes.GeometryType.PointGeometry
-    to_map = None
-    if points and not placed:
-        names = [*names, "x_m", "y_m"]
-        to_map = QgsCoordinateTransform(
-            source.sourceCrs(),
-            moon_crs.crs(),
-            context.transformContext(),
-        )
-    with Path(target).open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(names)
-        for feature in source.getFeatures(QgsFeatureRequest()):
-            row = ["" if value is None else value for value in feature.attributes()]
-            if to_map is not None:
-                try:
-                    place = to_map.transform(feature.geometry().asPoint())
-                except (QgsCsException, TypeError, ValueError):
-                    row += ["", ""]
-                else:
-                    row += [place.x(), place.y()]
-            rows.writerow(row)
-    return target
-
-
-def _plain(name: str) -> str:
-    """Return a layer's name as a file may be called."""
-    kept = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
-    return kept[:60] or "layer"
+    return own == shown or own.toProj() == shown.toProj()

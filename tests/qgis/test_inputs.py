@@ -1,0 +1,119 @@
+"""Layers as files for the engine: where their points lie, what is empty, and cancelling."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import pytest
+from osgeo import gdal, ogr
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingFeatureSource,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+
+from lunarsite.engine.contract import Kind, Parameter
+from lunarsite.engine.errors import CancelledError
+from lunarsite.lunarsite_plugin import moon_crs
+from lunarsite.processing_provider import inputs, written
+from tests.qgis.conftest import Feedback
+
+RADIUS_M = 1_737_400.0
+POINTS = Parameter(
+    name="points", kind=Kind.VECTOR, title="Points", help="Points.", required=True, geometry="point"
+)
+
+pytestmark = pytest.mark.usefixtures("qgis_app")
+
+
+def layer_of(crs, places, fields="field=name:string&field=diameter_m:double"):
+    layer = QgsVectorLayer(f"Point?{fields}", "craters", "memory")
+    layer.setCrs(crs)
+    for place in places:
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(*place)))
+        layer.dataProvider().addFeature(feature)
+    return layer
+
+
+def written_rows(layer, feedback):
+    context = QgsProcessingContext()
+    path = written.table(QgsProcessingFeatureSource(layer, context), context, feedback)
+    with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123  csv asks for it
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "proj",
+    [
+        "IAU_2015:30100",
+        "+proj=longlat +R=1737400 +no_defs +type=crs",
+        "+proj=longlat +a=1737400 +b=1737400 +no_defs +type=crs",
+        "+proj=stere +lat_0=-90 +lon_0=30 +k=1 +R=1737400 +units=m +no_defs +type=crs",
+    ],
+)
+def test_craters_on_any_map_of_the_moon_lie_where_they_are(proj, feedback):
+    lon_deg, lat_deg = 40.0, -89.0
+    from_pole_m = 2.0 * RADIUS_M * math.tan(math.radians(90.0 + lat_deg) / 2.0)
+    crs = QgsCoordinateReferenceSystem(proj)
+    if proj.startswith("+"):
+        crs = QgsCoordinateReferenceSystem.fromProj(proj)
+    place = (lon_deg, lat_deg)
+    if "stere" in proj:  # turned by 30 degrees
+        turned = math.radians(lon_deg - 30.0)
+        place = (from_pole_m * math.sin(turned), from_pole_m * math.cos(turned))
+    (row,) = written_rows(layer_of(crs, [place]), feedback)
+    assert float(row["x_m"]) == pytest.approx(from_pole_m * math.sin(math.radians(40.0)), abs=0.01)
+    assert float(row["y_m"]) == pytest.approx(from_pole_m * math.cos(math.radians(40.0)), abs=0.01)
+
+
+def test_what_is_empty_in_a_file_stays_empty_in_the_table(tmp_path, feedback):
+    path = str(tmp_path / "craters.gpkg")
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+    made = source.CreateLayer("craters", None, ogr.wkbPoint)
+    for name, kind in (("name", ogr.OFTString), ("diameter_m", ogr.OFTReal)):
+        made.CreateField(ogr.FieldDefn(name, kind))
+    feature = ogr.Feature(made.GetLayerDefn())
+    feature.SetGeometry(ogr.CreateGeometryFromWkt("POINT (0 0)"))
+    made.CreateFeature(feature)
+    del feature, made, source
+    layer = QgsVectorLayer(path, "craters")
+    layer.setCrs(moon_crs.crs())
+    (row,) = written_rows(layer, feedback)
+    assert (row["name"], row["diameter_m"]) == ("", "")
+
+
+def test_a_coordinate_system_set_in_the_project_counts_for_vectors_too(tmp_path):
+    path = tmp_path / "points.gpkg"
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    source.CreateLayer("points", None, ogr.wkbPoint)
+    del source
+    layer = QgsVectorLayer(str(path), "points")
+    assert inputs._plain_file(layer, POINTS, QgsProcessingContext()) == str(path)
+    layer.setCrs(moon_crs.crs())
+    assert inputs._plain_file(layer, POINTS, QgsProcessingContext()) == ""
+
+
+@pytest.mark.parametrize("write", [written.table, written.features])
+def test_cancelling_ends_the_writing_of_features(write):
+    layer = layer_of(moon_crs.crs(), [(0.0, 0.0)] * 3)
+    context, feedback = QgsProcessingContext(), Feedback()
+    feedback.cancel()
+    with pytest.raises(CancelledError):
+        write(QgsProcessingFeatureSource(layer, context), context, feedback)
+
+
+def test_cancelling_ends_the_writing_of_a_raster_and_is_called_so(dem):
+    gdal.FileFromMemBuffer("/vsimem/cancelled.tif", dem.read_bytes())
+    source = inputs.raster_source(QgsRasterLayer("/vsimem/cancelled.tif", "raised"))
+    feedback = Feedback()
+    feedback.cancel()
+    with pytest.raises(CancelledError):
+        source.file(QgsProcessingContext(), feedback)
+    gdal.Unlink("/vsimem/cancelled.tif")
