@@ -90,9 +90,12 @@ class SetupDialog(QDialog):
 
     def shut_down(self) -> None:
         """End what is at work, within two seconds: QGIS or the plugin goes away."""
-        if self._job is not None:
-            self._job.cancel()
-            self._job.wait()
+        job, self._job = self._job, None
+        if job is not None:
+            # Nobody is left to be told or asked: what closes the window now must not wait.
+            job.ended.disconnect(self._end)
+            job.cancel()
+            job.wait()
 
     def reject(self) -> None:
         """Close; ask first what becomes of the work."""

@@ -235,6 +235,26 @@ def test_shutting_down_ends_the_work(dialog, tmp_path, monkeypatch):
     wait_for(lambda: not dialog.busy, 5.0)
 
 
+def test_shutting_down_in_sight_asks_nothing(dialog, tmp_path, monkeypatch):
+    small_engine(tmp_path, monkeypatch)
+    plan.LAUNCHER.write_text("import time\ntime.sleep(60)\n")
+    dialog.install_page.install.click()
+    wait_for(lambda: "Starting the engine" in dialog.status.text())
+    asked = []
+
+    def decline():
+        box = QApplication.activeModalWidget()
+        if box is not None:
+            asked.append(box.text())
+            box.reject()
+
+    QTimer.singleShot(300, decline)
+    dialog.shut_down()
+    dialog.close()  # as on unloading; a question would hold up QGIS's own end
+    assert not dialog.isVisible()
+    assert asked == []
+
+
 def test_diagnostics_go_to_the_clipboard(dialog):
     dialog.log.appendPlainText("the last line")
     dialog.copy_diagnostics()
