@@ -10,7 +10,7 @@ from qgis.core import QgsMapLayer, QgsProject, QgsProviderRegistry
 from lunarsite.lunarsite_plugin import run_folder
 
 SCOPE = "lunarsite"
-_RUN, _LOCATED, _KEPT = "run", "located", "kept"
+_RUN, _RUN_ABSOLUTE, _LOCATED, _KEPT = "run", "run_absolute", "located", "kept"
 
 
 def found() -> list[Path]:
@@ -35,12 +35,19 @@ def chosen() -> Path | None:
     text, _ = QgsProject.instance().readEntry(SCOPE, _RUN, "")
     if not text:
         return None
-    return Path(QgsProject.instance().readPath(text))
+    path = Path(QgsProject.instance().readPath(text))
+    absolute, _ = QgsProject.instance().readEntry(SCOPE, _RUN_ABSOLUTE, "")
+    # Moved together with its run, a project finds it by the relative path; saved under a name in
+    # another folder, by the absolute one, for QGIS adapts the paths of layers only.
+    if absolute and not path.is_dir() and Path(absolute).is_dir():
+        return Path(absolute)
+    return path
 
 
 def choose(folder: Path) -> None:
-    """Have the project remember a run; relative to its file where it stores paths so."""
+    """Have the project remember a run, also relative to its file where it stores paths so."""
     _write(_RUN, QgsProject.instance().writePath(str(folder)))
+    _write(_RUN_ABSOLUTE, str(folder))
 
 
 def located() -> dict[str, str]:
