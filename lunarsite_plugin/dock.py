@@ -177,6 +177,7 @@ class LunarSiteDock(QgsDockWidget):
 
     def _begin(self) -> None:
         """Start anew with another project."""
+        self.uncertainty.forget()
         self._use_run(None)
         self.kept.set_places(kept.from_json(project_runs.kept()))
         self._count_kept()
@@ -249,10 +250,10 @@ class LunarSiteDock(QgsDockWidget):
         self.score(place)
 
     def _show_uncertainty(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
-        if self.run is None:
-            return
         if not on:
-            self.uncertainty.hide(self.run)
+            self.uncertainty.hide()
+            return
+        if self.run is None:
             return
         try:
             self.uncertainty.show(self.run, self.flow.place)

@@ -61,7 +61,7 @@ class UncertaintyLayer:
 
     def __init__(self, source: UncertaintySource | None = None) -> None:
         self._source = source or RankInterval()
-        self._added = ""
+        self._shown, self._ours = "", False
 
     def show(self, run: RunFolder, place: Place | None) -> QgsMapLayer:
         """Show the raster for a place, in the group of the run; return its layer.
@@ -73,26 +73,32 @@ class UncertaintyLayer:
         """
         wanted = self._source.raster(run, place)
         layer = _layer_of(wanted.path)
-        if layer is None or layer.id() != self._added:
+        if layer is None or layer.id() != self._shown:
             self.hide()
         if layer is None:
-            layer = self._add(wanted, run)
+            layer, self._ours = self._add(wanted, run), True
+        self._shown = layer.id()
         node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
         if node is not None:
             node.setItemVisibilityCheckedParentRecursive(True)
         return layer
 
-    def hide(self, run: RunFolder | None = None) -> None:
+    def hide(self) -> None:
         """Take away the layer that was added; one that was there before is hidden only."""
-        project, added = QgsProject.instance(), self._added
-        self._added = ""
-        if added and project.mapLayer(added) is not None:
-            project.removeMapLayer(added)
-        elif run is not None:
-            layer = _layer_of(run.path / RANK_INTERVAL)
-            node = project.layerTreeRoot().findLayer(layer.id()) if layer is not None else None
-            if node is not None:
-                node.setItemVisibilityChecked(False)
+        project, shown, ours = QgsProject.instance(), self._shown, self._ours
+        self.forget()
+        if project.mapLayer(shown) is None:
+            return
+        if ours:
+            project.removeMapLayer(shown)
+            return
+        node = project.layerTreeRoot().findLayer(shown)
+        if node is not None:
+            node.setItemVisibilityChecked(False)
+
+    def forget(self) -> None:
+        """Leave the layer to the project, which is another one now or was read again."""
+        self._shown, self._ours = "", False
 
     def _add(self, wanted: UncertaintyRaster, run: RunFolder) -> QgsMapLayer:
         # Imported here, so that loading the plugin does not wait for it.
@@ -108,7 +114,6 @@ class UncertaintyLayer:
         self._group(run, layers.group_name(stages.load("screen"), wanted.path)).insertLayer(
             0, layer
         )
-        self._added = layer.id()
         return layer
 
     def _group(self, run: RunFolder, name: str) -> QgsLayerTreeGroup:

@@ -380,6 +380,25 @@ def test_the_uncertainty_switch_uses_a_layer_that_is_there_and_keeps_it(dock, ru
     assert not node.isVisible()
 
 
+def test_the_uncertainty_layer_goes_with_its_run(dock, tmp_path):
+    project = QgsProject.instance()
+    dock.switch.setChecked(True)
+    assert len(project.mapLayers()) == 1
+    assert not dock.choose_run(tmp_path)  # which holds none
+    assert not dock.switch.isChecked()
+    assert project.mapLayers() == {}
+
+
+def test_the_uncertainty_layer_of_a_saved_project_stays_when_it_is_read_again(dock, tmp_path):
+    project = QgsProject.instance()
+    dock.switch.setChecked(True)
+    (layer_id,) = project.mapLayers()
+    project.write(str(tmp_path / "p.qgz"))
+    project.read(str(tmp_path / "p.qgz"))
+    assert not dock.switch.isChecked()
+    assert list(project.mapLayers()) == [layer_id]
+
+
 def test_kept_places_are_compared_and_exported(dock, tmp_path, wait_until):
     click(dock, *dock.run.best)
     lit(dock, wait_until)
