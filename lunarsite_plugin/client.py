@@ -239,7 +239,8 @@ class Client:
                     message = json.loads(line)
                 except ValueError:
                     continue  # not the protocol's: the engine keeps its log on the other pipe
-                self._take(message)
+                if isinstance(message, dict):  # nor is a bare number that somebody printed
+                    self._take(message)
             replies.close()
         self._finish()
 

@@ -108,6 +108,15 @@ def test_a_missing_interpreter_is_told(tmp_path):
         Client(Located(tmp_path / "python", "a test"))
 
 
+def test_what_a_start_up_file_prints_is_passed_over(engine):
+    class Chatty:
+        command = ("sh", "-c", 'echo hello; echo 3; exec "$@"', "sh", *engine.command)
+
+    limit = time.monotonic() + 20
+    with Client(Chatty()) as client:
+        assert client.request("ping", {}, cancelled=lambda: time.monotonic() > limit)["pong"]
+
+
 def test_the_child_ends_when_its_owner_forgets_it(engine):
     client = Client(engine)
     client.request("ping", {})
