@@ -58,13 +58,13 @@ class DemoTask(QgsTask):
         self._place, self._done, self._failed = place, done, failed
         self._error: LunarSiteError | None = None
         self._result: dict[str, Any] = {}
-        self._feedback: QgsProcessingFeedback | None = None
+        # There from the start, so that a cancellation is not lost on the way into the thread.
+        self._feedback = QgsProcessingFeedback(False)
+        self._feedback.progressChanged.connect(self._show)
         self._share = (0.0, _TERRAIN_SHARE)
 
     def run(self) -> bool:
         """Do the work; QGIS calls it in a thread of its own."""
-        self._feedback = QgsProcessingFeedback(False)
-        self._feedback.progressChanged.connect(self._show)
         dem, craters = self._place / "dem.tif", self._place / "dem.craters.csv"
         try:
             if not (dem.is_file() and craters.is_file()):
@@ -84,12 +84,13 @@ class DemoTask(QgsTask):
 
     def cancel(self) -> None:
         """Stop the engine."""
-        if self._feedback is not None:
-            self._feedback.cancel()
+        self._feedback.cancel()
         super().cancel()
 
     def finished(self, good: bool) -> None:  # noqa: FBT001  QGIS gives it by place
         """Tell whoever asked; QGIS calls it in the main thread."""
+        if self.isCanceled():
+            return  # also where the work was done just then: who asked may be gone
         if good:
             self._done(self._place / "run", self._result)
         elif self._error is not None:

@@ -57,3 +57,13 @@ def test_without_an_engine_the_demo_says_what_to_do(processing, place, wait_unti
     assert isinstance(error, location.EngineMissingError)
     assert "Engine set-up" in error.remedy
     assert not (place / "run").exists()
+
+
+def test_a_demo_that_is_cancelled_before_it_begins_makes_nothing(processing, place):
+    told = []
+    task = demo.DemoTask(place, lambda *answer: told.append(answer), told.append)
+    task.cancel()
+    assert task.run() is False
+    assert not (place / "run").exists()
+    task.finished(True)  # as when it was done in the moment of the cancellation
+    assert told == []
