@@ -67,6 +67,7 @@ def test_what_only_one_of_them_knows_is_noticed(source, said):
         "changed = pyqtSignal(Qt.Orientation)",
         "QSizePolicy.Policy(3)",
         "kind = QMetaType.Type",
+        "found: dict = cast(QPalette.ColorRole, a)",
         "Qgis.QGIS_VERSION_INT",
         "dialog.exec()",
         "when = QDateTime(QDate(2027, 1, 1), QTime(0, 0))",

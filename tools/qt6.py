@@ -50,7 +50,7 @@ METHODS = {
     "MidButton": "use MiddleButton",
 }
 """Members that Qt 6 or PyQt6 does not have."""
-ENDINGS = ("Type", "Flag")
+ENDINGS = ("Type", "Flag", "ColorRole")
 """How enumerations are called and their members hardly ever."""
 
 
