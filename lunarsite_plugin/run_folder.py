@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def check_located(wanted: Input, path: Path) -> None:
     InputError
         If its length differs, which the file's own content cannot.
     """
-    size = path.stat().st_size if path.is_file() else None
+    size = path.stat().st_size if _is_file(path) else None
     if size is None or (wanted.size is not None and size != wanted.size):
         raise InputError(
             f"{path} is not the file {wanted.name} that the run was made from: its length is "
@@ -189,7 +190,7 @@ def runs_of(sources: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for source in sources:
         for folder in (source.parent, source.parent.parent):
-            if (folder / MANIFEST).is_file():
+            if _is_file(folder / MANIFEST):
                 found.setdefault(folder)
                 break
     return list(found)
@@ -205,6 +206,14 @@ def _written_ns(path: Path) -> int:
 
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):  # which are told next
+            file.stat()
+    except OSError as error:
+        raise InputError(
+            f"The folder {path} cannot be looked into: {error.strerror or error}",
+            "See that you may read it and that its drive is there, or choose another run",
+        ) from error
     if not path.is_dir():
         raise InputError(
             f"There is no folder {path}: it was moved, renamed or removed",
@@ -243,12 +252,20 @@ def _input(
 
 def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:
     """Say whether a file is the one the run read: by its time where it read it, else its length."""
-    if not path.is_file():
+    if not _is_file(path):
         return False
     status = path.stat()
     if stamp is not None:
         return [status.st_size, status.st_mtime_ns] == stamp[:2]
     return size is not None and status.st_size == size
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether there is a file; in a folder that is closed to the user there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

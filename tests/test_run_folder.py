@@ -133,3 +133,24 @@ def test_another_file_is_not_taken_for_it(made, tmp_path):
 def test_runs_are_found_from_files_in_them(made, tmp_path):
     sources = [made / "score.tif", made / "layers" / "slope_deg.tif", tmp_path / "terrain/dem.tif"]
     assert run_folder.runs_of(sources) == [made]
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """Return a folder that may not be looked into, by root as little as by others."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield folder
+    if before == 0:
+        os.seteuid(before)
+    folder.chmod(0o700)
+
+
+def test_a_folder_that_is_closed_to_the_user_gets_a_sentence(closed):
+    with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
+        RunFolder.open(closed)
+    assert run_folder.runs_of([closed / "score.tif"]) == []
