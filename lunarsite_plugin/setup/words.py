@@ -54,7 +54,7 @@ def install_label(place: Place) -> str:
 
 def size_note(place: Place, torch: str) -> str:
     """Return what an installation takes and where it goes."""
-    sizes = {build: f"{size / plan.GIB:.1f} GB" for build, size in plan.NEEDED_BYTES.items()}
+    sizes = {build: f"{size / plan.GIB:.1f} GiB" for build, size in plan.NEEDED_BYTES.items()}
     size = sizes.get(torch, f"{sizes['cpu']} (processor) or {sizes['gpu']} (GPU)")
     return f"The engine takes up to {size} in {shortened(place.home)}."
 
@@ -101,6 +101,6 @@ def _no_engine(place: Place, state: plan.State, error: LunarSiteError) -> str:
         return f"{state.why}: click “{install_label(place)}”."
     size = plan.NEEDED_BYTES["none"] / plan.GIB
     return (
-        f"There is no engine yet. Install makes one of about {size:.1f} GB in "
+        f"There is no engine yet. Install makes one of about {size:.1f} GiB in "
         f"{shortened(place.home)}."
     )

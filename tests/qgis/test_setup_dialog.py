@@ -83,7 +83,7 @@ def test_opening_it_starts_and_makes_nothing(dialog):
     assert not dialog.busy
     assert not dialog.place.home.exists()
     assert dialog.install_page.install.text() == "Install"
-    assert "1.5 GB" in dialog.install_page.note.text()
+    assert "1.5 GiB" in dialog.install_page.note.text()
     assert not dialog.remove_page.remove.isEnabled()
 
 
@@ -94,7 +94,7 @@ def test_enter_in_a_field_starts_nothing(dialog):
 def test_without_an_engine_the_headline_says_what_install_makes(dialog, monkeypatch, tmp_path):
     monkeypatch.setattr(location, "PLUGIN_FOLDER", tmp_path)
     dialog.refresh()
-    assert "There is no engine yet. Install makes one of about 1.5 GB" in dialog.headline.text()
+    assert "There is no engine yet. Install makes one of about 1.5 GiB" in dialog.headline.text()
 
 
 def test_a_search_offers_the_interpreters_that_fit(dialog):
