@@ -9,13 +9,14 @@ import json
 import os
 import re
 import shutil
-import subprocess  # nosec B404  # an interpreter is examined by running it
+import subprocess  # nosec B404  # for its TimeoutExpired
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.lunarsite_plugin.environment import scrubbed
+from lunarsite.lunarsite_plugin.setup.ask import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -111,18 +112,7 @@ def candidates() -> list[Path]:
 def examine(python: Path) -> Interpreter | Refused:
     """Run a candidate, by itself and without QGIS's variables, and return what it is."""
     try:
-        answer = subprocess.run(  # nosec B603  # no shell; it is examined before it is used
-            [str(python), "-I", "-c", _QUESTION],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=ANSWER_WITHIN_S,
-            stdin=subprocess.DEVNULL,
-            env=scrubbed(),
-            check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        answer = ask([str(python), "-I", "-c", _QUESTION], ANSWER_WITHIN_S)
     except subprocess.TimeoutExpired:
         return Refused(python, f"it did not answer within {ANSWER_WITHIN_S:g} s")
     except OSError as error:
@@ -181,17 +171,7 @@ def _known_to_launcher(launcher: str | None) -> list[Path]:
     if launcher is None:
         return []
     try:
-        listed = subprocess.run(  # nosec B603  # no shell; the system's own launcher
-            [launcher, "--list-paths"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ANSWER_WITHIN_S,
-            stdin=subprocess.DEVNULL,
-            env=scrubbed(),
-            check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        listed = ask([launcher, "--list-paths"], ANSWER_WITHIN_S)
     except (OSError, subprocess.TimeoutExpired):
         return []
     return listed_by_launcher(listed.stdout)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess  # nosec B404  # the driver is asked through its own program
+import subprocess  # nosec B404  # for its TimeoutExpired
 import sys
 from typing import TYPE_CHECKING
 
 from lunarsite.lunarsite_plugin.environment import scrubbed
+from lunarsite.lunarsite_plugin.setup.ask import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,16 +46,8 @@ def driver_version() -> int | None:
     if program is None:
         return None
     try:
-        answer = subprocess.run(  # nosec B603  # no shell; the driver's own program
-            [program, "--query-gpu=driver_version", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ANSWER_WITHIN_S,
-            stdin=subprocess.DEVNULL,
-            env=scrubbed(),
-            check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        answer = ask(
+            [program, "--query-gpu=driver_version", "--format=csv,noheader"], ANSWER_WITHIN_S
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
