@@ -278,15 +278,16 @@ class Stage:
         """
         for name in given:
             self.parameter(name)
+        absent = [p for p in self.parameters if p.required and given.get(p.name) is None]
+        if absent:
+            raise ParameterError(
+                f"{self.name} needs " + " and ".join(f"{p.flag} ({p.title})" for p in absent),
+                "Add " + " ".join(f"{p.flag} VALUE" for p in absent),
+            )
         values: Values = {}
         for parameter in self.parameters:
             value = given.get(parameter.name)
             if value is None:
-                if parameter.required:
-                    raise ParameterError(
-                        f"{self.name} needs {parameter.flag} ({parameter.title})",
-                        f"Add {parameter.flag} VALUE",
-                    )
                 default = parameter.default
                 values[parameter.name] = list(default) if isinstance(default, tuple) else default
             else:

@@ -8,6 +8,7 @@ stereographic map in metres. Other rasters are refused (the elevation model) or 
 from __future__ import annotations
 
 import shutil
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     if not str(path).startswith("/vsi") and not Path(path).exists():
         raise InputError(f"{what}: there is no file {path}", "Check the path")
     try:
-        with rasterio.open(path) as source:
+        with _opened(path) as source:
             yield source
     except LunarSiteError:
         raise
@@ -155,6 +156,13 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
             f"{what} {path} cannot be read: {_reason(error)}",
             "The file is truncated, damaged or not a raster; fetch or export it again",
         ) from error
+
+
+def _opened(path: str | Path) -> rasterio.DatasetReader:
+    """Open a file without the library's note that it has no place: ours says what to do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path)
 
 
 def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:

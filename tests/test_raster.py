@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -490,3 +491,14 @@ def test_a_full_disk_leaves_nothing(small_disk, side):
     with pytest.raises(OutputError, match=rf"The disk of {small_disk} is full\. Free some space"):
         write_raster(small_disk / "a.tif", noise, grid, description="noise")
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_picture_without_a_place_is_refused_in_our_words_alone(tmp_path, recwarn):
+    path = tmp_path / "plain.png"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(path, "w", driver="PNG", width=8, height=8, count=1, dtype="uint8") as f:
+            f.write(np.zeros((1, 8, 8), np.uint8))
+    with pytest.raises(CrsError, match="has no coordinate system"):
+        dem_grid(path)
+    assert not [found for found in recwarn if "geotransform" in str(found.message)]

@@ -449,3 +449,14 @@ def test_scorings_of_other_cells_are_refused(scored, random_cells, tmp_path):
     with pytest.raises(InputError, match="do not score the same cells"):
         run("compare", first=str(scored), second=str(tmp_path / "other"), out=str(tmp_path / "o"))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_place_with_longitude_and_latitude_swapped_is_suspected(scored):
+    place = scored_cells(scored).iloc[0]
+    lon, lat = (float(value) for value in moon.xy_to_lonlat(place["x_m"], place["y_m"]))
+    with pytest.raises(InputError, match="There is no cell") as caught:
+        run("explain", run=str(scored), lon=lat, lat=lon)
+    assert "the other way" in caught.value.remedy
+    with pytest.raises(InputError, match="There is no cell") as caught:
+        run("explain", run=str(scored), lon=120.0, lat=-80.0)
+    assert "the other way" not in caught.value.remedy

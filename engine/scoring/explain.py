@@ -118,14 +118,15 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
         If the location lies outside the cells of the run.
     """
     run = open_run(folder, context)
-    x, y = moon.lonlat_to_xy(lon, lat)
-    place = run.grid.pixel_of(float(x), float(y))
+    place = run.grid.pixel_of(*_on_map(lon, lat))
     index = int(run.row_of_cell[place]) if place is not None else -1
     if index < 0:
+        swapped = abs(lon) <= 90.0 and run.grid.pixel_of(*_on_map(lat, lon)) is not None
         raise InputError(
             f"There is no cell at {lon:g}°, {lat:g}°: the place lies outside the run's area or "
             "where the elevation model has no data",
-            "Choose a place inside the scored area",
+            "Choose a place inside the scored area"
+            + ("; it would be inside with longitude and latitude the other way" if swapped else ""),
         )
     features, scores = run.features.iloc[index], run.scores.iloc[index]
     found, base = explanation.named_contributions(
@@ -173,6 +174,11 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
     else:
         answer["summary"] = ["no score: a criterion's layer is missing here"]
     return answer
+
+
+def _on_map(lon: float, lat: float) -> tuple[float, float]:
+    x, y = moon.lonlat_to_xy(lon, lat)
+    return float(x), float(y)
 
 
 def _check_together(
