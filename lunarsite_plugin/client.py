@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
+from lunarsite.lunarsite_plugin.engine_errors import EngineDiedError, EngineError, how_it_ended
 from lunarsite.lunarsite_plugin.environment import scrubbed
 
 if TYPE_CHECKING:
@@ -31,23 +32,6 @@ END_WITHIN_S = 1.9
 """When a child that was told to end is killed; it ends itself within 1.8 s."""
 
 _POLL_S = 0.05
-_TOLD_LINES = 8
-
-
-class EngineError(LunarSiteError):
-    """What the engine answered: its own problem and remedy; ``kind`` is the type's name there."""
-
-    def __init__(self, problem: str, remedy: str, kind: str = "EngineError") -> None:
-        super().__init__(problem, remedy)
-        self.kind = kind
-
-
-class EngineDiedError(LunarSiteError):
-    """The engine's process ended while it was needed; ``lines`` are the last ones of its log."""
-
-    def __init__(self, problem: str, remedy: str, lines: tuple[str, ...] = ()) -> None:
-        super().__init__(problem, remedy)
-        self.lines = lines
 
 
 class Command(Protocol):
@@ -291,35 +275,6 @@ class Client:
             if self._on_log is not None:
                 self._on_log(line)
         stream.close()
-
-
-def how_it_ended(code: int, log: tuple[str, ...], *, greeted: bool) -> EngineDiedError:
-    """Return the error that says how the engine's process ended, with the last lines of its log."""
-    lines = log[-_TOLD_LINES:]
-    said = " ".join(log[-40:])
-    if not greeted and ("ModuleNotFoundError" in said or "ImportError" in said):
-        return EngineDiedError(
-            f"The engine's interpreter lacks what the engine needs: {lines[-1] if lines else ''}",
-            "Open LunarSite, Engine set-up, and install the engine again or choose another "
-            "interpreter",
-            lines,
-        )
-    if code in (-getattr(signal, "SIGKILL", 9), 137):
-        return EngineDiedError(
-            "The engine was killed by the system, which happens when memory runs out",
-            "Lower the memory limit or the number of threads among the advanced parameters, "
-            "take a smaller area, or close other programs",
-            lines,
-        )
-    how = f"exit code {code}"
-    if code < 0:
-        with suppress(ValueError):
-            how = signal.Signals(-code).name
-    return EngineDiedError(
-        f"The engine ended without an answer ({how})",
-        "Run it again; if it happens again, report it with Engine set-up, Copy diagnostics",
-        lines,
-    )
 
 
 def _reply(message: Values) -> Values | LunarSiteError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from lunarsite.engine.errors import InputError, LunarSiteError
-from lunarsite.lunarsite_plugin.client import EngineError
+from lunarsite.lunarsite_plugin.engine_errors import EngineError
 from lunarsite.lunarsite_plugin.session import ENDED
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 
 from lunarsite.engine.errors import CancelledError
 from lunarsite.lunarsite_plugin import client as module
-from lunarsite.lunarsite_plugin.client import Client, EngineDiedError, EngineError
+from lunarsite.lunarsite_plugin.client import Client
+from lunarsite.lunarsite_plugin.engine_errors import EngineDiedError, EngineError
 from lunarsite.lunarsite_plugin.environment import scrubbed
 from lunarsite.lunarsite_plugin.location import Located
 
