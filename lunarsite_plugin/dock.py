@@ -79,14 +79,14 @@ class LunarSiteDock(QgsDockWidget):
         try:
             self.score(map_place.place_of(lon_deg, lat_deg))
         except CrsError as error:
-            self._refuse(error)
+            self._decline(error)
 
     def go_to(self, lon_deg: float, lat_deg: float) -> None:
         """Show a place on the map and score it; degrees."""
         try:
             self._go(map_place.place_of(lon_deg, lat_deg))
         except CrsError as error:
-            self._refuse(error)
+            self._decline(error)
 
     def keep(self) -> None:
         """Keep the place that is shown, to be compared."""
@@ -153,9 +153,9 @@ class LunarSiteDock(QgsDockWidget):
         self.control.told.connect(self._show_status)
         self.click.toggled.connect(self._use_tool)
         self.tool.placed.connect(self.score)
-        self.tool.refused.connect(self._refuse)
+        self.tool.refused.connect(self._decline)
         self.place_edit.entered.connect(self.score_at)
-        self.place_edit.refused.connect(self._refuse)
+        self.place_edit.refused.connect(self._decline)
         self.switch.toggled.connect(self._show_uncertainty)
         self.engine.setup.connect(self.setupRequested)
         self.flow.explained.connect(self._explained)
@@ -203,6 +203,11 @@ class LunarSiteDock(QgsDockWidget):
         if self.switch.isChecked():
             self._show_uncertainty(True)
 
+    def _decline(self, error: LunarSiteError) -> None:
+        """Say why a place cannot be asked about; an earlier one's answer must not follow that."""
+        self.flow.drop_place()
+        self._refuse(error)
+
     def _refuse(self, error: LunarSiteError) -> None:
         self.marker.clear()
         self.tabs.setCurrentWidget(self.panel)
@@ -240,7 +245,7 @@ class LunarSiteDock(QgsDockWidget):
         try:
             centre = map_place.point_on(crs, place.x_m, place.y_m)
         except CrsError as error:
-            self._refuse(error)
+            self._decline(error)
             return
         if self.canvas.extent().isEmpty():  # nothing was ever shown, so there is no scale
             around = map_place.square_on(crs, place.x_m, place.y_m, _AROUND_M)

@@ -104,6 +104,13 @@ class SiteFlow(QObject):
             {"run": str(self.run.path), "lon": place.lon_deg, "lat": place.lat_deg},
         )
 
+    def drop_place(self) -> None:
+        """Ask no more about the place: another was named since, of which nothing can be known."""
+        self._patience.stop()
+        self._forget("explain")
+        self._forget("skyline")
+        self.place, self._scored = None, False
+
     def stop(self) -> None:
         """Leave off what is asked, and ask no more."""
         self._leave_off()

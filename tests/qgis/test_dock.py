@@ -184,6 +184,20 @@ def test_a_click_on_earth_gets_a_sentence(dock):
     assert "The map shows Earth" in dock.panel.text()
 
 
+def test_the_answer_to_an_earlier_click_does_not_follow_a_refusal(dock, tmp_path, wait_until):
+    dock.score_at(*dock.run.best)
+    dock.place_edit.lon.setText("north")
+    dock.place_edit.enter()
+    heard = []
+    dock.session.failed.connect(lambda asked, _: heard.append(asked))
+    # The engine does its work in the order it came: this is told after the score would be.
+    nothing = {"first": str(tmp_path), "second": str(tmp_path), "out": str(tmp_path / "out")}
+    settled = dock.session.ask("compare", nothing)
+    wait_until(lambda: settled in heard)
+    assert dock.panel.explanation is None
+    assert "not a longitude" in dock.panel.text()
+
+
 def test_without_a_run_there_is_a_sentence(make_dock):
     dock = make_dock()
     assert dock.panel.text() == HINT
