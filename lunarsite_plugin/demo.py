@@ -101,6 +101,12 @@ class DemoTask(QgsTask):
         self.setProgress(first + (last - first) * percent / 100.0)
 
 
+def layers_elsewhere(project: QgsProject) -> list[str]:
+    """Return the names of a project's layers that lie on another body than the Moon."""
+    known = ((layer.name(), moon_crs.body(layer.crs())) for layer in project.mapLayers().values())
+    return [name for name, body in known if body not in ("", moon_crs.MOON)]
+
+
 def quieten(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:
     """Take away what QGIS itself has said since about coordinate systems of the Earth.
 

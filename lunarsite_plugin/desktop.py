@@ -6,7 +6,7 @@ import configparser
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qgis.core import Qgis, QgsApplication
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction
@@ -86,15 +86,19 @@ class Desktop:
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
 
         if self._task is not None:
+            self._say("The demo is being made already; it is shown when it is ready.")
+            return
+        others = demo.layers_elsewhere(QgsProject.instance())
+        if others:
+            self._say(
+                f"The demo sets the project to the Moon's map, and {', '.join(others[:3])} "
+                "lies on another body. Open a new project first."
+            )
             return
         self._task = demo.DemoTask(demo.folder(), self._show_demo, self._say_no_demo)
         self._task.taskTerminated.connect(self._forget_task)
         QgsApplication.taskManager().addTask(self._task)
-        self._iface.messageBar().pushMessage(
-            MENU,
-            "The demo is being made, which takes a few minutes; it is shown when it is ready.",
-            Qgis.MessageLevel.Info,
-        )
+        self._say("The demo is being made, which takes a minute; it is shown when it is ready.")
 
     def open_help(self) -> None:
         """Open the project's page in the browser."""
@@ -187,6 +191,9 @@ class Desktop:
     def _say_no_demo(self, error: LunarSiteError) -> None:
         self._task = None
         self._iface.messageBar().pushMessage(MENU, str(error), Qgis.MessageLevel.Warning)
+
+    def _say(self, text: str) -> None:
+        self._iface.messageBar().pushMessage(MENU, text, Qgis.MessageLevel.Info)
 
     def _forget_task(self) -> None:
         self._task = None

@@ -5,7 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from qgis.core import QgsApplication, QgsProject
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsProject,
+    QgsVectorLayer,
+)
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import demo, location, moon_crs
@@ -67,3 +72,12 @@ def test_a_demo_that_is_cancelled_before_it_begins_makes_nothing(processing, pla
     assert not (place / "run").exists()
     task.finished(True)  # as when it was done in the moment of the cancellation
     assert told == []
+
+
+def test_layers_of_another_body_are_named(qgis_app):
+    project = QgsProject()
+    for name, crs in (("rim", moon_crs.SOUTH_POLAR), ("roads", "EPSG:4326"), ("table", "")):
+        layer = QgsVectorLayer("Point", name, "memory")
+        layer.setCrs(QgsCoordinateReferenceSystem(crs))
+        project.addMapLayer(layer)
+    assert demo.layers_elsewhere(project) == ["roads"]
