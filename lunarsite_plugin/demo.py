@@ -125,7 +125,6 @@ def show(place: Path, result: dict[str, Any], canvas: QgsMapCanvas | None) -> No
     What an earlier call added is replaced.
     """
     project = QgsProject.instance()
-    moon_crs.ensure()
     project.setCrs(moon_crs.crs())
     stage = stages.load("screen")
     name = layers.group_name(stage, place / "score.tif")

@@ -11,6 +11,7 @@ from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction
 
+from lunarsite.lunarsite_plugin import moon_crs
 from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Desktop:
         self.dock: LunarSiteDock | None = None
         self.setup: SetupDialog | None = None
         self._task: DemoTask | None = None
+        moon_crs.ensure()
         window, icon = iface.mainWindow(), QIcon(str(_ICON))
         self.toggle = QAction(icon, "LunarSite dock", window)
         self.toggle.setCheckable(True)

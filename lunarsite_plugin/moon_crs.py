@@ -41,14 +41,15 @@ def crs(name: str = SOUTH_POLAR) -> QgsCoordinateReferenceSystem:
 
 def ensure() -> list[str]:
     """Save the systems that QGIS's PROJ does not know among the user's own; return their names."""
-    added = []
-    for name, title in _TITLES.items():
-        if QgsCoordinateReferenceSystem(name).isValid():
-            continue
-        made = _from_proj(name)
-        if not made.authid() and made.saveAsUserCrs(title) != -1:
-            added.append(title)
-    return added
+    lacking = [name for name in _TITLES if not QgsCoordinateReferenceSystem(name).isValid()]
+    return [title for name in lacking if (title := save(_from_proj(name), _TITLES[name]))]
+
+
+def save(made: QgsCoordinateReferenceSystem, title: str) -> str:
+    """Save a system among the user's own, unless an equal one is there; return its name there."""
+    if made.authid() or made.saveAsUserCrs(title) == -1:
+        return ""
+    return title
 
 
 def named(given: QgsCoordinateReferenceSystem) -> QgsCoordinateReferenceSystem:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsPointXY, QgsProject
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsPointXY,
+    QgsProject,
+)
 
 from lunarsite.lunarsite_plugin import moon_crs
 
@@ -45,3 +51,18 @@ def test_a_system_that_is_none_of_ours_keeps_its_own(qgis_app, other):
 
 def test_systems_that_are_known_are_not_saved_again(qgis_app):
     assert moon_crs.ensure() == []
+
+
+def test_a_system_that_proj_lacks_is_saved_among_the_users_own_once(qgis_app):
+    # A radius that nobody registered stands for a system that this PROJ does not know.
+    assert QgsApplication.createDatabase()  # the desktop has done it when plugins are loaded
+    text = "+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R=1737123 +units=m +no_defs"
+    assert moon_crs.save(QgsCoordinateReferenceSystem.fromProj(text), "a test's Moon")
+    again = QgsCoordinateReferenceSystem.fromProj(text)
+    try:
+        assert again.authid().startswith("USER:")
+        assert moon_crs.body(again) == "Moon"
+        assert moon_crs.save(again, "a test's Moon") == ""
+    finally:
+        registry = QgsApplication.coordinateReferenceSystemRegistry()
+        assert registry.removeUserCrs(int(again.authid().removeprefix("USER:")))
