@@ -1,0 +1,1 @@
+"""Craters: a network that finds them in elevation models, and what it is trained on."""

@@ -1,0 +1,138 @@
+"""Batches for training: generated tiles, cropped, turned and mirrored, the same for a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine.craters import inputs, targets, tiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+    Float16 = NDArray[np.float16]
+
+VALIDATION_SEED = 1_000_000_000
+"""Tiles from this seed on are for validation: nothing is learned from them."""
+
+BEYOND_PX = 48
+"""Crops may stick out of their tile as far, so that networks learn what an edge looks like."""
+
+
+@dataclass(slots=True, eq=False)
+class Tiles:
+    """Channels and circles of tiles, made when first asked for and kept while there is room.
+
+    Parameters
+    ----------
+    first_seed : int
+        Of the first tile.
+    side_px : int
+        Side of the tiles.
+    folder : Path or None
+        Where tiles are kept between runs.
+    room_bytes : int
+        What may be held in memory.
+    """
+
+    first_seed: int
+    side_px: int
+    folder: Path | None
+    room_bytes: int
+    _kept: dict[int, tuple[Float16, Float]] = field(default_factory=dict)
+
+    def __call__(self, number: int) -> tuple[Float16, Float]:
+        """Return channels (float16) and circles of a tile."""
+        found = self._kept.get(number)
+        if found is None:
+            tile = tiles.load(self.first_seed + number, self.side_px, self.folder)
+            seen = inputs.channels(tile.height_m, tile.pixel_m).astype(np.float16)
+            found = seen, tile.circles
+            if (len(self._kept) + 1) * seen.nbytes <= self.room_bytes:
+                self._kept[number] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Channels and answers of some tiles, each with the tiles as first dimension."""
+
+    channels: Float32
+    heat: Float32
+    weight: Float32
+    shape: Float32
+    rim: Float32
+
+
+def draw(source: Tiles, count: int, size: int, crop_px: int, key: list[int]) -> Batch:
+    """Return a batch of random crops.
+
+    Parameters
+    ----------
+    source : Tiles
+        Where from.
+    count : int
+        How many tiles there are to draw from.
+    size : int
+        How many crops.
+    crop_px : int
+        Their side.
+    key : list of int
+        The same key gives the same batch.
+    """
+    rng = np.random.default_rng(key)
+    return stacked([_crop(*source(int(rng.integers(count))), crop_px, rng) for _ in range(size)])
+
+
+def stacked(samples: list[tuple[Float32, Float]]) -> Batch:
+    """Return samples of channels and circles as one batch."""
+    answers = [targets.draw(circles, seen.shape[1]) for seen, circles in samples]
+    return Batch(
+        np.stack([seen for seen, _ in samples]),
+        *(
+            np.stack([getattr(answer, name) for answer in answers])
+            for name in ("heat", "weight", "shape", "rim")
+        ),
+    )
+
+
+def _crop(
+    seen: Float16, circles: Float, crop_px: int, rng: np.random.Generator
+) -> tuple[Float32, Float]:
+    side = seen.shape[1]
+    row, column = rng.integers(-BEYOND_PX, side + BEYOND_PX - crop_px + 1, 2)
+    out = np.zeros((seen.shape[0], crop_px, crop_px), np.float32)
+    top, left = max(row, 0), max(column, 0)
+    bottom, right = min(row + crop_px, side), min(column + crop_px, side)
+    out[:, top - row : bottom - row, left - column : right - column] = seen[
+        :, top:bottom, left:right
+    ]
+    moved = circles.copy()
+    moved[:, 0] -= column
+    moved[:, 1] -= row
+    turned, moved = turn(out, moved, int(rng.integers(8)))
+    # Outside the tile nothing was seen, so no centre is asked for there.
+    at = np.rint(moved[:, :2]).astype(np.int64)
+    within = ((at >= 0) & (at < crop_px)).all(axis=1)
+    known = np.ones(within.size, bool)
+    known[within] = turned[-1, at[within, 1], at[within, 0]] > 0
+    return turned, moved[known]
+
+
+def turn(seen: Float32, circles: Float, way: int) -> tuple[Float32, Float]:
+    """Return channels and circles turned by ``way % 4`` quarters and, from 4 on, mirrored."""
+    last = seen.shape[1] - 1
+    out = circles.copy()
+    for _ in range(way % 4):
+        out[:, 0], out[:, 1] = out[:, 1].copy(), last - out[:, 0]
+    turned = np.rot90(seen, way % 4, axes=(1, 2))
+    if way >= 4:
+        turned = turned[:, :, ::-1]
+        out[:, 0] = last - out[:, 0]
+    return np.ascontiguousarray(turned), out

@@ -1,0 +1,226 @@
+"""From heat-maps to circles: peaks, and one circle for what several scales saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy import ndimage, sparse, spatial
+
+from lunarsite.engine.craters import decode_kernels
+from lunarsite.engine.craters.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+    Int = NDArray[np.int64]
+
+FLOOR = 0.04
+"""Peaks of less heat are not looked at."""
+
+ALIKE = 0.4
+"""Circles with a larger share in common (intersection over union) are one crater."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peaks:
+    """Circles as single scales see them.
+
+    Parameters
+    ----------
+    x, y, radius : ndarray of float64, shape (peaks,)
+        In one unit: pixels of a piece, or map metres.
+    logit : ndarray of float64, shape (peaks,)
+        Of the heat at the centre.
+    level : ndarray of int64, shape (peaks,)
+        Which scale.
+    """
+
+    x: Float
+    y: Float
+    radius: Float
+    logit: Float
+    level: Int
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no peaks."""
+        nothing = np.empty(0)
+        return cls(nothing, nothing, nothing, nothing, np.empty(0, np.int64))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the peaks of all parts."""
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
+
+    def kept(self, which: NDArray[np.bool_] | Int) -> Self:
+        """Return some of the peaks."""
+        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
+
+
+def peaks(heads: Float32, level: int, *, floor: float = FLOOR) -> Peaks:
+    """Return the peaks of a network's answer, in pixels of what it saw.
+
+    Parameters
+    ----------
+    heads : ndarray of float32, shape (`network.HEADS`, rows, columns)
+        Logits of centres by octave, of rims, then shapes.
+    level : int
+        Said of each peak.
+    floor : float
+        Least heat.
+    """
+    threshold = np.log(floor / (1.0 - floor))
+    parts = []
+    for octave in range(OCTAVES):
+        heat = heads[octave]
+        top = ndimage.maximum_filter(heat, 3, mode="constant", cval=-np.inf)
+        row, column = np.nonzero((heat >= top) & (heat > threshold))
+        size, east, south = (
+            heads[OCTAVES + 1 + 3 * octave + n][row, column].astype(np.float64) for n in range(3)
+        )
+        middle = LEAST_RADIUS_PX * 2.0 ** (octave + 0.5)
+        parts.append(
+            Peaks(
+                (column + 0.5) * STRIDE - 0.5 + east * middle,
+                (row + 0.5) * STRIDE - 0.5 + south * middle,
+                middle * 2.0 ** np.clip(size, -1.0, 1.0),
+                heat[row, column].astype(np.float64),
+                np.full(row.size, level),
+            )
+        )
+    return Peaks.joined(parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """Craters, with what each scale said.
+
+    Parameters
+    ----------
+    x, y, radius : ndarray of float64, shape (craters,)
+        As those of the peaks, weighted by their heat.
+    best : ndarray of float64, shape (craters,)
+        The largest logit among scales.
+    total : ndarray of float64, shape (craters,)
+        The heats of the scales together, each scale's best counted once.
+    scales : ndarray of float64, shape (craters,)
+        How many scales could have seen it.
+    """
+
+    x: Float
+    y: Float
+    radius: Float
+    best: Float
+    total: Float
+    scales: Float
+
+
+def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
+    """Return one circle for each crater that one scale or several saw.
+
+    Peaks are taken from the hottest down; each gathers those still free that share more than
+    `ALIKE` with it. The circle is their mean, weighted by heat.
+
+    Parameters
+    ----------
+    found : Peaks
+        In map metres.
+    pixels : sequence of float
+        The pixel of every level, metres.
+    """
+    order = np.lexsort((found.radius, found.y, found.x, -found.logit))
+    ranked = found.kept(order)
+    neighbors = alike(ranked.x, ranked.y, ranked.radius, ALIKE)
+    owner = decode_kernels.gather(neighbors.indptr, neighbors.indices)
+    heat = 1.0 / (1.0 + np.exp(-ranked.logit))
+    count = int(owner.max()) + 1 if owner.size else 0
+
+    def mean(values: Float) -> Float:
+        weights = np.bincount(owner, heat, count)
+        result: Float = np.bincount(owner, heat * values, count) / np.maximum(weights, 1e-12)
+        return result
+
+    # Of every level's peaks in a cluster only the hottest counts.
+    keys = owner * len(pixels) + ranked.level
+    _, first = np.unique(keys, return_index=True)
+    total = np.bincount(owner[first], heat[first], count).astype(np.float64)
+    best = np.full(count, -np.inf)
+    np.maximum.at(best, owner, ranked.logit)
+    radius = np.exp(mean(np.log(ranked.radius)))
+    seen_as = radius[:, None] / np.asarray(pixels, np.float64)
+    scales = (seen_as >= LEAST_RADIUS_PX) & (seen_as < LEAST_RADIUS_PX * 2.0**OCTAVES)
+    return Merged(
+        mean(ranked.x),
+        mean(ranked.y),
+        radius,
+        best,
+        total,
+        np.maximum(scales.sum(axis=1), 1).astype(np.float64),
+    )
+
+
+def suppressed(x: Float, y: Float, radius: Float, score: Float, *, shared: float) -> Int:
+    """Return the indices of circles that no better one covers, the best first."""
+    order = np.lexsort((radius, y, x, -score))
+    neighbors = alike(x[order], y[order], radius[order], shared)
+    owner = decode_kernels.gather(neighbors.indptr, neighbors.indices)
+    _, first = np.unique(owner, return_index=True)
+    kept: Int = order[np.sort(first)]
+    return kept
+
+
+def alike(x: Float, y: Float, radius: Float, shared: float) -> sparse.csr_array:
+    """Return which circles have an intersection over union above ``shared``, symmetric."""
+    count = x.size
+    half_octave = np.floor(2.0 * np.log2(np.maximum(radius, 1e-9))).astype(np.int64)
+    # Circles whose radii differ by more than 1/sqrt(shared) have less than that in common.
+    steps = int(np.ceil(-np.log2(shared)))
+    bins = np.unique(half_octave)
+    members = {int(b): np.flatnonzero(half_octave == b) for b in bins}
+    trees = {b: spatial.cKDTree(np.column_stack([x[m], y[m]])) for b, m in members.items()}
+    rows, columns = [], []
+    for b, tree in trees.items():
+        for other in range(b, b + steps + 1):
+            if other not in trees:
+                continue
+            # Nearer than the larger radius: farther apart less than 0.35 is common.
+            pairs = tree.sparse_distance_matrix(
+                trees[other], 2.0 ** ((other + 1) / 2.0), output_type="coo_matrix"
+            )
+            i, j = members[b][pairs.row], members[other][pairs.col]
+            good = (i != j) & (overlap(x, y, radius, i, j) > shared)
+            rows.append(i[good])
+            columns.append(j[good])
+    i = np.concatenate([*rows, np.empty(0, np.int64)])
+    j = np.concatenate([*columns, np.empty(0, np.int64)])
+    links = sparse.csr_array(
+        (np.ones(2 * i.size, np.int8), (np.concatenate([i, j]), np.concatenate([j, i]))),
+        shape=(count, count),
+    )
+    links.sum_duplicates()
+    return links
+
+
+def overlap(x: Float, y: Float, radius: Float, i: Int, j: Int) -> Float:
+    """Return the intersection over union of pairs of circles."""
+    distance = np.hypot(x[i] - x[j], y[i] - y[j])
+    a, b = radius[i], radius[j]
+    apart = distance >= a + b
+    within = distance <= np.abs(a - b)
+    d = np.where(apart | within, 1.0, distance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = np.clip((d**2 + a**2 - b**2) / (2 * d * a), -1.0, 1.0)
+        q = np.clip((d**2 + b**2 - a**2) / (2 * d * b), -1.0, 1.0)
+    lens = (-d + a + b) * (d + a - b) * (d - a + b) * (d + a + b)
+    common = a**2 * np.arccos(p) + b**2 * np.arccos(q) - 0.5 * np.sqrt(np.maximum(lens, 0.0))
+    common = np.where(apart, 0.0, np.where(within, np.pi * np.minimum(a, b) ** 2, common))
+    share: Float = common / (np.pi * (a**2 + b**2) - common)
+    return share

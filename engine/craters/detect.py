@@ -1,0 +1,124 @@
+"""Craters of an elevation model of any size, by a trained network at all scales.
+
+Blocks lie on a fixed grid of each scale and are worked on one by one, so neither the order nor the
+number of threads can change a circle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import special
+
+from lunarsite.engine.craters import decode, inputs, pyramid
+from lunarsite.engine.craters.decode import Merged, Peaks
+from lunarsite.engine.craters.targets import OCTAVES, STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.pyramid import Block, Level
+
+    Float32 = NDArray[np.float32]
+    Rims = Callable[[Level, Block, Float32], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runner:
+    """A network on its device."""
+
+    network: torch.nn.Module
+    device: str
+
+    def __call__(self, channels: Float32) -> Float32:
+        """Return the heads for one block's channels."""
+        with torch.inference_mode():
+            x = torch.from_numpy(channels[None]).to(self.device)
+            out = self.network(x.to(memory_format=torch.channels_last))
+            answer: Float32 = out[0].float().cpu().numpy()
+        return answer
+
+
+def ready(network: torch.nn.Module, device: str) -> torch.nn.Module:
+    """Return a network as `Runner` takes it."""
+    return network.to(device, memory_format=torch.channels_last).eval()
+
+
+def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | None = None) -> Merged:
+    """Return the craters of a pyramid, in map metres.
+
+    Parameters
+    ----------
+    levels : list of Level
+        The scales.
+    runner : Runner
+        The network.
+    context : Context
+        Is told the progress and may cancel; its pool works on the blocks.
+    rims : callable, optional
+        Gets the rim probability of each block's core, float32 at half the level's resolution.
+    """
+    jobs = [(level, block) for level in levels for block in level.blocks()]
+    cores = context.threads if runner.device == "cpu" else 1
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    parts: list[Peaks] = []
+    try:
+        for start in range(0, len(jobs), cores):
+            context.progress(start / len(jobs), "Looking for craters")
+            some = jobs[start : start + cores]
+            answers = context.pool().map(lambda job: _answer(job[0], job[1], runner), some)
+            for (level, block), heads in zip(some, answers, strict=True):
+                if heads is None:
+                    continue
+                parts.append(_peaks_of(level, block, heads))
+                if rims is not None:
+                    rims(level, block, _core(level, block, heads[OCTAVES]))
+    finally:
+        torch.set_num_threads(before)
+    found = Peaks.joined([Peaks.none(), *parts])
+    return decode.merge(found, [level.grid.pixel_m for level in levels])
+
+
+def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
+    """Return the heads over a block with its halo; None where nothing is known of it."""
+    margin = pyramid.HALO_PX + inputs.HALO_PX
+    side = pyramid.CORE_PX + 2 * margin
+    height = level.around(block.row - margin, block.column - margin, side, side)
+    inner = slice(margin, margin + pyramid.CORE_PX)
+    if not np.isfinite(height[inner, inner]).any():
+        return None
+    channels = inputs.channels(height, level.grid.pixel_m)
+    seen = slice(inputs.HALO_PX, side - inputs.HALO_PX)
+    return runner(np.ascontiguousarray(channels[:, seen, seen]))
+
+
+def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
+    """Return the peaks of a block's core, in map metres."""
+    found = decode.peaks(heads, level.number)
+    low, high = pyramid.HALO_PX, pyramid.HALO_PX + pyramid.CORE_PX
+    column, row = found.x + block.column - low, found.y + block.row - low
+    inside = (found.x >= low - 0.5) & (found.x < high - 0.5)
+    inside &= (found.y >= low - 0.5) & (found.y < high - 0.5)
+    inside &= (column > -0.5) & (column < level.grid.width - 0.5)
+    inside &= (row > -0.5) & (row < level.grid.height - 0.5)
+    pixel, grid = level.grid.pixel_m, level.grid
+    x = grid.x_min_m + (column + 0.5) * pixel
+    y = grid.y_max_m - (row + 0.5) * pixel
+    return Peaks(x, y, found.radius * pixel, found.logit, found.level).kept(inside)
+
+
+def _core(level: Level, block: Block, logits: Float32) -> Float32:
+    """Return the rim probability of a block's core, as far as the level goes."""
+    start = pyramid.HALO_PX // STRIDE
+    rows = -(-min(pyramid.CORE_PX, level.grid.height - block.row) // STRIDE)
+    columns = -(-min(pyramid.CORE_PX, level.grid.width - block.column) // STRIDE)
+    part = logits[start : start + rows, start : start + columns]
+    chance: Float32 = special.expit(part)
+    return chance

@@ -1,0 +1,104 @@
+"""What the network sees of a piece of elevation model.
+
+Heights are divided by the pixel's side, so a crater of a given shape looks the same at every
+scale. The scales of the channels are fixed numbers, not those of the piece: what a pixel's
+channels are depends on the heights around it alone (`HALO_PX`), never on how the raster is cut.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+
+CHANNELS = (
+    "relief over 2 px",
+    "relief over 6 px",
+    "relief over 20 px",
+    "relief over 6 px, of unit contrast",
+    "slope",
+    "Laplacian",
+    "valid",
+)
+"""The channels, in their order."""
+
+_SIGMAS = (2.0, 6.0, 20.0)
+_CONTRAST_SIGMA = 15.0
+_CONTRAST_FLOOR = 0.02
+_RELIEF_UNITS = (0.08, 0.3, 1.0)
+_SLOPE_UNIT = 0.2
+_CURVE_UNIT = 0.05
+_CUT = 3.0
+"""Gaussians end at this many sigmas."""
+
+HALO_PX = 106
+"""How far a channel's value looks: the widest Gaussian over a filled gap, and the contrast."""
+
+
+def channels(height_m: Float32, pixel_m: float) -> Float32:
+    """Return the network's channels.
+
+    Parameters
+    ----------
+    height_m : ndarray of float32, shape (rows, columns)
+        Metres, NaN for nodata. Values nearer than `HALO_PX` to the edge see less than there is.
+    pixel_m : float
+        Side of a pixel in metres.
+
+    Returns
+    -------
+    ndarray of float32, shape (`CHANNELS`, rows, columns)
+        Numbers of order one; zero where nothing is known.
+    """
+    valid = np.isfinite(height_m)
+    out = np.zeros((len(CHANNELS), *height_m.shape), np.float32)
+    if not valid.any():
+        return out
+    # The reference keeps float32 exact enough; it cancels in every channel.
+    reference = np.float32(np.median(height_m[valid]))
+    height = np.where(valid, (height_m - reference) / np.float32(pixel_m), np.float32(0.0))
+    weight = valid.astype(np.float32)
+    whole = bool(valid.all())
+    if not whole:
+        height = np.where(valid, height, _mean(height, weight, _SIGMAS[-1], whole=False))
+    for row, (sigma, unit) in enumerate(zip(_SIGMAS, _RELIEF_UNITS, strict=True)):
+        relief = height - _mean(height * weight, weight, sigma, whole=whole)
+        relief *= weight
+        out[row] = np.arcsinh(relief / np.float32(unit))
+        if row == 1:
+            power = _mean(relief * relief, weight, _CONTRAST_SIGMA, whole=whole)
+            out[3] = relief / np.sqrt(power + np.float32(_CONTRAST_FLOOR**2))
+    smooth = ndimage.gaussian_filter(height, 0.7, mode="nearest", truncate=_CUT)
+    south, east = np.gradient(smooth)
+    out[4] = np.arcsinh(np.hypot(south, east) / np.float32(_SLOPE_UNIT)) * weight
+    smooth = ndimage.gaussian_filter(height, 1.2, mode="nearest", truncate=_CUT)
+    out[5] = np.arcsinh(ndimage.laplace(smooth, mode="nearest") / np.float32(_CURVE_UNIT)) * weight
+    out[6] = weight
+    return out
+
+
+def _mean(values: Float32, weight: Float32, sigma: float, *, whole: bool) -> Float32:
+    """Return the Gaussian mean of what is known; ``values`` are zero where nothing is."""
+    total: Float32 = ndimage.gaussian_filter(values, sigma, mode="constant", truncate=_CUT)
+    if whole:
+        share = _edge_share(weight.shape, sigma)
+    else:
+        share = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=_CUT)
+    total /= np.maximum(share, np.float32(1e-6))
+    return total
+
+
+def _edge_share(shape: tuple[int, ...], sigma: float) -> Float32:
+    """Return the weight that a Gaussian has inside a piece without gaps."""
+    rows, columns = (
+        ndimage.gaussian_filter1d(np.ones(n, np.float32), sigma, mode="constant", truncate=_CUT)
+        for n in shape
+    )
+    share: Float32 = np.multiply.outer(rows, columns)
+    return share

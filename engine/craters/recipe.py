@@ -1,0 +1,132 @@
+"""What a crater network is trained on and how: a YAML file, checked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lunarsite.engine.errors import InputError
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe.
+
+    Parameters
+    ----------
+    name : str
+        How the card calls it.
+    architecture : str
+        ``heat-maps`` or ``rims-resnet34``.
+    widths : tuple of int
+        Features of the heat-map network by level.
+    tiles : int
+        How many generated tiles to learn from.
+    tile_px, crop_px : int
+        Their side, and that of the random crop of each step; multiples of 32.
+    validation_tiles : int
+        How many tiles nobody learns from.
+    steps, batch, accumulate : int
+        Steps of the optimiser, tiles of one pass, and passes of one step.
+    learning_rate, weight_decay, average : float
+        Of AdamW at its peak; and how much the running mean of weights keeps at each step.
+    validate_every, patience : int
+        Steps between validations, and how many without progress end the training.
+    """
+
+    name: str
+    architecture: str = "heat-maps"
+    widths: tuple[int, ...] = (32, 48, 80, 128, 160)
+    tiles: int = 3000
+    tile_px: int = 320
+    crop_px: int = 256
+    validation_tiles: int = 64
+    steps: int = 6000
+    batch: int = 4
+    accumulate: int = 1
+    learning_rate: float = 2.5e-3
+    weight_decay: float = 1e-3
+    average: float = 0.998
+    validate_every: int = 250
+    patience: int = 10
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**asdict(self), "widths": list(self.widths)}
+
+
+def names() -> list[str]:
+    """Return the recipes that come with LunarSite."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def read(name_or_path: str) -> Recipe:
+    """Return a recipe by its name, or from a YAML file.
+
+    Raises
+    ------
+    InputError
+        If there is none, it is not YAML, or a value is of the wrong kind or out of range.
+    """
+    path = FOLDER / f"{name_or_path}.yaml" if name_or_path in names() else Path(name_or_path)
+    if not path.is_file():
+        raise InputError(
+            f"There is no recipe {name_or_path!r}",
+            f"Choose one of {', '.join(names())}, or give the path of a YAML file",
+        )
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"The recipe {path.name} is not YAML: {error}", "Mend the file") from error
+    if not isinstance(given, dict):
+        raise InputError(f"The recipe {path.name} holds no values", "Write name: value lines")
+    return _checked({"name": path.stem, **given}, path.name)
+
+
+def _checked(given: dict[str, Any], what: str) -> Recipe:
+    known = {field.name: field for field in fields(Recipe)}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(
+                f"The recipe {what} has a value {name!r} that nothing reads",
+                f"Known are: {', '.join(known)}",
+            )
+        if not _fits(value, str(known[name].type)):
+            raise InputError(
+                f"The recipe {what}: {name} is {value!r}",
+                "Give a whole number above 0, or for rates a number from 0 to below 1",
+            )
+    if "widths" in given:
+        given = {**given, "widths": tuple(given["widths"])}
+    recipe = Recipe(**given)
+    for name in ("tile_px", "crop_px"):
+        side = getattr(recipe, name)
+        if side % 32 or side < 64:
+            raise InputError(
+                f"The recipe {what}: {name} is {side}", "Give a multiple of 32, at least 64"
+            )
+    if recipe.crop_px > recipe.tile_px:
+        raise InputError(
+            f"The recipe {what}: the crop of {recipe.crop_px} px is larger than the tile of "
+            f"{recipe.tile_px} px",
+            "Lower crop_px",
+        )
+    return recipe
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Return whether a value is of the kind that a field declares, and in its range."""
+    if kind == "str":
+        return isinstance(value, str)
+    if isinstance(value, bool):
+        return False
+    if kind == "int":
+        return isinstance(value, int) and value > 0
+    if kind == "float":
+        return isinstance(value, int | float) and 0 <= value < 1
+    return isinstance(value, list) and all(_fits(each, "int") for each in value)

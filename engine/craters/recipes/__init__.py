@@ -1,0 +1,1 @@
+"""Recipes: what a crater network is trained on and how."""

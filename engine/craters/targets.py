@@ -1,0 +1,62 @@
+"""What the network is to say of a tile: centre heat and shapes by size octave, and rims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine.craters import tile_kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+STRIDE = 2
+"""Pixels per output pixel."""
+
+LEAST_RADIUS_PX = 4.0
+"""Radius at which the first octave begins."""
+
+OCTAVES = 4
+"""Octaves of radius that a network sees at one scale: 4 to 64 pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """The answers for one tile, on the output's grid.
+
+    Parameters
+    ----------
+    heat : ndarray of float32, shape (octaves, rows, columns)
+        One at centres, falling off around them.
+    weight : ndarray of float32, shape (octaves, rows, columns)
+        Zero where nobody is asked.
+    shape : ndarray of float32, shape (octaves, 4, rows, columns)
+        Log2 of the radius above the octave's middle, offset of the centre east and south in radii
+        of the octave's middle, and the weight of the three.
+    rim : ndarray of float32, shape (2, rows, columns)
+        One on rims; and the weight, zero where nobody is asked.
+    """
+
+    heat: Float32
+    weight: Float32
+    shape: Float32
+    rim: Float32
+
+
+def draw(circles: Float, side_px: int) -> Targets:
+    """Return the answers for circles (column, row, radius in pixels, certain …) in a square."""
+    side = side_px // STRIDE
+    heat = np.zeros((OCTAVES, side, side), np.float32)
+    weight = np.ones_like(heat)
+    shape = np.zeros((OCTAVES, 4, side, side), np.float32)
+    tile_kernels.draw_targets(circles[:, :4], LEAST_RADIUS_PX, STRIDE, heat, weight, shape)
+    rim = np.zeros((2, side, side), np.float32)
+    seen = circles[circles[:, 2] >= LEAST_RADIUS_PX]
+    tile_kernels.draw_rims(seen[:, :4], STRIDE, rim[0], rim[1])
+    rim[1] = 1.0 - np.where(rim[0] > 0.0, 0.0, rim[1])
+    return Targets(heat, weight, shape, rim)
