@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FLOOR = 0.04
 """Peaks of less heat are not looked at."""
 
-ALIKE = 0.4
+ALIKE = 0.5
 """Circles with a larger share in common (intersection over union) are one crater."""
 
 
@@ -106,7 +106,7 @@ class Merged:
     Parameters
     ----------
     x, y, radius : ndarray of float64, shape (craters,)
-        As those of the peaks, weighted by their heat.
+        Mean of those of the peaks.
     best : ndarray of float64, shape (craters,)
         The largest logit among scales.
     total : ndarray of float64, shape (craters,)
@@ -127,7 +127,8 @@ def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
     """Return one circle for each crater that one scale or several saw.
 
     Peaks are taken from the hottest down; each gathers those still free that share more than
-    `ALIKE` with it. The circle is their mean, weighted by heat.
+    `ALIKE` with it. The circle is their mean, weighted by the square of the heat: the scale that
+    sees a crater best has the word.
 
     Parameters
     ----------
@@ -144,8 +145,10 @@ def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
     count = int(owner.max()) + 1 if owner.size else 0
 
     def mean(values: Float) -> Float:
-        weights = np.bincount(owner, heat, count)
-        result: Float = np.bincount(owner, heat * values, count) / np.maximum(weights, 1e-12)
+        weight = np.maximum(heat, 1e-6) ** 2
+        result: Float = np.bincount(owner, weight * values, count) / np.bincount(
+            owner, weight, count
+        )
         return result
 
     # Of every level's peaks in a cluster only the hottest counts.
