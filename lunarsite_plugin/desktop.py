@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import Qt, QTimer, QUrl
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from qgis.gui import QgisInterface
+    from qgis.gui import QgisInterface, QgsMessageBarItem
     from qgis.PyQt.QtWidgets import QMenu
 
     from lunarsite.engine.errors import LunarSiteError
     from lunarsite.lunarsite_plugin.demo import DemoTask
     from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+    from lunarsite.lunarsite_plugin.run_folder import RunFolder
     from lunarsite.lunarsite_plugin.session import EngineSession
     from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
 
@@ -45,6 +46,7 @@ class Desktop:
         self.dock: LunarSiteDock | None = None
         self.setup: SetupDialog | None = None
         self._task: DemoTask | None = None
+        self._warning: QgsMessageBarItem | None = None
         moon_crs.ensure()
         window, icon = iface.mainWindow(), QIcon(str(_ICON))
         self.toggle = QAction(icon, "LunarSite dock", window)
@@ -85,22 +87,25 @@ class Desktop:
 
     def open_demo(self) -> None:
         """Make the demo in the background, show it, and wait for a click."""
-        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin import demo, run_layers  # noqa: PLC0415
 
         if self._task is not None:
             self._say("The demo is being made already; it is shown when it is ready.")
             return
-        others = demo.layers_elsewhere(QgsProject.instance())
+        others = run_layers.elsewhere(QgsProject.instance())
         if others:
             self._say(
                 f"The demo sets the project to the Moon's map, and {', '.join(others[:3])} "
                 "lies on another body. Open a new project first."
             )
             return
+        self._take_back()
         self._task = demo.DemoTask(demo.folder(), self._show_demo, self._say_no_demo)
         self._task.taskTerminated.connect(self._forget_task)
         QgsApplication.taskManager().addTask(self._task)
-        self._say("The demo is being made, which takes a minute; it is shown when it is ready.")
+        there = (demo.folder() / "run" / "manifest.json").is_file()
+        doing = "opened" if there else "made, which takes a minute"
+        self._say(f"The demo is being {doing}; it is shown when it is ready.")
 
     def open_help(self) -> None:
         """Open the project's page in the browser."""
@@ -139,6 +144,7 @@ class Desktop:
             self.dock = LunarSiteDock(self._iface.mapCanvas(), self.session, window)
             self.dock.setWindowIcon(self.toggle.icon())
             self.dock.setupRequested.connect(self.open_setup)
+            self.dock.control.browsed.connect(self._show_browsed)
             self.dock.closed.connect(self._untick)
             self.dock.opened.connect(self._tick)
             self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
@@ -171,28 +177,62 @@ class Desktop:
             self.session.shut()
 
     def _take_engine(self) -> None:
+        self._take_back()
         self._end_engine()
+        if self.dock is not None:
+            self.dock.show_engine()
         if self.dock is not None and self.dock.run is not None:
             self.dock.choose_run(self.dock.run.path)
 
-    def _show_demo(self, run: Path, result: dict[str, Any]) -> None:
-        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
-
+    def _show_demo(self, run: Path) -> None:
         self._task = None
-        bar = self._iface.messageBar()
-        before = bar.items()
-        demo.show(run, result, self._iface.mapCanvas())
-        # What the canvas says as it draws comes a moment later.
-        demo.quieten(bar, before)
-        QTimer.singleShot(_NOTICES_MS, partial(demo.quieten, bar, before))
+        self._show_layers(run, run.parent / "dem.tif")
         self.toggle.setChecked(True)
         dock = self._made_dock()
         dock.choose_run(run)
         dock.click.setChecked(True)
 
+    def _show_browsed(self, run: RunFolder) -> None:
+        """Show the layers of a run that was browsed for, unless the project has some of them."""
+        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+
+        project = QgsProject.instance()
+        if run_layers.shown(run.path, project):
+            return
+        others = run_layers.elsewhere(project)
+        if others:
+            self._say(
+                f"The run is of the Moon, and {', '.join(others[:3])} lies on another body: its "
+                "layers are not added. Open a new project for them."
+            )
+            return
+        dem = next((each.path for each in run.inputs if each.role == "dem"), None)
+        self._show_layers(run.path, dem)
+
+    def _show_layers(self, run: Path, dem: Path | None) -> None:
+        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+
+        bar = self._iface.messageBar()
+        before = bar.items()
+        run_layers.show(run, dem, self._iface.mapCanvas())
+        # What the canvas says as it draws comes a moment later.
+        run_layers.quieten(bar, before)
+        QTimer.singleShot(_NOTICES_MS, partial(run_layers.quieten, bar, before))
+
     def _say_no_demo(self, error: LunarSiteError) -> None:
         self._task = None
-        self._iface.messageBar().pushMessage(MENU, str(error), Qgis.MessageLevel.Warning)
+        self._take_back()
+        bar = self._iface.messageBar()
+        self._warning = bar.pushWidget(
+            bar.createMessage(MENU, str(error)), Qgis.MessageLevel.Warning
+        )
+
+    def _take_back(self) -> None:
+        """Take the warning off the bar, once what it says may hold no longer."""
+        bar = self._iface.messageBar()
+        if self._warning in bar.items():  # the user may have closed it
+            bar.popWidget(self._warning)
+        self._warning = None
 
     def _say(self, text: str) -> None:
         self._iface.messageBar().pushMessage(MENU, text, Qgis.MessageLevel.Info)

@@ -76,7 +76,8 @@ def find() -> Located:
             return Located(python, origin)
     raise EngineMissingError(
         "LunarSite's engine is not installed",
-        "Open LunarSite, Engine set-up, and click Install",
+        "Open LunarSite, Engine set-up, and click Install; without a desktop, name an interpreter "
+        f"that has the packages of requirements/core.txt in {VARIABLE}",
     )
 
 

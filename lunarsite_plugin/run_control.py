@@ -36,6 +36,8 @@ class RunControl(QObject):
     """The RunFolder in use, None for none."""
     refused = pyqtSignal(object)
     """The error that says why a folder cannot be used; there is no run in use then."""
+    browsed = pyqtSignal(object)
+    """The RunFolder that the user has just looked for, which the project need not show."""
     located = pyqtSignal(object)
     """The RunFolder in use, of whose inputs more are found now."""
     told = pyqtSignal(str)
@@ -44,6 +46,7 @@ class RunControl(QObject):
     def __init__(self, chooser: RunChooser, locate: QPushButton, parent: QObject) -> None:
         super().__init__(parent)
         self.run: RunFolder | None = None
+        self._wanted: Path | None = None
         self._chooser, self._locate = chooser, locate
         self._browsed: list[Path] = []
         # Many layers come at once when a run is loaded; they are looked at together.
@@ -58,7 +61,7 @@ class RunControl(QObject):
 
     def begin(self) -> None:
         """Take what the open project remembers."""
-        self.run, self._browsed = None, []
+        self.run, self._wanted, self._browsed = None, None, []
         self._locate.hide()
         self.projectRead.emit()
         self._look.start()
@@ -70,10 +73,14 @@ class RunControl(QObject):
             project_runs.choose(folder)
         return good
 
-    def keep_up(self) -> None:
-        """Read the run again if it was screened anew meanwhile."""
-        if self.run is not None and self.run.changed():
-            self._take(self.run.path)
+    def keep_up(self) -> bool:
+        """Read the run again if it was screened anew, went away or came back meanwhile.
+
+        Return False where the run that was chosen cannot be used now, which is told.
+        """
+        if self._wanted is None or (self.run is not None and not self.run.changed()):
+            return True
+        return self._take(self._wanted)
 
     def take_located(self, wanted: run_folder.Input, path: Path) -> None:
         """Take the file that an input of the run is now."""
@@ -96,6 +103,7 @@ class RunControl(QObject):
         self._listen(False)
 
     def _take(self, folder: Path) -> bool:
+        self._wanted = folder
         try:
             self.run = RunFolder.open(folder, project_runs.located())
         except LunarSiteError as error:
@@ -109,6 +117,8 @@ class RunControl(QObject):
 
     def _refresh(self) -> None:
         """Offer the project's runs; take the first that can be used where none is in use."""
+        if self.run is None:
+            self._wanted = None
         for folder in self._offer(self.run.path if self.run else None):
             if self.run is not None or self._take(folder):
                 return
@@ -126,7 +136,8 @@ class RunControl(QObject):
         text = QFileDialog.getExistingDirectory(self._chooser, "Folder of a finished run", start)
         if text:
             self._browsed.append(Path(text))
-            self.choose(Path(text))
+            if self.choose(Path(text)):
+                self.browsed.emit(self.run)
 
     def _ask_where(self) -> None:
         if self.run is None or not self.run.missing:

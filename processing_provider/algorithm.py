@@ -44,6 +44,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         self._stage = stage
         self._rasters: dict[str, list[inputs.RasterSource]] = {}
         self._result: dict[str, Any] = {}
+        self._dem = ""
         self._load = False
 
     def createInstance(self) -> StageAlgorithm:
@@ -154,6 +155,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         """Run the stage in a process of its own."""
         try:
             values = self._values(given, context, feedback)
+            self._dem = str(values.get("dem") or "")
             self._result = run(self._stage.name, values, feedback)
         except CancelledError as error:
             raise QgsProcessingException("Cancelled. Nothing is half-written.") from error
@@ -171,7 +173,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         """Have the layers added to the project, styled and in a group; runs in the main thread."""
         layers.style_destinations(self._stage, self._result, context)
         if self._load and context.project() is not None:
-            layers.load_on_completion(self._stage, self._result, context)
+            layers.load_on_completion(self._stage, self._result, self._dem, context)
         return {}
 
     def _in_titles(self, text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import deque
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from qgis.core import (
     QgsProcessingLayerPostProcessorInterface,
     QgsProcessingUtils,
     QgsRasterLayer,
+    QgsSingleBandPseudoColorRenderer,
     QgsVectorLayer,
 )
 
@@ -29,11 +32,15 @@ STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
 _LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
 _ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
 """QGIS keeps no reference to what Python made, so these are kept until they have long been used."""
+GROUND = "Elevation model"
+_GROUND = Output(name="ground", kind=Kind.RASTER, title=GROUND, help="", style="hillshade")
+"""What cell maps are shown over: the elevation model that they were made from."""
 _MAIN = frozenset({"slope_deg", "illumination_pct", "earth_visibility_pct", "psr"})
 """What is shown of a folder of layers: opening a layer holds the desktop up for 10 ms."""
+_OF_RANKS = frozenset({"rank", "uncertainty"})
 _FEW = 2
 """So many layers of one run are all shown."""
-_IN_VIEW = frozenset({"sites", "score", "rank_change", "comparison"})
+_IN_VIEW = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
 """Outputs whose layers are ticked among the many that one run makes."""
 
 
@@ -80,20 +87,24 @@ def made_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Outpu
 
 
 def load_on_completion(
-    stage: Stage, result: Mapping[str, Any], context: QgsProcessingContext
+    stage: Stage, result: Mapping[str, Any], dem: str, context: QgsProcessingContext
 ) -> None:
     """Have a result's layers added to the project when the algorithm's dialog is done with it.
 
-    They are styled, and stand in a group named after the folder they are in.
+    They are styled, and stand in a group named after the folder they are in. Maps of cells lie over
+    the elevation model ``dem``, unless that is empty or a layer already.
     """
     made = [(output, path) for output, path in made_layers(stage, result) if output.path]
     several = len(made) > _FEW
+    cells = any(output.name == "score" for output, _ in made)
+    if cells and dem and not _is_shown(dem, context.project()):
+        made.append((_GROUND, Path(dem)))
     for place, (output, path) in enumerate(made):
         details = QgsProcessingContext.LayerDetails(
             output.title, context.project(), output.name, QgsProcessingUtils.LayerHint.UnknownType
         )
         details.forceName = True
-        details.groupName = group_name(stage, path)
+        details.groupName = group_name(stage, made[0][1])
         details.layerSortKey = -place
         details.setPostProcessor(
             Styler.make(output.style, shown=not several or output.name in _IN_VIEW)
@@ -136,6 +147,10 @@ def style_destinations(
             details.setPostProcessor(Styler.make(output.style, shown=True))
 
 
+def _is_shown(path: str, project: QgsProject) -> bool:
+    return any(layer.source() == path for layer in project.mapLayers().values())
+
+
 def group_name(stage: Stage, path: Path) -> str:
     """Return the name of the group in the layer tree for a file of a run."""
     folder = path.parent.parent if path.parent.name == "layers" else path.parent
@@ -146,7 +161,30 @@ def apply_style(layer: QgsMapLayer, style: str) -> None:
     """Give a layer one of our styles; an unknown one leaves it as it is."""
     if style and style_file(style).is_file():
         layer.loadNamedStyle(str(style_file(style)))
+        if style in _OF_RANKS and isinstance(layer, QgsRasterLayer):
+            _scale_to(layer)
         layer.triggerRepaint()
+
+
+def _scale_to(layer: QgsRasterLayer) -> None:
+    """Stretch a ramp of ranks, made for a large run, to the highest value of this one."""
+    renderer, provider = layer.renderer(), layer.dataProvider()
+    if not isinstance(renderer, QgsSingleBandPseudoColorRenderer):
+        return
+    highest = provider.bandStatistics(1).maximumValue
+    function = renderer.shader().rasterShaderFunction()
+    items = function.colorRampItemList()
+    if not items or not items[-1].value > 1.0 or not highest > 1.0:
+        return
+    # In powers, so that the first of many ranks stay apart.
+    power = math.log(highest) / math.log(items[-1].value)
+    for item in items:
+        if item.value > 0.0:
+            item.value = round(item.value**power)
+            item.label = re.sub(r"^[\d.e+]+", f"{item.value:g}", item.label)
+    function.setColorRampItemList(items)
+    function.setMaximumValue(highest)
+    renderer.setClassificationMax(highest)
 
 
 class Styler(QgsProcessingLayerPostProcessorInterface):

@@ -20,8 +20,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["QT_HASH_SEED"] = "0"  # the order of attributes, the same at every writing
 
 from qgis.core import (
+    Qgis,
     QgsApplication,
-    QgsBilinearRasterResampler,
     QgsCategorizedSymbolRenderer,
     QgsColorRampShader,
     QgsHillshadeRenderer,
@@ -103,8 +103,13 @@ def hillshade() -> QgsRasterLayer:
     layer = QgsRasterLayer(str(sample()), "hillshade")
     renderer = QgsHillshadeRenderer(layer.dataProvider(), 1, 315, 30)
     layer.setRenderer(renderer)
-    layer.resampleFilter().setZoomedOutResampler(QgsBilinearRasterResampler())
-    layer.resampleFilter().setMaxOversampling(4)
+    # Resampled before it is shaded: else slopes of single pixels make stripes.
+    provider = layer.dataProvider()
+    provider.enableProviderResampling(True)
+    provider.setZoomedInResamplingMethod(provider.ResamplingMethod.Bilinear)
+    provider.setZoomedOutResamplingMethod(provider.ResamplingMethod.Bilinear)
+    provider.setMaxOversampling(4)
+    layer.setResamplingStage(Qgis.RasterResamplingStage.Provider)
     return layer
 
 
@@ -153,7 +158,7 @@ def sites() -> QgsVectorLayer:
     kinds = [("#f28e2b", "passes"), ("#8a9099", "breaks a criterion")]
     classes = [QgsRendererCategory(text, marker(color), text) for color, text in kinds]
     layer.setRenderer(QgsCategorizedSymbolRenderer(_VERDICT, classes))
-    return labelled(layer, '"site"')
+    return labelled(layer, "'#' || \"rank\"")
 
 
 def candidates() -> QgsVectorLayer:
@@ -209,6 +214,8 @@ def save(layer: QgsMapLayer, name: str) -> None:
             named[found[0]] = f"{{{uuid.UUID(int=next(counter))}}}"
         return named[found[0]]
 
+    # A font that a machine lacks is complained of: QGIS's own default is everywhere.
+    text = re.sub(r' (fontFamily|namedStyle)="[^"]*"', "", text)
     path.write_text(re.sub(r"\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", counted, text))
 
 

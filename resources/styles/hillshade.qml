@@ -9,7 +9,7 @@
   </pipe-data-defined-properties>
   <pipe>
     <provider>
-      <resampling zoomedInResamplingMethod="nearestNeighbour" zoomedOutResamplingMethod="nearestNeighbour" enabled="false" maxOversampling="2"/>
+      <resampling zoomedInResamplingMethod="bilinear" zoomedOutResamplingMethod="bilinear" enabled="true" maxOversampling="4"/>
     </provider>
     <rasterrenderer type="hillshade" band="1" azimuth="315" zfactor="1" multidirection="0" alphaBand="-1" opacity="1" angle="30" nodataColor="">
       <minMaxOrigin>
@@ -23,8 +23,8 @@
     </rasterrenderer>
     <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
     <huesaturation saturation="0" colorizeGreen="128" colorizeBlue="128" colorizeStrength="100" colorizeRed="255" invertColors="0" grayscaleMode="0" colorizeOn="0"/>
-    <rasterresampler maxOversampling="4" zoomedOutResampler="bilinear"/>
-    <resamplingStage>resamplingFilter</resamplingStage>
+    <rasterresampler maxOversampling="2"/>
+    <resamplingStage>provider</resamplingStage>
   </pipe>
   <blendMode>0</blendMode>
 </qgis>

@@ -13,7 +13,7 @@ from qgis.core import (
 )
 from qgis.gui import QgsMapCanvas
 
-from lunarsite.lunarsite_plugin import demo, location, moon_crs
+from lunarsite.lunarsite_plugin import demo, location, moon_crs, run_layers
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def test_the_demo_is_screened_and_shown(processing, place, wait_until):
     project.clear()
     canvas = QgsMapCanvas()
     canvas.resize(400, 300)
-    (run, result), progress = start(place, wait_until)
+    (run,), progress = start(place, wait_until)
     assert run == place / "run"
     assert progress == sorted(progress)
     for _ in range(2):  # the second time replaces the first
-        demo.show(run, result, canvas)
+        run_layers.show(run, place / "dem.tif", canvas)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
@@ -80,4 +80,4 @@ def test_layers_of_another_body_are_named(qgis_app):
         layer = QgsVectorLayer("Point", name, "memory")
         layer.setCrs(QgsCoordinateReferenceSystem(crs))
         project.addMapLayer(layer)
-    assert demo.layers_elsewhere(project) == ["roads"]
+    assert run_layers.elsewhere(project) == ["roads"]

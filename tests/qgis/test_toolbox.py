@@ -396,6 +396,18 @@ def test_every_declared_style_exists_and_loads(processing, dem, run_folder):
             assert layer.renderer().type() != before or output.kind is Kind.VECTOR
 
 
+def test_ranks_are_coloured_up_to_the_runs_own_number_of_cells(processing, run_folder):
+    for name, style in (("rank", "rank"), ("rank_interval", "uncertainty")):
+        layer = QgsRasterLayer(str(run_folder / f"{name}.tif"), name)
+        layers.apply_style(layer, style)
+        highest = layer.dataProvider().bandStatistics(1).maximumValue
+        items = layer.renderer().shader().rasterShaderFunction().colorRampItemList()
+        values = [item.value for item in items]
+        assert values[-1] == round(highest)
+        assert values == sorted(values)
+        assert all(item.label.startswith(f"{item.value:g}") for item in items)
+
+
 def test_help_names_every_parameter(processing):
     for stage in stages.load_all():
         text = algorithm(stage.name).shortHelpString()

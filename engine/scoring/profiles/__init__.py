@@ -114,7 +114,11 @@ def load(name_or_path: str) -> Profile:
         path = Path(name_or_path)
         if not path.is_file():
             known = [*NAMES, "the path of a YAML file"]
-            raise unknown_name("criteria profile", name_or_path, known)
+            names = " or ".join(repr(name) for name in sorted(known))
+            raise ParameterError(
+                f"There is no criteria profile {name_or_path[:80]!r}",
+                f"Choose {names}, or give the path of a YAML file with limits of your own",
+            )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
