@@ -41,13 +41,14 @@ test-engine: lint wheel
 # A file's tests stay in one QGIS, which holds what they share. Each QGIS runs engines beside it.
 test-qgis: setup-qgis
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -n auto --maxprocesses 4 \
-		--dist loadfile tests/qgis
+		--dist loadfile -m "not slow" tests/qgis
 
 test-qgis-next: setup-qgis
 	tools/qgis-next
 
-test-slow: setup-dev
+test-slow: setup-dev setup-qgis
 	$(NICE) $(BIN)/python -m pytest -q -m slow
+	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -m slow tests/qgis
 
 # The two that time QGIS run in its environment.
 bench: setup-qgis
