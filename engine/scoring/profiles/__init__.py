@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from lunarsite.engine.contract import unknown_name
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.scoring.columns import BY_NAME
 
 if TYPE_CHECKING:
