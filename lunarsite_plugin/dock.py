@@ -112,7 +112,7 @@ class LunarSiteDock(QgsDockWidget):
         site = site_report.Site(
             self.panel.explanation,
             self.panel.skyline,
-            self.canvas.grab().toImage(),
+            site_report.map_picture(self.canvas, self.panel.explanation["cell"]),
             site_report.provenance(self.run, self.session.device_text()),
         )
         try:
@@ -120,7 +120,10 @@ class LunarSiteDock(QgsDockWidget):
         except LunarSiteError as error:
             self._show_status(str(error))
             return
-        self._show_status(f"The page is in {path}.")
+        told = f"The page is in {path}."
+        if site.map_picture is None:
+            told += " It has no map: the map does not show the place."
+        self._show_status(told)
 
     def shut(self) -> None:
         """Let go of the project, the canvas and the engine."""

@@ -40,7 +40,7 @@ _SIZES_PT = (8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0, 4.5)
 """Sizes of text, the first that lets all fit on the page is taken."""
 _GAP_EM = 1.0
 _MAP_SHARE = 0.72
-"""The height of the map's picture, of its width."""
+"""The greatest height of the map's picture, of its width."""
 
 
 def write_pdf(path: Path, site: Site) -> None:
@@ -144,16 +144,16 @@ class _Column:
         fill(self)
 
     def picture(self, site: Site) -> None:
-        """Show the map, cut to a frame of always the same shape."""
+        """Show the map whole: what is cut off might be the very place."""
         image = site.map_picture
-        frame = QRectF(self.left, self.top, self.width, _MAP_SHARE * self.width)
-        self.top = frame.bottom()
-        if not self.paint or image is None:
+        if image is None:
             return
-        scale = max(frame.width() / image.width(), frame.height() / image.height())
-        source = QRectF(0.0, 0.0, frame.width() / scale, frame.height() / scale)
-        source.moveCenter(QRectF(image.rect()).center())
-        self.pen.painter.drawImage(frame, image, source)
+        scale = min(self.width / image.width(), _MAP_SHARE * self.width / image.height())
+        frame = QRectF(self.left, self.top, scale * image.width(), scale * image.height())
+        self.top = frame.bottom()
+        if not self.paint:
+            return
+        self.pen.painter.drawImage(frame, image)
         self.pen.painter.setPen(colors.on_paper().line)
         self.pen.painter.setBrush(Qt.BrushStyle.NoBrush)
         self.pen.painter.drawRect(frame)

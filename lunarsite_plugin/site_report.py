@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lunarsite.lunarsite_plugin import report_html, report_page
+from qgis.PyQt.QtCore import QRectF
+
+from lunarsite.engine.errors import CrsError
+from lunarsite.lunarsite_plugin import map_place, report_html, report_page
 from lunarsite.lunarsite_plugin.charts import words
 from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from qgis.gui import QgsMapCanvas
     from qgis.PyQt.QtGui import QImage
 
     from lunarsite.engine.contract import Values
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 class Site:
     """What a page shows: the engine's answers, a picture of the map, and where it all comes from.
 
-    ``skyline`` is None where there is none (yet), ``map_picture`` where there is no map.
+    ``skyline`` is None where there is none (yet), ``map_picture`` where no map shows the place.
     """
 
     explanation: Values
@@ -45,6 +50,19 @@ def save_report(path: Path, site: Site) -> None:
         return
     with whole_file(path) as partial:
         report_page.write_pdf(partial, site)
+
+
+def map_picture(canvas: QgsMapCanvas, cell: Mapping[str, Any]) -> QImage | None:
+    """Return the map with its marks, or None where it does not show a cell's centre."""
+    try:
+        crs = canvas.mapSettings().destinationCrs()
+        centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])
+    except CrsError:
+        return None
+    at = canvas.getCoordinateTransform().transform(centre)
+    if not QRectF(canvas.rect()).contains(at.x(), at.y()):
+        return None
+    return canvas.grab().toImage()
 
 
 def provenance(run: RunFolder, engine: str) -> str:
