@@ -67,11 +67,12 @@ class LunarSiteDock(QgsDockWidget):
 
     def score(self, place: Place) -> None:
         """Score a place."""
-        self.control.keep_up()
+        self.place_edit.show_place(place.lon_deg, place.lat_deg)
+        if not self.control.keep_up():
+            return
         self.tabs.setCurrentWidget(self.panel)
         if self.status.text() != OPENING:
             self._show_status("")
-        self.place_edit.show_place(place.lon_deg, place.lat_deg)
         self.flow.score(place)
 
     def score_at(self, lon_deg: float, lat_deg: float) -> None:
