@@ -130,7 +130,7 @@ class LunarSiteDock(QgsDockWidget):
         """Let go of the project, the canvas and the engine."""
         self.control.stop()
         self.flow.stop()
-        self.session.stateChanged.disconnect(self._show_engine)
+        self.session.stateChanged.disconnect(self.show_engine)
         self.canvas.unsetMapTool(self.tool)
         self.marker.remove()
         self.tool.deleteLater()
@@ -147,7 +147,7 @@ class LunarSiteDock(QgsDockWidget):
         )
         self.tool.setButton(self.click)
         self.setWidget(body)
-        self._show_engine()
+        self.show_engine()
 
     def _connect(self) -> None:
         self.control.projectRead.connect(self._begin)
@@ -175,7 +175,7 @@ class LunarSiteDock(QgsDockWidget):
         self.panel.reportRequested.connect(self._report)
         self.kept.goTo.connect(self.go_to)
         self.kept.changed.connect(self._remember_kept)
-        self.session.stateChanged.connect(self._show_engine)
+        self.session.stateChanged.connect(self.show_engine)
         self.closed.connect(self._put_away)
         self.opened.connect(self._take_out)
 
@@ -224,7 +224,8 @@ class LunarSiteDock(QgsDockWidget):
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
-    def _show_engine(self, _state: str = "") -> None:
+    def show_engine(self, _state: str = "") -> None:
+        """Say which engine answers, or that there is none."""
         self.engine.tell(self.session.device_text(), self.session.device_reason())
 
     def _use_tool(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so

@@ -104,7 +104,6 @@ class RunControl(QObject):
 
     def _take(self, folder: Path) -> bool:
         self._wanted = folder
-        self._wanted = folder
         try:
             self.run = RunFolder.open(folder, project_runs.located())
         except LunarSiteError as error:
@@ -118,8 +117,6 @@ class RunControl(QObject):
 
     def _refresh(self) -> None:
         """Offer the project's runs; take the first that can be used where none is in use."""
-        if self.run is None:
-            self._wanted = None
         if self.run is None:
             self._wanted = None
         for folder in self._offer(self.run.path if self.run else None):

@@ -77,10 +77,8 @@ class EngineSession(QObject):
 
     def device_text(self) -> str:
         """Return what is to be known of the engine, for people."""
-        if self._state == NO_ENGINE:
-            return "There is no engine"
         if not self._hello:
-            return "The engine is starting…" if self._state == STARTING else "The engine rests"
+            return "The engine is starting…" if self._state == STARTING else self._rest_text()
         device = self._hello["device"]
         kind = {"cpu": "CPU", "cuda": "GPU"}.get(device["kind"], device["kind"])
         return f"Engine {self._hello['version']} on {kind}, {device['name']}"
@@ -125,6 +123,13 @@ class EngineSession(QObject):
                 threading.Thread(target=client.close, name="engine end").start()
         self._hello = {}
         self._tell(ENDED)
+
+    def _rest_text(self) -> str:
+        try:
+            self._find()
+        except LunarSiteError:
+            return "There is no engine yet"
+        return "The engine starts when it is needed"
 
     def _running(self, lane: _Lane) -> Client:
         if lane.client is None or not lane.alive:

@@ -14,7 +14,7 @@ from qgis.PyQt.QtCore import QEvent
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget
 
 import lunarsite
-from lunarsite.lunarsite_plugin import location
+from lunarsite.lunarsite_plugin import demo, location
 from lunarsite.lunarsite_plugin.client import END_WITHIN_S
 from lunarsite.processing_provider import provider as toolbox
 from tests.qgis.desktop import Desktop
@@ -105,7 +105,7 @@ def test_without_an_engine_the_dock_says_what_to_do(
     dock.choose_run(run_folder)
     wait_until(lambda: "There is no interpreter at /nowhere/python" in dock.panel.text())
     assert "Engine set-up" in dock.panel.text()
-    assert dock.engine.text.text() == "There is no engine"
+    assert dock.engine.text.text() == "There is no engine yet"
     dock.engine.button.click()
     assert plugin.desktop.setup.isVisible()
     monkeypatch.setenv(location.VARIABLE, str(ROOT / ".venv" / "bin" / "python"))
@@ -113,6 +113,42 @@ def test_without_an_engine_the_dock_says_what_to_do(
     wait_until(lambda: dock.engine.text.text().startswith("Engine 0.1.0 on CPU"))
     dock.score_at(*dock.run.best)
     wait_until(lambda: dock.panel.explanation is not None)
+
+
+def test_before_there_is_an_engine_the_dock_says_so_until_the_set_up_makes_one(
+    iface, plugin, monkeypatch
+):
+    monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
+    iface.toolbar.actions()[0].trigger()
+    line = plugin.desktop.dock.engine.text
+    assert line.text() == "There is no engine yet"
+    plugin.desktop.open_setup()
+    monkeypatch.setenv(location.VARIABLE, str(ROOT / ".venv" / "bin" / "python"))
+    plugin.desktop.setup.engineChanged.emit()
+    assert line.text() == "The engine starts when it is needed"
+
+
+def test_the_warning_that_there_is_no_engine_goes_when_there_is_one(
+    iface, plugin, wait_until, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(demo, "folder", lambda: tmp_path / "demo")
+    monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
+    bar = iface.messageBar()
+    bar.clearWidgets()
+
+    def warnings():
+        return [item for item in bar.items() if "/nowhere/python" in item.text()]
+
+    plugin.desktop.open_demo()
+    wait_until(warnings)
+    plugin.desktop.open_setup()
+    plugin.desktop.setup.engineChanged.emit()
+    wait_until(lambda: not warnings())
+    plugin.desktop.open_demo()
+    wait_until(warnings)
+    bar.popWidget(warnings()[0])  # as its close button does
+    wait_until(lambda: not warnings())
+    plugin.desktop.setup.engineChanged.emit()
 
 
 def test_the_engine_ends_before_its_files_are_replaced(iface, plugin, run_folder, wait_until):

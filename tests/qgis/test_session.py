@@ -57,7 +57,7 @@ def where(run_folder, lon, lat=-90.0):
 def test_nothing_runs_before_the_first_question(session):
     assert session.pids == []
     assert session.state == "ended"
-    assert session.device_text() == "The engine rests"
+    assert session.device_text() == "The engine starts when it is needed"
 
 
 def test_a_question_is_answered_in_the_main_thread(session, run_folder, wait_until):
@@ -132,7 +132,7 @@ def test_an_engine_that_dies_idle_is_noticed(session, run_folder, wait_until):
     wait_until(lambda: asked in session.heard.answers)
     os.kill(session.pids[0], signal.SIGKILL)
     wait_until(lambda: session.state == "ended")
-    assert session.device_text() == "The engine rests"
+    assert session.device_text() == "The engine starts when it is needed"
 
 
 def test_without_an_engine_there_is_a_sentence_and_no_wait(qgis_app, wait_until):
@@ -146,7 +146,7 @@ def test_without_an_engine_there_is_a_sentence_and_no_wait(qgis_app, wait_until)
     wait_until(lambda: asked in heard.errors)
     assert heard.errors[asked].problem == "LunarSite's engine is not installed"
     assert heard.states == ["no engine"]
-    assert session.device_text() == "There is no engine"
+    assert session.device_text() == "There is no engine yet"
 
 
 def test_an_engine_that_was_set_up_meanwhile_is_found(qgis_app, engine, run_folder, wait_until):
