@@ -145,6 +145,20 @@ def test_training_learns(tmp_path):
     assert trained.progress.best == min(entry["validation"] for entry in history)
 
 
+def test_the_original_network_trains_on_the_same_tiles(tmp_path):
+    pytest.importorskip("segmentation_models_pytorch", reason="of the ml group")
+    own = recipe.read("rims-resnet34")
+    assert own.tiles == recipe.read("heat-maps").tiles
+    assert own.steps == recipe.read("heat-maps").steps
+    small = replace(TINY, architecture=own.architecture, widths=own.widths, steps=2)
+    trained = training.train(small, 1, choose("cpu"), tmp_path / "state", Context(threads=1))
+    assert np.isfinite(trained.progress.best)
+    model = network.build(network.Architecture(own.architecture, own.widths))
+    model.load_state_dict(trained.state)
+    answer = model.eval()(torch.zeros(1, len(inputs.CHANNELS), 64, 64))
+    assert answer.shape == (1, 1, 64, 64)
+
+
 def test_training_ends_early_where_nothing_improves(tmp_path):
     context = Context(threads=1)
     trained = training.train(
