@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qgis.core import Qgis, QgsApplication, QgsProject
@@ -47,6 +46,11 @@ class Desktop:
         self.setup: SetupDialog | None = None
         self._task: DemoTask | None = None
         self._warning: QgsMessageBarItem | None = None
+        self._before: list[QgsMessageBarItem] = []
+        self._notices = QTimer()
+        self._notices.setSingleShot(True)
+        self._notices.setInterval(_NOTICES_MS)
+        self._notices.timeout.connect(self._quieten)
         moon_crs.ensure()
         window, icon = iface.mainWindow(), QIcon(str(_ICON))
         self.toggle = QAction(icon, "LunarSite dock", window)
@@ -113,6 +117,7 @@ class Desktop:
 
     def remove(self) -> None:
         """Take everything away again."""
+        self._notices.stop()
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -212,12 +217,15 @@ class Desktop:
     def _show_layers(self, run: Path, dem: Path | None) -> None:
         from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
 
-        bar = self._iface.messageBar()
-        before = bar.items()
+        self._before = self._iface.messageBar().items()
         run_layers.show(run, dem, self._iface.mapCanvas())
-        # What the canvas says as it draws comes a moment later.
-        run_layers.quieten(bar, before)
-        QTimer.singleShot(_NOTICES_MS, partial(run_layers.quieten, bar, before))
+        self._quieten()
+        self._notices.start()  # what the canvas says as it draws comes a moment later
+
+    def _quieten(self) -> None:
+        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+
+        run_layers.quieten(self._iface.messageBar(), self._before)
 
     def _say_no_demo(self, error: LunarSiteError) -> None:
         self._task = None

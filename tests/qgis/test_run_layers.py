@@ -1,0 +1,63 @@
+"""A run that is browsed for is shown, and nothing of another body is disturbed."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+
+from lunarsite.lunarsite_plugin import desktop as module
+from lunarsite.lunarsite_plugin import location, moon_crs, run_layers
+from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from tests.qgis.desktop import Desktop
+
+
+@pytest.fixture
+def iface(qgis_app, engine, monkeypatch):
+    monkeypatch.setenv(location.VARIABLE, str(engine.python))
+    QgsProject.instance().clear()
+    made = Desktop()
+    yield made
+    QgsProject.instance().clear()
+    made.window.deleteLater()
+
+
+@pytest.fixture
+def desktop(iface):
+    made = module.Desktop(iface)
+    yield made
+    made.remove()
+
+
+def test_a_run_that_is_browsed_for_is_shown_over_its_ground_once(desktop, iface, run_folder):
+    desktop.show_dock(shown=True)
+    run = RunFolder.open(run_folder)
+    for _ in range(2):  # the second time it is there already
+        desktop.dock.control.browsed.emit(run)
+        titles = [layer.name() for layer in QgsProject.instance().mapLayers().values()]
+        assert sorted(titles) == sorted(set(titles))
+        assert {"Sites", "Score", "Elevation model"} <= set(titles)
+    assert QgsProject.instance().crs().authid() == moon_crs.SOUTH_POLAR
+    assert iface.canvas.mapSettings().destinationCrs().authid() == moon_crs.SOUTH_POLAR
+
+
+def test_a_project_of_another_body_is_left_as_it_is(desktop, iface, run_folder):
+    project = QgsProject.instance()
+    roads = QgsVectorLayer("Point?crs=EPSG:4326", "roads", "memory")
+    project.addMapLayer(roads)
+    project.setCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
+    desktop.show_dock(shown=True)
+    desktop.dock.control.browsed.emit(RunFolder.open(run_folder))
+    assert [layer.name() for layer in project.mapLayers().values()] == ["roads"]
+    assert project.crs().authid() == "EPSG:4326"
+    assert any("roads lies on another body" in item.text() for item in iface.bar.items())
+
+
+def test_a_run_without_its_terrain_is_shown_all_the_same(qgis_app, processing, run_folder):
+    project = QgsProject.instance()
+    project.clear()
+    run_layers.show(run_folder, None, QgsMapCanvas())
+    titles = {layer.name() for layer in project.mapLayers().values()}
+    assert "Score" in titles
+    assert "Elevation model" not in titles
+    project.clear()
