@@ -15,7 +15,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.engine.errors import LunarSiteError
+from lunarsite.engine.errors import LunarSiteError, ParameterError
 from lunarsite.lunarsite_plugin import place_text
 from lunarsite.lunarsite_plugin.site_parts import label
 
@@ -142,15 +142,29 @@ class PlaceEdit(QWidget):
             edit.setCursorPosition(0)
 
     def enter(self) -> None:
-        """Take what is typed."""
+        """Take what is typed: an angle in each field, or a whole place in one."""
         try:
-            lon = place_text.parse_angle(self.lon.text(), "lon")
-            lat = place_text.parse_angle(self.lat.text(), "lat")
-            place = place_text.checked(lon, lat)
+            place = self._typed()
         except LunarSiteError as error:
             self.refused.emit(error)
             return
         self.entered.emit(*place)
+
+    def _typed(self) -> tuple[float, float]:
+        found, wrong = [], []
+        for edit, axis, name in ((self.lon, "lon", "longitude"), (self.lat, "lat", "latitude")):
+            text = edit.text().strip()
+            try:
+                found.append(place_text.parse_angle(text, axis))
+            except ParameterError as error:
+                # Only what is no angle: 137,3 could be read as two.
+                if place_text.holds_pair(text):
+                    return place_text.parse_place(text)
+                empty = ParameterError(f"Type a {name}", place_text.EXAMPLE)
+                wrong.append(error if text else empty)
+        if wrong:
+            raise wrong[0]
+        return place_text.checked(*found)
 
     def _take_pair(self, text: str) -> None:
         try:

@@ -70,7 +70,9 @@ def parse_angle(text: str, axis: str) -> float:
 
 
 def holds_pair(text: str) -> bool:
-    """Say whether a text holds two angles."""
+    """Say whether a text holds two angles; degrees with their minutes are one."""
+    if _angle(_plain(text, keep_commas=True)) is not None:
+        return False
     try:
         _pair(text)
     except ParameterError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -14,12 +15,13 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QPoint, Qt, QTimer
-from qgis.PyQt.QtGui import QGuiApplication
+from qgis.PyQt.QtCore import QPoint, QRect, QSize, Qt, QTimer
+from qgis.PyQt.QtGui import QColor, QGuiApplication, QImage, QPainter
 from qgis.PyQt.QtTest import QTest
 
-from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs
+from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs, site_report
 from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+from lunarsite.lunarsite_plugin.dock_parts import PlaceEdit
 from lunarsite.lunarsite_plugin.session import EngineSession
 from lunarsite.lunarsite_plugin.site_panel import HINT
 
@@ -160,6 +162,35 @@ def test_a_typing_error_gets_a_sentence(dock):
     assert "for example" in dock.panel.text()
 
 
+def test_an_empty_field_asks_for_its_angle(dock):
+    dock.place_edit.lon.setText(" ")
+    dock.place_edit.lat.setText("-89")
+    dock.place_edit.button.click()
+    assert dock.panel.text().startswith("Type a longitude. Write degrees")
+    dock.place_edit.lon.setText("10")
+    dock.place_edit.lat.clear()
+    dock.place_edit.button.click()
+    assert dock.panel.text().startswith("Type a latitude. Write degrees")
+
+
+@pytest.mark.parametrize("field", ["lon", "lat"])
+def test_a_whole_place_can_be_typed_into_either_field(qgis_app, field):
+    edit, heard = PlaceEdit(), []
+    edit.entered.connect(lambda *place: heard.append(place))
+    for letter in "137.3W 89.45S":
+        QTest.keyClicks(getattr(edit, field), letter)
+    edit.button.click()
+    edit.show_place(0.0, -89.0)
+    for angle in ("137° 18'", "137,3"):  # one angle, though it could be read as two
+        edit.lon.clear()
+        for letter in angle:
+            edit.lon.insert(letter)
+        edit.button.click()
+    edit.lon.setText("137° 18'")  # as it is pasted
+    edit.button.click()
+    assert heard == [(-137.3, -89.45), *[(pytest.approx(137.3), -89.0)] * 3]
+
+
 @pytest.mark.parametrize("place", [(0.0, -80.0), (10.0, 40.0)])
 def test_a_place_outside_the_area_gets_a_sentence_and_the_next_click_works(dock, wait_until, place):
     click(dock, *dock.run.best)
@@ -276,6 +307,25 @@ def test_a_run_that_was_screened_anew_is_read_again(make_dock, run_folder, tmp_p
     )
     dock.score_at(*dock.run.best)
     assert dock.run.mast_height_m == 5.0
+    assert scored(dock, wait_until)["rank"] == 1
+
+
+def test_a_run_that_goes_and_comes_back_is_tried_again_at_each_click(
+    make_dock, run_folder, tmp_path, wait_until
+):
+    own, away = tmp_path / "run", tmp_path / "away"
+    shutil.copytree(run_folder, own)
+    dock = make_dock()
+    assert dock.choose_run(own)
+    best = dock.run.best
+    own.rename(away)
+    for _ in range(2):
+        dock.score_at(*best)
+        assert f"There is no folder {own}" in dock.panel.text()
+        assert dock.run is None
+    assert dock.runs.folders() == [own]
+    away.rename(own)
+    dock.score_at(*best)
     assert scored(dock, wait_until)["rank"] == 1
 
 
@@ -496,6 +546,44 @@ def test_the_report_of_a_place_without_a_score_or_skyline_is_whole(dock, tmp_pat
     for name in ("site.pdf", "site.html"):
         dock.save_report(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("shape", [(900, 300), (300, 900), (500, 500)])
+def test_no_edge_of_the_map_is_cut_off_in_the_report(qgis_app, tmp_path, site_answers, shape):
+    image = QImage(*shape, QImage.Format.Format_RGB32)
+    image.fill(QColor("white"))
+    marks = [QColor(name) for name in ("#ff0000", "#00ff00", "#0000ff", "#ff00ff")]
+    painter = QPainter(image)
+    for k, color in enumerate(marks):
+        at = QPoint((k % 2) * (shape[0] - 30), (k // 2) * (shape[1] - 30))
+        painter.fillRect(QRect(at, QSize(30, 30)), color)
+    painter.end()
+    answer = site_answers.explain()
+    file = tmp_path / "site.pdf"
+    site_report.save_report(file, site_report.Site(answer, None, image, "Made"))
+    subprocess.run(
+        ["/usr/bin/pdftoppm", "-r", "100", "-png", "-singlefile", file, tmp_path / "page"],
+        check=True,
+    )
+    page = QImage(str(tmp_path / "page.png"))
+    seen = {page.pixel(x, y) for x in range(page.width()) for y in range(page.height())}
+    shades = [color.getRgb()[:3] for color in map(QColor.fromRgb, seen)]
+    for mark in marks:  # pictures in a PDF are compressed, which changes colours a little
+        assert any(math.dist(mark.getRgb()[:3], shade) < 20 for shade in shades)
+
+
+def test_a_report_has_a_map_only_where_it_shows_the_place(dock, tmp_path, site_answers):
+    place = map_place.place_of(*dock.run.best)
+    cell = {"x_m": place.x_m, "y_m": place.y_m, "size_m": 240.0}
+    centre_on(dock, *dock.run.best)
+    assert site_report.map_picture(dock.canvas, cell) is not None
+    north = dock.canvas.extent().height()
+    assert site_report.map_picture(dock.canvas, cell | {"y_m": place.y_m + 0.4 * north})
+    assert not site_report.map_picture(dock.canvas, cell | {"y_m": place.y_m + 0.6 * north})
+    answer = site_answers.explain()
+    dock.panel.show_explanation(answer | {"cell": answer["cell"] | {"x_m": 5e5, "y_m": 5e5}})
+    dock.save_report(tmp_path / "site.html")
+    assert "It has no map" in dock.status.text()
 
 
 def test_a_report_that_cannot_be_written_is_told(dock, tmp_path, site_answers):
