@@ -7,10 +7,13 @@ import io
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.charts import site_model, sky_model, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+BETTER = "Better than"
+"""The line of the share of cells that are worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,12 @@ class KeptPlace:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One property of all places: words to show, and numbers to sort by."""
+    """One property of all places: words to show, and numbers to sort by; ``help`` explains it."""
 
     title: str
     cells: tuple[str, ...]
     numbers: tuple[float | None, ...]
+    help: str = ""
 
 
 def of_answer(
@@ -127,15 +131,20 @@ def lines(places: list[KeptPlace]) -> list[Line]:
             tuple(_interval(place) for place in places),
             tuple(_number(place.rank_low) for place in places),
         ),
-        _line("Percentile", places, lambda p: p.percentile, words.percent),
+        Line(
+            BETTER,
+            tuple(_better(place) for place in places),
+            tuple(p.rank and site_model.better_pct(p.rank, p.cells) for p in places),
+            "The share of all scored cells that are worse",
+        ),
         Line(
             "Passes",
             tuple({True: "✓ yes", False: "✗ no", None: "? not known"}[p.passes] for p in places),
             tuple(None if p.passes is None else float(p.passes) for p in places),
         ),
         *(_feature_line(value, places) for value in features.values()),
-        _line("Sun in view", places, lambda p: p.skyline_illumination_pct, words.percent),
-        _line("Earth in view", places, lambda p: p.skyline_earth_visibility_pct, words.percent),
+        _light_line(sky_model.SUN, places, lambda p: p.skyline_illumination_pct),
+        _light_line(sky_model.EARTH, places, lambda p: p.skyline_earth_visibility_pct),
         _line(
             "Latitude", places, lambda p: p.lat_deg, lambda lat: words.place(0.0, lat).split(",")[0]
         ),
@@ -222,6 +231,12 @@ def _line(
     return Line(title, shown, tuple(_number(value) for value in found))
 
 
+def _light_line(
+    title: str, places: list[KeptPlace], get: Callable[[KeptPlace], float | None]
+) -> Line:
+    return replace(_line(title, places, get, words.percent), help=sky_model.HELP[title])
+
+
 def _feature_line(wanted: Value, places: list[KeptPlace]) -> Line:
     cells, numbers = [], []
     for place in places:
@@ -237,6 +252,10 @@ def _interval(place: KeptPlace) -> str:
     if place.rank_low is None or place.rank_high is None:
         return "–"
     return f"{place.rank_low:,}–{place.rank_high:,}"
+
+
+def _better(place: KeptPlace) -> str:
+    return "–" if place.rank is None else site_model.better_text(place.rank, place.cells)
 
 
 def _number(value: float | None) -> float | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.kept import KeptPlace
 
 HINT = "Score a place and click Keep: kept places stand here side by side."
-_BEST_FIRST_DOWN = frozenset({"Score", "Percentile", "Passes"})
+_BEST_FIRST_DOWN = frozenset({"Score", kept.BETTER, "Passes"})
 """Lines whose greatest value is the best; they are sorted from it first."""
 
 
@@ -225,7 +225,8 @@ class KeptView(QWidget):
         for row, line in enumerate(rows):
             for column, text in enumerate(line.cells):
                 item = QTableWidgetItem(text)
-                item.setToolTip(f"{self.places[column].name}, {line.title}: {text}")
+                told = f"{self.places[column].name}, {line.title}: {text}"
+                item.setToolTip(f"{told}\n{line.help}" if line.help else told)
                 self.table.setItem(row, column, item)
         self._offer()
 

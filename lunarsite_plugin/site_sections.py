@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
 
 START, STOP = "2027-01-01", "2028-01-01"
+MEANING = "score: probability that every criterion holds"
+MEANING_WHOLE = (
+    "The probability, 0 to 1, that every criterion holds in the cell, given the errors of heights "
+    "and horizons, as the scorer estimates it from the cell's terrain and light"
+)
 WORKING = "Working out the skyline…"
 
 _LARGE = 2.2
@@ -43,13 +48,13 @@ class Headline(QWidget):
         font = self.score.font()
         font.setPointSizeF(_LARGE * font.pointSizeF())
         self.score.setFont(font)
-        self.score.setToolTip(
-            "How well the cell keeps the criteria and how sure that is: 0 is worst, 1 is best"
-        )
+        meaning = label(MEANING)
+        for part in (self.score, meaning):
+            part.setToolTip(MEANING_WHOLE)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.score)
-        top.addWidget(label("score: 0 is worst, 1 is best"), 1)
+        top.addWidget(meaning, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)

@@ -36,9 +36,9 @@ def place_line(explanation: dict[str, Any]) -> str:
 
 
 def cell_line(explanation: dict[str, Any]) -> str:
-    """Return how large the cell is and what it is measured by."""
+    """Return of what cell the place is the centre, and what it is measured by."""
     size = words.distance(explanation["cell"]["size_m"])
-    return f"Cell {size} across, criteria profile {explanation['profile']}"
+    return f"Centre of the cell, {size} across; criteria profile {explanation['profile']}"
 
 
 def why_text(explanation: dict[str, Any]) -> str:

@@ -259,8 +259,9 @@ def test_figures_keep_a_line_for_each_window_there_may_be(site_answers):
         "Sun in view: 47.4 % of the time",
         "Earth in view: <0.1 % of the time",
         "Longest night: 10 days from 11 Jan 2027",
-        "Window 1: 5 days from 6 Jan 2027",
-        "Window 2: 5 days from 21 Jan 2027",
+        "Longest light with contact:",
+        "1. 5 days from 6 Jan 2027",
+        "2. 5 days from 21 Jan 2027",
     ]
     assert len(found.rows) == len(sky_model.NO_FIGURES.rows)
 
@@ -275,7 +276,7 @@ def test_all_is_told_in_one_text(site_answers):
     text = site_text.explanation_text(answer, site_answers.skyline())
     for part in (
         "89.462° S, 137.386° W",
-        "Cell 960 m across, criteria profile cassa",
+        "Centre of the cell, 960 m across; criteria profile cassa",
         "Score: 0.415, 0 to 1",
         "Rank 12 of 3,600",
         "Fails 1 of 3, 1 not known",

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from lunarsite.lunarsite_plugin import kept
+from lunarsite.lunarsite_plugin.charts import site_model
 
 
 @pytest.fixture
@@ -37,10 +38,22 @@ def test_places_stand_side_by_side(places):
     assert line(places, "Rank, 5–95 %").cells == ("9–18", "–", "1–7")
     assert line(places, "Passes").cells == ("✗ no",) * 3
     assert line(places, "Slope, mean").cells == ("✗ 8.5°",) * 3
+    assert line(places, "Better than").cells == ("99.7 %", "–", "99.9 %")
     assert line(places, "Relief").cells == ("–",) * 3
     assert line(places, "Sun in view").cells == ("–", "–", "47.4 %")
+    assert "over the dates chosen" in line(places, "Sun in view").help
     assert line(places, "Latitude").cells[0] == "89.462° S"
     assert line(places, "Longitude").cells[0] == "137.386° W"
+
+
+@pytest.mark.parametrize(("rank", "cells"), [(1, 3600), (2, 315_034), (3355, 3600), (9, 9)])
+def test_a_kept_place_stands_as_its_own_page_says(site_answers, rank, cells):
+    answer = site_answers.explain(rank=rank, cells=cells)
+    place = kept.of_answer(answer, None, name="P", run="r")
+    shown = line([place], "Better than").cells[0]
+    standing = site_model.rank_line(answer).standing
+    assert standing in (f"better than {shown} of cells", "the best of all cells")
+    assert (shown == "all others") == (rank == 1)
 
 
 def test_a_place_with_an_unknown_criterion_and_no_failed_one_is_not_known_to_pass(site_answers):

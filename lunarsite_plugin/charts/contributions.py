@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.charts.site_model import Waterfall
 
 _ROW, _BAR, _LEGEND = 1.75, 0.45, 1.4
-_START_HELP = "the score before anything is known of a cell; the bars lead from it to this one's"
+_START_HELP = (
+    "the score that the scorer gives on average to the cells it was trained on (the mean is taken "
+    "of the log-odds); the bars lead from it to the score here"
+)
 
 
 def height(data: Waterfall, em: float) -> float:

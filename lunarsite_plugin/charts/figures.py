@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qgis.PyQt.QtCore import QPointF, QRectF
 
+from lunarsite.lunarsite_plugin.charts import sky_model
 from lunarsite.lunarsite_plugin.charts.ink import Ink
 
 if TYPE_CHECKING:
@@ -36,6 +37,5 @@ def tip_at(data: Figures, rect: QRectF, em: float, point: QPointF) -> str:
     if not 0 <= k < len(data.rows):
         return ""
     name, value = data.rows[k]
-    if not name.startswith("Window"):
-        return f"{name}: {value}"
-    return f"{name}: {value}\nWindows are the longest times of light with the Earth in view."
+    told = sky_model.HELP.get(sky_model.WINDOWS if name.endswith(".") else name, "")
+    return "\n".join(part for part in (sky_model.said(name, value), told) if part)

@@ -10,7 +10,7 @@ from lunarsite.lunarsite_plugin.charts import words
 SHOWN = 8
 """Contributions shown one by one; the others are summed."""
 
-START = "Start: nothing known yet"
+START = "Mean of training cells"
 """What the base value is called."""
 
 _LAYERS = {
@@ -169,8 +169,7 @@ class RankLine:
         """The rank beside the other cells, in words."""
         if self.rank == 1:
             return "the best of all cells"
-        better = min(99.9, 100.0 * (self.cells - self.rank) / self.cells)  # all only for the best
-        return f"better than {better:.1f} % of cells"
+        return f"better than {better_text(self.rank, self.cells)} of cells"
 
     @property
     def text(self) -> str:
@@ -194,6 +193,18 @@ class Coverage:
         if self.known_pct <= 0.0:
             return "no data"
         return words.percent(self.known_pct)
+
+
+def better_pct(rank: int, cells: int) -> float:
+    """Return the share of all cells that are worse than the one of a rank, percent."""
+    return 100.0 * (cells - rank) / cells
+
+
+def better_text(rank: int, cells: int) -> str:
+    """Return the share of cells that are worse: ``99.7 %``."""
+    if rank == 1:
+        return "all others"
+    return f"{min(99.9, better_pct(rank, cells)):.1f} %"  # all only for the best
 
 
 def waterfall(explanation: dict[str, Any], shown: int = SHOWN) -> Waterfall | None:

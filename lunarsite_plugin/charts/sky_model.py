@@ -12,12 +12,19 @@ _BELOW_DEG = 1.0
 """How far below the lowest terrain the picture reaches: the bodies go much deeper."""
 _AIR_DEG = 0.3
 _WINDOWS = 5
-_NAMES = (
-    "Sun in view",
-    "Earth in view",
-    "Longest night",
-    *(f"Window {k}" for k in range(1, _WINDOWS + 1)),
+SUN, EARTH = "Sun in view", "Earth in view"
+WINDOWS = "Longest light with contact"
+_NAMES = (SUN, EARTH, "Longest night", WINDOWS, *(f"{k}." for k in range(1, _WINDOWS + 1)))
+_HERE = (
+    "This is for this one point over the dates chosen. The criterion {} is the mean of the whole "
+    "cell over the time that the run was screened for, 18.6 years unless it was set."
 )
+HELP = {
+    SUN: _HERE.format("Average illumination"),
+    EARTH: _HERE.format("Earth visibility"),
+    WINDOWS: "The longest times of light with the Earth in view, the longest first.",
+}
+"""What is said beside a figure, by its name."""
 _NONE = "–"
 
 
@@ -105,17 +112,25 @@ NOTHING = Skyline((), (), (), _NOWHERE, _NOWHERE, 0.0, 1.0)
 
 @dataclass(frozen=True)
 class Figures:
-    """The numbers of a span of time, each with its name; as many as there may be."""
+    """The numbers of a span of time, each with its name; as many as there may be.
+
+    A heading has an empty number.
+    """
 
     rows: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
         """The numbers in words."""
-        return "\n".join(f"{name}: {value}" for name, value in self.rows if value != _NONE)
+        return "\n".join(said(*row) for row in self.rows if row[1] != _NONE)
 
 
-NO_FIGURES = Figures(tuple((name, _NONE) for name in _NAMES))
+def said(name: str, value: str) -> str:
+    """Return a figure in words: ``Sun in view: 47 %``, ``1. 5 days``, or a heading."""
+    return f"{name} {value}" if name.endswith(".") else f"{name}: {value}".rstrip()
+
+
+NO_FIGURES = Figures(tuple((name, "" if name == WINDOWS else _NONE) for name in _NAMES))
 
 
 def skyline(result: dict[str, Any]) -> Skyline:
@@ -142,6 +157,7 @@ def figures(result: dict[str, Any]) -> Figures:
         f"{words.percent(result['illumination_pct'])} of the time",
         f"{words.percent(result['earth_visibility_pct'])} of the time",
         _lasting(night) if night else "no night",
+        "",
         *(_lasting(window) for window in result["best_windows"][:_WINDOWS]),
     ]
     values += [_NONE] * (len(_NAMES) - len(values))

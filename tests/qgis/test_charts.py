@@ -192,7 +192,7 @@ def test_light_and_earth_lie_on_their_own_lines_of_the_month(charts):
 @pytest.mark.parametrize(
     ("name", "x", "y_em", "said"),
     [
-        ("contributions", 100, 2.0, "Start: nothing known yet: 0.500"),
+        ("contributions", 100, 2.0, "Mean of training cells: 0.500"),
         ("contributions", 100, 3.6, "Slope, mean (8.5°): lowers the score by 0.250"),
         ("contributions", 100, 20.0, "Score here: 0.415"),
         ("margins", 100, 4.0, "Average illumination: 41.7 %, must be at least 33 %"),
@@ -200,7 +200,9 @@ def test_light_and_earth_lie_on_their_own_lines_of_the_month(charts):
         ("skyline", 100, 10.0, "Azimuth"),
         ("calendar", 294, 3.0, "31 Jan 2027: light 0 h"),
         ("calendar", 10, 3.0, "Jan 2027: light 20 days"),
-        ("figures", 10, 4.0, "Window 1: 5 days from 6 Jan 2027"),
+        ("figures", 10, 0.5, "The criterion Average illumination is the mean of the whole cell"),
+        ("figures", 10, 1.6, "The criterion Earth visibility is the mean of the whole cell"),
+        ("figures", 10, 5.0, "1. 5 days from 6 Jan 2027\nThe longest times of light"),
     ],
 )
 def test_the_mouse_is_told_what_it_stands_on(charts, name, x, y_em, said):

@@ -44,7 +44,7 @@ def test_the_headline_says_place_score_rank_and_verdict(panel, site_answers):
     panel.show_explanation(site_answers.explain())
     top = panel.headline
     assert top.place.text() == "89.462° S, 137.386° W"
-    assert top.cell.text() == "Cell 960 m across, criteria profile cassa"
+    assert top.cell.text() == "Centre of the cell, 960 m across; criteria profile cassa"
     assert top.score.text() == "0.415"
     assert top.rank_line.text().startswith("Rank 12 of 3,600 (5–95 %: 9–18)")
     assert top.badge.text() == "Fails 1 of 3, 1 not known"
