@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProject, QgsRasterLayer
+from qgis.core import (
+    QgsLayerTreeGroup,
+    QgsLayerTreeLayer,
+    QgsMapLayer,
+    QgsProject,
+    QgsRasterLayer,
+)
 
 from lunarsite.engine import stages
 from lunarsite.engine.errors import InputError
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
 
     from lunarsite.lunarsite_plugin.map_place import Place
     from lunarsite.lunarsite_plugin.run_folder import RunFolder
+
+
+_OF_CELLS = ("score.tif", "rank.tif", "probability.tif", RANK_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class UncertaintyLayer:
     def __init__(self, source: UncertaintySource | None = None) -> None:
         self._source = source or RankInterval()
         self._shown, self._ours = "", False
+        self._covering: list[str] = []
 
     def show(self, run: RunFolder, place: Place | None) -> QgsMapLayer:
         """Show the raster for a place, in the group of the run; return its layer.
@@ -81,11 +91,16 @@ class UncertaintyLayer:
         node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
         if node is not None:
             node.setItemVisibilityCheckedParentRecursive(True)
+            self._uncover(node)
         return layer
 
     def hide(self) -> None:
         """Take away the layer that was added; one that was there before is hidden only."""
         project, shown, ours = QgsProject.instance(), self._shown, self._ours
+        for covering in self._covering:
+            above = project.layerTreeRoot().findLayer(covering)
+            if above is not None:
+                above.setItemVisibilityChecked(True)
         self.forget()
         if project.mapLayer(shown) is None:
             return
@@ -98,7 +113,17 @@ class UncertaintyLayer:
 
     def forget(self) -> None:
         """Leave the layer to the project, which is another one now or was read again."""
-        self._shown, self._ours = "", False
+        self._shown, self._ours, self._covering = "", False, []
+
+    def _uncover(self, node: QgsLayerTreeLayer) -> None:
+        """Hide the run's other maps of cells: one over another, neither could be read."""
+        group = node.parent()
+        for other in group.findLayers() if group is not None else []:
+            source = project_runs.source_path(other.layer()) if other.layer() else None
+            covers = source is not None and source.name in _OF_CELLS
+            if covers and other.layerId() != node.layerId() and other.itemVisibilityChecked():
+                other.setItemVisibilityChecked(False)
+                self._covering.append(other.layerId())
 
     def _add(self, wanted: UncertaintyRaster, run: RunFolder) -> QgsMapLayer:
         # Imported here, so that loading the plugin does not wait for it.

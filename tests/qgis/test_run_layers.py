@@ -9,6 +9,7 @@ from qgis.gui import QgsMapCanvas
 from lunarsite.lunarsite_plugin import desktop as module
 from lunarsite.lunarsite_plugin import location, moon_crs, run_layers
 from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.uncertainty import UncertaintyLayer
 from tests.qgis.desktop import Desktop
 
 
@@ -60,4 +61,20 @@ def test_a_run_without_its_terrain_is_shown_all_the_same(qgis_app, processing, r
     titles = {layer.name() for layer in project.mapLayers().values()}
     assert "Score" in titles
     assert "Elevation model" not in titles
+    project.clear()
+
+
+def test_the_uncertainty_is_not_covered_and_gives_the_score_back(qgis_app, processing, run_folder):
+    project = QgsProject.instance()
+    project.clear()
+    run_layers.show(run_folder, None, None)
+    root = project.layerTreeRoot()
+    score = root.findLayer(project.mapLayersByName("Score")[0].id())
+    switch = UncertaintyLayer()
+    shown = switch.show(RunFolder.open(run_folder), None)
+    assert root.findLayer(shown.id()).isVisible()
+    assert not score.itemVisibilityChecked()
+    switch.hide()
+    assert score.itemVisibilityChecked()
+    assert not root.findLayer(shown.id()).itemVisibilityChecked()
     project.clear()
