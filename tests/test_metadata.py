@@ -65,7 +65,7 @@ def test_the_range_of_qgis_is_what_the_tests_cover(metadata):
 
 def test_about_names_what_is_installed_and_when(metadata):
     about = metadata["about"]
-    for said in ("External dependencies", "until you click Install", "1.5 GB", "Python 3.11"):
+    for said in ("External dependencies", "until you click Install", "1.5 GiB", "Python 3.11"):
         assert said in about
 
 

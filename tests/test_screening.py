@@ -258,7 +258,7 @@ def test_two_runs_in_one_folder(given, run):
 @pytest.mark.parametrize(
     ("more", "kind", "said"),
     [
-        ({"profile": "casa"}, ParameterError, "nearest is 'cassa'"),
+        ({"profile": "casa"}, ParameterError, "Choose 'cassa' or 'hls'"),
         ({"psr": "none.tif"}, InputError, "--psr: there is no file none.tif"),
         ({"far_field": ["none.tif"]}, InputError, "--far-field: there is no file none.tif"),
         ({"regions": "none.gpkg"}, InputError, "--regions: there is no file"),

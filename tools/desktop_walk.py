@@ -155,7 +155,9 @@ def real_frame() -> None:
     click_map(QgsPointXY(best["x_m"], best["y_m"]))
     until(lambda: dock.panel.skyline is not None, 60)
     # What the dock shows has made the canvas narrower.
-    iface.mapCanvas().setExtent(shade.extent())
+    area = shade.extent()
+    area.scale(1.2)
+    iface.mapCanvas().setExtent(area)
     wait(4.0)
     grab(iface.mainWindow(), "shackleton")
 

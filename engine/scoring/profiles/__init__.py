@@ -113,8 +113,7 @@ def load(name_or_path: str) -> Profile:
     else:
         path = Path(name_or_path)
         if not path.is_file():
-            known = [*NAMES, "the path of a YAML file"]
-            names = " or ".join(repr(name) for name in sorted(known))
+            names = " or ".join(repr(name) for name in sorted(NAMES))
             raise ParameterError(
                 f"There is no criteria profile {name_or_path[:80]!r}",
                 f"Choose {names}, or give the path of a YAML file with limits of your own",
