@@ -24,6 +24,7 @@ from qgis.core import (
     QgsApplication,
     QgsCategorizedSymbolRenderer,
     QgsColorRampShader,
+    QgsGraduatedSymbolRenderer,
     QgsHillshadeRenderer,
     QgsMapLayer,
     QgsMarkerSymbol,
@@ -33,6 +34,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRasterShader,
     QgsRendererCategory,
+    QgsRendererRange,
     QgsSingleBandPseudoColorRenderer,
     QgsSingleSymbolRenderer,
     QgsSymbolLayer,
@@ -69,6 +71,7 @@ RAMPS = {
     "score": (VIRIDIS, (0, 0.05, 0.25, 0.5, 1), ""),
     "rank": ("#fde725 #5ec962 #21918c #3b528b #440154", (1, 100, 1000, 10000, 100000), ""),
     "uncertainty": (MAGMA, (0, 20, 100, 1000, 10000), " ranks"),
+    "rim_probability": (MAGMA, (0, 50, 100, 175, 250), " of 250"),
     "rank_change": (DIVERGING, (-10000, -500, 0, 500, 10000), " ranks"),
 }
 OF_CELLS = ("score", "rank", "uncertainty", "rank_change")
@@ -175,6 +178,26 @@ def candidates() -> QgsVectorLayer:
     return labelled(layer, '"name" || coalesce(\'\\nrank \' || "rank", \'\\n\' || "state")')
 
 
+def detected_craters() -> QgsVectorLayer:
+    """Return centres drawn as their circles: as wide as the crater, the surer the brighter."""
+    layer = points("field=diameter_m:double&field=confidence:double")
+    classes = []
+    edges = (0.0, 0.4, 0.6, 0.8, 1.0)
+    colors = ("#7d7c78", "#f1a340", "#a6d96a", "#5ec962")
+    for (low, high), color in zip(itertools.pairwise(edges), colors, strict=True):
+        symbol = QgsMarkerSymbol.createSimple(
+            {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.5"}
+            | {"size_unit": "MapUnit"}
+        )
+        symbol.symbolLayer(0).setDataDefinedProperty(
+            QgsSymbolLayer.Property.PropertySize, QgsProperty.fromField("diameter_m")
+        )
+        text = f"confidence {low:g} to {high:g}"
+        classes.append(QgsRendererRange(low, high, symbol, text))
+    layer.setRenderer(QgsGraduatedSymbolRenderer("confidence", classes))
+    return layer
+
+
 def comparison() -> QgsVectorLayer:
     layer = points("field=best_of:string")
     kinds = [
@@ -231,6 +254,7 @@ def main() -> None:
         (sites, "sites"),
         (candidates, "candidates"),
         (comparison, "comparison"),
+        (detected_craters, "detected_craters"),
     ):
         save(make(), name)
 

@@ -24,7 +24,7 @@ NAME = "lunarsite"
 LIMIT_BYTES = 25_000_000
 """What the plugin repository takes at most."""
 SUFFIXES = frozenset(
-    ".css .html .json .md .model3 .png .py .qml .svg .toml .txt .ubj .yaml".split()  # noqa: SIM905
+    ".css .html .json .md .model3 .png .py .qml .safetensors .svg .toml .txt .ubj .yaml".split()  # noqa: SIM905
 )
 BARE = frozenset({"LICENSE", "SHA256SUMS"})
 """Files without a suffix."""

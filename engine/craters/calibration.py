@@ -1,8 +1,8 @@
 """What a network's answers are worth: measured on generated ground that it never saw.
 
-Two numbers of every crater, its hottest centre and the mean heat over the scales that could see
-it, are turned into a probability by a logistic curve (Platt 1999). The default threshold is the
-probability at which F1 is highest. Real frames have no part in either.
+Three numbers of every crater, its hottest centre, the mean heat over the scales that could see it
+and its size in pixels, are turned into a probability by a logistic curve (Platt 1999). The default
+threshold is the probability at which F1 is highest. Real frames have no part in either.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ COVERED = 0.3
 """Of two circles with a larger share in common the less likely is dropped."""
 
 
+_SIZES = (2.0, 6.0)
+"""Octaves of radius in pixels between which size tells; frames hold too few larger ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """From heat to probability, and the probability from which on a circle is reported."""
@@ -48,19 +52,21 @@ class Calibration:
     constant: float
     best: float
     mean: float
+    size: float
     threshold: float
 
     def confidence(self, found: Merged) -> Float:
         """Return the probability of each crater."""
-        chance: Float = special.expit(_features(found) @ self._weights())
+        chance: Float = special.expit(_features(found) @ self.weights())
         return chance
 
     def as_dict(self) -> dict[str, float]:
         """Return it as JSON."""
         return asdict(self)
 
-    def _weights(self) -> Float:
-        return np.array([self.constant, self.best, self.mean])
+    def weights(self) -> Float:
+        """Return what the features are multiplied by."""
+        return np.array([self.constant, self.best, self.mean, self.size])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +75,7 @@ class Judged:
 
     Parameters
     ----------
-    features : ndarray of float64, shape (found, 3)
+    features : ndarray of float64, shape (found, 4)
         As `Calibration` takes them.
     score : ndarray of float64, shape (found,)
         Before calibration.
@@ -132,12 +138,13 @@ def fit(judged: Judged) -> Calibration:
     """Return the logistic curve through outcomes, and the threshold of the highest F1."""
     known = judged.outcome >= 0
     x, y = judged.features[known], judged.outcome[known].astype(np.float64)
-    weights = np.array([0.0, 1.0, 0.0])
+    plain = np.array([0.0, 1.0, 0.0, 0.0])
+    weights = plain.copy()
     # Newton's method; the ridge keeps a network that finds nothing from dividing by zero.
-    ridge = np.diag([1e-3, 1e-1, 1e-1])
+    ridge = np.diag([1e-3, 1e-1, 1e-1, 1e-1])
     for _ in range(50):
         chance = special.expit(x @ weights)
-        slope = x.T @ (y - chance) - ridge @ (weights - [0.0, 1.0, 0.0])
+        slope = x.T @ (y - chance) - ridge @ (weights - plain)
         curve = (x * (chance * (1.0 - chance))[:, None]).T @ x + ridge
         step = np.linalg.solve(curve, slope)
         weights = weights + np.clip(step, -2.0, 2.0)
@@ -148,13 +155,13 @@ def fit(judged: Judged) -> Calibration:
     right = np.cumsum(y[order])
     f1 = 2.0 * right / (np.arange(1, right.size + 1) + max(judged.wanted, 1))
     best = float(chance[order][np.argmax(f1)]) if f1.size else 0.5
-    constant, slope_best, slope_mean = (float(w) for w in weights)
-    return Calibration(constant, slope_best, slope_mean, threshold=round(best, 3))
+    constant, by_best, by_mean, by_size = (round(float(w), 6) for w in weights)
+    return Calibration(constant, by_best, by_mean, by_size, threshold=round(best, 3))
 
 
 def measure(judged: Judged, fitted: Calibration) -> dict[str, Any]:
     """Return what a calibration reaches at its threshold, all and by octaves of radius."""
-    chance = special.expit(judged.features @ [fitted.constant, fitted.best, fitted.mean])
+    chance = special.expit(judged.features @ fitted.weights())
     known = judged.outcome >= 0
     taken = known & (chance >= fitted.threshold)
     right = int((judged.outcome[taken] == 1).sum())
@@ -181,7 +188,8 @@ def measure(judged: Judged, fitted: Calibration) -> dict[str, Any]:
 
 def _features(found: Merged) -> Float:
     mean = np.clip(found.total / found.scales, 1e-3, 1.0 - 1e-3)
-    return np.column_stack([np.ones_like(mean), found.best, special.logit(mean)])
+    octave = np.clip(np.log2(found.radius_px), *_SIZES)
+    return np.column_stack([np.ones_like(mean), found.best, special.logit(mean), octave])
 
 
 def _outcomes(x: Float, y: Float, radius: Float, circles: Float) -> tuple[Int, int]:

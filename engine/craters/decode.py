@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FLOOR = 0.04
 """Peaks of less heat are not looked at."""
 
-ALIKE = 0.5
+ALIKE = 0.6
 """Circles with a larger share in common (intersection over union) are one crater."""
 
 
@@ -113,6 +113,8 @@ class Merged:
         The heats of the scales together, each scale's best counted once.
     scales : ndarray of float64, shape (craters,)
         How many scales could have seen it.
+    radius_px : ndarray of float64, shape (craters,)
+        In pixels of the finest scale.
     """
 
     x: Float
@@ -121,6 +123,7 @@ class Merged:
     best: Float
     total: Float
     scales: Float
+    radius_px: Float
 
 
 def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
@@ -167,6 +170,7 @@ def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
         best,
         total,
         np.maximum(scales.sum(axis=1), 1).astype(np.float64),
+        radius / min(pixels),
     )
 
 

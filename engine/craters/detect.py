@@ -83,6 +83,11 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     finally:
         torch.set_num_threads(before)
     found = Peaks.joined([Peaks.none(), *parts])
+    # A coarser scale's last pixels may reach beyond the frame.
+    west, south, east, north = levels[0].grid.bounds
+    found = found.kept(
+        (found.x >= west) & (found.x <= east) & (found.y >= south) & (found.y <= north)
+    )
     return decode.merge(found, [level.grid.pixel_m for level in levels])
 
 

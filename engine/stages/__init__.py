@@ -21,6 +21,8 @@ NAMES: tuple[str, ...] = (
     "score-points",
     "compare",
     "screen",
+    "detect-craters",
+    "train-craters",
     "synthesize",
 )
 

@@ -113,6 +113,8 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "score-points": {"run": str(run_folder), "points": "points"},
         "compare": {"first": str(run_folder), "second": str(run_folder)},
         "screen": {"dem": str(dem)},
+        "detect-craters": {"dem": str(dem)},
+        "train-craters": {},
     }
     assert set(given) == set(stages.NAMES)
     for name, values in given.items():

@@ -1,0 +1,25 @@
+"""Whether networks can run here, asked before anything imports torch."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from lunarsite.engine.errors import MissingDependencyError
+
+_NEEDED = ("torch", "safetensors")
+
+
+def needs_torch(what: str) -> None:
+    """Raise unless the libraries of networks are installed.
+
+    Raises
+    ------
+    MissingDependencyError
+        With how to get them.
+    """
+    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        raise MissingDependencyError(
+            f"{what} needs {' and '.join(absent)}, which the engine has not got",
+            "Install the engine with its ml group: make setup GROUPS=ml, or the set-up in QGIS",
+        )

@@ -1,0 +1,209 @@
+"""The stage ``detect-craters``, from an elevation model to a catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from lunarsite.engine import atomic, device, moon, provenance, raster, vector
+from lunarsite.engine.craters import calibration, decode, depth, detect, pyramid, weights
+from lunarsite.engine.craters.calibration import Calibration
+from lunarsite.engine.craters.targets import STRIDE
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.scratch import Scratch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.pyramid import Block, Level
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+    UInt8 = NDArray[np.uint8]
+
+COARSEST_M = 1_000.0
+"""Elevation models of coarser pixels are refused: the network never saw any."""
+
+SMALLEST_PX = 10.0
+"""Diameter of the smallest crater that is looked for, in pixels, where none is given."""
+
+_SIDES = 72
+"""Corners of a drawn circle."""
+
+_STEPS = 250
+"""Rim probability is written in so many steps; the value after them is nodata."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Craters, the most likely first.
+
+    Parameters
+    ----------
+    x_m, y_m, radius_m : ndarray of float64, shape (craters,)
+        On the map.
+    confidence : ndarray of float64, shape (craters,)
+        Probability that it is one.
+    """
+
+    x_m: Float
+    y_m: Float
+    radius_m: Float
+    confidence: Float
+
+    @property
+    def diameter_m(self) -> Float:
+        """On the ground: the map is too large by its scale."""
+        scaled: Float = 2.0 * self.radius_m / moon.map_scale(self.x_m, self.y_m)
+        return scaled
+
+
+def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Find the craters of an elevation model and write them."""
+    grid = raster.dem_grid(values["dem"])
+    _check_pixel(grid)
+    least_m = values["min_diameter_m"] or SMALLEST_PX * grid.pixel_m
+    where = device.choose(context.device)
+    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED, where.kind)
+    fitted = _calibration_of(checkpoint)
+    limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
+    path = Path(values["out"])
+    atomic.make_folder(path.parent)
+    rims_path = path.with_suffix(".rims.tif")
+    half = Grid(
+        grid.x_min_m,
+        grid.y_max_m,
+        STRIDE * grid.pixel_m,
+        -(-grid.width // STRIDE),
+        -(-grid.height // STRIDE),
+    )
+    shaping = {"min_diameter_m": least_m, "min_confidence": limit}
+    record = provenance.describe(
+        "detect-craters", shaping, [values["dem"], checkpoint.path], device=where.kind
+    )
+    tags = provenance.as_tags(record)
+    with atomic.scratch_folder(path.parent) as folder:
+        scratch = Scratch(folder, context.memory_limit_bytes // 2)
+        levels = pyramid.levels(values["dem"], scratch, context)
+        rims = _Rims(scratch(half.shape, np.uint8))
+        found = find(
+            levels,
+            detect.Runner(checkpoint.network, where.kind),
+            fitted,
+            context.part(0.0, 0.9),
+            rims=rims,
+        )
+        kept = (found.confidence >= limit) & (found.diameter_m >= least_m)
+        context.progress(0.9, "Measuring depths")
+        table = _table(found, kept, levels)
+        context.progress(0.92, "Writing the craters")
+        raster.write_raster(
+            rims_path,
+            rims.values,
+            half,
+            description="Probability of a crater's rim, in 250ths",
+            nodata=255,
+            tags=tags,
+        )
+    circles = table.set_geometry(
+        shapely.buffer(table.geometry.to_numpy(), found.radius_m[kept], quad_segs=_SIDES // 4)
+    )
+    vector.write_geopackage(path, {"craters": table, "circles": circles}, tags)
+    context.progress(1.0, "Written")
+    return {
+        "outputs": {"craters": str(path), "rims": str(rims_path)},
+        "craters": len(table),
+        "min_diameter_m": least_m,
+        "min_confidence": limit,
+        "summary": [
+            f"{len(table):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
+        ],
+    }
+
+
+def find(
+    levels: list[Level],
+    runner: detect.Runner,
+    fitted: Calibration,
+    context: Context,
+    rims: detect.Rims | None = None,
+) -> Found:
+    """Return the craters of a pyramid with their confidence, of every size and likelihood."""
+    merged = detect.find(levels, runner, context, rims)
+    confidence = fitted.confidence(merged)
+    kept = decode.suppressed(
+        merged.x, merged.y, merged.radius, merged.best, shared=calibration.COVERED
+    )
+    kept = kept[np.argsort(-confidence[kept], kind="stable")]
+    return Found(merged.x[kept], merged.y[kept], merged.radius[kept], confidence[kept])
+
+
+class _Rims:
+    """The rim probability of the scale that is surest, at half the elevation model's resolution."""
+
+    def __init__(self, values: UInt8) -> None:
+        values[:] = 255
+        self.values = values
+
+    def __call__(self, level: Level, block: Block, chance: Float32) -> None:
+        """Take in a block of a scale."""
+        times = 2**level.number
+        steps = np.rint(chance * _STEPS).astype(np.uint8)
+        row, column = block.row // STRIDE * times, block.column // STRIDE * times
+        target = self.values[
+            row : row + steps.shape[0] * times, column : column + steps.shape[1] * times
+        ]
+        large = np.repeat(np.repeat(steps, times, axis=0), times, axis=1)
+        large = large[: target.shape[0], : target.shape[1]]
+        known = target != 255
+        # Coarser scales speak only where a finer one has spoken: elsewhere there are no heights.
+        if level.number == 0:
+            target[:] = large
+        else:
+            np.maximum(target, large, out=target, where=known)
+
+
+def _check_pixel(grid: Grid) -> None:
+    if grid.pixel_m > COARSEST_M:
+        raise InputError(
+            f"The DEM has pixels of {grid.pixel_m:,.0f} m; craters are looked for at up to "
+            f"{COARSEST_M:,.0f} m, and a crater must be {SMALLEST_PX:.0f} pixels wide",
+            "Give a DEM of finer pixels, such as LOLA's at 20 to 240 m",
+        )
+
+
+def _calibration_of(checkpoint: weights.Checkpoint) -> Calibration:
+    try:
+        return Calibration(**checkpoint.card["calibration"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"The card of {checkpoint.path.name} holds no calibration",
+            "Give a checkpoint of the recipe heat-maps that train-craters wrote",
+        ) from error
+
+
+def _table(found: Found, kept: NDArray[np.bool_], levels: list[Level]) -> gpd.GeoDataFrame:
+    x, y = found.x_m[kept], found.y_m[kept]
+    lon, lat = moon.xy_to_lonlat(x, y)
+    relief = depth.measure(levels, x, y, found.radius_m[kept])
+    frame = pd.DataFrame(
+        {
+            "lon_deg": lon,
+            "lat_deg": lat,
+            "x_m": x,
+            "y_m": y,
+            "diameter_m": found.diameter_m[kept],
+            "depth_m": relief.depth_m,
+            "confidence": found.confidence[kept],
+            "rim_height_m": relief.rim_height_m,
+        }
+    )
+    return gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(x, y), crs=moon.SOUTH_POLAR)

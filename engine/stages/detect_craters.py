@@ -1,0 +1,89 @@
+"""Stage ``detect-craters``: a catalogue of the craters of an elevation model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages import shared
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+STAGE = Stage(
+    name="detect-craters",
+    title="Detect craters",
+    group="Craters",
+    summary="Find the craters of an elevation model: centre, diameter, depth, confidence.",
+    help="A network that was trained on generated ground alone looks at the elevation model at "
+    "all scales, from its own pixels to the whole frame; what several scales see becomes one "
+    "circle. The confidence is the probability that it is a crater, as measured on generated "
+    "ground. The craters are points, their rims circles in a second layer; beside them lies the "
+    "probability of rims as a raster with the ending .rims.tif.",
+    parameters=(
+        shared.DEM,
+        Parameter(
+            name="out",
+            kind=Kind.VECTOR,
+            endings=(".gpkg",),
+            title="Craters",
+            help="GeoPackage to write: the layers craters (points) and circles (polygons).",
+            required=True,
+            output=True,
+        ),
+        Parameter(
+            name="min_diameter_m",
+            kind=Kind.NUMBER,
+            title="Smallest crater",
+            help="Diameter on the ground; ten pixels where not given.",
+            unit="m",
+            minimum=1,
+            maximum=1_000_000,
+        ),
+        Parameter(
+            name="min_confidence",
+            kind=Kind.NUMBER,
+            title="Least confidence",
+            help="Circles below it are left out. Where not given, the value that finds most and "
+            "errs least on generated ground.",
+            minimum=0,
+            maximum=1,
+        ),
+        Parameter(
+            name="checkpoint",
+            kind=Kind.FILE,
+            endings=(".safetensors",),
+            title="Network",
+            help="Checkpoint of train-craters; the one that comes with LunarSite where not given.",
+            advanced=True,
+        ),
+    ),
+    outputs=(
+        Output(
+            name="craters",
+            kind=Kind.VECTOR,
+            title="Craters",
+            help="Centres with diameter, depth and confidence; and circles as a second layer.",
+            style="detected_craters",
+        ),
+        Output(
+            name="rims",
+            kind=Kind.RASTER,
+            title="Rim probability",
+            help="Probability that a pixel is on a crater's rim, in 250ths.",
+            style="rim_probability",
+        ),
+    ),
+    tags=("crater", "detection", "network", "catalogue"),
+    module=__name__,
+)
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Find the craters and write them."""
+    from lunarsite.engine.craters.environment import needs_torch  # noqa: PLC0415
+
+    needs_torch("The detection of craters")
+    from lunarsite.engine.craters import finding  # noqa: PLC0415
+
+    return finding.write(values, context)

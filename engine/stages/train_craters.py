@@ -1,0 +1,94 @@
+"""Stage ``train-craters``: train a crater network by a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages import shared
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+STAGE = Stage(
+    name="train-craters",
+    title="Train a crater network",
+    group="Craters",
+    summary="Train the network that finds craters, on generated ground, and measure it.",
+    help="A recipe says which network learns for how long. It learns from generated tiles whose "
+    "craters are known, is calibrated on generated ground it never saw, and is written as "
+    "safetensors in 16 bits with a card that tells data, seed, steps, device and what was "
+    "reached. A training that was interrupted goes on when the same command is given again.",
+    parameters=(
+        Parameter(
+            name="out",
+            kind=Kind.FILE,
+            endings=(".safetensors",),
+            title="Checkpoint",
+            help="File to write, .safetensors; the card is written beside it, .json.",
+            required=True,
+            output=True,
+        ),
+        Parameter(
+            name="recipe",
+            kind=Kind.TEXT,
+            title="Recipe: heat-maps, rims-resnet34 or a YAML file",
+            help="heat-maps, rims-resnet34, or the path of a YAML file of your own.",
+            default="heat-maps",
+        ),
+        Parameter(
+            name="steps",
+            kind=Kind.INTEGER,
+            title="Steps",
+            help="How many steps to train; the recipe's where not given.",
+            minimum=1,
+            maximum=10_000_000,
+            advanced=True,
+        ),
+        Parameter(
+            name="start",
+            kind=Kind.FILE,
+            endings=(".safetensors",),
+            title="Start from",
+            help="A checkpoint whose weights to begin with, in the place of fresh ones.",
+            advanced=True,
+        ),
+        Parameter(
+            name="tiles_folder",
+            kind=Kind.FOLDER,
+            title="Folder for tiles",
+            help="Where generated tiles are kept for other trainings; nowhere if not given.",
+            output=True,
+            advanced=True,
+        ),
+        Parameter(
+            name="frames",
+            kind=Kind.INTEGER,
+            title="Frames of calibration",
+            help="Generated frames to calibrate on and to measure on, half of them each.",
+            default=16,
+            minimum=2,
+            maximum=1000,
+            advanced=True,
+        ),
+        shared.SEED,
+    ),
+    outputs=(
+        Output(
+            name="checkpoint", kind=Kind.FILE, title="Checkpoint", help="The network's weights."
+        ),
+        Output(name="card", kind=Kind.FILE, title="Card", help="What is known of it, JSON."),
+    ),
+    tags=("crater", "training", "network", "torch"),
+    module=__name__,
+)
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Train and write the network."""
+    from lunarsite.engine.craters.environment import needs_torch  # noqa: PLC0415
+
+    needs_torch("Training")
+    from lunarsite.engine.craters import commands  # noqa: PLC0415
+
+    return commands.train(values, context)

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import importlib.util
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+
+from lunarsite.engine import moon, raster
+from lunarsite.engine.context import Context
+from lunarsite.engine.craters import tiles
+from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.stages import detect_craters, train_craters
+
+RECIPE = """
+widths: [8, 8, 8, 8, 8]
+tiles: 4
+tile_px: 128
+crop_px: 64
+validation_tiles: 2
+steps: 3
+batch: 2
+validate_every: 3
+"""
+
+
+def write_dem(path, height, pixel_m=100.0):
+    grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
+    raster.write_raster(path, height, grid, description="height", unit="m")
+    return path
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="networks need the ml group")
+
+
+@pytest.fixture(scope="module")
+def dem(tmp_path_factory):
+    made = tiles.make(5, 300, pixel_m=100.0)
+    return write_dem(tmp_path_factory.mktemp("dem") / "dem.tif", made.height_m[:280])
+
+
+@pytest.fixture(scope="module")
+def trained(torch, tmp_path_factory):
+    assert torch.__version__
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "small.yaml").write_text(RECIPE, encoding="utf-8")
+    out = folder / "small.safetensors"
+    given = {"out": str(out), "recipe": str(folder / "small.yaml"), "frames": 2, "seed": 3}
+    return given, train_craters.STAGE.run(given, Context(threads=2)), out
+
+
+@pytest.fixture(scope="module")
+def hot(torch, trained, tmp_path_factory):
+    """Return a checkpoint whose network sees craters everywhere: so short a training finds none."""
+    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
+
+    loaded = weights.load(trained[2])
+    torch.manual_seed(1)
+    torch.nn.init.constant_(loaded.network.centers.bias, -1.0)
+    torch.nn.init.normal_(loaded.network.centers.weight, std=0.3)
+    torch.nn.init.normal_(loaded.network.shapes.weight, std=0.2)
+    path = tmp_path_factory.mktemp("hot") / "hot.safetensors"
+    weights.save(path, loaded.network.state_dict(), loaded.card)
+    return path
+
+
+def test_training_leaves_weights_a_card_and_their_checksums(trained):
+    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
+
+    _, said, out = trained
+    assert said["outputs"] == {"checkpoint": str(out), "card": str(out.with_suffix(".json"))}
+    files = {path.name for path in out.parent.iterdir()}
+    assert files == {"small.yaml", "small.safetensors", "small.json", "small.sha256"}
+    card = weights.load(out).card
+    assert card["steps"] == 3
+    assert card["seed"] == 3
+    assert card["recipe"]["tiles"] == 4
+    assert card["licence"].startswith("CC0")
+    assert card["device"]["kind"] == "cpu"
+    assert set(card["calibration"]) == {"constant", "best", "mean", "size", "threshold"}
+    assert 0.0 <= card["metrics"]["f1"] <= 1.0
+
+
+def test_a_network_of_random_answers_makes_a_whole_catalogue(hot, dem, tmp_path):
+    out = tmp_path / "found.gpkg"
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot)}
+    said = detect_craters.STAGE.run({**given, "min_confidence": 0.0}, Context(threads=2))
+    points = gpd.read_file(out, layer="craters")
+    circles = gpd.read_file(out, layer="circles")
+    assert said["craters"] == len(points) == len(circles) > 0
+    assert said["min_diameter_m"] == 1000.0
+    names = ["lon_deg", "lat_deg", "x_m", "y_m", "diameter_m", "depth_m", "confidence"]
+    assert list(points.columns[:7]) == names
+    assert (points["diameter_m"] >= 1000.0).all()
+    assert (np.diff(points["confidence"]) <= 0.0).all()
+    _, lat = moon.xy_to_lonlat(points["x_m"], points["y_m"])
+    np.testing.assert_allclose(points["lat_deg"], lat)
+    np.testing.assert_allclose(points.geometry.x, points["x_m"])
+    wide = points["diameter_m"] * moon.map_scale(points["x_m"], points["y_m"])
+    np.testing.assert_allclose(circles.area, np.pi * (wide / 2.0) ** 2, rtol=5e-3)
+    with rasterio.open(out.with_suffix(".rims.tif")) as rims:
+        assert rims.shape == (140, 150)
+        assert rims.nodata == 255
+        assert rims.transform.a == 200.0
+        assert rims.read(1).max() <= 250
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_threads(hot, dem, tmp_path):
+    given = {"dem": str(dem), "checkpoint": str(hot), "min_confidence": 0.0}
+    written = []
+    for name, context in (
+        ("one.gpkg", Context(threads=1)),
+        ("two.gpkg", Context(threads=3, memory_limit_bytes=10**5)),
+    ):
+        detect_craters.STAGE.run({**given, "out": str(tmp_path / name)}, context)
+        written.append((tmp_path / name).with_suffix(".rims.tif").read_bytes())
+        written.append(gpd.read_file(tmp_path / name, layer="craters"))
+    assert written[0] == written[2]
+    assert written[1].equals(written[3])
+
+
+def test_limits_leave_out_what_is_below_them(hot, dem, tmp_path):
+    given = {"dem": str(dem), "checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
+    detect_craters.STAGE.run(
+        {**given, "min_confidence": 0.0, "min_diameter_m": 3000.0}, Context(threads=2)
+    )
+    assert (gpd.read_file(given["out"], layer="craters")["diameter_m"] >= 3000.0).all()
+    said = detect_craters.STAGE.run({**given, "min_confidence": 1.0}, Context(threads=2))
+    assert said["craters"] == 0
+    assert len(gpd.read_file(given["out"], layer="craters")) == 0
+
+
+def test_a_dem_that_is_too_coarse_or_holds_nothing_is_refused(hot, tmp_path):
+    given = {"checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
+    flat = np.zeros((20, 20), np.float32)
+    flat[3:6] = 900.0
+    coarse = write_dem(tmp_path / "coarse.tif", flat, 5_000.0)
+    with pytest.raises(InputError, match="pixels of 5,000 m") as caught:
+        detect_craters.STAGE.run({**given, "dem": str(coarse)}, Context())
+    assert "1,000 m" in str(caught.value)
+    empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
+    with pytest.raises(InputError, match="every pixel is nodata"):
+        detect_craters.STAGE.run({**given, "dem": str(empty)}, Context())
+    assert not (tmp_path / "a.gpkg").exists()
+
+
+def test_weights_without_a_calibration_are_refused(hot, dem, tmp_path):
+    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
+
+    loaded = weights.load(hot)
+    bare = tmp_path / "bare.safetensors"
+    card = {"architecture": loaded.card["architecture"]}
+    weights.save(bare, loaded.network.state_dict(), card)
+    with pytest.raises(InputError, match="no calibration"):
+        detect_craters.STAGE.run(
+            {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(bare)}, Context()
+        )
+
+
+@pytest.mark.usefixtures("torch")
+def test_another_ending_of_the_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="does not end in"):
+        train_craters.STAGE.run({"out": str(tmp_path / "net.pt")}, Context())
+
+
+def test_without_torch_the_stages_say_what_is_missing(dem, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torch" else found(name)
+    )
+    for stage, given in (
+        (detect_craters.STAGE, {"dem": str(dem), "out": str(tmp_path / "a.gpkg")}),
+        (train_craters.STAGE, {"out": str(tmp_path / "a.safetensors")}),
+    ):
+        with pytest.raises(MissingDependencyError, match="needs torch") as caught:
+            stage.run(given, Context())
+        assert "ml group" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("torch")
+def test_the_network_that_comes_along_is_the_one_that_was_shipped_and_measured():
+    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
+
+    card = weights.load(weights.BUNDLED).card
+    assert card["metrics"]["gate"] == "strict"
+    assert card["metrics"]["f1"] >= 0.85
+    assert card["licence"].startswith("CC0")
+    assert weights.BUNDLED.stat().st_size < 50e6
+
+
+@pytest.mark.usefixtures("torch")
+def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
+    row, column = np.indices((300, 300))
+    for name, height in (
+        ("flat", np.zeros((300, 300)) + 1234.0),
+        ("slope", 20.0 * column + 7.0 * row - 4000.0),
+    ):
+        path = write_dem(tmp_path / f"{name}.tif", height.astype(np.float32))
+        given = {"dem": str(path), "out": str(tmp_path / f"{name}.gpkg")}
+        assert detect_craters.STAGE.run(given, Context(threads=2))["craters"] == 0
+
+
+@pytest.mark.usefixtures("torch")
+def test_most_craters_of_generated_ground_are_found_and_few_others(tmp_path):
+    made = tiles.make(2_000_000_123, 400, pixel_m=50.0)
+    path = write_dem(tmp_path / "dem.tif", made.height_m, 50.0)
+    detect_craters.STAGE.run(
+        {"dem": str(path), "out": str(tmp_path / "a.gpkg")}, Context(threads=2)
+    )
+    found = gpd.read_file(tmp_path / "a.gpkg", layer="craters")
+    x, y, radius, certain = made.circles[:, :4].T
+    column = (found["x_m"].to_numpy() + 9_000.0) / 50.0 - 0.5
+    row = (12_000.0 - found["y_m"].to_numpy()) / 50.0 - 0.5
+    far = np.hypot(column[:, None] - x, row[:, None] - y) / radius
+    alike = (far < 0.5) & (
+        np.abs(found["diameter_m"].to_numpy()[:, None] / 100.0 / radius - 1) < 0.25
+    )
+    asked = (certain > 0) & (radius >= 5.5) & (np.minimum(x, y) >= 0) & (np.maximum(x, y) <= 399)
+    assert asked.sum() > 15
+    assert alike[:, asked].any(axis=0).mean() > 0.65
+    assert alike.any(axis=1).mean() > 0.8
