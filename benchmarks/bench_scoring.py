@@ -56,7 +56,7 @@ def shapley(model: scorer.Scorer, table: pd.DataFrame, sample: int) -> None:
         warnings.simplefilter("ignore")
         import shap  # noqa: PLC0415  warns of its own colours
     few = table.sample(sample, random_state=1)
-    inputs = pd.DataFrame(scorer.features_of(few), columns=list(scorer.COLUMNS))
+    inputs = pd.DataFrame(scorer.features_of(few, model.inputs), columns=list(model.inputs))
     explainer = shap.TreeExplainer(model.booster)
     begin = time.perf_counter()
     wanted = explainer.shap_values(inputs)
@@ -65,11 +65,13 @@ def shapley(model: scorer.Scorer, table: pd.DataFrame, sample: int) -> None:
     values, base = explanation.contributions(model, table)
     ours_s = (time.perf_counter() - begin) / len(table)
     gap = np.abs(values[few.index] - wanted).max()
-    total = model.booster.inplace_predict(scorer.features_of(table), validate_features=False)
+    total = model.booster.inplace_predict(
+        scorer.features_of(table, model.inputs), validate_features=False
+    )
     sums = np.abs(values.sum(axis=1) + base - total).max()
     ratio = theirs_s / ours_s
     print(
-        f"| SHAP of {len(table):,} cells × {len(scorer.COLUMNS)} features, against "
+        f"| SHAP of {len(table):,} cells × {len(model.inputs)} features, against "
         f"shap.TreeExplainer on {sample:,} of them | ≥ 10 × faster; equal to 1e-4 | "
         f"{ours_s * len(table):.1f} s, {ratio:.0f} × faster; equal to {gap:.0e}, sums to "
         f"{sums:.0e} | {said(ratio >= 10 and gap <= 1e-4)} |"

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyproj
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from lunarsite.engine import moon, nested, raster
+from lunarsite.engine import moon, nested, raster, vector
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.raster import Grid
@@ -203,6 +204,48 @@ def test_crater_columns(tmp_path, dem):
     assert first["crater_coverage_pct"] == pytest.approx(25.0, abs=7.0)
     assert table["crater_count"].sum() == 2.0
     assert (table["coverage_craters_pct"] == 100.0).all()
+    assert table["crater_mean_depth_ratio"].isna().all()
+
+
+def test_crater_columns_of_a_catalogue_with_depths(tmp_path, dem):
+    rng = np.random.default_rng(5)
+    count = 40
+    x, y = rng.uniform(1500, 9000, count), rng.uniform(3000, 10500, count)
+    listed = pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": rng.uniform(50, 6000, count)})
+    listed["depth_m"] = 0.1 * listed["diameter_m"]
+    listed.loc[3, "depth_m"] = np.nan
+    path = tmp_path / "craters.csv"
+    listed.to_csv(path, index=False)
+    table = build(dem, craters=str(path))
+    px, py = table["x_m"].to_numpy(), table["y_m"].to_numpy()
+    away = np.hypot(px[:, None] - x, py[:, None] - y)
+    scale = moon.map_scale(px, py)
+    wanted = np.abs(away - 0.5 * listed["diameter_m"].to_numpy() * moon.map_scale(x, y)).min(axis=1)
+    np.testing.assert_allclose(table["crater_rim_distance_m"], wanted / scale, rtol=1e-5, atol=0.1)
+    within = (away <= 5000.0 * scale[:, None]).sum(axis=1) / (np.pi * 25.0)
+    np.testing.assert_allclose(table["crater_density_per_km2"], within, rtol=1e-6)
+    known = table["crater_count"] > 0
+    ratios = table.loc[known, "crater_mean_depth_ratio"].dropna()
+    np.testing.assert_allclose(ratios, 0.1, rtol=1e-6)
+    assert table.loc[~known, "crater_mean_depth_ratio"].isna().all()
+
+
+def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):
+    points = gpd.GeoSeries.from_xy([2200.0], [8800.0], crs=moon.SOUTH_POLAR)
+    frame = gpd.GeoDataFrame(
+        {"x_m": [2200.0], "y_m": [8800.0], "diameter_m": [200.0], "depth_m": [20.0]},
+        geometry=points,
+    )
+    path = tmp_path / "found.gpkg"
+    circles = frame.set_geometry(frame.buffer(100.0))
+    vector.write_geopackage(path, {"circles": circles, "craters": frame})
+    assert build(dem, craters=str(path))["crater_mean_depth_ratio"].max() == np.float32(0.1)
+    vector.write_geopackage(path, {"circles": circles, "rings": frame})
+    with pytest.raises(InputError, match="holds the layers circles, rings"):
+        build(dem, craters=str(path))
+    path.write_bytes(b"no GeoPackage at all")
+    with pytest.raises(InputError, match="cannot be read"):
+        build(dem, craters=str(path))
 
 
 @pytest.mark.parametrize(

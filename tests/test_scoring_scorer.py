@@ -50,7 +50,7 @@ def test_gentle_ranks_above_just_gentle_enough_and_near_above_far_misses(table, 
 
 
 def test_position_is_not_among_the_features(table, model):
-    assert not set(columns.POSITION) & set(scorer.COLUMNS)
+    assert not set(columns.POSITION) & set(model.inputs)
     moved = table.copy()
     for name in columns.POSITION:
         moved[name] = np.random.default_rng(1).permutation(moved[name].to_numpy())
@@ -80,7 +80,7 @@ def test_saved_and_loaded_it_scores_the_same(tmp_path, table, model):
     loaded = scorer.load(path, CASSA)
     np.testing.assert_array_equal(loaded.log_odds(table), model.log_odds(table))
     card = json.loads((tmp_path / "scorer.json").read_text())
-    assert card["features"] == list(scorer.COLUMNS)
+    assert card["features"] == list(model.inputs)
     assert card["validation"]["spearman_with_label"] > 0.8
     assert card["monotone"]["slope_mean_deg"] == -1
     assert card["labels"]["errors"] == ERRORS.as_dict()
@@ -126,11 +126,11 @@ def test_contributions_equal_those_of_shap_with_gaps_on_both_ways(table, model):
 
     gaps = table.copy()
     random = np.random.default_rng(4)
-    for name in scorer.COLUMNS:
+    for name in model.inputs:
         gaps.loc[random.random(len(gaps)) < 0.05, name] = np.float32(np.nan)
-    inputs = scorer.features_of(gaps)
+    inputs = scorer.features_of(gaps, model.inputs)
     explainer = reference.TreeExplainer(model.booster)
-    wanted = explainer.shap_values(xgb.DMatrix(inputs, feature_names=list(scorer.COLUMNS)))
+    wanted = explainer.shap_values(xgb.DMatrix(inputs, feature_names=list(model.inputs)))
     many, base = explanation.contributions(model, gaps)
     few, few_base = explanation.contributions(model, gaps.iloc[:40])
     np.testing.assert_allclose(many, wanted, atol=1e-4)
@@ -235,3 +235,22 @@ def test_sites_keep_their_distance_and_nothing_better_is_left_out(table, model):
 def test_the_score_follows_the_closed_form(table, model):
     closed = labels.closed_form_log_odds(table, CASSA, ERRORS)
     assert stats.spearmanr(model.log_odds(table), closed).statistic > 0.97
+
+
+def test_a_feature_learned_if_asked_is_an_input_only_where_a_criterion_names_it(tmp_path, table):
+    assert "crater_rim_distance_m" not in scorer.inputs_for(CASSA)
+    path = tmp_path / "wary.yaml"
+    path.write_text(
+        "criteria:\n"
+        "  - {feature: slope_mean_deg, at_most: 5, softness: 1}\n"
+        "  - {feature: crater_rim_distance_m, at_least: 40, softness: 5}\n"
+    )
+    wary = profiles.load(str(path))
+    model = scorer.train(table, wary, ERRORS, Context(), draws=10, folds=2)
+    assert set(model.inputs) - set(scorer.inputs_for(CASSA)) == {"crater_rim_distance_m"}
+    nearer = table.assign(crater_rim_distance_m=np.float32(5.0))
+    farther = table.assign(crater_rim_distance_m=np.float32(80.0))
+    assert (model.log_odds(nearer) < model.log_odds(farther)).all()
+    model.save(tmp_path / "wary.ubj")
+    loaded = scorer.load(tmp_path / "wary.ubj", wary)
+    np.testing.assert_array_equal(loaded.log_odds(table), model.log_odds(table))

@@ -1,4 +1,4 @@
-"""Crater catalogues: CSV tables with positions and diameters."""
+"""Crater catalogues: tables with positions and diameters, CSV or GeoPackage."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyogrio
+import pyogrio.errors
 
 from lunarsite.engine import moon
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import CrsError, InputError
 
-_NUMBERS = {"diameter_m", "diameter_km", "lon_deg", "lat_deg", "x_m", "y_m"}
+LAYER = "craters"
+"""The layer of a GeoPackage that lists craters, as ``detect-craters`` writes it."""
+
+_NUMBERS = {"diameter_m", "diameter_km", "lon_deg", "lat_deg", "x_m", "y_m", "depth_m"}
+
+_OFF_M = 5_000.0
+"""Both kinds of position may differ by so much: degrees are rounded, catalogues corrected."""
 
 
 def read_catalogue(path: str | Path) -> pd.DataFrame:
@@ -19,8 +27,9 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        A CSV file with a column ``diameter_m`` (or ``diameter_km``) and either ``lon_deg`` and
-        ``lat_deg`` or ``x_m`` and ``y_m``.
+        A CSV file, or a GeoPackage whose layer ``craters`` or only layer is meant, with a column
+        ``diameter_m`` (or ``diameter_km``) and either ``lon_deg`` and ``lat_deg`` or ``x_m`` and
+        ``y_m``; a column ``depth_m`` may have gaps.
 
     Returns
     -------
@@ -32,29 +41,28 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     InputError
         If the file is absent, not a table, or lacks these columns; if a diameter is not positive
         or a position not a number.
+    CrsError
+        If its ``x_m`` and ``y_m`` are not those of its ``lon_deg`` and ``lat_deg`` on the map.
     """
     file = Path(path)
     if not file.is_file():
         raise InputError(f"The crater catalogue: there is no file {path}", "Check the path")
-    try:
-        table = pd.read_csv(file)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"The crater catalogue {file.name} is not a CSV table: {error}",
-            "Give a CSV file with a header line",
-        ) from error
+    table = _layer(file) if file.suffix.lower() == ".gpkg" else _csv(file)
     for name in _NUMBERS & set(table):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     if "diameter_m" not in table and "diameter_km" in table:
         table["diameter_m"] = table["diameter_km"] * 1000.0
     if "diameter_m" not in table:
         raise InputError(
-            f"The crater catalogue {file.name} has no column diameter_m "
+            f"The crater catalogue {file.name} has no column diameter_m or diameter_km "
             f"(it has {', '.join(map(str, table.columns))})",
             "Name the column with the diameters diameter_m or diameter_km",
         )
     if {"lon_deg", "lat_deg"} <= set(table):
-        table["x_m"], table["y_m"] = moon.lonlat_to_xy(table["lon_deg"], table["lat_deg"])
+        x, y = moon.lonlat_to_xy(table["lon_deg"], table["lat_deg"])
+        if {"x_m", "y_m"} <= set(table):
+            _check_map(np.hypot(table["x_m"] - x, table["y_m"] - y), file)
+        table["x_m"], table["y_m"] = x, y
     elif {"x_m", "y_m"} <= set(table):
         table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(table["x_m"], table["y_m"])
     else:
@@ -66,6 +74,44 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
     _check(np.isfinite(table["diameter_m"]), file, "a finite diameter")
     return table
+
+
+def _csv(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(
+            f"The crater catalogue {file.name} is not a CSV table: {error}",
+            "Give a CSV file with a header line",
+        ) from error
+
+
+def _layer(file: Path) -> pd.DataFrame:
+    try:
+        names = [str(name) for name, _ in pyogrio.list_layers(file)]
+        if LAYER not in names and len(names) != 1:
+            raise InputError(
+                f"The crater catalogue {file.name} holds the layers {', '.join(names)}",
+                f"Name the one that lists the craters {LAYER}, or give it in a file of its own",
+            )
+        layer = LAYER if LAYER in names else names[0]
+        table: pd.DataFrame = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise InputError(
+            f"The crater catalogue {file.name} cannot be read: {str(error).splitlines()[0][:200]}",
+            "Give a GeoPackage as detect-craters writes it, or a CSV table",
+        ) from error
+    return table
+
+
+def _check_map(off_m: pd.Series[float], file: Path) -> None:
+    typical = float(off_m.median())
+    if typical > _OFF_M:
+        raise CrsError(
+            f"The crater catalogue {file.name} is in another coordinate system: its x_m and y_m "
+            f"lie {typical / 1000.0:,.0f} km from its lon_deg and lat_deg on the map (the median)",
+            f"Give x_m and y_m in {moon.SOUTH_POLAR}, or leave them out",
+        )
 
 
 def _check(good: pd.Series[bool], file: Path, what: str) -> None:

@@ -16,7 +16,8 @@ class Feature:
     """A physical feature of a cell.
 
     ``source`` names the layer it comes from; ``direction`` is +1 where more can only be better
-    for a landing, -1 where it can only be worse, 0 where neither is certain.
+    for a landing, -1 where it can only be worse, 0 where neither is certain. A feature that is
+    learned ``if_asked`` is an input only of scorers whose criteria name it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Feature:
     unit: str
     source: str
     direction: int = 0
+    if_asked: bool = False
 
 
 def _statistics(stem: str, title: str, unit: str, direction: int = 0) -> tuple[Feature, ...]:
@@ -60,6 +62,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("clearance_8deg_m", "Distance from slopes over 8°", "m", "slope", 1),
     Feature("relief_mean_m", "Relief", "m", "relief"),
     Feature("position_index_mean_m", "Topographic position", "m", "position_index"),
+    Feature("crater_density_per_km2", "Craters within 5 km", "1/km²", "craters", if_asked=True),
+    Feature("crater_rim_distance_m", "Distance to a crater's rim", "m", "craters", if_asked=True),
+    Feature("crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_asked=True),
 )
 """All features in the table's order: the 24 of the original table, then those added."""
 

@@ -33,6 +33,7 @@ class Run:
     features: pd.DataFrame
     scores: pd.DataFrame
     shap: NDArray[np.float32]
+    inputs: tuple[str, ...]
     base_log_odds: float
     profile: profiles.Profile
     grid: Grid
@@ -73,14 +74,16 @@ def open_run(folder: str | Path, context: Context) -> Run:
     features = tables.read_features(path / "features.parquet")
     scores = tables.read_table(path / "scores.parquet", "The score table")
     shap = tables.read_table(path / "shap.parquet", "The table of contributions")
-    _check_together(path, features, scores, shap)
+    inputs = scorer.inputs_for(profile)
+    _check_together(path, features, scores, shap, inputs)
     grid = cell_grid(features)
     row_of_cell = np.full((grid.height, grid.width), -1, np.int64)
     row_of_cell[features["row"], features["column"]] = np.arange(len(features))
     run = Run(
         features,
         scores,
-        shap[list(scorer.COLUMNS)].to_numpy(np.float32),
+        shap[list(inputs)].to_numpy(np.float32),
+        inputs,
         float(shap["base_log_odds"].iloc[0]),
         profile,
         grid,
@@ -130,7 +133,7 @@ def explain(folder: str | Path, lon: float, lat: float, context: Context) -> dic
         )
     features, scores = run.features.iloc[index], run.scores.iloc[index]
     found, base = explanation.named_contributions(
-        run.shap[index].astype(np.float64), features, run.base_log_odds
+        run.shap[index].astype(np.float64), run.inputs, features, run.base_log_odds
     )
     known = bool(np.isfinite(scores["score"]))
     answer: dict[str, Any] = {
@@ -182,11 +185,15 @@ def _on_map(lon: float, lat: float) -> tuple[float, float]:
 
 
 def _check_together(
-    path: Path, features: pd.DataFrame, scores: pd.DataFrame, shap: pd.DataFrame
+    path: Path,
+    features: pd.DataFrame,
+    scores: pd.DataFrame,
+    shap: pd.DataFrame,
+    inputs: tuple[str, ...],
 ) -> None:
     """Raise if the tables of a run are not of the same cells."""
     cells = features["cell_id"].to_numpy()
-    wanted = {"cell_id", "base_log_odds", *scorer.COLUMNS}
+    wanted = {"cell_id", "base_log_odds", *inputs}
     same = (
         wanted <= set(shap)
         and {"cell_id", "score"} <= set(scores)

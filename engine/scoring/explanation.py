@@ -20,9 +20,11 @@ from woodelf import WoodelfExplainer
 
 from lunarsite.engine import moon
 from lunarsite.engine.scoring.columns import BY_NAME
-from lunarsite.engine.scoring.scorer import COLUMNS, features_of
+from lunarsite.engine.scoring.scorer import features_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lunarsite.engine.scoring.profiles import Profile
@@ -41,11 +43,11 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
     Returns
     -------
     values : ndarray of float64, shape (cells, features)
-        In the order of `scorer.COLUMNS`.
+        In the order of the scorer's ``inputs``.
     base : float
         The log-odds that they start from.
     """
-    inputs = pd.DataFrame(features_of(table), columns=list(COLUMNS))
+    inputs = pd.DataFrame(features_of(table, scorer.inputs), columns=list(scorer.inputs))
     if len(inputs) <= _FEW:
         found = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
         return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
@@ -138,17 +140,20 @@ def to_pass(profile: Profile, table: pd.DataFrame, index: int, passing: Passing)
 
 
 def named_contributions(
-    values: Float, row: pd.Series, base_log_odds: float
+    values: Float, names: Sequence[str], row: pd.Series, base_log_odds: float
 ) -> tuple[list[dict[str, Any]], float]:
-    """Return one cell's contributions, strongest first, in score points, and the base value."""
+    """Return one cell's contributions, strongest first, in score points, and the base value.
+
+    ``values`` are log-odds of the features ``names``.
+    """
     points, base = in_score_points(values[None, :], base_log_odds)
     order = np.argsort(-np.abs(points[0]), kind="stable")
     found = [
         {
-            "feature": COLUMNS[k],
-            "title": BY_NAME[COLUMNS[k]].title,
-            "value": float(row[COLUMNS[k]]) if np.isfinite(row[COLUMNS[k]]) else None,
-            "unit": BY_NAME[COLUMNS[k]].unit,
+            "feature": names[k],
+            "title": BY_NAME[names[k]].title,
+            "value": float(row[names[k]]) if np.isfinite(row[names[k]]) else None,
+            "unit": BY_NAME[names[k]].unit,
             "contribution": float(points[0, k]),
             "log_odds": float(values[k]),
         }

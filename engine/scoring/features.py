@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon, nested, raster
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import cells, columns
+from lunarsite.engine.scoring import cells, columns, craters
 from lunarsite.engine.scoring.catalogue import read_catalogue
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def build(
         context.progress(0.8 * number / len(jobs), f"features of {source}")
         found |= _take(source, path, grid, coarse, side, full, context)
     context.progress(0.8, "features of craters")
-    found |= _craters(layers.craters, grid, coarse, side, full)
+    if layers.craters is not None:
+        found |= craters.features(read_catalogue(layers.craters), grid, coarse, side, full)
     wanted = [feature.name for feature in columns.FEATURES]
     wanted += [columns.coverage_column(source) for source in columns.SOURCES]
     wanted += list(columns.SENSITIVITIES)
@@ -307,39 +308,4 @@ def _shadow_columns(
     return {
         "psr_distance_m": distance.reshape(coarse.shape).astype(np.float32),
         "psr_area_2km_km2": area.reshape(coarse.shape).astype(np.float32),
-    }
-
-
-def _craters(
-    path: str | None, grid: Grid, coarse: Grid, side: int, full: Float32
-) -> dict[str, Float32]:
-    if path is None:
-        return {}
-    catalogue = read_catalogue(path)
-    x_px = (catalogue["x_m"].to_numpy() - grid.x_min_m) / grid.pixel_m - 0.5
-    y_px = (grid.y_max_m - catalogue["y_m"].to_numpy()) / grid.pixel_m - 0.5
-    scale = moon.map_scale(catalogue["x_m"], catalogue["y_m"])
-    diameter = catalogue["diameter_m"].to_numpy()
-    mask = np.zeros(grid.shape, np.uint8)
-    radius_px = diameter / 2 * scale / grid.pixel_m
-    near = (x_px + radius_px >= 0) & (x_px - radius_px < grid.width)
-    near &= (y_px + radius_px >= 0) & (y_px - radius_px < grid.height)
-    cells.burn_circles(mask, x_px[near], y_px[near], radius_px[near])
-    covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
-    row, column = np.floor((y_px + 0.5) / side), np.floor((x_px + 0.5) / side)
-    inside = (row >= 0) & (row < coarse.height) & (column >= 0) & (column < coarse.width)
-    index = (row[inside] * coarse.width + column[inside]).astype(np.int64)
-    size = coarse.width * coarse.height
-    count = np.bincount(index, minlength=size).astype(np.float32)
-    total = np.bincount(index, weights=diameter[inside], minlength=size)
-    largest = np.zeros(size)
-    np.maximum.at(largest, index, diameter[inside])
-    shape = coarse.shape
-    mean = total / np.maximum(count, 1)
-    return {
-        columns.coverage_column("craters"): np.where(full > 0, 100.0, 0.0).astype(np.float32),
-        "crater_count": count.reshape(shape),
-        "crater_coverage_pct": covered.astype(np.float32),
-        "crater_mean_diameter_m": mean.reshape(shape).astype(np.float32),
-        "crater_max_diameter_m": largest.reshape(shape).astype(np.float32),
     }

@@ -54,7 +54,7 @@ def write_points(values: dict[str, Any], context: Context) -> dict[str, Any]:
     known = np.isfinite(run.scores["score"].to_numpy()[index[inside]])
     scored = inside[known]
     found = described(
-        run.features, Scores(run.scores, run.shap, run.base_log_odds), index[scored]
+        run.features, Scores(run.scores, run.shap, run.base_log_odds, run.inputs), index[scored]
     ).drop(columns=["site", "geometry", "lon_deg", "lat_deg", "x_m", "y_m"])
     state = np.full(len(points), _OUTSIDE, dtype=object)
     state[inside] = _UNKNOWN

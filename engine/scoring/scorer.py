@@ -23,6 +23,7 @@ from lunarsite.engine.scoring.columns import BY_NAME, FEATURES
 from lunarsite.engine.scoring.features import cell_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-COLUMNS = tuple(feature.name for feature in FEATURES)
 MIN_CELLS = 200
 _LOWEST, _HIGHEST = -30.0, 30.0
 _BLOCK_M = 30_000.0
@@ -65,10 +65,16 @@ class Scorer:
     profile: Profile
     card: dict[str, Any]
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The features it looks at, in its own order."""
+        return inputs_for(self.profile)
+
     def log_odds(self, table: pd.DataFrame, threads: int = 0) -> Float32:
         """Return the score's log-odds of every cell, float32; NaN where a criterion is missing."""
         self.booster.set_param({"nthread": threads})
-        values = self.booster.inplace_predict(features_of(table), validate_features=False)
+        inputs = features_of(table, self.inputs)
+        values = self.booster.inplace_predict(inputs, validate_features=False)
         return np.where(self.profile.known(table), values, np.float32(np.nan))
 
     def save(self, path: Path) -> None:
@@ -79,9 +85,15 @@ class Scorer:
             partial.write_text(json.dumps(self.card, indent=2, sort_keys=True) + "\n")
 
 
-def features_of(table: pd.DataFrame) -> Float32:
+def inputs_for(profile: Profile) -> tuple[str, ...]:
+    """Return the features that a scorer of these criteria looks at, in their order."""
+    asked = {criterion.feature for criterion in profile.criteria}
+    return tuple(f.name for f in FEATURES if not f.if_asked or f.name in asked)
+
+
+def features_of(table: pd.DataFrame, names: Sequence[str]) -> Float32:
     """Return the model's input, float32, shape (cells, features); NaN for missing."""
-    return np.ascontiguousarray(table[list(COLUMNS)].to_numpy(np.float32))
+    return np.ascontiguousarray(table[list(names)].to_numpy(np.float32))
 
 
 def score_of(log_odds: Float32 | Float) -> Float:
@@ -107,7 +119,7 @@ def load(path: Path, profile: Profile) -> Scorer:
             f"The scorer {path} cannot be read: {str(error).splitlines()[0][:200]}",
             "Train it again: lunarsite train-scorer",
         ) from error
-    if not isinstance(card, dict) or card.get("features") != list(COLUMNS):
+    if not isinstance(card, dict) or not set(card.get("features", ["?"])) <= set(BY_NAME):
         raise InputError(
             f"The scorer {path.name} was trained on other features than this version computes",
             "Train it again: lunarsite train-scorer",
@@ -118,6 +130,11 @@ def load(path: Path, profile: Profile) -> Scorer:
             f"The scorer {path.name} was trained for other criteria ({named!r}) than those of "
             f"{profile.name!r}",
             "Train one for these criteria: lunarsite train-scorer, or screen --train",
+        )
+    if card["features"] != list(inputs_for(profile)):
+        raise InputError(
+            f"The scorer {path.name} was trained on other features than its criteria ask for now",
+            "Train it again: lunarsite train-scorer",
         )
     return Scorer(booster, profile, card)
 
@@ -168,7 +185,7 @@ def train(
         taught, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
     )
     target: Float32 = np.clip(label, _LOWEST, _HIGHEST).astype(np.float32)
-    inputs, weights = features_of(taught), _weights(target)
+    inputs, weights = features_of(taught, inputs_for(profile)), _weights(target)
     block = _blocks(taught, folds, seed)
     held_out = np.full(count, np.nan)
     for fold in range(folds):
@@ -186,7 +203,7 @@ def train(
         "name": f"scorer-{profile.name}",
         "task": "log-odds that every criterion holds, from physical features of a cell",
         "profile": profile.as_dict(),
-        "features": list(COLUMNS),
+        "features": list(inputs_for(profile)),
         "monotone": _constraints(profile),
         "settings": _SETTINGS | {"trees": TREES, "seed": seed},
         "labels": {"draws": draws, "errors": errors.as_dict()},
@@ -227,13 +244,14 @@ def _fit(
     threads: int,
 ) -> xgb.Booster:
     threads = threads if len(inputs) > _FEW_CELLS else 1
-    constraints = tuple(_constraints(profile).values())
+    directions = _constraints(profile)
+    constraints = tuple(directions.values())
     settings = _SETTINGS | {"monotone_constraints": constraints, "seed": seed, "nthread": threads}
     data = xgb.QuantileDMatrix(
         inputs,
         target,
         weight=weights,
-        feature_names=list(COLUMNS),
+        feature_names=list(directions),
         max_bin=_MAX_BIN,
         nthread=threads,
     )
@@ -243,7 +261,7 @@ def _fit(
 def _constraints(profile: Profile) -> dict[str, int]:
     """Return the sign in which each feature may move the score, 0 for either."""
     asked = {criterion.feature: criterion.direction for criterion in profile.criteria}
-    return {feature.name: asked.get(feature.name, feature.direction) for feature in FEATURES}
+    return {name: asked.get(name, BY_NAME[name].direction) for name in inputs_for(profile)}
 
 
 def _weights(target: Float32) -> Float32:

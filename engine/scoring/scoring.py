@@ -42,12 +42,14 @@ class Scores:
     """What `score_table` found.
 
     ``table`` has one row a cell, in the feature table's order; ``shap`` the contributions to the
-    log-odds, float32, shape (cells, features); ``base_log_odds`` what they start from.
+    log-odds, float32, shape (cells, features); ``base_log_odds`` what they start from; ``inputs``
+    the features' names.
     """
 
     table: pd.DataFrame
     shap: NDArray[np.float32]
     base_log_odds: float
+    inputs: tuple[str, ...]
 
 
 def score_table(
@@ -113,7 +115,7 @@ def score_table(
     table["coverage_pct"] = np.min(covers, axis=0)
     context.progress(0.45, "contributions of all features")
     shap, base = explanation.contributions(model, features)
-    return Scores(table, shap.astype(np.float32), base)
+    return Scores(table, shap.astype(np.float32), base, model.inputs)
 
 
 def agreement(features: pd.DataFrame, one: Scorer, other: Scorer) -> dict[str, float]:
@@ -208,7 +210,7 @@ def write_scores(
     folder: Path, found: Scores, tags: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Write the score table and the contributions as Parquet; return their paths."""
-    shap = pd.DataFrame(found.shap, columns=list(scorer.COLUMNS))
+    shap = pd.DataFrame(found.shap, columns=list(found.inputs))
     shap.insert(0, "cell_id", found.table["cell_id"])
     shap.insert(1, "base_log_odds", np.float64(found.base_log_odds))
     paths = {"scores": folder / "scores.parquet", "shap": folder / "shap.parquet"}
@@ -246,7 +248,7 @@ def described(features: pd.DataFrame, found: Scores, index: NDArray[np.int64]) -
     order = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :REASONS]
     for place in range(REASONS):
         which = order[:, place]
-        out[f"reason_{place + 1}"] = [columns.BY_NAME[scorer.COLUMNS[k]].title for k in which]
+        out[f"reason_{place + 1}"] = [columns.BY_NAME[found.inputs[k]].title for k in which]
         out[f"reason_{place + 1}_points"] = points[np.arange(len(index)), which]
     geometry = gpd.GeoSeries.from_xy(cells["x_m"], cells["y_m"], crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame(out, geometry=geometry, crs=moon.SOUTH_POLAR)

@@ -43,9 +43,10 @@ LAYER_PARAMETERS = (
     Parameter(
         name="craters",
         kind=Kind.TABLE,
-        endings=(".csv",),
+        endings=(".csv", ".gpkg"),
         title="Crater catalogue",
-        help="CSV table with diameter_m and lon_deg, lat_deg (or x_m, y_m).",
+        help="What detect-craters wrote, or a CSV table with diameter_m and lon_deg, lat_deg (or "
+        "x_m, y_m), and depth_m where known.",
     ),
 )
 

@@ -1,0 +1,127 @@
+"""What a catalogue of craters says of every cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from lunarsite.engine import moon
+from lunarsite.engine.scoring import cells, columns, rim_kernels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.raster import Grid
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+AROUND_M = 5_000.0
+"""Density counts the craters whose centres lie this near to the cell's centre."""
+
+
+def features(
+    catalogue: pd.DataFrame, grid: Grid, coarse: Grid, side: int, full: Float32
+) -> dict[str, Float32]:
+    """Return the crater features of every cell.
+
+    Parameters
+    ----------
+    catalogue : DataFrame
+        As `catalogue.read_catalogue` returns it.
+    grid, coarse : Grid
+        Of the pixels and of the cells.
+    side : int
+        Pixels along a cell's side.
+    full : ndarray of float32, shape of ``coarse``
+        Pixels in a cell.
+
+    Returns
+    -------
+    dict of ndarray of float32, shape of ``coarse``
+        Count, mean and largest diameter of the craters whose centres lie in the cell, their mean
+        depth to diameter (NaN where none is known), the share inside any crater, the density
+        around the cell's centre, and its distance from the nearest rim (NaN without craters).
+        Lengths are on the ground.
+    """
+    x, y = catalogue["x_m"].to_numpy(np.float64), catalogue["y_m"].to_numpy(np.float64)
+    scale, diameter = moon.map_scale(x, y), catalogue["diameter_m"].to_numpy(np.float64)
+    radius = 0.5 * diameter * scale
+    near = (x + radius >= grid.bounds[0]) & (x - radius <= grid.bounds[2])
+    near &= (y + radius >= grid.bounds[1]) & (y - radius <= grid.bounds[3])
+    column, row = (x - grid.x_min_m) / grid.pixel_m - 0.5, (grid.y_max_m - y) / grid.pixel_m - 0.5
+    mask = np.zeros(grid.shape, np.uint8)
+    cells.burn_circles(mask, column[near], row[near], radius[near] / grid.pixel_m)
+    covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
+    own_row, own_column = np.floor((row + 0.5) / side), np.floor((column + 0.5) / side)
+    inside = (own_row >= 0) & (own_row < coarse.height)
+    inside &= (own_column >= 0) & (own_column < coarse.width)
+    cell = (own_row[inside] * coarse.width + own_column[inside]).astype(np.int64)
+    count = np.bincount(cell, minlength=coarse.width * coarse.height)
+    largest = np.zeros(count.size)
+    np.maximum.at(largest, cell, diameter[inside])
+    total = np.bincount(cell, weights=diameter[inside], minlength=count.size)
+    flat = {
+        "crater_count": count,
+        "crater_mean_diameter_m": total / np.maximum(count, 1),
+        "crater_max_diameter_m": largest,
+        "crater_mean_depth_ratio": _depth_ratio(catalogue, inside, cell, count.size),
+        "crater_density_per_km2": _density(x, y, coarse),
+        "crater_rim_distance_m": _rim_distance(x, y, radius, coarse),
+    }
+    return {
+        columns.coverage_column("craters"): np.where(full > 0, 100.0, 0.0).astype(np.float32),
+        "crater_coverage_pct": covered.astype(np.float32),
+        **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in flat.items()},
+    }
+
+
+def _depth_ratio(
+    catalogue: pd.DataFrame, inside: NDArray[np.bool_], cell: NDArray[np.int64], size: int
+) -> Float:
+    if "depth_m" not in catalogue:
+        return np.full(size, np.nan)
+    ratio = (catalogue["depth_m"] / catalogue["diameter_m"]).to_numpy(np.float64)[inside]
+    known = np.isfinite(ratio)
+    total = np.bincount(cell[known], weights=ratio[known], minlength=size)
+    with np.errstate(invalid="ignore"):
+        mean: Float = total / np.bincount(cell[known], minlength=size)
+    return mean
+
+
+def _density(x: Float, y: Float, coarse: Grid) -> Float:
+    """Return craters per square kilometre of ground around each cell's centre.
+
+    What lies beyond the catalogue's own area counts as empty ground.
+    """
+    place = _centers(coarse)
+    scale = moon.map_scale(place[:, 0], place[:, 1])
+    found = cKDTree(np.column_stack([x, y])).query_ball_point(
+        place, AROUND_M * scale, return_length=True
+    )
+    density: Float = np.asarray(found, np.float64) / (np.pi * (AROUND_M / 1000.0) ** 2)
+    return density
+
+
+def _rim_distance(x: Float, y: Float, radius: Float, coarse: Grid) -> Float:
+    """Return the ground distance from each cell's centre to the nearest rim, metres."""
+    if x.size == 0:
+        return np.full(coarse.width * coarse.height, np.nan)
+    column = (x - coarse.x_min_m) / coarse.pixel_m - 0.5
+    row = (coarse.y_max_m - y) / coarse.pixel_m - 0.5
+    cells_away = rim_kernels.rim_distance(
+        *coarse.shape, column, row, radius / coarse.pixel_m
+    ).ravel()
+    place = _centers(coarse)
+    meters: Float = cells_away * coarse.pixel_m / moon.map_scale(place[:, 0], place[:, 1])
+    return meters
+
+
+def _centers(coarse: Grid) -> Float:
+    rows, columns_ = np.mgrid[: coarse.height, : coarse.width]
+    x = coarse.x_min_m + (columns_.ravel() + 0.5) * coarse.pixel_m
+    y = coarse.y_max_m - (rows.ravel() + 0.5) * coarse.pixel_m
+    return np.column_stack([x, y])
