@@ -137,7 +137,7 @@ def facts(parameter: Parameter) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Argparse with errors of our family, no abbreviations, and numbers like -1e-3 as values."""
+    """Argparse with errors of our family, no abbreviations, and values like -1e-3 or -3,4."""
 
     def __init__(self, *, prog: str, description: str) -> None:
         super().__init__(
@@ -148,7 +148,7 @@ class _Parser(argparse.ArgumentParser):
             add_help=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(,.*)?$")
 
     @property
     def option_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pyogrio.errors
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LAYER = "craters"
 """The layer of a GeoPackage that lists craters, as ``detect-craters`` writes it."""
@@ -61,7 +65,7 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     if {"lon_deg", "lat_deg"} <= set(table):
         x, y = moon.lonlat_to_xy(table["lon_deg"], table["lat_deg"])
         if {"x_m", "y_m"} <= set(table):
-            _check_map(np.hypot(table["x_m"] - x, table["y_m"] - y), file)
+            _check_map(np.hypot(table["x_m"].to_numpy() - x, table["y_m"].to_numpy() - y), file)
         table["x_m"], table["y_m"] = x, y
     elif {"x_m", "y_m"} <= set(table):
         table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(table["x_m"], table["y_m"])
@@ -104,8 +108,9 @@ def _layer(file: Path) -> pd.DataFrame:
     return table
 
 
-def _check_map(off_m: pd.Series[float], file: Path) -> None:
-    typical = float(off_m.median())
+def _check_map(off_m: NDArray[np.float64], file: Path) -> None:
+    known = off_m[np.isfinite(off_m)]
+    typical = float(np.median(known)) if known.size else 0.0
     if typical > _OFF_M:
         raise CrsError(
             f"The crater catalogue {file.name} is in another coordinate system: its x_m and y_m "

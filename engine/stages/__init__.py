@@ -22,6 +22,7 @@ NAMES: tuple[str, ...] = (
     "compare",
     "screen",
     "detect-craters",
+    "evaluate-craters",
     "train-craters",
     "synthesize",
 )

@@ -1,0 +1,60 @@
+"""Hits, misses and new craters as layers of a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from lunarsite.engine import moon
+from lunarsite.engine.craters import circles, metrics
+
+if TYPE_CHECKING:
+    from lunarsite.engine.craters.metrics import Judged, Sides
+
+_QUAD_SEGS = 18
+
+
+def layers(sides: Sides, judged: Judged) -> dict[str, gpd.GeoDataFrame]:
+    """Return points and circles with their ``kind``: hit, miss or new.
+
+    Hits and new craters lie where they were found, misses where they are catalogued. What does
+    not count is left out.
+    """
+    partner = judged.partner
+    counted = np.flatnonzero(judged.outcome != metrics.APART)
+    missed = np.setdiff1d(np.flatnonzero(sides.wanted), partner[partner >= 0])
+    own, lost = sides.found.kept(counted), sides.known.kept(missed)
+    hit = partner[counted] >= 0
+    true = sides.known.kept(partner[counted])  # the last one stands where there is none
+    each = np.arange(len(own))
+    share = circles.iou(own, true, each, each)
+    unknown = np.full(len(lost), np.nan)
+    frame = pd.DataFrame(
+        {
+            "kind": np.concatenate([np.where(hit, "hit", "new"), np.full(len(lost), "miss")]),
+            "x_m": np.concatenate([own.x_m, lost.x_m]),
+            "y_m": np.concatenate([own.y_m, lost.y_m]),
+            "diameter_m": np.concatenate([own.diameter_m, lost.diameter_m]),
+            "depth_m": np.concatenate([own.depth_m, lost.depth_m]),
+            "confidence": np.concatenate([own.score, unknown]),
+            "catalogue_diameter_m": np.concatenate(
+                [np.where(hit, true.diameter_m, np.nan), lost.diameter_m]
+            ),
+            "catalogue_depth_m": np.concatenate(
+                [np.where(hit, true.depth_m, np.nan), lost.depth_m]
+            ),
+            "iou": np.concatenate([np.where(hit, share, np.nan), unknown]),
+        }
+    )
+    lon, lat = moon.xy_to_lonlat(frame["x_m"], frame["y_m"])
+    frame.insert(1, "lon_deg", lon)
+    frame.insert(2, "lat_deg", lat)
+    points = gpd.points_from_xy(frame["x_m"], frame["y_m"])
+    craters = gpd.GeoDataFrame(frame, geometry=points, crs=moon.SOUTH_POLAR)
+    radius = np.concatenate([own.radius_m, lost.radius_m])
+    rings = shapely.buffer(craters.geometry.to_numpy(), radius, quad_segs=_QUAD_SEGS)
+    return {"circles": craters.set_geometry(rings), "craters": craters}
