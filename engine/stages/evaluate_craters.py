@@ -34,8 +34,8 @@ STAGE = Stage(
             kind=Kind.TABLE,
             endings=(".csv", ".gpkg"),
             title="Crater catalogue",
-            help="CSV table or GeoPackage with diameter_m or diameter_km, and lon_deg and lat_deg or x_m and "
-            "y_m.",
+            help="CSV table or GeoPackage with diameter_m or diameter_km, and lon_deg and lat_deg "
+            "or x_m and y_m.",
             required=True,
         ),
         Parameter(
