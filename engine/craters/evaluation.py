@@ -1,27 +1,11 @@
-"""The stage ``evaluate-craters``: detections against a catalogue.
-
-Who counts:
-
-- A catalogued crater is to be found if its diameter is the cut or more and its centre lies inside
-  the bounds.
-- Detections smaller than 0.8 of the cut do not take part. Those between that and the cut may be
-  the match of a crater, for diameters are measured with errors, but are not wrong where they
-  match none; nor are those whose centre lies outside the bounds.
-- A detection that matches only a catalogued crater below the cut, or one with its centre outside
-  the bounds, is neither a hit nor new: the crater is there, but nobody asked for it.
-- What is left is new. Catalogues are incomplete, so precision is a lower bound.
-
-Bounds should be those inside which the catalogue lists what there is.
-"""
+"""The stage ``evaluate-craters``: detections against a catalogue, by `rules`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lunarsite.engine import atomic, provenance, vector
 from lunarsite.engine.craters import (
@@ -31,41 +15,18 @@ from lunarsite.engine.craters import (
     matching,
     metrics,
     rims,
+    rules,
 )
-from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.metrics import Sides
-from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring.catalogue import read_catalogue
+from lunarsite.engine.craters.rules import Rules
+from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.metrics import Judged
-
-    Bounds = tuple[float, float, float, float]
-
-LEAST_SHARE = 0.8
-"""Detections below this share of the cut do not take part, where nothing else is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Who counts.
-
-    Parameters
-    ----------
-    bounds : tuple of float
-        West, south, east, north on the map, metres.
-    min_diameter_m : float
-        The cut, on the ground.
-    min_detected_diameter_m : float
-        Smaller detections do not take part.
-    """
-
-    bounds: Bounds
-    min_diameter_m: float
-    min_detected_diameter_m: float
+    from lunarsite.engine.craters.rules import Bounds
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -78,31 +39,23 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     context.progress(0.0, "Reading")
     found_file = detections.read(values["detections"], context)
-    table = read_catalogue(values["catalogue"])
+    known = rules.catalogue(values["catalogue"])
     cut = values["min_diameter_m"]
-    least = values["min_detected_diameter_m"]
-    least = LEAST_SHARE * cut if least is None else least
-    if least > cut:
-        raise ParameterError(
-            f"--min-detected-diameter-m: {least:g} m is more than the cut of {cut:g} m",
-            "Give at most --min-diameter-m",
-        )
+    least = rules.least_detected_m(cut, values["min_detected_diameter_m"])
     if found_file.smallest_m > least:
         context.warn(
             f"The detections begin at {found_file.smallest_m:,.0f} m: craters near the cut of "
             f"{cut:,.0f} m whose diameter came out small are missing among them."
         )
-    rules = Rules(_bounds(values["bounds"], found_file, context), cut, least)
+    ruling = Rules(_bounds(values["bounds"], found_file, context), cut, least)
     found = found_file.circles
     if values["min_confidence"] is not None:
         found = found.kept(found.score >= values["min_confidence"])
-    depth = pd.to_numeric(table["depth_m"], errors="coerce") if "depth_m" in table else None
-    known = Circles.of_ground(table["x_m"], table["y_m"], table["diameter_m"], depth_m=depth)
-    _check_catalogue(known, rules, Path(values["catalogue"]).name)
-    sides = sides_of(found, known, rules)
+    rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    sides = rules.sides_of(found, known, ruling)
     report, drawn = evaluate(
         sides,
-        rules,
+        ruling,
         context.part(0.05, 0.9),
         seed=values["seed"],
         rim_pixel_m=values["rim_pixel_m"],
@@ -112,7 +65,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     shaping = {
         name: values[name]
         for name in ("min_diameter_m", "min_confidence", "seed", "gate", "rim_pixel_m")
-    } | {"bounds": list(rules.bounds), "min_detected_diameter_m": least}
+    } | {"bounds": list(ruling.bounds), "min_detected_diameter_m": least}
     record = provenance.describe(
         "evaluate-craters", shaping, [values["detections"], values["catalogue"]]
     )
@@ -132,23 +85,9 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return {"outputs": outputs, **report, "summary": evaluation_page.lines(report)}
 
 
-def sides_of(found: Circles, known: Circles, rules: Rules) -> Sides:
-    """Return detections and catalogue, in an order of their own, with who counts."""
-    found = found.kept(found.diameter_m >= rules.min_detected_diameter_m)
-    # Files in another order are the same files: equal costs are broken by what circles are.
-    found = found.kept(np.lexsort((found.radius_m, found.y_m, found.x_m, -found.score)))
-    known = known.kept(np.lexsort((known.depth_m, known.radius_m, known.y_m, known.x_m)))
-    return Sides(
-        found,
-        known,
-        (found.diameter_m >= rules.min_diameter_m) & found.inside(rules.bounds),
-        (known.diameter_m >= rules.min_diameter_m) & known.inside(rules.bounds),
-    )
-
-
 def evaluate(
     sides: Sides,
-    rules: Rules,
+    ruling: Rules,
     context: Context,
     *,
     seed: int,
@@ -160,8 +99,8 @@ def evaluate(
     Parameters
     ----------
     sides : Sides
-        As `sides_of` returns them.
-    rules : Rules
+        As `rules.sides_of` returns them.
+    ruling : Rules
         Who counts.
     context : Context
         Is told the progress and may cancel.
@@ -172,7 +111,7 @@ def evaluate(
     gate : str
         The gate by which hits are drawn.
     """
-    ranges = _ranges(sides, rules.min_diameter_m)
+    ranges = _ranges(sides, ruling.min_diameter_m)
     everything = (0.0, np.inf)
     candidates = matching.candidates(sides.found, sides.known)
     judged = {}
@@ -202,41 +141,31 @@ def evaluate(
                 for (low, high), row in zip(ranges, rows[1:], strict=True)
             ],
         }
-    inside = sides.found.inside(rules.bounds)
+    inside = sides.found.inside(ruling.bounds)
     thrown = Sides(sides.found.kept(inside), sides.known, sides.full[inside], sides.wanted)
     chance = metrics.random_circles(
-        thrown, rules.bounds, [everything, *ranges], seed, context.part(0.2, 0.9)
+        thrown, ruling.bounds, [everything, *ranges], seed, context.part(0.2, 0.9)
     )
     for name, rows in chance.items():
         for row, its in zip([gates[name], *gates[name]["bins"]], rows, strict=True):
             row["random_circles"] = its
     context.progress(0.9, "Comparing rims")
     report = {
-        "bounds_m": list(rules.bounds),
-        "min_diameter_m": rules.min_diameter_m,
-        "min_detected_diameter_m": rules.min_detected_diameter_m,
+        "bounds_m": list(ruling.bounds),
+        "min_diameter_m": ruling.min_diameter_m,
+        "min_detected_diameter_m": ruling.min_detected_diameter_m,
         "catalogued": int(sides.wanted.sum()),
         "detections": int(sides.full.sum()),
         "drawn_by": gate,
         "gates": gates,
-        "rims": _rims(sides, rules, rim_pixel_m, context),
+        "rims": _rims(sides, ruling, rim_pixel_m, context),
     }
     return report, evaluation_layers.layers(sides, judged[gate])
 
 
 def _bounds(text: str | None, found: detections.Detections, context: Context) -> Bounds:
     if text:
-        words = text.replace(",", " ").split()
-        try:
-            west, south, east, north = (float(word) for word in words)
-        except ValueError:
-            west = east = south = north = 0.0
-        if not (np.isfinite([west, south, east, north]).all() and west < east and south < north):
-            raise ParameterError(
-                f"--bounds: {text!r} is not west,south,east,north in map metres",
-                "Write four numbers such as -30000,-10600,21200,15000",
-            )
-        return west, south, east, north
+        return rules.read_bounds(text)
     if found.frame is not None:
         return found.frame
     if not len(found.circles):
@@ -246,29 +175,6 @@ def _bounds(text: str | None, found: detections.Detections, context: Context) ->
     x, y = found.circles.x_m, found.circles.y_m
     context.warn("The bounds are those of the detections' centres: give --bounds for others.")
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
-
-
-def _check_catalogue(known: Circles, rules: Rules, name: str) -> None:
-    if not len(known):
-        raise InputError(
-            f"The crater catalogue {name} lists no crater", "Give one that covers the detections"
-        )
-    inside = known.inside(rules.bounds)
-    if not inside.any():
-        raise InputError(
-            f"No crater of the catalogue {name} lies inside the bounds "
-            f"{', '.join(f'{edge:,.0f}' for edge in rules.bounds)} m: its craters lie at x "
-            f"{known.x_m.min():,.0f} to {known.x_m.max():,.0f} m and y {known.y_m.min():,.0f} to "
-            f"{known.y_m.max():,.0f} m",
-            "Check that it covers the place and that its x_m and y_m are of the Moon's south polar "
-            "stereographic map; columns lon_deg and lat_deg go before them",
-        )
-    if not (inside & (known.diameter_m >= rules.min_diameter_m)).any():
-        raise InputError(
-            f"The largest crater of the catalogue {name} inside the bounds has "
-            f"{known.diameter_m[inside].max():,.0f} m, the cut is {rules.min_diameter_m:,.0f} m",
-            "Give a lower --min-diameter-m or other bounds",
-        )
 
 
 def _ranges(sides: Sides, cut: float) -> list[tuple[float, float]]:
@@ -300,14 +206,14 @@ def _geometry(sides: Sides, judged: Judged) -> dict[str, Any]:
     }
 
 
-def _rims(sides: Sides, rules: Rules, pixel_m: float, context: Context) -> dict[str, Any] | None:
-    rows, columns = rims.raster_shape(rules.bounds, pixel_m)
+def _rims(sides: Sides, ruling: Rules, pixel_m: float, context: Context) -> dict[str, Any] | None:
+    rows, columns = rims.raster_shape(ruling.bounds, pixel_m)
     if rows * columns > rims.MOST_PIXELS:
         context.warn(
             f"Rims are not compared: at {pixel_m:g} m the bounds have {rows * columns:,} pixels, "
             f"the limit is {rims.MOST_PIXELS:,}. Give a larger --rim-pixel-m."
         )
         return None
-    found = rims.draw(sides.found.kept(sides.full), rules.bounds, pixel_m)
-    known = rims.draw(sides.known.kept(sides.wanted), rules.bounds, pixel_m)
+    found = rims.draw(sides.found.kept(sides.full), ruling.bounds, pixel_m)
+    known = rims.draw(sides.known.kept(sides.wanted), ruling.bounds, pixel_m)
     return {"pixel_m": pixel_m, **rims.compare(found, known)}
