@@ -1,0 +1,85 @@
+"""Fits the curve of the template method to generated ground: make template.
+
+Frames are those of the networks' calibration: half of them are fitted to, the other half say what
+that reached.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from scipy import special
+
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.context import Context
+from lunarsite.engine.craters import calibration, pyramid, template, tiles
+from lunarsite.engine.craters.calibration import Judged, _joined, _outcomes
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.scratch import Scratch
+
+FRAMES = 32
+ROUNDS = 3
+START = template.Curve(-6.0, 7.0, 1.5, 2.5, 0.3, 0.5)
+
+
+def main() -> None:
+    context = Context()
+    frames = [frame(calibration.FIRST_SEED + number) for number in range(FRAMES)]
+    curve = START
+    # Which circle suppresses which depends on the curve, and the curve on what is left.
+    for _ in range(ROUNDS):
+        curve = fitted([judged(*one, curve, context) for one in frames[::2]], curve)
+    reached = calibration.measure(
+        _joined([judged(*one, curve, context) for one in frames[1::2]]), curve
+    )
+    said = {
+        "curve": curve.as_dict(),
+        "metrics": {"frames": FRAMES // 2, **reached},
+        "data": "generated tiles; no real elevation model and no catalogue",
+        "frames": FRAMES,
+        "frame_px": calibration.FRAME_PX,
+        "first_seed": calibration.FIRST_SEED,
+        "tiles_version": tiles.VERSION,
+        "made_by": "make template",
+    }
+    with whole_file(template.FITTED) as partial:
+        partial.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def frame(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    tile = tiles.make(seed, calibration.FRAME_PX)
+    return (tile.height_m / np.float32(tile.pixel_m)).astype(np.float32), tile.circles
+
+
+def judged(
+    height: np.ndarray, circles: np.ndarray, curve: template.Curve, context: Context
+) -> Judged:
+    side = calibration.FRAME_PX
+    with tempfile.TemporaryDirectory() as folder:
+        levels = pyramid.of(Grid(0.0, 0.0, 1.0, side, side), height, Scratch(Path(folder), 10**9))
+        found, chance = template.find(levels, curve, context)
+    large = found.radius >= calibration.GIVEN_RADIUS_PX
+    found, chance = found.kept(large), chance[large]
+    outcome, wanted = _outcomes(found.x - 0.5, -found.y - 0.5, found.radius, circles)
+    return Judged(found.features, special.logit(chance), outcome, found.radius, wanted)
+
+
+def fitted(parts: list[Judged], before: template.Curve) -> template.Curve:
+    together = _joined(parts)
+    known = together.outcome >= 0
+    x, y = together.features[known], together.outcome[known].astype(np.float64)
+    weights = before.weights()
+    for _ in range(50):
+        chance = special.expit(x @ weights)
+        curve = (x * (chance * (1.0 - chance))[:, None]).T @ x + 1e-3 * np.eye(weights.size)
+        weights = weights + np.clip(np.linalg.solve(curve, x.T @ (y - chance)), -2.0, 2.0)
+    chance = special.expit(x @ weights)
+    order = np.argsort(-chance, kind="stable")
+    f1 = 2.0 * np.cumsum(y[order]) / (np.arange(1, y.size + 1) + together.wanted)
+    best = round(float(chance[order][np.argmax(f1)]), 3)
+    return template.Curve(*(round(float(w), 6) for w in weights), threshold=best)
+
+
+if __name__ == "__main__":
+    main()
