@@ -62,6 +62,29 @@ def random_cells():
 
 
 @pytest.fixture(scope="session")
+def hot_weights():
+    """Return a maker of weights of crater networks that see craters everywhere, by chance."""
+    import numpy as np  # noqa: PLC0415  most tests need none of this
+
+    def make(architecture, seed=1):
+        random = np.random.default_rng(seed)
+        state = {}
+        for name, shape in architecture.shapes().items():
+            if len(shape) == 4:
+                spread = 0.3 if name == "centers.weight" else np.sqrt(2.0 / np.prod(shape[1:]))
+                state[name] = random.normal(0.0, spread, shape)
+            elif name == "centers.bias":
+                state[name] = np.full(shape, -1.0)
+            else:
+                # Gains and variances of one, biases and means of none, but not just so.
+                level = 1.0 if name.endswith((".1.weight", "_var")) else 0.0
+                state[name] = level + random.uniform(0.0, 0.1, shape)
+        return {name: value.astype(np.float16).astype(np.float32) for name, value in state.items()}
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def site_answers():
     """Return makers of what ``explain`` and ``skyline`` answer for a made-up place."""
     return SimpleNamespace(explain=_explain_answer, skyline=_skyline_answer)

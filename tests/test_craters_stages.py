@@ -9,7 +9,8 @@ import rasterio
 
 from lunarsite.engine import moon, raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import tiles
+from lunarsite.engine.craters import calibration, tiles, weights
+from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
@@ -54,23 +55,17 @@ def trained(torch, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hot(torch, trained, tmp_path_factory):
-    """Return a checkpoint whose network sees craters everywhere: so short a training finds none."""
-    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
-
-    loaded = weights.load(trained[2])
-    torch.manual_seed(1)
-    torch.nn.init.constant_(loaded.network.centers.bias, -1.0)
-    torch.nn.init.normal_(loaded.network.centers.weight, std=0.3)
-    torch.nn.init.normal_(loaded.network.shapes.weight, std=0.2)
+def hot(hot_weights, tmp_path_factory):
+    """Return a checkpoint whose network sees craters everywhere."""
     path = tmp_path_factory.mktemp("hot") / "hot.safetensors"
-    weights.save(path, loaded.network.state_dict(), loaded.card)
+    architecture = Architecture(widths=(8, 8, 8, 8, 8))
+    fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
+    card = {"architecture": architecture.as_dict(), "calibration": fitted.as_dict()}
+    weights.save(path, hot_weights(architecture), card)
     return path
 
 
 def test_training_leaves_weights_a_card_and_their_checksums(trained):
-    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
-
     _, said, out = trained
     assert said["outputs"] == {"checkpoint": str(out), "card": str(out.with_suffix(".json"))}
     files = {path.name for path in out.parent.iterdir()}
@@ -149,12 +144,10 @@ def test_a_dem_that_is_too_coarse_or_holds_nothing_is_refused(hot, tmp_path):
 
 
 def test_weights_without_a_calibration_are_refused(hot, dem, tmp_path):
-    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
-
     loaded = weights.load(hot)
     bare = tmp_path / "bare.safetensors"
     card = {"architecture": loaded.card["architecture"]}
-    weights.save(bare, loaded.network.state_dict(), card)
+    weights.save(bare, loaded.state, card)
     with pytest.raises(InputError, match="no calibration"):
         detect_craters.STAGE.run(
             {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(bare)}, Context()
@@ -167,24 +160,21 @@ def test_another_ending_of_the_checkpoint_is_refused(tmp_path):
         train_craters.STAGE.run({"out": str(tmp_path / "net.pt")}, Context())
 
 
-def test_without_torch_the_stages_say_what_is_missing(dem, tmp_path, monkeypatch):
+def test_without_torch_what_needs_it_says_so(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "torch" else found(name)
     )
-    for stage, given in (
-        (detect_craters.STAGE, {"dem": str(dem), "out": str(tmp_path / "a.gpkg")}),
-        (train_craters.STAGE, {"out": str(tmp_path / "a.safetensors")}),
-    ):
-        with pytest.raises(MissingDependencyError, match="needs torch") as caught:
-            stage.run(given, Context())
-        assert "ml group" in caught.value.remedy
+    with pytest.raises(MissingDependencyError, match="needs torch") as caught:
+        train_craters.STAGE.run({"out": str(tmp_path / "a.safetensors")}, Context())
+    assert "ml group" in caught.value.remedy
+    rims = tmp_path / "rims.safetensors"
+    weights.save(rims, {}, {"architecture": {"name": "rims-resnet34", "widths": []}})
+    with pytest.raises(MissingDependencyError, match="needs torch"):
+        weights.load(rims).runner()
 
 
-@pytest.mark.usefixtures("torch")
 def test_the_network_that_comes_along_is_the_one_that_was_shipped_and_measured():
-    from lunarsite.engine.craters import weights  # noqa: PLC0415  it imports torch
-
     card = weights.load(weights.BUNDLED).card
     assert card["metrics"]["gate"] == "strict"
     assert card["metrics"]["f1"] >= 0.85
@@ -192,7 +182,6 @@ def test_the_network_that_comes_along_is_the_one_that_was_shipped_and_measured()
     assert weights.BUNDLED.stat().st_size < 50e6
 
 
-@pytest.mark.usefixtures("torch")
 def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
     row, column = np.indices((300, 300))
     for name, height in (
@@ -204,7 +193,6 @@ def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
         assert detect_craters.STAGE.run(given, Context(threads=2))["craters"] == 0
 
 
-@pytest.mark.usefixtures("torch")
 def test_most_craters_of_generated_ground_are_found_and_few_others(tmp_path):
     made = tiles.make(2_000_000_123, 400, pixel_m=50.0)
     path = write_dem(tmp_path / "dem.tif", made.height_m, 50.0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.decode import Merged
-    from lunarsite.engine.craters.detect import Runner
+    from lunarsite.engine.craters.runner import Runner
 
     Float = NDArray[np.float64]
     Int = NDArray[np.int64]

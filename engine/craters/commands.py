@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.craters import calibration, detect, network, recipe, training, weights
-from lunarsite.engine.craters.network import Architecture
+from lunarsite.engine.craters import calibration, recipe, training, weights
+from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters.weights import Checkpoint
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -43,8 +47,9 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         state_file,
         context.part(0.0, 0.9),
         tile_folder=folder,
-        start=start.network.state_dict() if start else None,
+        start={n: torch.from_numpy(v) for n, v in start.state.items()} if start else None,
     )
+    state = {name: value.cpu().numpy() for name, value in trained.state.items()}
     architecture = Architecture(chosen.architecture, chosen.widths)
     card: dict[str, Any] = {
         "format": 1,
@@ -63,20 +68,17 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "licence": LICENCE,
     }
     if chosen.architecture == "heat-maps":
-        model = network.build(architecture)
         # What is measured is what is stored: 16 bits.
-        model.load_state_dict(
-            {
-                name: value.half().float() if value.is_floating_point() else value
-                for name, value in trained.state.items()
-            }
-        )
-        runner = detect.Runner(detect.ready(model, where.kind), where.kind)
+        stored = {
+            n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
+            for n, v in state.items()
+        }
+        runner = Checkpoint(stored, architecture, card, path).runner(where.kind)
         fitted, reached = calibration.calibrate(
             runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
         )
         card |= {"calibration": fitted.as_dict(), "metrics": reached}
-    written = weights.save(path, trained.state, card)
+    written = weights.save(path, state, card)
     state_file.unlink(missing_ok=True)
     context.progress(1.0, "Written")
     return {

@@ -6,11 +6,9 @@ number of threads can change a circle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy import special
 
 from lunarsite.engine.craters import decode, inputs, pyramid
@@ -24,30 +22,10 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
+    from lunarsite.engine.craters.runner import Runner
 
     Float32 = NDArray[np.float32]
     Rims = Callable[[Level, Block, Float32], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Runner:
-    """A network on its device."""
-
-    network: torch.nn.Module
-    device: str
-
-    def __call__(self, channels: Float32) -> Float32:
-        """Return the heads for one block's channels."""
-        with torch.inference_mode():
-            x = torch.from_numpy(channels[None]).to(self.device)
-            out = self.network(x.to(memory_format=torch.channels_last))
-            answer: Float32 = out[0].float().cpu().numpy()
-        return answer
-
-
-def ready(network: torch.nn.Module, device: str) -> torch.nn.Module:
-    """Return a network as `Runner` takes it."""
-    return network.to(device, memory_format=torch.channels_last).eval()
 
 
 def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | None = None) -> Merged:
@@ -65,23 +43,18 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
         Gets the rim probability of each block's core, float32 at half the level's resolution.
     """
     jobs = [(level, block) for level in levels for block in level.blocks()]
-    cores = context.threads if runner.device == "cpu" else 1
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    cores = context.threads if runner.at_once else 1
     parts: list[Peaks] = []
-    try:
-        for start in range(0, len(jobs), cores):
-            context.progress(start / len(jobs), "Looking for craters")
-            some = jobs[start : start + cores]
-            answers = context.pool().map(lambda job: _answer(job[0], job[1], runner), some)
-            for (level, block), heads in zip(some, answers, strict=True):
-                if heads is None:
-                    continue
-                parts.append(_peaks_of(level, block, heads))
-                if rims is not None:
-                    rims(level, block, _core(level, block, heads[OCTAVES]))
-    finally:
-        torch.set_num_threads(before)
+    for start in range(0, len(jobs), cores):
+        context.progress(start / len(jobs), "Looking for craters")
+        some = jobs[start : start + cores]
+        answers = context.pool().map(lambda job: _answer(job[0], job[1], runner), some)
+        for (level, block), heads in zip(some, answers, strict=True):
+            if heads is None:
+                continue
+            parts.append(_peaks_of(level, block, heads))
+            if rims is not None:
+                rims(level, block, _core(level, block, heads[OCTAVES]))
     found = Peaks.joined([Peaks.none(), *parts])
     # A coarser scale's last pixels may reach beyond the frame.
     west, south, east, north = levels[0].grid.bounds

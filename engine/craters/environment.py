@@ -6,7 +6,7 @@ import importlib.util
 
 from lunarsite.engine.errors import MissingDependencyError
 
-_NEEDED = ("torch", "safetensors")
+_NEEDED = ("torch",)
 
 
 def needs_torch(what: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
+    from lunarsite.engine.craters.runner import Runner
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -69,11 +70,11 @@ class Found:
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model and write them."""
     grid = raster.dem_grid(values["dem"])
-    _check_pixel(grid)
+    check_pixel(grid)
     least_m = values["min_diameter_m"] or SMALLEST_PX * grid.pixel_m
     where = device.choose(context.device)
-    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED, where.kind)
-    fitted = _calibration_of(checkpoint)
+    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
+    fitted = calibration_of(checkpoint)
     limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
     path = Path(values["out"])
     atomic.make_folder(path.parent)
@@ -96,7 +97,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         rims = _Rims(scratch(half.shape, np.uint8))
         found = find(
             levels,
-            detect.Runner(checkpoint.network, where.kind),
+            checkpoint.runner(where.kind),
             fitted,
             context.part(0.0, 0.9),
             rims=rims,
@@ -131,7 +132,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def find(
     levels: list[Level],
-    runner: detect.Runner,
+    runner: Runner,
     fitted: Calibration,
     context: Context,
     rims: detect.Rims | None = None,
@@ -171,7 +172,14 @@ class _Rims:
             np.maximum(target, large, out=target, where=known)
 
 
-def _check_pixel(grid: Grid) -> None:
+def check_pixel(grid: Grid) -> None:
+    """Raise if an elevation model is too coarse.
+
+    Raises
+    ------
+    InputError
+        With the pixel it has and what it needs.
+    """
     if grid.pixel_m > COARSEST_M:
         raise InputError(
             f"The DEM has pixels of {grid.pixel_m:,.0f} m; craters are looked for at up to "
@@ -180,7 +188,14 @@ def _check_pixel(grid: Grid) -> None:
         )
 
 
-def _calibration_of(checkpoint: weights.Checkpoint) -> Calibration:
+def calibration_of(checkpoint: weights.Checkpoint) -> Calibration:
+    """Return the calibration in a checkpoint's card.
+
+    Raises
+    ------
+    InputError
+        If it holds none.
+    """
     try:
         return Calibration(**checkpoint.card["calibration"])
     except (KeyError, TypeError) as error:

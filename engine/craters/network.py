@@ -5,41 +5,25 @@ Torch is imported here: only what trains or runs a network imports this module.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from lunarsite.engine.craters import inputs
 from lunarsite.engine.craters.targets import OCTAVES, STRIDE
-from lunarsite.engine.errors import InputError, MissingDependencyError
+from lunarsite.engine.errors import MissingDependencyError
 
-HEADS = OCTAVES * 4 + 1
-"""Per octave centre, radius, and offset east and south; and one for rims."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.craters.architecture import Architecture
+
+    Float32 = NDArray[np.float32]
 
 DEEPEST = 32
 """Sides of what a network sees are multiples of this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """What a checkpoint's weights fit.
-
-    Parameters
-    ----------
-    name : str
-        ``heat-maps`` (the default) or ``rims-resnet34``.
-    widths : tuple of int
-        Features at strides 2, 4, 8, 16 and 32 of the heat-map network.
-    """
-
-    name: str = "heat-maps"
-    widths: tuple[int, ...] = (32, 48, 80, 128, 160)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {**asdict(self), "widths": list(self.widths)}
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -52,21 +36,44 @@ def build(architecture: Architecture) -> nn.Module:
     MissingDependencyError
         If the ResNet-34 is asked for without the library it comes from.
     """
-    if architecture.name == "heat-maps" and len(architecture.widths) == 5:
+    architecture.check()
+    if architecture.name == "heat-maps":
         return HeatMaps(architecture.widths)
-    if architecture.name == "rims-resnet34":
-        return _resnet_rims()
-    raise InputError(
-        f"There is no crater network {architecture.name!r} with {len(architecture.widths)} levels",
-        "Take a checkpoint that this version of LunarSite trained",
-    )
+    return _resnet_rims()
+
+
+class TorchRunner:
+    """A network on its device, as `runner.Runner` says.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        With its weights.
+    device : str
+        ``cpu`` or ``cuda``.
+    """
+
+    at_once = False
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        self._device = device
+        self._network = network.to(device, memory_format=torch.channels_last).eval()
+
+    def __call__(self, channels: Float32) -> Float32:
+        """Return the heads for one block's channels."""
+        with torch.inference_mode():
+            x = torch.from_numpy(channels[None]).to(self._device)
+            out = self._network(x.to(memory_format=torch.channels_last))
+            answer: Float32 = out[0].float().cpu().numpy()
+        return answer
 
 
 class HeatMaps(nn.Module):  # type: ignore[misc]
     """A U-Net from the channels to heat-maps at half the resolution.
 
-    Takes (batch, channels, rows, columns) and gives (batch, `HEADS`, rows / 2, columns / 2): the
-    logits of centres for each octave, then of rims, then radius and offsets octave by octave.
+    Takes (batch, channels, rows, columns) and gives (batch, `architecture.HEADS`, rows / 2,
+    columns / 2): the logits of centres for each octave, then of rims, then radius and offsets
+    octave by octave.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:

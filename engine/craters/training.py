@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.craters import batches, losses, network
-from lunarsite.engine.craters.network import Architecture
+from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.targets import STRIDE
 from lunarsite.engine.errors import InputError
 

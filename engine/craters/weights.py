@@ -11,20 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.craters import network
-from lunarsite.engine.craters.detect import ready
-from lunarsite.engine.craters.network import Architecture
+from lunarsite.engine.craters import runner
+from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters.environment import needs_torch
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.craters.runner import Runner
+
+    State = dict[str, NDArray[np.generic]]
 
 BUNDLED = Path(__file__).parents[2] / "models" / "craters.safetensors"
 """The network that comes with LunarSite."""
@@ -34,14 +39,43 @@ _REMEDY = "Fetch the file and its card again, or train one: lunarsite train-crat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A network, ready to run, and its card."""
+    """A trained network's weights and its card.
 
-    network: torch.nn.Module
+    Parameters
+    ----------
+    state : dict of ndarray
+        The weights; float32, and what counts batches int64.
+    architecture : Architecture
+        What they fit.
+    card : dict
+        What is known of them.
+    path : Path
+        Where they were read.
+    """
+
+    state: State
+    architecture: Architecture
     card: dict[str, Any]
     path: Path
 
+    def runner(self, device: str = "cpu") -> Runner:
+        """Return the network, ready to run on ``cpu`` or ``cuda``.
 
-def save(path: Path, state: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> dict[str, Any]:
+        Raises
+        ------
+        InputError
+            If the weights do not fit the architecture.
+        MissingDependencyError
+            If it needs torch, which is not there.
+        """
+        if self.architecture.name == "heat-maps" and device == "cpu":
+            return runner.OnnxRunner(self.state, self.architecture)
+        return _by_torch(self, device)
+
+
+def save(
+    path: Path, state: Mapping[str, NDArray[np.generic]], card: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write weights as ``path`` in 16 bits, their card and their checksums; return the card.
 
     Parameters
@@ -54,8 +88,8 @@ def save(path: Path, state: Mapping[str, torch.Tensor], card: Mapping[str, Any])
         What is known of it, JSON-able; its architecture is among it.
     """
     small = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in state.items()
+        name: np.ascontiguousarray(v.astype(np.float16) if v.dtype.kind == "f" else v)
+        for name, v in state.items()
     }
     with whole_file(path) as partial:
         save_file(small, partial)
@@ -68,7 +102,7 @@ def save(path: Path, state: Mapping[str, torch.Tensor], card: Mapping[str, Any])
     return whole
 
 
-def load(path: str | Path, device: str = "cpu") -> Checkpoint:
+def load(path: str | Path) -> Checkpoint:
     """Return a trained network.
 
     Raises
@@ -83,24 +117,18 @@ def load(path: str | Path, device: str = "cpu") -> Checkpoint:
     described = card.get("architecture", {})
     try:
         architecture = Architecture(str(described["name"]), tuple(map(int, described["widths"])))
-        model = network.build(architecture)
+        architecture.check()
         state = load_file(file)
-        model.load_state_dict(
-            {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
-        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"The card of {file.name} does not say what network it is: {error!r}", _REMEDY
         ) from error
     except SafetensorError as error:
         raise InputError(f"The checkpoint {file.name} is damaged: {error}", _REMEDY) from error
-    except RuntimeError as error:
-        line = str(error).splitlines()[0]
-        raise InputError(
-            f"The checkpoint {file.name} is of another architecture than its card says: {line}",
-            _REMEDY,
-        ) from error
-    return Checkpoint(ready(model, device), card, file)
+    whole = {n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in state.items()}
+    if architecture.name == "heat-maps":
+        _check_shapes(file, whole, architecture)
+    return Checkpoint(whole, architecture, card, file)
 
 
 def read_card(file: Path) -> dict[str, Any]:
@@ -138,3 +166,33 @@ def _check_sums(*files: Path) -> None:
                 f"{file.name} is not the file that {listing.name} names: its checksum differs",
                 _REMEDY,
             )
+
+
+def _check_shapes(file: Path, state: State, architecture: Architecture) -> None:
+    """Raise unless the weights are those of the architecture."""
+    for name, shape in architecture.shapes().items():
+        found = state[name].shape if name in state else None
+        if found != shape:
+            raise InputError(
+                f"The checkpoint {file.name} is of another architecture than its card says: "
+                f"{name} is {'absent' if found is None else found}, not {shape}",
+                _REMEDY,
+            )
+
+
+def _by_torch(checkpoint: Checkpoint, device: str) -> Runner:
+    needs_torch(f"The network of {checkpoint.path.name} on this device")
+    import torch  # noqa: PLC0415  a second to import, and mostly not needed
+
+    from lunarsite.engine.craters import network  # noqa: PLC0415  likewise
+
+    model = network.build(checkpoint.architecture)
+    try:
+        model.load_state_dict({n: torch.from_numpy(v) for n, v in checkpoint.state.items()})
+    except RuntimeError as error:
+        raise InputError(
+            f"The checkpoint {checkpoint.path.name} is of another architecture than its card "
+            f"says: {str(error).splitlines()[0]}",
+            _REMEDY,
+        ) from error
+    return network.TorchRunner(model, device)

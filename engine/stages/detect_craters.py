@@ -32,6 +32,16 @@ STAGE = Stage(
             output=True,
         ),
         Parameter(
+            name="method",
+            kind=Kind.CHOICE,
+            title="Method",
+            help="network: the trained one. template: correlation with crater profiles, with which "
+            "networks are compared; it finds fewer craters and gives no rims.",
+            choices=("network", "template"),
+            default="network",
+            advanced=True,
+        ),
+        Parameter(
             name="min_diameter_m",
             kind=Kind.NUMBER,
             title="Smallest crater",
@@ -70,8 +80,9 @@ STAGE = Stage(
             name="rims",
             kind=Kind.RASTER,
             title="Rim probability",
-            help="Probability that a pixel is on a crater's rim, in 250ths.",
+            help="Probability that a pixel is on a crater's rim, in 250ths; of networks only.",
             style="rim_probability",
+            optional=True,
         ),
     ),
     tags=("crater", "detection", "network", "catalogue"),
@@ -81,9 +92,10 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters and write them."""
-    from lunarsite.engine.craters.environment import needs_torch  # noqa: PLC0415
+    if values["method"] == "template":
+        from lunarsite.engine.craters import baseline  # noqa: PLC0415
 
-    needs_torch("The detection of craters")
+        return baseline.write(values, context)
     from lunarsite.engine.craters import finding  # noqa: PLC0415
 
     return finding.write(values, context)
