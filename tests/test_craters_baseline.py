@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import sys
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from lunarsite.engine import moon, raster
+from lunarsite.engine.context import Context
+from lunarsite.engine.craters import matching, rules, template, tiles
+from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.stages import detect_craters
+
+
+def write_dem(path, height, pixel_m=100.0):
+    grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
+    raster.write_raster(path, height, grid, description="height", unit="m")
+    return path
+
+
+def detect(dem, out, **more):
+    given = {"dem": str(dem), "out": str(out), "method": "template", **more}
+    return detect_craters.STAGE.run(given, Context(threads=2))
+
+
+@pytest.fixture(scope="module")
+def dem(tmp_path_factory):
+    made = tiles.make(5, 300, pixel_m=100.0)
+    return write_dem(tmp_path_factory.mktemp("dem") / "dem.tif", made.height_m[:280])
+
+
+def test_a_catalogue_without_a_network_has_the_same_columns(dem, tmp_path):
+    out = tmp_path / "found.gpkg"
+    said = detect(dem, out)
+    points, circles = (gpd.read_file(out, layer=layer) for layer in ("craters", "circles"))
+    assert said["craters"] == len(points) == len(circles) > 10
+    assert said["outputs"] == {"craters": str(out)}
+    assert said["min_confidence"] == template.Curve.fitted().threshold
+    names = ["lon_deg", "lat_deg", "x_m", "y_m", "diameter_m", "depth_m", "confidence"]
+    assert list(points.columns[:7]) == names
+    assert (points["diameter_m"] >= said["min_diameter_m"]).all()
+    assert (points["confidence"] >= said["min_confidence"]).all()
+    assert (np.diff(points["confidence"]) <= 0.0).all()
+    wide = points["diameter_m"] * moon.map_scale(points["x_m"], points["y_m"])
+    np.testing.assert_allclose(circles.area, np.pi * (wide / 2.0) ** 2, rtol=5e-3)
+    assert not out.with_suffix(".rims.tif").exists()
+
+
+def test_limits_are_those_of_the_user(dem, tmp_path):
+    said = detect(dem, tmp_path / "a.gpkg", min_confidence=0.0, min_diameter_m=2_500.0)
+    found = gpd.read_file(tmp_path / "a.gpkg", layer="craters")
+    assert (found["diameter_m"] >= 2_500.0).all()
+    assert found["confidence"].min() < template.Curve.fitted().threshold
+    assert said["craters"] == len(found)
+    assert detect(dem, tmp_path / "b.gpkg", min_confidence=1.0)["craters"] == 0
+
+
+def test_no_network_and_no_library_of_networks_is_asked_for(dem, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    gone = tmp_path / "there-is-none.safetensors"
+    assert detect(dem, tmp_path / "a.gpkg", checkpoint=str(gone))["craters"] > 0
+
+
+def test_ground_without_heights_and_too_coarse_ground_are_refused(tmp_path):
+    empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
+    with pytest.raises(InputError, match="every pixel is nodata"):
+        detect(empty, tmp_path / "a.gpkg")
+    coarse = write_dem(tmp_path / "coarse.tif", np.zeros((20, 20), np.float32), 5_000.0)
+    with pytest.raises(InputError, match="pixels of 5,000 m"):
+        detect(coarse, tmp_path / "a.gpkg")
+    assert not (tmp_path / "a.gpkg").exists()
+
+
+@pytest.mark.realdata
+def test_on_the_real_frame_it_finds_what_a_template_can(real, tmp_path):
+    detect(real / "dem" / "shackleton_ridge_25m.tif", tmp_path / "a.gpkg", min_diameter_m=1_600.0)
+    found = pd.DataFrame(gpd.read_file(tmp_path / "a.gpkg", layer="craters"))
+    circles = Circles.of_ground(*(found[n] for n in ("x_m", "y_m", "diameter_m", "confidence")))
+    known = rules.catalogue(real / "craters" / "lu1319373_80S.csv")
+    bounds = (-30_000.0, -10_600.0, 21_200.0, 15_000.0)
+    wanted = known.kept((known.diameter_m >= 2_000.0) & known.inside(bounds))
+    pairs = matching.candidates(circles, wanted)
+    recall = {gate: matching.match(pairs[gate]).size / len(wanted) for gate in matching.GATES}
+    assert recall["iou"] >= 0.3
+    assert recall["deepmoon"] >= recall["iou"] >= recall["strict"] >= 0.2
