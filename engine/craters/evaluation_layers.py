@@ -57,4 +57,4 @@ def layers(sides: Sides, judged: Judged) -> dict[str, gpd.GeoDataFrame]:
     craters = gpd.GeoDataFrame(frame, geometry=points, crs=moon.SOUTH_POLAR)
     radius = np.concatenate([own.radius_m, lost.radius_m])
     rings = shapely.buffer(craters.geometry.to_numpy(), radius, quad_segs=_QUAD_SEGS)
-    return {"circles": craters.set_geometry(rings), "craters": craters}
+    return {"craters": craters, "circles": craters.set_geometry(rings)}

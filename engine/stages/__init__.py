@@ -23,6 +23,7 @@ NAMES: tuple[str, ...] = (
     "screen",
     "detect-craters",
     "evaluate-craters",
+    "diagnose-craters",
     "train-craters",
     "synthesize",
 )

@@ -1,0 +1,222 @@
+"""The stage ``diagnose-craters``: a network on real ground, under four preparations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine.craters import (
+    depth,
+    diagnosis,
+    diagnosis_page,
+    finding,
+    preparations,
+    pyramid,
+    rules,
+    weights,
+)
+from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.rules import Rules
+from lunarsite.engine.report import drawing
+from lunarsite.engine.scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.pyramid import Level
+
+
+def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Run the network four times, say where it fails, and write table, page and picture.
+
+    Raises
+    ------
+    InputError
+        As `finding.write` and `rules.check_catalogue`.
+    """
+    grid = raster.dem_grid(values["dem"])
+    finding.check_pixel(grid)
+    bounds = rules.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
+    cut = values["min_diameter_m"]
+    ruling = Rules(bounds, cut, rules.least_detected_m(cut, None))
+    known = rules.catalogue(values["catalogue"])
+    rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    known = rules.sides_of(known, known, Rules(bounds, cut, 0.0)).known
+    where = device.choose(context.device)
+    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
+    fitted = finding.calibration_of(checkpoint)
+    out = Path(values["out"])
+    atomic.make_folder(out)
+    shaping = {"min_diameter_m": cut, "bounds": list(bounds), "seed": values["seed"]}
+    record = provenance.describe(
+        "diagnose-craters",
+        shaping,
+        [values["dem"], values["catalogue"], checkpoint.path],
+        device=where.kind,
+    )
+    runner = checkpoint.runner(where.kind)
+    with atomic.scratch_folder(out) as folder:
+        scratch = Scratch(folder, context.memory_limit_bytes // 2)
+        levels = pyramid.levels(values["dem"], scratch, context)
+        found = {}
+        for number, name in enumerate(preparations.NAMES):
+            share = 0.95 * number / len(preparations.NAMES)
+            part = context.part(share, share + 0.95 / len(preparations.NAMES), f"heights {name}")
+            seen = finding.find(preparations.prepared(levels, name), runner, fitted, part)
+            found[name] = Circles(
+                seen.x_m, seen.y_m, seen.radius_m, seen.confidence, np.full(seen.x_m.size, np.nan)
+            )
+        context.progress(0.95, "Comparing")
+        report, distances = diagnose(
+            found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
+        )
+    paths = {
+        "grid": out / "diagnosis.csv",
+        "report": out / "diagnosis.md",
+        "picture": out / "diagnosis.png",
+    }
+    with atomic.whole_file(paths["grid"]) as partial:
+        pd.DataFrame(report["grid"]).to_csv(partial, index=False)
+    with atomic.whole_file(paths["report"]) as partial:
+        partial.write_text(diagnosis_page.markdown(report, record), encoding="utf-8")
+    with drawing.style(), atomic.whole_file(paths["picture"]) as partial:
+        drawing.save(diagnosis_page.picture(report, distances), partial, "png")
+    context.progress(1.0, "Diagnosed")
+    return {
+        "outputs": {name: str(path) for name, path in paths.items()},
+        **report,
+        "summary": diagnosis_page.lines(report),
+    }
+
+
+def diagnose(
+    found: Mapping[str, Circles],
+    known: Circles,
+    ruling: Rules,
+    levels: list[Level],
+    *,
+    threshold: float,
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the report, JSON-able, and distances of rims to draw.
+
+    Parameters
+    ----------
+    found : mapping of str to Circles
+        Detections of every likelihood by preparation, `preparations.NAMES`.
+    known : Circles
+        The catalogue, in the order of `rules.sides_of`.
+    ruling : Rules
+        Who counts.
+    levels : list of Level
+        The elevation model, for depths that the catalogue lacks.
+    threshold : float
+        Confidence from which detect-craters reports.
+    seed : int
+        Of bootstrap and chance.
+    """
+    cells = [
+        diagnosis.cell(found[name], known, ruling, name, limit)
+        for name in preparations.NAMES
+        for limit in diagnosis.THRESHOLDS
+    ]
+    plain = next(iter(preparations.NAMES))
+    first = diagnosis.cell(found[plain], known, ruling, plain, threshold)
+    others = {
+        name: diagnosis.cell(found[name], known, ruling, name, threshold)
+        for name in preparations.NAMES
+    }
+    wanted = rules.sides_of(known, known, ruling).wanted
+    true = _with_depth(known.kept(wanted), levels)
+    large = found[plain].kept(found[plain].diameter_m >= ruling.min_detected_diameter_m)
+    counted = large.inside(ruling.bounds) & (large.diameter_m >= ruling.min_diameter_m)
+    predicted = _with_depth(large.kept(counted & (large.score >= threshold)), levels)
+    likely = large.kept(large.score >= diagnosis.THRESHOLDS[0])
+    to_prediction = diagnosis.rim_distance(true, likely)
+    to_true = diagnosis.rim_distance(predicted, known)
+    chance = diagnosis.near_by_chance(predicted, known, ruling.bounds, seed)
+    near = float((to_true < diagnosis.NEAR).mean()) if to_true.size else 0.0
+    gained = diagnosis.gain(cells, first, seed)
+    missed = ~first.hit
+    said, reason = diagnosis.verdict(int(missed.sum()), len(predicted), gained, near, chance)
+    report = {
+        "verdict": said,
+        "reason": reason,
+        "bounds_m": list(ruling.bounds),
+        "min_diameter_m": ruling.min_diameter_m,
+        "gate": diagnosis.GATE,
+        "catalogued": int(wanted.sum()),
+        "threshold": threshold,
+        "recall": first.recall,
+        "precision": first.precision,
+        "gain": gained,
+        "near": {
+            "within_radii": diagnosis.NEAR,
+            "predictions": len(predicted),
+            "of_predictions": near,
+            "by_chance": float(chance.mean()),
+            "by_chance_high": float(np.quantile(chance, 0.975)),
+            "of_misses": _share(to_prediction[missed] < diagnosis.NEAR),
+        },
+        "classes": [
+            {
+                "class": name,
+                "catalogued": int(mine.sum()),
+                "hits": int(first.hit[mine].sum()),
+                "recall": {key: _share(value.hit[mine]) for key, value in others.items()},
+                "misses_to_prediction_radii": _median(to_prediction[mine & missed]),
+                "predictions": int(its.sum()),
+                "predictions_to_true_radii": _median(to_true[its]),
+            }
+            for name in diagnosis.CLASSES
+            for mine, its in [
+                (diagnosis.degradation(true) == name, diagnosis.degradation(predicted) == name)
+            ]
+            if mine.any() or its.any()
+        ],
+        "grid": [
+            {
+                "preparation": one.preparation,
+                "threshold": one.threshold,
+                "recall": one.recall,
+                "precision": one.precision,
+                "hits": int(one.hit.sum()),
+                "new": one.new,
+            }
+            for one in cells
+        ],
+    }
+    distances = {
+        "misses": to_prediction[missed],
+        "hits": to_prediction[first.hit],
+        "predictions": to_true,
+    }
+    return report, distances
+
+
+def _with_depth(circles: Circles, levels: list[Level]) -> Circles:
+    """Return circles whose unknown depths are measured."""
+    measured = depth.measure(levels, circles.x_m, circles.y_m, circles.radius_m).depth_m
+    known = np.isfinite(circles.depth_m)
+    return Circles(
+        circles.x_m,
+        circles.y_m,
+        circles.radius_m,
+        circles.score,
+        np.where(known, circles.depth_m, measured),
+    )
+
+
+def _share(which: Any) -> float | None:
+    return float(which.mean()) if which.size else None
+
+
+def _median(values: Any) -> float | None:
+    """Return the median, None where there is none or it is not finite."""
+    middle = float(np.median(values)) if values.size else np.inf
+    return middle if np.isfinite(middle) else None

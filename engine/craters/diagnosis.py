@@ -1,0 +1,224 @@
+"""Wrong model or wrong data? What a network's misses say of their cause.
+
+Two causes of a poor recall ask for different work. *Modality shift*: the heights come in another
+form than in training, so a change of preparation at inference brings craters back, or predictions
+are strewn without regard to true rims. *Distribution within the domain*: no preparation and no
+threshold brings craters back, but what is predicted lies on true rims; then the network has to be
+shown more craters of the kind that it misses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import spatial
+
+from lunarsite.engine.craters import matching, metrics, rules
+from lunarsite.engine.craters.circles import Circles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.craters.rules import Rules
+
+    Bool = NDArray[np.bool_]
+    Float = NDArray[np.float64]
+    Int = NDArray[np.int64]
+
+GATE = "iou"
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+CLASSES = ("fresh", "worn", "degraded", "of unknown depth")
+"""Depth over diameter: 0.1 and more, 0.05 and more, less."""
+
+NEAR = 0.25
+"""A rim is near another if their mean distance is less than this share of the radius."""
+
+MOSTLY = 0.5
+"""Predictions lie on true rims if so many of them do."""
+
+GAIN = 0.1
+"""A preparation helps if it brings at least so much recall."""
+
+FEWEST = 5
+"""Fewer misses, or fewer predictions, say nothing of their cause."""
+
+_EDGES = (0.05, 0.1)
+_AZIMUTHS = 36
+_NEIGHBOURS = 8
+_DRAWS = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """What one preparation reaches at one threshold.
+
+    Parameters
+    ----------
+    preparation : str
+        Its name.
+    threshold : float
+        Least confidence.
+    hit : ndarray of bool, shape (wanted craters,)
+        In the order of the catalogue as `rules.sides_of` puts it.
+    new : int
+        Detections that match nothing.
+    """
+
+    preparation: str
+    threshold: float
+    hit: Bool
+    new: int
+
+    @property
+    def recall(self) -> float:
+        """Share of the wanted craters that is found."""
+        return float(self.hit.mean())
+
+    @property
+    def precision(self) -> float | None:
+        """Lower bound; None where nothing is detected."""
+        hits = int(self.hit.sum())
+        return hits / (hits + self.new) if hits + self.new else None
+
+
+def cell(found: Circles, known: Circles, ruling: Rules, name: str, threshold: float) -> Cell:
+    """Return what detections reach at a threshold."""
+    sides = rules.sides_of(found.kept(found.score >= threshold), known, ruling)
+    judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)[GATE])
+    got = np.zeros(len(sides.known), bool)
+    got[judged.partner[judged.partner >= 0]] = True
+    return Cell(name, threshold, got[sides.wanted], int((judged.outcome == metrics.NEW).sum()))
+
+
+def degradation(circles: Circles) -> NDArray[np.str_]:
+    """Return the class of each crater."""
+    ratio = circles.depth_m / circles.diameter_m
+    place = np.where(np.isfinite(ratio), 2 - np.digitize(ratio, _EDGES), 3)
+    return np.array(CLASSES)[place]
+
+
+def rim_distance(one: Circles, other: Circles) -> Float:
+    """Return how far the nearest rim of others is from each circle's own, in its own radii.
+
+    The mean over the own rim's azimuths of the distance to the other circle; infinite where there
+    is no other.
+    """
+    if not len(other) or not len(one):
+        return np.full(len(one), np.inf)
+    tree = spatial.cKDTree(np.column_stack([other.x_m, other.y_m, other.radius_m]))
+    place = np.column_stack([one.x_m, one.y_m, one.radius_m])
+    _, near = tree.query(place, k=min(_NEIGHBOURS, len(other)))
+    near = near.reshape(len(one), -1)
+    azimuth = 2.0 * np.pi * np.arange(_AZIMUTHS) / _AZIMUTHS
+    x = one.x_m[:, None] + one.radius_m[:, None] * np.sin(azimuth)
+    y = one.y_m[:, None] + one.radius_m[:, None] * np.cos(azimuth)
+    best = np.full(len(one), np.inf)
+    for column in near.T:
+        reach = np.hypot(x - other.x_m[column][:, None], y - other.y_m[column][:, None])
+        best = np.minimum(best, np.abs(reach - other.radius_m[column][:, None]).mean(axis=1))
+    distance: Float = best / one.radius_m
+    return distance
+
+
+def near_by_chance(
+    predicted: Circles, true: Circles, bounds: tuple[float, float, float, float], seed: int
+) -> Float:
+    """Return the shares of predictions near true rims, in draws where chance places them."""
+    west, south, east, north = bounds
+    shares = np.zeros(_DRAWS)
+    for draw in range(_DRAWS):
+        random = np.random.default_rng([seed, draw])
+        thrown = Circles(
+            random.uniform(west, east, len(predicted)),
+            random.uniform(south, north, len(predicted)),
+            predicted.radius_m,
+            predicted.score,
+            predicted.depth_m,
+        )
+        if len(predicted):
+            shares[draw] = (rim_distance(thrown, true) < NEAR).mean()
+    return shares
+
+
+def gain(cells: list[Cell], first: Cell, seed: int) -> dict[str, Any]:
+    """Return what the best other preparation brings at the precision of what is done now.
+
+    Parameters
+    ----------
+    cells : list of Cell
+        The grid.
+    first : Cell
+        The preparation and the threshold of detect-craters.
+    seed : int
+        Of the bootstrap over craters.
+
+    Returns
+    -------
+    dict
+        The cell, and recall gained with its interval, JSON-able.
+    """
+    least = first.precision or 0.0
+    same = [c for c in cells if c.preparation == first.preparation]
+    others = [c for c in cells if c.preparation != first.preparation]
+
+    def best(some: list[Cell]) -> Cell | None:
+        fit = [c for c in some if (c.precision or 0.0) >= least]
+        return max(fit, key=lambda c: (c.recall, c.precision or 0.0), default=None)
+
+    plain, other = best([first, *same]) or first, best(others)
+    if other is None:
+        return {"preparation": None, "threshold": None, "recall": 0.0, "low": 0.0, "high": 0.0}
+    random = np.random.default_rng([seed, 1])
+    drawn = random.integers(0, first.hit.size, (metrics.BOOTSTRAP_DRAWS, first.hit.size))
+    each = other.hit.astype(np.float64) - plain.hit
+    low, high = (float(v) for v in np.quantile(each[drawn].mean(axis=1), (0.025, 0.975)))
+    return {
+        "preparation": other.preparation,
+        "threshold": other.threshold,
+        "recall": float(each.mean()),
+        "low": low,
+        "high": high,
+    }
+
+
+def verdict(
+    misses: int, predictions: int, gained: Mapping[str, Any], near: float, chance: Float
+) -> tuple[str, str]:
+    """Return the verdict and its reason.
+
+    Parameters
+    ----------
+    misses, predictions : int
+        How many craters are missed, and detections there are.
+    gained : mapping
+        As `gain` returns it.
+    near : float
+        Share of the predictions near a true rim.
+    chance : ndarray of float64
+        As `near_by_chance` returns it.
+    """
+    high = float(np.quantile(chance, 0.975))
+    lie = f"{near:.0%} of the predictions lie on true rims (by chance {high:.0%} at most)"
+    if misses < FEWEST:
+        said = "nothing to explain", f"{misses} craters are missed, too few to say why"
+    elif gained["recall"] >= GAIN and gained["low"] > 0.0:
+        reason = f"heights {gained['preparation']} bring {gained['recall']:.2f} more recall at the "
+        reason += "same precision: prepare them so, or train on heights as they come"
+        said = "modality shift", reason
+    elif predictions < FEWEST:
+        said = "undecided", f"{predictions} predictions are too few to say where they lie"
+    elif near >= MOSTLY and near > high:
+        reason = f"no preparation brings craters back, and {lie}: show the network more craters of "
+        said = "distribution within the domain", reason + "the kind that it misses"
+    elif near <= high:
+        said = "modality shift", f"{lie}: the network does not read this ground"
+    else:
+        reason = f"no preparation brings craters back, and {lie}: look at the others, which may be "
+        said = "undecided", reason + "craters that the catalogue lacks"
+    return said
