@@ -133,10 +133,10 @@ def near_by_chance(
     west, south, east, north = bounds
     shares = np.zeros(_DRAWS)
     for draw in range(_DRAWS):
-        random = np.random.default_rng([seed, draw])
+        rng = np.random.default_rng([seed, draw])
         thrown = Circles(
-            random.uniform(west, east, len(predicted)),
-            random.uniform(south, north, len(predicted)),
+            rng.uniform(west, east, len(predicted)),
+            rng.uniform(south, north, len(predicted)),
             predicted.radius_m,
             predicted.score,
             predicted.depth_m,
@@ -174,8 +174,8 @@ def gain(cells: list[Cell], first: Cell, seed: int) -> dict[str, Any]:
     plain, other = best([first, *same]) or first, best(others)
     if other is None:
         return {"preparation": None, "threshold": None, "recall": 0.0, "low": 0.0, "high": 0.0}
-    random = np.random.default_rng([seed, 1])
-    drawn = random.integers(0, first.hit.size, (metrics.BOOTSTRAP_DRAWS, first.hit.size))
+    rng = np.random.default_rng([seed, 1])
+    drawn = rng.integers(0, first.hit.size, (metrics.BOOTSTRAP_DRAWS, first.hit.size))
     each = other.hit.astype(np.float64) - plain.hit
     low, high = (float(v) for v in np.quantile(each[drawn].mean(axis=1), (0.025, 0.975)))
     return {

@@ -130,7 +130,7 @@ def average_precision(outcome: Int, wanted: int, times: Int | None = None) -> fl
     return float((best * steps).sum() / max(wanted, 1))
 
 
-def summary(hits: int, misses: int, new: int, random: np.random.Generator) -> dict[str, Any]:
+def summary(hits: int, misses: int, new: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return counts, precision, recall and F1 with bootstrap intervals, JSON-able.
 
     Hits, misses and new detections are drawn again together, with replacement.
@@ -139,7 +139,7 @@ def summary(hits: int, misses: int, new: int, random: np.random.Generator) -> di
     drawn = np.zeros((1, 3), np.int64)
     if count:
         shares = np.array([hits, misses, new]) / count
-        drawn = random.multinomial(count, shares, BOOTSTRAP_DRAWS)
+        drawn = rng.multinomial(count, shares, BOOTSTRAP_DRAWS)
     h, m, n = drawn.T.astype(np.float64)
     return {
         "hits": hits,
@@ -151,7 +151,7 @@ def summary(hits: int, misses: int, new: int, random: np.random.Generator) -> di
     }
 
 
-def ranked_summary(outcome: Int, wanted: int, random: np.random.Generator) -> dict[str, Any]:
+def ranked_summary(outcome: Int, wanted: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return the average precision with its bootstrap interval, JSON-able."""
     counted = outcome[outcome != APART]
     if not wanted:
@@ -160,7 +160,7 @@ def ranked_summary(outcome: Int, wanted: int, random: np.random.Generator) -> di
     units = counted.size + missed
     drawn = np.empty(AP_DRAWS)
     for draw in range(AP_DRAWS):
-        times = random.multinomial(units, np.full(units, 1.0 / units))
+        times = rng.multinomial(units, np.full(units, 1.0 / units))
         mine = times[: counted.size]
         to_find = int(mine[counted == HIT].sum() + times[counted.size :].sum())
         drawn[draw] = average_precision(counted, to_find, mine)
@@ -213,8 +213,8 @@ def random_circles(
     drawn: dict[str, list[Any]] = {gate: [] for gate in matching.GATES}
     for draw in range(NULL_DRAWS):
         context.progress(draw / NULL_DRAWS, "Random circles")
-        random = np.random.default_rng([seed, draw])
-        x, y = random.uniform(west, east, len(own)), random.uniform(south, north, len(own))
+        rng = np.random.default_rng([seed, draw])
+        x, y = rng.uniform(west, east, len(own)), rng.uniform(south, north, len(own))
         thrown = Circles(x, y, own.radius_m, own.score, own.depth_m)
         other = Sides(thrown, sides.known, sides.full, sides.wanted)
         for gate, pairs in matching.candidates(thrown, sides.known).items():
