@@ -1,13 +1,13 @@
-"""Batches for training: generated tiles, cropped, turned and mirrored, the same for a seed."""
+"""Batches for training: tiles, cropped, turned and mirrored, the same for a seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from lunarsite.engine.craters import inputs, targets, tiles
+from lunarsite.engine.craters import inputs, targets, tile_kernels, tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,29 @@ BEYOND_PX = 48
 """Crops may stick out of their tile as far, so that networks learn what an edge looks like."""
 
 
+UNLABELLED = 0.84
+"""Octaves that begin below this share of the smallest listed radius are not asked for."""
+
+
+class Sample(NamedTuple):
+    """Channels (float16) and circles of a tile, and the radius from which on all are listed."""
+
+    channels: Float16
+    circles: Float
+    least_px: float
+
+
+class Source(Protocol):
+    """Where samples come from, by number; the same number gives the same sample."""
+
+    def __call__(self, number: int) -> Sample:
+        """Return a sample."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Tiles:
-    """Channels and circles of tiles, made when first asked for and kept while there is room.
+    """Generated tiles, made when first asked for and kept while there is room.
 
     Parameters
     ----------
@@ -45,15 +65,15 @@ class Tiles:
     side_px: int
     folder: Path | None
     room_bytes: int
-    _kept: dict[int, tuple[Float16, Float]] = field(default_factory=dict)
+    _kept: dict[int, Sample] = field(default_factory=dict)
 
-    def __call__(self, number: int) -> tuple[Float16, Float]:
-        """Return channels (float16) and circles of a tile."""
+    def __call__(self, number: int) -> Sample:
+        """Return a tile."""
         found = self._kept.get(number)
         if found is None:
             tile = tiles.load(self.first_seed + number, self.side_px, self.folder)
             seen = inputs.channels(tile.height_m, tile.pixel_m).astype(np.float16)
-            found = seen, tile.circles
+            found = Sample(seen, tile.circles, 0.0)
             if (len(self._kept) + 1) * seen.nbytes <= self.room_bytes:
                 self._kept[number] = found
         return found
@@ -70,12 +90,20 @@ class Batch:
     rim: Float32
 
 
-def draw(source: Tiles, count: int, size: int, crop_px: int, key: list[int]) -> Batch:
+def draw(
+    source: Source,
+    count: int,
+    size: int,
+    crop_px: int,
+    key: list[int],
+    *,
+    rim_stride: int = targets.STRIDE,
+) -> Batch:
     """Return a batch of random crops.
 
     Parameters
     ----------
-    source : Tiles
+    source : Source
         Where from.
     count : int
         How many tiles there are to draw from.
@@ -85,16 +113,19 @@ def draw(source: Tiles, count: int, size: int, crop_px: int, key: list[int]) -> 
         Their side.
     key : list of int
         The same key gives the same batch.
+    rim_stride : int
+        Pixels per pixel of the rim mask.
     """
     rng = np.random.default_rng(key)
-    return stacked([_crop(*source(int(rng.integers(count))), crop_px, rng) for _ in range(size)])
+    crops = [_crop(source(int(rng.integers(count))), crop_px, rng) for _ in range(size)]
+    return stacked(crops, rim_stride=rim_stride)
 
 
-def stacked(samples: list[tuple[Float32, Float]]) -> Batch:
-    """Return samples of channels and circles as one batch."""
-    answers = [targets.draw(circles, seen.shape[1]) for seen, circles in samples]
+def stacked(samples: list[Sample], *, rim_stride: int = targets.STRIDE) -> Batch:
+    """Return samples as one batch."""
+    answers = [_answers(sample, rim_stride) for sample in samples]
     return Batch(
-        np.stack([seen for seen, _ in samples]),
+        np.stack([sample.channels.astype(np.float32) for sample in samples]),
         *(
             np.stack([getattr(answer, name) for answer in answers])
             for name in ("heat", "weight", "shape", "rim")
@@ -102,12 +133,39 @@ def stacked(samples: list[tuple[Float32, Float]]) -> Batch:
     )
 
 
-def _crop(
-    seen: Float16, circles: Float, crop_px: int, rng: np.random.Generator
-) -> tuple[Float32, Float]:
+def centred(sample: Sample, side_px: int) -> Sample:
+    """Return the middle of a sample."""
+    _, rows, columns = sample.channels.shape
+    row, column = (rows - side_px) // 2, (columns - side_px) // 2
+    circles = sample.circles.copy()
+    circles[:, 0] -= column
+    circles[:, 1] -= row
+    seen = sample.channels[:, row : row + side_px, column : column + side_px]
+    return Sample(seen, circles, sample.least_px)
+
+
+def _answers(sample: Sample, rim_stride: int) -> targets.Targets:
+    side = sample.channels.shape[1]
+    answers = targets.draw(sample.circles, side)
+    for octave in range(targets.OCTAVES):
+        # Where the catalogue lists none there may be some.
+        if targets.LEAST_RADIUS_PX * 2.0**octave < UNLABELLED * sample.least_px:
+            answers.weight[octave] = 0.0
+            answers.shape[octave, 3] = 0.0
+    if rim_stride == targets.STRIDE:
+        return answers
+    rim = np.zeros((2, side // rim_stride, side // rim_stride), np.float32)
+    large = sample.circles[sample.circles[:, 2] >= targets.LEAST_RADIUS_PX]
+    tile_kernels.draw_rims(large[:, :4], rim_stride, rim[0], rim[1])
+    rim[1] = 1.0 - np.where(rim[0] > 0.0, 0.0, rim[1])
+    return targets.Targets(answers.heat, answers.weight, answers.shape, rim)
+
+
+def _crop(sample: Sample, crop_px: int, rng: np.random.Generator) -> Sample:
+    seen, circles, least_px = sample
     side = seen.shape[1]
     row, column = rng.integers(-BEYOND_PX, side + BEYOND_PX - crop_px + 1, 2)
-    out = np.zeros((seen.shape[0], crop_px, crop_px), np.float32)
+    out = np.zeros((seen.shape[0], crop_px, crop_px), np.float16)
     top, left = max(row, 0), max(column, 0)
     bottom, right = min(row + crop_px, side), min(column + crop_px, side)
     out[:, top - row : bottom - row, left - column : right - column] = seen[
@@ -122,10 +180,10 @@ def _crop(
     within = ((at >= 0) & (at < crop_px)).all(axis=1)
     known = np.ones(within.size, bool)
     known[within] = turned[-1, at[within, 1], at[within, 0]] > 0
-    return turned, moved[known]
+    return Sample(turned, moved[known], least_px)
 
 
-def turn(seen: Float32, circles: Float, way: int) -> tuple[Float32, Float]:
+def turn(seen: Float16, circles: Float, way: int) -> tuple[Float16, Float]:
     """Return channels and circles turned by ``way % 4`` quarters and, from 4 on, mirrored."""
     last = seen.shape[1] - 1
     out = circles.copy()

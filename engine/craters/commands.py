@@ -67,17 +67,16 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "versions": {**provenance.versions(), "torch": where.torch},
         "licence": LICENCE,
     }
-    if chosen.architecture == "heat-maps":
-        # What is measured is what is stored: 16 bits.
-        stored = {
-            n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
-            for n, v in state.items()
-        }
-        runner = Checkpoint(stored, architecture, card, path).runner(where.kind)
-        fitted, reached = calibration.calibrate(
-            runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
-        )
-        card |= {"calibration": fitted.as_dict(), "metrics": reached}
+    # What is measured is what is stored: 16 bits.
+    stored = {
+        n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
+        for n, v in state.items()
+    }
+    runner = Checkpoint(stored, architecture, card, path).runner(where.kind)
+    fitted, reached = calibration.calibrate(
+        runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
+    )
+    card |= {"calibration": fitted.as_dict(), "metrics": reached}
     written = weights.save(path, state, card)
     state_file.unlink(missing_ok=True)
     context.progress(1.0, "Written")
@@ -85,5 +84,5 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "outputs": {"checkpoint": str(path), "card": str(path.with_suffix(".json"))},
         "steps": written["steps"],
         "minutes": written["minutes"],
-        "metrics": card.get("metrics", {}),
+        "metrics": reached,
     }

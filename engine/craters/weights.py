@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.craters import runner
+from lunarsite.engine.craters import rings, runner
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.environment import needs_torch
 from lunarsite.engine.errors import InputError
@@ -68,7 +68,9 @@ class Checkpoint:
         MissingDependencyError
             If it needs torch, which is not there.
         """
-        if self.architecture.name == "heat-maps" and device == "cpu":
+        if self.architecture.name == "rims-resnet34":
+            return rings.RingRunner(_by_torch(self, device))
+        if device == "cpu":
             return runner.OnnxRunner(self.state, self.architecture)
         return _by_torch(self, device)
 

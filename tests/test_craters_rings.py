@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lunarsite.engine.craters import decode, inputs, rings, targets, tile_kernels
+from lunarsite.engine.craters.architecture import HEADS
+
+
+def masked(circles, side):
+    """Return the logits of a network that masks rims without a mistake."""
+    rim, doubt = np.zeros((2, side, side), np.float32)
+    tile_kernels.draw_rims(np.asarray(circles, np.float64), 1, rim, doubt)
+    return np.where(rim > 0, 6.0, -6.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("radius", [5.0, 9.3, 17.0, 31.0, 55.0])
+def test_a_drawn_rim_gives_its_circle_back(radius):
+    side = 320
+    found = decode.peaks(rings.heads(masked([[150.4, 161.7, radius, 1.0]], side)), 0)
+    best = found.kept(np.argsort(-found.logit)[:1])
+    assert best.logit[0] > 0.0
+    assert np.hypot(best.x[0] - 150.4, best.y[0] - 161.7) < 0.8
+    assert best.radius[0] == pytest.approx(radius, rel=0.07)
+
+
+def test_most_rims_of_a_crowd_are_found_at_the_gate_of_their_authors():
+    side = 320
+    rng = np.random.default_rng(5)
+    radius = np.exp(rng.uniform(np.log(5.0), np.log(40.0), 25))
+    x, y = rng.uniform(10, side - 10, (2, 25))
+    found = decode.peaks(rings.heads(masked(np.column_stack([x, y, radius, radius]), side)), 0)
+    found = found.kept(found.logit > 0.0)
+    near = np.hypot(found.x[:, None] - x, found.y[:, None] - y) / radius
+    alike = (near < 0.5) & (np.abs(found.radius[:, None] / radius - 1.0) < 0.25)
+    assert alike.any(axis=0).mean() > 0.8
+
+
+@pytest.mark.parametrize("level", [-9.0, 9.0])
+def test_no_rim_and_nothing_but_rim_hold_no_circle(level):
+    heads = rings.heads(np.full((64, 96), level, np.float32))
+    assert heads.shape == (HEADS, 32, 48)
+    assert np.isfinite(heads).all()
+    assert decode.peaks(heads, 0).x.size == 0 or level > 0
+    assert (heads[targets.OCTAVES] == level).all()
+
+
+def test_a_rim_network_answers_like_a_heat_map_network():
+    class Rims:
+        at_once = True
+
+        def __call__(self, channels):
+            assert channels.shape == (len(inputs.CHANNELS), 96, 96)
+            return masked([[47.0, 47.0, 12.0, 1.0]], 96)[None]
+
+    runner = rings.RingRunner(Rims())
+    assert runner.at_once
+    found = decode.peaks(runner(np.zeros((len(inputs.CHANNELS), 96, 96), np.float32)), 2)
+    best = np.argmax(found.logit)
+    assert found.radius[best] == pytest.approx(12.0, rel=0.07)
+    assert found.level[best] == 2
