@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
 
 _DENSE_DEG = 0.05
+_OF_EMPTY = {"circles": "Polygon"}
+"""Geometry of layers without features, by name; of all others points."""
 _NAMES = ("name", "region", "label", "title", "id")
 
 
@@ -126,6 +128,8 @@ def write_geopackage(
                     partial,
                     layer=name,
                     driver="GPKG",
+                    # Without a feature to tell it by, QGIS would take the layer for a bare table.
+                    geometry_type=None if len(frame) else _OF_EMPTY.get(name, "Point"),
                     layer_metadata=dict(tags or {}),
                 )
     finally:

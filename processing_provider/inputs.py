@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 
 _VECTOR_ENDINGS = (".gpkg", ".geojson", ".json", ".shp")
+_CRATERS = "craters"
+"""The layer of points in the files of detect-craters and evaluate-craters."""
 
 
 @dataclass(frozen=True)
@@ -196,12 +198,20 @@ def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext)
     parts = QgsProviderRegistry.instance().decodeUri("ogr", layer.source())
     path = str(parts.get("path") or "")
     whole = not (layer.subsetString() or layer.isModified() or parts.get("vsiPrefix"))
-    alone = len(layer.dataProvider().subLayers()) == 1
     fits = path.lower().endswith(endings) and Path(path).is_file()
-    if not (whole and alone and fits):
+    if not (whole and fits and _is_what_is_read(path, str(parts.get("layerName") or ""))):
         return ""
     options = QgsVectorLayer.LayerOptions(loadDefaultStyle=False)
     return path if _says_the_same(QgsVectorLayer(path, "own", "ogr", options), layer) else ""
+
+
+def _is_what_is_read(path: str, layer: str) -> bool:
+    """Say whether the engine, given a file, reads this layer of it; empty names the first one.
+
+    With a file of detected craters come what it says of itself and the raster of rims beside it.
+    """
+    names = [each.name() for each in QgsProviderRegistry.instance().querySublayers(path)]
+    return len(names) == 1 or (names[:1] == [_CRATERS] and layer in ("", _CRATERS))
 
 
 def _file_of(layer: QgsRasterLayer) -> str:
@@ -220,7 +230,7 @@ def _says_the_same(file: QgsMapLayer, layer: QgsMapLayer) -> bool:
 
     The user may have set another in the project; then the layer counts.
     """
-    own, shown = file.crs(), layer.crs()
+    own, shown = moon_crs.named(file.crs()), moon_crs.named(layer.crs())
     if not own.isValid() and not shown.isValid():
         return True
     return own == shown or own.toProj() == shown.toProj()

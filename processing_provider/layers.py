@@ -40,6 +40,8 @@ _MAIN = frozenset({"slope_deg", "illumination_pct", "earth_visibility_pct", "psr
 _OF_RANKS = frozenset({"rank", "uncertainty"})
 _FEW = 2
 """So many layers of one run are all shown."""
+_BELOW = -1
+"""The place in the layer tree of what lies beside a chosen file; that file's own is 0."""
 _IN_VIEW = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
 """Outputs whose layers are ticked among the many that one run makes."""
 
@@ -140,11 +142,28 @@ def add_to_project(
 def style_destinations(
     stage: Stage, result: Mapping[str, Any], context: QgsProcessingContext
 ) -> None:
-    """Style the outputs that are a file of the user's choice, where QGIS is to load them."""
-    for output, path in made_layers(stage, result):
-        if not output.path and context.willLoadLayerOnCompletion(str(path)):
-            details = context.layerToLoadOnCompletionDetails(str(path))
-            details.setPostProcessor(Styler.make(output.style, shown=True))
+    """Style the outputs that are a file of the user's choice, where QGIS is to load them.
+
+    A raster that the stage leaves beside such a file is loaded with it, below it and unticked.
+    """
+    free = [(output, path) for output, path in made_layers(stage, result) if not output.path]
+    loaded = [each for each in free if context.willLoadLayerOnCompletion(str(each[1]))]
+    for output, path in loaded:
+        details = context.layerToLoadOnCompletionDetails(str(path))
+        details.setPostProcessor(Styler.make(output.style, shown=True))
+    for output, path in free:
+        if loaded and (output, path) not in loaded and _lies_beside(path, loaded[0][1]):
+            details = QgsProcessingContext.LayerDetails(
+                output.title, context.project(), "", QgsProcessingUtils.LayerHint.Raster
+            )
+            details.layerSortKey = _BELOW
+            details.setPostProcessor(Styler.make(output.style, shown=False))
+            context.addLayerToLoadOnCompletion(str(path), details)
+
+
+def _lies_beside(path: Path, chosen: Path) -> bool:
+    """Say whether a file was named by the stage after one that the user chose."""
+    return path.parent == chosen.parent and path.name.startswith(f"{chosen.stem}.")
 
 
 def _is_shown(path: str, project: QgsProject) -> bool:

@@ -4,6 +4,7 @@ import json
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 
@@ -94,3 +95,13 @@ def test_a_geopackage_has_the_same_bytes_each_time(tmp_path):
     assert (tmp_path / "1" / "s.gpkg").read_bytes() == (tmp_path / "2" / "s.gpkg").read_bytes()
     assert gpd.read_file(tmp_path / "1" / "s.gpkg", layer="more")["a"].tolist() == [1.5]
     assert [p.name for p in (tmp_path / "1").iterdir()] == ["s.gpkg"]
+
+
+def test_layers_without_features_are_layers_of_their_kind_all_the_same(tmp_path):
+    none = frame([shapely.Point(1, 2)], a=[1.5]).iloc[:0]
+    vector.write_geopackage(tmp_path / "e.gpkg", {"craters": none, "circles": none})
+    listed = pyogrio.list_layers(tmp_path / "e.gpkg").tolist()
+    assert listed == [["craters", "Point"], ["circles", "Polygon"]]
+    for name, _ in listed:
+        read = gpd.read_file(tmp_path / "e.gpkg", layer=name)
+        assert (len(read), moon.is_south_polar(read.crs)) == (0, True)

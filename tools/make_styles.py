@@ -35,6 +35,7 @@ from qgis.core import (
     QgsRasterShader,
     QgsRendererCategory,
     QgsRendererRange,
+    QgsSimpleMarkerSymbolLayer,
     QgsSingleBandPseudoColorRenderer,
     QgsSingleSymbolRenderer,
     QgsSymbolLayer,
@@ -54,6 +55,8 @@ DIVERGING = "#b35806 #f1a340 #f7f7f7 #67a9cf #2166ac"
 GREY = "#141414 #606060 #a0a0a0 #d0d0d0 #f8f8f8"
 SAFE = "#1a9850 #a6d96a #fee08b #f46d43 #5e1a1a"
 MAGMA = "#fcfdbf #fc8961 #b73779 #51127c #000004"
+GLASS = "#00fcfdbf #60fc8961 #c0b73779 #51127c #000004"
+"""Magma that lets the ground show where there is little; opacity stands first."""
 
 RAMPS = {
     "slope_deg": (CIVIDIS, (0, 5, 10, 20, 35), "°"),
@@ -71,7 +74,7 @@ RAMPS = {
     "score": (VIRIDIS, (0, 0.05, 0.25, 0.5, 1), ""),
     "rank": ("#fde725 #5ec962 #21918c #3b528b #440154", (1, 100, 1000, 10000, 100000), ""),
     "uncertainty": (MAGMA, (0, 20, 100, 1000, 10000), " ranks"),
-    "rim_probability": (MAGMA, (0, 50, 100, 175, 250), " of 250"),
+    "rim_probability": (GLASS, (0, 50, 100, 175, 250), " of 250"),
     "rank_change": (DIVERGING, (-10000, -500, 0, 500, 10000), " ranks"),
 }
 OF_CELLS = ("score", "rank", "uncertainty", "rank_change")
@@ -183,19 +186,44 @@ def detected_craters() -> QgsVectorLayer:
     layer = points("field=diameter_m:double&field=confidence:double")
     classes = []
     edges = (0.0, 0.4, 0.6, 0.8, 1.0)
-    colors = ("#7d7c78", "#f1a340", "#a6d96a", "#5ec962")
+    colors = ("#8a8a8a", "#31688e", "#35b779", "#fde725")
     for (low, high), color in zip(itertools.pairwise(edges), colors, strict=True):
-        symbol = QgsMarkerSymbol.createSimple(
-            {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.5"}
-            | {"size_unit": "MapUnit"}
-        )
-        symbol.symbolLayer(0).setDataDefinedProperty(
-            QgsSymbolLayer.Property.PropertySize, QgsProperty.fromField("diameter_m")
-        )
         text = f"confidence {low:g} to {high:g}"
-        classes.append(QgsRendererRange(low, high, symbol, text))
+        classes.append(QgsRendererRange(low, high, rim(color), text))
     layer.setRenderer(QgsGraduatedSymbolRenderer("confidence", classes))
     return layer
+
+
+def compared_craters() -> QgsVectorLayer:
+    """Return hits, misses and new craters as circles, in colours that everybody tells apart."""
+    layer = points("field=kind:string&field=diameter_m:double")
+    kinds = [
+        ("hit", "#56b4e9", "found"),
+        ("miss", "#d55e00", "missed"),
+        ("new", "#f0e442", "new candidate"),
+    ]
+    classes = [QgsRendererCategory(kind, rim(color), text) for kind, color, text in kinds]
+    layer.setRenderer(QgsCategorizedSymbolRenderer("kind", classes))
+    return layer
+
+
+def rim(color: str) -> QgsMarkerSymbol:
+    """Return a circle as wide on the map as the crater: a line on a dark one, nothing inside.
+
+    The dark line is there for bright ground.
+    """
+    symbol = QgsMarkerSymbol()
+    symbol.deleteSymbolLayer(0)
+    for line, width in (("16,16,16,140", "0.9"), (color, "0.5")):
+        shape = QgsSimpleMarkerSymbolLayer.create(
+            {"name": "circle", "color": "0,0,0,0", "outline_color": line, "outline_width": width}
+            | {"size_unit": "MapUnit"}
+        )
+        shape.setDataDefinedProperty(
+            QgsSymbolLayer.Property.PropertySize, QgsProperty.fromField("diameter_m")
+        )
+        symbol.appendSymbolLayer(shape)
+    return symbol
 
 
 def comparison() -> QgsVectorLayer:
@@ -255,6 +283,7 @@ def main() -> None:
         (candidates, "candidates"),
         (comparison, "comparison"),
         (detected_craters, "detected_craters"),
+        (compared_craters, "compared_craters"),
     ):
         save(make(), name)
 

@@ -98,7 +98,7 @@ STAGE = Stage(
             kind=Kind.VECTOR,
             endings=(".gpkg",),
             title="Hits, misses and new craters",
-            help="GeoPackage to write: the layers circles and craters with their kind.",
+            help="GeoPackage to write: the layers craters (points) and circles, with their kind.",
             output=True,
         ),
         Parameter(
@@ -116,7 +116,7 @@ STAGE = Stage(
             name="compared",
             kind=Kind.VECTOR,
             title="Hits, misses and new craters",
-            help="Circles with kind hit, miss or new; centres as a second layer.",
+            help="Centres with kind hit, miss or new; and circles as a second layer.",
             style="compared_craters",
             optional=True,
         ),

@@ -22,9 +22,9 @@
       </minMaxOrigin>
       <rastershader>
         <colorrampshader clip="0" minimumValue="0" maximumValue="250" colorRampType="INTERPOLATED" classificationMode="1" labelPrecision="6">
-          <item alpha="255" value="0" color="#fcfdbf" label="0 of 250"/>
-          <item alpha="255" value="50" color="#fc8961" label="50 of 250"/>
-          <item alpha="255" value="100" color="#b73779" label="100 of 250"/>
+          <item alpha="0" value="0" color="#fcfdbf" label="0 of 250"/>
+          <item alpha="96" value="50" color="#fc8961" label="50 of 250"/>
+          <item alpha="192" value="100" color="#b73779" label="100 of 250"/>
           <item alpha="255" value="175" color="#51127c" label="175 of 250"/>
           <item alpha="255" value="250" color="#000004" label="250 of 250"/>
           <rampLegendSettings suffix="" prefix="" useContinuousLegend="1" minimumLabel="" orientation="2" maximumLabel="" direction="0">

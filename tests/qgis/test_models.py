@@ -115,6 +115,8 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "screen": {"dem": str(dem)},
         "detect-craters": {"dem": str(dem)},
         "train-craters": {},
+        "evaluate-craters": {"detections": "detections", "catalogue": "craters.csv"},
+        "diagnose-craters": {"dem": str(dem), "catalogue": "craters.csv"},
     }
     assert set(given) == set(stages.NAMES)
     for name, values in given.items():
