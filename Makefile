@@ -1,4 +1,5 @@
-# make demo        set up, then screen a synthetic region: look at demo/run/report.html
+# make demo        set up, then detect craters in a synthetic region and screen it: look at
+#                  demo/run/report.html
 # make test        set up, lint, types, the wheel, the fast tests, the tests inside QGIS
 # make test-engine all of it that needs no QGIS; make test-qgis: the rest
 # make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
@@ -20,7 +21,8 @@ NICE = nice -n 5
 
 demo: setup
 	$(BIN)/lunarsite synthesize --out demo/dem.tif
-	$(BIN)/lunarsite screen --dem demo/dem.tif --craters demo/dem.craters.csv --out demo/run
+	$(BIN)/lunarsite detect-craters --dem demo/dem.tif --out demo/craters.gpkg
+	$(BIN)/lunarsite screen --dem demo/dem.tif --craters demo/craters.gpkg --out demo/run
 	@echo "The report is $(CURDIR)/demo/run/report.html"
 
 # The README's pictures, from the demo's run.

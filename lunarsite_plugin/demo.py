@@ -12,13 +12,17 @@ from qgis.core import (
 )
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
+from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
 from lunarsite.processing_provider.algorithm import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TERRAIN_SHARE = 10.0
-"""How much of the progress bar the terrain takes, percent; the rest is the screening's."""
+CRATERS = "craters.gpkg"
+"""What is detected in the demo's terrain."""
+_NETWORK = PLUGIN_FOLDER / "models" / "craters.safetensors"
+_SHARES = {"synthesize": (0.0, 5.0), "detect-craters": (5.0, 20.0), "screen": (20.0, 100.0)}
+"""Which part of the progress bar each stage takes, percent."""
 
 
 def folder() -> Path:
@@ -27,7 +31,7 @@ def folder() -> Path:
 
 
 class DemoTask(QgsTask):
-    """Makes the demo's terrain and screens it, in a thread of the task manager.
+    """Makes the demo's terrain, detects its craters and screens it, in the task manager's thread.
 
     What is there already and unchanged is not made again.
 
@@ -51,20 +55,17 @@ class DemoTask(QgsTask):
         # There from the start, so that a cancellation is not lost on the way into the thread.
         self._feedback = QgsProcessingFeedback(False)
         self._feedback.progressChanged.connect(self._show)
-        self._share = (0.0, _TERRAIN_SHARE)
+        self._share = _SHARES["synthesize"]
 
     def run(self) -> bool:
         """Do the work; QGIS calls it in a thread of its own."""
-        dem, craters = self._place / "dem.tif", self._place / "dem.craters.csv"
+        dem, craters = self._place / "dem.tif", self._place / CRATERS
         try:
-            if not (dem.is_file() and craters.is_file()):
-                run("synthesize", {"out": str(dem)}, self._feedback)
-            self._share = (_TERRAIN_SHARE, 100.0)
-            run(
-                "screen",
-                {"dem": str(dem), "craters": str(craters), "out": str(self._place / "run")},
-                self._feedback,
-            )
+            if not dem.is_file():
+                self._stage("synthesize", out=dem)
+            if not _is_newer(craters, dem, _NETWORK):
+                self._stage("detect-craters", dem=dem, out=craters)
+            self._stage("screen", dem=dem, craters=craters, out=self._place / "run")
         except CancelledError:
             return False
         except LunarSiteError as error:
@@ -86,6 +87,16 @@ class DemoTask(QgsTask):
         elif self._error is not None:
             self._failed(self._error)
 
+    def _stage(self, name: str, **paths: Path) -> None:
+        self._share = _SHARES[name]
+        run(name, {key: str(path) for key, path in paths.items()}, self._feedback)
+
     def _show(self, percent: float) -> None:
         first, last = self._share
         self.setProgress(first + (last - first) * percent / 100.0)
+
+
+def _is_newer(made: Path, *sources: Path) -> bool:
+    """Say whether a file is there and was made after those that it is made from."""
+    made_ns = made.stat().st_mtime_ns if made.is_file() else 0
+    return made_ns > max(source.stat().st_mtime_ns for source in sources)

@@ -190,8 +190,10 @@ class Desktop:
             self.dock.choose_run(self.dock.run.path)
 
     def _show_demo(self, run: Path) -> None:
+        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
+
         self._task = None
-        self._show_layers(run, run.parent / "dem.tif")
+        self._show_layers(run, run.parent / "dem.tif", run.parent / demo.CRATERS)
         self.toggle.setChecked(True)
         dock = self._made_dock()
         dock.choose_run(run)
@@ -212,13 +214,13 @@ class Desktop:
             )
             return
         dem = next((each.path for each in run.inputs if each.role == "dem"), None)
-        self._show_layers(run.path, dem)
+        self._show_layers(run.path, dem, run.craters)
 
-    def _show_layers(self, run: Path, dem: Path | None) -> None:
+    def _show_layers(self, run: Path, dem: Path | None, craters: Path | None) -> None:
         from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
 
         self._before = self._iface.messageBar().items()
-        run_layers.show(run, dem, self._iface.mapCanvas())
+        run_layers.show(run, dem, self._iface.mapCanvas(), craters)
         self._quieten()
         self._notices.start()  # what the canvas says as it draws comes a moment later
 

@@ -45,7 +45,9 @@ class RunFolder:
     """A finished run.
 
     ``start`` and ``stop`` bound the light that was worked out, ``best`` is the place of the best
-    cell (longitude and latitude, degrees). ``written_ns`` is when its manifest was written.
+    cell (longitude and latitude, degrees). ``craters`` is the catalogue of craters that it was made
+    with, None where there is none or it is not found. ``written_ns`` is when its manifest was
+    written.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class RunFolder:
     stop: dt.date
     best: tuple[float, float] | None
     inputs: tuple[Input, ...]
+    craters: Path | None
     written_ns: int
 
     @classmethod
@@ -86,11 +89,8 @@ class RunFolder:
         try:
             given, profile = content["parameters"], content["profile"]
             best = content["steps"]["score"]["result"].get("best")
-            inputs = tuple(
-                _input(each, path, known, located or {})
-                for each in content["inputs"]
-                if each["role"] in _TERRAIN
-            )
+            every = [_input(each, path, known, located or {}) for each in content["inputs"]]
+            craters = next((each.path for each in every if each.role == "craters"), None)
             start = dt.date.fromisoformat(given["start"])
             year = start + dt.timedelta(days=_YEAR_DAYS)
             stop = dt.date.fromisoformat(given["stop"]) if given["stop"] else year
@@ -102,7 +102,8 @@ class RunFolder:
                 start=start,
                 stop=stop,
                 best=(float(best["lon_deg"]), float(best["lat_deg"])) if best else None,
-                inputs=inputs,
+                inputs=tuple(each for each in every if each.role in _TERRAIN),
+                craters=craters,
                 written_ns=written_ns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qgis.core import Qgis, QgsCoordinateTransform, QgsProject, QgsRasterLayer
+from qgis.core import (
+    Qgis,
+    QgsCoordinateTransform,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
 
 from lunarsite.engine import stages
 from lunarsite.lunarsite_plugin import moon_crs, project_runs
@@ -13,7 +19,13 @@ from lunarsite.processing_provider import layers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qgis.core import QgsLayerTreeGroup
     from qgis.gui import QgsMapCanvas, QgsMessageBar, QgsMessageBarItem
+
+
+DETECTED = "Detected craters"
+_READABLE = 400
+"""So many circles leave the map beneath them readable; more are not ticked."""
 
 
 def elsewhere(project: QgsProject) -> list[str]:
@@ -30,7 +42,9 @@ def shown(folder: Path, project: QgsProject) -> bool:
     )
 
 
-def show(folder: Path, dem: Path | None, canvas: QgsMapCanvas | None) -> None:
+def show(
+    folder: Path, dem: Path | None, canvas: QgsMapCanvas | None, craters: Path | None = None
+) -> None:
     """Add a run's layers to the project, set its coordinate system, and go there.
 
     What an earlier call added is replaced.
@@ -43,6 +57,8 @@ def show(folder: Path, dem: Path | None, canvas: QgsMapCanvas | None) -> None:
         The elevation model that it was made from, shown as a hillshade beneath.
     canvas : QgsMapCanvas or None
         The map to move.
+    craters : Path or None
+        The catalogue that it was made with. Shown where it is one of detected craters.
     """
     project = QgsProject.instance()
     project.setCrs(moon_crs.crs())
@@ -56,6 +72,8 @@ def show(folder: Path, dem: Path | None, canvas: QgsMapCanvas | None) -> None:
     group = root.insertGroup(0, name)
     result = {"outputs": {each.name: str(folder / each.path) for each in stage.outputs}}
     made = layers.add_to_project(stage, result, project, group)
+    if craters is not None:
+        _add_craters(craters, project, group)
     ground = None if dem is None else QgsRasterLayer(str(dem), layers.GROUND)
     if ground is not None and ground.isValid():
         layers.apply_style(ground, "hillshade")
@@ -67,6 +85,19 @@ def show(folder: Path, dem: Path | None, canvas: QgsMapCanvas | None) -> None:
         transform = QgsCoordinateTransform(made[-1].crs(), project.crs(), project)
         canvas.setExtent(transform.transformBoundingBox(made[-1].extent()))
         canvas.refresh()
+
+
+def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> None:
+    """Add detected craters as circles below the sites; a catalogue without confidence is left."""
+    layer = QgsVectorLayer(f"{path}|layername=craters", DETECTED)
+    if not layer.isValid() or not {"diameter_m", "confidence"} <= set(layer.fields().names()):
+        return
+    layers.apply_style(layer, "detected_craters")
+    moon_crs.name_layer(layer)
+    project.addMapLayer(layer, addToLegend=False)
+    node = group.insertLayer(1, layer)
+    node.setItemVisibilityChecked(layer.featureCount() <= _READABLE)
+    node.setExpanded(False)
 
 
 def quieten(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:

@@ -59,6 +59,17 @@ def test_it_says_what_it_was_made_from_and_how(made, tmp_path):
     )
     assert run.title == "work/run"
     assert run.missing == ()
+    assert run.craters is None  # the catalogue is not where the run knows it
+
+
+def test_the_catalogue_of_its_craters_is_found(made):
+    (made.parent / "craters.csv").write_text("diameter_m")
+    known = json.loads((made / ".lunarsite-known.json").read_text())
+    known["/gone/craters.csv"] = [len("diameter_m"), 1, "c" * 64]
+    (made / ".lunarsite-known.json").write_text(json.dumps(known))
+    run = RunFolder.open(made)
+    assert run.craters == made.parent / "craters.csv"
+    assert [each.role for each in run.inputs] == ["dem", "far_field"]
 
 
 def test_a_year_is_shown_of_a_long_span(made):

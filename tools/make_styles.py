@@ -186,7 +186,7 @@ def detected_craters() -> QgsVectorLayer:
     layer = points("field=diameter_m:double&field=confidence:double")
     classes = []
     edges = (0.0, 0.4, 0.6, 0.8, 1.0)
-    colors = ("#8a8a8a", "#31688e", "#35b779", "#fde725")
+    colors = ("#b0b0b0", "#6baed6", "#35b779", "#fde725")
     for (low, high), color in zip(itertools.pairwise(edges), colors, strict=True):
         text = f"confidence {low:g} to {high:g}"
         classes.append(QgsRendererRange(low, high, rim(color), text))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from qgis.core import (
@@ -14,14 +17,38 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import demo, location, moon_crs, run_layers
+from lunarsite.lunarsite_plugin.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def terrain(processing, tmp_path_factory):
+    """Return a small elevation model that has craters of many pixels."""
+    path = tmp_path_factory.mktemp("terrain") / "dem.tif"
+    processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 160, "pixel_m": 80})
+    return path
 
 
 @pytest.fixture
-def place(dem, tmp_path):
+def place(terrain, tmp_path):
     """Return a demo folder whose terrain is there already, and small."""
-    shutil.copy(dem, tmp_path / "dem.tif")
-    shutil.copy(dem.with_suffix(".craters.csv"), tmp_path / "dem.craters.csv")
+    shutil.copy(terrain, tmp_path / "dem.tif")
     return tmp_path
+
+
+@pytest.fixture
+def old_engine(engine, tmp_path):
+    """Return an engine that was made before one of its libraries was asked for."""
+    base = (engine.python.parent.parent / "pyvenv.cfg").read_text("utf-8")
+    home = next(line.partition("=")[2] for line in base.splitlines() if line.startswith("home"))
+    python = Path(home.strip()) / engine.python.resolve().name
+    made = tmp_path / "old"
+    subprocess.run([str(python), "-m", "venv", "--without-pip", str(made)], check=True)
+    (packages,) = (engine.python.parent.parent / "lib").glob("python3*/site-packages")
+    target = made / "lib" / packages.parent.name / packages.name
+    for entry in packages.iterdir():
+        if not entry.name.startswith("onnx") and not (target / entry.name).exists():
+            (target / entry.name).symlink_to(entry)
+    return made / "bin" / "python"
 
 
 def start(place, wait_until):
@@ -34,7 +61,7 @@ def start(place, wait_until):
     return found[0], progress
 
 
-def test_the_demo_is_screened_and_shown(processing, place, wait_until):
+def test_the_demos_craters_are_detected_and_it_is_screened_and_shown(processing, place, wait_until):
     project = QgsProject.instance()
     project.clear()
     canvas = QgsMapCanvas()
@@ -42,18 +69,42 @@ def test_the_demo_is_screened_and_shown(processing, place, wait_until):
     (run,), progress = start(place, wait_until)
     assert run == place / "run"
     assert progress == sorted(progress)
+    craters = place / demo.CRATERS
+    assert RunFolder.open(run).craters == craters
     for _ in range(2):  # the second time replaces the first
-        run_layers.show(run, place / "dem.tif", canvas)
+        run_layers.show(run, place / "dem.tif", canvas, craters)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
-        assert titles[0] == "Sites"
+        assert titles[:3] == ["Sites", run_layers.DETECTED, "Score"]
         assert titles[-1] == "Elevation model"
         assert len(titles) == len(set(titles)) == len(project.mapLayers())
     assert project.crs().authid() == moon_crs.SOUTH_POLAR
-    score = next(layer for layer in project.mapLayers().values() if layer.name() == "Score")
-    assert canvas.extent().contains(score.extent())
+    (ground,) = project.mapLayersByName("Elevation model")
+    assert canvas.extent().contains(ground.extent())
+    (detected,) = project.mapLayersByName(run_layers.DETECTED)
+    assert detected.featureCount() > 0
+    assert detected.renderer().classAttribute() == "confidence"
+    assert detected.crs().authid() == moon_crs.SOUTH_POLAR
+    assert project.layerTreeRoot().findLayer(detected).isVisible()
     project.clear()
+    made_ns = craters.stat().st_mtime_ns
+    start(place, wait_until)
+    assert craters.stat().st_mtime_ns == made_ns
+    os.utime(place / "dem.tif")
+    start(place, wait_until)
+    assert craters.stat().st_mtime_ns > made_ns
+
+
+def test_an_engine_made_before_a_library_was_asked_for_is_to_be_updated(
+    processing, place, old_engine, wait_until, monkeypatch
+):
+    monkeypatch.setenv(location.VARIABLE, str(old_engine))
+    error, _ = start(place, wait_until)
+    assert "lacks the package onnx, which detect-craters needs" in error.problem
+    assert "Engine set-up, and click Update" in error.remedy
+    assert not (place / demo.CRATERS).exists()
+    assert not (place / "run").exists()
 
 
 def test_without_an_engine_the_demo_says_what_to_do(processing, place, wait_until, monkeypatch):

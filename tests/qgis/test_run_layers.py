@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsVectorLayer
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransformContext,
+    QgsFeature,
+    QgsProject,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+)
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import desktop as module
@@ -78,3 +85,42 @@ def test_the_uncertainty_is_not_covered_and_gives_the_score_back(qgis_app, proce
     assert score.itemVisibilityChecked()
     assert not root.findLayer(shown.id()).itemVisibilityChecked()
     project.clear()
+
+
+def written(path, fields, count=1):
+    """Return a GeoPackage of points with some fields of numbers, as a catalogue of craters."""
+    asked = "&".join(f"field={name}:double" for name in fields)
+    layer = QgsVectorLayer(f"Point?crs={moon_crs.SOUTH_POLAR}&{asked}", "craters", "memory")
+    layer.dataProvider().addFeatures([QgsFeature(layer.fields()) for _ in range(count)])
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.layerName = "craters"
+    QgsVectorFileWriter.writeAsVectorFormatV3(
+        layer, str(path), QgsCoordinateTransformContext(), options
+    )
+    assert QgsVectorLayer(str(path)).featureCount() == count
+    return path
+
+
+def detected(run_folder, craters):
+    """Show a run with a catalogue; return the layers of detected craters in the layer tree."""
+    project = QgsProject.instance()
+    project.clear()
+    run_layers.show(run_folder, None, None, craters)
+    assert project.mapLayersByName("Score")
+    root = project.layerTreeRoot()
+    return [root.findLayer(each) for each in project.mapLayersByName(run_layers.DETECTED)]
+
+
+def test_a_catalogue_is_shown_where_it_is_of_detected_craters(processing, run_folder, tmp_path):
+    surveyed = written(tmp_path / "surveyed.gpkg", ["diameter_m"])
+    found = written(tmp_path / "found.gpkg", ["diameter_m", "confidence"])
+    for none in (surveyed, tmp_path / "absent.gpkg", tmp_path / "craters.csv", None):
+        assert detected(run_folder, none) == []
+    assert [node.isVisible() for node in detected(run_folder, found)] == [True]
+    QgsProject.instance().clear()
+
+
+def test_more_circles_than_leave_the_map_readable_are_not_ticked(processing, run_folder, tmp_path):
+    many = written(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 401)
+    assert [node.isVisible() for node in detected(run_folder, many)] == [False]
+    QgsProject.instance().clear()
