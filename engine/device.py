@@ -55,7 +55,7 @@ def _choose(asked: str) -> Device:
     cores = available_cores()
     processor = _processor()
     if importlib.util.find_spec("torch") is None:
-        reason = "torch is not installed; only networks need it"
+        reason = "torch is not installed; only training and GPUs need it"
         if asked == "cuda":
             raise MissingDependencyError(
                 "CUDA was asked for and torch is not installed",

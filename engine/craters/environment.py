@@ -1,4 +1,4 @@
-"""Whether networks can run here, asked before anything imports torch."""
+"""Whether torch is here, asked before anything imports it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEEDED = ("torch",)
 
 
 def needs_torch(what: str) -> None:
-    """Raise unless the libraries of networks are installed.
+    """Raise unless torch is installed.
 
     Raises
     ------

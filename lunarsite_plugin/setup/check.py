@@ -137,8 +137,9 @@ def _device(python: Path, work: Work) -> list[Row]:
     text = f"{kind} {told['name']}, {told['cores']} cores"
     rows = [Row("Device", True, f"{text} ({told['reason']})")]
     if told["torch"] is None:
-        missing = "not installed: terrain, light and scores do without it"
-        rows.append(Row("Torch", None, missing, "Install again with torch if you need networks"))
+        missing = "not installed: all but the training of crater networks does without it"
+        remedy = "Install again with torch to train them, or to use a GPU"
+        rows.append(Row("Torch", None, missing, remedy))
     else:
         rows.append(Row("Torch", True, str(told["torch"])))
     return rows
