@@ -7,6 +7,8 @@ The maps are drawn by QGIS in the styles that the user gets, the charts by the d
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import os
 import shutil
@@ -20,13 +22,16 @@ os.environ["GDAL_PAM_ENABLED"] = "NO"
 
 from qgis.core import (
     QgsApplication,
+    QgsFeature,
+    QgsGeometry,
     QgsMapRendererParallelJob,
     QgsMapSettings,
+    QgsPointXY,
     QgsRasterLayer,
     QgsRectangle,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QRectF, QSize
+from qgis.PyQt.QtCore import QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
 
 from lunarsite.lunarsite_plugin import moon_crs
@@ -55,17 +60,37 @@ def vector(path: Path, style: str) -> QgsVectorLayer:
     return layer
 
 
-def ground() -> QgsRasterLayer:
-    layer = QgsRasterLayer(str(DEMO / "dem.tif"), "ground")
+def known_craters(dem: Path) -> QgsVectorLayer:
+    """Return the craters that generated ground was made with, as sure as can be."""
+    layer = QgsVectorLayer(
+        f"Point?crs={moon_crs.SOUTH_POLAR}&field=diameter_m:double&field=confidence:double",
+        "known",
+        "memory",
+    )
+    fields, pixels = layer.fields(), 10 * QgsRasterLayer(str(dem), "d").rasterUnitsPerPixelX()
+    with dem.with_suffix(".craters.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if float(row["diameter_m"]) >= pixels:
+                feature = QgsFeature(fields)
+                feature.setAttributes([float(row["diameter_m"]), 1.0])
+                place = QgsPointXY(float(row["x_m"]), float(row["y_m"]))
+                feature.setGeometry(QgsGeometry.fromPointXY(place))
+                layer.dataProvider().addFeature(feature)
+    layers.apply_style(layer, "detected_craters")
+    return layer
+
+
+def ground(dem: Path = DEMO / "dem.tif") -> QgsRasterLayer:
+    layer = QgsRasterLayer(str(dem), "ground")
     moon_crs.name_layer(layer)
     layers.apply_style(layer, "hillshade")
     return layer
 
 
-def drawn(shown: list, size: QSize = SIZE) -> QImage:
+def drawn(shown: list, size: QSize = SIZE, dem: Path = DEMO / "dem.tif") -> QImage:
     settings = QgsMapSettings()
     settings.setDestinationCrs(moon_crs.crs())
-    below = ground()  # the settings keep no layer alive
+    below = ground(dem)  # the settings keep no layer alive
     settings.setLayers([*shown, below])
     settings.setOutputSize(size)
     settings.setOutputDpi(72)
@@ -83,13 +108,46 @@ def drawn(shown: list, size: QSize = SIZE) -> QImage:
     return job.renderedImage()
 
 
-def panels(images: list[QImage]) -> QImage:
+def panels(images: list[QImage], columns: int) -> QImage:
     out = QImage(SIZE, QImage.Format.Format_RGB32)
     out.fill(QColor("#ffffff"))
     painter = QPainter(out)
-    width = SIZE.width() // len(images)
+    width, height = SIZE.width() // columns, SIZE.height() // (len(images) // columns)
     for number, image in enumerate(images):
-        painter.drawImage(number * width, 0, image)
+        painter.drawImage(number % columns * width, number // columns * height, image)
+    painter.end()
+    return out
+
+
+def grid(table: Path) -> QImage:
+    """Return the recall by preparation and threshold, in the colours of cividis."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [(r["preparation"], float(r["recall"])) for r in csv.DictReader(file)]
+    grouped = {name: [v for _, v in own] for name, own in itertools.groupby(rows, lambda r: r[0])}
+    out = QImage(QSize(SIZE.width(), 106), QImage.Format.Format_RGB32)
+    out.fill(QColor("#ffffff"))
+    painter = QPainter(out)
+    font = QFont("DejaVu Sans")
+    font.setPixelSize(9)
+    painter.setFont(font)
+    low, high = (pick(value for _, value in rows) for pick in (min, max))
+    first, last = QColor("#00224e"), QColor("#fee838")
+    left, top, wide, tall = 80, 18, 16, 18
+    centred = Qt.AlignmentFlag.AlignVCenter
+    painter.drawText(QRectF(left, 0, 150, top), centred, "recall by least confidence")
+    for number, (name, values) in enumerate(grouped.items()):
+        y = top + number * tall
+        painter.drawText(QRectF(4, y, left - 8, tall), centred, name)
+        for place, value in enumerate(values):
+            share = (value - low) / (high - low)
+            mixed = [
+                round(a + (b - a) * share)
+                for a, b in zip(first.getRgb()[:3], last.getRgb()[:3], strict=True)
+            ]
+            painter.fillRect(QRectF(left + place * wide, y, wide - 1, tall - 1), QColor(*mixed))
+    for place, limit in ((0, "0.1"), (4, "0.5"), (8, "0.9")):
+        area = QRectF(left + place * wide, top + 4 * tall, wide, 14)
+        painter.drawText(area, centred | Qt.AlignmentFlag.AlignHCenter, limit)
     painter.end()
     return out
 
@@ -141,7 +199,7 @@ def main() -> None:
         "earth_visibility_pct": "earth",
     }
     several = [drawn([raster(made / f"{n}.tif", s)], third) for n, s in sources.items()]
-    save(panels(several), "features")
+    save(panels(several, 3), "features")
     save(drawn([raster(run / "score.tif", "score")]), "score")
     save(drawn([raster(run / "probability.tif", "score", 0.9)]), "train-scorer")
     save(drawn([sites, raster(run / "score.tif", "score", 0.6)]), "screen")
@@ -165,7 +223,29 @@ def main() -> None:
     asked("compare", "--first", str(run), "--second", str(work / "hls"), "--out", str(work))
     change = raster(work / "rank_change.tif", "rank_change", 0.85)
     save(drawn([vector(work / "comparison.gpkg", "comparison"), change]), "compare")
+    craters(work)
     shutil.rmtree(work)
+
+
+def craters(work: Path) -> None:
+    """Draw the pictures of the stages that are about craters."""
+    found, known = DEMO / "craters.gpkg", str(DEMO / "dem.craters.csv")
+    save(drawn([vector(found, "detected_craters")]), "detect-craters")
+    compared = work / "compared.gpkg"
+    words = ["--detections", str(found), "--catalogue", known, "--out", str(compared)]
+    asked("evaluate-craters", *words)
+    save(drawn([vector(compared, "compared_craters")]), "evaluate-craters")
+    dem = str(DEMO / "dem.tif")
+    words = ["--dem", dem, "--catalogue", known, "--min-diameter-m", "1000", "--out", str(work)]
+    asked("diagnose-craters", *words)
+    save(grid(work / "diagnosis.csv"), "diagnose-craters")
+    tiles = []
+    for seed in range(6):
+        tile = work / f"tile{seed}.tif"
+        asked("synthesize", "--seed", str(seed), "--size-px", "128", "--out", str(tile))
+        size = QSize(SIZE.width() // 3 - 2, SIZE.height() // 2 - 2)
+        tiles.append(drawn([known_craters(tile)], size, tile))
+    save(panels(tiles, 3), "train-craters")
 
 
 main()

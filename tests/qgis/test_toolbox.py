@@ -25,11 +25,13 @@ from qgis.core import (
     QgsRenderContext,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QImage
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
 from lunarsite.lunarsite_plugin import location, moon_crs
 from lunarsite.processing_provider import compat, layers, parameters
+from lunarsite.processing_provider import help as help_page
 from tests.qgis.conftest import SMALL, Feedback
 
 ENDS_WITHIN_S = 20.0  # against the minutes that the work would take; 2 s are measured elsewhere
@@ -413,3 +415,10 @@ def test_help_names_every_parameter(processing):
         text = algorithm(stage.name).shortHelpString()
         for parameter in stage.parameters:
             assert parameters.label(parameter).replace("'", "&#x27;") in text
+
+
+def test_every_help_has_a_picture_as_wide_as_itself(processing):
+    for stage in stages.load_all():
+        picture = QImage(str(help_page.PICTURES / f"{stage.name}.png"))
+        assert (picture.isNull(), picture.width()) == (False, 232), stage.name
+        assert f"{stage.name}.png" in algorithm(stage.name).shortHelpString()
