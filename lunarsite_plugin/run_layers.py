@@ -96,8 +96,9 @@ def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> N
     moon_crs.name_layer(layer)
     project.addMapLayer(layer, addToLegend=False)
     node = group.insertLayer(1, layer)
-    node.setItemVisibilityChecked(layer.featureCount() <= _READABLE)
-    node.setExpanded(False)
+    shown = layer.featureCount() <= _READABLE
+    node.setItemVisibilityChecked(shown)
+    node.setExpanded(shown)
 
 
 def quieten(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:

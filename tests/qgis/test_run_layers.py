@@ -116,11 +116,13 @@ def test_a_catalogue_is_shown_where_it_is_of_detected_craters(processing, run_fo
     found = written(tmp_path / "found.gpkg", ["diameter_m", "confidence"])
     for none in (surveyed, tmp_path / "absent.gpkg", tmp_path / "craters.csv", None):
         assert detected(run_folder, none) == []
-    assert [node.isVisible() for node in detected(run_folder, found)] == [True]
+    (node,) = detected(run_folder, found)
+    assert (node.isVisible(), node.isExpanded()) == (True, True)  # the legend says the colours
     QgsProject.instance().clear()
 
 
 def test_more_circles_than_leave_the_map_readable_are_not_ticked(processing, run_folder, tmp_path):
     many = written(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 401)
-    assert [node.isVisible() for node in detected(run_folder, many)] == [False]
+    (node,) = detected(run_folder, many)
+    assert (node.isVisible(), node.isExpanded()) == (False, False)
     QgsProject.instance().clear()
