@@ -67,7 +67,7 @@ FOUND = table(
     (10, 0, 1.8, 0.8, 180),  # a hit, though it is smaller than the cut
     (0, 10, 2.05, 0.7, 170),  # a crater below the cut
     (19.9, 0, 3, 0.7, 310),  # a crater whose centre lies outside
-    (-10, 10, 1.7, 0.6, 100),  # not wrong: below the cut
+    (-10, 10, 1.7, 0.6, 100),  # new, though it is smaller than the cut
     (10, 10, 3, 0.5, 280),  # new
     (30, 0, 3, 0.9, 280),  # outside
     (5, -10, 1.5, 0.9, 100),  # takes no part
@@ -79,10 +79,10 @@ def test_everyone_counts_by_the_rules(tmp_path):
     assert context.warnings == []
     assert said["catalogued"] == 3
     for gate in said["gates"].values():
-        assert (gate["hits"], gate["misses"], gate["new"]) == (2, 1, 1)
+        assert (gate["hits"], gate["misses"], gate["new"]) == (2, 1, 2)
         assert gate["recall"]["value"] == pytest.approx(2 / 3)
-        assert gate["precision"]["value"] == pytest.approx(2 / 3)
-        assert gate["f1"]["value"] == pytest.approx(2 / 3)
+        assert gate["precision"]["value"] == pytest.approx(2 / 4)
+        assert gate["f1"]["value"] == pytest.approx(4 / 7)
         assert [row["hits"] for row in gate["bins"]] == [1, 1, 0]
         assert [row["misses"] for row in gate["bins"]] == [0, 0, 1]
         assert [row["new"] for row in gate["bins"]] == [1, 0, 0]
@@ -101,14 +101,14 @@ def test_the_layer_and_the_page_show_hits_misses_and_new_ones(tmp_path):
     assert said["outputs"] == {"compared": str(out), "report": str(page)}
     points, circles = (gpd.read_file(out, layer=name) for name in ("craters", "circles"))
     kinds = points["kind"].tolist()
-    assert sorted(kinds) == ["hit", "hit", "miss", "new"]
+    assert sorted(kinds) == ["hit", "hit", "miss", "new", "new"]
     assert circles["kind"].tolist() == kinds
     by_kind = points.set_index("kind")
     assert by_kind.loc["miss", "x_m"] == -10_000.0
     assert by_kind.loc["miss", "catalogue_diameter_m"] == 8000.0
     assert np.isnan(by_kind.loc["miss", "confidence"])
-    assert by_kind.loc["new", "x_m"] == 10_000.0
-    assert np.isnan(by_kind.loc["new", "catalogue_diameter_m"])
+    assert set(by_kind.loc["new", "x_m"]) == {10_000.0, -10_000.0}
+    assert by_kind.loc["new", "catalogue_diameter_m"].isna().all()
     hits = by_kind.loc["hit"].sort_values("x_m")
     assert hits["catalogue_diameter_m"].tolist() == [4000.0, 2100.0]
     assert hits["iou"].iloc[1] == pytest.approx((1.8 / 2.1) ** 2)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
-import shapely
 
-from lunarsite.engine import atomic, device, moon, provenance, raster, vector
-from lunarsite.engine.craters import calibration, decode, depth, detect, pyramid, weights
+from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
 from lunarsite.engine.craters.calibration import Calibration
+from lunarsite.engine.craters.listing import Found
 from lunarsite.engine.craters.targets import STRIDE
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.raster import Grid
@@ -36,35 +33,8 @@ COARSEST_M = 1_000.0
 SMALLEST_PX = 10.0
 """Diameter of the smallest crater that is looked for, in pixels, where none is given."""
 
-_SIDES = 72
-"""Corners of a drawn circle."""
-
 _STEPS = 250
 """Rim probability is written in so many steps; the value after them is nodata."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Craters, the most likely first.
-
-    Parameters
-    ----------
-    x_m, y_m, radius_m : ndarray of float64, shape (craters,)
-        On the map.
-    confidence : ndarray of float64, shape (craters,)
-        Probability that it is one.
-    """
-
-    x_m: Float
-    y_m: Float
-    radius_m: Float
-    confidence: Float
-
-    @property
-    def diameter_m(self) -> Float:
-        """On the ground: the map is too large by its scale."""
-        scaled: Float = 2.0 * self.radius_m / moon.map_scale(self.x_m, self.y_m)
-        return scaled
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -102,9 +72,9 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
             context.part(0.0, 0.9),
             rims=rims,
         )
-        kept = (found.confidence >= limit) & (found.diameter_m >= least_m)
+        kept = found.kept(least_m, limit)
         context.progress(0.9, "Measuring depths")
-        table = _table(found, kept, levels)
+        craters = listing.table(kept, levels)
         context.progress(0.92, "Writing the craters")
         raster.write_raster(
             rims_path,
@@ -114,18 +84,15 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
             nodata=255,
             tags=tags,
         )
-    circles = table.set_geometry(
-        shapely.buffer(table.geometry.to_numpy(), found.radius_m[kept], quad_segs=_SIDES // 4)
-    )
-    vector.write_geopackage(path, {"craters": table, "circles": circles}, tags)
+    listing.write(path, craters, kept.radius_m, tags)
     context.progress(1.0, "Written")
     return {
         "outputs": {"craters": str(path), "rims": str(rims_path)},
-        "craters": len(table),
+        "craters": len(craters),
         "min_diameter_m": least_m,
         "min_confidence": limit,
         "summary": [
-            f"{len(table):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
+            f"{len(craters):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
         ],
     }
 
@@ -203,22 +170,3 @@ def calibration_of(checkpoint: weights.Checkpoint) -> Calibration:
             f"The card of {checkpoint.path.name} holds no calibration",
             "Give a checkpoint of the recipe heat-maps that train-craters wrote",
         ) from error
-
-
-def _table(found: Found, kept: NDArray[np.bool_], levels: list[Level]) -> gpd.GeoDataFrame:
-    x, y = found.x_m[kept], found.y_m[kept]
-    lon, lat = moon.xy_to_lonlat(x, y)
-    relief = depth.measure(levels, x, y, found.radius_m[kept])
-    frame = pd.DataFrame(
-        {
-            "lon_deg": lon,
-            "lat_deg": lat,
-            "x_m": x,
-            "y_m": y,
-            "diameter_m": found.diameter_m[kept],
-            "depth_m": relief.depth_m,
-            "confidence": found.confidence[kept],
-            "rim_height_m": relief.rim_height_m,
-        }
-    )
-    return gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(x, y), crs=moon.SOUTH_POLAR)

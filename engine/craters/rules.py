@@ -2,9 +2,9 @@
 
 - A catalogued crater is to be found if its diameter is the cut or more and its centre lies inside
   the bounds.
-- Detections smaller than 0.8 of the cut do not take part. Those between that and the cut may be
-  the match of a crater, for diameters are measured with errors, but are not wrong where they
-  match none; nor are those whose centre lies outside the bounds.
+- Detections smaller than 0.8 of the cut do not take part. All others do, also those a little
+  below the cut, for diameters are measured with errors: where they match nothing they count as
+  new. Those whose centre lies outside the bounds may match but are not wrong.
 - A detection that matches only a catalogued crater below the cut, or one with its centre outside
   the bounds, is neither a hit nor new: the crater is there, but nobody asked for it.
 - What is left is new. Catalogues are incomplete, so precision is a lower bound.
@@ -62,7 +62,7 @@ def sides_of(found: Circles, known: Circles, rules: Rules) -> Sides:
     return Sides(
         found,
         known,
-        (found.diameter_m >= rules.min_diameter_m) & found.inside(rules.bounds),
+        found.inside(rules.bounds),
         (known.diameter_m >= rules.min_diameter_m) & known.inside(rules.bounds),
     )
 

@@ -17,8 +17,8 @@ STAGE = Stage(
     summary="Compare detected craters with a catalogue: recall, precision, and what is new.",
     help="Detections and catalogued craters are paired one to one at three gates. Recall, a lower "
     "bound of precision, F1 and average precision come with bootstrap intervals, overall and by "
-    "octaves of diameter, beside what random circles of the same sizes reach. Detections between "
-    "the smallest that takes part and the cut may match but are not wrong; one that matches only "
+    "octaves of diameter, beside what random circles of the same sizes reach. Detections "
+    "somewhat smaller than the cut take part too, for diameters have errors; one that matches only "
     "a crater below the cut or outside the bounds is neither hit nor new. A catalogue is never "
     "complete: what is unmatched is a new candidate.",
     parameters=(
