@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,20 @@ import numpy as np
 import torch
 
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.craters import calibration, recipe, training, weights
+from lunarsite.engine.craters import calibration, learning, recipe, sets, training, weights
 from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.learning import Real
+    from lunarsite.engine.craters.recipe import Recipe
 
 LICENCE = "CC0-1.0: made from generated ground alone"
+
+TERMS = "That of the data it learned from, and of the network it began with"
 
 
 def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -29,15 +34,14 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"--out: {path.name} does not end in .safetensors", "Name it like craters.safetensors"
         )
     chosen = recipe.read(values["recipe"])
-    if values["steps"] is not None:
-        chosen = replace(
-            chosen,
-            steps=values["steps"],
-            validate_every=min(chosen.validate_every, values["steps"]),
-        )
-    where = device.choose(context.device)
-    atomic.make_folder(path.parent)
     start = weights.load(values["start"]) if values["start"] else None
+    _check_start(chosen, start)
+    where = device.choose(context.device)
+    real = learning.real(values, chosen, context.part(0.0, 0.05))
+    data = _data(real, context) if real else None
+    count = data.count if data else chosen.tiles
+    chosen = chosen.for_tiles(count, values["steps"])
+    atomic.make_folder(path.parent)
     state_file = path.with_suffix(".state.safetensors")
     folder = Path(values["tiles_folder"]) if values["tiles_folder"] else None
     trained = training.train(
@@ -45,7 +49,8 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         values["seed"],
         where,
         state_file,
-        context.part(0.0, 0.9),
+        context.part(0.05 if real else 0.0, 0.9),
+        data=data,
         tile_folder=folder,
         start={n: torch.from_numpy(v) for n, v in start.state.items()} if start else None,
     )
@@ -57,15 +62,16 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "recipe": chosen.as_dict(),
         "seed": values["seed"],
         "started_from": start.card["weights"] if start else None,
-        "data": "generated tiles; no real elevation model and no catalogue",
-        "tiles": chosen.tiles,
+        "data": real.told if real else "generated tiles; no real elevation model and no catalogue",
+        **({"source": real.source} if real else {}),
+        "tiles": count,
         "steps": trained.progress.step,
         "best_step": trained.progress.best_step,
         "minutes": round(trained.progress.spent_s / 60.0, 1),
         "device": {"kind": where.kind, "name": where.name, "threads": context.threads},
         "history": trained.progress.history,
         "versions": {**provenance.versions(), "torch": where.torch},
-        "licence": LICENCE,
+        "licence": TERMS if real or (start and start.card.get("licence") != LICENCE) else LICENCE,
     }
     # What is measured is what is stored: 16 bits.
     stored = {
@@ -86,3 +92,31 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "minutes": written["minutes"],
         "metrics": reached,
     }
+
+
+def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:
+    if start is None:
+        if chosen.needs_start:
+            raise ParameterError(
+                f"The recipe {chosen.name} goes on from a trained network, and none is given",
+                "Give its checkpoint with --start",
+            )
+        return
+    wanted = Architecture(chosen.architecture, chosen.widths)
+    if start.architecture != wanted:
+        raise InputError(
+            f"The checkpoint {start.path.name} is of the network {start.architecture.as_dict()}, "
+            f"the recipe {chosen.name} of {wanted.as_dict()}",
+            "Give a checkpoint that a recipe of the same architecture and widths made",
+        )
+
+
+def _data(real: Real, context: Context) -> Data:
+    room = context.memory_limit_bytes // 2
+    return Data(
+        f"{real.told} {json.dumps(real.source)}",
+        sets.Kept(real.tiles.learn, room),
+        len(real.tiles.learn),
+        sets.Kept(real.tiles.unseen, room // 8),
+        len(real.tiles.unseen),
+    )

@@ -1,12 +1,10 @@
-"""Whether torch is here, asked before anything imports it."""
+"""Whether what only training needs is here, asked before anything imports it."""
 
 from __future__ import annotations
 
 import importlib.util
 
 from lunarsite.engine.errors import MissingDependencyError
-
-_NEEDED = ("torch",)
 
 
 def needs_torch(what: str) -> None:
@@ -15,11 +13,25 @@ def needs_torch(what: str) -> None:
     Raises
     ------
     MissingDependencyError
-        With how to get them.
+        With how to get it.
     """
-    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if absent:
+    _needs("torch", what)
+
+
+def needs_h5py(what: str) -> None:
+    """Raise unless h5py is installed.
+
+    Raises
+    ------
+    MissingDependencyError
+        With how to get it.
+    """
+    _needs("h5py", what)
+
+
+def _needs(name: str, what: str) -> None:
+    if importlib.util.find_spec(name) is None:
         raise MissingDependencyError(
-            f"{what} needs {' and '.join(absent)}, which the engine has not got",
+            f"{what} needs {name}, which the engine has not got",
             "Install the engine with its ml group: make setup GROUPS=ml, or the set-up in QGIS",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,14 @@ class Recipe:
         How many tiles nobody learns from.
     steps, batch, accumulate : int
         Steps of the optimiser, tiles of one pass, and passes of one step.
+    epochs : int, optional
+        How often as many tiles are drawn as there are to learn from, in the place of ``steps``.
     learning_rate, weight_decay, average : float
         Of AdamW at its peak; and how much the running mean of weights keeps at each step.
     validate_every, patience : int
         Steps between validations, and how many without progress end the training.
+    needs_start : bool
+        Whether it goes on from a trained network.
     """
 
     name: str
@@ -54,10 +58,32 @@ class Recipe:
     average: float = 0.998
     validate_every: int = 250
     patience: int = 10
+    epochs: int | None = None
+    needs_start: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {**asdict(self), "widths": list(self.widths)}
+        """Return it as JSON; what came later and is not used is not in it."""
+        said = {**asdict(self), "widths": list(self.widths)}
+        for name in ("epochs", "needs_start"):
+            if not said[name]:
+                del said[name]
+        return said
+
+    def for_tiles(self, count: int, steps: int | None = None) -> Recipe:
+        """Return the recipe with the steps that so many tiles to learn from ask for.
+
+        Parameters
+        ----------
+        count : int
+            How many tiles there are.
+        steps : int, optional
+            Steps that go before the recipe's own.
+        """
+        wanted = self.steps
+        if self.epochs is not None:
+            wanted = -(-self.epochs * count // (self.batch * self.accumulate))
+        wanted = wanted if steps is None else steps
+        return replace(self, steps=wanted, validate_every=min(self.validate_every, wanted))
 
 
 def names() -> list[str]:
@@ -99,8 +125,13 @@ def _checked(given: dict[str, Any], what: str) -> Recipe:
         if not _fits(value, str(known[name].type)):
             raise InputError(
                 f"The recipe {what}: {name} is {value!r}",
-                "Give a whole number above 0, or for rates a number from 0 to below 1",
+                "Give a whole number above 0, for rates a number from 0 to below 1, true or false "
+                "for needs_start",
             )
+    if {"steps", "epochs"} <= set(given):
+        raise InputError(
+            f"The recipe {what} gives both steps and epochs", "Leave one of the two out"
+        )
     if "widths" in given:
         given = {**given, "widths": tuple(given["widths"])}
     recipe = Recipe(**given)
@@ -123,9 +154,9 @@ def _fits(value: Any, kind: str) -> bool:
     """Return whether a value is of the kind that a field declares, and in its range."""
     if kind == "str":
         return isinstance(value, str)
-    if isinstance(value, bool):
-        return False
-    if kind == "int":
+    if kind == "bool" or isinstance(value, bool):
+        return kind == "bool" and isinstance(value, bool)
+    if kind.startswith("int"):
         return isinstance(value, int) and value > 0
     if kind == "float":
         return isinstance(value, int | float) and 0 <= value < 1

@@ -314,9 +314,10 @@ class _Trainer:
                 f"The state of the training {path.name} is damaged: {error}",
                 "Remove it and train from the start",
             ) from error
-        if {key: said.get(key) for key in self._identity()} != self._identity():
+        if {key: value for key, value in said.items() if key != "progress"} != self._identity():
             raise InputError(
-                f"The state {path.name} is of a training by another recipe or seed",
+                f"The state {path.name} is of a training by another recipe or seed, or on "
+                "other data",
                 "Remove it, or choose another output",
             )
         self.model.load_state_dict(_under(tensors, "model."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import real_tiles, shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -14,9 +14,10 @@ STAGE = Stage(
     name="train-craters",
     title="Train a crater network",
     group="Craters",
-    summary="Train the network that finds craters, on generated ground, and measure it.",
+    summary="Train the network that finds craters, on generated or real ground, and measure it.",
     help="A recipe says which network learns for how long. It learns from generated tiles whose "
-    "craters are known, is calibrated on generated ground it never saw, and is written as "
+    "craters are known, or from tiles of real ground: of an elevation model with a catalogue of "
+    "craters, or DeepMoon's. It is calibrated on generated ground it never saw, and is written as "
     "safetensors in 16 bits with a card that tells data, seed, steps, device and what was "
     "reached. A training that was interrupted goes on when the same command is given again.",
     parameters=(
@@ -32,8 +33,9 @@ STAGE = Stage(
         Parameter(
             name="recipe",
             kind=Kind.TEXT,
-            title="Recipe: heat-maps, rims-resnet34 or a YAML file",
-            help="heat-maps, rims-resnet34, or the path of a YAML file of your own.",
+            title="Recipe: heat-maps, fine-tune, rims-resnet34 or a YAML file",
+            help="heat-maps, fine-tune (25 epochs from a checkpoint), rims-resnet34, or the path "
+            "of a YAML file of your own.",
             default="heat-maps",
         ),
         Parameter(
@@ -53,6 +55,7 @@ STAGE = Stage(
             help="A checkpoint whose weights to begin with, in the place of fresh ones.",
             advanced=True,
         ),
+        *real_tiles.PARAMETERS,
         Parameter(
             name="tiles_folder",
             kind=Kind.FOLDER,
