@@ -157,6 +157,15 @@ def test_what_cannot_be_divided_is_none():
     assert none["value"] is None
 
 
+def test_draws_without_a_crater_say_nothing_of_average_precision():
+    # Three draws in ten of these three have no crater: left in, they would be zeros.
+    area = metrics.ranked_summary(np.array([HIT, NEW, NEW]), 1, np.random.default_rng(1))
+    assert area == {"value": 1.0, "low": 1.0, "high": 1.0}
+    behind = metrics.ranked_summary(np.array([NEW, HIT, NEW]), 1, np.random.default_rng(1))
+    assert behind["value"] == 0.5
+    assert behind["low"] >= 1 / 3
+
+
 def test_random_circles_reach_what_geometry_says():
     known = on_map((50_000, 50_000, 1000))
     found = on_map(*[(0, 0, 1000)] * 20)

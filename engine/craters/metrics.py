@@ -1,7 +1,7 @@
 """What detections are worth against a catalogue that lists some of the craters there are.
 
-Three things keep the figures honest at the edges. A detection that is not ``full`` (below the cut
-in diameter, or with its centre outside the bounds) may be the match of a crater but is not wrong
+Three things keep the figures honest at the edges. A detection that is not ``full`` (with its centre
+outside the bounds, or of another range of diameters) may be the match of a crater but is not wrong
 for being none. A crater that is not ``wanted`` (below the cut, outside the bounds) is not to be
 found, but a detection that matches it and no other is neither a hit nor new. And because a
 catalogue is never complete, precision is a lower bound.
@@ -152,20 +152,23 @@ def summary(hits: int, misses: int, new: int, rng: np.random.Generator) -> dict[
 
 
 def ranked_summary(outcome: Int, wanted: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the average precision with its bootstrap interval, JSON-able."""
+    """Return the average precision with its bootstrap interval, JSON-able.
+
+    Draws in which no crater is to be found have no average precision and are left out, as they
+    are from recall's interval.
+    """
     counted = outcome[outcome != APART]
     if not wanted:
         return {"value": None, "low": None, "high": None}
     missed = wanted - int((counted == HIT).sum())
     units = counted.size + missed
-    drawn = np.empty(AP_DRAWS)
+    drawn, asked = np.zeros(AP_DRAWS), np.zeros(AP_DRAWS)
     for draw in range(AP_DRAWS):
         times = rng.multinomial(units, np.full(units, 1.0 / units))
         mine = times[: counted.size]
         to_find = int(mine[counted == HIT].sum() + times[counted.size :].sum())
-        drawn[draw] = average_precision(counted, to_find, mine)
-    low, high = (float(v) for v in np.quantile(drawn, _INTERVAL))
-    return {"value": average_precision(counted, wanted), "low": low, "high": high}
+        drawn[draw], asked[draw] = average_precision(counted, to_find, mine), min(to_find, 1)
+    return _interval(average_precision(counted, wanted), drawn, asked)
 
 
 def counts(sides: Sides, judged: Judged, chosen: tuple[float, float] = (0.0, np.inf)) -> Int:
