@@ -23,8 +23,9 @@ _MEANING = (
 def lines(report: Mapping[str, Any]) -> list[str]:
     """Return what a person wants to read first."""
     counted = (
-        f"{report['catalogued']:,} catalogued craters and {report['detections']:,} detections of "
-        f"{report['min_diameter_m']:,.0f} m and more"
+        f"{report['catalogued']:,} catalogued craters of {report['min_diameter_m']:,.0f} m and "
+        f"more, {report['detections']:,} detections of {report['min_detected_diameter_m']:,.0f} m "
+        "and more"
     )
     reached = [
         f"{NAMES[name]} gate: recall {_value(gate['recall'])} (random circles "
@@ -44,8 +45,8 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     counted = (
         f"{files}. Bounds x {west:,.0f} to {east:,.0f} m, y {south:,.0f} to {north:,.0f} m. "
         f"{report['catalogued']:,} catalogued craters of {report['min_diameter_m']:,.0f} m and "
-        f"more; {report['detections']:,} detections as large, those from "
-        f"{report['min_detected_diameter_m']:,.0f} m may match."
+        f"more; {report['detections']:,} detections of {report['min_detected_diameter_m']:,.0f} m "
+        "and more. New ones smaller than the catalogued are in the row of all alone."
     )
     parts = ["# Detected craters against a catalogue", counted, _MEANING.format(draws=draws)]
     for name, gate in report["gates"].items():
