@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -227,3 +229,17 @@ def test_half_of_the_rims_are_half_of_the_recall():
     empty = rims.compare(np.zeros_like(known), known)
     assert empty["precision"] is None
     assert empty["recall"] == empty["f1"] == empty["within_2_px"]["recall"] == 0.0
+
+
+def test_comparing_rims_takes_a_few_bytes_a_pixel():
+    random = np.random.default_rng(4)
+    found, known = random.random((2, 1000, 1000)) < 0.02
+    tracemalloc.start()
+    said = rims.compare(found, known)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * found.size
+    # Within a distance: straight from the definition.
+    away = ndimage.distance_transform_edt(~known)
+    for limit in rims.TOLERANCES_PX:
+        assert said[f"within_{limit}_px"]["precision"] == (away[found] <= limit).mean()
