@@ -6,22 +6,16 @@ goes on from its last state as if it had not been.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.craters import batches, losses, network
+from lunarsite.engine.craters import batches, network
 from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.targets import STRIDE
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.craters.trainer import Trainer, rim_stride
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,25 +24,10 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.batches import Batch, Source
     from lunarsite.engine.craters.recipe import Recipe
+    from lunarsite.engine.craters.trainer import Progress
     from lunarsite.engine.device import Device
 
     State = dict[str, torch.Tensor]
-
-WARM_UP = 0.05
-"""Share of the steps in which the learning rate rises."""
-
-LARGEST_GRADIENT = 5.0
-
-
-@dataclass(slots=True, eq=False)
-class Progress:
-    """How far a training is; all of it but the tensors is JSON."""
-
-    step: int = 0
-    spent_s: float = 0.0
-    best: float = math.inf
-    best_step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +104,7 @@ def train(
         model.load_state_dict(start)
     if data is None:
         data = generated(recipe, seed, tile_folder, context)
-    trainer = _Trainer(recipe, seed, device, model, batch=recipe.batch, data=data.name)
+    trainer = Trainer(recipe, seed, device, model, batch=recipe.batch, data=data.name)
     if state_file.is_file():
         trainer.resume(state_file)
     progress = trainer.progress
@@ -175,7 +154,7 @@ def _prefetched(data: Data, recipe: Recipe, seed: int, first: int) -> Iterator[B
             size,
             recipe.crop_px,
             [seed, step],
-            rim_stride=_rim_stride(recipe),
+            rim_stride=rim_stride(recipe),
         )
 
     with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-batches") as pool:
@@ -185,173 +164,3 @@ def _prefetched(data: Data, recipe: Recipe, seed: int, first: int) -> Iterator[B
             following = pool.submit(drawn, step + 1)
             yield batch
         following.cancel()
-
-
-class _Trainer:
-    """A network while it learns: its weights, their running mean, and the optimiser."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        model: torch.nn.Module,
-        *,
-        batch: int,
-        data: str,
-    ) -> None:
-        self.recipe, self.seed, self.device, self.batch = recipe, seed, device, batch
-        self.data = data
-        self.model = model.to(device.kind, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.best = dict(self.average)
-        self.progress = Progress()
-        self.losses: list[torch.Tensor] = []
-
-    def learn(self, batch: Batch, context: Context) -> None:
-        """Take one step; where the GPU's memory does not hold a pass, take smaller passes."""
-        step = self.progress.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * _rate(step / self.recipe.steps)
-        self.model.train()
-        while True:
-            try:
-                self._step(batch)
-                break
-            except torch.cuda.OutOfMemoryError:
-                if self.batch == 1:
-                    raise
-                self.batch = -(-self.batch // 2)
-                torch.cuda.empty_cache()
-                context.warn(
-                    f"The GPU's memory does not hold the batch; {self.batch} tiles at a time."
-                )
-        self.progress.step = step + 1
-        keep = min(self.recipe.average, (step + 1) / (step + 10))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].mul_(keep).add_(value.detach(), alpha=1.0 - keep)
-            else:
-                self.average[name].copy_(value)
-
-    def _step(self, batch: Batch) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        size = batch.channels.shape[0]
-        total = torch.zeros(())
-        for first in range(0, size, self.batch):
-            some = slice(first, min(first + self.batch, size))
-            loss = self._loss(batch, some) * ((some.stop - some.start) / size)
-            loss.backward()
-            total += loss.detach().float().cpu()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
-        self.losses.append(total)
-
-    def _loss(self, batch: Batch, some: slice) -> torch.Tensor:
-        where = self.device.kind
-        parts = {f.name: torch.from_numpy(getattr(batch, f.name)[some]) for f in fields(batch)}
-        seen = parts.pop("channels").to(where, memory_format=torch.channels_last)
-        answers = {name: value.to(where) for name, value in parts.items()}
-        # bfloat16 has float32's range, so no scaling of gradients is needed on either device.
-        with torch.autocast(where, dtype=torch.bfloat16):
-            out = self.model(seen)
-        if self.recipe.architecture == "heat-maps":
-            return sum(losses.heat_maps(out, **answers).values(), torch.zeros((), device=where))
-        return losses.rims(out[:, 0], answers["rim"])
-
-    def validate(self, data: Data) -> None:
-        """Measure the running mean of the weights on tiles nobody learned from."""
-        present = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
-        self.model.eval()
-        total = 0.0
-        count = min(self.recipe.validation_tiles, data.unseen_count)
-        for number in range(count):
-            sample = batches.centred(data.unseen(number), self.recipe.crop_px)
-            batch = batches.stacked([sample], rim_stride=_rim_stride(self.recipe))
-            with torch.inference_mode():
-                total += float(self._loss(batch, slice(0, 1)))
-        self.model.load_state_dict(present)
-        found = total / count
-        learned = float(torch.stack(self.losses).mean()) if self.losses else math.nan
-        self.losses.clear()
-        progress = self.progress
-        progress.history.append({"step": progress.step, "training": learned, "validation": found})
-        if found < progress.best:
-            progress.best, progress.best_step = found, progress.step
-            self.best = {k: v.clone() for k, v in self.average.items()}
-
-    def keep(self, path: Path) -> None:
-        """Write everything that a later run needs to go on."""
-        tensors: State = {}
-        for prefix, state in (
-            ("model.", self.model.state_dict()),
-            ("average.", self.average),
-            ("best.", self.best),
-        ):
-            tensors |= {prefix + name: value for name, value in state.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"moment.{number}.{name}": value for name, value in moments.items()}
-        said = {**self._identity(), "progress": json.dumps(_as_dict(self.progress))}
-        whole = {
-            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, value in tensors.items()
-        }
-        with whole_file(path) as partial:
-            save_file(whole, partial, metadata=said)
-
-    def resume(self, path: Path) -> None:
-        """Take up a training where it stopped."""
-        try:
-            with safe_open(path, "pt") as file:
-                said = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise InputError(
-                f"The state of the training {path.name} is damaged: {error}",
-                "Remove it and train from the start",
-            ) from error
-        if {key: value for key, value in said.items() if key != "progress"} != self._identity():
-            raise InputError(
-                f"The state {path.name} is of a training by another recipe or seed, or on "
-                "other data",
-                "Remove it, or choose another output",
-            )
-        self.model.load_state_dict(_under(tensors, "model."))
-        self.average = _under(tensors, "average.", self.device.kind)
-        self.best = _under(tensors, "best.", self.device.kind)
-        whole = self.optimizer.state_dict()
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in _under(tensors, "moment.").items():
-            number, what = name.split(".")
-            moments.setdefault(int(number), {})[what] = value
-        self.optimizer.load_state_dict({**whole, "state": moments})
-        self.progress = Progress(**json.loads(said["progress"]))
-
-    def _identity(self) -> dict[str, str]:
-        said = {"recipe": json.dumps(self.recipe.as_dict()), "seed": str(self.seed)}
-        return said if self.data == "generated" else {**said, "data": self.data}
-
-
-def _rim_stride(recipe: Recipe) -> int:
-    """Return the pixels per pixel of a network's rims: the original masks every pixel."""
-    return STRIDE if recipe.architecture == "heat-maps" else 1
-
-
-def _rate(done: float) -> float:
-    """Return the share of the peak learning rate: a short rise, then half a cosine."""
-    if done < WARM_UP:
-        return (done + 1e-3) / (WARM_UP + 1e-3)
-    return 0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1.0 - WARM_UP))
-
-
-def _under(tensors: State, prefix: str, device: str = "cpu") -> State:
-    cut = len(prefix)
-    return {n[cut:]: v.to(device) for n, v in tensors.items() if n.startswith(prefix)}
-
-
-def _as_dict(progress: Progress) -> dict[str, Any]:
-    return {f.name: getattr(progress, f.name) for f in fields(progress)}
