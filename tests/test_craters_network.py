@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import inputs, recipe, runner
+from lunarsite.engine.craters import batches, inputs, recipe, runner
 from lunarsite.engine.craters.architecture import HEADS, Architecture
 from lunarsite.engine.errors import InputError
 
 torch = pytest.importorskip("torch", reason="networks need the ml group")
 
-from lunarsite.engine.craters import network, training  # noqa: E402
+from lunarsite.engine.craters import network, trainer, training  # noqa: E402
 from lunarsite.engine.device import choose  # noqa: E402
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
@@ -82,7 +82,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
     assert rest.progress.history == whole.progress.history
     for name, value in whole.state.items():
         torch.testing.assert_close(rest.state[name], value, rtol=0, atol=0)
-    with pytest.raises(InputError, match="another recipe or seed"):
+    with pytest.raises(InputError, match="another training: its recipe differs"):
         run("half", learning_rate=0.1)
     (tmp_path / "half").write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):
@@ -129,3 +129,81 @@ def test_training_ends_early_where_nothing_improves(tmp_path):
     )
     assert trained.progress.step < 40
     assert "no progress" in context.warnings[0]
+    # What was interrupted after its end, in the calibration, has ended.
+    again = training.train(
+        replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=0.0, average=0.0),
+        1,
+        choose("cpu"),
+        tmp_path / "state",
+        context,
+    )
+    assert again.progress.history == trained.progress.history
+    for name, value in trained.state.items():
+        torch.testing.assert_close(again.state[name], value, rtol=0, atol=0)
+
+
+def test_a_state_is_of_the_weights_that_it_began_with(tmp_path):
+    def begun(seed):
+        torch.manual_seed(seed)
+        return network.build(SMALL).state_dict()
+
+    place = (TINY, 3, choose("cpu"), tmp_path / "state", Context(threads=1))
+    training.train(*place, start=begun(1))
+    assert training.train(*place, start=begun(1)).progress.step == 4
+    with pytest.raises(InputError, match="its start differs"):
+        training.train(*place, start=begun(2))
+    with pytest.raises(InputError, match="its start differs"):
+        training.train(*place)
+
+
+class Narrow(torch.nn.Module):
+    """A network without batch norms on a GPU that holds so many tiles at a time."""
+
+    def __init__(self, most):
+        super().__init__()
+        torch.manual_seed(2)
+        self.most = most
+        self.heads = torch.nn.Conv2d(len(inputs.CHANNELS), HEADS, 3, 2, 1)
+        self.passes = []
+
+    def forward(self, x):
+        if x.shape[0] > self.most:
+            raise torch.cuda.OutOfMemoryError
+        self.passes.append(x.shape[0])
+        return self.heads(x)
+
+
+def stepped(most, **changed):
+    """Return a network after a step, what was warned of, and the loss."""
+    chosen = replace(TINY, **changed)
+    model, context = Narrow(most), Context(threads=1)
+    made = trainer.Trainer(chosen, 3, choose("cpu"), model, data="tiles")
+    source = batches.Tiles(5, 64, None, 10**9)
+    size = chosen.batch * chosen.accumulate
+    made.learn(batches.draw(source, 4, size, 64, [3, 0]), context)
+    return model, context.warnings, float(made.losses[-1])
+
+
+def test_a_step_of_several_passes_is_the_mean_of_them():
+    whole, _, loss = stepped(8, batch=4, accumulate=2)
+    assert whole.passes == [4, 4]
+    source = batches.Tiles(5, 64, None, 10**9)
+    parts = trainer.Trainer(TINY, 3, choose("cpu"), Narrow(8), data="tiles")
+    drawn = batches.draw(source, 4, 8, 64, [3, 0])
+    with torch.inference_mode():
+        each = [float(parts._loss(drawn, slice(first, first + 4))) for first in (0, 4)]
+    assert loss == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_where_the_memory_does_not_hold_a_batch_passes_are_smaller_and_that_is_said():
+    small, warned, loss = stepped(2, batch=8)
+    assert small.passes == [2, 2, 2, 2]
+    assert len(warned) == 2
+    assert "2 tiles at a time" in warned[-1]
+    # It is the step that was asked for, in as many passes.
+    same, silent, its = stepped(8, batch=2, accumulate=4)
+    assert silent == []
+    assert loss == its
+    torch.testing.assert_close(small.heads.weight, same.heads.weight, rtol=0, atol=0)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        stepped(0, batch=8)

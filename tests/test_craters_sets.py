@@ -388,7 +388,7 @@ def test_a_state_of_other_data_is_refused(ground, tmp_path):
     data = training.Data("one", held, 2, held, 1)
     place = (1, choose("cpu"), tmp_path / "state", Context(threads=1))
     training.train(small, *place, data=data)
-    with pytest.raises(InputError, match="on other data"):
+    with pytest.raises(InputError, match="its data differs"):
         training.train(small, *place, data=replace(data, name="other"))
-    with pytest.raises(InputError, match="on other data"):
+    with pytest.raises(InputError, match="its data differs"):
         training.train(small, *place)

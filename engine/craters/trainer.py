@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field, fields
@@ -45,7 +46,23 @@ class Progress:
 
 
 class Trainer:
-    """A network while it learns: its weights, their running mean, and the optimiser."""
+    """A network while it learns: its weights, their running mean, and the optimiser.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How it learns.
+    seed : int
+        Of the training.
+    device : Device
+        Where.
+    model : torch.nn.Module
+        With the weights to begin with.
+    data : str
+        Name of what it learns from.
+    start : dict of Tensor, optional
+        The weights of the checkpoint it begins with.
+    """
 
     def __init__(
         self,
@@ -54,11 +71,16 @@ class Trainer:
         device: Device,
         model: torch.nn.Module,
         *,
-        batch: int,
         data: str,
+        start: State | None = None,
     ) -> None:
-        self.recipe, self.seed, self.device, self.batch = recipe, seed, device, batch
-        self.data = data
+        self.recipe, self.device, self.batch = recipe, device, recipe.batch
+        self.identity = {
+            "recipe": json.dumps(recipe.as_dict()),
+            "seed": str(seed),
+            "data": data,
+            "start": "fresh weights" if start is None else _digest(start),
+        }
         self.model = model.to(device.kind, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -74,18 +96,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * _rate(step / self.recipe.steps)
         self.model.train()
-        while True:
-            try:
-                self._step(batch)
-                break
-            except torch.cuda.OutOfMemoryError:
-                if self.batch == 1:
-                    raise
-                self.batch = -(-self.batch // 2)
-                torch.cuda.empty_cache()
-                context.warn(
-                    f"The GPU's memory does not hold the batch; {self.batch} tiles at a time."
-                )
+        while not self._stepped(batch):
+            # Here and not where it is caught: an exception holds what its frames hold.
+            self.batch = -(-self.batch // 2)
+            torch.cuda.empty_cache()
+            context.warn(f"The GPU's memory does not hold the batch; {self.batch} tiles at a time.")
         self.progress.step = step + 1
         keep = min(self.recipe.average, (step + 1) / (step + 10))
         for name, value in self.model.state_dict().items():
@@ -93,6 +108,16 @@ class Trainer:
                 self.average[name].mul_(keep).add_(value.detach(), alpha=1.0 - keep)
             else:
                 self.average[name].copy_(value)
+
+    def _stepped(self, batch: Batch) -> bool:
+        """Take a step and return True, or False where passes must be smaller."""
+        try:
+            self._step(batch)
+        except torch.cuda.OutOfMemoryError:
+            if self.batch == 1:
+                raise
+            return False
+        return True
 
     def _step(self, batch: Batch) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -152,7 +177,7 @@ class Trainer:
             tensors |= {prefix + name: value for name, value in state.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"moment.{number}.{name}": value for name, value in moments.items()}
-        said = {**self._identity(), "progress": json.dumps(_as_dict(self.progress))}
+        said = {**self.identity, "progress": json.dumps(_as_dict(self.progress))}
         whole = {
             name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, value in tensors.items()
@@ -161,7 +186,13 @@ class Trainer:
             save_file(whole, partial, metadata=said)
 
     def resume(self, path: Path) -> None:
-        """Take up a training where it stopped."""
+        """Take up a training where it stopped.
+
+        Raises
+        ------
+        InputError
+            If the state is damaged, or of a training that differs in more than how far it is.
+        """
         try:
             with safe_open(path, "pt") as file:
                 said = file.metadata() or {}
@@ -171,11 +202,12 @@ class Trainer:
                 f"The state of the training {path.name} is damaged: {error}",
                 "Remove it and train from the start",
             ) from error
-        if {key: value for key, value in said.items() if key != "progress"} != self._identity():
+        others = [name for name, value in self.identity.items() if said.get(name) != value]
+        if others:
             raise InputError(
-                f"The state {path.name} is of a training by another recipe or seed, or on "
-                "other data",
-                "Remove it, or choose another output",
+                f"The state {path.name} is of another training: its {' and '.join(others)} "
+                f"{'differs' if len(others) == 1 else 'differ'}",
+                "Remove it to train from the start, or choose another output",
             )
         self.model.load_state_dict(_under(tensors, "model."))
         self.average = _under(tensors, "average.", self.device.kind)
@@ -187,10 +219,6 @@ class Trainer:
             moments.setdefault(int(number), {})[what] = value
         self.optimizer.load_state_dict({**whole, "state": moments})
         self.progress = Progress(**json.loads(said["progress"]))
-
-    def _identity(self) -> dict[str, str]:
-        said = {"recipe": json.dumps(self.recipe.as_dict()), "seed": str(self.seed)}
-        return said if self.data == "generated" else {**said, "data": self.data}
 
 
 def rim_stride(recipe: Recipe) -> int:
@@ -212,3 +240,12 @@ def _under(tensors: State, prefix: str, device: str = "cpu") -> State:
 
 def _as_dict(progress: Progress) -> dict[str, Any]:
     return {f.name: getattr(progress, f.name) for f in fields(progress)}
+
+
+def _digest(state: State) -> str:
+    """Return what tells weights from others."""
+    found = hashlib.sha256()
+    for name in sorted(state):
+        found.update(name.encode())
+        found.update(state[name].cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

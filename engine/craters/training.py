@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lunarsite.engine.craters import batches, network
+from lunarsite.engine.craters import batches, network, tiles
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.trainer import Trainer, rim_stride
 
@@ -53,7 +53,17 @@ class Data:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """The weights that validated best, and what the card says of the training."""
+    """The weights that validated best, and what the card says of the training.
+
+    Parameters
+    ----------
+    state : dict of Tensor
+        The weights.
+    progress : Progress
+        How far it came.
+    batch : int
+        Tiles of one pass in the end: fewer than the recipe's where the GPU's memory held no more.
+    """
 
     state: State
     progress: Progress
@@ -104,12 +114,16 @@ def train(
         model.load_state_dict(start)
     if data is None:
         data = generated(recipe, seed, tile_folder, context)
-    trainer = Trainer(recipe, seed, device, model, batch=recipe.batch, data=data.name)
+    trainer = Trainer(recipe, seed, device, model, data=data.name, start=start)
     if state_file.is_file():
         trainer.resume(state_file)
     progress = trainer.progress
     began = time.monotonic() - progress.spent_s
     for batch in _prefetched(data, recipe, seed, progress.step):
+        # Asked here, so that a state that was kept at the end is not trained on.
+        if progress.step - progress.best_step >= recipe.patience * recipe.validate_every:
+            context.warn(f"Training ended at step {progress.step}: no progress any more.")
+            break
         context.progress(progress.step / recipe.steps, _said(progress, recipe))
         trainer.learn(batch, context)
         progress.spent_s = time.monotonic() - began
@@ -117,9 +131,6 @@ def train(
             continue
         trainer.validate(data)
         trainer.keep(state_file)
-        if progress.step - progress.best_step >= recipe.patience * recipe.validate_every:
-            context.warn(f"Training ended at step {progress.step}: no progress any more.")
-            break
     return Trained(trainer.best, progress, trainer.batch)
 
 
@@ -128,7 +139,7 @@ def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) 
     room = context.memory_limit_bytes // 2
     first = seed * 10_000_000 % batches.VALIDATION_SEED
     return Data(
-        "generated",
+        f"generated tiles, version {tiles.VERSION}",
         batches.Tiles(first, recipe.tile_px, folder, room),
         recipe.tiles,
         batches.Tiles(batches.VALIDATION_SEED + seed, recipe.crop_px, folder, room // 8),
