@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon, provenance, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import batches, deepmoon, recipe, sets, tiles, weights
 from lunarsite.engine.craters.sectors import Sector, read_sector, span_of
@@ -318,10 +318,10 @@ def test_without_h5py_it_is_said(tmp_path, monkeypatch):
 def run(folder, **given):
     pytest.importorskip("torch", reason="networks need the ml group")
     (folder / "small.yaml").write_text(RECIPE, encoding="utf-8")
-    out = folder / "small.safetensors"
-    base = {"out": str(out), "recipe": str(folder / "small.yaml"), "frames": 2, "steps": 2}
+    out = str(folder / "small.safetensors")
+    base = {"out": out, "recipe": str(folder / "small.yaml"), "frames": 2, "steps": 2}
     train_craters.STAGE.run({**base, **given}, Context(threads=2))
-    return weights.load(out).card
+    return weights.load({**base, **given}["out"]).card
 
 
 def test_a_network_learns_from_real_ground_and_its_card_says_so(ground, tmp_path):
@@ -333,13 +333,23 @@ def test_a_network_learns_from_real_ground_and_its_card_says_so(ground, tmp_path
     assert card["source"]["validation_tiles"] == len(split.unseen)
     assert card["source"]["sector_deg"] == [0.0, 90.0]
     assert card["source"]["min_diameter_m"] == 3000.0
+    files = [ground / name for name in ("dem.tif", "craters.csv")]
+    named = [{"name": file.name, "sha256": provenance.sha256(file)} for file in files]
+    assert card["source"]["inputs"] == named
     assert card["steps"] == 2
+    assert card["device"]["tiles_at_once"] == 2
     assert np.isfinite(card["history"][-1]["validation"])
     assert not card["licence"].startswith("CC0")
     # Another training goes on from it, and so does not ship under other terms.
-    further = run(tmp_path, start=str(tmp_path / "small.safetensors"))
+    start, out = (str(tmp_path / name) for name in ("small.safetensors", "further.safetensors"))
+    further = run(tmp_path, start=start, out=out)
     assert further["data"].startswith("generated tiles")
     assert further["licence"] == card["licence"]
+    before = further["started_from"]
+    assert before["weights"]["file"] == "small.safetensors"
+    assert (before["data"], before["steps"]) == (card["data"], card["steps"])
+    assert before["source"] == card["source"]
+    assert before["started_from"] is None
 
 
 def test_epochs_of_deepmoons_tiles_are_steps(tmp_path):
@@ -350,6 +360,8 @@ def test_epochs_of_deepmoons_tiles_are_steps(tmp_path):
     assert card["tiles"] == 15
     assert card["data"] == "DeepMoon's tiles of some_images.hdf5 (Silburt et al. 2019)"
     assert card["source"]["min_diameter_m"] == 5000.0
+    files = [given["name"] for given in card["source"]["inputs"]]
+    assert files == ["some_images.hdf5", "some_craters.hdf5"]
 
 
 @pytest.mark.parametrize(

@@ -61,14 +61,19 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "architecture": architecture.as_dict(),
         "recipe": chosen.as_dict(),
         "seed": values["seed"],
-        "started_from": start.card["weights"] if start else None,
+        "started_from": _told(start.card) if start else None,
         "data": real.told if real else "generated tiles; no real elevation model and no catalogue",
         **({"source": real.source} if real else {}),
         "tiles": count,
         "steps": trained.progress.step,
         "best_step": trained.progress.best_step,
         "minutes": round(trained.progress.spent_s / 60.0, 1),
-        "device": {"kind": where.kind, "name": where.name, "threads": context.threads},
+        "device": {
+            "kind": where.kind,
+            "name": where.name,
+            "threads": context.threads,
+            "tiles_at_once": trained.batch,
+        },
         "history": trained.progress.history,
         "versions": {**provenance.versions(), "torch": where.torch},
         "licence": TERMS if real or (start and start.card.get("licence") != LICENCE) else LICENCE,
@@ -92,6 +97,15 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "minutes": written["minutes"],
         "metrics": reached,
     }
+
+
+def _told(card: dict[str, Any]) -> dict[str, Any]:
+    """Return what a card says of the checkpoint that a training begins with, and of those before.
+
+    A network has learned what they have: without it a card would tell a part of the budget.
+    """
+    names = ("weights", "data", "source", "seed", "tiles", "steps", "minutes", "started_from")
+    return {name: card[name] for name in names if name in card}
 
 
 def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:

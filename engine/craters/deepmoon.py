@@ -94,7 +94,7 @@ def read(
     """
     needs_h5py("Reading DeepMoon's tiles")
     pictures = Path(images)
-    tables = Path(craters) if craters else _beside(pictures)
+    tables = tables_of(pictures, craters)
     pieces, spans = [], []
     with _opened(pictures) as held, _opened(tables) as listed:
         count = _checked(held, pictures, side_px)
@@ -127,7 +127,16 @@ def read(
     return sets.split(pieces, spans, sector)
 
 
-def _beside(images: Path) -> Path:
+def tables_of(images: Path, craters: str | Path | None) -> Path:
+    """Return the file of craters: the given one, or that beside the images.
+
+    Raises
+    ------
+    InputError
+        If none is given and the file of images is not named as DeepMoon's are.
+    """
+    if craters:
+        return Path(craters)
     if "images" not in images.name:
         raise InputError(
             f"Nothing says which file has the craters of {images.name}",

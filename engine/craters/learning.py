@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine import provenance
 from lunarsite.engine.craters import deepmoon, sectors, sets
 from lunarsite.engine.errors import ParameterError
 
@@ -62,9 +63,8 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
             overlap=values["overlap"],
             least_m=least_m,
         )
-        names = [Path(values[name]).name for name in ("dem", "catalogue")]
-        told = f"tiles of {names[0]} with the craters of {names[1]}"
-        said |= {"dem": names[0], "catalogue": names[1]}
+        files = [Path(values["dem"]), Path(values["catalogue"])]
+        told = f"tiles of {files[0].name} with the craters of {files[1].name}"
         said |= {"pixel_m": values["pixel_m"], "overlap": values["overlap"]}
     else:
         least_m = least_m or deepmoon.LEAST_M
@@ -76,10 +76,13 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
             side_px=recipe.crop_px,
             least_m=least_m,
         )
-        name = Path(values["deepmoon"]).name
-        told = f"DeepMoon's tiles of {name} (Silburt et al. 2019)"
-        said |= {"images": name, "metres_of_a_grey_level": deepmoon.GREY_M}
+        files = [Path(values["deepmoon"])]
+        files.append(deepmoon.tables_of(files[0], values["deepmoon_craters"]))
+        told = f"DeepMoon's tiles of {files[0].name} (Silburt et al. 2019)"
+        said["metres_of_a_grey_level"] = deepmoon.GREY_M
     said |= {
+        # By content: a state of other files by the same names is not gone on with.
+        "inputs": [{"name": file.name, "sha256": provenance.sha256(file)} for file in files],
         "min_diameter_m": least_m,
         "tiles": len(tiles.learn),
         "validation_tiles": len(tiles.unseen),
