@@ -10,7 +10,7 @@ import rasterio
 
 from lunarsite.engine import moon, provenance, raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import batches, deepmoon, recipe, sets, tiles, weights
+from lunarsite.engine.craters import batches, deepmoon, dem_tiles, recipe, sets, tiles, weights
 from lunarsite.engine.craters.sectors import Sector, read_sector, span_of
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.raster import Grid
@@ -52,8 +52,8 @@ def ground(tmp_path_factory):
 
 
 def cut(folder, sector=EAST, **given):
-    given = {"pixel_m": PIXEL_M, "side_px": 64, "least_m": 3_000.0, **given}
-    return sets.cut(folder / "dem.tif", folder / "craters.csv", sector, Context(), **given)
+    given = {"pixel_m": PIXEL_M, "side_px": 64, "overlap": 0.0, "least_m": 3_000.0, **given}
+    return dem_tiles.cut(folder / "dem.tif", folder / "craters.csv", sector, Context(), **given)
 
 
 def frame_of(piece):

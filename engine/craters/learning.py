@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
-from lunarsite.engine.craters import deepmoon, sectors, sets
+from lunarsite.engine.craters import deepmoon, dem_tiles, sectors
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
     ParameterError
         If parameters that belong together are not given together.
     MissingDependencyError, CrsError, InputError
-        As `sets.cut` and `deepmoon.read`.
+        As `dem_tiles.cut` and `deepmoon.read`.
     """
     _check(values)
     if not (values["dem"] or values["deepmoon"]):
@@ -52,8 +52,8 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
     said: dict[str, Any] = {"sector_deg": [sector.west_deg, sector.east_deg]}
     said["gap_deg"] = sector.gap_deg
     if values["dem"]:
-        least_m = least_m or sets.LEAST_M
-        tiles = sets.cut(
+        least_m = least_m or dem_tiles.LEAST_M
+        tiles = dem_tiles.cut(
             values["dem"],
             values["catalogue"],
             sector,

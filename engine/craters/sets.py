@@ -1,4 +1,4 @@
-"""Tiles of real ground to learn from, with the craters that a catalogue lists.
+"""Tiles of real ground to learn from, whatever they are cut from.
 
 Tiles are read when first asked for and kept while there is room. How they are divided into those
 that are learned from and those that nobody learns from, `sectors` says.
@@ -7,43 +7,23 @@ that are learned from and those that nobody learns from, `sectors` says.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
-from lunarsite.engine.craters import inputs, rules
-from lunarsite.engine.craters.batches import UNLABELLED, Sample
-from lunarsite.engine.craters.sectors import Sector, span_of
+from lunarsite.engine.craters import inputs
+from lunarsite.engine.craters.batches import Sample
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.circles import Circles
+    from lunarsite.engine.craters.sectors import Sector
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
-
-PIXEL_M = 118.0
-"""Pixel of the tiles, where nothing else is said: that of the original LunarSite and DeepMoon."""
-
-LEAST_M = 3_000.0
-"""Diameter from which a catalogue lists all craters, where nothing else is said."""
-
-LEAST_KNOWN = 0.5
-"""Tiles of which a smaller share is known are left out."""
-
-_ALIKE = 1.05
-"""A DEM whose pixel is larger than the tiles' by less is taken as it is."""
 
 
 class Piece(Protocol):
@@ -88,111 +68,6 @@ class Split:
     unseen: list[Piece]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
-    """A tile of an elevation model, resampled to a grid."""
-
-    dem: Path
-    grid: Grid
-    window: Window
-    circles: Float
-    least_px: float
-
-    def height_m(self) -> Float32:
-        """Read it."""
-        with raster.opened(self.dem, "The DEM") as source:
-            own = raster.grid_of(source, "The DEM")
-            if own == self.grid:
-                return raster.read_band(source, 1, window=self.window)
-            with WarpedVRT(
-                source,
-                crs=source.crs,
-                transform=self.grid.transform,
-                width=self.grid.width,
-                height=self.grid.height,
-                resampling=Resampling.average,
-                src_nodata=source.nodata,
-                nodata=np.nan if source.nodata is None else source.nodata,
-                dtype="float32",
-            ) as coarser:
-                return raster.read_band(coarser, 1, window=self.window)
-
-    def sample(self) -> Sample:
-        return sample_of(self.height_m(), self.grid.pixel_m, self.circles, self.least_px)
-
-
-def cut(
-    dem: str | Path,
-    catalogue: str | Path,
-    sector: Sector,
-    context: Context,
-    *,
-    pixel_m: float = PIXEL_M,
-    side_px: int = 256,
-    overlap: float = 0.0,
-    least_m: float = LEAST_M,
-) -> Split:
-    """Return tiles of an elevation model, with the craters that a catalogue lists.
-
-    Tiles in which it lists none are left out: it may not cover them.
-
-    Parameters
-    ----------
-    dem : path
-        An elevation model of the south polar map.
-    catalogue : path
-        As `read_catalogue` takes it.
-    sector : Sector
-        What nobody learns from.
-    context : Context
-        Is told the progress and may cancel.
-    pixel_m : float
-        Pixel of the tiles on the map; finer DEMs are averaged to it.
-    side_px : int
-        Side of the tiles.
-    overlap : float
-        Share of a tile's side that the next one shows again; from 0 to below 1.
-    least_m : float
-        Diameter on the ground from which on the catalogue lists all craters.
-
-    Raises
-    ------
-    CrsError, InputError
-        If either cannot be read, the DEM is coarser than the tiles or smaller than one, or no
-        tile of a side of the split has a crater.
-    """
-    path, name = Path(dem), Path(catalogue).name
-    grid = _resampled(raster.dem_grid(path), pixel_m, side_px)
-    known = rules.catalogue(catalogue)
-    # Circles a little below the cut may lie in the first octave that is asked for.
-    known = known.kept(known.diameter_m >= UNLABELLED * least_m)
-    step = max(1, round(side_px * (1.0 - overlap)))
-    pieces, spans = [], []
-    windows = list(_windows(grid, side_px, step))
-    for number, window in enumerate(windows):
-        context.progress(number / len(windows), "Tiles")
-        west, south, east, north = part = grid.part(window).bounds
-        if not known.inside(part).any():
-            continue
-        scale = float(moon.map_scale(0.5 * (west + east), 0.5 * (south + north)))
-        least_px = 0.5 * least_m * scale / grid.pixel_m
-        piece = _Cut(path, grid, window, _pixels(known, grid.part(window)), least_px)
-        height_m = piece.height_m()
-        if np.isfinite(height_m).mean() < LEAST_KNOWN:
-            continue
-        raster.check_heights(height_m, grid.part(window), "The DEM")
-        if not _seen(piece.circles, height_m).any():
-            continue
-        pieces.append(piece)
-        spans.append(span_of(*part))
-    if not pieces:
-        raise InputError(
-            f"No tile of {path.name} has a crater of {least_m:,.0f} m or more that {name} lists",
-            "Check that both are of the same place, or lower --min-diameter-m",
-        )
-    return split(pieces, spans, sector)
-
-
 def split(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], sector: Sector) -> Split:
     """Return which tiles are learned from, and which are not, by their spans of longitude.
 
@@ -235,51 +110,27 @@ def sample_of(height_m: Float32, pixel_m: float, circles: Float, least_px: float
     """
     # Centres that nobody sees are not asked for; those beyond the edge have rims in the tile.
     outside = ~_within(circles, height_m)
-    known = circles[outside | _seen(circles, height_m)]
+    known = circles[outside | seen(circles, height_m)]
     # A catalogue is sure of its craters, and how deep they are is not learned.
     count = len(known)
     sure = np.column_stack([known, np.ones(count), np.full(count, np.nan)])
     return Sample(inputs.channels(height_m, pixel_m).astype(np.float16), sure, least_px)
 
 
-def _resampled(own: Grid, pixel_m: float, side_px: int) -> Grid:
-    """Return the grid of a DEM's tiles."""
-    if own.pixel_m > _ALIKE * pixel_m:
-        raise InputError(
-            f"The DEM has pixels of {own.pixel_m:,.0f} m, coarser than the tiles' {pixel_m:,.0f} m",
-            "Give a finer DEM, or a larger --pixel-m",
-        )
-    grid = own
-    if own.pixel_m < pixel_m:
-        width, height = (int(n * own.pixel_m / pixel_m) for n in (own.width, own.height))
-        grid = Grid(own.x_min_m, own.y_max_m, pixel_m, width, height)
-    if min(grid.shape) < side_px:
-        raise InputError(
-            f"The DEM of {own.width} × {own.height} pixels of {own.pixel_m:,.0f} m holds no tile "
-            f"of {side_px} pixels of {grid.pixel_m:,.0f} m",
-            "Give a larger DEM, a smaller --pixel-m, or a recipe with a smaller tile_px",
-        )
-    return grid
+def seen(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
+    """Return which circles have their centres where a tile's heights are known.
 
-
-def _windows(grid: Grid, side: int, step: int) -> Iterator[Window]:
-    for row in range(0, grid.height - side + 1, step):
-        for column in range(0, grid.width - side + 1, step):
-            yield Window(column, row, side, side)
-
-
-def _pixels(known: Circles, grid: Grid) -> Float:
-    """Return column, row and radius of the circles that reach into a square grid, in pixels.
-
-    Those whose radius is longer than its side are left out: of a basin's rim a tile shows a line.
+    Parameters
+    ----------
+    circles : ndarray of float64, shape (craters, 3 or more)
+        Column, row and radius in pixels.
+    height_m : ndarray of float32, shape (rows, columns)
+        NaN for nodata.
     """
-    column = (known.x_m - grid.x_min_m) / grid.pixel_m - 0.5
-    row = (grid.y_max_m - known.y_m) / grid.pixel_m - 0.5
-    radius = known.radius_m / grid.pixel_m
-    inside = np.minimum(np.minimum(column, grid.width - column), np.minimum(row, grid.height - row))
-    reaching = (inside > -radius) & (radius <= grid.width)
-    circles: Float = np.column_stack([column, row, radius])[reaching]
-    return circles
+    known = _within(circles, height_m)
+    column, row = np.rint(circles[known, :2].T).astype(np.int64)
+    known[known] = np.isfinite(height_m[row, column])
+    return known
 
 
 def _within(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
@@ -288,11 +139,3 @@ def _within(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
     rows, columns = height_m.shape
     inside: NDArray[np.bool_] = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     return inside
-
-
-def _seen(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
-    """Return which circles have their centres where a tile's heights are known."""
-    seen = _within(circles, height_m)
-    column, row = np.rint(circles[seen, :2].T).astype(np.int64)
-    seen[seen] = np.isfinite(height_m[row, column])
-    return seen
