@@ -81,6 +81,30 @@ def test_no_pixel_of_a_tile_lies_on_the_other_side_or_in_the_gap(ground, sector)
     assert not both
 
 
+def test_no_crater_is_on_both_sides_however_short_the_gap_is(ground, tmp_path):
+    (tmp_path / "dem.tif").symlink_to(ground / "dem.tif")
+    rng = np.random.default_rng(7)
+    x, y = rng.uniform(-30_000.0, 30_000.0, (2, 60))
+    diameter = rng.uniform(4_000.0, 12_000.0, 60)
+    pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": diameter}).to_csv(tmp_path / "craters.csv")
+
+    def craters(pieces):
+        shown = set()
+        for piece in pieces:
+            west, _, _, north = frame_of(piece)
+            column, row, _ = piece.circles.T
+            place = np.column_stack(
+                [west + (column + 0.5) * PIXEL_M, north - (row + 0.5) * PIXEL_M]
+            )
+            shown |= {tuple(one) for one in np.rint(place).tolist()}
+        return shown
+
+    split = cut(tmp_path, Sector(0.0, 90.0, 0.5), overlap=0.5)
+    assert craters(split.learn)
+    assert craters(split.unseen)
+    assert not craters(split.learn) & craters(split.unseen)
+
+
 def test_a_wider_gap_leaves_fewer_tiles_to_learn_from(ground):
     counts = [len(cut(ground, Sector(0.0, 90.0, gap)).learn) for gap in (0.0, 30.0, 60.0)]
     assert counts[0] > counts[1] > counts[2] > 0

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
+    Int = NDArray[np.int64]
 
 LEAST_M = 3_000.0
 """Diameter from which a catalogue lists all craters, where nothing else is said."""
@@ -89,7 +90,7 @@ def cut(
     # Circles a little below the cut may lie in the first octave that is asked for.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
     step = max(1, round(side_px * (1.0 - overlap)))
-    pieces, spans = [], []
+    pieces, spans, shown = [], [], []
     windows = list(_windows(grid, side_px, step))
     for number, window in enumerate(windows):
         context.progress(number / len(windows), "Tiles")
@@ -98,7 +99,8 @@ def cut(
             continue
         scale = float(moon.map_scale(0.5 * (west + east), 0.5 * (south + north)))
         least_px = 0.5 * least_m * scale / grid.pixel_m
-        piece = _Cut(path, grid, window, _pixels(known, grid.part(window)), least_px)
+        reaching, circles = _pixels(known, grid.part(window))
+        piece = _Cut(path, grid, window, circles, least_px)
         height_m = piece.height_m()
         if np.isfinite(height_m).mean() < LEAST_KNOWN:
             continue
@@ -107,12 +109,13 @@ def cut(
             continue
         pieces.append(piece)
         spans.append(span_of(*part))
+        shown.append(reaching)
     if not pieces:
         raise InputError(
             f"No tile of {path.name} has a crater of {least_m:,.0f} m or more that {name} lists",
             "Check that both are of the same place, or lower --min-diameter-m",
         )
-    return split(pieces, spans, sector)
+    return split(pieces, spans, sector, shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,8 +177,8 @@ def _windows(grid: Grid, side: int, step: int) -> Iterator[Window]:
             yield Window(column, row, side, side)
 
 
-def _pixels(known: Circles, grid: Grid) -> Float:
-    """Return column, row and radius of the circles that reach into a square grid, in pixels.
+def _pixels(known: Circles, grid: Grid) -> tuple[Int, Float]:
+    """Return which circles reach into a square grid; and their column, row and radius in pixels.
 
     Those whose radius is longer than its side are left out: of a basin's rim a tile shows a line.
     """
@@ -183,6 +186,5 @@ def _pixels(known: Circles, grid: Grid) -> Float:
     row = (grid.y_max_m - known.y_m) / grid.pixel_m - 0.5
     radius = known.radius_m / grid.pixel_m
     inside = np.minimum(np.minimum(column, grid.width - column), np.minimum(row, grid.height - row))
-    reaching = (inside > -radius) & (radius <= grid.width)
-    circles: Float = np.column_stack([column, row, radius])[reaching]
-    return circles
+    reaching = np.flatnonzero((inside > -radius) & (radius <= grid.width))
+    return reaching, np.column_stack([column, row, radius])[reaching]

@@ -1,8 +1,8 @@
 """Sectors of longitude that keep apart what is learned from and what nobody learns from.
 
 Neighbouring tiles show the same craters, so a split by chance would let a network know what it is
-measured on. A sector with a gap on both sides does not; tiles in a gap, or across an edge, belong
-to neither side.
+measured on. A sector with a gap on both sides does not, but for craters wider than the gap, which
+`sets.split` takes care of; tiles in a gap, or across an edge, belong to neither side.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
+    Int = NDArray[np.int64]
 
 
 class Piece(Protocol):
@@ -68,8 +69,25 @@ class Split:
     unseen: list[Piece]
 
 
-def split(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], sector: Sector) -> Split:
-    """Return which tiles are learned from, and which are not, by their spans of longitude.
+def split(
+    pieces: Sequence[Piece],
+    spans: Sequence[tuple[float, float]],
+    sector: Sector,
+    shown: Sequence[Int] = (),
+) -> Split:
+    """Return which tiles are learned from, and which are not.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        The tiles.
+    spans : sequence of (float, float)
+        Western longitude and width of each, degrees.
+    sector : Sector
+        What nobody learns from.
+    shown : sequence of ndarray of int64, optional
+        Which craters each shows. Near the pole a gap in degrees is short, and a large crater
+        reaches over it: a tile with a crater of the other side is not learned from.
 
     Raises
     ------
@@ -77,15 +95,21 @@ def split(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], sector:
         If there are none on a side.
     """
     west, width = np.array(spans, np.float64).reshape(-1, 2).T
+    unseen, learn = sector.inside(west, width), sector.outside(west, width)
+    if shown and unseen.any():
+        apart = np.unique(
+            np.concatenate([shown[number] for number in np.flatnonzero(unseen).tolist()])
+        )
+        learn &= np.array([not np.isin(some, apart).any() for some in shown])
     parts = []
-    for chosen, where in (
-        (sector.outside(west, width), "beyond the gaps of"),
-        (sector.inside(west, width), "inside"),
+    for chosen, where, rest in (
+        (learn, "beyond the gaps of", ", without a crater that reaches into it"),
+        (unseen, "inside", ""),
     ):
         if not chosen.any():
             raise InputError(
                 f"Of {len(pieces)} tiles with craters none lies {where} the sector from "
-                f"{sector.west_deg:g}° to {sector.east_deg:g}° (gap {sector.gap_deg:g}°)",
+                f"{sector.west_deg:g}° to {sector.east_deg:g}° (gap {sector.gap_deg:g}°){rest}",
                 "Choose another --sector or a smaller --gap-deg, or let tiles overlap",
             )
         # Whoever takes the first ones takes them from everywhere.

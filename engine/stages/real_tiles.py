@@ -34,8 +34,8 @@ PARAMETERS = (
         name="gap_deg",
         kind=Kind.NUMBER,
         title="Gap beside the sector",
-        help="Tiles that come nearer to the sector are not used at all. Near the pole, where "
-        "degrees are short, give more, or craters are on both sides.",
+        help="Tiles that come nearer to the sector are not used at all, nor are those that show a "
+        "catalogued crater that reaches into a tile of the sector.",
         default=2.0,
         unit="°",
         minimum=0,
