@@ -21,6 +21,7 @@ _LIBRARIES = (
     "rasterio",
     "pyerfa",
     "geopandas",
+    "onnxruntime",
     "pyarrow",
     "xgboost",
     "woodelf-explainer",

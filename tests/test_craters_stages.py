@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import geopandas as gpd
 import numpy as np
+import onnxruntime
+import pyogrio
 import pytest
 import rasterio
 
@@ -116,6 +119,16 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_threads(hot, dem, tmp_
         written.append(gpd.read_file(tmp_path / name, layer="craters"))
     assert written[0] == written[2]
     assert written[1].equals(written[3])
+
+
+def test_the_catalogue_says_what_computed_it(hot, dem, tmp_path):
+    out = tmp_path / "found.gpkg"
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot)}
+    detect_craters.STAGE.run(given, Context(threads=2))
+    tags = pyogrio.read_info(out, layer="craters")["layer_metadata"]
+    record = json.loads(tags["LUNARSITE"])
+    assert record["versions"]["onnxruntime"] == onnxruntime.__version__
+    assert [file["name"] for file in record["inputs"]] == ["dem.tif", "hot.safetensors"]
 
 
 def test_limits_leave_out_what_is_below_them(hot, dem, tmp_path):
