@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon, provenance, raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import matching, rules, template, tiles
+from lunarsite.engine.craters import detections, matching, rules, template, tiles
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.raster import Grid
@@ -63,6 +63,19 @@ def test_no_network_and_no_library_of_networks_is_asked_for(dem, tmp_path, monke
     monkeypatch.setitem(sys.modules, "torch", None)
     gone = tmp_path / "there-is-none.safetensors"
     assert detect(dem, tmp_path / "a.gpkg", checkpoint=str(gone))["craters"] > 0
+
+
+def test_rims_of_a_run_before_do_not_say_where_was_looked(dem, tmp_path):
+    out = tmp_path / "a.gpkg"
+    detect(dem, out)
+    assert detections.read(out, Context()).frame is None
+    grid = Grid(500_000.0, 500_000.0, 200.0, 20, 20)
+    rims = np.zeros(grid.shape, np.uint8)
+    tags = provenance.as_tags(provenance.describe("detect-craters", {}, []))
+    raster.write_raster(
+        tmp_path / "a.rims.tif", rims, grid, description="rims", nodata=255, tags=tags
+    )
+    assert detections.read(out, Context()).frame is None
 
 
 def test_ground_without_heights_and_too_coarse_ground_are_refused(tmp_path):

@@ -12,7 +12,7 @@ import rasterio
 
 from lunarsite.engine import moon, raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import calibration, tiles, weights
+from lunarsite.engine.craters import calibration, detections, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.raster import Grid
@@ -129,6 +129,10 @@ def test_the_catalogue_says_what_computed_it(hot, dem, tmp_path):
     record = json.loads(tags["LUNARSITE"])
     assert record["versions"]["onnxruntime"] == onnxruntime.__version__
     assert [file["name"] for file in record["inputs"]] == ["dem.tif", "hot.safetensors"]
+    # Rims of the same run say where was looked.
+    west, south, east, north = detections.read(out, Context()).frame
+    assert west <= -9_000.0 < 21_000.0 <= east
+    assert south <= -16_000.0 < 12_000.0 <= north
 
 
 def test_limits_leave_out_what_is_below_them(hot, dem, tmp_path):

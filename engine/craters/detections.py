@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _LAYER = "craters"
 
+_RECORD = "LUNARSITE"
+"""The tag that holds a file's provenance."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
@@ -40,7 +43,8 @@ class Detections:
     smallest_m : float
         Diameter down to which was looked for craters; 0 where the file does not say.
     frame : tuple of float or None
-        West, south, east and north of the elevation model, if the raster of rims lies beside.
+        West, south, east and north of the elevation model, if the raster of rims of the same run
+        lies beside.
     """
 
     circles: Circles
@@ -84,7 +88,7 @@ def read(path: str | Path, context: Context) -> Detections:
             "positive diameter or a confidence",
             "Remove or mend them",
         )
-    return Detections(found, _smallest_m(metadata), _frame(file))
+    return Detections(found, _smallest_m(metadata), _frame(file, metadata))
 
 
 def _layer(file: Path) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
@@ -130,15 +134,18 @@ def _project(lonlat: Float) -> Float:
 
 def _smallest_m(metadata: dict[str, Any]) -> float:
     try:
-        record = json.loads(metadata.get("LUNARSITE", ""))
+        record = json.loads(metadata.get(_RECORD, ""))
         return float(record["parameters"]["min_diameter_m"])
     except (ValueError, KeyError, TypeError):
         return 0.0  # of another program: nobody knows
 
 
-def _frame(file: Path) -> tuple[float, float, float, float] | None:
+def _frame(file: Path, metadata: dict[str, Any]) -> tuple[float, float, float, float] | None:
     rims = file.with_suffix(".rims.tif")
     if not rims.is_file():
         return None
     with raster.opened(rims, "The rims beside the detections") as source:
+        # Those of a run before, of another elevation model perhaps: templates leave them be.
+        if source.tags().get(_RECORD) != metadata.get(_RECORD):
+            return None
         return raster.grid_of(source, "The rims beside the detections").bounds
