@@ -137,6 +137,23 @@ def test_the_gain_is_that_at_the_same_precision():
     assert diagnosis.gain([silent, cells[1]], silent, 7)["recall"] == 0.8
 
 
+def test_luck_among_preparations_is_seldom_a_gain():
+    random = np.random.default_rng(0)
+    lucky = 0
+    for _ in range(200):
+        # Four answers that differ by chance alone.
+        shared, cells = random.random(22), []
+        for name in preparations.NAMES:
+            score, wrong = 0.6 * shared + 0.4 * random.random(22), random.random(15)
+            cells += [
+                Cell(name, limit, score > limit, int((wrong > limit).sum()))
+                for limit in diagnosis.THRESHOLDS
+            ]
+        said = diagnosis.gain(cells, cells[3], 1)
+        lucky += said["recall"] >= diagnosis.GAIN and said["low"] > 0.0
+    assert lucky <= 14
+
+
 @pytest.mark.parametrize(
     ("misses", "predictions", "recall", "near", "said"),
     [
