@@ -24,9 +24,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder cannot be written or the disk is full. Nothing is left behind.
+        If the folder cannot be written, the disk is full, or ``path`` is a folder. Nothing is
+        left behind.
     """
     make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, a file is to be written", "Choose another name")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield partial

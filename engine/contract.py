@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine import written
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -297,9 +298,23 @@ class Stage:
     def run(self, given: Mapping[str, Any], context: Context) -> Values:
         """Check the parameters and do the stage's work."""
         values = self.resolve(given)
+        self._check_files(values)
         module = importlib.import_module(self.module)
         result: Values = module.run(values, context)
         return result
+
+    def _check_files(self, values: Values) -> None:
+        """Raise if a file to write is a folder or one that is read."""
+        to_write, read = {}, {}
+        for parameter in self.parameters:
+            value = values[parameter.name]
+            if parameter.kind not in PATH_KINDS or parameter.kind is Kind.FOLDER or not value:
+                continue
+            if parameter.output:
+                to_write[parameter.flag] = value
+            else:
+                read[parameter.flag] = value if parameter.many else [value]
+        written.check(to_write, read)
 
     def as_dict(self) -> Values:
         """Return the declaration as JSON."""

@@ -201,3 +201,39 @@ def test_cancelling_stops_a_part_too():
             one.progress(0.5, "on and on")
     assert issubclass(CancelledError, LunarSiteError)
     context.pool().shutdown()
+
+
+FILE = Parameter(name="out", kind=Kind.VECTOR, title="File", help="What.", output=True)
+PAGE = Parameter(name="page", kind=Kind.FILE, title="Page", help="What.", output=True)
+WRITING = Stage(
+    name="write",
+    title="Write",
+    group="Tests",
+    summary="Write.",
+    help="Write more.",
+    parameters=(of(Kind.RASTER), FAR, FILE, PAGE),
+    module="tests.fake_stage",
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"thing": "a.tif", "out": "a.tif"}, "--out: .* over what --thing reads"),
+        ({"thing": "a.tif", "out": "folder/../a.tif"}, "over what --thing reads"),
+        ({"thing": "a.tif", "out": "link.tif"}, "over what --thing reads"),
+        ({"far_field": ["b.tif", "a.tif"], "page": "a.tif"}, "over what --far-field reads"),
+        ({"out": "folder"}, "--out: folder is a folder"),
+        ({"out": "c.gpkg", "page": "c.gpkg"}, "--page: c.gpkg is what --out writes"),
+    ],
+)
+def test_no_file_is_written_over_an_input_a_folder_or_another_output(
+    tmp_path, monkeypatch, values, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.tif").write_bytes(b"heights")
+    (tmp_path / "link.tif").symlink_to("a.tif")
+    with pytest.raises(ParameterError, match=words):
+        WRITING.run(values, Context())
+    assert (tmp_path / "a.tif").read_bytes() == b"heights"

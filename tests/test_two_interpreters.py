@@ -15,7 +15,8 @@ QGIS_SIDE = sorted(
     for path in (ROOT / room).rglob("*.py")
 )
 SHARED = [
-    ROOT / "engine" / name for name in ("__init__.py", "contract.py", "errors.py", "launch.py")
+    ROOT / "engine" / name
+    for name in ("__init__.py", "contract.py", "errors.py", "launch.py", "written.py")
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
     "lunarsite.lunarsite_plugin",
@@ -23,6 +24,7 @@ OWN = (
     "lunarsite.engine.contract",
     "lunarsite.engine.errors",
     "lunarsite.engine.stages",
+    "lunarsite.engine.written",
 )
 """What QGIS's Python may import of the package."""
 
