@@ -137,7 +137,8 @@ def check_catalogue(known: Circles, rules: Rules, name: str) -> None:
             f"{known.x_m.min():,.0f} to {known.x_m.max():,.0f} m and y {known.y_m.min():,.0f} to "
             f"{known.y_m.max():,.0f} m",
             "Check that it covers the place and that its x_m and y_m are of the Moon's south polar "
-            "stereographic map; columns lon_deg and lat_deg go before them",
+            "stereographic map; columns lon_deg and lat_deg go before them, southern latitudes are "
+            "negative",
         )
     if not (inside & (known.diameter_m >= rules.min_diameter_m)).any():
         raise InputError(

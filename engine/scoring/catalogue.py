@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import pyogrio.errors
+import pyproj
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
@@ -46,7 +47,8 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
         If the file is absent, not a table, or lacks these columns; if a diameter is not positive
         or a position not a number.
     CrsError
-        If its ``x_m`` and ``y_m`` are not those of its ``lon_deg`` and ``lat_deg`` on the map.
+        If its ``x_m`` and ``y_m`` are not those of its ``lon_deg`` and ``lat_deg`` on the map, if
+        degrees are none or metres are degrees, or if a layer lies on another body.
     """
     file = Path(path)
     if not file.is_file():
@@ -63,11 +65,13 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
             "Name the column with the diameters diameter_m or diameter_km",
         )
     if {"lon_deg", "lat_deg"} <= set(table):
+        _check_degrees(table, file)
         x, y = moon.lonlat_to_xy(table["lon_deg"], table["lat_deg"])
         if {"x_m", "y_m"} <= set(table):
             _check_map(np.hypot(table["x_m"].to_numpy() - x, table["y_m"].to_numpy() - y), file)
         table["x_m"], table["y_m"] = x, y
     elif {"x_m", "y_m"} <= set(table):
+        _check_metres(table, file)
         table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(table["x_m"], table["y_m"])
     else:
         raise InputError(
@@ -100,12 +104,40 @@ def _layer(file: Path) -> pd.DataFrame:
             )
         layer = LAYER if LAYER in names else names[0]
         table: pd.DataFrame = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
+        crs = pyogrio.read_info(file, layer=layer).get("crs")
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise InputError(
             f"The crater catalogue {file.name} cannot be read: {str(error).splitlines()[0][:200]}",
             "Give a GeoPackage as detect-craters writes it, or a CSV table",
         ) from error
+    if crs is not None:
+        moon.check_body(pyproj.CRS.from_user_input(crs), f"The crater catalogue {file.name}")
     return table
+
+
+def _check_degrees(table: pd.DataFrame, file: Path) -> None:
+    """Raise if longitudes and latitudes cannot be ones."""
+    for name, most in (("lon_deg", 360.0), ("lat_deg", 90.0)):
+        low, high = table[name].min(), table[name].max()
+        if low < -most or high > most:
+            raise CrsError(
+                f"The crater catalogue {file.name} is in another coordinate system: its {name} "
+                f"lies between {low:,.2f} and {high:,.2f}, degrees within {-most:g} and {most:g}",
+                f"Check that lon_deg and lat_deg are not interchanged; metres in "
+                f"{moon.SOUTH_POLAR} go in columns x_m and y_m",
+            )
+
+
+def _check_metres(table: pd.DataFrame, file: Path) -> None:
+    """Raise if positions in metres look like degrees of the south, all of them."""
+    x, y = table["x_m"], table["y_m"]
+    if len(table) and (x.abs() <= 360.0).all() and y.between(-90.0, -45.0).all():
+        raise CrsError(
+            f"The crater catalogue {file.name} is in another coordinate system: its x_m of "
+            f"{x.min():,.2f} to {x.max():,.2f} and y_m of {y.min():,.2f} to {y.max():,.2f} look "
+            "like degrees",
+            "Name those columns lon_deg and lat_deg",
+        )
 
 
 def _check_map(off_m: NDArray[np.float64], file: Path) -> None:
