@@ -8,7 +8,7 @@ import pytest
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import batches, inputs, recipe, runner
 from lunarsite.engine.craters.architecture import HEADS, Architecture
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 
 torch = pytest.importorskip("torch", reason="networks need the ml group")
 
@@ -54,6 +54,38 @@ def test_without_torch_it_answers_the_same(model):
     by_torch = network.TorchRunner(model, "cpu")(seen)
     assert np.abs(by_torch).max() > 0.5
     np.testing.assert_allclose(runner.OnnxRunner(state, SMALL)(seen), by_torch, atol=2e-5)
+
+
+class Full(torch.nn.Module):
+    """A network on a GPU whose memory is full, when it is moved there or when it is to answer."""
+
+    def __init__(self, inner, *, when):
+        super().__init__()
+        self.inner, self.when = inner, when
+
+    def to(self, device, **options):
+        if self.when == "moved" and device != "cpu":
+            raise torch.cuda.OutOfMemoryError
+        self.place = device
+        return super().to(device, **options)
+
+    def forward(self, x):
+        if self.when == "asked" and self.place != "cpu":
+            raise torch.cuda.OutOfMemoryError
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("when", ["moved", "asked", "never"])
+def test_where_the_memory_does_not_hold_a_block_the_processor_goes_on_and_that_is_said(model, when):
+    seen = np.ones((len(inputs.CHANNELS), 64, 64), np.float32)
+    expected = network.TorchRunner(model, "cpu")(seen)
+    warned = []
+    # A processor by another name stands for the GPU.
+    full = network.TorchRunner(Full(model, when=when), "cpu:0", warned.append)
+    for _ in range(2):
+        np.testing.assert_array_equal(full(seen), expected)
+    assert len(warned) == (0 if when == "never" else 1)
+    assert all("the processor goes on" in text for text in warned)
 
 
 def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
@@ -205,5 +237,6 @@ def test_where_the_memory_does_not_hold_a_batch_passes_are_smaller_and_that_is_s
     assert silent == []
     assert loss == its
     torch.testing.assert_close(small.heads.weight, same.heads.weight, rtol=0, atol=0)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(ParameterError, match="does not hold one tile of 64 × 64") as caught:
         stepped(0, batch=8)
+    assert "--device cpu" in caught.value.remedy

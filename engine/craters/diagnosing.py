@@ -59,7 +59,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         [values["dem"], values["catalogue"], checkpoint.path],
         device=where.kind,
     )
-    runner = checkpoint.runner(where.kind)
+    runner = checkpoint.runner(where.kind, context.warn)
     with atomic.scratch_folder(out) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)

@@ -5,6 +5,7 @@ Torch is imported here: only what trains or runs a network imports this module.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,12 +16,16 @@ from lunarsite.engine.craters.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from lunarsite.engine.craters.architecture import Architecture
 
     Float32 = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 DEEPEST = 32
 """Sides of what a network sees are multiples of this."""
@@ -51,21 +56,49 @@ class TorchRunner:
         With its weights.
     device : str
         ``cpu`` or ``cuda``.
+    warn : callable
+        Is told if the GPU's memory does not hold a block, which is the least there is: the
+        processor goes on then, with the same answers beyond rounding.
     """
 
     at_once = False
 
-    def __init__(self, network: nn.Module, device: str) -> None:
-        self._device = device
-        self._network = network.to(device, memory_format=torch.channels_last).eval()
+    def __init__(
+        self, network: nn.Module, device: str, warn: Callable[[str], None] = log.warning
+    ) -> None:
+        self._device, self._warn = device, warn
+        try:
+            self._network = network.to(device, memory_format=torch.channels_last).eval()
+        except torch.cuda.OutOfMemoryError:
+            self._network = network.eval()
+            self._go_on_without_gpu()
 
     def __call__(self, channels: Float32) -> Float32:
         """Return the heads for one block's channels."""
+        try:
+            return self._answer(channels)
+        except torch.cuda.OutOfMemoryError:
+            if self._device == "cpu":
+                raise
+        # Outside the handler: the error holds what had been computed.
+        self._go_on_without_gpu()
+        return self._answer(channels)
+
+    def _answer(self, channels: Float32) -> Float32:
         with torch.inference_mode():
             x = torch.from_numpy(channels[None]).to(self._device)
             out = self._network(x.to(memory_format=torch.channels_last))
             answer: Float32 = out[0].float().cpu().numpy()
         return answer
+
+    def _go_on_without_gpu(self) -> None:
+        self._warn(
+            "The GPU's memory does not hold one block of the elevation model: the processor goes "
+            "on, slower. Free the GPU's memory for the next run."
+        )
+        self._device = "cpu"
+        self._network = self._network.to("cpu")
+        torch.cuda.empty_cache()
 
 
 class HeatMaps(nn.Module):  # type: ignore[misc]

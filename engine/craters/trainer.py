@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.craters import batches, losses
 from lunarsite.engine.craters.targets import STRIDE
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,9 +113,13 @@ class Trainer:
         """Take a step and return True, or False where passes must be smaller."""
         try:
             self._step(batch)
-        except torch.cuda.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError as error:
             if self.batch == 1:
-                raise
+                raise ParameterError(
+                    "The GPU's memory does not hold one tile of "
+                    f"{self.recipe.crop_px} × {self.recipe.crop_px} pixels",
+                    "Free it, lower crop_px in the recipe, or take --device cpu",
+                ) from error
             return False
         return True
 

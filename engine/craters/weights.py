@@ -7,6 +7,7 @@ is refused.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,15 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from lunarsite.engine.craters.runner import Runner
 
     State = dict[str, NDArray[np.generic]]
+
+log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parents[2] / "models" / "craters.safetensors"
 """The network that comes with LunarSite."""
@@ -58,8 +61,8 @@ class Checkpoint:
     card: dict[str, Any]
     path: Path
 
-    def runner(self, device: str = "cpu") -> Runner:
-        """Return the network, ready to run on ``cpu`` or ``cuda``.
+    def runner(self, device: str = "cpu", warn: Callable[[str], None] = log.warning) -> Runner:
+        """Return the network, ready to run on ``cpu`` or ``cuda``; ``warn`` as `TorchRunner`.
 
         Raises
         ------
@@ -69,10 +72,10 @@ class Checkpoint:
             If it needs torch, which is not there.
         """
         if self.architecture.name == "rims-resnet34":
-            return rings.RingRunner(_by_torch(self, device))
+            return rings.RingRunner(_by_torch(self, device, warn))
         if device == "cpu":
             return runner.OnnxRunner(self.state, self.architecture)
-        return _by_torch(self, device)
+        return _by_torch(self, device, warn)
 
 
 def save(
@@ -182,7 +185,7 @@ def _check_shapes(file: Path, state: State, architecture: Architecture) -> None:
             )
 
 
-def _by_torch(checkpoint: Checkpoint, device: str) -> Runner:
+def _by_torch(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) -> Runner:
     needs_torch(f"The network of {checkpoint.path.name} on this device")
     import torch  # noqa: PLC0415  a second to import, and mostly not needed
 
@@ -197,4 +200,4 @@ def _by_torch(checkpoint: Checkpoint, device: str) -> Runner:
             f"says: {str(error).splitlines()[0]}",
             _REMEDY,
         ) from error
-    return network.TorchRunner(model, device)
+    return network.TorchRunner(model, device, warn)
