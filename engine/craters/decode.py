@@ -65,7 +65,7 @@ class Peaks:
         return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
-def peaks(heads: Float32, level: int, *, floor: float = FLOOR) -> Peaks:
+def peaks(heads: Float32, level: int, *, floor: float = FLOOR, edge: int = 0) -> Peaks:
     """Return the peaks of a network's answer, in pixels of what it saw.
 
     Parameters
@@ -76,13 +76,17 @@ def peaks(heads: Float32, level: int, *, floor: float = FLOOR) -> Peaks:
         Said of each peak.
     floor : float
         Least heat.
+    edge : int
+        Rows and columns along each side of the answer in which peaks do not count.
     """
     threshold = np.log(floor / (1.0 - floor))
     parts = []
     for octave in range(OCTAVES):
         heat = heads[octave]
         top = ndimage.maximum_filter(heat, 3, mode="constant", cval=-np.inf)
-        row, column = np.nonzero((heat >= top) & (heat > threshold))
+        tops = (heat >= top) & (heat > threshold)
+        inner = tops[edge : tops.shape[0] - edge, edge : tops.shape[1] - edge]
+        row, column = (index + edge for index in np.nonzero(inner))
         size, east, south = (
             heads[OCTAVES + 1 + 3 * octave + n][row, column].astype(np.float64) for n in range(3)
         )

@@ -1,7 +1,9 @@
 """Craters of an elevation model of any size, by a trained network at all scales.
 
 Blocks lie on a fixed grid of each scale and are worked on one by one, so neither the order nor the
-number of threads can change a circle.
+number of threads can change a circle. The heat-map network sees all that its answer depends on, so
+the size of the blocks changes no circle either, beyond rounding; nor does the frame, away from its
+edges.
 """
 
 from __future__ import annotations
@@ -40,9 +42,10 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     context : Context
         Is told the progress and may cancel; its pool works on the blocks.
     rims : callable, optional
-        Gets the rim probability of each block's core, float32 at half the level's resolution.
+        Gets the rim probability of each block's core, float32 at half the level's resolution;
+        what lies beyond the level is among it.
     """
-    jobs = [(level, block) for level in levels for block in level.blocks()]
+    jobs = [(level, block) for level in levels for block in level.aligned_blocks()]
     cores = context.threads if runner.at_once else 1
     parts: list[Peaks] = []
     for start in range(0, len(jobs), cores):
@@ -54,9 +57,9 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
                 continue
             parts.append(_peaks_of(level, block, heads))
             if rims is not None:
-                rims(level, block, _core(level, block, heads[OCTAVES]))
+                rims(level, block, _core(heads[OCTAVES]))
     found = Peaks.joined([Peaks.none(), *parts])
-    # A coarser scale's last pixels may reach beyond the frame.
+    # A coarser scale's first and last pixels may reach beyond the frame.
     west, south, east, north = levels[0].grid.bounds
     found = found.kept(
         (found.x >= west) & (found.x <= east) & (found.y >= south) & (found.y <= north)
@@ -67,24 +70,30 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
 def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
     """Return the heads over a block with its halo; None where nothing is known of it."""
     margin = pyramid.HALO_PX + inputs.HALO_PX
-    side = pyramid.CORE_PX + 2 * margin
-    height = level.around(block.row - margin, block.column - margin, side, side)
-    inner = slice(margin, margin + pyramid.CORE_PX)
+    rows, columns = (
+        # No more than the level goes on, in whole steps of the network.
+        min(pyramid.CORE_PX, -(-(end - first) // pyramid.ALIGNED_PX) * pyramid.ALIGNED_PX)
+        for first, end in zip((block.row, block.column), level.grid.shape, strict=True)
+    )
+    height = level.around(
+        block.row - margin, block.column - margin, rows + 2 * margin, columns + 2 * margin
+    )
+    inner = slice(margin, -margin)
     if not np.isfinite(height[inner, inner]).any():
         return None
     channels = inputs.channels(height, level.grid.pixel_m)
-    seen = slice(inputs.HALO_PX, side - inputs.HALO_PX)
+    seen = slice(inputs.HALO_PX, -inputs.HALO_PX)
     return runner(np.ascontiguousarray(channels[:, seen, seen]))
 
 
 def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
     """Return the peaks of a block's core, in map metres."""
-    found = decode.peaks(heads, level.number)
-    low, high = pyramid.HALO_PX, pyramid.HALO_PX + pyramid.CORE_PX
-    column, row = found.x + block.column - low, found.y + block.row - low
-    inside = (found.x >= low - 0.5) & (found.x < high - 0.5)
-    inside &= (found.y >= low - 0.5) & (found.y < high - 0.5)
-    inside &= (column > -0.5) & (column < level.grid.width - 0.5)
+    # A peak belongs to the block of its pixel: where its circle lies, rounding could have it be
+    # of two blocks, or of none.
+    found = decode.peaks(heads, level.number, edge=pyramid.HALO_PX // STRIDE)
+    column = found.x + block.column - pyramid.HALO_PX
+    row = found.y + block.row - pyramid.HALO_PX
+    inside = (column > -0.5) & (column < level.grid.width - 0.5)
     inside &= (row > -0.5) & (row < level.grid.height - 0.5)
     pixel, grid = level.grid.pixel_m, level.grid
     x = grid.x_min_m + (column + 0.5) * pixel
@@ -92,11 +101,8 @@ def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
     return Peaks(x, y, found.radius * pixel, found.logit, found.level).kept(inside)
 
 
-def _core(level: Level, block: Block, logits: Float32) -> Float32:
-    """Return the rim probability of a block's core, as far as the level goes."""
-    start = pyramid.HALO_PX // STRIDE
-    rows = -(-min(pyramid.CORE_PX, level.grid.height - block.row) // STRIDE)
-    columns = -(-min(pyramid.CORE_PX, level.grid.width - block.column) // STRIDE)
-    part = logits[start : start + rows, start : start + columns]
-    chance: Float32 = special.expit(part)
+def _core(logits: Float32) -> Float32:
+    """Return the rim probability of a block's core."""
+    inner = slice(pyramid.HALO_PX // STRIDE, -pyramid.HALO_PX // STRIDE)
+    chance: Float32 = special.expit(logits[inner, inner])
     return chance

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine import atomic, device, provenance, raster, written
 from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
 from lunarsite.engine.craters.calibration import Calibration
 from lunarsite.engine.craters.listing import Found
 from lunarsite.engine.craters.targets import STRIDE
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
 from lunarsite.engine.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
     from lunarsite.engine.craters.runner import Runner
+    from lunarsite.engine.raster import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -49,13 +49,8 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     path = Path(values["out"])
     atomic.make_folder(path.parent)
     rims_path = path.with_suffix(".rims.tif")
-    half = Grid(
-        grid.x_min_m,
-        grid.y_max_m,
-        STRIDE * grid.pixel_m,
-        -(-grid.width // STRIDE),
-        -(-grid.height // STRIDE),
-    )
+    written.check({"The rims beside --out": str(rims_path)}, {"--dem": [values["dem"]]})
+    half = pyramid.coarser(grid)
     shaping = {"min_diameter_m": least_m, "min_confidence": limit}
     record = provenance.describe(
         "detect-craters", shaping, [values["dem"], checkpoint.path], device=where.kind
@@ -64,10 +59,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
-        rims = _Rims(scratch(half.shape, np.uint8))
+        rims = _Rims(scratch(half.shape, np.uint8), half)
         found = find(
             levels,
-            checkpoint.runner(where.kind),
+            checkpoint.runner(where.kind, context.warn),
             fitted,
             context.part(0.0, 0.9),
             rims=rims,
@@ -117,19 +112,26 @@ def find(
 class _Rims:
     """The rim probability of the scale that is surest, at half the elevation model's resolution."""
 
-    def __init__(self, values: UInt8) -> None:
+    def __init__(self, values: UInt8, grid: Grid) -> None:
         values[:] = 255
-        self.values = values
+        self.values, self.grid = values, grid
 
     def __call__(self, level: Level, block: Block, chance: Float32) -> None:
         """Take in a block of a scale."""
         times = 2**level.number
         steps = np.rint(chance * _STEPS).astype(np.uint8)
-        row, column = block.row // STRIDE * times, block.column // STRIDE * times
-        target = self.values[
-            row : row + steps.shape[0] * times, column : column + steps.shape[1] * times
-        ]
+        # Blocks begin at even pixels of the map, as the pixels of this raster do.
+        places = zip(
+            pyramid.origin(level.grid),
+            (block.row, block.column),
+            pyramid.origin(self.grid),
+            strict=True,
+        )
+        row, column = ((first + at) // STRIDE * times - own for first, at, own in places)
+        top, left = max(row, 0), max(column, 0)
         large = np.repeat(np.repeat(steps, times, axis=0), times, axis=1)
+        large = large[top - row :, left - column :]
+        target = self.values[top : top + large.shape[0], left : left + large.shape[1]]
         large = large[: target.shape[0], : target.shape[1]]
         known = target != 255
         # Coarser scales speak only where a finer one has spoken: elsewhere there are no heights.

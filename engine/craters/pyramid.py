@@ -1,7 +1,13 @@
-"""The scales at which an elevation model is looked at, and its reading block by block."""
+"""The scales at which an elevation model is looked at, and its reading block by block.
+
+Coarser pixels and what a network takes together follow the map, not the frame: they begin at
+whole multiples of their size from the map's origin. So the same ground is seen alike in every
+frame whose pixels lie alike, and a part of an elevation model has the craters of the whole.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,10 +31,13 @@ LEAST_SIDE_PX = 48
 """Scales whose longer side has fewer pixels are not looked at."""
 
 CORE_PX = 384
-"""Side of the square in which a block's answer counts."""
+"""Side of the square in which a block's answer counts; a multiple of `ALIGNED_PX`."""
 
-HALO_PX = 128
-"""What the network sees around it: twice the radius of the largest crater of a scale."""
+HALO_PX = 192
+"""What the network sees around it: more than the heat-map network's answer depends on (186)."""
+
+ALIGNED_PX = 32
+"""The widest stride of a network: shifted by a multiple of it, ground gives the same answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +49,17 @@ class Level:
     height_m: Float32
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the blocks that cover the level, row by row."""
-        for row in range(0, self.grid.height, CORE_PX):
-            for column in range(0, self.grid.width, CORE_PX):
+        """Yield blocks from the level's first pixel on that cover it, row by row."""
+        yield from self._blocks(0, 0)
+
+    def aligned_blocks(self) -> Iterator[Block]:
+        """Yield blocks that cover the level and begin at multiples of `ALIGNED_PX` on the map."""
+        row, column = origin(self.grid)
+        yield from self._blocks(-(row % ALIGNED_PX), -(column % ALIGNED_PX))
+
+    def _blocks(self, first_row: int, first_column: int) -> Iterator[Block]:
+        for row in range(first_row, self.grid.height, CORE_PX):
+            for column in range(first_column, self.grid.width, CORE_PX):
                 yield Block(row, column)
 
     def around(self, row: int, column: int, rows: int, columns: int) -> Float32:
@@ -58,7 +75,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The first row and column of a block's core on its level."""
+    """The first row and column of a block's core on its level; they may lie before its own."""
 
     row: int
     column: int
@@ -67,8 +84,8 @@ class Block:
 def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
     """Return an elevation model at all scales, the finest first.
 
-    Heights of a coarser level are means of what is known of 2 × 2 pixels; a last odd row or
-    column stands for itself.
+    Heights of a coarser level are means of what is known of 2 × 2 pixels; a first or last row or
+    column that is odd stands for itself.
 
     Raises
     ------
@@ -111,13 +128,34 @@ def of(grid: Grid, height_m: Float32, scratch: Scratch) -> list[Level]:
     return found
 
 
+def origin(grid: Grid) -> tuple[int, int]:
+    """Return which row and column a grid's first pixel is, counted from the map's origin."""
+    # Pixels whose edges or whose centres lie on multiples of their size are common: a quarter of
+    # a pixel keeps both away from the step.
+    row = math.floor(-grid.y_max_m / grid.pixel_m + 0.25)
+    return row, math.floor(grid.x_min_m / grid.pixel_m + 0.25)
+
+
+def coarser(grid: Grid) -> Grid:
+    """Return the grid of twice the pixel that covers a grid, its pixels even on the map."""
+    before = [n % 2 for n in origin(grid)]
+    rows, columns = (-(-(n + b) // 2) for n, b in zip(grid.shape, before, strict=True))
+    return Grid(
+        grid.x_min_m - before[1] * grid.pixel_m,
+        grid.y_max_m + before[0] * grid.pixel_m,
+        2.0 * grid.pixel_m,
+        columns,
+        rows,
+    )
+
+
 def _coarser(finer: Level, scratch: Scratch) -> Level:
-    rows, columns = (-(-n // 2) for n in finer.grid.shape)
-    fine = finer.grid
-    grid = Grid(fine.x_min_m, fine.y_max_m, 2.0 * fine.pixel_m, columns, rows)
+    grid = coarser(finer.grid)
+    rows, columns = grid.shape
+    above, left = (n % 2 for n in origin(finer.grid))
     height = scratch(grid.shape, np.float32)
     for row in range(0, rows, 1024):
-        part = finer.around(2 * row, 0, 2 * min(1024, rows - row), 2 * columns)
+        part = finer.around(2 * row - above, -left, 2 * min(1024, rows - row), 2 * columns)
         quads = part.reshape(-1, 2, columns, 2)
         known = np.isfinite(quads)
         count = known.sum(axis=(1, 3))
