@@ -1,0 +1,340 @@
+"""What the crater stages do with input that cannot be used: they say so, and leave nothing."""
+
+from __future__ import annotations
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from lunarsite.engine import moon, raster
+from lunarsite.engine.context import Context
+from lunarsite.engine.craters import calibration, tiles, weights
+from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.errors import CrsError, InputError, OutputError, ParameterError
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
+
+SMALL = Architecture(widths=(8, 8, 8, 8, 8))
+BOUNDS = "-9000,-18000,21000,12000"
+
+
+def write_dem(path, height, pixel_m=100.0):
+    grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
+    values = height.astype(np.float32)
+    raster.write_raster(path, values, grid, description="height", unit="m")
+    return path
+
+
+@pytest.fixture(scope="module")
+def height():
+    return tiles.make(5, 260, pixel_m=100.0).height_m
+
+
+@pytest.fixture
+def dem(height, tmp_path):
+    return write_dem(tmp_path / "dem.tif", height)
+
+
+@pytest.fixture(scope="module")
+def state(hot_weights):
+    return hot_weights(SMALL)
+
+
+@pytest.fixture
+def hot(state, tmp_path):
+    """Return a checkpoint whose network sees craters everywhere."""
+    path = tmp_path / "net" / "hot.safetensors"
+    path.parent.mkdir()
+    fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
+    card = {"architecture": SMALL.as_dict(), "calibration": fitted.as_dict()}
+    weights.save(path, state, card)
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    """Return where to write; its folder is there, and hidden files in it would be seen."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder / "found.gpkg"
+
+
+def detect(dem, out, **more):
+    return detect_craters.STAGE.run({"dem": str(dem), "out": str(out), **more}, Context(threads=2))
+
+
+def craters(count=40):
+    random = np.random.default_rng(4)
+    x, y = random.uniform(-8_000, 11_000, (2, count))
+    wide = random.uniform(2_000, 5_000, count)
+    return pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": wide, "confidence": 0.5})
+
+
+def points(frame, crs=moon.SOUTH_POLAR):
+    return gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(frame["x_m"], frame["y_m"]), crs=crs)
+
+
+def evaluate(folder, known, found=None, **more):
+    """Evaluate detections against a catalogue: a frame, or the file of one."""
+    detections = folder / "detections.gpkg"
+    points(craters() if found is None else found).to_file(detections, layer="craters")
+    if isinstance(known, pd.DataFrame):
+        known.to_csv(folder / "known.csv", index=False)
+        known = folder / "known.csv"
+    given = {"detections": str(detections), "catalogue": str(known), "bounds": BOUNDS}
+    return evaluate_craters.STAGE.run({**given, **more}, Context())
+
+
+@pytest.mark.parametrize("method", ["network", "template"])
+def test_flat_ground_has_no_craters_and_its_layers_are_there(out, tmp_path, method):
+    flat = write_dem(tmp_path / "flat.tif", np.full((200, 230), -2345.0))
+    assert detect(flat, out, method=method)["craters"] == 0
+    for layer, kind in (("craters", "Point"), ("circles", "Polygon")):
+        empty = gpd.read_file(out, layer=layer)
+        assert len(empty) == 0
+        assert {"diameter_m", "confidence", "lon_deg"} <= set(empty)
+        assert kind in str(gpd.list_layers(out).set_index("name").loc[layer, "geometry_type"])
+
+
+def test_gaps_hold_no_craters_and_do_not_hide_those_beside(hot, height, out, tmp_path):
+    holes = height.copy()
+    holes[40:90, 60:140] = np.nan
+    holes[::41] = np.nan
+    holes[:, -30:] = np.nan
+    path = write_dem(tmp_path / "holes.tif", holes)
+    assert detect(path, out, checkpoint=str(hot), min_confidence=0.0)["craters"] > 20
+    found = gpd.read_file(out, layer="craters")
+    assert np.isfinite(found[["x_m", "y_m", "diameter_m", "confidence"]].to_numpy()).all()
+    assert found["confidence"].between(0.0, 1.0).all()
+    with raster.opened(out.with_suffix(".rims.tif"), "rims") as rims:
+        assert (rims.read(1) <= 250).any()
+    own = detect(path, out.with_name("own.gpkg"))
+    whole = detect(write_dem(tmp_path / "whole.tif", height), out.with_name("whole.gpkg"))
+    assert own["craters"] <= 2 * max(whole["craters"], 1)
+
+
+def test_a_strip_and_the_least_piece_are_looked_at(hot, height, out, tmp_path):
+    for name, part in (("strip", height[100:103, :200]), ("least", height[:3, :3])):
+        found = detect(write_dem(tmp_path / f"{name}.tif", part), out, checkpoint=str(hot))
+        assert found["craters"] == len(gpd.read_file(out, layer="craters"))
+    with pytest.raises(InputError, match="at least 3 × 3 are needed"):
+        detect(write_dem(tmp_path / "two.tif", height[:2, :2]), out)
+
+
+@pytest.mark.parametrize(
+    ("change", "pixel_m", "words"),
+    [
+        (lambda h: h * np.nan, 100.0, "every pixel is nodata"),
+        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; .* at up to 1,000 m"),
+        (lambda h: h / 1000.0, 100.0, "plausible in kilometres"),
+        (lambda h: h * 50.0, 100.0, "heights on the Moon lie within"),
+        (lambda h: h + 1_737_400.0, 100.0, "holds radii"),
+    ],
+)
+@pytest.mark.parametrize("method", ["network", "template"])
+def test_heights_that_cannot_be_are_refused(height, out, tmp_path, method, change, pixel_m, words):
+    path = write_dem(tmp_path / "bad.tif", change(height), pixel_m)
+    with pytest.raises(InputError, match=words) as caught:
+        detect(path, out, method=method)
+    assert caught.value.remedy
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "much"])
+def test_a_confidence_is_a_share(dem, out, value):
+    with pytest.raises(ParameterError, match="--min-confidence"):
+        detect(dem, out, min_confidence=value)
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 1e7])
+def test_a_diameter_is_positive_and_no_larger_than_the_moon(dem, out, value):
+    with pytest.raises(ParameterError, match="--min-diameter-m"):
+        detect(dem, out, min_diameter_m=value)
+
+
+def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out):
+    assert detect(dem, out, checkpoint=str(hot), min_diameter_m=900_000.0)["craters"] == 0
+
+
+def damaged(path, how):
+    """Change a checkpoint; where its list of checksums is to fit again, write that anew."""
+    loaded = weights.load(path)
+    whole = path.read_bytes()
+    listing = path.with_suffix(".sha256")
+    if how == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "truncated and listed":
+        path.write_bytes(whole[: len(whole) // 2])
+        sums = {file.name: weights.sha256(file) for file in (path, path.with_suffix(".json"))}
+        listing.write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
+    elif how == "another checksum":
+        first, rest = listing.read_text()[0], listing.read_text()[1:]
+        listing.write_text(("0" if first != "0" else "1") + rest)
+    elif how == "another card":
+        path.with_suffix(".json").write_text(json.dumps({**loaded.card, "threshold": 0.0}))
+    elif how == "wider":
+        card = {**loaded.card, "architecture": {"name": "heat-maps", "widths": [16] * 5}}
+        weights.save(path, loaded.state, card)
+    elif how == "unknown":
+        weights.save(path, loaded.state, {"architecture": {"name": "vision", "widths": [8] * 5}})
+    elif how == "absent":
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("truncated", "its checksum differs"),
+        ("truncated and listed", "is damaged"),
+        ("another checksum", "its checksum differs"),
+        ("another card", "its checksum differs"),
+        ("wider", "of another architecture than its card says: .* not "),
+        ("unknown", "no crater network 'vision'"),
+        ("absent", "no file"),
+    ],
+)
+def test_a_checkpoint_that_is_not_what_it_must_be_is_refused(hot, dem, out, how, words):
+    damaged(hot, how)
+    with pytest.raises(InputError, match=words) as caught:
+        detect(dem, out, checkpoint=str(hot))
+    assert caught.value.remedy
+    assert list(out.parent.iterdir()) == []
+
+
+def test_no_output_is_written_over_the_heights(hot, dem, tmp_path):
+    before = dem.read_bytes()
+    with pytest.raises(ParameterError, match="over what --dem reads"):
+        detect(dem, dem, checkpoint=str(hot))
+    beside = dem.rename(tmp_path / "found.rims.tif")
+    with pytest.raises(ParameterError, match=r"rims beside --out: .* over what --dem reads"):
+        detect(beside, tmp_path / "found.gpkg", checkpoint=str(hot))
+    assert beside.read_bytes() == before
+
+
+def test_what_cannot_be_written_is_said_before_the_work(hot, dem, out):
+    folder = out.parent
+    for name in ("found.gpkg", "other.rims.tif"):
+        (folder / name).mkdir()
+    (folder / "file").write_text("words")
+    for path, kind, words in (
+        (folder / "found.gpkg", ParameterError, "is a folder"),
+        (folder / "other.gpkg", ParameterError, "other.rims.tif is a folder"),
+        (folder / "file" / "found.gpkg", OutputError, "Cannot write in"),
+    ):
+        with pytest.raises(kind, match=words):
+            detect(dem, path, checkpoint=str(hot))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"found.gpkg", "other.rims.tif", "file"}
+
+
+def test_a_search_that_breaks_off_leaves_nothing(hot, dem, out):
+    def stop(fraction, _):
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot)}
+    with pytest.raises(KeyboardInterrupt):
+        detect_craters.STAGE.run(given, Context(threads=1, report=stop))
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_catalogue_in_degrees_that_are_none_is_refused(tmp_path):
+    known = craters()
+    lon, lat = moon.xy_to_lonlat(known["x_m"], known["y_m"])
+    wide = known[["diameter_m"]]
+    for frame, words in (
+        (wide.assign(lon_deg=lat, lat_deg=lon), "lat_deg lies between"),
+        (wide.assign(lon_deg=known["x_m"], lat_deg=known["y_m"]), "lon_deg lies between"),
+        (wide.assign(x_m=lon, y_m=lat), "look like degrees"),
+    ):
+        with pytest.raises(CrsError, match=words) as caught:
+            evaluate(tmp_path, frame)
+        assert "lat_deg" in caught.value.remedy
+    with pytest.raises(InputError, match="inside the bounds") as caught:
+        evaluate(tmp_path, wide.assign(lon_deg=lon, lat_deg=-lat))
+    assert "southern latitudes are negative" in caught.value.remedy
+    assert evaluate(tmp_path, wide.assign(lon_deg=lon, lat_deg=lat))["catalogued"] == len(known)
+
+
+def test_a_catalogue_of_another_body_is_refused(tmp_path):
+    points(craters(), 3031).to_file(tmp_path / "earth.gpkg", layer="craters")
+    with pytest.raises(CrsError, match=r"catalogue earth\.gpkg lies on the Earth"):
+        evaluate(tmp_path, tmp_path / "earth.gpkg")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda known: known.drop(columns="diameter_m"), "no column diameter_m or diameter_km"),
+        (lambda known: known.drop(columns="x_m"), "no positions"),
+        (lambda known: known[:0], "lists no crater"),
+        (lambda known: known.assign(diameter_m=-1.0 * known["diameter_m"]), "a positive diameter"),
+        (lambda known: known.assign(diameter_m="wide"), "a positive diameter"),
+        (lambda known: known.assign(x_m=np.nan), "a position"),
+        (lambda known: known.assign(diameter_m=known["diameter_m"] / 1000.0), "the cut is 2,000 m"),
+    ],
+)
+def test_a_catalogue_that_says_too_little_is_refused_everywhere(dem, tmp_path, change, words):
+    known = change(craters())
+    with pytest.raises(InputError, match=words) as caught:
+        evaluate(tmp_path, known, out=str(tmp_path / "out" / "a.gpkg"))
+    assert caught.value.remedy
+    given = {"dem": str(dem), "catalogue": str(tmp_path / "known.csv")}
+    with pytest.raises(InputError, match=words):
+        diagnose_craters.STAGE.run({**given, "out": str(tmp_path / "out")}, Context())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "diameter_m,x_m,y_m\n1,2,3,4,5\n1,2,3,4,5,6\n", "\xff\xfe\x00"]
+)
+def test_a_catalogue_that_is_no_table_is_refused(tmp_path, text):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"catalogue bad\.csv") as caught:
+        evaluate(tmp_path, path)
+    assert caught.value.remedy
+
+
+def test_detections_without_sense_are_refused(tmp_path):
+    found = craters()
+    for frame, words in (
+        (found.assign(diameter_m=-found["diameter_m"]), "40 features without"),
+        (found.assign(confidence="high"), "40 features without"),
+        (found.drop(columns="diameter_m"), "no column diameter_m"),
+    ):
+        with pytest.raises(InputError, match=words) as caught:
+            evaluate(tmp_path, craters(), frame, out=str(tmp_path / "a.gpkg"))
+        assert caught.value.remedy
+        assert not (tmp_path / "a.gpkg").exists()
+
+
+def test_a_comparison_is_not_written_over_what_it_compares(tmp_path):
+    for name in ("detections.gpkg", "known.csv"):
+        with pytest.raises(ParameterError, match="would be written over what"):
+            evaluate(tmp_path, craters(), report=str(tmp_path / name))
+    assert evaluate(tmp_path, craters())["catalogued"] == 40
+
+
+def test_bounds_that_miss_everything_name_where_the_craters_are(dem, tmp_path):
+    with pytest.raises(InputError, match="its craters lie at x"):
+        evaluate(tmp_path, craters(), bounds="1e6,1e6,2e6,2e6")
+    given = {"dem": str(dem), "catalogue": str(tmp_path / "known.csv")}
+    for bounds, kind in (("1e6,1e6,2e6,2e6", InputError), ("5", ParameterError)):
+        with pytest.raises(kind, match="bounds"):
+            diagnose_craters.STAGE.run(
+                {**given, "bounds": bounds, "out": str(tmp_path / "out")}, Context()
+            )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_diagnosis_of_no_heights_leaves_nothing(tmp_path):
+    path = write_dem(tmp_path / "empty.tif", np.full((60, 60), np.nan))
+    craters().to_csv(tmp_path / "known.csv", index=False)
+    given = {"dem": str(path), "catalogue": str(tmp_path / "known.csv"), "bounds": BOUNDS}
+    with pytest.raises(InputError, match="every pixel is nodata"):
+        diagnose_craters.STAGE.run({**given, "out": str(tmp_path / "out")}, Context())
+    assert list((tmp_path / "out").iterdir()) == []
