@@ -248,6 +248,29 @@ def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):
         build(dem, craters=str(path))
 
 
+def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, dem):
+    points = gpd.GeoSeries.from_xy([2200.0], [8800.0], crs=moon.SOUTH_POLAR)
+    frame = gpd.GeoDataFrame(
+        {"x_m": [2200.0], "y_m": [8800.0], "diameter_m": 200.0}, geometry=points
+    )
+    path, tags = tmp_path / "found.gpkg", {"LUNARSITE": "the same run"}
+    vector.write_geopackage(path, {"craters": frame}, tags)
+    whole = build(dem, craters=str(path))
+    assert (whole["coverage_craters_pct"] == 100.0).all()
+    looked_at = Grid(2000.0, 9000.0, 50.0, 28, 44)
+    rims = np.zeros(looked_at.shape, np.uint8)
+    raster.write_raster(tmp_path / "found.rims.tif", rims, looked_at, description="rims", tags=tags)
+    part = build(dem, craters=str(path))
+    cover = part.groupby("column")["coverage_craters_pct"].agg(["min", "max"])
+    assert (
+        cover["min"].to_list()[:6] == cover["max"].to_list()[:6] == [100.0] * 3 + [50.0, 0.0, 0.0]
+    )
+    beyond = part["column"] > 3
+    names = [f.name for f in columns.FEATURES if f.source == "craters"]
+    assert part.loc[beyond, names].isna().all(axis=None)
+    pd.testing.assert_frame_equal(part.loc[~beyond, names], whole.loc[~beyond, names])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

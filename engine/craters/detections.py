@@ -91,6 +91,17 @@ def read(path: str | Path, context: Context) -> Detections:
     return Detections(found, _smallest_m(metadata), _frame(file, metadata))
 
 
+def frame_of(path: str | Path) -> tuple[float, float, float, float] | None:
+    """Return where craters were looked for: west, south, east, north, metres; None if unknown.
+
+    Only a file of detect-craters can say, with its raster of rims beside it.
+    """
+    file = Path(path)
+    if not file.with_suffix(".rims.tif").is_file():
+        return None
+    return _frame(file, _layer(file)[1])
+
+
 def _layer(file: Path) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
     if not file.is_file():
         raise InputError(f"The detections: there is no file {file}", "Check the path")

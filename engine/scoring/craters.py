@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
+Bounds = tuple[float, float, float, float]
+
 AROUND_M = 5_000.0
 """Density counts the craters whose centres lie this near to the cell's centre."""
 
 
 def features(
-    catalogue: pd.DataFrame, grid: Grid, coarse: Grid, side: int, full: Float32
+    catalogue: pd.DataFrame,
+    grid: Grid,
+    coarse: Grid,
+    side: int,
+    full: Float32,
+    *,
+    frame: Bounds | None = None,
 ) -> dict[str, Float32]:
     """Return the crater features of every cell.
 
@@ -38,6 +46,10 @@ def features(
         Pixels along a cell's side.
     full : ndarray of float32, shape of ``coarse``
         Pixels in a cell.
+    frame : tuple of float, optional
+        West, south, east and north of the ground on which craters were looked for, metres on the
+        map. Cells outside it have no crater features and a coverage of zero; without it the
+        catalogue is taken to be complete everywhere.
 
     Returns
     -------
@@ -72,11 +84,38 @@ def features(
         "crater_density_per_km2": _density(x, y, coarse),
         "crater_rim_distance_m": _rim_distance(x, y, radius, coarse),
     }
-    return {
-        columns.coverage_column("craters"): np.where(full > 0, 100.0, 0.0).astype(np.float32),
+    found = {
         "crater_coverage_pct": covered.astype(np.float32),
         **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in flat.items()},
     }
+    known = _share_inside(coarse, grid, frame) if frame else np.ones(coarse.shape)
+    for values in found.values():
+        values[known == 0.0] = np.nan
+    share = np.where(full > 0, 100.0 * known, 0.0).astype(np.float32)
+    return {columns.coverage_column("craters"): share, **found}
+
+
+def _share_inside(coarse: Grid, grid: Grid, frame: Bounds) -> Float:
+    """Return the share of each cell's part of the map that lies in a frame, 0 to 1."""
+    west, south, east, north = grid.bounds
+    both = (
+        max(west, frame[0]),
+        max(south, frame[1]),
+        min(east, frame[2]),
+        min(north, frame[3]),
+    )
+    share: Float = _common(coarse, both) / np.maximum(_common(coarse, grid.bounds), 1e-9)
+    return share
+
+
+def _common(coarse: Grid, box: Bounds) -> Float:
+    """Return the area that each cell has in common with a box, in cells."""
+    left = coarse.x_min_m + np.arange(coarse.width) * coarse.pixel_m
+    top = coarse.y_max_m - np.arange(coarse.height) * coarse.pixel_m
+    across = np.minimum(left + coarse.pixel_m, box[2]) - np.maximum(left, box[0])
+    down = np.minimum(top, box[3]) - np.maximum(top - coarse.pixel_m, box[1])
+    area: Float = np.multiply.outer(down.clip(0.0), across.clip(0.0)) / coarse.pixel_m**2
+    return area
 
 
 def _depth_ratio(

@@ -14,6 +14,7 @@ from rasterio.enums import Resampling
 from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon, nested, raster
+from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import cells, columns, craters
 from lunarsite.engine.scoring.catalogue import read_catalogue
@@ -92,7 +93,9 @@ def build(
         found |= _take(source, path, grid, coarse, side, full, context)
     context.progress(0.8, "features of craters")
     if layers.craters is not None:
-        found |= craters.features(read_catalogue(layers.craters), grid, coarse, side, full)
+        table_of = read_catalogue(layers.craters)
+        frame = detections.frame_of(layers.craters)
+        found |= craters.features(table_of, grid, coarse, side, full, frame=frame)
     wanted = [feature.name for feature in columns.FEATURES]
     wanted += [columns.coverage_column(source) for source in columns.SOURCES]
     wanted += list(columns.SENSITIVITIES)
