@@ -155,6 +155,15 @@ def test_a_diameter_is_positive_and_no_larger_than_the_moon(dem, out, value):
         detect(dem, out, min_diameter_m=value)
 
 
+def test_craters_too_small_to_be_seen_are_said_not_to_be_listed(hot, dem, out):
+    context = Context(threads=2)
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot), "min_diameter_m": 1.0}
+    said = detect_craters.STAGE.run(given, context)
+    assert said["min_diameter_m"] == 800.0
+    assert any("below 800 m cannot be seen" in each for each in context.warnings)
+    assert gpd.read_file(out, layer="craters")["diameter_m"].min() >= 800.0
+
+
 def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out):
     assert detect(dem, out, checkpoint=str(hot), min_diameter_m=900_000.0)["craters"] == 0
 

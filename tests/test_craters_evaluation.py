@@ -119,7 +119,7 @@ def test_the_layer_and_the_page_show_hits_misses_and_new_ones(tmp_path):
         assert word in text
     rows = [line for line in text.splitlines() if line.startswith("| all ")]
     assert len(rows) == 3
-    assert "| 2 | 1 | 1 | 0.67 [" in rows[0]
+    assert "| 2 | 1 | 2 | 0.67 [" in rows[0]
     assert any("IoU ≥ 0.5 gate: recall 0.67" in line for line in said["summary"])
 
 

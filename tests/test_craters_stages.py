@@ -211,20 +211,22 @@ def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
 
 
 def test_most_craters_of_generated_ground_are_found_and_few_others(tmp_path):
-    made = tiles.make(2_000_000_123, 400, pixel_m=50.0)
-    path = write_dem(tmp_path / "dem.tif", made.height_m, 50.0)
-    detect_craters.STAGE.run(
-        {"dem": str(path), "out": str(tmp_path / "a.gpkg")}, Context(threads=2)
-    )
-    found = gpd.read_file(tmp_path / "a.gpkg", layer="craters")
-    x, y, radius, certain = made.circles[:, :4].T
-    column = (found["x_m"].to_numpy() + 9_000.0) / 50.0 - 0.5
-    row = (12_000.0 - found["y_m"].to_numpy()) / 50.0 - 0.5
-    far = np.hypot(column[:, None] - x, row[:, None] - y) / radius
-    alike = (far < 0.5) & (
-        np.abs(found["diameter_m"].to_numpy()[:, None] / 100.0 / radius - 1) < 0.25
-    )
-    asked = (certain > 0) & (radius >= 5.5) & (np.minimum(x, y) >= 0) & (np.maximum(x, y) <= 399)
-    assert asked.sum() > 15
-    assert alike[:, asked].any(axis=0).mean() > 0.65
-    assert alike.any(axis=1).mean() > 0.8
+    wanted, right = [], []
+    for seed in range(2_000_000_123, 2_000_000_127):
+        made = tiles.make(seed, 400, pixel_m=50.0)
+        path = write_dem(tmp_path / f"{seed}.tif", made.height_m, 50.0)
+        given = {"dem": str(path), "out": str(tmp_path / f"{seed}.gpkg")}
+        detect_craters.STAGE.run(given, Context(threads=2))
+        found = gpd.read_file(given["out"], layer="craters")
+        x, y, radius, certain = made.circles[:, :4].T
+        column = (found["x_m"].to_numpy() + 9_000.0) / 50.0 - 0.5
+        row = (12_000.0 - found["y_m"].to_numpy()) / 50.0 - 0.5
+        alike = np.hypot(column[:, None] - x, row[:, None] - y) / radius < 0.5
+        alike &= np.abs(found["diameter_m"].to_numpy()[:, None] / 100.0 / radius - 1) < 0.25
+        asked = (certain > 0) & (radius >= 5.5)
+        asked &= (np.minimum(x, y) >= 0) & (np.maximum(x, y) <= 399)
+        wanted.append(alike[:, asked].any(axis=0))
+        right.append(alike.any(axis=1))
+    assert np.concatenate(wanted).size > 100
+    assert np.concatenate(wanted).mean() > 0.7
+    assert np.concatenate(right).mean() > 0.85

@@ -14,31 +14,31 @@ from scipy import special
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import calibration, pyramid, template, tiles
-from lunarsite.engine.craters.calibration import Judged, _joined, _outcomes
+from lunarsite.engine.craters.calibration import Judged, joined, outcomes
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.scratch import Scratch
 
-FRAMES = 32
+FRAMES = 16
 ROUNDS = 3
 START = template.Curve(-6.0, 7.0, 1.5, 2.5, 0.3, 0.5)
 
 
 def main() -> None:
     context = Context()
-    frames = [frame(calibration.FIRST_SEED + number) for number in range(FRAMES)]
+    frames = [frame(number) for number in range(FRAMES)]
     curve = START
     # Which circle suppresses which depends on the curve, and the curve on what is left.
     for _ in range(ROUNDS):
         curve = fitted([judged(*one, curve, context) for one in frames[::2]], curve)
     reached = calibration.measure(
-        _joined([judged(*one, curve, context) for one in frames[1::2]]), curve
+        joined([judged(*one, curve, context) for one in frames[1::2]]), curve
     )
     said = {
         "curve": curve.as_dict(),
         "metrics": {"frames": FRAMES // 2, **reached},
-        "data": "generated tiles; no real elevation model and no catalogue",
+        "data": tiles.DATA,
         "frames": FRAMES,
-        "frame_px": calibration.FRAME_PX,
+        "frames_px": calibration.FRAMES_PX,
         "first_seed": calibration.FIRST_SEED,
         "tiles_version": tiles.VERSION,
         "made_by": "make template",
@@ -47,26 +47,26 @@ def main() -> None:
         partial.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
-def frame(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    tile = tiles.make(seed, calibration.FRAME_PX)
+def frame(number: int) -> tuple[np.ndarray, np.ndarray]:
+    tile = tiles.make(calibration.FIRST_SEED + number, calibration.frame_px(number))
     return (tile.height_m / np.float32(tile.pixel_m)).astype(np.float32), tile.circles
 
 
 def judged(
     height: np.ndarray, circles: np.ndarray, curve: template.Curve, context: Context
 ) -> Judged:
-    side = calibration.FRAME_PX
+    side = height.shape[0]
     with tempfile.TemporaryDirectory() as folder:
         levels = pyramid.of(Grid(0.0, 0.0, 1.0, side, side), height, Scratch(Path(folder), 10**9))
         found, chance = template.find(levels, curve, context)
     large = found.radius >= calibration.GIVEN_RADIUS_PX
     found, chance = found.kept(large), chance[large]
-    outcome, wanted = _outcomes(found.x - 0.5, -found.y - 0.5, found.radius, circles)
+    outcome, wanted = outcomes(found.x - 0.5, -found.y - 0.5, found.radius, circles, side)
     return Judged(found.features, special.logit(chance), outcome, found.radius, wanted)
 
 
 def fitted(parts: list[Judged], before: template.Curve) -> template.Curve:
-    together = _joined(parts)
+    together = joined(parts)
     known = together.outcome >= 0
     x, y = together.features[known], together.outcome[known].astype(np.float64)
     weights = before.weights()

@@ -19,7 +19,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model by `template` and write them."""
     grid = raster.dem_grid(values["dem"])
     finding.check_pixel(grid)
-    least_m = values["min_diameter_m"] or finding.SMALLEST_PX * grid.pixel_m
+    least_m = finding.least_diameter_m(values["min_diameter_m"], grid, context)
     curve = template.Curve.fitted()
     limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]
     path = Path(values["out"])

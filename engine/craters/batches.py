@@ -24,6 +24,9 @@ VALIDATION_SEED = 1_000_000_000
 BEYOND_PX = 48
 """Crops may stick out of their tile as far, so that networks learn what an edge looks like."""
 
+STRETCH = (0.4, 1.6)
+"""Heights are stretched by a factor between these, so that networks learn shapes: on ground that
+is steeper than what they learned from, absolute slopes mislead them."""
 
 UNLABELLED = 0.84
 """Octaves that begin below this share of the smallest listed radius are not asked for."""
@@ -72,7 +75,9 @@ class Tiles:
         found = self._kept.get(number)
         if found is None:
             tile = tiles.load(self.first_seed + number, self.side_px, self.folder)
-            seen = inputs.channels(tile.height_m, tile.pixel_m).astype(np.float16)
+            rng = np.random.default_rng([self.first_seed, number])
+            stretch = np.exp(rng.uniform(*np.log(STRETCH)))
+            seen = inputs.channels(tile.height_m, tile.pixel_m / stretch).astype(np.float16)
             found = Sample(seen, tile.circles, 0.0)
             if (len(self._kept) + 1) * seen.nbytes <= self.room_bytes:
                 self._kept[number] = found
@@ -175,12 +180,12 @@ def _crop(sample: Sample, crop_px: int, rng: np.random.Generator) -> Sample:
     moved[:, 0] -= column
     moved[:, 1] -= row
     turned, moved = turn(out, moved, int(rng.integers(8)))
-    # Outside the tile nothing was seen, so no centre is asked for there.
+    # Where nothing was seen no centre is asked for, nor is it wrong to say one.
     at = np.rint(moved[:, :2]).astype(np.int64)
-    within = ((at >= 0) & (at < crop_px)).all(axis=1)
-    known = np.ones(within.size, bool)
-    known[within] = turned[-1, at[within, 1], at[within, 0]] > 0
-    return Sample(turned, moved[known], least_px)
+    within = np.flatnonzero(((at >= 0) & (at < crop_px)).all(axis=1))
+    unseen = turned[-1, at[within, 1], at[within, 0]] == 0
+    moved[within[unseen], 3] = 0.0
+    return Sample(turned, moved, least_px)
 
 
 def turn(seen: Float16, circles: Float, way: int) -> tuple[Float16, Float]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.craters import calibration, learning, recipe, sets, training, weights
+from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
@@ -62,8 +62,8 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "recipe": chosen.as_dict(),
         "seed": values["seed"],
         "started_from": _told(start.card) if start else None,
-        "data": real.told if real else "generated tiles; no real elevation model and no catalogue",
-        **({"source": real.source} if real else {}),
+        "data": real.told if real else tiles.DATA,
+        **({"source": real.source} if real else {"tiles_version": tiles.VERSION}),
         "tiles": count,
         "steps": trained.progress.step,
         "best_step": trained.progress.best_step,
@@ -83,7 +83,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
         for n, v in state.items()
     }
-    runner = Checkpoint(stored, architecture, card, path).runner(where.kind)
+    runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context.warn)
     fitted, reached = calibration.calibrate(
         runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
     )
@@ -104,8 +104,9 @@ def _told(card: dict[str, Any]) -> dict[str, Any]:
 
     A network has learned what they have: without it a card would tell a part of the budget.
     """
-    names = ("weights", "data", "source", "seed", "tiles", "steps", "minutes", "started_from")
-    return {name: card[name] for name in names if name in card}
+    told = ["weights", "data", "source", "tiles_version", "seed", "tiles", "steps", "minutes"]
+    told.append("started_from")
+    return {name: card[name] for name in told if name in card}
 
 
 def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:

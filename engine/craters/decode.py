@@ -202,7 +202,7 @@ def alike(x: Float, y: Float, radius: Float, shared: float) -> sparse.csr_array:
         for other in range(b, b + steps + 1):
             if other not in trees:
                 continue
-            # Nearer than the larger radius: farther apart less than 0.35 is common.
+            # Nearer than the larger radius: farther apart less than a quarter is common.
             pairs = tree.sparse_distance_matrix(
                 trees[other], 2.0 ** ((other + 1) / 2.0), output_type="coo_matrix"
             )

@@ -81,7 +81,7 @@ def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
     inner = slice(margin, -margin)
     if not np.isfinite(height[inner, inner]).any():
         return None
-    channels = inputs.channels(height, level.grid.pixel_m)
+    channels = inputs.channels(height, level.grid.pixel_m / inputs.RELIEF)
     seen = slice(inputs.HALO_PX, -inputs.HALO_PX)
     return runner(np.ascontiguousarray(channels[:, seen, seen]))
 

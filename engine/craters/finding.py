@@ -11,7 +11,7 @@ from lunarsite.engine import atomic, device, provenance, raster, written
 from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
 from lunarsite.engine.craters.calibration import Calibration
 from lunarsite.engine.craters.listing import Found
-from lunarsite.engine.craters.targets import STRIDE
+from lunarsite.engine.craters.targets import LEAST_RADIUS_PX, STRIDE
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scratch import Scratch
 
@@ -41,7 +41,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model and write them."""
     grid = raster.dem_grid(values["dem"])
     check_pixel(grid)
-    least_m = values["min_diameter_m"] or SMALLEST_PX * grid.pixel_m
+    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = calibration_of(checkpoint)
@@ -139,6 +139,18 @@ class _Rims:
             target[:] = large
         else:
             np.maximum(target, large, out=target, where=known)
+
+
+def least_diameter_m(asked: float | None, grid: Grid, context: Context) -> float:
+    """Return the diameter from which on craters are listed, and warn where less was asked for."""
+    seen = 2.0 * LEAST_RADIUS_PX * grid.pixel_m
+    if asked is not None and asked < seen:
+        context.warn(
+            f"Craters below {seen:,.0f} m cannot be seen at {grid.pixel_m:g} m a pixel, so none is "
+            "listed. A DEM of finer pixels would show them."
+        )
+        return seen
+    return asked or SMALLEST_PX * grid.pixel_m
 
 
 def check_pixel(grid: Grid) -> None:

@@ -37,6 +37,11 @@ _CURVE_UNIT = 0.05
 _CUT = 3.0
 """Gaussians end at this many sigmas."""
 
+RELIEF = 0.45
+"""Heights are flattened so much before a network looks for craters. Networks learn from heights
+stretched by 0.4 to 1.6 (`batches.STRETCH`): at the flat end they find as many generated craters,
+and rank those on steep real ground better."""
+
 HALO_PX = 106
 """How far a channel's value looks: the widest Gaussian over a filled gap, and the contrast."""
 

@@ -138,7 +138,9 @@ def sample_of(height_m: Float32, pixel_m: float, circles: Float, least_px: float
     # A catalogue is sure of its craters, and how deep they are is not learned.
     count = len(known)
     sure = np.column_stack([known, np.ones(count), np.full(count, np.nan)])
-    return Sample(inputs.channels(height_m, pixel_m).astype(np.float16), sure, least_px)
+    return Sample(
+        inputs.channels(height_m, pixel_m / inputs.RELIEF).astype(np.float16), sure, least_px
+    )
 
 
 def seen(circles: Float, height_m: Float32) -> NDArray[np.bool_]:

@@ -17,15 +17,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import fft, ndimage, special
 
-from lunarsite.engine.craters import decode, pyramid, template_kernels
-from lunarsite.engine.synthetic import profiles
+from lunarsite.engine.craters import calibration, decode, pyramid, template_kernels, template_slopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
 
-    Complex = NDArray[np.complex128]
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     Int = NDArray[np.int64]
@@ -52,19 +49,6 @@ OCTAVE_PX = (8.0, 16.0)
 PER_OCTAVE = 4
 """Radii tried in an octave."""
 
-RING = (0.5, 1.3)
-"""Where slopes are compared, in radii."""
-
-WEARS = (0, 22)
-"""Profiles that are tried, fresh and worn: columns of `profiles.tables`. Wear moves the crest
-outwards, so with the fresh one alone worn craters would come out a quarter too large."""
-
-SMOOTH_PX = 0.6
-"""Sigma of the Gaussian that ground and profile are smoothed with."""
-
-KNOWN = 0.55
-"""Least share of the ring that must be known."""
-
 FLOOR = 0.3
 """Least correlation of a match."""
 
@@ -73,12 +57,6 @@ LEAST_DEPTH = 0.006
 
 UNLIKELY = 0.02
 """Matches of less confidence are dropped before the likelier ones suppress them."""
-
-COVERED = 0.3
-"""Of two circles with a larger share in common the less likely is dropped."""
-
-_FLAT = 1e-9
-"""Mean square of slopes below which the ground is flat."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +136,7 @@ def find(levels: Sequence[Level], curve: Curve, context: Context) -> tuple[Match
         )
     )
     score = found.features @ curve.weights()
-    best = decode.suppressed(found.x, found.y, found.radius, score, shared=COVERED)
+    best = decode.suppressed(found.x, found.y, found.radius, score, shared=calibration.COVERED)
     chance: Float = special.expit(score[best])
     return found.kept(best), chance
 
@@ -178,7 +156,7 @@ def _of_block(level: Level, block: Block, tried: Float, finest_m: float, curve: 
     rows = min(pyramid.CORE_PX, grid.height - block.row)
     columns = min(pyramid.CORE_PX, grid.width - block.column)
     # One pixel more on each side tells whether a match at the core's edge is a top.
-    margin = int(np.ceil(RING[1] * tried[-1])) + 5
+    margin = int(np.ceil(template_slopes.RING[1] * tried[-1])) + 5
     core_px = min(pyramid.CORE_PX, max(grid.shape))
     side = int(fft.next_fast_len(core_px + 2 * margin, real=True))
     height = level.around(block.row - margin, block.column - margin, side, side)
@@ -186,7 +164,7 @@ def _of_block(level: Level, block: Block, tried: Float, finest_m: float, curve: 
     core = slice(margin - 1, margin + rows + 1), slice(margin - 1, margin + columns + 1)
     if not np.isfinite(height[core]).any():
         return Matches(np.empty(0), np.empty(0), np.empty(0), np.empty((0, 5)))
-    slopes = _Slopes(height)
+    slopes = template_slopes.Slopes(height)
     alike, depth = (np.stack(v) for v in zip(*(slopes.alike(r, core) for r in tried), strict=True))
     row, column, radius, alike, depth = _tops(alike, depth, tried)
     place = np.column_stack([column + margin - 1, row + margin - 1, radius])
@@ -245,97 +223,3 @@ def _between(before: Float, at: Float, after: Float) -> Float:
     shift = np.where(smooth, 0.5 * (before - after) / np.where(smooth, bend, 1.0), 0.0)
     within: Float = np.clip(shift, -0.5, 0.5)
     return within
-
-
-class _Slopes:
-    """The slopes of a square piece of ground, ready to be compared."""
-
-    def __init__(self, height: Float32) -> None:
-        known = np.isfinite(height)
-        share = ndimage.gaussian_filter(known.astype(np.float64), SMOOTH_PX, mode="constant")
-        level = height[known].mean(dtype=np.float64)
-        smooth = ndimage.gaussian_filter(
-            np.where(known, height - level, 0.0), SMOOTH_PX, mode="constant"
-        )
-        smooth = np.where(known, smooth / np.maximum(share, 1e-9), np.nan)
-        south, east = np.gradient(smooth)
-        sloping = np.isfinite(south) & np.isfinite(east)
-        south, east = (np.where(sloping, v, 0.0) for v in (south, east))
-        self.side = height.shape[0]
-        self.known = known
-        self.whole = bool(sloping.all())
-        self.weight = fft.rfft2(sloping.astype(np.float64))
-        self.east, self.south = fft.rfft2(east), fft.rfft2(south)
-        self.square = fft.rfft2(east**2 + south**2)
-
-    def alike(self, radius: np.float64, core: tuple[slice, slice]) -> tuple[Float, Float]:
-        """Return the correlation at every place of the core, and the depth in diameters there.
-
-        With the mean slopes of ground and profile in the ring taken out, the products are
-        <f, g> - Σf Σg / n. The correlation is -1 where the ground is flat or too little known.
-        """
-        ring = _ring(self.side, float(radius))[1]
-        full = ring[0, 0].real
-        east, south = self._over(self.east * ring, core), self._over(self.south * ring, core)
-        count = np.full_like(east, full)
-        if not self.whole:
-            count = np.maximum(self._over(self.weight * ring, core), 1e-3)
-        left = self._over(self.square * ring, core) - (east**2 + south**2) / count
-        good = self.known[core] & (count >= KNOWN * full) & (left > _FLAT * count)
-        left = np.where(good, left, 1.0)
-        best, depth = np.full_like(east, -1.0), np.zeros_like(east)
-        for wear in WEARS:
-            to_east, to_south, power = _kernels(self.side, float(radius), wear)
-            common = self._over(self.east * to_east + self.south * to_south, core)
-            own = np.full_like(east, power[0, 0].real)
-            if not self.whole:
-                own_east = self._over(self.weight * to_east, core)
-                own_south = self._over(self.weight * to_south, core)
-                common -= (east * own_east + south * own_south) / count
-                own = self._over(self.weight * power, core) - (own_east**2 + own_south**2) / count
-            own = np.where(good, own, 1.0)
-            alike = common / np.sqrt(left * own)
-            better = good & (alike > best)
-            best = np.where(better, alike, best)
-            # The profile's depth is one radius, and half a diameter.
-            depth = np.where(better, 0.5 * common / own, depth)
-        return best, depth
-
-    def _over(self, spectrum: Complex, core: tuple[slice, slice]) -> Float:
-        values: Float = fft.irfft2(spectrum, (self.side, self.side))[core]
-        return values
-
-
-@lru_cache(maxsize=24)
-def _ring(side: int, radius: float) -> tuple[Float, Complex]:
-    """Return the ring's weights and their conjugate spectrum."""
-    at = fft.fftfreq(side, 1.0 / side) / radius
-    distance = np.hypot(at[:, None], at[None, :])
-    # Edges are two pixels soft, or small rings would be ragged.
-    inside, outside = (np.clip((distance - r) * radius / 2.0 + 0.5, 0.0, 1.0) for r in RING)
-    ring = inside - outside
-    return ring, np.conj(fft.rfft2(ring))
-
-
-@lru_cache(maxsize=24 * len(WEARS))
-def _kernels(side: int, radius: float, wear: int) -> tuple[Complex, Complex, Complex]:
-    """Return conjugate spectra of a profile's slopes in the ring: east, south, and squared."""
-    at = fft.fftfreq(side, 1.0 / side) / radius
-    distance = np.hypot(at[:, None], at[None, :])
-    slope = _profile_slope(distance, SMOOTH_PX / radius, wear)
-    away = _ring(side, radius)[0] * slope / np.maximum(distance, 1e-9)
-    east, south = fft.rfft2(away * at[None, :]), fft.rfft2(away * at[:, None])
-    return np.conj(east), np.conj(south), np.conj(fft.rfft2(away * slope * distance))
-
-
-def _profile_slope(distance: Float, smooth: float, wear: int) -> Float:
-    """Return the slope of a crater one radius deep, outwards, at distances in radii."""
-    profile = profiles.tables()[0, wear].astype(np.float64)
-    profile /= profile.max() - profile.min()
-    step = profiles.REACH / (profiles.RADII - 1)
-    through = ndimage.gaussian_filter1d(
-        np.concatenate([profile[:0:-1], profile]), smooth / step, mode="nearest"
-    )
-    slope = np.gradient(through, step)[profiles.RADII - 1 :]
-    found: Float = np.interp(distance, step * np.arange(profiles.RADII), slope)
-    return found

@@ -13,6 +13,13 @@ Float32 = NDArray[np.float32]
 
 _AZIMUTHS = 24
 
+_RINGS = 12
+_OUT_TO = 1.35
+"""Rings are laid out to so many radii, to see the outer flank of the rim."""
+
+_CLEARS = 1.3
+"""Craters change the ground before them out to so many of their radii (`synthetic.craters`)."""
+
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -31,11 +38,13 @@ def evidence(height: Float32, place: Float) -> Float:
     -------
     ndarray of float64, shape (craters, 2)
         Mean height of the rim over the floor in metres, and the share of azimuths at which the
-        rim stands above the ground inside by at least half of that.
+        rim, its tilt taken away, stands above the floor by at least half of that. Without the
+        tilt taken away a crater on a slope would have half a rim.
     """
     rows, columns = height.shape
     found = np.zeros((place.shape[0], 2))
     rise = np.zeros(_AZIMUTHS)
+    along = np.zeros((_AZIMUTHS, 2))
     for i in range(place.shape[0]):
         c0, r0, r = place[i]
         floor = 0.0
@@ -56,11 +65,14 @@ def evidence(height: Float32, place: Float) -> Float:
             if x < 0.0 or y < 0.0 or x > columns - 1 or y > rows - 1:
                 continue
             rise[seen] = _at(height, x, y) - floor
+            along[seen, 0], along[seen, 1] = math.cos(angle), math.sin(angle)
             total += rise[seen]
             seen += 1
         if seen < _AZIMUTHS // 2:
             continue
         mean = total / seen
+        if seen == _AZIMUTHS:
+            _level(rise, along)
         high = 0
         for n in range(seen):
             if rise[n] >= 0.5 * mean and mean > 0.0:
@@ -68,6 +80,130 @@ def evidence(height: Float32, place: Float) -> Float:
         found[i, 0] = mean
         found[i, 1] = high / _AZIMUTHS
     return found
+
+
+@_compiled
+def clarity(height: Float32, place: Float) -> Float:
+    """Return the share of the relief in and around each circle that is round about its centre.
+
+    Ground as rough as a crater is deep hides it, however much its rim stands above its floor by
+    chance. A slope across it does not count; what lies outside the tile is left out.
+
+    Parameters
+    ----------
+    height : ndarray of float32, shape (rows, columns)
+        Metres.
+    place : ndarray of float64, shape (craters, 3)
+        Column, row and radius in pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (craters,)
+        Variance of the mean over azimuths of rings, per variance of all, by area, 0 to 1.
+    """
+    rows, columns = height.shape
+    out = np.zeros(place.shape[0])
+    x = np.zeros((_RINGS, _AZIMUTHS))
+    y = np.zeros((_RINGS, _AZIMUTHS))
+    z = np.zeros((_RINGS, _AZIMUTHS))
+    weight = np.zeros((_RINGS, _AZIMUTHS))
+    for i in range(place.shape[0]):
+        c0, r0, r = place[i]
+        for k in range(_RINGS):
+            share = _OUT_TO * (k + 0.5) / _RINGS
+            for n in range(_AZIMUTHS):
+                angle = 2.0 * math.pi * n / _AZIMUTHS
+                x[k, n], y[k, n] = share * math.cos(angle), share * math.sin(angle)
+                column, row = c0 + r * x[k, n], r0 + r * y[k, n]
+                inside = 0.0 <= column <= columns - 1 and 0.0 <= row <= rows - 1
+                weight[k, n] = share if inside else 0.0
+                z[k, n] = _at(height, column, row)
+        _flatten(x, y, z, weight)
+        whole = 0.0
+        round_part = 0.0
+        for k in range(_RINGS):
+            total = weight[k].sum()
+            if total > 0.0:
+                mean = (weight[k] * z[k]).sum() / total
+                round_part += total * mean * mean
+                whole += (weight[k] * z[k] * z[k]).sum()
+        if whole > 0.0:
+            out[i] = round_part / whole
+    return out
+
+
+@_compiled
+def _flatten(x: Float, y: Float, z: Float, weight: Float) -> None:
+    """Take the mean and the plane of least squares out of heights, in place."""
+    total = weight.sum()
+    if total <= 0.0:
+        return
+    mx, my = (weight * x).sum() / total, (weight * y).sum() / total
+    z -= (weight * z).sum() / total
+    xx = (weight * (x - mx) ** 2).sum()
+    yy = (weight * (y - my) ** 2).sum()
+    xy = (weight * (x - mx) * (y - my)).sum()
+    xz = (weight * (x - mx) * z).sum()
+    yz = (weight * (y - my) * z).sum()
+    size = xx * yy - xy * xy
+    if size > 1e-12:
+        east, south = (xz * yy - yz * xy) / size, (yz * xx - xz * xy) / size
+        z -= east * (x - mx) + south * (y - my)
+
+
+@_compiled
+def survival(place: Float, cleared: Float) -> Float:
+    """Return how much of each crater those after it have left, 0 to 1.
+
+    The bowl of a younger crater would pass for that of an older one in it, of which nothing is
+    left: heights alone do not tell.
+
+    Parameters
+    ----------
+    place : ndarray of float64, shape (craters, 3)
+        Column, row and radius in pixels, in the order in which they formed.
+    cleared : ndarray of float64, shape (craters,)
+        Share of the former ground that each takes away inside its rim.
+    """
+    count = place.shape[0]
+    left = np.ones(count)
+    points = np.ones(2 * _AZIMUTHS)
+    for i in range(count):
+        x, y, r = place[i]
+        touched = False
+        for j in range(i + 1, count):
+            reach = r + _CLEARS * place[j, 2]
+            dx, dy = place[j, 0] - x, place[j, 1] - y
+            if dx * dx + dy * dy >= reach * reach:
+                continue
+            if not touched:
+                points[:] = 1.0
+                touched = True
+            for n in range(2 * _AZIMUTHS):
+                angle = math.pi * n / _AZIMUTHS
+                # Rim and mid-wall by turns.
+                out = r if n % 2 == 0 else 0.5 * r
+                u = (x + out * math.cos(angle) - place[j, 0]) / place[j, 2]
+                v = (y + out * math.sin(angle) - place[j, 1]) / place[j, 2]
+                d = math.sqrt(u * u + v * v)
+                if d < _CLEARS:
+                    inside = min(1.0, (_CLEARS - d) / 0.5)
+                    points[n] *= 1.0 - cleared[j] * inside * inside * (3.0 - 2.0 * inside)
+        if touched:
+            left[i] = points.mean()
+    return left
+
+
+@_compiled
+def _level(rise: Float, along: Float) -> None:
+    """Take the tilt out of heights all around a circle, in place."""
+    east = 0.0
+    south = 0.0
+    for n in range(rise.size):
+        east += rise[n] * along[n, 0]
+        south += rise[n] * along[n, 1]
+    for n in range(rise.size):
+        rise[n] -= 2.0 * (east * along[n, 0] + south * along[n, 1]) / rise.size
 
 
 @_compiled
@@ -121,8 +257,9 @@ def draw_targets(
                     d2 = (column - x) ** 2 + (row - y) ** 2
                     value = math.exp(-d2 / (2.0 * sigma * sigma))
                     if not (inside and certain):
-                        if value > 0.2:
-                            weight[k, row, column] = min(weight[k, row, column], 0.0)
+                        # A centre that is asked for stays so, whichever circle comes first.
+                        if value > 0.2 and heat[k, row, column] < 1.0:
+                            weight[k, row, column] = 0.0
                         continue
                     if row == cy and column == cx:
                         value = 1.0

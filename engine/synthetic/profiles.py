@@ -117,6 +117,29 @@ def depth_left(diameter_m: Float, wear: Float) -> Float:
     return left
 
 
+def seen_radius(diameter_m: Float, wear: Float) -> Float:
+    """Return where mappers draw the rim of worn craters, in rim radii of the fresh crater.
+
+    Wear moves the crest outwards, to twice the fresh radius in the end, while the bowl's wall stays
+    where it was; what is drawn lies between. It is taken as the geometric mean of the fresh crest
+    and the present one, which is what the catalogue of Wu et al. 2022 agrees with on the ridge
+    beside Shackleton.
+
+    Parameters
+    ----------
+    diameter_m, wear : ndarray of float64, any shape
+        Of the fresh crater, and between `WEAR_MIN` and `WEAR_MAX`.
+    """
+    crest = tables().argmax(axis=2) * (REACH / (RADII - 1))
+    grown = np.sqrt(crest / crest[:, :1])
+    rows = class_of(diameter_m)
+    at = wear_row(wear)
+    low = np.minimum(at.astype(np.int64), WEARS - 2)
+    weight = at - low
+    seen: Float = (1.0 - weight) * grown[rows, low] + weight * grown[rows, low + 1]
+    return seen
+
+
 def _fresh(radius: Float, km: float, *, simple: bool) -> Float:
     """Return a fresh profile in units of its depth; ``radius`` in rim radii."""
     if simple:

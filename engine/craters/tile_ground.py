@@ -1,0 +1,103 @@
+"""The ground of generated tiles beside its craters, and how a survey sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from lunarsite.engine.synthetic import terrain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.raster import Grid
+
+    Float32 = NDArray[np.float32]
+
+
+def sloped(
+    grid: Grid,
+    rng: np.random.Generator,
+    roll_over_px: float,
+    hurst: float,
+    slope_deg: tuple[float, float],
+) -> Float32:
+    """Return fractal ground whose median slope, at the pixel's own scale, is drawn from a range."""
+    ground = terrain.fractal(
+        grid, rng, roll_over_m=roll_over_px * grid.pixel_m, hurst=hurst, slope_deg=1.0
+    )
+    drawn = np.radians(np.exp(rng.uniform(*np.log(slope_deg))))
+    rise = np.median(np.hypot(*np.gradient(ground)))
+    scaled: Float32 = ground * np.float32(np.tan(drawn) * grid.pixel_m / rise)
+    return scaled
+
+
+def massifs(grid: Grid, rng: np.random.Generator) -> Float32:
+    """Return long slopes for craters to lie on.
+
+    At the south pole the median slope is 11° from 25 m to beyond a kilometre, as on LOLA's map of
+    the ridge beside Shackleton; the fractal ground alone is level over many pixels.
+    """
+    roll_over_px = float(np.exp(rng.uniform(np.log(100.0), np.log(1500.0))))
+    return sloped(grid, rng, roll_over_px, 1.5, (1.0, 16.0))
+
+
+def resurface(height: Float32, grid: Grid, rng: np.random.Generator) -> None:
+    """Let the ground go on after its craters, in place: creep in patches, and later relief.
+
+    Ejecta blankets and mass wasting leave worn rims with gaps and uneven floors; without them all
+    generated craters would be as round as stamps.
+    """
+    if rng.random() < 0.5:
+        patches = terrain.fractal(
+            grid, rng, roll_over_m=60.0 * grid.pixel_m, hurst=1.0, slope_deg=1.0
+        )
+        share = np.clip(0.5 + patches / np.std(patches), 0.0, 1.0) * rng.uniform(0.3, 1.0)
+        smooth = ndimage.gaussian_filter(height, rng.uniform(2.0, 8.0), mode="nearest")
+        height += share.astype(np.float32) * (smooth - height)
+    if rng.random() < 0.4:
+        roll_over_px = float(rng.choice([30.0, 120.0]))
+        height += sloped(grid, rng, roll_over_px, rng.uniform(0.8, 1.4), (0.3, 2.0))
+
+
+def survey(height: Float32, pixel_m: float, rng: np.random.Generator) -> Float32:
+    """Return the ground as a survey would give it."""
+    seen = height
+    if rng.random() < 0.5:
+        seen = ndimage.gaussian_filter(seen, rng.uniform(0.3, 1.3), mode="nearest")
+    if rng.random() < 0.25:
+        seen = _interpolated(seen, rng)
+    if rng.random() < 0.25:
+        offset = rng.standard_normal((seen.shape[0], 1)) * rng.uniform(0.0, 0.02) * pixel_m
+        offset *= rng.random((seen.shape[0], 1)) < rng.uniform(0.05, 0.5)
+        seen = seen + offset.astype(np.float32)
+    if rng.random() < 0.4:
+        noise = rng.standard_normal(seen.shape, dtype=np.float32)
+        seen = seen + noise * np.float32(rng.uniform(0.0, 0.015) * pixel_m)
+    if rng.random() < 0.1:
+        seen = _gaps(seen, rng)
+    return np.ascontiguousarray(seen, dtype=np.float32)
+
+
+def _interpolated(height: Float32, rng: np.random.Generator) -> Float32:
+    """Return the ground with rows between laser tracks filled from the tracks beside them."""
+    rows = height.shape[0]
+    tracked = rng.random(rows) < rng.uniform(0.35, 0.9)
+    known = np.union1d(np.flatnonzero(tracked), [0, rows - 1])
+    at = np.interp(np.arange(rows), known, np.arange(known.size))
+    low = np.minimum(at.astype(np.int64), known.size - 2)
+    share = (at - low)[:, None].astype(np.float32)
+    filled: Float32 = height[known[low]] * (1 - share) + height[known[low + 1]] * share
+    return filled
+
+
+def _gaps(height: Float32, rng: np.random.Generator) -> Float32:
+    """Return the ground without some of its pixels: an edge, and a hole."""
+    side = height.shape[0]
+    out = height.copy()
+    out[:, : int(rng.integers(0, side // 3))] = np.nan
+    row, column = rng.integers(0, side, 2)
+    out[row : row + int(rng.integers(2, 40)), column : column + int(rng.integers(2, 40))] = np.nan
+    return out
