@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon, provenance, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import calibration, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.errors import CrsError, InputError, OutputError, ParameterError
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
+from lunarsite.engine.training import checkpoints
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
 BOUNDS = "-9000,-18000,21000,12000"
@@ -50,7 +51,7 @@ def hot(state, tmp_path):
     path.parent.mkdir()
     fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
     card = {"architecture": SMALL.as_dict(), "calibration": fitted.as_dict()}
-    weights.save(path, state, card)
+    checkpoints.save(path, state, card)
     return path
 
 
@@ -177,7 +178,7 @@ def damaged(path, how):
         path.write_bytes(whole[: len(whole) // 2])
     elif how == "truncated and listed":
         path.write_bytes(whole[: len(whole) // 2])
-        sums = {file.name: weights.sha256(file) for file in (path, path.with_suffix(".json"))}
+        sums = {file.name: provenance.sha256(file) for file in (path, path.with_suffix(".json"))}
         listing.write_text("".join(f"{value}  {name}\n" for name, value in sums.items()))
     elif how == "another checksum":
         first, rest = listing.read_text()[0], listing.read_text()[1:]
@@ -186,9 +187,11 @@ def damaged(path, how):
         path.with_suffix(".json").write_text(json.dumps({**loaded.card, "threshold": 0.0}))
     elif how == "wider":
         card = {**loaded.card, "architecture": {"name": "heat-maps", "widths": [16] * 5}}
-        weights.save(path, loaded.state, card)
+        checkpoints.save(path, loaded.state, card)
     elif how == "unknown":
-        weights.save(path, loaded.state, {"architecture": {"name": "vision", "widths": [8] * 5}})
+        checkpoints.save(
+            path, loaded.state, {"architecture": {"name": "vision", "widths": [8] * 5}}
+        )
     elif how == "absent":
         path.unlink()
 

@@ -12,8 +12,9 @@ from lunarsite.engine.errors import InputError, ParameterError
 
 torch = pytest.importorskip("torch", reason="networks need the ml group")
 
-from lunarsite.engine.craters import network, trainer, training  # noqa: E402
+from lunarsite.engine.craters import network, training  # noqa: E402
 from lunarsite.engine.device import choose  # noqa: E402
+from lunarsite.engine.training import trainer  # noqa: E402
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
 TINY = recipe.Recipe(
@@ -205,23 +206,26 @@ class Narrow(torch.nn.Module):
         return self.heads(x)
 
 
+def asked_of(chosen):
+    source = batches.Tiles(5, 64, None, 10**9)
+    return training.Craters(chosen, 3, training.Data("tiles", source, 4, source, 1))
+
+
 def stepped(most, **changed):
     """Return a network after a step, what was warned of, and the loss."""
     chosen = replace(TINY, **changed)
     model, context = Narrow(most), Context(threads=1)
-    made = trainer.Trainer(chosen, 3, choose("cpu"), model, data="tiles")
-    source = batches.Tiles(5, 64, None, 10**9)
-    size = chosen.batch * chosen.accumulate
-    made.learn(batches.draw(source, 4, size, 64, [3, 0]), context)
+    made = trainer.Trainer(chosen, 3, choose("cpu"), model, asked_of(chosen))
+    made.learn(made.task.draw(0), context)
     return model, context.warnings, float(made.losses[-1])
 
 
 def test_a_step_of_several_passes_is_the_mean_of_them():
     whole, _, loss = stepped(8, batch=4, accumulate=2)
     assert whole.passes == [4, 4]
-    source = batches.Tiles(5, 64, None, 10**9)
-    parts = trainer.Trainer(TINY, 3, choose("cpu"), Narrow(8), data="tiles")
-    drawn = batches.draw(source, 4, 8, 64, [3, 0])
+    asked = asked_of(replace(TINY, batch=4, accumulate=2))
+    parts = trainer.Trainer(TINY, 3, choose("cpu"), Narrow(8), asked)
+    drawn = asked.draw(0)
     with torch.inference_mode():
         each = [float(parts._loss(drawn, slice(first, first + 4))) for first in (0, 4)]
     assert loss == pytest.approx(np.mean(each), rel=1e-5)
@@ -231,12 +235,12 @@ def test_where_the_memory_does_not_hold_a_batch_passes_are_smaller_and_that_is_s
     small, warned, loss = stepped(2, batch=8)
     assert small.passes == [2, 2, 2, 2]
     assert len(warned) == 2
-    assert "2 tiles at a time" in warned[-1]
+    assert "2 at a time" in warned[-1]
     # It is the step that was asked for, in as many passes.
     same, silent, its = stepped(8, batch=2, accumulate=4)
     assert silent == []
     assert loss == its
     torch.testing.assert_close(small.heads.weight, same.heads.weight, rtol=0, atol=0)
-    with pytest.raises(ParameterError, match="does not hold one tile of 64 × 64") as caught:
+    with pytest.raises(ParameterError, match="does not hold one sample of 64 × 64") as caught:
         stepped(0, batch=8)
     assert "--device cpu" in caught.value.remedy

@@ -6,10 +6,11 @@ import pytest
 
 from lunarsite.engine import raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import batches, targets, tiles, weights
+from lunarsite.engine.craters import batches, targets, tiles
 from lunarsite.engine.craters.batches import Sample
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
+from lunarsite.engine.training import checkpoints
 
 RECIPE = """
 architecture: rims-resnet34
@@ -66,7 +67,7 @@ def test_the_original_recipe_trains_is_calibrated_and_detects(tmp_path):
     out = tmp_path / "rims.safetensors"
     given = {"out": str(out), "recipe": str(tmp_path / "rims.yaml"), "frames": 2}
     train_craters.STAGE.run(given, Context(threads=2))
-    card = weights.read_card(out)
+    card = checkpoints.read_card(out, "")
     assert card["architecture"]["name"] == "rims-resnet34"
     assert 0.0 <= card["metrics"]["f1"] <= 1.0
     made = tiles.make(5, 128, pixel_m=100.0)

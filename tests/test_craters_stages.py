@@ -17,6 +17,7 @@ from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
+from lunarsite.engine.training import checkpoints
 
 RECIPE = """
 widths: [8, 8, 8, 8, 8]
@@ -64,7 +65,7 @@ def hot(hot_weights, tmp_path_factory):
     architecture = Architecture(widths=(8, 8, 8, 8, 8))
     fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
     card = {"architecture": architecture.as_dict(), "calibration": fitted.as_dict()}
-    weights.save(path, hot_weights(architecture), card)
+    checkpoints.save(path, hot_weights(architecture), card)
     return path
 
 
@@ -164,7 +165,7 @@ def test_weights_without_a_calibration_are_refused(hot, dem, tmp_path):
     loaded = weights.load(hot)
     bare = tmp_path / "bare.safetensors"
     card = {"architecture": loaded.card["architecture"]}
-    weights.save(bare, loaded.state, card)
+    checkpoints.save(bare, loaded.state, card)
     with pytest.raises(InputError, match="no calibration"):
         detect_craters.STAGE.run(
             {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(bare)}, Context()
@@ -186,7 +187,7 @@ def test_without_torch_what_needs_it_says_so(tmp_path, monkeypatch):
         train_craters.STAGE.run({"out": str(tmp_path / "a.safetensors")}, Context())
     assert "ml group" in caught.value.remedy
     rims = tmp_path / "rims.safetensors"
-    weights.save(rims, {}, {"architecture": {"name": "rims-resnet34", "widths": []}})
+    checkpoints.save(rims, {}, {"architecture": {"name": "rims-resnet34", "widths": []}})
     with pytest.raises(MissingDependencyError, match="needs torch"):
         weights.load(rims).runner()
 

@@ -84,8 +84,7 @@ class Tiles:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class Batch(NamedTuple):
     """Channels and answers of some tiles, each with the tiles as first dimension."""
 
     channels: Float32

@@ -15,6 +15,7 @@ from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
 from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.training import checkpoints
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -88,7 +89,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
     )
     card |= {"calibration": fitted.as_dict(), "metrics": reached}
-    written = weights.save(path, state, card)
+    written = checkpoints.save(path, state, card)
     state_file.unlink(missing_ok=True)
     context.progress(1.0, "Written")
     return {

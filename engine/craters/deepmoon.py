@@ -17,8 +17,8 @@ import numpy as np
 
 from lunarsite.engine.craters import sets
 from lunarsite.engine.craters.batches import UNLABELLED
-from lunarsite.engine.craters.environment import needs_h5py
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.training.environment import needs_h5py
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

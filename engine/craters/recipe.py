@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.training import recipes
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -88,7 +87,7 @@ class Recipe:
 
 def names() -> list[str]:
     """Return the recipes that come with LunarSite."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return recipes.names(FOLDER)
 
 
 def read(name_or_path: str) -> Recipe:
@@ -99,48 +98,14 @@ def read(name_or_path: str) -> Recipe:
     InputError
         If there is none, it is not YAML, or a value is of the wrong kind or out of range.
     """
-    path = FOLDER / f"{name_or_path}.yaml" if name_or_path in names() else Path(name_or_path)
-    if not path.is_file():
-        raise InputError(
-            f"There is no recipe {name_or_path!r}",
-            f"Choose one of {', '.join(names())}, or give the path of a YAML file",
-        )
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The recipe {path.name} is not YAML: {error}", "Mend the file") from error
-    if not isinstance(given, dict):
-        raise InputError(f"The recipe {path.name} holds no values", "Write name: value lines")
-    return _checked({"name": path.stem, **given}, path.name)
-
-
-def _checked(given: dict[str, Any], what: str) -> Recipe:
-    known = {field.name: field for field in fields(Recipe)}
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(
-                f"The recipe {what} has a value {name!r} that nothing reads",
-                f"Known are: {', '.join(known)}",
-            )
-        if not _fits(value, str(known[name].type)):
-            raise InputError(
-                f"The recipe {what}: {name} is {value!r}",
-                "Give a whole number above 0, for rates a number from 0 to below 1, true or false "
-                "for needs_start",
-            )
+    given = recipes.read(Recipe, FOLDER, name_or_path)
+    what = Path(name_or_path).name
     if {"steps", "epochs"} <= set(given):
         raise InputError(
             f"The recipe {what} gives both steps and epochs", "Leave one of the two out"
         )
-    if "widths" in given:
-        given = {**given, "widths": tuple(given["widths"])}
     recipe = Recipe(**given)
-    for name in ("tile_px", "crop_px"):
-        side = getattr(recipe, name)
-        if side % 32 or side < 64:
-            raise InputError(
-                f"The recipe {what}: {name} is {side}", "Give a multiple of 32, at least 64"
-            )
+    recipes.check_sides(what, tile_px=recipe.tile_px, crop_px=recipe.crop_px)
     if recipe.crop_px > recipe.tile_px:
         raise InputError(
             f"The recipe {what}: the crop of {recipe.crop_px} px is larger than the tile of "
@@ -148,16 +113,3 @@ def _checked(given: dict[str, Any], what: str) -> Recipe:
             "Lower crop_px",
         )
     return recipe
-
-
-def _fits(value: Any, kind: str) -> bool:
-    """Return whether a value is of the kind that a field declares, and in its range."""
-    if kind == "str":
-        return isinstance(value, str)
-    if kind == "bool" or isinstance(value, bool):
-        return kind == "bool" and isinstance(value, bool)
-    if kind.startswith("int"):
-        return isinstance(value, int) and value > 0
-    if kind == "float":
-        return isinstance(value, int | float) and 0 <= value < 1
-    return isinstance(value, list) and all(_fits(each, "int") for each in value)

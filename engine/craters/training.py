@@ -1,31 +1,25 @@
-"""Training of a crater network: from a recipe to a checkpoint with its card.
-
-A step's batch follows from the seed and the step's number, so a training that was interrupted
-goes on from its last state as if it had not been.
-"""
+"""Training of a crater network: what it is shown, and what is asked of it."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from lunarsite.engine.craters import batches, network, tiles
+from lunarsite.engine.craters import batches, losses, network, tiles
 from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.trainer import Trainer, rim_stride
+from lunarsite.engine.craters.targets import STRIDE
+from lunarsite.engine.training import trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.batches import Batch, Source
+    from lunarsite.engine.craters.batches import Source
     from lunarsite.engine.craters.recipe import Recipe
-    from lunarsite.engine.craters.trainer import Progress
     from lunarsite.engine.device import Device
+    from lunarsite.engine.training.trainer import Arrays, Trained
 
     State = dict[str, torch.Tensor]
 
@@ -49,25 +43,6 @@ class Data:
     count: int
     unseen: Source
     unseen_count: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """The weights that validated best, and what the card says of the training.
-
-    Parameters
-    ----------
-    state : dict of Tensor
-        The weights.
-    progress : Progress
-        How far it came.
-    batch : int
-        Tiles of one pass in the end: fewer than the recipe's where the GPU's memory held no more.
-    """
-
-    state: State
-    progress: Progress
-    batch: int
 
 
 def train(
@@ -114,24 +89,44 @@ def train(
         model.load_state_dict(start)
     if data is None:
         data = generated(recipe, seed, tile_folder, context)
-    trainer = Trainer(recipe, seed, device, model, data=data.name, start=start)
-    if state_file.is_file():
-        trainer.resume(state_file)
-    progress = trainer.progress
-    began = time.monotonic() - progress.spent_s
-    for batch in _prefetched(data, recipe, seed, progress.step):
-        # Asked here, so that a state that was kept at the end is not trained on.
-        if progress.step - progress.best_step >= recipe.patience * recipe.validate_every:
-            context.warn(f"Training ended at step {progress.step}: no progress any more.")
-            break
-        context.progress(progress.step / recipe.steps, _said(progress, recipe))
-        trainer.learn(batch, context)
-        progress.spent_s = time.monotonic() - began
-        if progress.step % recipe.validate_every and progress.step < recipe.steps:
-            continue
-        trainer.validate(data)
-        trainer.keep(state_file)
-    return Trained(trainer.best, progress, trainer.batch)
+    return trainer.train(
+        recipe, seed, device, model, Craters(recipe, seed, data), state_file, context, start=start
+    )
+
+
+class Craters:
+    """Finding craters, as `trainer.Task` says."""
+
+    def __init__(self, recipe: Recipe, seed: int, data: Data) -> None:
+        self.data = data.name
+        self.unseen_count = min(recipe.validation_tiles, data.unseen_count)
+        self._recipe, self._seed, self._from = recipe, seed, data
+        # The original masks the rims at every pixel.
+        self._rim_stride = STRIDE if recipe.architecture == "heat-maps" else 1
+
+    def draw(self, step: int) -> Arrays:
+        """Return the batch of a step."""
+        return batches.draw(
+            self._from.learn,
+            self._from.count,
+            self._recipe.batch * self._recipe.accumulate,
+            self._recipe.crop_px,
+            [self._seed, step],
+            rim_stride=self._rim_stride,
+        )._asdict()
+
+    def unseen(self, number: int) -> Arrays:
+        """Return a batch of one that nobody learns from."""
+        sample = batches.centred(self._from.unseen(number), self._recipe.crop_px)
+        return batches.stacked([sample], rim_stride=self._rim_stride)._asdict()
+
+    def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
+        """Return what is to be small, for the network's answer to a batch."""
+        if self._recipe.architecture == "heat-maps":
+            return sum(
+                losses.heat_maps(out, **answers).values(), torch.zeros((), device=out.device)
+            )
+        return losses.rims(out[:, 0], answers["rim"])
 
 
 def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) -> Data:
@@ -145,33 +140,3 @@ def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) 
         batches.Tiles(batches.VALIDATION_SEED + seed, recipe.crop_px, folder, room // 8),
         recipe.validation_tiles,
     )
-
-
-def _said(progress: Progress, recipe: Recipe) -> str:
-    if not progress.history:
-        return f"Step {progress.step} of {recipe.steps}"
-    last = progress.history[-1]
-    return f"Step {progress.step} of {recipe.steps}, loss on unseen tiles {last['validation']:.3f}"
-
-
-def _prefetched(data: Data, recipe: Recipe, seed: int, first: int) -> Iterator[Batch]:
-    """Yield the batches of the steps from ``first`` on, each drawn while the one before is used."""
-    size = recipe.batch * recipe.accumulate
-
-    def drawn(step: int) -> Batch:
-        return batches.draw(
-            data.learn,
-            data.count,
-            size,
-            recipe.crop_px,
-            [seed, step],
-            rim_stride=rim_stride(recipe),
-        )
-
-    with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-batches") as pool:
-        following = pool.submit(drawn, first)
-        for step in range(first, recipe.steps):
-            batch = following.result()
-            following = pool.submit(drawn, step + 1)
-            yield batch
-        following.cancel()

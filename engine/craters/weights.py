@@ -1,43 +1,31 @@
-"""Trained networks on disk: safetensors in 16 bits, with a card beside them.
-
-Nothing is unpickled. A list of checksums lies beside them, and a file that is not the one listed
-is refused.
-"""
+"""Trained crater networks, read from disk."""
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
-
-from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.craters import rings, runner
 from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.environment import needs_torch
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.provenance import sha256
+from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training.environment import needs_torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from lunarsite.engine.craters.runner import Runner
-
-    State = dict[str, NDArray[np.generic]]
+    from lunarsite.engine.training.checkpoints import State
 
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parents[2] / "models" / "craters.safetensors"
 """The network that comes with LunarSite."""
 
-_REMEDY = "Fetch the file and its card again, or train one: lunarsite train-craters"
+_COMMAND = "lunarsite train-craters"
+_REMEDY = checkpoints.REMEDY + _COMMAND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,35 +66,6 @@ class Checkpoint:
         return _by_torch(self, device, warn)
 
 
-def save(
-    path: Path, state: Mapping[str, NDArray[np.generic]], card: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write weights as ``path`` in 16 bits, their card and their checksums; return the card.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in .safetensors.
-    state : mapping
-        The network's state.
-    card : mapping
-        What is known of it, JSON-able; its architecture is among it.
-    """
-    small = {
-        name: np.ascontiguousarray(v.astype(np.float16) if v.dtype.kind == "f" else v)
-        for name, v in state.items()
-    }
-    with whole_file(path) as partial:
-        save_file(small, partial)
-    whole = {**card, "weights": {"file": path.name, "bits": 16}}
-    with whole_file(path.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-    with whole_file(path.with_suffix(".sha256")) as partial:
-        lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
-        partial.write_text("".join(lines), encoding="utf-8")
-    return whole
-
-
 def load(path: str | Path) -> Checkpoint:
     """Return a trained network.
 
@@ -117,72 +76,18 @@ def load(path: str | Path) -> Checkpoint:
         network that this version does not know.
     """
     file = Path(path)
-    card = read_card(file)
-    _check_sums(file, file.with_suffix(".json"))
+    state, card = checkpoints.load(file, _COMMAND)
     described = card.get("architecture", {})
     try:
         architecture = Architecture(str(described["name"]), tuple(map(int, described["widths"])))
         architecture.check()
-        state = load_file(file)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"The card of {file.name} does not say what network it is: {error!r}", _REMEDY
         ) from error
-    except SafetensorError as error:
-        raise InputError(f"The checkpoint {file.name} is damaged: {error}", _REMEDY) from error
-    whole = {n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in state.items()}
     if architecture.name == "heat-maps":
-        _check_shapes(file, whole, architecture)
-    return Checkpoint(whole, architecture, card, file)
-
-
-def read_card(file: Path) -> dict[str, Any]:
-    """Return the card beside a checkpoint.
-
-    Raises
-    ------
-    InputError
-        If either is absent or the card is not JSON.
-    """
-    beside = file.with_suffix(".json")
-    for each in (file, beside):
-        if not each.is_file():
-            raise InputError(f"There is no file {each}", _REMEDY)
-    try:
-        card = json.loads(beside.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The card {beside.name} is not JSON: {error}", _REMEDY) from error
-    if not isinstance(card, dict):
-        raise InputError(f"The card {beside.name} is not a card", _REMEDY)
-    return card
-
-
-def _check_sums(*files: Path) -> None:
-    """Raise unless the files are those of the list that belongs to them."""
-    together = files[0].with_suffix(".sha256")
-    listing = together if together.is_file() else files[0].with_name("SHA256SUMS")
-    if not listing.is_file():
-        raise InputError(f"There is no list of checksums {together}", _REMEDY)
-    pairs = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
-    listed = {pair[-1]: pair[0] for pair in pairs if pair}
-    for file in files:
-        if sha256(file) != listed.get(file.name):
-            raise InputError(
-                f"{file.name} is not the file that {listing.name} names: its checksum differs",
-                _REMEDY,
-            )
-
-
-def _check_shapes(file: Path, state: State, architecture: Architecture) -> None:
-    """Raise unless the weights are those of the architecture."""
-    for name, shape in architecture.shapes().items():
-        found = state[name].shape if name in state else None
-        if found != shape:
-            raise InputError(
-                f"The checkpoint {file.name} is of another architecture than its card says: "
-                f"{name} is {'absent' if found is None else found}, not {shape}",
-                _REMEDY,
-            )
+        checkpoints.check_shapes(file, state, architecture.shapes(), _COMMAND)
+    return Checkpoint(state, architecture, card, file)
 
 
 def _by_torch(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) -> Runner:

@@ -89,7 +89,7 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Train and write the network."""
-    from lunarsite.engine.craters.environment import needs_torch  # noqa: PLC0415
+    from lunarsite.engine.training.environment import needs_torch  # noqa: PLC0415
 
     needs_torch("Training")
     from lunarsite.engine.craters import commands  # noqa: PLC0415

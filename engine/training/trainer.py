@@ -1,37 +1,139 @@
-"""A crater network while it learns: steps, validation, and the state a later run goes on from."""
+"""A network while it learns: steps, validation, and the state a later run goes on from.
+
+A step's batch follows from the seed and the step's number, so a training that was interrupted
+goes on from its last state as if it had not been.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.craters import batches, losses
-from lunarsite.engine.craters.targets import STRIDE
 from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.batches import Batch
-    from lunarsite.engine.craters.recipe import Recipe
-    from lunarsite.engine.craters.training import Data
     from lunarsite.engine.device import Device
 
     State = dict[str, torch.Tensor]
+    Arrays = dict[str, NDArray[np.generic]]
 
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises."""
 
 LARGEST_GRADIENT = 5.0
+
+
+class Recipe(Protocol):
+    """What a recipe says of steps; the recipes of networks say more."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the optimiser."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Samples of one pass."""
+        ...
+
+    @property
+    def accumulate(self) -> int:
+        """Passes of one step."""
+        ...
+
+    @property
+    def crop_px(self) -> int:
+        """Side of a sample."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """Of AdamW, at its peak."""
+        ...
+
+    @property
+    def weight_decay(self) -> float:
+        """Of AdamW."""
+        ...
+
+    @property
+    def average(self) -> float:
+        """How much the running mean of weights keeps at each step."""
+        ...
+
+    @property
+    def validate_every(self) -> int:
+        """Steps between validations."""
+        ...
+
+    @property
+    def patience(self) -> int:
+        """Validations without progress that end the training."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        ...
+
+
+class Task(Protocol):
+    """What is learned from, and what is asked.
+
+    ``data`` names what is learned from: a training goes on with data of this name only. A batch
+    is a dict of arrays with the samples as first dimension; ``channels`` is what the network sees.
+    """
+
+    data: str
+    unseen_count: int
+
+    def draw(self, step: int) -> Arrays:
+        """Return the batch of a step."""
+        ...
+
+    def unseen(self, number: int) -> Arrays:
+        """Return a batch of one that nobody learns from."""
+        ...
+
+    def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
+        """Return what is to be small, for the network's answer to a batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """The weights that validated best, and what the card says of the training.
+
+    Parameters
+    ----------
+    state : dict of Tensor
+        The weights.
+    progress : Progress
+        How far it came.
+    batch : int
+        Samples of one pass in the end: fewer than the recipe's where the GPU's memory held no
+        more.
+    """
+
+    state: State
+    progress: Progress
+    batch: int
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +145,63 @@ class Progress:
     best: float = math.inf
     best_step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    recipe: Recipe,
+    seed: int,
+    device: Device,
+    model: torch.nn.Module,
+    task: Task,
+    state_file: Path,
+    context: Context,
+    *,
+    start: State | None = None,
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How.
+    seed : int
+        Of the weights to begin with and of what is drawn.
+    device : Device
+        Where.
+    model : torch.nn.Module
+        The network, its weights as they begin.
+    task : Task
+        What it learns.
+    state_file : Path
+        Where the state is kept at each validation; a training that finds one there goes on.
+    context : Context
+        Is told the progress, and may cancel.
+    start : dict of Tensor, optional
+        The weights of the checkpoint it begins with.
+
+    Raises
+    ------
+    InputError
+        If the state there is of another training.
+    """
+    trainer = Trainer(recipe, seed, device, model, task, start=start)
+    if state_file.is_file():
+        trainer.resume(state_file)
+    progress = trainer.progress
+    began = time.monotonic() - progress.spent_s
+    for batch in _prefetched(task, progress.step, recipe.steps):
+        # Asked here, so that a state that was kept at the end is not trained on.
+        if progress.step - progress.best_step >= recipe.patience * recipe.validate_every:
+            context.warn(f"Training ended at step {progress.step}: no progress any more.")
+            break
+        context.progress(progress.step / recipe.steps, _said(progress, recipe))
+        trainer.learn(batch, context)
+        progress.spent_s = time.monotonic() - began
+        if progress.step % recipe.validate_every and progress.step < recipe.steps:
+            continue
+        trainer.validate()
+        trainer.keep(state_file)
+    return Trained(trainer.best, progress, trainer.batch)
 
 
 class Trainer:
@@ -58,8 +217,8 @@ class Trainer:
         Where.
     model : torch.nn.Module
         With the weights to begin with.
-    data : str
-        Name of what it learns from.
+    task : Task
+        What it learns.
     start : dict of Tensor, optional
         The weights of the checkpoint it begins with.
     """
@@ -70,15 +229,15 @@ class Trainer:
         seed: int,
         device: Device,
         model: torch.nn.Module,
+        task: Task,
         *,
-        data: str,
         start: State | None = None,
     ) -> None:
-        self.recipe, self.device, self.batch = recipe, device, recipe.batch
+        self.recipe, self.device, self.batch, self.task = recipe, device, recipe.batch, task
         self.identity = {
             "recipe": json.dumps(recipe.as_dict()),
             "seed": str(seed),
-            "data": data,
+            "data": task.data,
             "start": "fresh weights" if start is None else _digest(start),
         }
         self.model = model.to(device.kind, memory_format=torch.channels_last)
@@ -90,7 +249,7 @@ class Trainer:
         self.progress = Progress()
         self.losses: list[torch.Tensor] = []
 
-    def learn(self, batch: Batch, context: Context) -> None:
+    def learn(self, batch: Arrays, context: Context) -> None:
         """Take one step; where the GPU's memory does not hold a pass, take smaller passes."""
         step = self.progress.step
         for group in self.optimizer.param_groups:
@@ -100,7 +259,7 @@ class Trainer:
             # Here and not where it is caught: an exception holds what its frames hold.
             self.batch = -(-self.batch // 2)
             torch.cuda.empty_cache()
-            context.warn(f"The GPU's memory does not hold the batch; {self.batch} tiles at a time.")
+            context.warn(f"The GPU's memory does not hold the batch; {self.batch} at a time.")
         self.progress.step = step + 1
         keep = min(self.recipe.average, (step + 1) / (step + 10))
         for name, value in self.model.state_dict().items():
@@ -109,23 +268,23 @@ class Trainer:
             else:
                 self.average[name].copy_(value)
 
-    def _stepped(self, batch: Batch) -> bool:
+    def _stepped(self, batch: Arrays) -> bool:
         """Take a step and return True, or False where passes must be smaller."""
         try:
             self._step(batch)
         except torch.cuda.OutOfMemoryError as error:
             if self.batch == 1:
                 raise ParameterError(
-                    "The GPU's memory does not hold one tile of "
+                    "The GPU's memory does not hold one sample of "
                     f"{self.recipe.crop_px} × {self.recipe.crop_px} pixels",
                     "Free it, lower crop_px in the recipe, or take --device cpu",
                 ) from error
             return False
         return True
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Arrays) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        size = batch.channels.shape[0]
+        size = len(batch["channels"])
         total = torch.zeros(())
         for first in range(0, size, self.batch):
             some = slice(first, min(first + self.batch, size))
@@ -136,32 +295,28 @@ class Trainer:
         self.optimizer.step()
         self.losses.append(total)
 
-    def _loss(self, batch: Batch, some: slice) -> torch.Tensor:
+    def _loss(self, batch: Arrays, some: slice) -> torch.Tensor:
         where = self.device.kind
-        parts = {f.name: torch.from_numpy(getattr(batch, f.name)[some]) for f in fields(batch)}
+        parts = {name: torch.from_numpy(values[some]) for name, values in batch.items()}
         seen = parts.pop("channels").to(where, memory_format=torch.channels_last)
         answers = {name: value.to(where) for name, value in parts.items()}
         # bfloat16 has float32's range, so no scaling of gradients is needed on either device.
         with torch.autocast(where, dtype=torch.bfloat16):
             out = self.model(seen)
-        if self.recipe.architecture == "heat-maps":
-            return sum(losses.heat_maps(out, **answers).values(), torch.zeros((), device=where))
-        return losses.rims(out[:, 0], answers["rim"])
+        return self.task.loss(out, answers)
 
-    def validate(self, data: Data) -> None:
-        """Measure the running mean of the weights on tiles nobody learned from."""
+    def validate(self) -> None:
+        """Measure the running mean of the weights on what nobody learns from."""
         present = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
         total = 0.0
-        count = min(self.recipe.validation_tiles, data.unseen_count)
-        for number in range(count):
-            sample = batches.centred(data.unseen(number), self.recipe.crop_px)
-            batch = batches.stacked([sample], rim_stride=rim_stride(self.recipe))
+        for number in range(self.task.unseen_count):
+            batch = self.task.unseen(number)
             with torch.inference_mode():
                 total += float(self._loss(batch, slice(0, 1)))
         self.model.load_state_dict(present)
-        found = total / count
+        found = total / self.task.unseen_count
         learned = float(torch.stack(self.losses).mean()) if self.losses else math.nan
         self.losses.clear()
         progress = self.progress
@@ -225,9 +380,22 @@ class Trainer:
         self.progress = Progress(**json.loads(said["progress"]))
 
 
-def rim_stride(recipe: Recipe) -> int:
-    """Return the pixels per pixel of a network's rims: the original masks every pixel."""
-    return STRIDE if recipe.architecture == "heat-maps" else 1
+def _prefetched(task: Task, first: int, steps: int) -> Iterator[Arrays]:
+    """Yield the batches of the steps from ``first`` on, each drawn while the one before is used."""
+    with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-batches") as pool:
+        following = pool.submit(task.draw, first)
+        for step in range(first, steps):
+            batch = following.result()
+            following = pool.submit(task.draw, step + 1)
+            yield batch
+        following.cancel()
+
+
+def _said(progress: Progress, recipe: Recipe) -> str:
+    if not progress.history:
+        return f"Step {progress.step} of {recipe.steps}"
+    last = progress.history[-1]
+    return f"Step {progress.step} of {recipe.steps}, loss on unseen {last['validation']:.3f}"
 
 
 def _rate(done: float) -> float:

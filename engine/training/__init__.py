@@ -1,0 +1,1 @@
+"""What trainings of networks share: steps, state, recipes, checkpoints with their cards."""

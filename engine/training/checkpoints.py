@@ -1,0 +1,143 @@
+"""Trained networks on disk: safetensors in 16 bits, with a card beside them.
+
+Nothing is unpickled. A list of checksums lies beside them, and a file that is not the one listed
+is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.provenance import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    State = dict[str, NDArray[np.generic]]
+
+REMEDY = "Fetch the file and its card again, or train one: "
+"""And the command."""
+
+
+def save(
+    path: Path, state: Mapping[str, NDArray[np.generic]], card: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write weights as ``path`` in 16 bits, their card and their checksums; return the card.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .safetensors.
+    state : mapping
+        The network's state.
+    card : mapping
+        What is known of it, JSON-able; its architecture is among it.
+    """
+    small = {
+        name: np.ascontiguousarray(v.astype(np.float16) if v.dtype.kind == "f" else v)
+        for name, v in state.items()
+    }
+    with whole_file(path) as partial:
+        save_file(small, partial)
+    whole = {**card, "weights": {"file": path.name, "bits": 16}}
+    with whole_file(path.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    with whole_file(path.with_suffix(".sha256")) as partial:
+        lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
+        partial.write_text("".join(lines), encoding="utf-8")
+    return whole
+
+
+def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
+    """Return weights, float32 and what counts batches int64, and their card.
+
+    Parameters
+    ----------
+    path : Path
+        Of the safetensors.
+    command : str
+        Which trains such a network; errors name it.
+
+    Raises
+    ------
+    InputError
+        If weights, card or checksums are absent, damaged or do not belong together.
+    """
+    card = read_card(path, command)
+    _check_sums(command, path, path.with_suffix(".json"))
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"The checkpoint {path.name} is damaged: {error}", REMEDY + command
+        ) from error
+    return {n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in state.items()}, card
+
+
+def read_card(file: Path, command: str) -> dict[str, Any]:
+    """Return the card beside a checkpoint.
+
+    Raises
+    ------
+    InputError
+        If either is absent or the card is not JSON.
+    """
+    beside = file.with_suffix(".json")
+    for each in (file, beside):
+        if not each.is_file():
+            raise InputError(f"There is no file {each}", REMEDY + command)
+    try:
+        card = json.loads(beside.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"The card {beside.name} is not JSON: {error}", REMEDY + command
+        ) from error
+    if not isinstance(card, dict):
+        raise InputError(f"The card {beside.name} is not a card", REMEDY + command)
+    return card
+
+
+def check_shapes(
+    path: Path, state: State, shapes: Mapping[str, tuple[int, ...]], command: str
+) -> None:
+    """Raise unless weights are those of an architecture.
+
+    Raises
+    ------
+    InputError
+        With the first that is not.
+    """
+    for name, shape in shapes.items():
+        found = state[name].shape if name in state else None
+        if found != shape:
+            raise InputError(
+                f"The checkpoint {path.name} is of another architecture than its card says: "
+                f"{name} is {'absent' if found is None else found}, not {shape}",
+                REMEDY + command,
+            )
+
+
+def _check_sums(command: str, *files: Path) -> None:
+    """Raise unless the files are those of the list that belongs to them."""
+    together = files[0].with_suffix(".sha256")
+    listing = together if together.is_file() else files[0].with_name("SHA256SUMS")
+    if not listing.is_file():
+        raise InputError(f"There is no list of checksums {together}", REMEDY + command)
+    pairs = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
+    listed = {pair[-1]: pair[0] for pair in pairs if pair}
+    for file in files:
+        if sha256(file) != listed.get(file.name):
+            raise InputError(
+                f"{file.name} is not the file that {listing.name} names: its checksum differs",
+                REMEDY + command,
+            )
