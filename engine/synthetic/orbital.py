@@ -1,0 +1,136 @@
+"""Generated images from orbit, seen straight down, with a mask of what every pixel shows.
+
+The light, the rocks and their conventions are those of `scenes`; there is no sky.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine.raster import Grid
+from lunarsite.engine.synthetic import craters, scene_camera, scene_kernels, scene_rocks, terrain
+from lunarsite.engine.synthetic.scene_ground import Ground
+from lunarsite.engine.synthetic.scene_light import light
+from lunarsite.engine.synthetic.scenes import Scene, mask_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+
+VERSION = 1
+"""Changes whenever the same seed gives another image."""
+
+SIDE_PX = 320
+
+PIXEL_M = (0.5, 2.0)
+"""Pixels are drawn between these, metres."""
+
+LARGE_PX = 7.0
+"""From so many pixels across on a rock is large."""
+
+LEAST_PX = (4.0, 8.0)
+"""As `scenes.LEAST_PX`: in images from orbit a rock of two pixels is already marked."""
+
+_HEIGHT = 12.0
+"""Sides of the image from which it is looked down upon: far enough for a nearly parallel view."""
+
+
+def make(seed: int) -> Scene:
+    """Return the image of a seed: the same seed gives the same bytes."""
+    rng = np.random.default_rng([VERSION, seed, 2])
+    pixel = float(np.exp(rng.uniform(*np.log(PIXEL_M))))
+    ground = _ground(rng, pixel)
+    width = SIDE_PX * pixel
+    eye = np.array([0.0, 0.0, _HEIGHT * width])
+    fov = float(np.degrees(2.0 * np.arctan(0.5 / _HEIGHT)))
+    side = SIDE_PX * scene_camera.FINE
+    rays = scene_camera.rays(side, side, fov, azimuth_deg=90.0, pitch_deg=-90.0, roll_deg=0.0)
+    sizes = np.array(ground.pixel_m)
+    depth = scene_kernels.drop_to_ground(ground.height_m, sizes, eye, rays)
+    rocks = scene_rocks.lay(rng, ground, _field(rng, pixel), _places(rng, pixel, width))
+    part = np.full(depth.shape, -1, np.int32)
+    normal = np.zeros((*depth.shape, 3), np.float32)
+    boxes = scene_camera.boxes(rays, eye, rocks.place, rocks.radius)
+    scene_kernels.hit_rocks(
+        rays, eye, boxes, rocks.place, rocks.axes, rocks.faces, depth, part, normal
+    )
+    sun_deg = float(rng.uniform(4.0, 60.0))
+    bright = light(
+        rng,
+        ground,
+        eye,
+        rays,
+        depth,
+        part,
+        normal,
+        rocks,
+        sun_deg=sun_deg,
+        angle=np.radians(fov) / SIDE_PX,
+        unit_m=pixel,
+    )
+    image = scene_camera.develop(rng, bright, photograph=True)
+    grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    mask = mask_of(rocks, part, depth, rocks.diameter_m >= LARGE_PX * pixel, LEAST_PX)
+    turn, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
+    return Scene(_turned(grey, turn, mirrored), _turned(mask, turn, mirrored))
+
+
+def _turned(values: NDArray[np.uint8], quarters: int, mirrored: bool) -> NDArray[np.uint8]:  # noqa: FBT001  private
+    """Let the Sun stand in any quarter of the sky."""
+    turned = np.rot90(values, quarters)
+    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+
+def _ground(rng: np.random.Generator, pixel_m: float) -> Ground:
+    """Return ground at twice the image's resolution, a little larger than the image."""
+    side = (SIDE_PX + 40) * scene_camera.FINE
+    fine = pixel_m / scene_camera.FINE
+    grid = Grid(-0.5 * side * fine, 0.5 * side * fine, fine, side, side)
+    height = np.zeros(grid.shape, np.float32)
+    for roll_over, slope in ((10.0, rng.uniform(0.1, 1.5)), (400.0, rng.uniform(0.3, 14.0))):
+        relief = terrain.fractal(
+            grid, rng, roll_over_m=roll_over * pixel_m, hurst=rng.uniform(1.0, 1.7), slope_deg=1.0
+        )
+        rise = np.median(np.hypot(*np.gradient(relief))) / fine
+        height += relief * np.float32(np.tan(np.radians(slope)) / rise)
+    density = rng.uniform(0.0, 1.1)
+    if density > 0.05:
+        some = craters.population(
+            grid,
+            rng,
+            min_diameter_m=6.0 * fine,
+            max_diameter_m=0.5 * side * fine,
+            density=density,
+        )
+        craters.stamp(height, grid, some)
+    return Ground(height[None], (fine,))
+
+
+def _field(rng: np.random.Generator, pixel_m: float) -> scene_rocks.Field:
+    return scene_rocks.Field(
+        per_m2=0.0,
+        exponent=float(rng.uniform(1.8, 3.5)),
+        sizes_m=(1.2 * pixel_m, float(rng.uniform(6.0, 28.0)) * pixel_m),
+        buried=(-0.4, 0.5),
+        roundness=float(rng.random()),
+    )
+
+
+def _places(rng: np.random.Generator, pixel_m: float, width_m: float) -> Float:
+    """Return where rocks lie: anywhere, and about some craters' or outcrops' middles."""
+    count = int(min(np.exp(rng.uniform(np.log(3.0), np.log(1200.0))), 1200))
+    if rng.random() < 0.12:
+        count = 0
+    place = rng.uniform(-0.55, 0.55, (count, 2)) * width_m
+    fields = int(rng.integers(0, 4))
+    gathered = rng.random(count) < rng.uniform(0.0, 0.8) if fields else np.zeros(count, bool)
+    middles = rng.uniform(-0.5, 0.5, (max(fields, 1), 2)) * width_m
+    chosen = rng.integers(0, max(fields, 1), count)
+    spread = rng.uniform(6.0, 60.0, max(fields, 1))[chosen, None] * pixel_m
+    about = middles[chosen] + spread * rng.standard_normal((count, 2))
+    scattered: Float = np.where(gathered[:, None], about, place)
+    return scattered

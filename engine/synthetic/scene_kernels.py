@@ -1,0 +1,423 @@
+"""The compiled inner loops of `scenes`: what a ray from the camera meets, and what the Sun lights.
+
+Frames: x east, y north, z up, metres, the origin in the middle of the ground. The Sun stands in
+the east, so that the shadow of the ground is a sweep along rows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+BINS = 96
+"""Cells along a side of each level of `shadow_bins`."""
+
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def sample(levels: Float32, pixel_m: Float, x: float, y: float) -> float:
+    """Return a value of nested levels at a place, from the finest that holds it; NaN outside."""
+    side = levels.shape[1]
+    for k in range(levels.shape[0]):
+        column = x / pixel_m[k] + 0.5 * (side - 1)
+        row = 0.5 * (side - 1) - y / pixel_m[k]
+        if 0.0 <= column < side - 1 and 0.0 <= row < side - 1:
+            j, i = int(column), int(row)
+            fx, fy = column - j, row - i
+            top = levels[k, i, j] + fx * (levels[k, i, j + 1] - levels[k, i, j])
+            low = levels[k, i + 1, j] + fx * (levels[k, i + 1, j + 1] - levels[k, i + 1, j])
+            return float(top + fy * (low - top))
+    return math.nan
+
+
+@_compiled
+def shadow(levels: Float32, pixel_m: Float, sun_slope: float) -> Float32:
+    """Return the height below which the ground's own shadow lies, for every pixel of every level.
+
+    Parameters
+    ----------
+    levels : ndarray of float32, shape (levels, rows, columns)
+        Heights in metres, the finest first.
+    pixel_m : ndarray of float64, shape (levels,)
+        Sides of pixels.
+    sun_slope : float
+        Tangent of the Sun's elevation; the Sun is in the east.
+    """
+    count, side, _ = levels.shape
+    out = np.full(levels.shape, -1e9, np.float32)
+    for k in range(count - 1, -1, -1):
+        drop = pixel_m[k] * sun_slope
+        for i in range(side):
+            line = -1e9
+            if k + 1 < count:
+                x = 0.5 * (side + 1) * pixel_m[k]
+                y = (0.5 * (side - 1) - i) * pixel_m[k]
+                line = sample(out[k + 1 :], pixel_m[k + 1 :], x, y)
+                line = max(line, sample(levels[k + 1 :], pixel_m[k + 1 :], x, y))
+            for j in range(side - 1, -1, -1):
+                line -= drop
+                out[k, i, j] = line
+                line = max(line, float(levels[k, i, j]))
+    return out
+
+
+@_compiled
+def profiles(
+    levels: Float32, pixel_m: Float, eye: Float, azimuth: Float, distance: Float
+) -> tuple[Float32, Float32]:
+    """Return the slopes at which the ground is seen along azimuths, and their running maximum.
+
+    Parameters
+    ----------
+    levels, pixel_m
+        The ground.
+    eye : ndarray of float64, shape (3,)
+        The camera.
+    azimuth : ndarray of float64, shape (columns,)
+        Radians from east to north.
+    distance : ndarray of float64, shape (steps,)
+        Horizontal, metres, rising.
+    """
+    slope = np.empty((azimuth.size, distance.size), np.float32)
+    highest = np.empty((azimuth.size, distance.size), np.float32)
+    for a in range(azimuth.size):
+        east, north = math.cos(azimuth[a]), math.sin(azimuth[a])
+        most = -1e9
+        for s in range(distance.size):
+            r = distance[s]
+            z = sample(levels, pixel_m, eye[0] + r * east, eye[1] + r * north)
+            seen = (z - eye[2]) / r if z == z else -1e9  # noqa: PLR0124  NaN: beyond the ground
+            slope[a, s] = seen
+            most = max(most, seen)
+            highest[a, s] = most
+    return slope, highest
+
+
+@_compiled
+def hit_ground(
+    rays: Float32,
+    first_azimuth: float,
+    step: float,
+    slope: Float32,
+    highest: Float32,
+    distance: Float,
+) -> Float32:
+    """Return how far along each ray the ground is met; infinite for the sky.
+
+    Parameters
+    ----------
+    rays : ndarray of float32, shape (rows, columns, 3)
+        Unit vectors.
+    first_azimuth, step : float
+        Of the columns of ``slope`` and ``highest``, radians.
+    slope, highest : ndarray of float32, shape (columns, steps)
+        As `profiles` gives them.
+    distance : ndarray of float64, shape (steps,)
+        Horizontal, metres.
+    """
+    rows, columns, _ = rays.shape
+    out = np.full((rows, columns), np.inf, np.float32)
+    steps = distance.size
+    for i in range(rows):
+        for j in range(columns):
+            dx, dy, dz = rays[i, j, 0], rays[i, j, 1], rays[i, j, 2]
+            level = math.sqrt(dx * dx + dy * dy)
+            if level < 1e-6:
+                continue
+            tilt = dz / level
+            turn = (math.atan2(dy, dx) - first_azimuth) % (2.0 * math.pi)
+            a = min(int(turn / step + 0.5), slope.shape[0] - 1)
+            if highest[a, steps - 1] < tilt:
+                continue
+            low, high = -1, steps - 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                if highest[a, middle] >= tilt:
+                    high = middle
+                else:
+                    low = middle
+            near = distance[high]
+            if high > 0:
+                r0, r1 = distance[high - 1], distance[high]
+                # How far the ground lies below the ray, at both ends of the step.
+                below0 = (tilt - slope[a, high - 1]) * r0
+                below1 = (tilt - slope[a, high]) * r1
+                near = r0 + (r1 - r0) * below0 / max(below0 - below1, 1e-9)
+            out[i, j] = near / level
+    return out
+
+
+@_compiled
+def drop_to_ground(levels: Float32, pixel_m: Float, eye: Float, rays: Float32) -> Float32:
+    """Return how far along steep rays the ground is met; infinite beyond it."""
+    rows, columns, _ = rays.shape
+    out = np.full((rows, columns), np.inf, np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            dx, dy, dz = rays[i, j, 0], rays[i, j, 1], rays[i, j, 2]
+            t = -eye[2] / dz
+            for _ in range(4):
+                z = sample(levels, pixel_m, eye[0] + t * dx, eye[1] + t * dy)
+                t = (z - eye[2]) / dz
+            if t == t:  # noqa: PLR0124  not NaN
+                out[i, j] = t
+    return out
+
+
+@_compiled
+def hit_rocks(
+    rays: Float32,
+    eye: Float,
+    box: Int64,
+    place: Float,
+    axes: Float,
+    faces: Float,
+    depth: Float32,
+    part: Int32,
+    normal: Float32,
+) -> None:
+    """Let convex rocks hide what lies behind them, in place.
+
+    Parameters
+    ----------
+    rays : ndarray of float32, shape (rows, columns, 3)
+        Unit vectors.
+    eye : ndarray of float64, shape (3,)
+        The camera.
+    box : ndarray of int64, shape (parts, 4)
+        First row, last row, first column and last column on which a part may be seen.
+    place : ndarray of float64, shape (parts, 3)
+        Middles, metres.
+    axes : ndarray of float64, shape (parts, 3, 3)
+        From metres about the middle to units of the part.
+    faces : ndarray of float64, shape (parts, faces, 4)
+        Planes n · p = h about the part, in its units: n and h.
+    depth : ndarray of float32, shape (rows, columns)
+        How far along the rays something is met.
+    part : ndarray of int32, shape (rows, columns)
+        Which part; -1 for none.
+    normal : ndarray of float32, shape (rows, columns, 3)
+        Of the face that is met.
+    """
+    for p in range(box.shape[0]):
+        m = axes[p]
+        ox, oy, oz = eye[0] - place[p, 0], eye[1] - place[p, 1], eye[2] - place[p, 2]
+        lx = m[0, 0] * ox + m[0, 1] * oy + m[0, 2] * oz
+        ly = m[1, 0] * ox + m[1, 1] * oy + m[1, 2] * oz
+        lz = m[2, 0] * ox + m[2, 1] * oy + m[2, 2] * oz
+        for i in range(box[p, 0], box[p, 1] + 1):
+            for j in range(box[p, 2], box[p, 3] + 1):
+                dx, dy, dz = rays[i, j, 0], rays[i, j, 1], rays[i, j, 2]
+                kx = m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz
+                ky = m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz
+                kz = m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz
+                enter, leave, face = 0.0, 1e9, -1
+                for f in range(faces.shape[1]):
+                    nx, ny, nz = faces[p, f, 0], faces[p, f, 1], faces[p, f, 2]
+                    towards = nx * kx + ny * ky + nz * kz
+                    off = faces[p, f, 3] - (nx * lx + ny * ly + nz * lz)
+                    if towards < -1e-12:
+                        t = off / towards
+                        if t > enter:
+                            enter, face = t, f
+                    elif towards > 1e-12:
+                        leave = min(leave, off / towards)
+                    elif off < 0.0:
+                        leave = -1.0
+                    if enter >= leave:
+                        break
+                if face >= 0 and enter < leave and enter < depth[i, j]:
+                    depth[i, j] = enter
+                    part[i, j] = p
+                    n = faces[p, face]
+                    x = m[0, 0] * n[0] + m[1, 0] * n[1] + m[2, 0] * n[2]
+                    y = m[0, 1] * n[0] + m[1, 1] * n[1] + m[2, 1] * n[2]
+                    z = m[0, 2] * n[0] + m[1, 2] * n[1] + m[2, 2] * n[2]
+                    length = math.sqrt(x * x + y * y + z * z)
+                    normal[i, j, 0] = x / length
+                    normal[i, j, 1] = y / length
+                    normal[i, j, 2] = z / length
+
+
+@_compiled
+def shadow_bins(
+    place: Float, radius: Float, eye: Float, sun: Float, cell: Float
+) -> tuple[Int64, Int32]:
+    """Sort parts by where they stand before the Sun, at several scales about the camera.
+
+    Returns
+    -------
+    first : ndarray of int64, shape (levels * BINS² + 1,)
+        Where each cell's parts begin.
+    which : ndarray of int32
+        The parts, cell by cell.
+    """
+    count = place.shape[0]
+    cells = BINS * BINS
+    first = np.zeros(cell.size * cells + 1, np.int64)
+    which = np.zeros(0, np.int32)
+    for turn in range(2):
+        if turn == 1:
+            total = 0
+            for c in range(first.size):
+                here = first[c]
+                first[c] = total
+                total += here
+            which = np.empty(total, np.int32)
+            at = first.copy()
+        for p in range(count):
+            u, v = _before_sun(
+                place[p, 0] - eye[0], place[p, 1] - eye[1], place[p, 2] - eye[2], sun
+            )
+            for k in range(cell.size):
+                half = 0.5 * BINS
+                u0 = max(math.floor((u - radius[p]) / cell[k] + half), 0)
+                u1 = min(math.floor((u + radius[p]) / cell[k] + half), BINS - 1)
+                v0 = max(math.floor((v - radius[p]) / cell[k] + half), 0)
+                v1 = min(math.floor((v + radius[p]) / cell[k] + half), BINS - 1)
+                for a in range(v0, v1 + 1):
+                    for b in range(u0, u1 + 1):
+                        c = k * cells + a * BINS + b
+                        if turn == 0:
+                            first[c] += 1
+                        else:
+                            which[at[c]] = p
+                            at[c] += 1
+    return first, which
+
+
+@_compiled
+def in_rock_shadow(
+    point: Float32,
+    own: Int32,
+    eye: Float,
+    sun: Float,
+    cell: Float,
+    first: Int64,
+    which: Int32,
+    place: Float,
+    radius: Float,
+    axes: Float,
+    faces: Float,
+) -> NDArray[np.bool_]:
+    """Return which points a part stands before, as the Sun sees them.
+
+    Parameters
+    ----------
+    point : ndarray of float32, shape (points, 3)
+        Metres from the camera.
+    own : ndarray of int32, shape (points,)
+        Part the point lies on, which casts no shadow on itself: it is convex.
+    """
+    out = np.zeros(point.shape[0], np.bool_)
+    cells = BINS * BINS
+    half = 0.5 * BINS
+    for n in range(point.shape[0]):
+        u, v = _before_sun(point[n, 0], point[n, 1], point[n, 2], sun)
+        for k in range(cell.size):
+            a, b = math.floor(v / cell[k] + half), math.floor(u / cell[k] + half)
+            if not (0 <= a < BINS and 0 <= b < BINS):
+                continue
+            c = k * cells + a * BINS + b
+            for w in range(first[c], first[c + 1]):
+                p = which[w]
+                if p == own[n]:
+                    continue
+                dx = point[n, 0] + eye[0] - place[p, 0]
+                dy = point[n, 1] + eye[1] - place[p, 1]
+                dz = point[n, 2] + eye[2] - place[p, 2]
+                along = -(dx * sun[0] + dy * sun[1] + dz * sun[2])
+                off = dx * dx + dy * dy + dz * dz - along * along
+                if along < -radius[p] or off > radius[p] ** 2:
+                    continue
+                if _meets(dx, dy, dz, sun, axes[p], faces[p]):
+                    out[n] = True
+                    break
+            break
+    return out
+
+
+@_compiled
+def _before_sun(x: float, y: float, z: float, sun: Float) -> tuple[float, float]:
+    """Return where a point stands in the plane that faces the Sun, which is in the east."""
+    return y, z * sun[0] - x * sun[2]
+
+
+@_compiled
+def _meets(dx: float, dy: float, dz: float, sun: Float, m: Float, faces: Float) -> bool:
+    """Return whether the way from a point to the Sun leads through a part."""
+    lx = m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz
+    ly = m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz
+    lz = m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz
+    kx = m[0, 0] * sun[0] + m[0, 1] * sun[1] + m[0, 2] * sun[2]
+    ky = m[1, 0] * sun[0] + m[1, 1] * sun[1] + m[1, 2] * sun[2]
+    kz = m[2, 0] * sun[0] + m[2, 1] * sun[1] + m[2, 2] * sun[2]
+    enter, leave = 1e-4, 1e9
+    for f in range(faces.shape[0]):
+        nx, ny, nz = faces[f, 0], faces[f, 1], faces[f, 2]
+        towards = nx * kx + ny * ky + nz * kz
+        off = faces[f, 3] - (nx * lx + ny * ly + nz * lz)
+        if towards < -1e-12:
+            enter = max(enter, off / towards)
+        elif towards > 1e-12:
+            leave = min(leave, off / towards)
+        elif off < 0.0:
+            return False
+        if enter >= leave:
+            return False
+    return True
+
+
+@_compiled
+def ground_normals(levels: Float32, pixel_m: Float, place: Float32, width_m: Float32) -> Float32:
+    """Return the ground's upward normals at places, over widths of at least the level's pixel."""
+    out = np.empty((place.shape[0], 3), np.float32)
+    side = levels.shape[1]
+    for n in range(place.shape[0]):
+        x, y = float(place[n, 0]), float(place[n, 1])
+        pixel = pixel_m[-1]
+        for k in range(pixel_m.size):
+            if max(abs(x), abs(y)) < (0.5 * side - 2.0) * pixel_m[k]:
+                pixel = pixel_m[k]
+                break
+        h = max(pixel, float(width_m[n]))
+        east = sample(levels, pixel_m, x + h, y) - sample(levels, pixel_m, x - h, y)
+        north = sample(levels, pixel_m, x, y + h) - sample(levels, pixel_m, x, y - h)
+        if east != east or north != north:  # noqa: PLR0124  NaN: at the edge of the ground
+            east, north = 0.0, 0.0
+        east, north = east / (2.0 * h), north / (2.0 * h)
+        length = math.sqrt(1.0 + east * east + north * north)
+        out[n, 0], out[n, 1], out[n, 2] = -east / length, -north / length, 1.0 / length
+    return out
+
+
+@_compiled
+def lit_by_ground(shade: Float32, pixel_m: Float, place: Float32, blur: float) -> Float32:
+    """Return how much of the Sun the ground leaves to places, 0 to 1.
+
+    ``shade`` is as `shadow` gives it; ``blur`` the width of the penumbra per metre of a pixel.
+    """
+    out = np.empty(place.shape[0], np.float32)
+    side = shade.shape[1]
+    for n in range(place.shape[0]):
+        x, y, z = float(place[n, 0]), float(place[n, 1]), float(place[n, 2])
+        line = sample(shade, pixel_m, x, y)
+        if line != line:  # noqa: PLR0124  NaN: beyond the ground
+            out[n] = 1.0
+            continue
+        width = pixel_m[-1] * blur
+        for k in range(pixel_m.size):
+            if max(abs(x), abs(y)) < (0.5 * side - 2.0) * pixel_m[k]:
+                width = pixel_m[k] * blur
+                break
+        out[n] = min(max((z - line) / width + 0.5, 0.0), 1.0)
+    return out

@@ -1,0 +1,1 @@
+"""How sure a network is: MC Dropout, ensembles, calibration, and what lies out of its depth."""
