@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
+import stat
+import uuid
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import LunarSiteError, OutputError
@@ -21,18 +23,21 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; it becomes ``path`` if the block succeeds.
 
+    The file may be read by whom the system's mask says, whatever its writer thinks of it.
+
     Raises
     ------
     OutputError
         If the folder cannot be written, the disk is full, or ``path`` is a folder. Nothing is
         left behind.
     """
-    make_folder(path.parent)
+    mode = make_folder(path.parent)
     if path.is_dir():
         raise OutputError(f"{path} is a folder, a file is to be written", "Choose another name")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield partial
+        partial.chmod(mode)
         partial.replace(path)
     except LunarSiteError:
         raise
@@ -48,19 +53,34 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a hidden folder in ``parent`` that is gone afterwards."""
+    """Yield a hidden folder in ``parent`` that is gone afterwards.
+
+    If the block fails, so is ``parent`` where it was made for it.
+    """
+    made = not parent.exists()
     make_folder(parent)
     folder = parent / f".scratch-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # something else has been put there
+                parent.rmdir()
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> int:
     """Make a folder and its parents, and check that it can be written.
+
+    Returns
+    -------
+    int
+        The mode that new files have in it.
 
     Raises
     ------
@@ -72,8 +92,30 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise_if_full(error, folder)
         raise unwritable(folder) from error
+    return check_writable(folder)
+
+
+def check_writable(folder: Path) -> int:
+    """Check that files can be made in a folder that is there, and return the mode they have.
+
+    What the system says of permissions is not enough: to root it grants folders that take none.
+
+    Raises
+    ------
+    OutputError
+        If not.
+    """
     if not os.access(folder, os.W_OK | os.X_OK):
         raise unwritable(folder)
+    name = folder / f".tried-{uuid.uuid4().hex}"
+    try:
+        with name.open("xb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        name.unlink()
+    except OSError as error:
+        raise_if_full(error, folder)
+        raise unwritable(folder) from error
+    return mode
 
 
 def unwritable(folder: Path) -> OutputError:

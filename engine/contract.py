@@ -82,7 +82,11 @@ class Parameter:
     geometry : str
         What the features of a VECTOR must be: ``point`` or ``polygon``. Empty for any.
     endings : tuple of str
-        What such a file's name ends with, for a dialog that filters: ``.csv``. Empty for any.
+        What such a file's name ends with: ``.csv``. Dialogs filter by it, and what is written
+        must end so. Empty for any.
+    files : tuple of str
+        Of a FOLDER that is read: patterns of the files in it that are, such as ``*.tif``. They
+        are not written over.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Parameter:
     output: bool = False
     geometry: str = ""
     endings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -139,6 +144,7 @@ class Parameter:
             "output": self.output,
             "geometry": self.geometry,
             "endings": list(self.endings),
+            "files": list(self.files),
         }
 
     def _parse_one(self, value: Any) -> Any:
@@ -304,17 +310,41 @@ class Stage:
         return result
 
     def _check_files(self, values: Values) -> None:
-        """Raise if a file to write is a folder or one that is read."""
-        to_write, read = {}, {}
+        """Raise if a file to write is a folder or one that is read, or could not be written."""
+        to_write: dict[str, str] = {}
+        read: dict[str, list[str]] = {}
+        folders: list[Path] = []
         for parameter in self.parameters:
             value = values[parameter.name]
-            if parameter.kind not in PATH_KINDS or parameter.kind is Kind.FOLDER or not value:
+            if parameter.kind not in PATH_KINDS or not value:
                 continue
-            if parameter.output:
-                to_write[parameter.flag] = value
-            else:
+            whole = parameter.kind is Kind.FOLDER
+            if not parameter.output:
                 read[parameter.flag] = value if parameter.many else [value]
+                if whole:
+                    found = (Path(value).glob(pattern) for pattern in parameter.files)
+                    read[parameter.flag] = [str(path) for paths in found for path in paths]
+            elif whole:
+                folders.append(Path(value))
+                if parameter.name == "out":
+                    to_write |= self._inside(value)
+            else:
+                folders.append(Path(value).parent)
+                to_write[parameter.flag] = value
         written.check(to_write, read)
+        for parameter in self.parameters:
+            if parameter.flag in to_write and parameter.endings:
+                written.check_ending(parameter.flag, values[parameter.name], parameter.endings)
+        for folder in folders:
+            written.check_folder(folder)
+
+    def _inside(self, folder: str) -> dict[str, str]:
+        """Return the files that are written into the output folder, by what messages call them."""
+        return {
+            f"{output.path} in --out": str(Path(folder) / output.path)
+            for output in self.outputs
+            if output.path and output.kind is not Kind.FOLDER
+        }
 
     def as_dict(self) -> Values:
         """Return the declaration as JSON."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lunarsite.engine.atomic import check_writable, unwritable
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -45,6 +46,39 @@ def check(written: Mapping[str, str], read: Mapping[str, Iterable[str]]) -> None
                 f"{name}: {path} is what {seen[place]} writes", "Give one of them another name"
             )
         seen[place] = name
+
+
+def check_ending(name: str, path: str, endings: tuple[str, ...]) -> None:
+    """Raise if the name of a file to write does not end as what is written must.
+
+    Raises
+    ------
+    ParameterError
+        With a name that would do.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in endings:
+        listed = " or ".join(endings)
+        raise ParameterError(
+            f"{name}: {file.name} does not end in {listed}",
+            f"Name it like {file.stem or 'out'}{endings[0]}",
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise if nothing can be written in a folder, or where it would have to be made.
+
+    Raises
+    ------
+    OutputError
+        If so.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise unwritable(folder)
+    check_writable(there)
 
 
 def _real(path: str) -> Path:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,41 @@ def test_scratch_is_gone_afterwards(tmp_path):
         (folder / "array").write_bytes(b"1")
         raise ValueError("enough")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_made_for_work_that_fails_is_gone_too(tmp_path):
+    with pytest.raises(KeyboardInterrupt), scratch_folder(tmp_path / "new"):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), scratch_folder(tmp_path / "kept") as folder:
+        (folder.parent / "result.txt").touch()
+        raise KeyboardInterrupt
+    with scratch_folder(tmp_path / "used"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "used"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_a_file_may_be_read_by_whom_the_mask_says(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with whole_file(tmp_path / "a.bin") as partial:
+            partial.touch(mode=0o400)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder of Linux")
+def test_a_folder_that_takes_no_file_is_unwritable_to_root_too():
+    for folder in (Path("/proc"), Path("/proc/new")):
+        with pytest.raises(OutputError, match=f"Cannot write in {folder}"):
+            make_folder(folder)
+    with (
+        pytest.raises(OutputError, match="Choose a folder that you may write in"),
+        scratch_folder(Path("/proc")),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

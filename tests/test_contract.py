@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lunarsite.engine import stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.contract import COMMON, Kind, Output, Parameter, Stage, unknown_name
-from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError
+from lunarsite.engine.errors import CancelledError, LunarSiteError, OutputError, ParameterError
 
 MAST = Parameter(
     name="mast_height_m",
@@ -152,6 +154,7 @@ def test_declarations_are_json_and_complete():
         "output": False,
         "geometry": "",
         "endings": [],
+        "files": [],
     }
     assert declared["outputs"][0]["path"] == "map.tif"
     assert MAST.flag == "--mast-height-m"
@@ -237,3 +240,91 @@ def test_no_file_is_written_over_an_input_a_folder_or_another_output(
     with pytest.raises(ParameterError, match=words):
         WRITING.run(values, Context())
     assert (tmp_path / "a.tif").read_bytes() == b"heights"
+
+
+LAYERS = Parameter(
+    name="layers", kind=Kind.FOLDER, title="Layers", help="Which.", files=("*.tif", "run.json")
+)
+INTO = Stage(
+    name="into",
+    title="Into",
+    group="Tests",
+    summary="Write.",
+    help="Write more.",
+    parameters=(of(Kind.TABLE), LAYERS, replace(FILE, kind=Kind.FOLDER), PAGE),
+    outputs=(Output(name="table", kind=Kind.TABLE, title="T", help="T.", path="table.csv"),),
+    module="tests.fake_stage",
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"layers": "folder", "page": "folder/a.tif"}, "--page: .* over what --layers reads"),
+        ({"layers": "link", "page": "folder/run.json"}, "over what --layers reads"),
+        ({"thing": "folder/table.csv", "out": "folder"}, "table.csv in --out: .* --thing reads"),
+        ({"page": "folder/table.csv", "out": "link"}, "table.csv in --out writes|--page writes"),
+    ],
+)
+def test_files_in_folders_are_not_written_over_either(tmp_path, monkeypatch, values, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    names = ("a.tif", "run.json", "table.csv", "other.txt")
+    for name in names:
+        (tmp_path / "folder" / name).write_text(name)
+    with pytest.raises(ParameterError, match=words):
+        INTO.run(values, Context())
+    # What is in the folder but not read may be written, as the stage's own outputs are again.
+    stage = replace(INTO, module=__name__)
+    stage.run({"layers": "folder", "page": "folder/other.txt", "out": "folder"}, Context())
+    assert [(tmp_path / "folder" / name).read_text() for name in names] == list(names)
+
+
+def run(_values, _context):
+    """Do nothing, as a stage whose files are checked."""
+    return {}
+
+
+def test_no_stage_writes_over_a_layer_or_a_table_in_a_folder(tmp_path):
+    for name in ("slope_deg.tif", "diagnosis.csv", "manifest.json", "dem.tif"):
+        (tmp_path / name).write_text(name)
+    here, dem = str(tmp_path), str(tmp_path / "dem.tif")
+    for stage, asked, words in (
+        ("terrain", {"dem": str(tmp_path / "slope_deg.tif"), "out": here}, "slope_deg.tif in"),
+        (
+            "diagnose-craters",
+            {"dem": dem, "catalogue": str(tmp_path / "diagnosis.csv"), "out": here},
+            "diagnosis.csv in --out: .* over what --catalogue reads",
+        ),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            stages.load(stage).run(asked, Context())
+    for path in tmp_path.iterdir():
+        assert path.read_text() == path.name
+
+
+@pytest.mark.parametrize("name", ["found.shp", "found", "found.gpkg.csv"])
+def test_what_is_written_ends_as_it_must(tmp_path, name):
+    stage = replace(WRITING, parameters=(replace(FILE, endings=(".gpkg",)),))
+    with pytest.raises(ParameterError, match=rf"--out: {name} does not end in \.gpkg") as caught:
+        stage.run({"out": str(tmp_path / name)}, Context())
+    assert caught.value.remedy.endswith(".gpkg")
+    assert list(tmp_path.iterdir()) == []
+    named = replace(stage, module=__name__)
+    assert named.run({"out": str(tmp_path / "new" / "FOUND.GPKG")}, Context()) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_takes_no_file_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("words")
+    closed = [tmp_path / "file", tmp_path / "file" / "deeper"]
+    # To root the system grants this folder, and makes nothing in it.
+    closed += [Path("/proc"), Path("/proc/new")] if Path("/proc/self").exists() else []
+    for folder in closed:
+        for stage, asked in (
+            (WRITING, {"page": str(folder / "page.md")}),
+            (INTO, {"out": str(folder)}),
+        ):
+            with pytest.raises(OutputError, match=r"Cannot write in .* Choose a folder"):
+                stage.run(asked, Context())

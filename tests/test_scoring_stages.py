@@ -293,7 +293,7 @@ def test_a_bad_dem_is_refused_by_every_stage_in_one_sentence(bad, case, tmp_path
     dem, said = bad[case]
     (tmp_path / "layers").mkdir()
     for stage in ("screen", "lighting", "features"):
-        out = tmp_path / stage
+        out = tmp_path / ("features.parquet" if stage == "features" else stage)
         values = {"dem": str(dem), "out": str(out)}
         if stage == "features":
             values["layers"] = str(tmp_path / "layers")

@@ -16,9 +16,10 @@ QGIS_SIDE = sorted(
 )
 SHARED = [
     ROOT / "engine" / name
-    for name in ("__init__.py", "contract.py", "errors.py", "launch.py", "written.py")
+    for name in ("__init__.py", "atomic.py", "contract.py", "errors.py", "launch.py", "written.py")
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
+    "lunarsite.engine.atomic",
     "lunarsite.lunarsite_plugin",
     "lunarsite.processing_provider",
     "lunarsite.engine.contract",

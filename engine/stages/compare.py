@@ -22,6 +22,7 @@ STAGE = Stage(
         Parameter(
             name="first",
             kind=Kind.FOLDER,
+            files=shared.RUN_FILES,
             title="First scoring",
             help="Output folder of screen or score.",
             required=True,
@@ -29,6 +30,7 @@ STAGE = Stage(
         Parameter(
             name="second",
             kind=Kind.FOLDER,
+            files=shared.RUN_FILES,
             title="Second scoring",
             help="Output folder of screen or score, over the same cells.",
             required=True,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 RUN = Parameter(
     name="run",
     kind=Kind.FOLDER,
+    files=shared.RUN_FILES,
     title="Run",
     help="Folder of a finished screen.",
     required=True,

@@ -86,6 +86,7 @@ STAGE = Stage(
         Parameter(
             name="layers",
             kind=Kind.FOLDER,
+            files=("*.tif",),
             title="Layers",
             help="Folder with the outputs of terrain and lighting; layers that are not there are "
             "missing in the table.",

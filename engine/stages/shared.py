@@ -22,6 +22,18 @@ FAR_FIELD = Parameter(
     default=(),
 )
 
+RUN_FILES = (
+    "manifest.json",
+    "*.parquet",
+    "score.tif",
+    "rank.tif",
+    "rank_interval.tif",
+    "probability.tif",
+    "sites.gpkg",
+    "report.html",
+)
+"""What the folder of a screening or a scoring holds, as patterns."""
+
 OUT_FOLDER = Parameter(
     name="out",
     kind=Kind.FOLDER,

@@ -30,7 +30,7 @@ STAGE = Stage(
         Parameter(
             name="out",
             kind=Kind.RASTER,
-            endings=(".tif",),
+            endings=(".tif", ".tiff"),
             title="Elevation model",
             help="Where the GeoTIFF goes.",
             required=True,
