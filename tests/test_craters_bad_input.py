@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+import rasterio.errors
 
 from lunarsite.engine import moon, provenance, raster
 from lunarsite.engine.context import Context
@@ -165,8 +168,67 @@ def test_craters_too_small_to_be_seen_are_said_not_to_be_listed(hot, dem, out):
     assert gpd.read_file(out, layer="craters")["diameter_m"].min() >= 800.0
 
 
-def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out):
-    assert detect(dem, out, checkpoint=str(hot), min_diameter_m=900_000.0)["craters"] == 0
+@pytest.mark.parametrize(("least_m", "said"), [(900_000.0, 1), (26_500.0, 1), (25_500.0, 0)])
+def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out, least_m, said):
+    context = Context(threads=2)
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot), "min_diameter_m": least_m}
+    found = detect_craters.STAGE.run(given, context)["craters"]
+    assert found == 0 or least_m < 100_000.0
+    warned = [each for each in context.warnings if "larger than the DEM" in each]
+    assert len(warned) == said
+    assert all("Give a lower --min-diameter-m" in each for each in warned)
+
+
+def write_picture(path, values, driver="GTiff"):
+    profile = {"driver": driver, "count": len(values), "dtype": values.dtype}
+    profile |= {"height": values.shape[1], "width": values.shape[2]}
+    if driver == "GTiff":
+        transform = Grid(-9_000.0, 12_000.0, 100.0, 10, 10).transform
+        profile |= {"crs": moon.SOUTH_POLAR, "transform": transform}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **profile) as file:
+            file.write(values)
+    return path
+
+
+@pytest.mark.parametrize("method", ["network", "template"])
+def test_a_picture_is_no_elevation_model(out, tmp_path, method):
+    shades = np.random.default_rng(1).integers(0, 255, (3, 64, 64)).astype(np.uint8)
+    for path in (
+        write_picture(tmp_path / "colours.tif", shades),
+        write_picture(tmp_path / "grey.png", shades[:1], "PNG"),
+    ):
+        with pytest.raises(InputError, match=f"{path.name} is a picture") as caught:
+            detect(path, out, method=method)
+        assert "elevation model" in caught.value.remedy
+        assert "gdal_edit" not in str(caught.value)
+    context = Context(threads=2)
+    grey = write_picture(tmp_path / "grey.tif", shades[:1])
+    given = {"dem": str(grey), "out": str(out), "method": method}
+    detect_craters.STAGE.run(given, context)
+    assert any("looks like a picture" in each for each in context.warnings)
+
+
+def test_rims_of_a_search_before_do_not_stay_beside_templates(hot, dem, out):
+    detect(dem, out, checkpoint=str(hot))
+    rims = out.with_suffix(".rims.tif")
+    assert rims.is_file()
+
+    def stop(fraction, _):
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    given = {"dem": str(dem), "out": str(out), "method": "template"}
+    with pytest.raises(KeyboardInterrupt):
+        detect_craters.STAGE.run(given, Context(threads=1, report=stop))
+    assert rims.is_file()
+    detect(dem, out, method="template")
+    assert [path.name for path in out.parent.iterdir()] == ["found.gpkg"]
+    heights = dem.rename(rims)
+    with pytest.raises(ParameterError, match="over what --dem reads"):
+        detect(heights, out, method="template")
+    assert rims.is_file()
 
 
 def damaged(path, how):
@@ -349,4 +411,4 @@ def test_a_diagnosis_of_no_heights_leaves_nothing(tmp_path):
     given = {"dem": str(path), "catalogue": str(tmp_path / "known.csv"), "bounds": BOUNDS}
     with pytest.raises(InputError, match="every pixel is nodata"):
         diagnose_craters.STAGE.run({**given, "out": str(tmp_path / "out")}, Context())
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()

@@ -8,7 +8,15 @@ import pytest
 
 from lunarsite.engine import moon, raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import diagnosing, diagnosis, preparations, pyramid, rules, tiles
+from lunarsite.engine.craters import (
+    diagnosing,
+    diagnosis,
+    diagnosis_page,
+    preparations,
+    pyramid,
+    rules,
+    tiles,
+)
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.diagnosis import Cell
 from lunarsite.engine.craters.rules import Rules
@@ -137,6 +145,36 @@ def test_the_gain_is_that_at_the_same_precision():
     assert diagnosis.gain([silent, cells[1]], silent, 7)["recall"] == 0.8
 
 
+def test_a_lower_threshold_is_named_where_it_finds_much_more_mostly_right():
+    def of(threshold, hits, new, name="as trained"):
+        return Cell(name, threshold, np.arange(20) < hits, new)
+
+    first = of(0.4, 8, 1)
+    # Wrong half of the time, another preparation, too little more, a higher threshold.
+    others = [of(0.02, 19, 19), of(0.1, 18, 0, "stretched"), of(0.3, 9, 1), of(0.5, 20, 0)]
+    assert diagnosis.lower([first, *others], first) is None
+    good = [of(0.2, 12, 2), of(0.1, 15, 5), of(0.05, 15, 7)]
+    said = diagnosis.lower([first, *others, *good], first)
+    assert (said.threshold, said.recall, said.precision) == (0.1, 0.75, 0.75)
+
+
+def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_path):
+    known = catalogued()
+    score = np.where(np.arange(len(known)) % 4 == 0, 0.8, 0.15)
+    found = Circles(known.x_m, known.y_m, known.radius_m, score, known.depth_m)
+    report, _ = diagnose(dict.fromkeys(preparations.NAMES, found), known, tmp_path)
+    assert report["lower_threshold"] == {"threshold": 0.1, "recall": 1.0, "precision": 1.0}
+    page = diagnosis_page.markdown(report, {"inputs": []})
+    for text in (page, "\n".join(diagnosis_page.lines(report))):
+        assert "at --min-confidence 0.1 recall is 1.00 with a precision of 1.00 or more" in text
+        for which in ("in the mean", "at most in 97.5 %"):
+            assert which in text
+    sure = Circles(known.x_m, known.y_m, known.radius_m, 0.0 * score + 0.8, known.depth_m)
+    report, _ = diagnose(dict.fromkeys(preparations.NAMES, sure), known, tmp_path)
+    assert report["lower_threshold"] is None
+    assert "--min-confidence" not in diagnosis_page.markdown(report, {"inputs": []})
+
+
 def test_luck_among_preparations_is_seldom_a_gain():
     random = np.random.default_rng(0)
     lucky = 0
@@ -149,7 +187,7 @@ def test_luck_among_preparations_is_seldom_a_gain():
                 Cell(name, limit, score > limit, int((wrong > limit).sum()))
                 for limit in diagnosis.THRESHOLDS
             ]
-        said = diagnosis.gain(cells, cells[3], 1)
+        said = diagnosis.gain(cells, cells[5], 1)
         lucky += said["recall"] >= diagnosis.GAIN and said["low"] > 0.0
     assert lucky <= 14
 
@@ -191,7 +229,7 @@ def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):
     assert by_class["fresh"]["predictions_to_true_radii"] == pytest.approx(0.0, abs=1e-9)
     assert by_class["worn"]["misses_to_prediction_radii"] > 0.3
     assert distances["misses"].size == report["catalogued"] - by_class["fresh"]["catalogued"]
-    assert len(report["grid"]) == 36
+    assert len(report["grid"]) == 44
     json.dumps(report, allow_nan=False)
 
 
@@ -252,7 +290,7 @@ def test_the_stage_leaves_a_picture_a_page_and_a_grid(ground, tmp_path):
     assert names == {"diagnosis.csv", "diagnosis.md", "diagnosis.png"}
     assert (tmp_path / "d" / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
     grid = pd.read_csv(tmp_path / "d" / "diagnosis.csv")
-    assert len(grid) == 36
+    assert len(grid) == 44
     assert set(grid["preparation"]) == set(preparations.NAMES)
     page = (tmp_path / "d" / "diagnosis.md").read_text("utf-8")
     assert said["verdict"].capitalize() in page

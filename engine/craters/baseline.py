@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import atomic, provenance, raster
+from lunarsite.engine import atomic, provenance
 from lunarsite.engine.craters import finding, listing, pyramid, template
 from lunarsite.engine.craters.listing import Found
 from lunarsite.engine.scratch import Scratch
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model by `template` and write them."""
-    grid = raster.dem_grid(values["dem"])
-    finding.check_pixel(grid)
+    grid = finding.dem_grid(values["dem"], context)
     least_m = finding.least_diameter_m(values["min_diameter_m"], grid, context)
     curve = template.Curve.fitted()
     limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]
     path = Path(values["out"])
-    atomic.make_folder(path.parent)
+    rims = finding.rims_beside(path, values["dem"])
     shaping = {"method": "template", "min_diameter_m": least_m, "min_confidence": limit}
     record = provenance.describe("detect-craters", shaping, [values["dem"], template.FITTED])
     with atomic.scratch_folder(path.parent) as folder:
@@ -34,6 +33,9 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         craters = listing.table(found, levels)
     context.progress(0.95, "Writing the craters")
     listing.write(path, craters, found.radius_m, provenance.as_tags(record))
+    # Those of a network's search before would be taken for this one's.
+    for old in (rims, rims.with_name(rims.name + ".aux.xml")):
+        old.unlink(missing_ok=True)
     context.progress(1.0, "Written")
     said = f"{len(craters):,} craters of {least_m:,.0f} m and more by template correlation, "
     return {

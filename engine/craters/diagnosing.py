@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.craters import (
     depth,
     diagnosis,
@@ -39,8 +39,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     InputError
         As `finding.write` and `rules.check_catalogue`.
     """
-    grid = raster.dem_grid(values["dem"])
-    finding.check_pixel(grid)
+    grid = finding.dem_grid(values["dem"], context)
     bounds = rules.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
     ruling = Rules(bounds, cut, rules.least_detected_m(cut, None))
@@ -51,7 +50,6 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = finding.calibration_of(checkpoint)
     out = Path(values["out"])
-    atomic.make_folder(out)
     shaping = {"min_diameter_m": cut, "bounds": list(bounds), "seed": values["seed"]}
     record = provenance.describe(
         "diagnose-craters",
@@ -136,13 +134,14 @@ def diagnose(
     large = found[plain].kept(found[plain].diameter_m >= ruling.min_detected_diameter_m)
     counted = large.inside(ruling.bounds) & (large.diameter_m >= ruling.min_diameter_m)
     predicted = _with_depth(large.kept(counted & (large.score >= threshold)), levels)
-    likely = large.kept(large.score >= diagnosis.THRESHOLDS[0])
+    likely = large.kept(large.score >= diagnosis.LIKELY)
     to_prediction = diagnosis.rim_distance(true, likely)
     to_true = diagnosis.rim_distance(predicted, known)
     chance = diagnosis.near_by_chance(predicted, known, ruling.bounds, seed)
     near = float((to_true < diagnosis.NEAR).mean()) if to_true.size else 0.0
     gained = diagnosis.gain(cells, first, seed)
     missed = ~first.hit
+    lower = diagnosis.lower(cells, first)
     said, reason = diagnosis.verdict(int(missed.sum()), len(predicted), gained, near, chance)
     report = {
         "verdict": said,
@@ -155,6 +154,13 @@ def diagnose(
         "recall": first.recall,
         "precision": first.precision,
         "gain": gained,
+        "lower_threshold": None
+        if lower is None
+        else {
+            "threshold": lower.threshold,
+            "recall": lower.recall,
+            "precision": lower.precision,
+        },
         "near": {
             "within_radii": diagnosis.NEAR,
             "predictions": len(predicted),

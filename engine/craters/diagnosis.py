@@ -2,9 +2,12 @@
 
 Two causes of a poor recall ask for different work. *Modality shift*: the heights come in another
 form than in training, so a change of preparation at inference brings craters back, or predictions
-are strewn without regard to true rims. *Distribution within the domain*: no preparation and no
-threshold brings craters back, but what is predicted lies on true rims; then the network has to be
-shown more craters of the kind that it misses.
+are strewn without regard to true rims. *Distribution within the domain*: no preparation brings
+craters back at the same precision, but what is predicted lies on true rims; then the network has to
+be shown more craters of the kind that it misses.
+
+Beside both, the threshold may be too high for the ground: then more is found below it, and most of
+that is right. That is mended at once, and said whatever the cause of the rest is.
 """
 
 from __future__ import annotations
@@ -31,10 +34,13 @@ if TYPE_CHECKING:
 
 GATE = "iou"
 
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 CLASSES = ("fresh", "worn", "degraded", "of unknown depth")
 """Depth over diameter: 0.1 and more, 0.05 and more, less."""
+
+LIKELY = 0.1
+"""Predictions near a missed crater count from this confidence on."""
 
 NEAR = 0.25
 """A rim is near another if their mean distance is less than this share of the radius."""
@@ -43,7 +49,10 @@ MOSTLY = 0.5
 """Predictions lie on true rims if so many of them do."""
 
 GAIN = 0.1
-"""A preparation helps if it brings at least so much recall."""
+"""A preparation, or a lower threshold, helps if it brings at least so much recall."""
+
+ACCEPTED = 2.0 / 3.0
+"""A threshold may be lowered as far as so many of the detections are catalogued."""
 
 FEWEST = 5
 """Fewer misses, or fewer predictions, say nothing of their cause."""
@@ -198,6 +207,29 @@ def gain(cells: list[Cell], first: Cell, seed: int) -> dict[str, Any]:
     }
 
 
+def lower(cells: list[Cell], first: Cell) -> Cell | None:
+    """Return what a lower threshold reaches that finds much more, mostly right; None if none does.
+
+    Of several the one that finds most, and errs least.
+
+    Parameters
+    ----------
+    cells : list of Cell
+        The grid.
+    first : Cell
+        The preparation and the threshold of detect-craters.
+    """
+    fit = [
+        one
+        for one in cells
+        if one.preparation == first.preparation
+        and one.threshold < first.threshold
+        and (one.precision or 0.0) >= ACCEPTED
+        and one.recall - first.recall >= GAIN
+    ]
+    return max(fit, key=lambda one: (one.recall, one.precision, one.threshold), default=None)
+
+
 def verdict(
     misses: int, predictions: int, gained: Mapping[str, Any], near: float, chance: Float
 ) -> tuple[str, str]:
@@ -215,7 +247,8 @@ def verdict(
         As `near_by_chance` returns it.
     """
     high = float(np.quantile(chance, 0.975))
-    lie = f"{near:.0%} of the predictions lie on true rims (by chance {high:.0%} at most)"
+    lie = f"{near:.0%} of the predictions lie on true rims (in 97.5 % of random draws "
+    lie += f"{high:.0%} at most)"
     if misses < FEWEST:
         said = "nothing to explain", f"{misses} craters are missed, too few to say why"
     elif gained["recall"] >= GAIN and gained["low"] > 0.0:

@@ -27,11 +27,15 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     near, precision = report["near"], _number(report["precision"])
     reached = f"recall {report['recall']:.2f} of {report['catalogued']} craters, precision at least"
     lie = f"rims of predictions near true ones: {near['of_predictions']:.0%}, by chance"
+    chance = f"{near['by_chance']:.0%} in the mean, {near['by_chance_high']:.0%} at most in 97.5 %"
+    chance += " of random draws"
+    lower = _lower(report)
     return [
         f"Verdict: {report['verdict']}",
         f"Because {report['reason']}",
         f"{reached} {precision} at confidence {report['threshold']:.2f}",
-        f"{lie} {near['by_chance']:.0%}",
+        *([lower] if lower else []),
+        f"{lie} {chance}",
     ]
 
 
@@ -44,7 +48,7 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         "No other preparation keeps the precision."
         if gained["preparation"] is None
         else f"At the precision of today the best other preparation ({gained['preparation']}, "
-        f"confidence {gained['threshold']:.1f}) brings {gained['recall']:+.2f} recall "
+        f"confidence {gained['threshold']:g}) brings {gained['recall']:+.2f} recall "
         f"[{gained['low']:.2f}, {gained['high']:.2f}]."
     )
     place = (
@@ -54,14 +58,17 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     )
     lie = (
         f"A rim is near another within {near['within_radii']:g} radii. Of {near['predictions']} "
-        f"predictions {near['of_predictions']:.0%} lie near a catalogued rim; chance puts "
-        f"{near['by_chance']:.0%} there, {near['by_chance_high']:.0%} at most. Of the missed "
+        f"predictions {near['of_predictions']:.0%} lie near a catalogued rim; circles of the same "
+        f"sizes at random places do so {near['by_chance']:.0%} of the time in the mean of the "
+        f"draws, and {near['by_chance_high']:.0%} at most in 97.5 % of them. Of the missed "
         f"craters {_percent(near['of_misses'])} have a prediction near, of confidence "
-        f"{diagnosis.THRESHOLDS[0]:g} or more. Distances are medians in radii."
+        f"{diagnosis.LIKELY:g} or more. Distances are medians in radii."
     )
+    lower = _lower(report)
     parts = [
         "# Wrong model or wrong data?",
         f"**{report['verdict'].capitalize()}**: {report['reason']}.",
+        *([f"**The threshold is too high here**: {lower}."] if lower else []),
         place,
         "## Preparation and threshold",
         _grid(report),
@@ -83,6 +90,18 @@ def picture(report: Mapping[str, Any], distances: Mapping[str, Float]) -> Figure
     _bars(classes, report)
     _curves(curves, report, distances)
     return made
+
+
+def _lower(report: Mapping[str, Any]) -> str:
+    """Return what a lower threshold brings and how to ask for it; empty where it brings little."""
+    found = report["lower_threshold"]
+    if found is None:
+        return ""
+    return (
+        f"at --min-confidence {found['threshold']:g} recall is {found['recall']:.2f} with a "
+        f"precision of {found['precision']:.2f} or more (at {report['threshold']:.2f} recall is "
+        f"{report['recall']:.2f}): ask detect-craters for that"
+    )
 
 
 def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:

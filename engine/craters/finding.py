@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, provenance, raster, written
+from lunarsite.engine import atomic, device, moon, provenance, raster, written
 from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
 from lunarsite.engine.craters.calibration import Calibration
 from lunarsite.engine.craters.listing import Found
@@ -33,23 +33,24 @@ COARSEST_M = 1_000.0
 SMALLEST_PX = 10.0
 """Diameter of the smallest crater that is looked for, in pixels, where none is given."""
 
+_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+_COLOURS = 3
+"""So many bands make a picture."""
+
 _STEPS = 250
 """Rim probability is written in so many steps; the value after them is nodata."""
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model and write them."""
-    grid = raster.dem_grid(values["dem"])
-    check_pixel(grid)
+    grid = dem_grid(values["dem"], context)
     least_m = least_diameter_m(values["min_diameter_m"], grid, context)
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = calibration_of(checkpoint)
     limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
     path = Path(values["out"])
-    atomic.make_folder(path.parent)
-    rims_path = path.with_suffix(".rims.tif")
-    written.check({"The rims beside --out": str(rims_path)}, {"--dem": [values["dem"]]})
+    rims_path = rims_beside(path, values["dem"])
     half = pyramid.coarser(grid)
     shaping = {"min_diameter_m": least_m, "min_confidence": limit}
     record = provenance.describe(
@@ -150,17 +151,58 @@ def least_diameter_m(asked: float | None, grid: Grid, context: Context) -> float
             "listed. A DEM of finer pixels would show them."
         )
         return seen
+    west, south, east, north = grid.bounds
+    middle = moon.map_scale(0.5 * (west + east), 0.5 * (south + north))
+    largest_m = max(east - west, north - south) / float(middle)
+    if asked is not None and asked > largest_m:
+        context.warn(
+            f"Craters of {asked:,.0f} m and more are larger than the DEM, whose longer side is "
+            f"{largest_m:,.0f} m: hardly one can be found. Give a lower "
+            "--min-diameter-m, or a larger DEM."
+        )
     return asked or SMALLEST_PX * grid.pixel_m
 
 
-def check_pixel(grid: Grid) -> None:
-    """Raise if an elevation model is too coarse.
+def rims_beside(path: Path, dem: str) -> Path:
+    """Return where the rims of craters at ``path`` lie.
 
     Raises
     ------
-    InputError
-        With the pixel it has and what it needs.
+    ParameterError
+        If that is a folder, or the elevation model.
     """
+    rims = path.with_suffix(".rims.tif")
+    written.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})
+    return rims
+
+
+def dem_grid(path: str, context: Context) -> Grid:
+    """Return the grid of an elevation model in which craters can be looked for.
+
+    Raises
+    ------
+    CrsError, InputError
+        As `raster.dem_grid`; if it is a picture, or its pixels are too coarse.
+    """
+    with raster.opened(path, "The DEM") as source:
+        if source.driver in _PICTURES or source.count >= _COLOURS:
+            raise InputError(
+                f"The DEM {Path(path).name} is a picture ({source.driver}, {source.count} bands "
+                f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
+                "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
+            )
+        grid = raster.grid_of(source, "The DEM")
+        plain = not source.units[0] and (source.scales[0], source.offsets[0]) == (1.0, 0.0)
+        if source.dtypes[0] in ("uint8", "int8") and plain:
+            context.warn(
+                f"The DEM {Path(path).name} looks like a picture: whole numbers of 8 bits without "
+                "a unit. Craters are looked for in heights in metres; give an elevation model."
+            )
+    _check_pixel(grid)
+    return grid
+
+
+def _check_pixel(grid: Grid) -> None:
     if grid.pixel_m > COARSEST_M:
         raise InputError(
             f"The DEM has pixels of {grid.pixel_m:,.0f} m; craters are looked for at up to "

@@ -36,7 +36,8 @@ STAGE = Stage(
             kind=Kind.CHOICE,
             title="Method",
             help="network: the trained one. template: correlation with crater profiles, with which "
-            "networks are compared; it finds fewer craters and gives no rims.",
+            "networks are compared; it finds fewer craters and gives no rims: those of an earlier "
+            "search under the same name are removed.",
             choices=("network", "template"),
             default="network",
             advanced=True,

@@ -17,10 +17,11 @@ STAGE = Stage(
     summary="Say why a network misses craters: wrong model or wrong data.",
     help="The network looks at the elevation model four times: at the heights as they come, "
     "without their plane, stretched to the relief of its training ground, and with all heights "
-    "equally frequent; each at nine thresholds. If one of them brings craters back at the same "
+    "equally frequent; each at eleven thresholds. If one of them brings craters back at the same "
     "precision, the input came in another form than in training (modality shift). If none does "
     "but predictions lie on true rims, the network has to be shown more craters of the kind that "
-    "it misses (distribution within the domain). Distances of rims and recall by depth over "
+    "it misses (distribution within the domain). Where a lower threshold finds much more, "
+    "mostly right, that is said too. Distances of rims and recall by depth over "
     "diameter are the evidence.",
     parameters=(
         shared.DEM,
