@@ -18,6 +18,7 @@ from lunarsite.engine.craters import calibration, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.errors import CrsError, InputError, OutputError, ParameterError
 from lunarsite.engine.raster import Grid
+from lunarsite.engine.scoring.catalogue import read_catalogue
 from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
 from lunarsite.engine.training import checkpoints
 
@@ -371,6 +372,110 @@ def test_a_catalogue_that_is_no_table_is_refused(tmp_path, text):
     with pytest.raises(InputError, match=r"catalogue bad\.csv") as caught:
         evaluate(tmp_path, path)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "remedy"),
+    [
+        ("diameter_m;x_m;y_m\n1,5;2;3\n", "separated by semicolons", "with commas"),
+        ("diameter_m\tx_m\ty_m\n1\t2\t3\n", "separated by tabulators", "with commas"),
+        ("name,diameter_m,x_m,y_m\nGruitühü,3000,2,3\n", "encoding, such as Latin-1", "UTF-8"),
+        ("lon,lat,diameter_m\n1,-89,3000\n", "columns lon, lat, diameter_m", "lon_deg and lat_deg"),
+        ("x_m,y_m,diameter_m\n0,0,21\n90,5,2.5\n", "the cut is 2,000 m", "diameter_km"),
+    ],
+)
+def test_how_a_table_is_to_be_mended_is_told(tmp_path, text, words, remedy):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=words) as caught:
+        evaluate(tmp_path, path)
+    assert remedy in caught.value.remedy
+
+
+def test_detections_and_catalogue_that_are_interchanged_are_told(tmp_path):
+    evaluate(tmp_path, craters())
+    given = {
+        "detections": str(tmp_path / "known.csv"),
+        "catalogue": str(tmp_path / "detections.gpkg"),
+    }
+    with pytest.raises(InputError, match=r"known\.csv are a CSV table") as caught:
+        evaluate_craters.STAGE.run(given, Context())
+    assert "interchanged" in caught.value.remedy
+
+
+def test_a_comparison_is_neither_detections_nor_a_catalogue(tmp_path):
+    compared = tmp_path / "compared.gpkg"
+    evaluate(tmp_path, craters(), out=str(compared))
+    with pytest.raises(InputError, match=r"catalogue compared\.gpkg is a comparison") as caught:
+        read_catalogue(compared)
+    assert "made from" in caught.value.remedy
+    given = {"detections": str(compared), "catalogue": str(tmp_path / "known.csv")}
+    with pytest.raises(InputError, match=r"detections compared\.gpkg is a comparison"):
+        evaluate_craters.STAGE.run({**given, "bounds": BOUNDS}, Context())
+
+
+def warnings_of(folder, known, found, **more):
+    """Return what an evaluation warns of."""
+    points(found).to_file(folder / "found.gpkg", layer="craters")
+    known.to_csv(folder / "some.csv", index=False)
+    context = Context()
+    files = {"detections": str(folder / "found.gpkg"), "catalogue": str(folder / "some.csv")}
+    evaluate_craters.STAGE.run({**files, "bounds": BOUNDS, **more}, context)
+    return context.warnings
+
+
+def test_bounds_in_which_no_detection_lies_are_told(tmp_path):
+    known = pd.concat([craters(), craters().assign(x_m=500_000.0, y_m=500_000.0)])
+    far = "490000,490000,510000,510000"
+    with pytest.raises(ParameterError, match="nothing in common with the detections") as caught:
+        warnings_of(tmp_path, known, craters(), bounds=far)
+    assert "--bounds" in caught.value.remedy
+    corners = craters(4).assign(x_m=[-8e3, 2e4, 1e3, 1e3], y_m=[0.0, 0.0, -17e3, 11e3])
+    inner = "4000,-2000,9000,9000"
+    assert any(
+        "No detection lies" in w for w in warnings_of(tmp_path, known, corners, bounds=inner)
+    )
+    assert not any("No detection lies" in w for w in warnings_of(tmp_path, known, craters()))
+
+
+def test_a_catalogue_of_a_part_of_the_bounds_is_told(tmp_path):
+    random = np.random.default_rng(9)
+    x, y = random.uniform(-9_000, 21_000, 300), random.uniform(-18_000, 12_000, 300)
+    known = pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": random.uniform(500, 3_000, 300)})
+    found = known[known["diameter_m"] > 2_000].assign(confidence=0.5)
+    part = known[known["y_m"] > -10_000]
+    said = [w for w in warnings_of(tmp_path, part, found) if "lists no crater" in w]
+    assert len(said) == 1
+    box = [float(edge) for edge in said[0].split("--bounds=")[1].rstrip(".").split(",")]
+    assert box[1] == pytest.approx(-10_000, abs=500)
+    # As it is told to, and where the catalogue is whole, or too short to tell.
+    bounds = ",".join(map(str, box))
+    for some, more in ((part, {"bounds": bounds}), (known, {}), (found[::8], {})):
+        assert not [w for w in warnings_of(tmp_path, some, found, **more) if "no crater" in w]
+
+
+def test_a_diagnosis_tells_bounds_that_do_not_fit_the_heights(dem, tmp_path):
+    away = craters().assign(x_m=500_000.0, y_m=500_000.0)
+    away.to_csv(tmp_path / "known.csv", index=False)
+    given = {"dem": str(dem), "catalogue": str(tmp_path / "known.csv")}
+    given |= {"bounds": "490000,490000,510000,510000", "out": str(tmp_path / "out")}
+    with pytest.raises(ParameterError, match="nothing in common with the DEM"):
+        diagnose_craters.STAGE.run(given, Context())
+    assert not (tmp_path / "out").exists()
+    craters().to_csv(tmp_path / "known.csv", index=False)
+    wide = Context(report=stop_at_once)
+    for bounds, said in (("-30000,-18000,21000,12000", 1), ("-9000,-14000,17000,12000", 0)):
+        wide.warnings.clear()
+        with pytest.raises(KeyboardInterrupt):
+            diagnose_craters.STAGE.run({**given, "bounds": bounds}, wide)
+        assert len([w for w in wide.warnings if "reach beyond the DEM" in w]) == said
+    # What was made for the work is gone with it.
+    assert not (tmp_path / "out").exists()
+
+
+def stop_at_once(_fraction, _message):
+    """Break off."""
+    raise KeyboardInterrupt
 
 
 def test_detections_without_sense_are_refused(tmp_path):

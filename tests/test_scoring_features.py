@@ -248,6 +248,15 @@ def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):
         build(dem, craters=str(path))
 
 
+def test_diameters_that_may_be_kilometres_are_told(tmp_path, dem):
+    for wide, said in ((2.5, 1), (2_500.0, 0)):
+        path = tmp_path / "craters.csv"
+        path.write_text(f"x_m,y_m,diameter_m\n0,0,{wide}\n", encoding="utf-8")
+        context = Context()
+        build(dem, context, craters=str(path))
+        assert len([w for w in context.warnings if "diameter_km" in w]) == said
+
+
 def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, dem):
     points = gpd.GeoSeries.from_xy([2200.0], [8800.0], crs=moon.SOUTH_POLAR)
     frame = gpd.GeoDataFrame(

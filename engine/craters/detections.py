@@ -17,6 +17,7 @@ import shapely
 from lunarsite.engine import moon, raster
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.scoring.catalogue import check_not_compared
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -63,7 +64,14 @@ def read(path: str | Path, context: Context) -> Detections:
         If it lies on another body or has no coordinate system.
     """
     file = Path(path)
+    if file.suffix.lower() == ".csv":
+        raise InputError(
+            f"The detections {file.name} are a CSV table",
+            "Give a GeoPackage of detect-craters; if the table lists known craters, "
+            "--detections and --catalogue are interchanged",
+        )
     frame, metadata = _layer(file)
+    check_not_compared(frame.columns, f"The detections {file.name}")
     if "diameter_m" not in frame:
         raise InputError(
             f"The detections {file.name} hold no circles: they have no column diameter_m "

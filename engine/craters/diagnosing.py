@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Level
+    from lunarsite.engine.craters.rules import Bounds
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     grid = finding.dem_grid(values["dem"], context)
     bounds = rules.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
+    rules.check_overlap(bounds, grid.bounds, "the DEM")
+    _warn_of_edges(bounds, grid.bounds, context)
     cut = values["min_diameter_m"]
     ruling = Rules(bounds, cut, rules.least_detected_m(cut, None))
     known = rules.catalogue(values["catalogue"])
@@ -70,6 +73,9 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 seen.x_m, seen.y_m, seen.radius_m, seen.confidence, np.full(seen.x_m.size, np.nan)
             )
         context.progress(0.95, "Comparing")
+        plain = found[next(iter(preparations.NAMES))]
+        if bare := rules.uncovered(plain.kept(plain.score >= fitted.threshold), known, ruling):
+            context.warn(bare)
         report, distances = diagnose(
             found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
         )
@@ -203,6 +209,17 @@ def diagnose(
         "predictions": to_true,
     }
     return report, distances
+
+
+def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
+    """Say that craters beyond the elevation model cannot be found."""
+    slack = 0.01 * (frame[2] - frame[0])
+    beyond = (frame[0] - bounds[0], frame[1] - bounds[1], bounds[2] - frame[2])
+    if max(*beyond, bounds[3] - frame[3]) > slack:
+        context.warn(
+            "The bounds reach beyond the DEM: craters there count as missed. Give --bounds inside "
+            f"it, at {rules.written(frame)} m (west, south, east, north)."
+        )
 
 
 def _with_depth(circles: Circles, levels: list[Level]) -> Circles:

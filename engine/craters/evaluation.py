@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.circles import Circles
     from lunarsite.engine.craters.metrics import Judged
     from lunarsite.engine.craters.rules import Bounds
 
@@ -52,7 +53,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["min_confidence"] is not None:
         found = found.kept(found.score >= values["min_confidence"])
     rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    _check_place(found, found_file.frame, ruling, context)
     sides = rules.sides_of(found, known, ruling)
+    if bare := rules.uncovered(sides.found, sides.known, ruling):
+        context.warn(bare)
     report, drawn = evaluate(
         sides,
         ruling,
@@ -72,12 +76,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     context.progress(0.92, "Writing")
     if values["out"]:
         path = Path(values["out"])
-        atomic.make_folder(path.parent)
         vector.write_geopackage(path, drawn, provenance.as_tags(record))
         outputs["compared"] = str(path)
     if values["report"]:
         path = Path(values["report"])
-        atomic.make_folder(path.parent)
         with atomic.whole_file(path) as partial:
             partial.write_text(evaluation_page.markdown(report, record), encoding="utf-8")
         outputs["report"] = str(path)
@@ -175,6 +177,20 @@ def _bounds(text: str | None, found: detections.Detections, context: Context) ->
     x, y = found.circles.x_m, found.circles.y_m
     context.warn("The bounds are those of the detections' centres: give --bounds for others.")
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _check_place(found: Circles, frame: Bounds | None, ruling: Rules, context: Context) -> None:
+    """Raise or warn if the bounds are not where detections are."""
+    if frame is not None:
+        rules.check_overlap(ruling.bounds, frame, "the elevation model of the detections")
+    if len(found) and not found.inside(ruling.bounds).any():
+        box = (found.x_m.min(), found.y_m.min(), found.x_m.max(), found.y_m.max())
+        if frame is None:
+            rules.check_overlap(ruling.bounds, box, "the detections")
+        context.warn(
+            f"No detection lies inside the bounds: all lie at {rules.written(box)} m (west, "
+            "south, east, north). Check --bounds."
+        )
 
 
 def _ranges(sides: Sides, cut: float) -> list[tuple[float, float]]:

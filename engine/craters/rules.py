@@ -33,6 +33,9 @@ Bounds = tuple[float, float, float, float]
 LEAST_SHARE = 0.8
 """Detections below this share of the cut do not take part, where nothing else is said."""
 
+_SIDE = 4
+_SMALL_M = 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -117,6 +120,63 @@ def least_detected_m(cut_m: float, given_m: float | None) -> float:
     return least
 
 
+def check_overlap(bounds: Bounds, frame: Bounds, what: str) -> None:
+    """Raise if bounds and the frame of ``what`` have nothing in common.
+
+    Raises
+    ------
+    ParameterError
+        With where both lie.
+    """
+    west, south, east, north = frame
+    if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
+        raise ParameterError(
+            f"--bounds: {written(bounds)} m has nothing in common with {what}, "
+            f"at {written(frame)} m (west, south, east, north)",
+            "Give bounds inside it, or leave --bounds out",
+        )
+
+
+def written(bounds: Bounds) -> str:
+    """Return bounds as ``--bounds`` takes them."""
+    return ",".join(f"{edge:.0f}" for edge in bounds)
+
+
+def uncovered(found: Circles, known: Circles, rules: Rules) -> str:
+    """Return what to warn of where a catalogue seems to cover a part of the bounds only.
+
+    The bounds are cut into 16 parts. Those in which it lists no crater of any size, but where
+    detections lie, are too many if they are an eighth of all and more than craters at random
+    places leave by three standard deviations (of a Poisson distribution). Empty if not so.
+
+    Parameters
+    ----------
+    found : Circles
+        Detections that take part.
+    known : Circles
+        The whole catalogue.
+    rules : Rules
+        Who counts.
+    """
+    west, south, east, north = rules.bounds
+    edges = [np.linspace(south, north, _SIDE + 1), np.linspace(west, east, _SIDE + 1)]
+    listed = known.kept(known.inside(rules.bounds))
+    large = found.inside(rules.bounds) & (found.diameter_m >= rules.min_diameter_m)
+    seen = found.kept(large)
+    known_in, seen_in = (np.histogram2d(c.y_m, c.x_m, edges)[0] for c in (listed, seen))
+    bare = (known_in == 0) & (seen_in > 0)
+    parts = _SIDE**2
+    by_chance = parts * (1.0 - 1.0 / parts) ** len(listed)
+    if bare.sum() < max(parts / 8, by_chance + 3.0 * np.sqrt(by_chance)):
+        return ""
+    box = (listed.x_m.min(), listed.y_m.min(), listed.x_m.max(), listed.y_m.max())
+    return (
+        f"The catalogue lists no crater in {bare.sum()} of {parts} equal parts of the bounds, "
+        f"where {int(seen_in[bare].sum())} detections lie, which count as new. If it does not "
+        f"cover them, give the part that it covers, such as --bounds={written(box)}."
+    )
+
+
 def check_catalogue(known: Circles, rules: Rules, name: str) -> None:
     """Raise if a catalogue lists no crater that is to be found.
 
@@ -140,9 +200,12 @@ def check_catalogue(known: Circles, rules: Rules, name: str) -> None:
             "stereographic map; columns lon_deg and lat_deg go before them, southern latitudes are "
             "negative",
         )
+    kilometres = ""
+    if known.diameter_m.max() < _SMALL_M:
+        kilometres = "; if its diameters are kilometres, name their column diameter_km"
     if not (inside & (known.diameter_m >= rules.min_diameter_m)).any():
         raise InputError(
             f"The largest crater of the catalogue {name} inside the bounds has "
             f"{known.diameter_m[inside].max():,.0f} m, the cut is {rules.min_diameter_m:,.0f} m",
-            "Give a lower --min-diameter-m or other bounds",
+            f"Give a lower --min-diameter-m or other bounds{kilometres}",
         )

@@ -15,6 +15,8 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 LAYER = "craters"
@@ -54,6 +56,7 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     if not file.is_file():
         raise InputError(f"The crater catalogue: there is no file {path}", "Check the path")
     table = _layer(file) if file.suffix.lower() == ".gpkg" else _csv(file)
+    check_not_compared(table.columns, f"The crater catalogue {file.name}")
     for name in _NUMBERS & set(table):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     if "diameter_m" not in table and "diameter_km" in table:
@@ -75,8 +78,9 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
         table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(table["x_m"], table["y_m"])
     else:
         raise InputError(
-            f"The crater catalogue {file.name} has no positions",
-            "Give the columns lon_deg and lat_deg, or x_m and y_m",
+            f"The crater catalogue {file.name} has no positions "
+            f"(it has the columns {', '.join(map(str, table.columns))})",
+            "Name those with the positions lon_deg and lat_deg, or x_m and y_m",
         )
     _check(table["diameter_m"] > 0, file, "a positive diameter")
     _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
@@ -84,14 +88,45 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def check_not_compared(columns: Iterable[str], what: str) -> None:
+    """Raise if a layer is the comparison that evaluate-craters draws.
+
+    Misses lie where they are catalogued, hits where they were found: it is neither of the two.
+
+    Raises
+    ------
+    InputError
+        With what to give instead.
+    """
+    if {"kind", "catalogue_diameter_m"} <= set(columns):
+        raise InputError(
+            f"{what} is a comparison of evaluate-craters, with hits, misses and new craters",
+            "Give the detections or the catalogue that it was made from",
+        )
+
+
 def _csv(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(file)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        table = pd.read_csv(file)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The crater catalogue {file.name} is not a CSV table in UTF-8, but in another "
+            "encoding, such as Latin-1",
+            f"Save it in UTF-8: iconv -f LATIN1 -t UTF-8 {file.name} > NEW.csv",
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"The crater catalogue {file.name} is not a CSV table: {error}",
             "Give a CSV file with a header line",
         ) from error
+    if len(table.columns) == 1:
+        for separator, name in ((";", "semicolons"), ("\t", "tabulators")):
+            if separator in str(table.columns[0]):
+                raise InputError(
+                    f"The crater catalogue {file.name} is separated by {name}, not by commas",
+                    "Save it as CSV with commas, and with points in its decimals",
+                )
+    return table
 
 
 def _layer(file: Path) -> pd.DataFrame:

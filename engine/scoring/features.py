@@ -94,6 +94,11 @@ def build(
     context.progress(0.8, "features of craters")
     if layers.craters is not None:
         table_of = read_catalogue(layers.craters)
+        if len(table_of) and table_of["diameter_m"].max() < grid.pixel_m:
+            context.warn(
+                f"The largest catalogued crater has {table_of['diameter_m'].max():g} m, less than "
+                "a pixel: if the diameters are kilometres, name their column diameter_km."
+            )
         frame = detections.frame_of(layers.craters)
         found |= craters.features(table_of, grid, coarse, side, full, frame=frame)
     wanted = [feature.name for feature in columns.FEATURES]
