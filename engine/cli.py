@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CancelledError as error:
         return _fail(words, error.as_dict(), CANCELLED, as_json=as_json)
     except KeyboardInterrupt:
-        return _fail(words, CancelledError().as_dict(), CANCELLED, as_json=as_json)
+        broken = CancelledError("It was broken off at once; give the same command again")
+        return _fail(words, broken.as_dict(), CANCELLED, as_json=as_json)
     except LunarSiteError as error:
         return _fail(words, error.as_dict(), MENDABLE, as_json=as_json)
     except BrokenPipeError:

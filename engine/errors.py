@@ -52,10 +52,16 @@ class MissingDependencyError(LunarSiteError):
 
 
 class CancelledError(LunarSiteError):
-    """The user asked for the work to stop."""
+    """The user asked for the work to stop.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    remedy : str
+        What the same command does when it is given again, where it does not start anew.
+    """
+
+    def __init__(self, remedy: str = "") -> None:
         super().__init__(
             "The work was cancelled",
-            "Nothing is half-written; the same command starts again, screen after its last step",
+            remedy or "Nothing is half-written; the same command starts anew",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,49 @@ from lunarsite.engine.context import no_progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+log = logging.getLogger("lunarsite")
+
+EVERY_S = 60.0
+"""Time between lines where there is no terminal to draw a bar in."""
+
 DELAY_S = 1.0
 """Work shorter than this shows no bar."""
+
+
+class Lines:
+    """Logs how far work is, a line a minute at most, and none in the first.
+
+    Parameters
+    ----------
+    label : str
+        What is worked on.
+    clock : callable
+        Returns seconds; those of the machine where not given.
+    """
+
+    def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._label, self._clock, self._last_s = label, clock, clock()
+
+    def __call__(self, fraction: float, message: str) -> None:
+        """Take a fraction and a message, and write them if it is time."""
+        now_s = self._clock()
+        if now_s - self._last_s >= EVERY_S:
+            self._last_s = now_s
+            log.info("%s %.0f %%: %s", self._label, 100.0 * fraction, message)
 
 
 @contextmanager
 def terminal_bar(label: str, *, shown: bool) -> Iterator[Callable[[float, str], None]]:
     """Yield a function that draws a fraction and a message on stderr.
 
-    Nothing is drawn where ``shown`` is false or stderr is not a terminal.
+    Nothing is drawn where ``shown`` is false. Where stderr is not a terminal, long work writes a
+    line a minute.
     """
-    if not shown or not sys.stderr.isatty():
+    if not shown:
         yield no_progress
+        return
+    if not sys.stderr.isatty():
+        yield Lines(label)
         return
     from tqdm import tqdm  # noqa: PLC0415  only a terminal needs it
 

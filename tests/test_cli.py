@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lunarsite.engine import progress
+
 HERE = Path(__file__).parent
 ECHO = [sys.executable, str(HERE / "fake_stage.py")]
 
@@ -155,7 +157,7 @@ def test_a_signal_cancels_and_leaves_nothing(number, tmp_path):
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "The work was cancelled" in said
+    assert "The work was cancelled. Nothing is half-written; the same command starts anew." in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,6 +174,17 @@ def test_a_second_interrupt_breaks_off_work_that_does_not_listen(tmp_path):
         process.communicate(timeout=20)
     assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_long_work_without_a_terminal_writes_a_line_a_minute(caplog):
+    time_s = [0.0]
+    report = progress.Lines("train", clock=lambda: time_s[0])
+    with caplog.at_level("INFO", logger="lunarsite"):
+        for step in range(400):
+            time_s[0] = 0.5 * step
+            report(step / 400, f"Step {step}")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["train 30 %: Step 120", "train 60 %: Step 240", "train 90 %: Step 360"]
 
 
 def test_a_bar_is_drawn_in_a_terminal_for_work_that_lasts(tmp_path):

@@ -134,8 +134,12 @@ def test_a_changed_checkpoint_is_refused(checkpoint):
 
 def test_a_card_or_a_list_that_is_absent_is_asked_for(checkpoint):
     checkpoint.with_suffix(".sha256").unlink()
-    with pytest.raises(InputError, match="no list of checksums"):
+    with pytest.raises(InputError, match="no list of checksums") as caught:
         weights.load(checkpoint)
+    own = checkpoint.with_suffix(".sha256").name
+    assert f"neither {own} nor SHA256SUMS" in caught.value.problem
+    assert "three files that belong together" in caught.value.remedy
+    assert caught.value.remedy.count(own) == 1
     checkpoint.with_suffix(".json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="not JSON"):
         weights.load(checkpoint)

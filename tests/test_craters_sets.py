@@ -197,6 +197,26 @@ def test_ground_and_catalogue_that_do_not_fit_are_refused(ground, tmp_path):
         cut(tmp_path)
 
 
+def test_errors_name_what_makes_enough_tiles(ground):
+    with pytest.raises(InputError, match="holds no tile of 128 pixels of 500 m") as caught:
+        cut(ground, pixel_m=500.0, side_px=128)
+    assert "--pixel-m 234.3 for two tiles a side" in caught.value.remedy
+    with pytest.raises(InputError, match="Of 4 tiles with craters"):
+        cut(ground, pixel_m=234.3, side_px=128)
+    with pytest.raises(InputError, match="holds no tile of 512") as caught:
+        cut(ground, pixel_m=200.0, side_px=512)
+    assert "--pixel-m" not in caught.value.remedy
+    narrow = Sector(0.0, 1.0, 1.0)
+    for more, hint in (
+        ({}, "; --overlap 0.5 makes"),
+        ({"pixel_m": 200.0}, "; --overlap 0.5 or --pixel-m 100 makes"),
+        ({"pixel_m": 200.0, "overlap": 0.5}, "; --pixel-m 100 makes"),
+    ):
+        with pytest.raises(InputError, match="none lies inside the sector") as caught:
+            cut(ground, narrow, **more)
+        assert hint in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "1", "a,b", "0,60,1", "nan,2", "0,inf", "0,400"])
 def test_what_is_no_sector_is_refused(text):
     with pytest.raises(ParameterError, match="is not west,east"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import stat
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +15,12 @@ from lunarsite.engine import moon, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import calibration, detections, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
+from lunarsite.engine.errors import (
+    CancelledError,
+    InputError,
+    MissingDependencyError,
+    ParameterError,
+)
 from lunarsite.engine.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
 from lunarsite.engine.training import checkpoints
@@ -82,6 +88,38 @@ def test_training_leaves_weights_a_card_and_their_checksums(trained):
     assert card["device"]["kind"] == "cpu"
     assert set(card["calibration"]) == {"constant", "best", "mean", "size", "threshold"}
     assert 0.0 <= card["metrics"]["f1"] <= 1.0
+
+
+def test_a_training_says_what_it_wrote_and_reached(trained):
+    _, said, out = trained
+    reached, files = said["summary"]
+    assert f"F1 {said['metrics']['f1']:.2f} on 1 generated frames" in reached
+    for name in ("Three files", str(out), "small.json", "small.sha256"):
+        assert name in files
+    modes = {stat.S_IMODE(out.with_suffix(e).stat().st_mode) for e in (".safetensors", ".json")}
+    assert len(modes) == 1
+
+
+def test_a_cancelled_training_says_where_the_same_command_goes_on(trained, tmp_path):
+    given, _, _ = trained
+    given = {**given, "out": str(tmp_path / "net.safetensors"), "steps": 6}
+
+    def cancelled_at(words):
+        context = Context(threads=2)
+
+        def report(_fraction, message):
+            if message.startswith(words):
+                context.cancelled.set()
+
+        context.report = report
+        with pytest.raises(CancelledError) as caught:
+            train_craters.STAGE.run(given, context)
+        return caught.value.remedy
+
+    assert "the same command starts anew" in cancelled_at("Step 1 ")
+    assert list(tmp_path.iterdir()) == []
+    assert "goes on from step 3" in cancelled_at("Step 4 ")
+    assert cancelled_at("Step 3 ").endswith("goes on from step 3")
 
 
 def test_a_network_of_random_answers_makes_a_whole_catalogue(hot, dem, tmp_path):

@@ -18,7 +18,14 @@ from rasterio.transform import from_origin
 
 from lunarsite.engine import moon, report, stages
 from lunarsite.engine.context import Context
-from lunarsite.engine.errors import BusyError, CrsError, InputError, LunarSiteError, ParameterError
+from lunarsite.engine.errors import (
+    BusyError,
+    CancelledError,
+    CrsError,
+    InputError,
+    LunarSiteError,
+    ParameterError,
+)
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import bundle
 
@@ -281,6 +288,14 @@ def test_a_criterion_without_its_layer_is_told_before_the_work(given, tmp_path):
     with pytest.raises(InputError, match=r"crater_count.*not given.*--craters"):
         screen(given, tmp_path / "out", profile=str(profile))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cancelled_screening_says_that_it_goes_on(given, tmp_path):
+    context = Context()
+    context.cancelled.set()
+    stage = stages.load("screen")
+    with pytest.raises(CancelledError, match="goes on after the last finished step"):
+        stage.run({"dem": str(given), "out": str(tmp_path / "out")}, context)
 
 
 def test_given_files_of_the_wrong_kind_leave_no_folder(given, finished, tmp_path):

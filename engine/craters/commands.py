@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
-from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine import device, provenance
 from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
-from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.training import checkpoints
 
 if TYPE_CHECKING:
@@ -28,7 +29,20 @@ TERMS = "That of the data it learned from, and of the network it began with"
 
 
 def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Train a network by a recipe, calibrate it and write it with its card."""
+    """Train a network by a recipe, calibrate it and write it with its card.
+
+    Raises
+    ------
+    CancelledError
+        With the step that the same command goes on from.
+    """
+    try:
+        return _train(values, context)
+    except CancelledError as error:
+        raise CancelledError(_after(_state_of(Path(values["out"])))) from error
+
+
+def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     path = Path(values["out"])
     if path.suffix != ".safetensors":
         raise ParameterError(
@@ -42,8 +56,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     data = _data(real, context) if real else None
     count = data.count if data else chosen.tiles
     chosen = chosen.for_tiles(count, values["steps"])
-    atomic.make_folder(path.parent)
-    state_file = path.with_suffix(".state.safetensors")
+    state_file = _state_of(path)
     folder = Path(values["tiles_folder"]) if values["tiles_folder"] else None
     trained = training.train(
         chosen,
@@ -97,7 +110,33 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "steps": written["steps"],
         "minutes": written["minutes"],
         "metrics": reached,
+        "summary": _summary(path, written),
     }
+
+
+def _summary(path: Path, card: dict[str, Any]) -> list[str]:
+    """Return what a person wants to read of a training that is done."""
+    reached = card["metrics"]
+    beside = f"{path.with_suffix('.json').name} and {path.with_suffix('.sha256').name}"
+    f1 = f"F1 {reached['f1']:.2f} on {reached['frames']} generated frames that it has not seen"
+    return [
+        f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
+        f"Three files were written and belong together: {path}, {beside}",
+    ]
+
+
+def _after(state_file: Path) -> str:
+    """Return what the same command does after a training was cancelled."""
+    if not state_file.is_file():
+        return "Nothing was kept yet; the same command starts anew"
+    with safe_open(state_file, "np") as file:
+        step = json.loads(file.metadata()["progress"])["step"]
+    return f"Its state is kept in {state_file.name}; the same command goes on from step {step:,}"
+
+
+def _state_of(path: Path) -> Path:
+    """Return where the state of a training is kept."""
+    return path.with_suffix(".state.safetensors")
 
 
 def _told(card: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,9 @@ LEAST_KNOWN = 0.5
 
 _ALIKE = 1.05
 """A DEM whose pixel is larger than the tiles' by less is taken as it is."""
+
+
+_HALF = 0.5
 
 
 def cut(
@@ -115,7 +119,11 @@ def cut(
             f"No tile of {path.name} has a crater of {least_m:,.0f} m or more that {name} lists",
             "Check that both are of the same place, or lower --min-diameter-m",
         )
-    return split(pieces, spans, sector, shown)
+    try:
+        return split(pieces, spans, sector, shown)
+    except InputError as error:
+        more = _more_tiles(raster.dem_grid(path), grid, overlap)
+        raise InputError(error.problem, error.remedy + more) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,9 +174,23 @@ def _resampled(own: Grid, pixel_m: float, side_px: int) -> Grid:
         raise InputError(
             f"The DEM of {own.width} × {own.height} pixels of {own.pixel_m:,.0f} m holds no tile "
             f"of {side_px} pixels of {grid.pixel_m:,.0f} m",
-            "Give a larger DEM, a smaller --pixel-m, or a recipe with a smaller tile_px",
+            f"Give a larger DEM{_finer(own, side_px)}, or a recipe with a smaller tile_px",
         )
     return grid
+
+
+def _finer(own: Grid, side_px: int) -> str:
+    """Return the pixel at which two tiles lie along a DEM's shorter side, if it has such pixels."""
+    pixel_m = math.floor(10.0 * min(own.shape) * own.pixel_m / (2.0 * side_px)) / 10.0
+    return f", --pixel-m {pixel_m:g} for two tiles a side" if pixel_m >= own.pixel_m else ""
+
+
+def _more_tiles(own: Grid, grid: Grid, overlap: float) -> str:
+    """Return what makes more tiles of a DEM."""
+    ways = ["--overlap 0.5"] if overlap < _HALF else []
+    if own.pixel_m <= _HALF * grid.pixel_m:
+        ways.append(f"--pixel-m {_HALF * grid.pixel_m:g}")
+    return f"; {' or '.join(ways)} makes four times as many tiles" if ways else ""
 
 
 def _windows(grid: Grid, side: int, step: int) -> Iterator[Window]:

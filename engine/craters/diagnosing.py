@@ -42,12 +42,12 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     grid = finding.dem_grid(values["dem"], context)
     bounds = rules.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
-    rules.check_overlap(bounds, grid.bounds, "the DEM")
-    _warn_of_edges(bounds, grid.bounds, context)
     cut = values["min_diameter_m"]
     ruling = Rules(bounds, cut, rules.least_detected_m(cut, None))
     known = rules.catalogue(values["catalogue"])
     rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    rules.check_overlap(bounds, grid.bounds, "the DEM")
+    _warn_of_edges(bounds, grid.bounds, context)
     known = rules.sides_of(known, known, Rules(bounds, cut, 0.0)).known
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)

@@ -76,6 +76,8 @@ def load(path: str | Path) -> Checkpoint:
         network that this version does not know.
     """
     file = Path(path)
+    checkpoints.read_card(file, _COMMAND)
+    _check_listed(file)
     state, card = checkpoints.load(file, _COMMAND)
     described = card.get("architecture", {})
     try:
@@ -88,6 +90,19 @@ def load(path: str | Path) -> Checkpoint:
     if architecture.name == "heat-maps":
         checkpoints.check_shapes(file, state, architecture.shapes(), _COMMAND)
     return Checkpoint(state, architecture, card, file)
+
+
+def _check_listed(file: Path) -> None:
+    """Raise if there is no list of checksums."""
+    beside, shared = file.with_suffix(".sha256"), file.with_name("SHA256SUMS")
+    if not (beside.is_file() or shared.is_file()):
+        raise InputError(
+            f"There is no list of checksums for {file}: neither {beside.name} nor {shared.name} "
+            "lies beside it",
+            f"A checkpoint is three files that belong together: {file.name}, "
+            f"{file.with_suffix('.json').name} and {beside.name}. Copy all three, or train one: "
+            f"{_COMMAND}",
+        )
 
 
 def _by_torch(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) -> Runner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.stages import features, lighting, score, shared, terrain, train_scorer
 
 if TYPE_CHECKING:
@@ -79,4 +80,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Screen the region."""
     from lunarsite.engine.screening import screen  # noqa: PLC0415
 
-    return screen(values, context)
+    try:
+        return screen(values, context)
+    except CancelledError as error:
+        remedy = "Nothing is half-written; the same command goes on after the last finished step"
+        raise CancelledError(remedy) from error

@@ -19,14 +19,18 @@ STAGE = Stage(
     "craters are known, or from tiles of real ground: of an elevation model with a catalogue of "
     "craters, or DeepMoon's. It is calibrated on generated ground it never saw, and is written as "
     "safetensors in 16 bits with a card that tells data, seed, steps, device and what was "
-    "reached. A training that was interrupted goes on when the same command is given again.",
+    "reached. A training that was interrupted goes on when the same command is given again. Real "
+    "ground must hold many tiles on both sides of the sector, with the recipe fine-tune of 256 "
+    "pixels of 118 m or 30 km: the whole cap rather than a frame. --pixel-m and --overlap make "
+    "more of them.",
     parameters=(
         Parameter(
             name="out",
             kind=Kind.FILE,
             endings=(".safetensors",),
             title="Checkpoint",
-            help="File to write, .safetensors; the card is written beside it, .json.",
+            help="File to write, .safetensors. Two more are written beside it and belong to it: "
+            "the card, .json, and their checksums, .sha256.",
             required=True,
             output=True,
         ),
