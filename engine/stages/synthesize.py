@@ -24,7 +24,8 @@ STAGE = Stage(
     help=(
         "Fractal ground under a crater population whose sizes, depths and wear are those of lunar "
         "highlands. The same seed gives the same bytes. Beside the elevation model a table with "
-        "the ending .craters.csv lists its craters, the oldest first."
+        "the ending .craters.csv lists its craters, the oldest first, with the diameters that they "
+        "had when fresh: also those that are worn away or overprinted since."
     ),
     parameters=(
         Parameter(
