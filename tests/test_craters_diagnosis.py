@@ -302,6 +302,15 @@ def test_the_stage_leaves_a_picture_a_page_and_a_grid(ground, tmp_path):
     json.dumps(said, allow_nan=False)
 
 
+def test_a_diagnosis_says_where_the_catalogue_seems_to_end(ground, tmp_path):
+    table = pd.read_csv(ground["catalogue"])
+    table[table["y_m"] > 0.0].to_csv(tmp_path / "half.csv", index=False)
+    context = Context(threads=2)
+    given = {**ground, "catalogue": str(tmp_path / "half.csv"), "out": str(tmp_path / "d")}
+    diagnose_craters.STAGE.run(given, context)
+    assert any("lists no crater in" in said for said in context.warnings)
+
+
 def test_a_diagnosis_needs_a_catalogue_of_the_place(ground, tmp_path):
     given = {**ground, "out": str(tmp_path / "d"), "bounds": "500000,500000,600000,600000"}
     with pytest.raises(InputError, match="lies inside the bounds"):

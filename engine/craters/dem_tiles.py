@@ -44,8 +44,8 @@ LEAST_KNOWN = 0.5
 _ALIKE = 1.05
 """A DEM whose pixel is larger than the tiles' by less is taken as it is."""
 
-
 _HALF = 0.5
+"""What errors propose: half the pixel, and tiles that overlap by half."""
 
 
 def cut(

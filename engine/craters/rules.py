@@ -34,7 +34,10 @@ LEAST_SHARE = 0.8
 """Detections below this share of the cut do not take part, where nothing else is said."""
 
 _SIDE = 4
+"""Parts along a side of the bounds in which a catalogue's cover is looked at."""
+
 _SMALL_M = 100.0
+"""Catalogues of the Moon whose largest crater is smaller are likely in kilometres."""
 
 
 @dataclass(frozen=True, slots=True)
