@@ -197,14 +197,14 @@ def moon_frame(days_tdb: Float) -> Float:
 
 
 def elevation_azimuth(
-    lon_deg: float, lat_deg: float, body: Body, *, height_m: float = 0.0
+    lon_deg: float | Float, lat_deg: float | Float, body: Body, *, height_m: float = 0.0
 ) -> tuple[Float, Float]:
     """Return elevation and geographic azimuth of a body's centre, in degrees.
 
     Parameters
     ----------
-    lon_deg, lat_deg : float
-        The observer.
+    lon_deg, lat_deg : float, or ndarray of float64
+        The observer; many observers at one time where ``body`` holds one.
     body : Body
         Sun or Earth over time.
     height_m : float
@@ -212,7 +212,7 @@ def elevation_azimuth(
 
     Returns
     -------
-    elevation_deg, azimuth_deg : ndarray of float64, shape (times,)
+    elevation_deg, azimuth_deg : ndarray of float64, shape (times,) or that of the observers
     """
     lat, dec = np.radians(lat_deg), np.radians(body.lat_deg)
     hour = np.radians(body.lon_deg - lon_deg)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import pyproj
@@ -73,6 +73,11 @@ class Grid:
         return self.height, self.width
 
     @property
+    def crs(self) -> str:
+        """Its coordinate system."""
+        return moon.SOUTH_POLAR
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east and north edge, metres."""
         return (
@@ -125,6 +130,30 @@ class Grid:
                 )
 
 
+class Place(Protocol):
+    """Where the pixels of a raster lie; ``crs`` is None where nobody knows."""
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def transform(self) -> Affine:
+        """Pixel corner to map coordinates."""
+        ...
+
+    @property
+    def crs(self) -> Any:
+        """As rasterio takes it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dem:
     """Heights on a grid: float32 metres above the sphere, NaN where nothing is known."""
@@ -163,6 +192,13 @@ def _opened(path: str | Path) -> rasterio.DatasetReader:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         return rasterio.open(path)
+
+
+def _created(path: Path, **options: Any) -> rasterio.io.DatasetWriter:
+    """Create a file, without a note where it has no place on the map."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path, "w", **options)
 
 
 def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
@@ -360,15 +396,16 @@ def write_raster(
 class RasterSink:
     """A layer that is written window by window and appears whole at the end.
 
-    Use as a context manager; `write` may be called from one thread at a time.
+    Use as a context manager; `write` may be called from one thread at a time. ``description`` is
+    the name of the band, or a tuple with the names of several.
     """
 
     def __init__(
         self,
         path: Path,
-        grid: Grid,
+        grid: Place,
         dtype: np.dtype[Any] | str,
-        description: str,
+        description: str | tuple[str, ...],
         unit: str = "",
         nodata: float | None = None,
         tags: Mapping[str, str] | None = None,
@@ -376,7 +413,7 @@ class RasterSink:
         self.path = path
         self._grid = grid
         self._dtype = np.dtype(dtype)
-        self._description = description
+        self._names = (description,) if isinstance(description, str) else description
         self._unit = unit
         floating = self._dtype.kind == "f"
         self._nodata = float("nan") if floating else nodata
@@ -393,15 +430,14 @@ class RasterSink:
         self._partial = self._whole.__enter__()
         self._plain = self._partial.with_name(self._partial.stem + ".plain.tif")
         try:
-            self._target = rasterio.open(
+            self._target = _created(
                 self._plain,
-                "w",
                 driver="GTiff",
                 width=self._grid.width,
                 height=self._grid.height,
-                count=1,
+                count=len(self._names),
                 dtype=self._dtype,
-                crs=moon.SOUTH_POLAR,
+                crs=self._grid.crs,
                 transform=self._grid.transform,
                 nodata=self._nodata,
                 tiled=True,
@@ -412,14 +448,16 @@ class RasterSink:
         except Exception as error:
             self._finish(error)
             raise
-        self._target.set_band_description(1, self._description)
-        self._target.set_band_unit(1, self._unit)
+        for band, name in enumerate(self._names, start=1):
+            self._target.set_band_description(band, name)
+            self._target.set_band_unit(band, self._unit)
         self._target.update_tags(**self._tags)
         return self
 
     def write(self, values: NDArray[Any], window: Window | None = None) -> None:
-        """Write the values of a window, or of the whole layer."""
-        self._target.write(values, 1, window=window)
+        """Write a window, or the whole layer; (bands, rows, columns) where it has several bands."""
+        bands = 1 if values.ndim == 2 else None
+        self._target.write(values, bands, window=window)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
@@ -430,9 +468,13 @@ class RasterSink:
         try:
             self._add_overviews()
             self._target.close()
-            _check_size(self._plain, self._grid, self._dtype)
-            rasterio.shutil.copy(self._plain, self._partial, **self._options)
-            _check_compressed(self._partial, self._plain)
+            _check_size(
+                self._plain, self._grid.width * self._grid.height * len(self._names), self._dtype
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+                rasterio.shutil.copy(self._plain, self._partial, **self._options)
+                _check_compressed(self._partial, self._plain)
         except Exception as problem:
             self._finish(problem)
             raise
@@ -449,7 +491,9 @@ class RasterSink:
                 self._close_quietly()
             if isinstance(error, Exception) and not isinstance(error, LunarSiteError):
                 gdal = type(error).__module__.startswith("rasterio")
-                needed_bytes = _stored_bytes(self._grid, self._dtype) if gdal else 0
+                needed_bytes = (
+                    _stored_bytes(self._grid, self._dtype) * len(self._names) if gdal else 0
+                )
                 raise_if_full(error, self.path.parent, needed_bytes=needed_bytes)
         except OutputError as found:
             full = found
@@ -462,7 +506,7 @@ class RasterSink:
 
     def _add_overviews(self) -> None:
         """Make the overviews here: the COG driver would compress them twice."""
-        longest = max(self._grid.shape)
+        longest = max(self._grid.width, self._grid.height)
         levels: list[int] = []
         while longest > _BLOCK * 2 ** len(levels):
             levels.append(2 ** (len(levels) + 1))
@@ -532,14 +576,14 @@ def _sticks_out(window: Window, width: int, height: int) -> bool:
     )
 
 
-def _stored_bytes(grid: Grid, dtype: np.dtype[Any]) -> int:
+def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:
     """Return the size of a layer in whole blocks, before compression."""
     blocks = -(-grid.width // _BLOCK) * -(-grid.height // _BLOCK)
     return blocks * _BLOCK**2 * dtype.itemsize
 
 
-def _check_size(path: Path, grid: Grid, dtype: np.dtype[Any]) -> None:
-    if path.stat().st_size < grid.width * grid.height * dtype.itemsize:
+def _check_size(path: Path, values: int, dtype: np.dtype[Any]) -> None:
+    if path.stat().st_size < values * dtype.itemsize:
         raise OSError(28, "No space left on device while writing", str(path))
 
 

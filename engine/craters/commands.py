@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from lunarsite.engine import device, provenance
 from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
@@ -16,7 +15,7 @@ from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoints, trainer
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -39,7 +38,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     try:
         return _train(values, context)
     except CancelledError as error:
-        raise CancelledError(_after(_state_of(Path(values["out"])))) from error
+        raise trainer.cancelled(Path(values["out"])) from error
 
 
 def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     data = _data(real, context) if real else None
     count = data.count if data else chosen.tiles
     chosen = chosen.for_tiles(count, values["steps"])
-    state_file = _state_of(path)
+    state_file = trainer.state_of(path)
     folder = Path(values["tiles_folder"]) if values["tiles_folder"] else None
     trained = training.train(
         chosen,
@@ -123,20 +122,6 @@ def _summary(path: Path, card: dict[str, Any]) -> list[str]:
         f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
         f"Three files were written and belong together: {path}, {beside}",
     ]
-
-
-def _after(state_file: Path) -> str:
-    """Return what the same command does after a training was cancelled."""
-    if not state_file.is_file():
-        return "Nothing was kept yet; the same command starts anew"
-    with safe_open(state_file, "np") as file:
-        step = json.loads(file.metadata()["progress"])["step"]
-    return f"Its state is kept in {state_file.name}; the same command goes on from step {step:,}"
-
-
-def _state_of(path: Path) -> Path:
-    """Return where the state of a training is kept."""
-    return path.with_suffix(".state.safetensors")
 
 
 def _told(card: dict[str, Any]) -> dict[str, Any]:

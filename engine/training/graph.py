@@ -61,9 +61,10 @@ class Graph:
         """Add a convolution with its bias."""
         return self.convolution(x, *self.weights(name))
 
-    def weights(self, name: str) -> tuple[Array, Array]:
+    def weights(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return weight and bias of a layer."""
-        return self.state[f"{name}.weight"], self.state[f"{name}.bias"]
+        weight, bias = (self.state[f"{name}.{part}"] for part in ("weight", "bias"))
+        return weight.astype(np.float32), bias.astype(np.float32)
 
     def convolution(self, x: str, weight: Array, bias: Array, stride: int = 1) -> str:
         """Add a convolution that keeps the sides, but for the stride."""

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,6 +234,7 @@ class Trainer:
         start: State | None = None,
     ) -> None:
         self.recipe, self.device, self.batch, self.task = recipe, device, recipe.batch, task
+        self._seed = seed
         self.identity = {
             "recipe": json.dumps(recipe.as_dict()),
             "seed": str(seed),
@@ -255,6 +256,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * _rate(step / self.recipe.steps)
         self.model.train()
+        # What dropout drops depends on the step alone, not on whether the training was interrupted.
+        torch.manual_seed(self._seed * 1_000_003 + step)
         while not self._stepped(batch):
             # Here and not where it is caught: an exception holds what its frames hold.
             self.batch = -(-self.batch // 2)
@@ -378,6 +381,23 @@ class Trainer:
             moments.setdefault(int(number), {})[what] = value
         self.optimizer.load_state_dict({**whole, "state": moments})
         self.progress = Progress(**json.loads(said["progress"]))
+
+
+def state_of(path: Path) -> Path:
+    """Return where the state of a checkpoint's training is kept."""
+    return path.with_suffix(".state.safetensors")
+
+
+def cancelled(path: Path) -> CancelledError:
+    """Return the error of a training that was cancelled: what the same command does next."""
+    state_file = state_of(path)
+    if not state_file.is_file():
+        return CancelledError("Nothing was kept yet; the same command starts anew")
+    with safe_open(state_file, "np") as file:
+        step = json.loads(file.metadata()["progress"])["step"]
+    return CancelledError(
+        f"Its state is kept in {state_file.name}; the same command goes on from step {step:,}"
+    )
 
 
 def _prefetched(task: Task, first: int, steps: int) -> Iterator[Arrays]:
