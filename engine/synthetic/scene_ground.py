@@ -28,7 +28,7 @@ PIXELS_M = (0.06, 0.6, 6.0)
 _FADE = 0.12
 """Share of a level's side over which its own relief fades out."""
 
-_DENSITY = 0.5
+_DENSITY = 0.35
 """Share of saturation at which craters lie; some ground has more, some none."""
 
 
@@ -86,7 +86,7 @@ def _relief(grid: Grid, rng: np.random.Generator, number: int, steepness: float)
         roll_over, hurst = float(rng.uniform(600.0, 3000.0)), float(rng.uniform(1.0, 1.6))
     else:
         # Relief that the coarser level has not got: waves of up to a few of its pixels.
-        slope = float(np.exp(rng.uniform(np.log(1.0), np.log(5.0 + 6.0 * steepness))))
+        slope = float(np.exp(rng.uniform(np.log(0.6), np.log(3.0 + 5.0 * steepness))))
         roll_over, hurst = PIXELS_M[number + 1] * rng.uniform(4.0, 12.0), rng.uniform(0.7, 1.3)
     ground = terrain.fractal(grid, rng, roll_over_m=roll_over, hurst=hurst, slope_deg=1.0)
     rise = np.median(np.hypot(*np.gradient(ground))) / grid.pixel_m

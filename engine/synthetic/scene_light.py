@@ -107,7 +107,7 @@ def _bumps(
     out = np.zeros_like(place)
     ground = own < 0
     footprint = far * np.float32(angle)
-    strength = float(rng.uniform(0.02, 0.3))
+    strength = float(np.exp(rng.uniform(np.log(0.008), np.log(0.15))))
     for pixel in np.array([0.008, 0.035, 0.15]) * scale:
         seen = np.clip(2.0 * pixel / np.maximum(footprint, 1e-4), 0.0, 1.0)
         texture = _texture(rng, float(rng.uniform(-2.0, -0.6)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Int32 = NDArray[np.int32]
     UInt8 = NDArray[np.uint8]
 
-VERSION = 1
+VERSION = 2
 """Changes whenever the same seed gives another scene."""
 
 GROUND, SMALL, LARGE, SKY = range(4)

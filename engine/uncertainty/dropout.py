@@ -40,7 +40,7 @@ def add_mc_dropout(network: nn.Module, share: float) -> int:
     count = 0
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.ReLU):
+            if isinstance(child, nn.ReLU) and not isinstance(child, _Dropping):
                 setattr(module, name, _Dropping(share))
                 count += 1
     return count

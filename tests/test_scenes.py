@@ -1,0 +1,135 @@
+"""Generated scenes: deterministic, and what their masks say is in their images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lunarsite.engine.synthetic import (
+    orbital,
+    scene_camera,
+    scene_ground,
+    scene_kernels,
+    scene_rocks,
+    scenes,
+)
+from lunarsite.engine.synthetic.scene_ground import Ground
+
+FLAT = Ground(np.zeros((2, 64, 64), np.float32), (0.5, 5.0))
+PIXELS = np.array(FLAT.pixel_m)
+
+
+@pytest.mark.parametrize("world", [scenes, orbital])
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(world):
+    first, again, other = world.make(12), world.make(12), world.make(13)
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.mask, again.mask)
+    assert not np.array_equal(first.image, other.image)
+    assert first.image.dtype == first.mask.dtype == np.uint8
+    assert first.image.shape == (*first.mask.shape, 3)
+
+
+def test_a_scene_does_not_depend_on_the_one_before():
+    after_its_neighbour = [scenes.make(seed).mask for seed in (8, 9)][1]
+    assert np.array_equal(scenes.make(41).mask, scenes.make(41).mask)
+    assert np.array_equal(scenes.make(9).mask, after_its_neighbour)
+
+
+def test_masks_hold_the_classes_and_nothing_else_and_only_the_surface_has_a_sky():
+    seen = np.unique(np.concatenate([scenes.make(seed).mask.ravel() for seed in range(12)]))
+    assert set(seen) == {scenes.GROUND, scenes.SMALL, scenes.LARGE, scenes.SKY, scenes.UNASKED}
+    below = np.unique(np.concatenate([orbital.make(seed).mask.ravel() for seed in range(8)]))
+    assert scenes.SKY not in below
+    assert {scenes.GROUND, scenes.SMALL, scenes.LARGE} <= set(below)
+
+
+def test_the_sky_is_dark_and_above_the_ground():
+    for seed in range(12):
+        made = scenes.make(seed)
+        sky = made.mask == scenes.SKY
+        if sky.mean() < 0.05:
+            continue
+        grey = made.image.mean(axis=2)
+        assert np.median(grey[sky]) < np.median(grey[~sky])
+        rows = np.arange(sky.shape[0])[:, None] * np.ones(sky.shape[1])
+        assert rows[sky].mean() < rows[~sky].mean()
+
+
+def test_flat_ground_is_met_where_geometry_says():
+    rays = scene_camera.rays(40, 60, 40.0, azimuth_deg=30.0, pitch_deg=-25.0, roll_deg=0.0)
+    eye = np.array([1.0, -2.0, 1.5])
+    azimuth = np.radians(np.linspace(-20.0, 80.0, 400))
+    distance = np.geomspace(0.3, 150.0, 800)
+    slope, highest = scene_kernels.profiles(FLAT.height_m, PIXELS, eye, azimuth, distance)
+    depth = scene_kernels.hit_ground(
+        rays, float(azimuth[0]), float(azimuth[1] - azimuth[0]), slope, highest, distance
+    )
+    expected = -eye[2] / rays[..., 2]
+    assert np.all(rays[..., 2] < 0.0)
+    np.testing.assert_allclose(depth, expected, rtol=2e-3)
+
+
+def test_a_step_casts_a_shadow_as_long_as_the_sun_is_low():
+    levels = np.zeros((1, 64, 64), np.float32)
+    levels[0, :, 50:] = 3.0
+    slope = float(np.tan(np.radians(20.0)))
+    line = scene_kernels.shadow(levels, np.array([0.5]), slope)
+    dark = line[0, 30, :50] > levels[0, 30, :50]
+    assert dark.sum() * 0.5 == pytest.approx(3.0 / slope, abs=0.5)
+    assert dark[-1]
+    assert not dark[0]
+
+
+def lying(diameter_m, place):
+    rng = np.random.default_rng(5)
+    field = scene_rocks.Field(
+        per_m2=0.0,
+        exponent=2.0,
+        sizes_m=(diameter_m, diameter_m * 1.0001),
+        buried=(0.0, 0.0),
+        roundness=1.0,
+    )
+    return scene_rocks.lay(rng, FLAT, field, np.array([place]))
+
+
+def test_a_rock_is_seen_as_large_as_it_is_and_shades_the_ground_behind_it():
+    rock = lying(1.0, (10.0, 0.0))
+    eye = np.array([0.0, 0.0, 0.5])
+    rays = scene_camera.rays(200, 200, 20.0, azimuth_deg=0.0, pitch_deg=0.0, roll_deg=0.0)
+    depth = np.full((200, 200), np.inf, np.float32)
+    part = np.full((200, 200), -1, np.int32)
+    normal = np.zeros((200, 200, 3), np.float32)
+    boxes = scene_camera.boxes(rays, eye, rock.place, rock.radius)
+    scene_kernels.hit_rocks(
+        rays, eye, boxes, rock.place, rock.axes, rock.faces, depth, part, normal
+    )
+    hit = part >= 0
+    wide = np.ptp(np.flatnonzero(hit.any(axis=0))) / 200.0 * 2.0 * 10.0 * np.tan(np.radians(10.0))
+    assert 0.6 < wide < 2.0
+    assert depth[hit].min() > 10.0 - rock.radius.max()
+    np.testing.assert_allclose(np.linalg.norm(normal[hit], axis=1), 1.0, rtol=1e-5)
+    # The camera sees faces that look at it.
+    assert np.all((normal[hit] * rays[hit]).sum(axis=1) < 1e-6)
+    sun = np.array([np.cos(0.3), 0.0, np.sin(0.3)])
+    cells = np.array([0.5, 5.0])
+    first, which = scene_kernels.shadow_bins(rock.place, rock.radius, eye, sun, cells)
+    points = np.array([[9.0, 0.0, -0.5], [11.0, 0.0, -0.5], [9.0, 3.0, -0.5]], np.float32)
+    own = np.full(3, -1, np.int32)
+    dark = scene_kernels.in_rock_shadow(
+        points, own, eye, sun, cells, first, which, rock.place, rock.radius, rock.axes, rock.faces
+    )
+    assert dark.tolist() == [True, False, False]
+
+
+def test_finer_levels_of_the_ground_continue_the_coarser_ones():
+    ground = scene_ground.make(np.random.default_rng(3), 0.5)
+    pixels = np.array(ground.pixel_m)
+    edge = 0.5 * (scene_ground.SIDE_PX - 1) * pixels[0]
+    inside = scene_kernels.sample(ground.height_m, pixels, edge - 0.02, 3.0)
+    outside = scene_kernels.sample(ground.height_m, pixels, edge + 0.02, 3.0)
+    # A bilinear level meets a cubic one: they differ by less than its pixel's unevenness.
+    assert inside == pytest.approx(outside, abs=0.1 * pixels[1])
+    assert np.isfinite(ground.height_m).all()
+    turned = ground.turned(1, mirrored=True)
+    assert turned.height_m.shape == ground.height_m.shape
+    assert np.isnan(scene_kernels.sample(ground.height_m, pixels, 1e5, 0.0))
