@@ -55,6 +55,7 @@ DIVERGING = "#b35806 #f1a340 #f7f7f7 #67a9cf #2166ac"
 GREY = "#141414 #606060 #a0a0a0 #d0d0d0 #f8f8f8"
 SAFE = "#1a9850 #a6d96a #fee08b #f46d43 #5e1a1a"
 MAGMA = "#fcfdbf #fc8961 #b73779 #51127c #000004"
+CLEAR = "#00fcfdbf #80fc8961 #d0b73779 #51127c"
 GLASS = "#00fcfdbf #60fc8961 #c0b73779 #51127c #000004"
 """Magma that lets the ground show where there is little; opacity stands first."""
 
@@ -75,8 +76,15 @@ RAMPS = {
     "rank": ("#fde725 #5ec962 #21918c #3b528b #440154", (1, 100, 1000, 10000, 100000), ""),
     "uncertainty": (MAGMA, (0, 20, 100, 1000, 10000), " ranks"),
     "rim_probability": (GLASS, (0, 50, 100, 175, 250), " of 250"),
+    "entropy": (CLEAR, (0, 0.15, 0.4, 1.0), " nat"),
+    "mutual_information": (CLEAR, (0, 0.01, 0.05, 0.15), " nat"),
+    "large_rock_probability": (CLEAR, (0, 0.1, 0.4, 1.0), ""),
+    "orbital_image": ("#000000 #ffffff", (1, 255), ""),
     "rank_change": (DIVERGING, (-10000, -500, 0, 500, 10000), " ranks"),
 }
+BAND = {"large_rock_probability": 3}
+"""Where it is not the first."""
+
 OF_CELLS = ("score", "rank", "uncertainty", "rank_change")
 
 
@@ -96,7 +104,8 @@ def pseudocolor(name: str) -> QgsRasterLayer:
     )
     shader = QgsRasterShader()
     shader.setRasterShaderFunction(function)
-    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+    band = BAND.get(name, 1)
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), band, shader)
     renderer.setClassificationMin(stops[0])
     renderer.setClassificationMax(stops[-1])
     # Maps of cells let the ground beneath them show.
@@ -124,6 +133,19 @@ def shadow() -> QgsRasterLayer:
     classes = [
         QgsPalettedRasterRenderer.Class(0, QColor(0, 0, 0, 0), "lit at some time"),
         QgsPalettedRasterRenderer.Class(1, QColor(40, 90, 200, 150), "permanently shadowed"),
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
+    return layer
+
+
+def terrain_classes() -> QgsRasterLayer:
+    """Return classes in colours that tell rocks apart also for the colour-blind."""
+    layer = QgsRasterLayer(str(sample()), "classes")
+    classes = [
+        QgsPalettedRasterRenderer.Class(0, QColor(0, 0, 0, 0), "ground"),
+        QgsPalettedRasterRenderer.Class(1, QColor(253, 174, 63, 190), "small rocks"),
+        QgsPalettedRasterRenderer.Class(2, QColor(200, 30, 90, 210), "large rocks"),
+        QgsPalettedRasterRenderer.Class(3, QColor(40, 90, 200, 150), "sky"),
     ]
     layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
     return layer
@@ -278,6 +300,7 @@ def main() -> None:
         save(pseudocolor(name), name)
     for make, name in (
         (shadow, "psr"),
+        (terrain_classes, "terrain_classes"),
         (hillshade, "hillshade"),
         (sites, "sites"),
         (candidates, "candidates"),

@@ -25,6 +25,11 @@ NAMES: tuple[str, ...] = (
     "evaluate-craters",
     "diagnose-craters",
     "train-craters",
+    "segment-terrain",
+    "evaluate-segmentation",
+    "calibrate",
+    "train-segmenter",
+    "render-orbital",
     "synthesize",
 )
 

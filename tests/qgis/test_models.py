@@ -117,6 +117,11 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "train-craters": {},
         "evaluate-craters": {"detections": "detections", "catalogue": "craters.csv"},
         "diagnose-craters": {"dem": str(dem), "catalogue": "craters.csv"},
+        "segment-terrain": {"image": str(dem)},
+        "evaluate-segmentation": {"images": "*_image.png", "masks": "*_mask.png"},
+        "calibrate": {"checkpoint": "a.safetensors", "images": "*.png", "masks": "*.png"},
+        "train-segmenter": {},
+        "render-orbital": {"dem": str(dem), "time": "2027-01-15T06:00"},
     }
     assert set(given) == set(stages.NAMES)
     for name, values in given.items():

@@ -1,0 +1,219 @@
+"""The stage ``train-segmenter``, from a recipe to checkpoints with their cards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine.errors import CancelledError, InputError, ParameterError
+from lunarsite.engine.segmentation import batches, classes, judging, published, recipe, training
+from lunarsite.engine.segmentation import weights as networks
+from lunarsite.engine.segmentation.runner import averaged
+from lunarsite.engine.segmentation.weights import Checkpoint
+from lunarsite.engine.training import checkpoints, trainer
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.device import Device
+    from lunarsite.engine.segmentation.batches import Source
+    from lunarsite.engine.segmentation.recipe import Recipe
+    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.training import Data
+
+LICENCE = "CC0-1.0: made from generated scenes alone"
+
+TERMS = "That of the data it learned from, and of the network it began with"
+
+DATA = {
+    "surface": "generated scenes of the lunar surface; nothing is learned from a real image",
+    "orbital": "generated images from orbit; nothing is learned from a real image",
+}
+
+JUDGED = 64
+"""Scenes that nobody learned from: half of them for the temperature, half for the figures."""
+
+JUDGED_FROM = batches.VALIDATION_SEED + 500_000_000
+
+
+def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Train one network, or several that differ in their seed alone, and write them.
+
+    Raises
+    ------
+    CancelledError
+        With the step that the same command goes on from.
+    """
+    path = Path(values["out"])
+    if path.suffix != ".safetensors":
+        raise ParameterError(
+            f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
+        )
+    chosen = recipe.read(values["recipe"])
+    start = networks.load(values["start"]) if values["start"] else None
+    _check_start(chosen, start)
+    where = device.choose(context.device)
+    folder = Path(values["scenes_folder"]) if values["scenes_folder"] else None
+    data = published.read(values["images"], values["masks"], context) if values["images"] else None
+    chosen = chosen.for_steps(values["steps"], data.count if data else None)
+    atomic.make_folder(path.parent)
+    count = values["members"]
+    written: list[dict[str, Any]] = []
+    for number in range(count):
+        target = path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+        part = context.part(number / count, (number + 1) / count)
+        seed = values["seed"] + number
+        if count > 1 and target.is_file() and _made_by(target, chosen, seed):
+            # One of several that was finished before the work was interrupted.
+            written.append({"path": target, "metrics": networks.load(target).card["metrics"]})
+            continue
+        try:
+            card = _train_one(chosen, seed, where, target, part, data, folder, start)
+        except CancelledError as error:
+            raise trainer.cancelled(target) from error
+        written.append({"path": target, "metrics": card["metrics"]})
+    context.progress(1.0, "Written")
+    best = written[0]["metrics"]
+    return {
+        "outputs": {"checkpoint": str(written[0]["path"])},
+        "checkpoints": [str(each["path"]) for each in written],
+        "steps": chosen.steps,
+        "metrics": [each["metrics"] for each in written],
+        "summary": [
+            f"mIoU {best['miou']}, any rock {best['any_rock']}",
+            f"Calibration error {best['calibration']['ece']}",
+            f"On {best['images']} images that nobody learned from",
+        ],
+    }
+
+
+def _train_one(
+    chosen: Recipe,
+    seed: int,
+    where: Device,
+    path: Path,
+    context: Context,
+    data: Data | None,
+    folder: Path | None,
+    start: Checkpoint | None,
+) -> dict[str, Any]:
+    state_file = trainer.state_of(path)
+    trained = training.train(
+        chosen,
+        seed,
+        where,
+        state_file,
+        context.part(0.0, 0.9),
+        data=data,
+        scene_folder=folder,
+        start={n: torch.from_numpy(v) for n, v in start.state.items()} if start else None,
+    )
+    state = {name: value.cpu().numpy() for name, value in trained.state.items()}
+    card: dict[str, Any] = {
+        "format": 1,
+        "architecture": chosen.built().as_dict(),
+        "classes": list(classes.NAMES),
+        "recipe": chosen.as_dict(),
+        "seed": seed,
+        "started_from": _told(start.card) if start else None,
+        "data": data.name if data else DATA[chosen.view],
+        **({} if data else {"scenes_version": batches.WORLDS[chosen.view].VERSION}),
+        "scenes": data.count if data else chosen.scenes,
+        "steps": trained.progress.step,
+        "best_step": trained.progress.best_step,
+        "minutes": round(trained.progress.spent_s / 60.0, 1),
+        "device": {
+            "kind": where.kind,
+            "name": where.name,
+            "threads": context.threads,
+            "crops_at_once": trained.batch,
+        },
+        "history": trained.progress.history,
+        "versions": {**provenance.versions(), "torch": where.torch},
+        "licence": TERMS if data or (start and start.card.get("licence") != LICENCE) else LICENCE,
+    }
+    # What is measured is what is stored: 16 bits.
+    stored = {
+        n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
+        for n, v in state.items()
+    }
+    checkpoint = Checkpoint(stored, chosen.built(), card, path)
+    card |= measured(checkpoint, chosen, data, folder, where, context.part(0.9, 1.0))
+    written = checkpoints.save(path, state, card)
+    state_file.unlink(missing_ok=True)
+    return written
+
+
+def measured(
+    checkpoint: Checkpoint,
+    chosen: Recipe,
+    data: Data | None,
+    folder: Path | None,
+    where: Device,
+    context: Context,
+) -> dict[str, Any]:
+    """Return what a card says of a network's temperature, figures and usual uncertainty."""
+    if data is None:
+        source: Source = batches.Scenes(chosen.view, JUDGED_FROM, folder, 0)
+        halves = (range(JUDGED // 2), range(JUDGED // 2, JUDGED))
+    else:
+        source = data.unseen
+        half = max(1, data.unseen_count // 2)
+        halves = (range(half), range(half, data.unseen_count) or range(half))
+    uncertain = bool(chosen.dropout or chosen.everywhere)
+
+    def runner(temperature: float, *, asked: bool) -> Runner:
+        made = checkpoint.runner(where.kind, context.warn, uncertain=asked, temperature=temperature)
+        return averaged(made, chosen.test_time)
+
+    warmth = judging.fit_temperature(
+        runner(1.0, asked=uncertain), judging.numbered(source, halves[0])
+    )
+    judged = judging.judge(
+        runner(warmth, asked=uncertain),
+        judging.numbered(source, halves[1]),
+        len(halves[1]),
+        context,
+    )
+    said = judged.summary()
+    usual = said.pop("uncertainty")
+    return {
+        "calibration": {"temperature": round(warmth, 4), "images": len(halves[0])},
+        "metrics": said,
+        "in_domain": usual,
+    }
+
+
+def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:
+    if start is None:
+        if chosen.needs_start:
+            raise ParameterError(
+                f"The recipe {chosen.name} goes on from a trained network, and none is given",
+                "Give its checkpoint with --start",
+            )
+        return
+    ours, wanted = start.architecture, chosen.built()
+    if (ours.name, ours.widths) != (wanted.name, wanted.widths):
+        raise InputError(
+            f"The checkpoint {start.path.name} is of the network {ours.as_dict()}, the recipe "
+            f"{chosen.name} of {wanted.as_dict()}",
+            "Give a checkpoint that a recipe of the same architecture and widths made",
+        )
+
+
+def _made_by(path: Path, chosen: Recipe, seed: int) -> bool:
+    """Return whether a checkpoint is what a recipe and a seed give."""
+    card = checkpoints.read_card(path, networks.COMMAND)
+    return bool(card.get("recipe") == chosen.as_dict() and card.get("seed") == seed)
+
+
+def _told(card: dict[str, Any]) -> dict[str, Any]:
+    """Return what a card says of the checkpoint that a training begins with, and of those before.
+
+    A network has learned what they have: without it a card would tell a part of the budget.
+    """
+    told = ["data", "scenes_version", "seed", "scenes", "steps", "minutes", "started_from"]
+    return {name: card[name] for name in told if name in card}

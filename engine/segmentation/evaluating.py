@@ -1,0 +1,190 @@
+"""The stages ``evaluate-segmentation`` and ``calibrate``: images whose masks are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rasterio.windows import Window
+
+from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.segmentation import (
+    images,
+    judging,
+    published,
+    reliability_picture,
+    segmenting,
+    weights,
+)
+from lunarsite.engine.training import checkpoints
+from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.batches import Sample
+    from lunarsite.engine.segmentation.published import Pair
+    from lunarsite.engine.segmentation.runner import Runner
+
+    Float = NDArray[np.float64]
+
+_LEAST_TO_CALIBRATE = 4
+
+
+def evaluate(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Compare what a network says of images with their masks."""
+    pairs = published.pairs_of(values["images"], values["masks"])
+    where = device.choose(context.device)
+    look, loaded = segmenting.runner_of(values, where.kind, context)
+    others = published.matching(values["outside"]) if values["outside"] else []
+    share = 0.95 * len(pairs) / (len(pairs) + len(others))
+    judged = judging.judge(look, _read(pairs), len(pairs), context.part(0.0, share))
+    said = judged.summary()
+    if values["outside"]:
+        said["out_of_distribution"] = _outside(
+            look, others, judged, values["outside"], context.part(share, 0.95)
+        )
+    record = provenance.describe(
+        "evaluate-segmentation",
+        {name: values[name] for name in ("view", "uncertainty", "passes", "seed", "test_time")},
+        [str(checkpoint.path) for checkpoint in loaded],
+        device=where.kind,
+    )
+    outputs: dict[str, str] = {}
+    if values["out"]:
+        path = Path(values["out"])
+        with atomic.whole_file(path) as partial:
+            partial.write_text(
+                json.dumps({**said, "provenance": record}, indent=2) + "\n", encoding="utf-8"
+            )
+        outputs["figures"] = str(path)
+    if values["picture"]:
+        reliability_picture.write(Path(values["picture"]), said["calibration"])
+        outputs["picture"] = str(values["picture"])
+    return {"outputs": outputs, **said, "summary": lines(said)}
+
+
+def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Fit a network's temperature to images, and write it with a card that says so."""
+    path = Path(values["out"])
+    if path.suffix != ".safetensors":
+        raise ParameterError(
+            f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
+        )
+    pairs = published.pairs_of(values["images"], values["masks"])
+    if len(pairs) < _LEAST_TO_CALIBRATE:
+        raise InputError(
+            f"{len(pairs)} images are too few: on every other one the temperature is judged",
+            f"Give at least {_LEAST_TO_CALIBRATE}",
+        )
+    loaded = weights.load(values["checkpoint"])
+    where = device.choose(context.device)
+    uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
+    asked = {"uncertain": uncertain, "seed": values["seed"]}
+    plain = loaded.runner(where.kind, context.warn, temperature=1.0, **asked)
+    context.progress(0.0, "Fitting the temperature")
+    warmth = judging.fit_temperature(plain, _read(pairs[::2]), values["seed"])
+    context.progress(0.4, "Judging")
+    rest = pairs[1::2]
+    before = judging.judge(
+        loaded.runner(where.kind, context.warn, **asked),
+        _read(rest),
+        len(rest),
+        context.part(0.4, 0.7),
+    )
+    warm = loaded.runner(where.kind, context.warn, temperature=warmth, **asked)
+    after = judging.judge(warm, _read(rest), len(rest), context.part(0.7, 0.95))
+    said = after.summary()
+    usual = said.pop("uncertainty")
+    card = {
+        **loaded.card,
+        "calibration": {
+            "temperature": round(warmth, 4),
+            "images": len(pairs[::2]),
+            "data": f"{len(pairs)} images of {pairs[0].image.parent.name}",
+        },
+        "calibrated_metrics": said,
+        "in_domain": usual,
+    }
+    checkpoints.save(path, loaded.state, card)
+    outputs = {"checkpoint": str(path)}
+    if values["picture"]:
+        reliability_picture.write(Path(values["picture"]), said["calibration"])
+        outputs["picture"] = str(values["picture"])
+    errors = [each.calibration.all.error() for each in (before, after)]
+    return {
+        "outputs": outputs,
+        "temperature": warmth,
+        "ece_before": errors[0],
+        "ece_after": errors[1],
+        "summary": [
+            f"Temperature {warmth:.3f}",
+            f"Calibration error {errors[0]:.4f} before and {errors[1]:.4f} after",
+            f"Judged on {len(rest)} images that it was not fitted to",
+        ],
+    }
+
+
+def lines(said: dict[str, Any]) -> list[str]:
+    """Return what a person wants to read first."""
+    each = ", ".join(
+        f"{name} {value:.3f}" for name, value in said["iou"].items() if value is not None
+    )
+    rock = "none in the masks" if said["any_rock"] is None else f"{said['any_rock']:.3f}"
+    found = [
+        f"mIoU {said['miou']:.3f} over the classes in the masks of {said['images']} images",
+        f"Intersection over union: {each}; any rock {rock}",
+        f"Calibration error {said['calibration']['ece']:.4f}",
+    ]
+    if "out_of_distribution" in said:
+        other = said["out_of_distribution"]
+        found.append(
+            f"Mutual information tells {other['images']} images from outside apart with an AUROC "
+            f"of {other['mutual_information']['auroc']:.3f}"
+        )
+    return found
+
+
+def _read(pairs: list[Pair]) -> Iterable[Sample]:
+    """Yield images with masks, one by one."""
+    for pair in pairs:
+        yield pair.read()
+
+
+def _outside(
+    look: Runner, paths: list[Path], judged: judging.Judged, pattern: str, context: Context
+) -> dict[str, Any]:
+    """Return how well uncertainty tells other images, seen in the same way, from those judged."""
+    if not paths:
+        raise InputError(f"No image matches {pattern!r}", "Check --outside; put it in quotes")
+    means = []
+    for number, path in enumerate(paths):
+        context.progress(number / len(paths), "Looking at images from outside")
+        with images.opened(path) as opened:
+            whole = Window(0, 0, opened.frame.width, opened.frame.height)
+            seen, _ = opened.read(whole)
+        found = judging.answer(look, np.rint(seen))
+        total = measures.entropy(found[:-1])
+        means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
+    other = np.array(means)
+    return {
+        "images": len(paths),
+        "entropy": _told_apart(judged.entropy, other[:, 0]),
+        "mutual_information": _told_apart(judged.mutual_information, other[:, 1]),
+    }
+
+
+def _told_apart(inside: Float, outside: Float) -> dict[str, float]:
+    return {
+        "auroc": auroc(inside, outside),
+        "fpr95": false_positive_rate(inside, outside),
+        "median_inside": float(np.median(inside)),
+        "median_outside": float(np.median(outside)),
+    }

@@ -1,0 +1,187 @@
+"""Images to look at: any raster that GDAL reads, with or without a place on the map.
+
+A network sees red, green and blue from 0 to 255. One band is grey; more than eight bits are
+stretched from the 0.1th to the 99.9th percentile of the whole image, so that a part of it looks as
+it does in the whole.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rasterio.enums import ColorInterp
+from rasterio.windows import Window
+
+from lunarsite.engine import raster
+from lunarsite.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import rasterio
+    from affine import Affine
+    from numpy.typing import NDArray
+
+    Bool = NDArray[np.bool_]
+    Float32 = NDArray[np.float32]
+
+WHAT = "The image"
+
+_CLIPPED_PCT = 0.1
+_STATISTICS_PX = 2048
+"""Percentiles are those of an overview of at most so many rows and columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the pixels of an image lie; without a coordinate system ``crs`` is None."""
+
+    width: int
+    height: int
+    transform: Affine
+    crs: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """An open image.
+
+    Parameters
+    ----------
+    frame : Frame
+        Its place.
+    bands : tuple of int
+        Which are red, green and blue; one for a grey image.
+    low, high : float
+        Values that become 0 and 255.
+    """
+
+    frame: Frame
+    bands: tuple[int, ...]
+    low: float
+    high: float
+    _source: rasterio.DatasetReader
+
+    def part(self, window: Window) -> Frame:
+        """Return the place of a window."""
+        frame = self.frame
+        moved = frame.transform * frame.transform.translation(window.col_off, window.row_off)
+        return Frame(int(window.width), int(window.height), moved, frame.crs)
+
+    def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
+        """Return a window of a part, mirrored where it sticks out, and where it has data.
+
+        Returns
+        -------
+        ndarray of float32, shape (rows, columns, 3)
+            Red, green and blue, 0 to 255.
+        ndarray of bool, shape (rows, columns)
+            False for nodata.
+        """
+        whole = Window(0, 0, self.frame.width, self.frame.height) if part is None else part
+        rows = _mirrored(int(window.row_off), int(window.height), int(whole.height))
+        columns = _mirrored(int(window.col_off), int(window.width), int(whole.width))
+        rows, columns = rows + int(whole.row_off), columns + int(whole.col_off)
+        first, left = int(rows.min()), int(columns.min())
+        inner = Window(left, first, int(columns.max()) - left + 1, int(rows.max()) - first + 1)
+        raw = self._source.read(self.bands, window=inner, masked=True)
+        known = ~np.ma.getmaskarray(raw).any(axis=0)
+        values = raw.data.astype(np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):
+            known &= np.isfinite(values).all(axis=0)
+        known &= self._source.dataset_mask(window=inner) > 0
+        # Clipped first: an infinite or a filled value would overflow.
+        clipped = np.clip(np.nan_to_num(values), self.low, self.high)
+        seen = (clipped - self.low) * (255.0 / max(self.high - self.low, 1e-30))
+        at = np.ix_(rows - first, columns - left)
+        seen = np.moveaxis(seen, 0, 2)[at]
+        if len(self.bands) == 1:
+            seen = np.repeat(seen, 3, axis=2)
+        return seen.astype(np.float32), known[at]
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image]:
+    """Open an image.
+
+    Raises
+    ------
+    InputError
+        If it is none, has no data, complex values, or bands of which nobody knows which are red,
+        green and blue.
+    """
+    with raster.opened(path, WHAT) as source:
+        bands = _bands(source)
+        if any(np.dtype(source.dtypes[band - 1]).kind == "c" for band in bands):
+            raise InputError(
+                f"{WHAT} {source.name} holds complex numbers", "Give its magnitude as an image"
+            )
+        low, high = _range(source, bands)
+        crs = source.crs or None
+        frame = Frame(source.width, source.height, source.transform, crs)
+        yield Image(frame, bands, low, high, source)
+
+
+def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:
+    """Return which bands are red, green and blue, or which one is grey."""
+    kinds = list(source.colorinterp)
+    colors = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(kind in kinds for kind in colors):
+        red, green, blue = (kinds.index(kind) + 1 for kind in colors)
+        return red, green, blue
+    if ColorInterp.palette in kinds:
+        raise InputError(
+            f"{WHAT} {source.name} holds numbers of a colour table",
+            f"Expand it: gdal_translate -expand rgb {source.name} rgb.tif",
+        )
+    shown = [band for band, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
+    if source.count == 2 and len(shown) == 2:
+        shown = shown[:1]
+    if len(shown) == 1:
+        return (shown[0],)
+    if len(shown) == 3:
+        return shown[0], shown[1], shown[2]
+    raise InputError(
+        f"{WHAT} {source.name} has {source.count} bands, and nothing says which are red, green and "
+        "blue",
+        "Choose one or three: gdal_translate -b 1 -b 2 -b 3 in.tif out.tif",
+    )
+
+
+def _range(source: rasterio.DatasetReader, bands: tuple[int, ...]) -> tuple[float, float]:
+    """Return the values that become black and white."""
+    if all(np.dtype(source.dtypes[band - 1]) == np.uint8 for band in bands):
+        low, high = 0.0, 255.0
+        seen = source.read_masks(1, out_shape=_overview(source))
+        if not seen.any():
+            raise _empty(source)
+        return low, high
+    values = source.read(bands, out_shape=(len(bands), *_overview(source)), masked=True)
+    known = values.compressed().astype(np.float64)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        raise _empty(source)
+    low, high = np.percentile(known, [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
+    # An image of one grey stays dark rather than dividing by nothing.
+    return float(low), float(high if high > low else low + 1.0)
+
+
+def _empty(source: rasterio.DatasetReader) -> InputError:
+    return InputError(
+        f"{WHAT} {source.name} holds no data: every pixel is nodata", "Check its nodata value"
+    )
+
+
+def _overview(source: rasterio.DatasetReader) -> tuple[int, int]:
+    step = max(1, -(-max(source.width, source.height) // _STATISTICS_PX))
+    return -(-source.height // step), -(-source.width // step)
+
+
+def _mirrored(first: int, count: int, length: int) -> NDArray[np.int64]:
+    """Return the rows of an image that a window shows, mirrored at its edges."""
+    at = np.arange(first, first + count) % (2 * length)
+    return np.where(at < length, at, 2 * length - 1 - at)

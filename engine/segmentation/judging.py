@@ -1,0 +1,149 @@
+"""What a network is worth: its agreement with masks, its calibration, and what is usual for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine.segmentation import batches, classes, tiling
+from lunarsite.engine.segmentation.metrics import Agreement
+from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.calibration import Calibration, temperature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.batches import Sample, Source
+    from lunarsite.engine.segmentation.runner import Runner
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+    UInt8 = NDArray[np.uint8]
+
+_PIXELS_EACH = 4_000
+"""Pixels of a scene that a temperature is fitted to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What a network said of images whose masks are known.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of classes.
+    calibration : Calibration
+        Of probabilities.
+    entropy, mutual_information : ndarray of float64, shape (images,)
+        Means over each image.
+    """
+
+    agreement: Agreement
+    calibration: Calibration
+    entropy: Float
+    mutual_information: Float
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures, JSON-able."""
+        return {
+            **self.agreement.summary(),
+            "calibration": self.calibration.summary(),
+            "uncertainty": {
+                "entropy": spread(self.entropy),
+                "mutual_information": spread(self.mutual_information),
+            },
+        }
+
+
+def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
+    """Return a network's answer for an image that fits in memory.
+
+    Parameters
+    ----------
+    runner : Runner
+        The network.
+    image : ndarray, shape (rows, columns, 3)
+        Red, green and blue, 0 to 255; it is mirrored at its edges to sides that networks take.
+
+    Returns
+    -------
+    ndarray of float32, shape (`runner.BANDS`, rows, columns)
+        As of `runner.Runner`.
+    """
+    rows, columns = image.shape[:2]
+    more = [(0, -side % tiling.STEP) for side in (rows, columns)]
+    whole: Float32 = np.pad(image.astype(np.float32), (*more, (0, 0)), mode="symmetric")
+    return runner(batches.channels(whole))[:, :rows, :columns]
+
+
+def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Judged:
+    """Return what a network says of images whose masks are known.
+
+    Parameters
+    ----------
+    runner : Runner
+        The network.
+    samples : iterable of Sample
+        Images and masks.
+    count : int
+        How many there are.
+    context : Context
+        Is told the progress, and may cancel.
+    """
+    agreement = Agreement()
+    calibrated = Calibration(classes.NAMES, (classes.SMALL, classes.LARGE))
+    means = []
+    for number, (image, mask) in enumerate(samples):
+        context.progress(number / max(count, 1), "Judging")
+        found = answer(runner, image)
+        share, each = found[: len(classes.NAMES)], found[len(classes.NAMES)]
+        total = measures.entropy(share)
+        agreement.add(share.argmax(axis=0).astype(np.uint8), mask)
+        calibrated.add(share, mask)
+        means.append((float(total.mean()), float(np.maximum(total - each, 0.0).mean())))
+    values = np.array(means, np.float64).reshape(-1, 2)
+    return Judged(agreement, calibrated, values[:, 0], values[:, 1])
+
+
+def fit_temperature(runner: Runner, samples: Iterable[Sample], seed: int = 7) -> float:
+    """Return the temperature at which probabilities come true best.
+
+    Parameters
+    ----------
+    runner : Runner
+        The network, at temperature 1.
+    samples : iterable of Sample
+        Images and masks that it is not judged on.
+    seed : int
+        Of the pixels that are taken.
+    """
+    rng = np.random.default_rng(seed)
+    logits, truth = [], []
+    for image, mask in samples:
+        share = answer(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
+        asked = np.flatnonzero(mask.ravel() < len(classes.NAMES))
+        some = asked[rng.permutation(asked.size)[:_PIXELS_EACH]]
+        logits.append(np.log(np.maximum(share[:, some], 1e-9)))
+        truth.append(mask.ravel()[some])
+    return temperature(np.concatenate(logits, axis=1), np.concatenate(truth))
+
+
+def numbered(source: Source, numbers: range) -> Iterable[Sample]:
+    """Yield samples by their numbers."""
+    for number in numbers:
+        yield source(number)
+
+
+def spread(values: Float) -> dict[str, float]:
+    """Return median, and 5th and 95th percentile, of an image's mean uncertainty."""
+    low, middle, high = np.percentile(values, [5.0, 50.0, 95.0])
+    return {
+        "median": float(middle),
+        "percentile_5": float(low),
+        "percentile_95": float(high),
+    }

@@ -1,0 +1,167 @@
+"""Images with masks that others published, as the Artificial Lunar Rocky Landscape Dataset.
+
+That set has ``images/render/render0001.png`` and ``images/clean/clean0001.png``, whose colours are
+classes (red sky, green small rocks, blue large rocks). Masks of one band hold the numbers 0 to 3.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.windows import Window
+
+from lunarsite.engine import raster
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import classes, images
+from lunarsite.engine.segmentation.batches import Sample
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.training import Data
+
+UNSEEN_EVERY = 10
+"""One of so many images, by its number, is never learned from; the same for every training."""
+
+_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image and its mask."""
+
+    image: Path
+    mask: Path
+
+    def read(self) -> Sample:
+        """Return both.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read, they differ in size, or the mask shows what is no class.
+        """
+        with images.opened(self.image) as opened:
+            frame = opened.frame
+            window = Window(0, 0, frame.width, frame.height)
+            seen, known = opened.read(window)
+        mask = read_mask(self.mask)
+        if mask.shape != known.shape:
+            raise InputError(
+                f"The mask {self.mask.name} has {mask.shape[1]} × {mask.shape[0]} pixels, its "
+                f"image {self.image.name} {frame.width} × {frame.height}",
+                "Give masks of the images' own size",
+            )
+        mask[~known] = classes.NODATA
+        return Sample(np.rint(seen).astype(np.uint8), mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Where samples come from: the same number gives the same pair."""
+
+    pairs: tuple[Pair, ...]
+
+    def __call__(self, number: int) -> Sample:
+        """Return a sample."""
+        return self.pairs[number].read()
+
+
+def pairs_of(image_glob: str, mask_glob: str) -> list[Pair]:
+    """Return images and masks that belong together, by the order of their names.
+
+    Parameters
+    ----------
+    image_glob, mask_glob : str
+        Patterns of paths; ``**`` stands for folders within folders.
+
+    Raises
+    ------
+    InputError
+        If there are none, not as many of the one as of the other, or the last number in a name
+        is another than in its mask's.
+    """
+    found = [matching(pattern) for pattern in (image_glob, mask_glob)]
+    for pattern, paths, what in zip((image_glob, mask_glob), found, ("image", "mask"), strict=True):
+        if not paths:
+            raise InputError(
+                f"No {what} matches {pattern!r}", "Check the pattern; put it in quotes"
+            )
+    if len(found[0]) != len(found[1]):
+        raise InputError(
+            f"{len(found[0])} images and {len(found[1])} masks match",
+            "Give patterns that match one mask for every image",
+        )
+    paired = [Pair(*both) for both in zip(*found, strict=True)]
+    for pair in paired:
+        numbers = [_NUMBER.search(path.stem) for path in (pair.image, pair.mask)]
+        one, other = (match.group(1) if match else "" for match in numbers)
+        if one.lstrip("0") != other.lstrip("0"):
+            raise InputError(
+                f"{pair.image.name} would be compared with {pair.mask.name}",
+                "Give patterns whose files come in the same order",
+            )
+    return paired
+
+
+def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
+    """Return published images to learn from, and those that nobody learns from.
+
+    Raises
+    ------
+    InputError
+        As `pairs_of`; or if no pattern of masks is given, or there are too few.
+    """
+    from lunarsite.engine.segmentation.training import Data  # noqa: PLC0415  imports torch
+
+    if mask_glob is None:
+        raise InputError("--images is given without --masks", "Give the pattern of the masks too")
+    pairs = pairs_of(image_glob, mask_glob)
+    learn = tuple(pair for at, pair in enumerate(pairs) if at % UNSEEN_EVERY)
+    unseen = tuple(pairs[::UNSEEN_EVERY])
+    if not learn or len(unseen) < 2:
+        raise InputError(
+            f"{len(pairs)} images are too few: one of {UNSEEN_EVERY} is kept to measure on",
+            f"Give at least {2 * UNSEEN_EVERY}",
+        )
+    context.check()
+    return Data(
+        f"{len(pairs)} images of {pairs[0].image.parent.name}",
+        Pairs(learn),
+        len(learn),
+        Pairs(unseen),
+        len(unseen),
+    )
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the files that match a pattern, by name."""
+    path = Path(pattern)
+    fixed = list(itertools.takewhile(_plain, path.parts))
+    if len(fixed) == len(path.parts):
+        return [path] if path.is_file() else []
+    root = Path(*fixed) if fixed else Path()
+    rest = str(Path(*path.parts[len(fixed) :]))
+    return sorted(each for each in root.glob(rest) if each.is_file())
+
+
+def _plain(part: str) -> bool:
+    return not any(sign in part for sign in "*?[")
+
+
+def read_mask(path: Path) -> classes.UInt8:
+    """Return the classes of a mask, coloured or numbered.
+
+    Raises
+    ------
+    InputError
+        If it shows what is no class.
+    """
+    with raster.opened(path, "The mask") as source:
+        if source.count >= 3:
+            return classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
+        return classes.from_numbers(source.read(1), path.name)

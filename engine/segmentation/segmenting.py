@@ -1,0 +1,238 @@
+"""The stage ``segment-terrain``, from an image to classes, probabilities and uncertainty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rasterio.windows import Window
+
+from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.raster import RasterSink
+from lunarsite.engine.segmentation import classes, images, runner, tiling, weights
+from lunarsite.engine.uncertainty import measures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.images import Frame, Image
+    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.weights import Checkpoint
+
+    Bool = NDArray[np.bool_]
+    Float32 = NDArray[np.float32]
+    Int = NDArray[np.int64]
+
+FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
+"""What is written; the last one only where an uncertainty was asked for."""
+
+
+def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Say what an image shows, and write it."""
+    where = device.choose(context.device)
+    look, loaded = runner_of(values, where.kind, context)
+    paths = [str(checkpoint.path) for checkpoint in loaded]
+    uncertainty = values["uncertainty"]
+    folder = Path(values["out"])
+    atomic.make_folder(folder)
+    shaping = {name: values[name] for name in ("view", "uncertainty", "passes", "seed")}
+    record = provenance.describe(
+        "segment-terrain", shaping, [values["image"], *paths], device=where.kind
+    )
+    with images.opened(values["image"]) as image:
+        window = read_window(values["window"], image.frame)
+        cut = tiling.Tiling(side=values["tile_px"])
+        wanted = FILES if uncertainty != "none" else FILES[:3]
+        written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
+        with raster.sinks_together(written.sinks, context.part(0.9, 1.0)):
+            _look(image, window, look, written, context.part(0.0, 0.9), cut)
+    return _said(folder, wanted, written, values, loaded[0])
+
+
+def runner_of(
+    values: dict[str, Any], device_kind: str, context: Context
+) -> tuple[Runner, list[Checkpoint]]:
+    """Return what answers for images, as a stage's parameters say, and its networks.
+
+    Raises
+    ------
+    ParameterError
+        Unless there are as many networks as the uncertainty needs.
+    InputError, MissingDependencyError
+        As `weights.load` and `weights.Checkpoint.runner`.
+    """
+    uncertainty = values["uncertainty"]
+    paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
+    _check_members(uncertainty, paths)
+    loaded = [weights.load(path) for path in paths]
+    members = [
+        checkpoint.runner(
+            device_kind,
+            context.warn,
+            uncertain=uncertainty == "mc-dropout",
+            passes=values["passes"],
+            seed=values["seed"],
+        )
+        for checkpoint in loaded
+    ]
+    look: Runner = members[0] if len(members) == 1 else runner.Ensemble(members)
+    return runner.averaged(look, values["test_time"]), loaded
+
+
+def read_window(text: str | None, frame: Frame) -> Window:
+    """Return the part of an image that is asked for; all of it where nothing is.
+
+    Raises
+    ------
+    ParameterError
+        If it is not column,row,columns,rows within the image.
+    """
+    if text is None:
+        return Window(0, 0, frame.width, frame.height)
+    try:
+        column, row, columns, rows = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ParameterError(
+            f"--window: {text!r} is not four whole numbers", "Write column,row,columns,rows"
+        ) from error
+    right, bottom = min(column + columns, frame.width), min(row + rows, frame.height)
+    left, top = max(column, 0), max(row, 0)
+    if right <= left or bottom <= top:
+        raise ParameterError(
+            f"--window: {text} lies outside the image of {frame.width} × {frame.height} pixels",
+            "Write column,row,columns,rows with the first pixel at 0,0",
+        )
+    return Window(left, top, right - left, bottom - top)
+
+
+def _check_members(uncertainty: str, paths: list[str]) -> None:
+    """Raise unless there are as many networks as the uncertainty needs."""
+    if uncertainty == "ensemble" and len(paths) < 2:
+        raise ParameterError(
+            "--uncertainty ensemble needs at least two networks, and one is given",
+            "Give --checkpoint several times: train-segmenter --members 5 trains them",
+        )
+    if uncertainty != "ensemble" and len(paths) > 1:
+        raise ParameterError(
+            f"{len(paths)} networks are given, and --uncertainty is {uncertainty}",
+            "Choose --uncertainty ensemble, or give one network",
+        )
+
+
+def _look(
+    image: Image,
+    window: Window,
+    look: Runner,
+    written: _Written,
+    context: Context,
+    cut: tiling.Tiling,
+) -> None:
+    """Look at a window of an image, with what lies about it where there is more."""
+    margin = tiling.BLIND_PX
+    left = max(int(window.col_off) - margin, 0) // tiling.STEP * tiling.STEP
+    top = max(int(window.row_off) - margin, 0) // tiling.STEP * tiling.STEP
+    right = min(int(window.col_off + window.width) + margin, image.frame.width)
+    bottom = min(int(window.row_off + window.height) + margin, image.frame.height)
+    about = Window(left, top, right - left, bottom - top)
+    inner = (int(window.row_off) - top, int(window.col_off) - left)
+    rows, columns = int(window.height), int(window.width)
+
+    def taken(row: int, answer: Float32, known: Bool) -> None:
+        first, last = max(row, inner[0]), min(row + known.shape[0], inner[0] + rows)
+        if first >= last:
+            return
+        at = (slice(first - row, last - row), slice(inner[1], inner[1] + columns))
+        written.take(first - inner[0], answer[(slice(None), *at)], known[at])
+
+    tiling.run(image, about, look, taken, context, cut)
+
+
+class _Written:
+    """The layers that are written, strip by strip, and what they hold in sum."""
+
+    def __init__(
+        self, folder: Path, frame: Frame, files: tuple[str, ...], tags: dict[str, str]
+    ) -> None:
+        self._frame = frame
+        self.pixels: Int = np.zeros(len(classes.NAMES), np.int64)
+        self.sums = np.zeros(2)
+        nats = "nat"
+        sinks = {
+            "classes.tif": RasterSink(
+                folder / "classes.tif", frame, "uint8", "Class", nodata=classes.NODATA, tags=tags
+            ),
+            "probabilities.tif": RasterSink(
+                folder / "probabilities.tif",
+                frame,
+                "float32",
+                tuple(f"Probability of {name}" for name in classes.NAMES),
+                tags=tags,
+            ),
+            "entropy.tif": RasterSink(
+                folder / "entropy.tif", frame, "float32", "Predictive entropy", nats, tags=tags
+            ),
+            "mutual_information.tif": RasterSink(
+                folder / "mutual_information.tif",
+                frame,
+                "float32",
+                "Mutual information",
+                nats,
+                tags=tags,
+            ),
+        }
+        self.sinks = [sinks[name] for name in files]
+
+    def take(self, row: int, answer: Float32, known: Bool) -> None:
+        """Write a strip."""
+        window = Window(0, row, self._frame.width, known.shape[0])
+        count = len(classes.NAMES)
+        share = answer[:count]
+        total = measures.entropy(share)
+        shared = np.maximum(total - answer[count], 0.0)
+        named = np.where(known, share.argmax(axis=0), classes.NODATA).astype(np.uint8)
+        layers = (named, share, total, shared)
+        for sink, layer in zip(self.sinks, layers, strict=False):
+            values = layer if layer.dtype == np.uint8 else np.where(known, layer, np.nan)
+            sink.write(values.astype(layer.dtype), window)
+        self.pixels += np.bincount(named[known], minlength=count)
+        self.sums += [float(total[known].sum()), float(shared[known].sum())]
+
+
+def _said(
+    folder: Path,
+    files: tuple[str, ...],
+    written: _Written,
+    values: dict[str, Any],
+    checkpoint: weights.Checkpoint,
+) -> dict[str, Any]:
+    """Return what the stage says at its end."""
+    known = int(written.pixels.sum())
+    share = written.pixels / max(known, 1)
+    means = written.sums / max(known, 1)
+    said: dict[str, Any] = {
+        "outputs": {name.removesuffix(".tif"): str(folder / name) for name in files},
+        "pixels": known,
+        "share": {name: round(float(s), 6) for name, s in zip(classes.NAMES, share, strict=True)},
+        "mean_entropy": float(means[0]),
+    }
+    lines = [", ".join(f"{100 * s:.2f} % {n}" for n, s in zip(classes.NAMES, share, strict=True))]
+    if values["uncertainty"] != "none":
+        said["mean_mutual_information"] = float(means[1])
+        usual = checkpoint.card.get("in_domain", {}).get("mutual_information", {}).get("median")
+        if values["uncertainty"] == "mc-dropout" and usual:
+            times = float(means[1]) / float(usual)
+            said["times_in_domain"] = times
+            lines.append(compared(times))
+    return {**said, "summary": lines}
+
+
+def compared(times: float) -> str:
+    """Return how an image's uncertainty compares with that of what the network learned from."""
+    verdict = "out of its depth" if times >= 2.0 else "as it is used to"
+    return (
+        f"Mutual information is {times:.1f} times the median of generated validation scenes: the "
+        f"network is {verdict}"
+    )

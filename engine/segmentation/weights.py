@@ -1,0 +1,145 @@
+"""Trained segmentation networks, read from disk."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import classes, runner
+from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training.environment import needs_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.training.checkpoints import State
+
+log = logging.getLogger(__name__)
+
+_FOLDER = Path(__file__).parents[2] / "models"
+
+BUNDLED = {view: _FOLDER / f"segmenter-{view}.safetensors" for view in ("surface", "orbital")}
+"""The networks that come with LunarSite."""
+
+COMMAND = "lunarsite train-segmenter"
+_REMEDY = checkpoints.REMEDY + COMMAND
+
+UNCERTAINTIES = ("none", "mc-dropout", "ensemble")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A trained network's weights and its card.
+
+    Parameters
+    ----------
+    state : dict of ndarray
+        The weights; float32, and what counts batches int64.
+    architecture : Architecture
+        What they fit.
+    card : dict
+        What is known of them.
+    path : Path
+        Where they were read.
+    """
+
+    state: State
+    architecture: Architecture
+    card: dict[str, Any]
+    path: Path
+
+    @property
+    def temperature(self) -> float:
+        """What its logits are divided by, so that its probabilities are right as often."""
+        return float(self.card.get("calibration", {}).get("temperature", 1.0))
+
+    def runner(
+        self,
+        device: str = "cpu",
+        warn: Callable[[str], None] = log.warning,
+        *,
+        uncertain: bool = False,
+        passes: int = 0,
+        seed: int = 0,
+        temperature: float | None = None,
+    ) -> Runner:
+        """Return the network, ready to run.
+
+        Parameters
+        ----------
+        device : str
+            ``cpu`` or ``cuda``.
+        warn : callable
+            Is told if a GPU's memory does not hold a tile.
+        uncertain, passes, seed : bool, int, int
+            As of `runner.OnnxRunner`. A network that drops channels everywhere has no closed form:
+            20 passes are drawn where ``passes`` is 0.
+        temperature : float, optional
+            In the place of the card's.
+
+        Raises
+        ------
+        InputError
+            If the weights do not fit the architecture, or uncertainty is asked of a network
+            without dropout.
+        MissingDependencyError
+            If it needs torch, which is not there.
+        """
+        warmth = self.temperature if temperature is None else temperature
+        light = self.architecture.name == "unet-light"
+        if light and device == "cpu" and not (uncertain and self.architecture.everywhere):
+            return runner.OnnxRunner(
+                self.state,
+                self.architecture,
+                uncertain=uncertain,
+                passes=passes,
+                seed=seed,
+                temperature=warmth,
+            )
+        needs_torch(f"The network of {self.path.name} in this way")
+        from lunarsite.engine.segmentation import torch_runner  # noqa: PLC0415  slow to import
+
+        return torch_runner.make(
+            self, device, warn, uncertain=uncertain, passes=passes, seed=seed, temperature=warmth
+        )
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Return a trained network.
+
+    Raises
+    ------
+    InputError
+        If weights, card or checksums are absent, damaged, do not belong together, are of a
+        network that this version does not know, or of other classes.
+    """
+    file = Path(path)
+    state, card = checkpoints.load(file, COMMAND)
+    said = card.get("architecture", {})
+    try:
+        architecture = Architecture(
+            str(said["name"]),
+            tuple(map(int, said["widths"])),
+            float(said["dropout"]),
+            float(said["everywhere"]),
+        )
+        architecture.check()
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The card of {file.name} does not say what segmentation network it is: {error!r}",
+            _REMEDY,
+        ) from error
+    found = card.get("classes", list(classes.NAMES))
+    if found != list(classes.NAMES):
+        raise InputError(
+            f"The network of {file.name} knows {len(found)} classes: {', '.join(map(str, found))}",
+            f"Take one that knows {', '.join(classes.NAMES)}",
+        )
+    if architecture.name == "unet-light":
+        checkpoints.check_shapes(file, state, architecture.shapes(), COMMAND)
+    return Checkpoint(state, architecture, card, file)

@@ -1,0 +1,88 @@
+"""Stage ``calibrate``: let a network's probabilities come true on images of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages import shared
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+STAGE = Stage(
+    name="calibrate",
+    title="Calibrate a segmentation network",
+    group="Rocks",
+    summary="Fit the temperature of a segmentation network to images with masks.",
+    help="One number divides what the network says before it becomes probabilities, so that what "
+    "is said with 80 % comes true in 80 of 100 pixels. It is fitted to every other image and "
+    "judged on the rest. Classes stay the same; only how sure they are changes. The network's "
+    "usual uncertainty, with which other images are compared, becomes that of these images.",
+    parameters=(
+        Parameter(
+            name="checkpoint",
+            kind=Kind.FILE,
+            endings=(".safetensors",),
+            title="Network",
+            help="Checkpoint of train-segmenter.",
+            required=True,
+        ),
+        Parameter(
+            name="images",
+            kind=Kind.TEXT,
+            title="Images",
+            help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
+            required=True,
+        ),
+        Parameter(
+            name="masks",
+            kind=Kind.TEXT,
+            title="Masks",
+            help="Pattern of their masks, as evaluate-segmentation takes them.",
+            required=True,
+        ),
+        Parameter(
+            name="out",
+            kind=Kind.FILE,
+            endings=(".safetensors",),
+            title="Calibrated checkpoint",
+            help="File to write, .safetensors, with its card and checksums beside it.",
+            required=True,
+            output=True,
+        ),
+        Parameter(
+            name="picture",
+            kind=Kind.PICTURE,
+            endings=(".png",),
+            title="Reliability diagram",
+            help="PNG file to write.",
+            output=True,
+        ),
+        shared.SEED,
+    ),
+    outputs=(
+        Output(
+            name="checkpoint",
+            kind=Kind.FILE,
+            title="Calibrated checkpoint",
+            help="For segment-terrain --checkpoint.",
+        ),
+        Output(
+            name="picture",
+            kind=Kind.PICTURE,
+            title="Reliability diagram",
+            help="How often what is said with a confidence comes true.",
+            optional=True,
+        ),
+    ),
+    tags=("rock", "segmentation", "calibration", "temperature"),
+    module=__name__,
+)
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Fit a temperature and write the network with it."""
+    from lunarsite.engine.segmentation import evaluating  # noqa: PLC0415
+
+    return evaluating.calibrate(values, context)

@@ -1,0 +1,87 @@
+"""Stage ``evaluate-segmentation``: what a network says of images whose masks are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages import imagery, shared
+
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+
+STAGE = Stage(
+    name="evaluate-segmentation",
+    title="Evaluate a segmentation network",
+    group="Rocks",
+    summary="Compare classes with masks: intersection over union, calibration, uncertainty.",
+    help="Images and masks are paired by the order of their names. Intersection over union is "
+    "pooled over pixels, by class and with both classes of rocks taken for one, with bootstrap "
+    "intervals over images; the calibration error is that of all pixels, of each class and of what "
+    "is called a rock. Images from outside say how well the uncertainty tells that it is out "
+    "of its depth.",
+    parameters=(
+        Parameter(
+            name="images",
+            kind=Kind.TEXT,
+            title="Images",
+            help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
+            required=True,
+        ),
+        Parameter(
+            name="masks",
+            kind=Kind.TEXT,
+            title="Masks",
+            help="Pattern of their masks: the numbers 0 to 3 and 255 for nodata, or the colours "
+            "red sky, green small rocks, blue large rocks.",
+            required=True,
+        ),
+        imagery.VIEW,
+        imagery.UNCERTAINTY,
+        imagery.PASSES,
+        imagery.TEST_TIME,
+        Parameter(
+            name="outside",
+            kind=Kind.TEXT,
+            title="Images from outside",
+            help="Pattern of images that the network is not made for; no masks are needed.",
+        ),
+        Parameter(
+            name="out",
+            kind=Kind.FILE,
+            endings=(".json",),
+            title="Figures",
+            help="JSON file to write, with provenance.",
+            output=True,
+        ),
+        Parameter(
+            name="picture",
+            kind=Kind.PICTURE,
+            endings=(".png",),
+            title="Reliability diagram",
+            help="PNG file to write.",
+            output=True,
+        ),
+        imagery.CHECKPOINT,
+        shared.SEED,
+    ),
+    outputs=(
+        Output(name="figures", kind=Kind.FILE, title="Figures", help="All figures.", optional=True),
+        Output(
+            name="picture",
+            kind=Kind.PICTURE,
+            title="Reliability diagram",
+            help="How often what is said with a confidence comes true.",
+            optional=True,
+        ),
+    ),
+    tags=("rock", "segmentation", "calibration", "validation"),
+    module=__name__,
+)
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Compare classes with masks."""
+    from lunarsite.engine.segmentation import evaluating  # noqa: PLC0415
+
+    return evaluating.evaluate(values, context)

@@ -1,0 +1,234 @@
+"""Segmentation with torch: networks, losses, MC Dropout, the training stage."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lunarsite.engine.context import Context  # noqa: E402
+from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
+from lunarsite.engine.segmentation import (  # noqa: E402  # noqa: E402
+    batches,
+    classes,
+    losses,
+    network,
+    torch_runner,
+    training,
+    weights,
+)
+from lunarsite.engine.segmentation import runner as running  # noqa: E402
+from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
+from lunarsite.engine.segmentation.recipe import Recipe  # noqa: E402
+from lunarsite.engine.stages import segment_terrain, train_segmenter  # noqa: E402
+from lunarsite.engine.uncertainty import dropout, measures  # noqa: E402
+
+# Two threads that wait for one another are slow where another program has a core.
+torch.set_num_threads(1)
+
+TINY = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
+RECIPE = """
+architecture: unet-light
+widths: [6, 6, 8, 8, 8, 8]
+view: orbital
+scenes: 6
+validation_scenes: 2
+crop_px: 64
+batch: 2
+steps: 4
+validate_every: 2
+test_time: none
+"""
+
+
+def built(architecture=TINY, seed=0):
+    torch.manual_seed(seed)
+    model = network.build(architecture)
+    # Statistics as of a network that has learned.
+    model.train()
+    with torch.no_grad():
+        for _ in range(30):
+            model(torch.randn(2, 3, 64, 64))
+    return model.eval()
+
+
+def state_of(model):
+    return {name: value.numpy() for name, value in model.state_dict().items()}
+
+
+SEEN = np.random.default_rng(0).standard_normal((3, 96, 64)).astype(np.float32)
+
+
+def test_the_graph_without_torch_computes_what_torch_does():
+    model = built()
+    with torch.inference_mode():
+        expected = torch.softmax(model(torch.from_numpy(SEEN[None])), 1)[0].numpy()
+    found = running.OnnxRunner(state_of(model), TINY)(SEEN)
+    np.testing.assert_allclose(found[:4], expected, atol=1e-5)
+    shapes = {name: tuple(v.shape) for name, v in model.state_dict().items() if v.ndim}
+    assert shapes == TINY.shapes()
+
+
+def test_torch_and_the_graph_agree_about_uncertainty():
+    model = built()
+    drawn = torch_runner.TorchRunner(model, "cpu", print, passes=300, seed=1)(SEEN)
+    closed = running.OnnxRunner(state_of(model), TINY, uncertain=True, passes=4000)(SEEN)
+    np.testing.assert_allclose(drawn[:4], closed[:4], atol=0.04)
+    np.testing.assert_allclose(drawn[4], closed[4], atol=0.05)
+
+
+def test_torchs_passes_drop_the_same_whatever_the_tile():
+    look = torch_runner.TorchRunner(built(), "cpu", print, passes=3, seed=2)
+    whole = look(np.zeros((3, 416, 416), np.float32))
+    part = look(np.zeros((3, 384, 416), np.float32))
+    np.testing.assert_allclose(part[:, 190:200, 200:210], whole[:, 190:200, 200:210], atol=1e-4)
+
+
+def test_the_reference_network_has_27_relus_and_all_get_dropout():
+    smp = pytest.importorskip("segmentation_models_pytorch")
+    model = smp.Unet("resnet34", encoder_weights=None, classes=4)
+    names = set(model.state_dict())
+    assert dropout.add_mc_dropout(model, 0.1) == 27
+    assert set(model.state_dict()) == names
+    assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) == 27
+    # What carries one already is left as it is.
+    assert dropout.add_mc_dropout(model, 0.1) == 0
+    assert dropout.enable_mc_dropout(model) == 27
+
+
+def test_only_dropout_is_as_in_training_while_passes_are_drawn():
+    model = built()
+    assert dropout.enable_mc_dropout(model) == 1
+    kinds = {type(m).__name__: m.training for m in model.modules()}
+    assert kinds["Dropout2d"] is True
+    assert kinds["BatchNorm2d"] is False
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    found = dropout.mc_predict(model, SEEN, passes=6, seed=4)
+    again = dropout.mc_predict(model, SEEN, passes=6, seed=4)
+    assert np.array_equal(found.mutual_information, again.mutual_information)
+    assert found.mutual_information.max() > 1e-4
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+    np.testing.assert_allclose(found.entropy, measures.entropy(found.probability), atol=1e-6)
+
+
+def test_a_network_without_dropout_is_refused():
+    dry = network.build(Architecture(widths=TINY.widths, dropout=0.0))
+    with pytest.raises(InputError, match="has no dropout"):
+        dropout.mc_predict(dry, SEEN)
+
+
+def test_pixels_that_nobody_is_asked_about_change_no_loss():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 8, 8)
+    mask = torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8)
+    mask[0, :4] = classes.NODATA
+    other = logits.clone()
+    other[0, :, :4] += torch.randn(4, 4, 8)
+    for focal in (False, True):
+        one, two = (losses.segmentation(x, mask, focal=focal) for x in (logits, other))
+        torch.testing.assert_close(one, two)
+    right = torch.nn.functional.one_hot(mask.long().clamp(max=3), 4).movedim(3, 1) * 30.0
+    assert losses.segmentation(right, mask, focal=False) < 0.02
+    assert losses.segmentation(-right, mask, focal=True) > 1.0
+
+
+def test_rare_classes_weigh_more():
+    mask = np.zeros((50, 50), np.uint8)
+    mask[:2] = classes.SMALL
+    mask[2:20] = classes.SKY
+
+    def source(_number):
+        return batches.Sample(np.zeros((50, 50, 3), np.uint8), mask)
+
+    found = training.class_weights(training.Data("d", source, 3, source, 1))
+    assert found[classes.SMALL] > found[classes.SKY] > found[classes.GROUND]
+    assert found[classes.LARGE] == found.max()
+    assert found.mean() == pytest.approx(1.0)
+
+
+def trained(folder, **more):
+    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    given = {
+        "out": str(folder / "net.safetensors"),
+        "recipe": str(folder / "tiny.yaml"),
+        "scenes_folder": str(folder / "scenes"),
+        **more,
+    }
+    return given, train_segmenter.STAGE.run(given, Context(threads=1))
+
+
+def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch):
+    monkeypatch.setattr("lunarsite.engine.segmentation.commands.JUDGED", 4)
+    given, said = trained(tmp_path)
+    card = json.loads((tmp_path / "net.json").read_text())
+    assert card["steps"] == 4
+    assert card["licence"].startswith("CC0")
+    assert card["classes"] == list(classes.NAMES)
+    assert 0.0 <= card["metrics"]["miou"] <= 1.0
+    assert card["calibration"]["temperature"] > 0.0
+    assert card["in_domain"]["mutual_information"]["median"] >= 0.0
+    assert said["checkpoints"] == [given["out"]]
+    assert not list(tmp_path.glob("*.state.*"))
+    scene = batches.load("orbital", 77, None)
+    image = tmp_path / "scene.png"
+    from PIL import Image  # noqa: PLC0415  comes with torch's companions alone
+
+    Image.fromarray(scene.image).save(image)
+    asked = {"image": str(image), "out": str(tmp_path / "out"), "checkpoint": [given["out"]]}
+    found = segment_terrain.STAGE.run(asked, Context(threads=1))
+    assert found["pixels"] == scene.mask.size
+    assert found["times_in_domain"] > 0.0
+
+
+def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("lunarsite.engine.segmentation.commands.JUDGED", 4)
+    for name in ("straight", "broken"):
+        (tmp_path / name).mkdir()
+    straight, _ = trained(tmp_path / "straight")
+    context = Context(threads=1)
+
+    def stop(_fraction, message):
+        if message.startswith("Step 2 "):
+            context.cancelled.set()
+
+    (tmp_path / "broken" / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    given = {
+        "out": str(tmp_path / "broken" / "net.safetensors"),
+        "recipe": str(tmp_path / "broken" / "tiny.yaml"),
+    }
+    from dataclasses import replace  # noqa: PLC0415
+
+    with pytest.raises(Exception, match="cancelled") as caught:
+        train_segmenter.STAGE.run(given, replace(context, report=stop))
+    assert "goes on from step 2" in caught.value.remedy
+    trained(tmp_path / "broken")
+    one, two = (weights.load(p["out"]).state for p in (straight, given))
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, two[name])
+
+
+def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr("lunarsite.engine.segmentation.commands.JUDGED", 4)
+    _, said = trained(tmp_path, members=2)
+    first, second = (weights.load(path) for path in said["checkpoints"])
+    assert [first.card["seed"], second.card["seed"]] == [7, 8]
+    assert not np.array_equal(first.state["head.weight"], second.state["head.weight"])
+
+
+def test_a_start_of_another_network_and_a_missing_one_are_refused(tmp_path):
+    with pytest.raises(ParameterError, match="goes on from a trained network"):
+        train_segmenter.STAGE.run(
+            {"out": str(tmp_path / "a.safetensors"), "recipe": "mc-dropout"}, Context()
+        )
+    with pytest.raises(ParameterError, match=r"does not end in .safetensors"):
+        train_segmenter.STAGE.run({"out": str(tmp_path / "a.pt")}, Context())
+
+
+def test_recipes_build_what_they_say():
+    recipe = Recipe(name="r", everywhere=0.1)
+    model = network.build(recipe.built())
+    assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) > 10
