@@ -14,6 +14,7 @@ from qgis.core import (
 if hasattr(Qgis, "ProcessingSourceType"):
     RASTER = Qgis.ProcessingSourceType.Raster
     VECTOR = Qgis.ProcessingSourceType.Vector
+    FILES = Qgis.ProcessingSourceType.File
     POINTS = Qgis.ProcessingSourceType.VectorPoint
     POLYGONS = Qgis.ProcessingSourceType.VectorPolygon
     ADVANCED = Qgis.ProcessingParameterFlag.Advanced
@@ -25,6 +26,7 @@ if hasattr(Qgis, "ProcessingSourceType"):
 else:
     RASTER = QgsProcessing.SourceType.TypeRaster
     VECTOR = QgsProcessing.SourceType.TypeVector
+    FILES = QgsProcessing.SourceType.TypeFile
     POINTS = QgsProcessing.SourceType.TypeVectorPoint
     POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
     ADVANCED = QgsProcessingParameterDefinition.Flag.FlagAdvanced

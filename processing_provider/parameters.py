@@ -108,6 +108,8 @@ def value_of(  # noqa: PLR0911  one return a kind
         )
     if parameter.output:
         return _destination_value(parameter, algorithm, given, context)
+    if parameter.many:
+        return list(algorithm.parameterAsFileList(given, name, context)) or None
     if kind is Kind.INTEGER:
         return algorithm.parameterAsInt(given, name, context)
     if kind is Kind.NUMBER:
@@ -160,6 +162,10 @@ def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: P
         return QgsProcessingParameterDateTime(name, text, compat.DATE, start, optional)
     if parameter.kind is Kind.TEXT:
         return QgsProcessingParameterString(name, text, parameter.default, optional=optional)
+    if parameter.many:
+        return QgsProcessingParameterMultipleLayers(
+            name, text, compat.FILES, optional=not parameter.required
+        )
     behavior = compat.ANY_FOLDER if parameter.kind is Kind.FOLDER else compat.ANY_FILE
     made = QgsProcessingParameterFile(name, text, behavior, optional=optional)
     if parameter.endings:
