@@ -1,0 +1,262 @@
+"""Rocks: on generated scenes, on the shared renders and photographs, and how long it takes.
+
+    python benchmarks/bench_rocks.py [--checkpoint F] [--sheet FOLDER]
+
+Renders and photographs need ../shared/data; they are for tests and validation only. With --sheet
+contact sheets of images, masks and answers are drawn. Images that were squashed to a square are
+stretched back before the network looks, and its answers are compared at that size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from scipy import ndimage
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.raster import opened
+from lunarsite.engine.report import drawing
+from lunarsite.engine.segmentation import batches, classes, commands, judging, metrics, weights
+from lunarsite.engine.segmentation.batches import Sample
+from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lunarsite.engine.segmentation.judging import Judged
+
+COMMAND = [str(Path(sys.executable).with_name("lunarsite"))]
+DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "rocks"
+SIDES = {"render": (282, 423), "real": (310, 423)}
+SQUASHED = (274, 274)
+SPEED_PX = 4096
+MOST = 24
+"""Images of a contact sheet."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is asked of a set: its name, and the least of three figures."""
+
+    name: str
+    miou: float
+    any_rock: float
+    each: float
+
+
+WANTED = {
+    "own": Figure("generated held-out scenes", 0.85, 0.0, 0.70),
+    "render": Figure("the shared renders, zero-shot", 0.60, 0.40, 0.25),
+    "real": Figure("the shared photographs, zero-shot", 0.56, 0.35, 0.0),
+}
+
+
+def main(checkpoint: Path, sheet: Path | None) -> None:
+    print("| what | figure | measured | reached? |")
+    print("|---|---|---|---|")
+    loaded = weights.load(checkpoint)
+    look = loaded.runner(uncertain=True)
+    sets = {"own": [own(number) for number in range(commands.JUDGED // 2, commands.JUDGED)]}
+    if DATA.is_dir():
+        sets |= {kind: list(shared(kind)) for kind in SIDES}
+    judged = {
+        kind: judging.judge(look, samples, len(samples), Context())
+        for kind, samples in sets.items()
+    }
+    for kind, found in judged.items():
+        quality(kind, found)
+        threshold(sets[kind])
+    calibrated(judged["own"])
+    for kind in set(judged) & set(SIDES):
+        outside(WANTED[kind].name, judged["own"], judged[kind])
+    without = np.array([name != "real_TCAM21" for name in names("real")])
+    if "real" in judged and not without.all():
+        part = metrics.figures(
+            sum(m for m, kept in zip(judged["real"].agreement.images, without, strict=True) if kept)
+        )
+        print(
+            f"| the photographs without TCAM21 | | mIoU {part['miou']}, any rock "
+            f"{part['any_rock']} | |"
+        )
+    cost(loaded)
+    speed(checkpoint)
+    if sheet is not None:
+        for kind in set(sets) & set(SIDES):
+            draw(
+                sheet / f"{kind}.png", look, sets[kind], names(kind), 24 if kind == "render" else 13
+            )
+
+
+def own(number: int) -> Sample:
+    return batches.load("surface", commands.JUDGED_FROM + number, None)
+
+
+def names(kind: str) -> list[str]:
+    return [
+        path.name.removesuffix("_image.png") for path in sorted(DATA.glob(f"{kind}_*_image.png"))
+    ]
+
+
+def shared(kind: str) -> Iterable[Sample]:
+    for name in names(kind):
+        with opened(DATA / f"{name}_image.png", "The image") as source:
+            shape = SIDES[kind] if source.shape == SQUASHED else source.shape
+            image = source.read((1, 2, 3), out_shape=(3, *shape), resampling=Resampling.cubic)
+        with opened(DATA / f"{name}_mask.png", "The mask") as source:
+            mask = source.read(1, out_shape=shape, resampling=Resampling.nearest)
+        yield Sample(np.ascontiguousarray(np.moveaxis(image, 0, 2)), mask)
+
+
+def quality(kind: str, found: Judged) -> None:
+    said, wanted = found.agreement.summary(), WANTED[kind]
+    low = said["intervals"]
+    rocks = [said["iou"][name] for name in classes.NAMES[1:3]]
+    reached = said["miou"] >= wanted.miou and said["any_rock"] >= wanted.any_rock
+    reached = reached and min(rock or 0.0 for rock in rocks) >= wanted.each
+    print(
+        f"| {wanted.name}, {said['images']} images | mIoU ≥ {wanted.miou}, any rock ≥ "
+        f"{wanted.any_rock}, each rock class ≥ {wanted.each} | mIoU {said['miou']:.3f} "
+        f"{low['miou']}, any rock {said['any_rock']:.3f} {low['any_rock']}; "
+        + ", ".join(f"{n} {v:.3f}" for n, v in said["iou"].items() if v is not None)
+        + f" | {'yes' if reached else 'no'} |"
+    )
+
+
+def threshold(samples: list[Sample]) -> None:
+    """Judge what no network says: a black top is sky, bright blobs are rocks."""
+    agreement = metrics.Agreement()
+    for image, mask in samples:
+        agreement.add(baseline(image), mask)
+    said = agreement.summary()
+    print(
+        f"| the same by thresholds | | mIoU {said['miou']:.3f}, any rock {said['any_rock']:.3f} | |"
+    )
+
+
+def baseline(image: np.ndarray) -> np.ndarray:
+    grey = image.astype(np.float64).mean(axis=2)
+    dark, _ = ndimage.label(grey < 12.0)
+    top = np.unique(dark[0])
+    sky = np.isin(dark, top[top > 0])
+    usual = ndimage.median_filter(grey, 41)
+    bright = (grey > usual + 1.8 * grey[~sky].std()) & ~sky if (~sky).any() else sky & False
+    blobs, count = ndimage.label(ndimage.binary_opening(bright))
+    area = np.bincount(blobs.ravel(), minlength=count + 1)
+    out = np.zeros(grey.shape, np.uint8)
+    out[sky] = classes.SKY
+    kind = np.where(area >= 450, classes.LARGE, np.where(area >= 14, classes.SMALL, 0))
+    kind[0] = 0
+    return np.where(blobs > 0, kind[blobs], out).astype(np.uint8)
+
+
+def calibrated(found: Judged) -> None:
+    said = found.calibration.summary()
+    error, rocks = said["ece"], said["ece_called_rocks"]
+    print(
+        f"| calibration error on generated scenes, all pixels; called rocks | ≤ 0.01; ≤ 0.05 | "
+        f"{error:.4f}; {rocks:.4f} (of true rocks {said['ece_true_rocks']:.3f}; adaptive "
+        f"{said['adaptive_ece']:.4f}; Brier {said['brier']:.4f}; NLL {said['nll']:.4f}) | "
+        f"{'yes' if error <= 0.01 and rocks <= 0.05 else 'no'} |"
+    )
+
+
+def outside(name: str, inside: Judged, other: Judged) -> None:
+    one, two = inside.mutual_information, other.mutual_information
+    found = auroc(one, two)
+    print(
+        f"| mutual information, {name} over generated scenes | AUROC ≥ 0.8 | {found:.3f}, FPR95 "
+        f"{false_positive_rate(one, two):.2f}, median {np.median(two) / np.median(one):.2f} times; "
+        f"entropy {auroc(inside.entropy, other.entropy):.3f} | {'yes' if found >= 0.8 else 'no'} |"
+    )
+
+
+def cost(loaded: weights.Checkpoint) -> None:
+    """Compare the time of one pass with that of MC Dropout, on one core, and their calibration."""
+    seen = np.random.default_rng(0).standard_normal((3, 768, 768)).astype(np.float32)
+    ways = {
+        "one pass": loaded.runner(),
+        "closed form": loaded.runner(uncertain=True),
+        "20 passes": loaded.runner(uncertain=True, passes=20),
+    }
+    took, error = {}, {}
+    samples = [own(number) for number in range(commands.JUDGED // 2, commands.JUDGED)]
+    for name, way in ways.items():
+        way(seen)
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            way(seen)
+            times.append(time.perf_counter() - began)
+        took[name] = min(times)
+        error[name] = judging.judge(way, samples, len(samples), Context()).calibration.all.error()
+    ratio = took["closed form"] / took["one pass"]
+    worse = error["closed form"] - error["20 passes"]
+    print(
+        f"| MC Dropout by default (before the head, closed form) against one pass | ≤ 1.5×, "
+        f"calibration not worse than 20 passes by more than 0.002 | {ratio:.2f}× (20 passes "
+        f"{took['20 passes'] / took['one pass']:.2f}×); calibration error "
+        + ", ".join(f"{name} {value:.4f}" for name, value in error.items())
+        + f" | {'yes' if ratio <= 1.5 and worse <= 0.002 else 'no'} |"
+    )
+
+
+def speed(checkpoint: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.tif"
+        tile = np.concatenate([own(n).image[:256, :256].mean(axis=2) for n in range(4)], axis=1)
+        whole = np.tile(tile.astype(np.uint8), (SPEED_PX // 256, SPEED_PX // tile.shape[1]))
+        sides = {"width": SPEED_PX, "height": SPEED_PX, "count": 1, "dtype": "uint8"}
+        grid = rasterio.Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+        with rasterio.open(path, "w", driver="GTiff", transform=grid, **sides) as file:
+            file.write(whole, 1)
+        words = ["segment-terrain", "--image", str(path), "--out", folder, "--checkpoint"]
+        began = time.perf_counter()
+        subprocess.run([*COMMAND, *words, str(checkpoint), "--quiet"], check=True)
+        took = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    rate = SPEED_PX**2 / 1e6 / took
+    print(
+        f"| {SPEED_PX}², the whole stage with uncertainty | ≥ 0.4 Mpx/s, ≤ 3 GiB | {rate:.2f} "
+        f"Mpx/s ({took:.0f} s), {peak:.2f} GiB | {'yes' if rate >= 0.4 and peak <= 3 else 'no'} |"
+    )
+
+
+def draw(path: Path, look: object, samples: list[Sample], titles: list[str]) -> None:
+    """Draw images, masks and answers side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    step = max(1, len(samples) // MOST)
+    shown = list(zip(samples, titles, strict=True))[::step][:MOST]
+    tint = np.array([[110, 110, 110], [253, 174, 63], [200, 30, 90], [40, 90, 200]])
+    rows = -(-len(shown) // 2)
+    with drawing.style():
+        page = drawing.figure(13.0, 1.62 * rows)
+        panels = page.subplots(rows, 6, squeeze=False)
+        for axes in panels.ravel():
+            axes.set_axis_off()
+        for number, ((image, mask), title) in enumerate(shown):
+            answer = judging.answer(look, image)[: len(classes.NAMES)].argmax(axis=0)
+            row, first = number // 2, 3 * (number % 2)
+            for column, kinds in enumerate((None, mask, answer)):
+                picture = image if kinds is None else (0.5 * image + 0.5 * tint[kinds])
+                panels[row, first + column].imshow(picture.astype(np.uint8), aspect="auto")
+            panels[row, first].set_title(title, size=6, pad=1)
+        drawing.save(page, path, "png")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=weights.BUNDLED["surface"])
+    parser.add_argument("--sheet", type=Path)
+    given = parser.parse_args()
+    main(given.checkpoint, given.sheet)
