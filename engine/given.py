@@ -11,7 +11,7 @@ from lunarsite.engine import moon, nested, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import profiles
-from lunarsite.engine.scoring.columns import BY_NAME, GIVEN
+from lunarsite.engine.scoring.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 Content = dict[str, Any]
 
-_ONLY_GIVEN = ("elevation_error", "craters")
+_ONLY_GIVEN = ("elevation_error", "craters", *IMAGERY)
 """Sources of features that no stage computes."""
+
+RASTERS = frozenset({"dem", "far_field", *GIVEN, *IMAGERY})
+"""Roles of files that GDAL reads as rasters."""
 
 _STATISTICS = (".aux.xml", ".ovr")
 """Files beside a raster that programs write when they show it."""
@@ -32,8 +35,10 @@ _STATISTICS = (".aux.xml", ".ovr")
 def roles(values: dict[str, Any]) -> dict[str, list[str]]:
     """Return the files that are given, by what they are for."""
     found = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
-    for name in (*GIVEN, "craters", "regions", "scorer"):
+    for name in (*GIVEN, "craters", "rock_image", "regions", "scorer"):
         found[name] = [values[name]] if values[name] else []
+    if values["rocks"]:
+        found["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
     return {role: paths for role, paths in found.items() if paths}
 
 
@@ -48,7 +53,7 @@ def parts(path: str, role: str) -> list[str]:
         beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
     elif role == "scorer":
         beside = [file.with_suffix(".json")]
-    elif role in ("dem", "far_field", *GIVEN):
+    elif role in RASTERS:
         with raster.opened(path, role) as source:
             beside = [Path(name) for name in source.files if not name.endswith(_STATISTICS)]
     return [path, *sorted(str(p) for p in beside if p.is_file() and p != file)]
@@ -115,6 +120,8 @@ def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
             what = f"The layer {Path(values[name]).name} ({name})"
             with raster.opened(values[name], what) as source:
                 _check_lunar(source, what)
+    if any(values[name] for name in IMAGERY):
+        _check_imagery(values)
 
 
 def check_closely(values: dict[str, Any]) -> None:
@@ -154,6 +161,15 @@ def check_closely(values: dict[str, Any]) -> None:
 def _check_lunar(source: rasterio.DatasetReader, what: str) -> None:
     crs = raster.crs_of(source, what)
     moon.check_body(crs, what)
+
+
+def _check_imagery(values: dict[str, Any]) -> None:
+    from lunarsite.engine.scoring import rocks  # noqa: PLC0415  most runs have none
+
+    if values["rocks"]:
+        rocks.check(values["rocks"])
+    if values["rock_image"]:
+        rocks.check_image(values["rock_image"])
 
 
 def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError
 from lunarsite.engine.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle, profiles
-from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES
+from lunarsite.engine.scoring.columns import GIVEN, IMAGERY, LAYER_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -124,7 +124,7 @@ class Screening:
         shaping["reading"] = {
             role: [given.reading(path) for path in found]
             for role, found in inputs.items()
-            if role in ("dem", "far_field", *GIVEN)
+            if role in given.RASTERS
         }
 
         def do(context: Context) -> Mapping[str, Any]:
@@ -180,7 +180,8 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
             if (layers / name).is_file()
         }
         features = folder / "features.parquet"
-        taken = {role: files[role] for role in ("dem", *GIVEN, "craters") if role in files}
+        wanted = ("dem", *GIVEN, "craters", *IMAGERY)
+        taken = {role: files[role] for role in wanted if role in files}
         run.stage("features", taken | made, _outputs("features"), layers=layers, out=features)
         model, trained_on = _scorer(run, features)
         inputs = {"features": [str(features)], "scorer": [str(model)]}

@@ -150,7 +150,8 @@ def test_tells_what_was_found_and_what_is_missing(screened, text):
         assert entry["sha256"] in words
     for warning in content["warnings"]:
         assert warning in words
-    assert "Missing everywhere: elevation error, crater catalogue." in words
+    absent = "elevation error, crater catalogue, rocks in images, shadow in an image"
+    assert f"Missing everywhere: {absent}." in words
     assert f"{values['cell_m']:g} m" in words
     assert content["profile"]["source"] in words
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -288,6 +289,51 @@ def test_a_criterion_without_its_layer_is_told_before_the_work(given, tmp_path):
     with pytest.raises(InputError, match=r"crater_count.*not given.*--craters"):
         screen(given, tmp_path / "out", profile=str(profile))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_screening_with_rocks_judges_by_them_and_notices_new_ones(given, tmp_path):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("criteria: [{feature: rock_coverage_pct, at_most: 5, softness: 2}]")
+    with pytest.raises(InputError, match=r"rock_coverage_pct.*not given.*--rocks"):
+        screen(given, tmp_path / "out", profile=str(profile))
+    rocks = tmp_path / "rocks"
+    rocks.mkdir()
+    with pytest.raises(InputError, match=r"--rocks: there is no file .*classes.tif"):
+        screen(given, tmp_path / "out", profile=str(profile), rocks=str(rocks))
+    assert not (tmp_path / "out").exists()
+    with rasterio.open(given) as dem:
+        place = {"crs": dem.crs, "transform": dem.transform * dem.transform.scale(0.25)}
+        place |= {"width": dem.width * 4, "height": dem.height * 3}
+
+    def segment(rock):
+        named = np.zeros((place["height"], place["width"]), np.uint8)
+        named[:, : rock * 8] = 2
+        shares = np.where(named == np.arange(4)[:, None, None], 0.97, 0.01).astype(np.float32)
+        for name, values in (("classes", named[None]), ("probabilities", shares)):
+            more = {"count": len(values), "dtype": values.dtype, **place}
+            with rasterio.open(rocks / f"{name}.tif", "w", driver="GTiff", **more) as target:
+                target.write(values)
+
+    segment(10)
+    asked = {"profile": str(profile), "rocks": str(rocks), "rock_image": str(rocks / "classes.tif")}
+    result = screen(given, tmp_path / "out", **asked)
+    cells = gpd.read_parquet(tmp_path / "out" / "features.parquet")
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    assert result["cells"] == len(cells) == 576
+    assert result["unknown_cells"] == 144
+    assert scores["score"].isna().equals(cells["rock_coverage_pct"].isna())
+    rocky = cells["column"] < 10
+    assert scores["score"][rocky].max() < 0.2
+    assert scores["score"][~rocky].min() > 0.6
+    assert (cells["shadow_coverage_pct"].dropna() == 100.0).all()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    roles = [(found["role"], found["name"]) for found in manifest["inputs"]]
+    assert ("rocks", "probabilities.tif") in roles
+    assert ("rock_image", "classes.tif") in roles
+    assert screen(given, tmp_path / "out", **asked)["ran"] == []
+    segment(5)
+    again = screen(given, tmp_path / "out", **asked)["ran"]
+    assert again == ["features", "train-scorer", "score", "report"]
 
 
 def test_a_cancelled_screening_says_that_it_goes_on(given, tmp_path):

@@ -27,6 +27,8 @@ SOURCE_TITLES = {
     "roughness": "Roughness",
     "elevation_error": "Elevation error",
     "craters": "Crater catalogue",
+    "rocks": "Rocks in images",
+    "rock_image": "Shadow in an image",
     "illumination": "Average illumination",
     "psr": "Permanent shadow",
     "earth_visibility": "Earth visibility",

@@ -65,10 +65,19 @@ FEATURES: tuple[Feature, ...] = (
     Feature("crater_density_per_km2", "Craters within 5 km", "1/km²", "craters", if_asked=True),
     Feature("crater_rim_distance_m", "Distance to a crater's rim", "m", "craters", if_asked=True),
     Feature("crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_asked=True),
+    Feature("rock_coverage_pct", "Ground under rocks", "%", "rocks", -1, if_asked=True),
+    Feature("large_rock_count", "Large rocks in the cell", "", "rocks", -1, if_asked=True),
+    Feature("segmentation_confidence", "Confidence about rocks", "", "rocks", if_asked=True),
+    Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_asked=True),
 )
 """All features in the table's order: the 24 of the original table, then those added."""
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
+
+SEGMENTED = frozenset({"rock_coverage_pct", "large_rock_count"})
+"""What a network sees in an image: worth as much as it is sure, by `CONFIDENCE`."""
+
+CONFIDENCE = "segmentation_confidence"
 
 SOURCES = tuple(dict.fromkeys(feature.source for feature in FEATURES))
 """The layers features come from; each has a column ``coverage_<source>_pct``."""
@@ -94,6 +103,13 @@ LAYER_FILES = {
 
 GIVEN = ("illumination", "earth_visibility", "psr", "elevation_error")
 """Layers that may be given instead of computed ones."""
+
+
+IMAGERY = ("rocks", "rock_image")
+"""Sources that come from images: the outputs of ``segment-terrain``, and an image."""
+
+ROCK_FILES = ("classes.tif", "probabilities.tif")
+"""What is read of a folder that ``segment-terrain`` wrote."""
 
 
 def coverage_column(source: str) -> str:

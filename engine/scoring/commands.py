@@ -44,7 +44,9 @@ def layers_of(values: dict[str, Any]) -> features.Layers:
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":
                 rasters.pop("earth_sensitivity", None)
-    return features.Layers(values["dem"], rasters, values["craters"])
+    return features.Layers(
+        values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"]
+    )
 
 
 def write_features(values: dict[str, Any], context: Context) -> dict[str, Any]:

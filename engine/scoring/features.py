@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from lunarsite.engine import moon, nested, raster
 from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import cells, columns, craters
+from lunarsite.engine.scoring import cells, columns, craters, rocks
 from lunarsite.engine.scoring.catalogue import read_catalogue
 
 if TYPE_CHECKING:
@@ -38,16 +38,20 @@ _STRIP_ROWS = 48
 class Layers:
     """The rasters that features are taken from; any but the elevation may be missing.
 
-    ``rasters`` maps a source of `columns` (or a sensitivity) to a path, ``craters`` is a catalogue.
+    ``rasters`` maps a source of `columns` (or a sensitivity) to a path, ``craters`` is a catalogue,
+    ``rocks`` a folder that ``segment-terrain`` wrote, ``rock_image`` an image.
     """
 
     dem: str
     rasters: dict[str, str] = field(default_factory=dict)
     craters: str | None = None
+    rocks: str | None = None
+    rock_image: str | None = None
 
     def paths(self) -> list[str]:
         """Return all files that are read."""
-        return [self.dem, *self.rasters.values(), *([self.craters] if self.craters else [])]
+        more = [self.craters, *(rocks.files(self.rocks) if self.rocks else []), self.rock_image]
+        return [self.dem, *self.rasters.values(), *(path for path in more if path)]
 
 
 def build(
@@ -101,6 +105,11 @@ def build(
             )
         frame = detections.frame_of(layers.craters)
         found |= craters.features(table_of, grid, coarse, side, full, frame=frame)
+    context.progress(0.85, "features of rocks")
+    if layers.rocks is not None:
+        found |= rocks.features(layers.rocks, coarse, context)
+    if layers.rock_image is not None:
+        found |= rocks.shadow(layers.rock_image, coarse, context)
     wanted = [feature.name for feature in columns.FEATURES]
     wanted += [columns.coverage_column(source) for source in columns.SOURCES]
     wanted += list(columns.SENSITIVITIES)

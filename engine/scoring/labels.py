@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage, special
 
+from lunarsite.engine.scoring.columns import CONFIDENCE, SEGMENTED
 from lunarsite.engine.scoring.features import cell_grid
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def standard_errors(table: pd.DataFrame, profile: Profile, errors: Errors) -> Fl
             out[k] = errors.horizon_error_deg * _sensitivity(table, "illumination_sensitivity")
         elif name == "earth_visibility_pct":
             out[k] = errors.horizon_error_deg * _sensitivity(table, "earth_sensitivity")
+        elif name in SEGMENTED:
+            out[k] = _rock_error(table, name)
     return out
 
 
@@ -120,7 +123,8 @@ def draws(
     """Yield the log of the probability that all criteria hold, for draws of the errors.
 
     Heights' errors are independent from cell to cell; half the variance of the horizons' error is
-    shared over 5 km, and light and Earth contact suffer the same one.
+    shared over 5 km, and light and Earth contact suffer the same one. What a network saw of rocks
+    has an error of its own, one for all of a cell.
     """
     sigma = standard_errors(table, profile, errors)
     margins = [c.margin(table[c.feature].to_numpy()) for c in profile.criteria]
@@ -128,6 +132,7 @@ def draws(
     row, column = table["row"].to_numpy(), table["column"].to_numpy()
     width = _REGIONAL_M / grid.pixel_m
     norm = _filter_norm(grid.shape, width)
+    segmented = any(c.feature in SEGMENTED for c in profile.criteria)
     for number in range(count):
         random = np.random.default_rng([seed, number])
         ground = random.standard_normal(len(table))
@@ -136,8 +141,11 @@ def draws(
         horizon = np.sqrt(_REGIONAL_SHARE) * field[row, column] / norm
         horizon += np.sqrt(1.0 - _REGIONAL_SHARE) * local
         total = np.zeros(len(table))
+        # Drawn last and only where asked for: other profiles keep their draws.
+        rocks = random.standard_normal(len(table)) if segmented else horizon
         for k, criterion in enumerate(profile.criteria):
             noise = ground if criterion.feature in _DEM_FEATURES else horizon
+            noise = rocks if criterion.feature in SEGMENTED else noise
             total += special.log_expit((margins[k] + sigma[k] * noise) / criterion.softness)
         yield total
 
@@ -183,6 +191,18 @@ def _slope_error_deg(table: pd.DataFrame, errors: Errors) -> Float:
     cell = cell_grid(table).pixel_m
     independent = max(1.0, (cell / (2.0 * length)) ** 2)
     return np.asarray(np.degrees(np.arctan(gradient)) / np.sqrt(independent))
+
+
+def _rock_error(table: pd.DataFrame, name: str) -> Float:
+    """Return the standard error of what a network saw of rocks in a cell.
+
+    A network that is right about itself errs in a share 1 - confidence of the pixels, and in a
+    cell it may err everywhere in the same way. Of a count it is that share, of one rock at least.
+    """
+    unsure = 1.0 - table[CONFIDENCE].to_numpy(np.float64)
+    if name.endswith("_pct"):
+        return np.asarray(100.0 * unsure)
+    return np.asarray(np.maximum(table[name].to_numpy(np.float64), 1.0) * unsure)
 
 
 def _pixel(table: pd.DataFrame) -> Float:

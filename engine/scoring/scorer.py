@@ -19,7 +19,7 @@ from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import bundle, labels
-from lunarsite.engine.scoring.columns import BY_NAME, FEATURES
+from lunarsite.engine.scoring.columns import BY_NAME, CONFIDENCE, FEATURES, SEGMENTED
 from lunarsite.engine.scoring.features import cell_grid
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Scorer:
 def inputs_for(profile: Profile) -> tuple[str, ...]:
     """Return the features that a scorer of these criteria looks at, in their order."""
     asked = {criterion.feature for criterion in profile.criteria}
+    if asked & SEGMENTED:
+        asked |= {CONFIDENCE}
     return tuple(f.name for f in FEATURES if not f.if_asked or f.name in asked)
 
 

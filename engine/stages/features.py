@@ -48,6 +48,24 @@ LAYER_PARAMETERS = (
         help="What detect-craters wrote, or a CSV table with diameter_m and lon_deg, lat_deg (or "
         "x_m, y_m), and depth_m where known.",
     ),
+    Parameter(
+        name="rocks",
+        kind=Kind.FOLDER,
+        files=("classes.tif", "probabilities.tif"),
+        title="Rocks",
+        help="Folder that segment-terrain wrote, with a place on the Moon. Cells of which it "
+        "shows at least half get the ground under rocks, the number of large rocks, and how sure "
+        "the network is, 0 to 1. A criterion on the first two counts with an error of one minus "
+        "that confidence, so that what the network is unsure of decides less.",
+    ),
+    Parameter(
+        name="rock_image",
+        kind=Kind.RASTER,
+        title="Image for shadow",
+        help="Image with a place on the Moon, such as the one that was segmented. Cells of which "
+        "it shows at least half get the share of pixels that are nearly black.",
+        advanced=True,
+    ),
 )
 
 CELL_PARAMETERS = (
@@ -78,7 +96,7 @@ STAGE = Stage(
     name="features",
     title="Cell features",
     group="Scoring",
-    summary="The table of cells: terrain, light, Earth contact, shadow and craters of each.",
+    summary="The table of cells: terrain, light, Earth contact, shadow, craters and rocks of each.",
     help="Every cell gets the statistics of the layers' pixels in it, distances and areas of "
     "permanent shadow, and how much of it each layer covers. What is missing stays missing.",
     parameters=(

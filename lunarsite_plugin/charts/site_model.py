@@ -18,6 +18,8 @@ _LAYERS = {
     "earth_visibility": "Earth visibility",
     "position_index": "topographic position",
     "longest_night": "longest darkness",
+    "rocks": "rocks in images",
+    "rock_image": "shadow in an image",
 }
 
 
