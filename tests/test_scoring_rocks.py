@@ -11,7 +11,16 @@ from lunarsite.engine import moon, raster, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.raster import Grid
-from lunarsite.engine.scoring import columns, labels, profiles, rock_groups, rocks, scorer, tables
+from lunarsite.engine.scoring import (
+    columns,
+    labels,
+    lattice,
+    profiles,
+    rock_groups,
+    rocks,
+    scorer,
+    tables,
+)
 from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoints
@@ -151,7 +160,7 @@ def test_groups_do_not_touch_round_the_edge(tmp_path):
 def test_tiles_of_the_lattice_give_the_same_features(tmp_path, scene, monkeypatch):
     folder = segmented(tmp_path / "r", scene)
     whole = found(folder)
-    monkeypatch.setattr(rocks, "_TILE_PX", 5)
+    monkeypatch.setattr(lattice, "TILE_PX", 5)
     for name, values in found(folder).items():
         np.testing.assert_allclose(values, whole[name], rtol=1e-6)
 
@@ -207,6 +216,23 @@ def test_pixels_coarser_than_a_quarter_of_a_cell_are_refused(tmp_path):
                 found(folder)
         else:
             assert np.isfinite(found(folder)["rock_coverage_pct"]).all()
+
+
+def test_images_of_the_north_are_refused_in_words(tmp_path):
+    place = Affine(10.0, 0.0, -80.0, 0.0, -10.0, 80.0)
+    folder = segmented(tmp_path / "r", ground(), transform=place, crs=moon.NORTH_POLAR)
+    with pytest.raises(InputError, match="The image of rocks lies on the northern half"):
+        found(folder)
+
+
+def test_a_whole_cap_in_degrees_covers_the_pole(tmp_path):
+    cells = Grid(-4_800.0, 4_800.0, 960.0, 10, 10)
+    place = Affine(0.5, 0.0, -180.0, 0.0, -0.002, -89.5)
+    got = found(
+        segmented(tmp_path / "r", np.ones((250, 720), np.uint8), 0.9, place, moon.GEOGRAPHIC), cells
+    )
+    assert (got["coverage_rocks_pct"] == 100.0).all()
+    assert (got["rock_coverage_pct"] == 100.0).all()
 
 
 def test_shadow_is_the_share_of_pixels_that_are_nearly_black(tmp_path):

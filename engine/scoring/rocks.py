@@ -1,8 +1,4 @@
-"""What images say of every cell: rocks, how sure the network is of them, and shadow.
-
-Shares are taken on a lattice of points in every cell, no coarser than the image's pixels; each
-point takes the pixel that it lies in. Images may so lie in any lunar coordinate system.
-"""
+"""What images say of every cell: rocks, how sure the network is of them, and shadow."""
 
 from __future__ import annotations
 
@@ -10,23 +6,19 @@ import math
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyproj
 import rasterio
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from lunarsite.engine import moon, raster
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns, rock_groups
+from lunarsite.engine.scoring import columns, lattice, rock_groups
 from lunarsite.engine.segmentation import classes, images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -41,13 +33,6 @@ DARK_GREY = 12.0
 
 LEAST_KNOWN_PCT = 50.0
 """Cells of which images show less have no features of images."""
-
-FEWEST_PX = 4
-"""Pixels along a cell's side that it takes to tell a share."""
-
-_TILE_PX = 2048
-_OUTLINE_POINTS = 720
-"""Points along each side of an image by which its outline is carried to another map."""
 
 
 def files(folder: str) -> list[str]:
@@ -117,15 +102,20 @@ def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
     with _opened(folder) as (named, shares):
 
         def read(fine: Grid) -> Iterator[tuple[Window, Float, NDArray[np.bool_]]]:
-            with _laid_on(named, fine, 255) as at, _laid_on(shares, fine, math.nan) as how:
-                for window in fine.tiles(_TILE_PX):
+            with (
+                lattice.laid_on(named, fine, 255) as at,
+                lattice.laid_on(shares, fine, math.nan) as how,
+            ):
+                for window in fine.tiles(lattice.TILE_PX):
                     number, share = at.read(1, window=window), how.read(window=window)
                     known = (number != classes.NODATA) & np.isfinite(share).all(axis=0)
                     _check_values(number[known], share[:, known], folder)
                     rock = (number == classes.SMALL) | (number == classes.LARGE)
                     yield window, np.stack([100.0 * rock, share.max(axis=0)]), known
 
-        known_pct, (rock, confidence) = _by_cell(named, coarse, read, 2, "The rocks", context)
+        known_pct, (rock, confidence) = lattice.means_by_cell(
+            named, coarse, read, 2, "The image of rocks", context
+        )
         row, column = rock_groups.centroids(named, classes.LARGE)
         count = _counted(named, row, column, coarse)
     found = {
@@ -159,13 +149,13 @@ def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
         with raster.opened(mask, images.WHAT) as source:
 
             def read(fine: Grid) -> Iterator[tuple[Window, Float, NDArray[np.bool_]]]:
-                with _laid_on(source, fine, 255) as at:
-                    for window in fine.tiles(_TILE_PX):
+                with lattice.laid_on(source, fine, 255) as at:
+                    for window in fine.tiles(lattice.TILE_PX):
                         dark = at.read(1, window=window)
                         yield window, 100.0 * (dark == 1)[None], dark != 255
 
             what = f"{images.WHAT} {Path(path).name}"
-            known_pct, (dark,) = _by_cell(source, coarse, read, 1, what, context)
+            known_pct, (dark,) = lattice.means_by_cell(source, coarse, read, 1, what, context)
     return _kept({"shadow_coverage_pct": dark}, known_pct, "rock_image")
 
 
@@ -211,104 +201,13 @@ def _not_ours(folder: str, problem: str) -> InputError:
     )
 
 
-def _by_cell(
-    source: rasterio.DatasetReader,
-    coarse: Grid,
-    read: Callable[[Grid], Iterator[tuple[Window, Float, NDArray[np.bool_]]]],
-    layers: int,
-    what: str,
-    context: Context,
-) -> tuple[Float, Float]:
-    """Return how much of each cell is known, percent, and the means of layers over what is.
-
-    ``read`` yields windows of a fine grid, the layers there, and where they are known.
-    """
-    side = _points(source, coarse, what)
-    count, total = np.zeros(coarse.shape), np.zeros((layers, *coarse.shape))
-    around = _cells_around(source, coarse)
-    if around is not None:
-        part = coarse.part(around)
-        fine_m = coarse.pixel_m / side
-        fine = raster.Grid(
-            part.x_min_m, part.y_max_m, fine_m, part.width * side, part.height * side
-        )
-        for window, values, known in read(fine):
-            context.check()
-            row = (np.arange(window.row_off, window.row_off + window.height) // side).astype(int)
-            column = (np.arange(window.col_off, window.col_off + window.width) // side).astype(int)
-            top, left = int(around.row_off) + row[0], int(around.col_off) + column[0]
-            at = np.s_[top : top + row[-1] - row[0] + 1, left : left + column[-1] - column[0] + 1]
-            count[at] += _summed(known.astype(np.float64), row, column)
-            for sums, layer in zip(total, values, strict=True):
-                sums[at] += _summed(np.where(known, layer, 0.0), row, column)
-    if not count.any():
-        context.warn(f"{what} covers no cell of the DEM: nothing is known from it.")
-    with np.errstate(invalid="ignore"):
-        return 100.0 * count / side**2, total / count
-
-
-def _summed(values: Float, row: NDArray[np.int64], column: NDArray[np.int64]) -> Float:
-    """Return sums over blocks of rows and columns that belong to the same cell."""
-    down = np.flatnonzero(np.diff(row, prepend=-1))
-    across = np.flatnonzero(np.diff(column, prepend=-1))
-    sums: Float = np.add.reduceat(np.add.reduceat(values, down, axis=0), across, axis=1)
-    return sums
-
-
-def _points(source: rasterio.DatasetReader, coarse: Grid, what: str) -> int:
-    """Return how many points along a cell's side leave no pixel of an image out."""
-    column, row = source.width / 2, source.height / 2
-    x, y = _on_the_map(
-        source, np.array([row, row, row + 1]), np.array([column, column + 1, column])
-    )
-    sides = np.hypot(x[1:] - x[0], y[1:] - y[0])
-    if sides.max() > 1.001 * coarse.pixel_m / FEWEST_PX:
-        raise InputError(
-            f"{what}: a pixel is {sides.max():g} m wide, more than a quarter of a cell of "
-            f"{coarse.pixel_m:g} m",
-            f"Take cells of at least {math.ceil(FEWEST_PX * sides.max())} m (--cell-m), or a "
-            "finer image",
-        )
-    return math.ceil(coarse.pixel_m / float(np.sqrt(sides.prod())) - 1e-6)
-
-
-def _cells_around(source: rasterio.DatasetReader, coarse: Grid) -> Window | None:
-    """Return the cells that an image may touch, or None."""
-    box = transform_bounds(
-        source.crs, moon.SOUTH_POLAR, *source.bounds, densify_pts=_OUTLINE_POINTS
-    )
-    west, south, east, north = box
-    left = max(math.floor((west - coarse.x_min_m) / coarse.pixel_m) - 1, 0)
-    right = min(math.ceil((east - coarse.x_min_m) / coarse.pixel_m) + 1, coarse.width)
-    top = max(math.floor((coarse.y_max_m - north) / coarse.pixel_m) - 1, 0)
-    bottom = min(math.ceil((coarse.y_max_m - south) / coarse.pixel_m) + 1, coarse.height)
-    if right <= left or bottom <= top:
-        return None
-    return Window(left, top, right - left, bottom - top)
-
-
-@contextmanager
-def _laid_on(source: rasterio.DatasetReader, grid: Grid, nodata: float) -> Iterator[WarpedVRT]:
-    options: dict[str, Any] = {
-        "crs": moon.SOUTH_POLAR,
-        "transform": grid.transform,
-        "width": grid.width,
-        "height": grid.height,
-        "resampling": Resampling.nearest,
-        "src_nodata": nodata,
-        "nodata": nodata,
-    }
-    with WarpedVRT(source, **options) as laid:
-        yield laid
-
-
 def _write_dark(path: str, mask: Path, context: Context) -> None:
     """Write where an image is dark: 1 dark, 0 not, 255 unknown."""
     with images.opened(path) as image:
         frame = image.frame
         made = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "crs": frame.crs}
         made |= {"width": frame.width, "height": frame.height, "transform": frame.transform}
-        rows = max(1, _TILE_PX**2 // frame.width)
+        rows = max(1, lattice.TILE_PX**2 // frame.width)
         with rasterio.open(mask, "w", compress="zstd", bigtiff="IF_SAFER", **made) as target:
             for row in range(0, frame.height, rows):
                 context.check()
@@ -320,23 +219,13 @@ def _write_dark(path: str, mask: Path, context: Context) -> None:
 
 def _counted(source: rasterio.DatasetReader, row: Float, column: Float, coarse: Grid) -> Float:
     """Return how many places of an image lie in each cell; rows and columns count from corners."""
-    x, y = _on_the_map(source, row, column)
+    x, y = lattice.on_the_map(source, row, column)
     down = np.floor((coarse.y_max_m - y) / coarse.pixel_m).astype(np.int64)
     across = np.floor((x - coarse.x_min_m) / coarse.pixel_m).astype(np.int64)
     inside = (down >= 0) & (down < coarse.height) & (across >= 0) & (across < coarse.width)
     cell = down[inside] * coarse.width + across[inside]
     count = np.bincount(cell, minlength=coarse.width * coarse.height).astype(np.float64)
     return count.reshape(coarse.shape)
-
-
-def _on_the_map(source: rasterio.DatasetReader, row: Float, column: Float) -> tuple[Float, Float]:
-    """Return where places of an image lie on the south polar map, metres."""
-    x, y = source.transform * (column, row)
-    crs = pyproj.CRS.from_user_input(source.crs)
-    if not moon.is_south_polar(crs):
-        to_map = pyproj.Transformer.from_crs(crs, moon.south_polar_crs(), always_xy=True)
-        x, y = to_map.transform(x, y)
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
 def _kept(found: dict[str, Float], known_pct: Float, source: str) -> dict[str, Float32]:
