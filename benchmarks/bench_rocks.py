@@ -27,7 +27,7 @@ from scipy import ndimage
 from lunarsite.engine.context import Context
 from lunarsite.engine.raster import opened
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import batches, classes, commands, judging, metrics, weights
+from lunarsite.engine.segmentation import batches, classes, judging, metrics, weights
 from lunarsite.engine.segmentation.batches import Sample
 from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
 
@@ -67,7 +67,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     print("|---|---|---|---|")
     loaded = weights.load(checkpoint)
     look = loaded.runner(uncertain=True)
-    sets = {"own": [own(number) for number in range(commands.JUDGED // 2, commands.JUDGED)]}
+    sets = {"own": [own(number) for number in range(judging.JUDGED // 2, judging.JUDGED)]}
     if DATA.is_dir():
         sets |= {kind: list(shared(kind)) for kind in SIDES}
     judged = {
@@ -93,13 +93,11 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     speed(checkpoint)
     if sheet is not None:
         for kind in set(sets) & set(SIDES):
-            draw(
-                sheet / f"{kind}.png", look, sets[kind], names(kind), 24 if kind == "render" else 13
-            )
+            draw(sheet / f"{kind}.png", look, sets[kind], names(kind))
 
 
 def own(number: int) -> Sample:
-    return batches.load("surface", commands.JUDGED_FROM + number, None)
+    return batches.load("surface", judging.JUDGED_FROM + number, None)
 
 
 def names(kind: str) -> list[str]:
@@ -190,7 +188,7 @@ def cost(loaded: weights.Checkpoint) -> None:
         "20 passes": loaded.runner(uncertain=True, passes=20),
     }
     took, error = {}, {}
-    samples = [own(number) for number in range(commands.JUDGED // 2, commands.JUDGED)]
+    samples = [own(number) for number in range(judging.JUDGED // 2, judging.JUDGED)]
     for name, way in ways.items():
         way(seen)
         times = []
@@ -217,7 +215,7 @@ def speed(checkpoint: Path) -> None:
         tile = np.concatenate([own(n).image[:256, :256].mean(axis=2) for n in range(4)], axis=1)
         whole = np.tile(tile.astype(np.uint8), (SPEED_PX // 256, SPEED_PX // tile.shape[1]))
         sides = {"width": SPEED_PX, "height": SPEED_PX, "count": 1, "dtype": "uint8"}
-        grid = rasterio.Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+        grid = rasterio.Affine(1.0, 0.0, 10.0, 0.0, -1.0, 0.0)
         with rasterio.open(path, "w", driver="GTiff", transform=grid, **sides) as file:
             file.write(whole, 1)
         words = ["segment-terrain", "--image", str(path), "--out", folder, "--checkpoint"]

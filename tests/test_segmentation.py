@@ -388,6 +388,17 @@ def test_networks_of_other_classes_or_damaged_are_refused(tmp_path, checkpoint):
         weights.load(wide)
 
 
+def test_what_does_not_fit_in_16_bits_is_kept_in_more(tmp_path):
+    state = random_weights(TINY)
+    state["down.0.0.1.running_var"][0] = 3e6
+    path = saved(tmp_path / "large.safetensors", TINY, state=state)
+    again = weights.load(path).state
+    stored = checkpoints.as_stored(state)
+    for name, values in again.items():
+        assert np.array_equal(values, stored[name])
+        np.testing.assert_allclose(values, state[name], rtol=1e-3, atol=1e-6)
+
+
 def test_an_ensemble_is_the_mean_of_its_members_and_disagrees_more_than_one(tmp_path, checkpoint):
     other = saved(tmp_path / "other.safetensors", TINY, seed=5)
     image = picture(tmp_path / "a.tif", noise(60, 70))

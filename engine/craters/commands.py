@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from lunarsite.engine import device, provenance
@@ -92,10 +91,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "licence": TERMS if real or (start and start.card.get("licence") != LICENCE) else LICENCE,
     }
     # What is measured is what is stored: 16 bits.
-    stored = {
-        n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
-        for n, v in state.items()
-    }
+    stored = checkpoints.as_stored(state)
     runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context.warn)
     fitted, reached = calibration.calibrate(
         runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]

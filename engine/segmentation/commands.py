@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from lunarsite.engine import atomic, device, provenance
@@ -32,11 +31,6 @@ DATA = {
     "surface": "generated scenes of the lunar surface; nothing is learned from a real image",
     "orbital": "generated images from orbit; nothing is learned from a real image",
 }
-
-JUDGED = 64
-"""Scenes that nobody learned from: half of them for the temperature, half for the figures."""
-
-JUDGED_FROM = batches.VALIDATION_SEED + 500_000_000
 
 
 def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -136,10 +130,7 @@ def _train_one(
         "licence": TERMS if data or (start and start.card.get("licence") != LICENCE) else LICENCE,
     }
     # What is measured is what is stored: 16 bits.
-    stored = {
-        n: v.astype(np.float16).astype(np.float32) if v.dtype.kind == "f" else v
-        for n, v in state.items()
-    }
+    stored = checkpoints.as_stored(state)
     checkpoint = Checkpoint(stored, chosen.built(), card, path)
     card |= measured(checkpoint, chosen, data, folder, where, context.part(0.9, 1.0))
     written = checkpoints.save(path, state, card)
@@ -157,8 +148,8 @@ def measured(
 ) -> dict[str, Any]:
     """Return what a card says of a network's temperature, figures and usual uncertainty."""
     if data is None:
-        source: Source = batches.Scenes(chosen.view, JUDGED_FROM, folder, 0)
-        halves = (range(JUDGED // 2), range(JUDGED // 2, JUDGED))
+        source: Source = batches.Scenes(chosen.view, judging.JUDGED_FROM, folder, 0)
+        halves = (range(judging.JUDGED // 2), range(judging.JUDGED // 2, judging.JUDGED))
     else:
         source = data.unseen
         half = max(1, data.unseen_count // 2)

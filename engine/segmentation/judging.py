@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
+JUDGED = 64
+"""Scenes that nobody learned from: half of them for the temperature, half for the figures."""
+
+JUDGED_FROM = batches.VALIDATION_SEED + 500_000_000
+
 _PIXELS_EACH = 4_000
 """Pixels of a scene that a temperature is fitted to."""
 

@@ -43,10 +43,7 @@ def save(
     card : mapping
         What is known of it, JSON-able; its architecture is among it.
     """
-    small = {
-        name: np.ascontiguousarray(v.astype(np.float16) if v.dtype.kind == "f" else v)
-        for name, v in state.items()
-    }
+    small = {name: np.ascontiguousarray(_half(values)) for name, values in state.items()}
     with whole_file(path) as partial:
         save_file(small, partial)
     whole = {**card, "weights": {"file": path.name, "bits": 16}}
@@ -56,6 +53,11 @@ def save(
         lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
         partial.write_text("".join(lines), encoding="utf-8")
     return whole
+
+
+def as_stored(state: Mapping[str, NDArray[np.generic]]) -> State:
+    """Return weights as they are once they have been written and read."""
+    return {name: _single(_half(values)) for name, values in state.items()}
 
 
 def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
@@ -81,7 +83,18 @@ def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
         raise InputError(
             f"The checkpoint {path.name} is damaged: {error}", REMEDY + command
         ) from error
-    return {n: v.astype(np.float32) if v.dtype.kind == "f" else v for n, v in state.items()}, card
+    return {name: _single(values) for name, values in state.items()}, card
+
+
+def _half(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return numbers in 16 bits where they fit: variances of a batch norm may be too large."""
+    if values.dtype.kind != "f" or np.abs(values).max(initial=0.0) > np.finfo(np.float16).max:
+        return values
+    return values.astype(np.float16)
+
+
+def _single(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
 def read_card(file: Path, command: str) -> dict[str, Any]:
