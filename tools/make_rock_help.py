@@ -27,7 +27,7 @@ LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"
 SIZE_PX = (232, 178)
 """As wide as the help beside a dialog."""
 TINT = np.array([[110, 110, 110], [253, 174, 63], [200, 30, 90], [40, 90, 200]])
-SHOWN = 41
+SHOWN = 46
 """A scene that nobody learned from, with rocks of both sizes and sky."""
 
 
