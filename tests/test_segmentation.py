@@ -520,7 +520,6 @@ def test_masks_of_another_size_are_refused(tmp_path):
 
 def test_published_images_are_split_alike_every_time(tmp_path):
     image_glob, mask_glob = pairs(tmp_path, 21)
-    pytest.importorskip("torch")
     data = published.read(image_glob, mask_glob, Context())
     assert (data.count, data.unseen_count) == (18, 3)
     again = published.read(image_glob, mask_glob, Context())

@@ -216,6 +216,14 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
     _, said = trained(tmp_path, members=2)
     first, second = (weights.load(path) for path in said["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
+    # A member that was finished is not trained anew, unless it began or learned otherwise.
+    from lunarsite.engine.segmentation import commands, recipe  # noqa: PLC0415
+
+    chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
+    asked = (first.path, chosen, 7, commands.DATA["orbital"])
+    assert commands._made_by(*asked, None)
+    assert not commands._made_by(*asked, {"steps": 4})
+    assert not commands._made_by(*asked[:3], "other images", None)
     assert not np.array_equal(first.state["head.weight"], second.state["head.weight"])
 
 

@@ -11,10 +11,10 @@ import torch
 from lunarsite.engine import device, provenance
 from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
 from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.training import Data
 from lunarsite.engine.craters.weights import Checkpoint
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.training import checkpoints, trainer
+from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -73,7 +73,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "architecture": architecture.as_dict(),
         "recipe": chosen.as_dict(),
         "seed": values["seed"],
-        "started_from": _told(start.card) if start else None,
+        "started_from": checkpoints.told(start.card) if start else None,
         "data": real.told if real else tiles.DATA,
         **({"source": real.source} if real else {"tiles_version": tiles.VERSION}),
         "tiles": count,
@@ -118,16 +118,6 @@ def _summary(path: Path, card: dict[str, Any]) -> list[str]:
         f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
         f"Three files were written and belong together: {path}, {beside}",
     ]
-
-
-def _told(card: dict[str, Any]) -> dict[str, Any]:
-    """Return what a card says of the checkpoint that a training begins with, and of those before.
-
-    A network has learned what they have: without it a card would tell a part of the budget.
-    """
-    told = ["weights", "data", "source", "tiles_version", "seed", "tiles", "steps", "minutes"]
-    told.append("started_from")
-    return {name: card[name] for name in told if name in card}
 
 
 def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,38 +10,16 @@ from lunarsite.engine.craters import batches, losses, network, tiles
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.targets import STRIDE
 from lunarsite.engine.training import trainer
+from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.batches import Source
     from lunarsite.engine.craters.recipe import Recipe
     from lunarsite.engine.device import Device
-    from lunarsite.engine.training.trainer import Arrays, Trained
-
-    State = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
-    """What is learned from, and what nobody learns from.
-
-    Parameters
-    ----------
-    name : str
-        A training goes on with the data of this name only.
-    learn, unseen : Source
-        Where samples come from.
-    count, unseen_count : int
-        How many there are.
-    """
-
-    name: str
-    learn: Source
-    count: int
-    unseen: Source
-    unseen_count: int
+    from lunarsite.engine.training.task import Arrays, State
+    from lunarsite.engine.training.trainer import Trained
 
 
 def train(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.segmentation.batches import Source
     from lunarsite.engine.segmentation.recipe import Recipe
     from lunarsite.engine.segmentation.runner import Runner
-    from lunarsite.engine.segmentation.training import Data
+    from lunarsite.engine.training.task import Data
 
 LICENCE = "CC0-1.0: made from generated scenes alone"
 
@@ -55,12 +55,14 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     chosen = chosen.for_steps(values["steps"], data.count if data else None)
     atomic.make_folder(path.parent)
     count = values["members"]
+    told = data.name if data else DATA[chosen.view]
+    begun = checkpoints.told(start.card) if start else None
     written: list[dict[str, Any]] = []
     for number in range(count):
         target = path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
         part = context.part(number / count, (number + 1) / count)
         seed = values["seed"] + number
-        if count > 1 and target.is_file() and _made_by(target, chosen, seed):
+        if count > 1 and target.is_file() and _made_by(target, chosen, seed, told, begun):
             # One of several that was finished before the work was interrupted.
             written.append({"path": target, "metrics": networks.load(target).card["metrics"]})
             continue
@@ -112,7 +114,7 @@ def _train_one(
         "classes": list(classes.NAMES),
         "recipe": chosen.as_dict(),
         "seed": seed,
-        "started_from": _told(start.card) if start else None,
+        "started_from": checkpoints.told(start.card) if start else None,
         "data": data.name if data else DATA[chosen.view],
         **({} if data else {"scenes_version": batches.WORLDS[chosen.view].VERSION}),
         "scenes": data.count if data else chosen.scenes,
@@ -195,16 +197,10 @@ def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:
         )
 
 
-def _made_by(path: Path, chosen: Recipe, seed: int) -> bool:
-    """Return whether a checkpoint is what a recipe and a seed give."""
+def _made_by(
+    path: Path, chosen: Recipe, seed: int, data: str, start: dict[str, Any] | None
+) -> bool:
+    """Return whether a checkpoint is what a recipe, a seed, data and a start give."""
     card = checkpoints.read_card(path, networks.COMMAND)
-    return bool(card.get("recipe") == chosen.as_dict() and card.get("seed") == seed)
-
-
-def _told(card: dict[str, Any]) -> dict[str, Any]:
-    """Return what a card says of the checkpoint that a training begins with, and of those before.
-
-    A network has learned what they have: without it a card would tell a part of the budget.
-    """
-    told = ["data", "scenes_version", "seed", "scenes", "steps", "minutes", "started_from"]
-    return {name: card[name] for name in told if name in card}
+    known = [card.get(name) for name in ("recipe", "seed", "data", "started_from")]
+    return known == [chosen.as_dict(), seed, data, start]

@@ -19,10 +19,10 @@ from lunarsite.engine import raster
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, images
 from lunarsite.engine.segmentation.batches import Sample
+from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.training import Data
 
 UNSEEN_EVERY = 10
 """One of so many images, by its number, is never learned from; the same for every training."""
@@ -116,8 +116,6 @@ def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
     InputError
         As `pairs_of`; or if no pattern of masks is given, or there are too few.
     """
-    from lunarsite.engine.segmentation.training import Data  # noqa: PLC0415  imports torch
-
     if mask_glob is None:
         raise InputError("--images is given without --masks", "Give the pattern of the masks too")
     pairs = pairs_of(image_glob, mask_glob)

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import atomic, moon, nested, provenance, raster
 from lunarsite.engine.ephemeris import Body, elevation_azimuth, sun_and_earth, visible_fraction
-from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.horizon import Sweep
 from lunarsite.engine.scratch import Scratch
 
@@ -100,10 +100,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
             for row in range(0, dem.grid.height, _ROWS):
                 part = bright[row : row + _ROWS]
                 sink.write(greys(part, usual), Window(0, row, dem.grid.width, part.shape[0]))
-        known = int(np.isfinite(bright).sum())
-        if not known:
-            raise InputError("The DEM holds no data: every pixel is nodata", "Check its nodata")
-        shadow = float((bright == 0.0).sum()) / known
+        shadow = float((bright == 0.0).sum()) / max(int(np.isfinite(bright).sum()), 1)
     context.progress(1.0, "Written")
     height = float(np.mean(elevations))
     lines = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from lunarsite.engine.segmentation import batches, classes, losses, network
 from lunarsite.engine.training import trainer
+from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,33 +18,12 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
-    from lunarsite.engine.segmentation.batches import Source
     from lunarsite.engine.segmentation.recipe import Recipe
-    from lunarsite.engine.training.trainer import Arrays, State, Trained
+    from lunarsite.engine.training.task import Arrays, State
+    from lunarsite.engine.training.trainer import Trained
 
 _COUNTED = 48
 """Samples whose pixels say how frequent classes are."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
-    """What is learned from, and what nobody learns from.
-
-    Parameters
-    ----------
-    name : str
-        A training goes on with the data of this name only.
-    learn, unseen : Source
-        Where samples come from.
-    count, unseen_count : int
-        How many there are.
-    """
-
-    name: str
-    learn: Source
-    count: int
-    unseen: Source
-    unseen_count: int
 
 
 class Segmentation:

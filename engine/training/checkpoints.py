@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
     State = dict[str, NDArray[np.generic]]
 
+_TOLD = (
+    "weights",
+    "data",
+    "source",
+    "tiles_version",
+    "scenes_version",
+    "seed",
+    "tiles",
+    "scenes",
+    "steps",
+    "minutes",
+    "started_from",
+)
+"""What a card repeats of the checkpoint that its training began with."""
+
 REMEDY = "Fetch the file and its card again, or train one: "
 """And the command."""
 
@@ -53,6 +68,14 @@ def save(
         lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
         partial.write_text("".join(lines), encoding="utf-8")
     return whole
+
+
+def told(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says of the checkpoint that a training begins with, and of those before.
+
+    A network has learned what they have: without it a card would tell a part of the budget.
+    """
+    return {name: card[name] for name in _TOLD if name in card}
 
 
 def as_stored(state: Mapping[str, NDArray[np.generic]]) -> State:

@@ -12,7 +12,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,95 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
+    from lunarsite.engine.training.task import Arrays, Recipe, State, Task
 
-    State = dict[str, torch.Tensor]
-    Arrays = dict[str, NDArray[np.generic]]
 
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises."""
 
 LARGEST_GRADIENT = 5.0
-
-
-class Recipe(Protocol):
-    """What a recipe says of steps; the recipes of networks say more."""
-
-    @property
-    def steps(self) -> int:
-        """Steps of the optimiser."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Samples of one pass."""
-        ...
-
-    @property
-    def accumulate(self) -> int:
-        """Passes of one step."""
-        ...
-
-    @property
-    def crop_px(self) -> int:
-        """Side of a sample."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """Of AdamW, at its peak."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """Of AdamW."""
-        ...
-
-    @property
-    def average(self) -> float:
-        """How much the running mean of weights keeps at each step."""
-        ...
-
-    @property
-    def validate_every(self) -> int:
-        """Steps between validations."""
-        ...
-
-    @property
-    def patience(self) -> int:
-        """Validations without progress that end the training."""
-        ...
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        ...
-
-
-class Task(Protocol):
-    """What is learned from, and what is asked.
-
-    ``data`` names what is learned from: a training goes on with data of this name only. A batch
-    is a dict of arrays with the samples as first dimension; ``channels`` is what the network sees.
-    """
-
-    data: str
-    unseen_count: int
-
-    def draw(self, step: int) -> Arrays:
-        """Return the batch of a step."""
-        ...
-
-    def unseen(self, number: int) -> Arrays:
-        """Return a batch of one that nobody learns from."""
-        ...
-
-    def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
-        """Return what is to be small, for the network's answer to a batch."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
