@@ -31,8 +31,10 @@ def rendered(folder, heights, **more):
         return said, source.read(1)
 
 
-def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path):
-    moment = rendering.at(TIME)
+# A quarter of a month apart, the Sun stands in the east and in the north of the map.
+@pytest.mark.parametrize("time", [TIME, "2027-01-22T12:00", "2027-01-26T06:00"])
+def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time):
+    moment = rendering.at(time)
     x, y = np.meshgrid(GRID.column_x_m(), GRID.row_y_m())
     lon, lat = moon.xy_to_lonlat(x, y)
     elevation, azimuth = elevation_azimuth(lon, lat, moment.sun)
@@ -41,7 +43,7 @@ def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path):
     middle = (x.mean(), y.mean())
     away = np.hypot(x - middle[0], y - middle[1])
     cone = -away * np.tan(np.radians(20.0))
-    _, image = rendered(tmp_path, cone)
+    _, image = rendered(tmp_path, cone, time=time)
     facing = ((x - middle[0]) * np.sin(toward) + (y - middle[1]) * np.cos(toward)) / away
     flank = (away > 500.0) & (away < 3000.0)
     sunny, dark = image[flank & (facing > 0.8)], image[flank & (facing < -0.8)]
