@@ -32,6 +32,7 @@ from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.stages import calibrate, evaluate_segmentation, segment_terrain
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.calibration import Temperatures
 
 TINY = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
 SMALL = tiling.Tiling(side=256, overlap=128, blind=32)
@@ -205,10 +206,31 @@ def test_without_uncertainty_the_mean_entropy_is_the_entropy():
 def test_a_temperature_changes_how_sure_and_not_what():
     seen = np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32)
     cold, warm = (
-        runner.OnnxRunner(random_weights(TINY), TINY, temperature=t)(seen) for t in (1.0, 3.0)
+        runner.OnnxRunner(random_weights(TINY), TINY, temperatures=Temperatures(t, t))(seen)
+        for t in (1.0, 3.0)
     )
     assert np.array_equal(cold[:4].argmax(axis=0), warm[:4].argmax(axis=0))
     assert warm[:4].max(axis=0).mean() < cold[:4].max(axis=0).mean()
+
+
+@pytest.mark.parametrize("drawn", [{}, {"uncertain": True}, {"uncertain": True, "passes": 3}])
+def test_rocks_have_a_temperature_of_their_own(drawn):
+    seen = np.random.default_rng(1).standard_normal((3, 64, 64)).astype(np.float32)
+    weights_of = random_weights(TINY)
+
+    def look(common, rare):
+        warmth = Temperatures(common, rare)
+        return runner.OnnxRunner(weights_of, TINY, temperatures=warmth, **drawn)(seen)
+
+    alike, own = look(2.0, 2.0), look(2.0, 5.0)
+    plain = runner.OnnxRunner(weights_of, TINY)(seen)
+    rock = np.isin(plain[:4].argmax(axis=0), judging.ROCKS)
+    assert 0.05 < rock.mean() < 0.95
+    assert own[:4].max(axis=0)[rock].mean() < 0.9 * alike[:4].max(axis=0)[rock].mean()
+    if "passes" not in drawn:
+        np.testing.assert_array_equal(own[:, ~rock], alike[:, ~rock])
+        # The expansion to second order is of what is called, whatever the temperature.
+        np.testing.assert_allclose(own[:, rock], look(5.0, 5.0)[:, rock], atol=1e-6)
 
 
 def test_a_mirrored_image_is_answered_mirrored_where_both_are_looked_at():
@@ -489,9 +511,11 @@ def test_calibration_lowers_the_error_and_changes_no_class(tmp_path, checkpoint)
     said = calibrate.STAGE.run(given, Context(threads=2))
     # Random classes cannot be known, so the network must become less sure.
     assert said["temperature"] > 1.5
+    assert said["temperature_of_rocks"] > 1.5
     assert said["ece_after"] < said["ece_before"]
     before, after = weights.load(checkpoint), weights.load(out)
-    assert after.temperature == pytest.approx(said["temperature"], abs=1e-3)
+    said_of = (said["temperature"], said["temperature_of_rocks"])
+    assert after.temperatures == pytest.approx(said_of, abs=1e-3)
     seen = np.random.default_rng(0).standard_normal((3, 32, 32)).astype(np.float32)
     one, other = before.runner()(seen), after.runner()(seen)
     assert np.array_equal(one[:4].argmax(axis=0), other[:4].argmax(axis=0))

@@ -170,6 +170,7 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     assert card["classes"] == list(classes.NAMES)
     assert 0.0 <= card["metrics"]["miou"] <= 1.0
     assert card["calibration"]["temperature"] > 0.0
+    assert card["calibration"]["temperature_of_rocks"] > 0.0
     assert card["in_domain"]["mutual_information"]["median"] >= 0.0
     assert said["checkpoints"] == [given["out"]]
     assert not list(tmp_path.glob("*.state.*"))

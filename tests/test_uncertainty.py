@@ -105,6 +105,19 @@ def test_the_temperature_that_spoiled_logits_is_found_again(true):
     assert found == pytest.approx(true, rel=0.03)
 
 
+def test_rare_classes_have_a_temperature_of_their_own():
+    rng = np.random.default_rng(4)
+    logits = rng.standard_normal((4, 90_000)).astype(np.float32) * 2.0
+    chance = np.exp(logits) / np.exp(logits).sum(axis=0)
+    truth = (rng.random(logits.shape[1]) > np.cumsum(chance, axis=0)).sum(axis=0).clip(0, 3)
+    rare = np.isin(logits.argmax(axis=0), (1, 2))
+    spoiled = np.where(rare, 3.0, 0.7).astype(np.float32) * logits
+    found = calibration.temperatures(spoiled, truth.astype(np.uint8), (1, 2))
+    assert found == pytest.approx((0.7, 3.0), rel=0.04)
+    few = calibration.temperatures(spoiled[:, ~rare], truth[~rare].astype(np.uint8), (1, 2))
+    assert few == pytest.approx((0.7, 0.7), rel=0.04)
+
+
 def test_scores_that_are_apart_are_told_apart_and_equal_ones_are_not():
     low, high = np.array([0.0, 1.0, 2.0]), np.array([3.0, 4.0])
     assert calibration.auroc(low, high) == 1.0

@@ -14,6 +14,7 @@ from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.runner import averaged
 from lunarsite.engine.segmentation.weights import Checkpoint
 from lunarsite.engine.training import checkpoints, trainer
+from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -148,7 +149,7 @@ def measured(
     where: Device,
     context: Context,
 ) -> dict[str, Any]:
-    """Return what a card says of a network's temperature, figures and usual uncertainty."""
+    """Return what a card says of a network's temperatures, figures and usual uncertainty."""
     if data is None:
         source: Source = batches.Scenes(chosen.view, judging.JUDGED_FROM, folder, 0)
         halves = (range(judging.JUDGED // 2), range(judging.JUDGED // 2, judging.JUDGED))
@@ -158,12 +159,12 @@ def measured(
         halves = (range(half), range(half, data.unseen_count) or range(half))
     uncertain = bool(chosen.dropout or chosen.everywhere)
 
-    def runner(temperature: float, *, asked: bool) -> Runner:
-        made = checkpoint.runner(where.kind, context.warn, uncertain=asked, temperature=temperature)
+    def runner(warmth: Temperatures, *, asked: bool) -> Runner:
+        made = checkpoint.runner(where.kind, context.warn, uncertain=asked, temperatures=warmth)
         return averaged(made, chosen.test_time)
 
-    warmth = judging.fit_temperature(
-        runner(1.0, asked=uncertain), judging.numbered(source, halves[0])
+    warmth = judging.fit_temperatures(
+        runner(Temperatures(), asked=uncertain), judging.numbered(source, halves[0])
     )
     judged = judging.judge(
         runner(warmth, asked=uncertain),
@@ -174,7 +175,7 @@ def measured(
     said = judged.summary()
     usual = said.pop("uncertainty")
     return {
-        "calibration": {"temperature": round(warmth, 4), "images": len(halves[0])},
+        "calibration": {**checkpoint.said_of(warmth), "images": len(halves[0])},
         "metrics": said,
         "in_domain": usual,
     }

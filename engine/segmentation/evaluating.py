@@ -21,7 +21,11 @@ from lunarsite.engine.segmentation import (
 )
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
+from lunarsite.engine.uncertainty.calibration import (
+    Temperatures,
+    auroc,
+    false_positive_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +76,7 @@ def evaluate(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Fit a network's temperature to images, and write it with a card that says so."""
+    """Fit a network's temperatures to images, and write it with a card that says so."""
     path = Path(values["out"])
     if path.suffix != ".safetensors":
         raise ParameterError(
@@ -81,16 +85,16 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     pairs = published.pairs_of(values["images"], values["masks"])
     if len(pairs) < _LEAST_TO_CALIBRATE:
         raise InputError(
-            f"{len(pairs)} images are too few: on every other one the temperature is judged",
+            f"{len(pairs)} images are too few: on every other one the temperatures are judged",
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
     loaded = weights.load(values["checkpoint"])
     where = device.choose(context.device)
     uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
     asked = {"uncertain": uncertain, "seed": values["seed"]}
-    plain = loaded.runner(where.kind, context.warn, temperature=1.0, **asked)
-    context.progress(0.0, "Fitting the temperature")
-    warmth = judging.fit_temperature(plain, _read(pairs[::2]), values["seed"])
+    plain = loaded.runner(where.kind, context.warn, temperatures=Temperatures(), **asked)
+    context.progress(0.0, "Fitting the temperatures")
+    warmth = judging.fit_temperatures(plain, _read(pairs[::2]), values["seed"])
     context.progress(0.4, "Judging")
     rest = pairs[1::2]
     before = judging.judge(
@@ -99,14 +103,14 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
         len(rest),
         context.part(0.4, 0.7),
     )
-    warm = loaded.runner(where.kind, context.warn, temperature=warmth, **asked)
+    warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
     after = judging.judge(warm, _read(rest), len(rest), context.part(0.7, 0.95))
     said = after.summary()
     usual = said.pop("uncertainty")
     card = {
         **loaded.card,
         "calibration": {
-            "temperature": round(warmth, 4),
+            **loaded.said_of(warmth),
             "images": len(pairs[::2]),
             "data": f"{len(pairs)} images of {pairs[0].image.parent.name}",
         },
@@ -119,17 +123,27 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
         reliability_picture.write(Path(values["picture"]), said["calibration"])
         outputs["picture"] = str(values["picture"])
     errors = [each.calibration.all.error() for each in (before, after)]
+    of_rocks = [each.calibration.called_rare.error() for each in (before, after)]
     return {
         "outputs": outputs,
-        "temperature": warmth,
+        "temperature": warmth.common,
+        "temperature_of_rocks": warmth.rare,
         "ece_before": errors[0],
         "ece_after": errors[1],
         "summary": [
-            f"Temperature {warmth:.3f}",
+            f"Temperature {warmth.common:.3f}, of rocks {warmth.rare:.3f}",
             f"Calibration error {errors[0]:.4f} before and {errors[1]:.4f} after",
+            *_of_rocks(of_rocks),
             f"Judged on {len(rest)} images that it was not fitted to",
         ],
     }
+
+
+def _of_rocks(errors: list[float]) -> list[str]:
+    """Return a line on the pixels called rocks, where there are any."""
+    if not np.isfinite(errors).all():
+        return []
+    return [f"Of what is called a rock {errors[0]:.4f} before and {errors[1]:.4f} after"]
 
 
 def lines(said: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from lunarsite.engine.segmentation import batches, classes, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.calibration import Calibration, temperature
+from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures, temperatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
-JUDGED = 64
-"""Scenes that nobody learned from: half of them for the temperature, half for the figures."""
+JUDGED = 128
+"""Scenes that nobody learned from: half of them for the temperatures, half for the figures."""
+
+ROCKS = (classes.SMALL, classes.LARGE)
 
 JUDGED_FROM = batches.VALIDATION_SEED + 500_000_000
 
 _PIXELS_EACH = 4_000
-"""Pixels of a scene that a temperature is fitted to."""
+"""Pixels of a scene that temperatures are fitted to, and as many of those called a rock."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +103,7 @@ def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Contex
         Is told the progress, and may cancel.
     """
     agreement = Agreement()
-    calibrated = Calibration(classes.NAMES, (classes.SMALL, classes.LARGE))
+    calibrated = Calibration(classes.NAMES, ROCKS)
     means = []
     for number, (image, mask) in enumerate(samples):
         context.progress(number / max(count, 1), "Judging")
@@ -115,13 +117,13 @@ def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Contex
     return Judged(agreement, calibrated, values[:, 0], values[:, 1])
 
 
-def fit_temperature(runner: Runner, samples: Iterable[Sample], seed: int = 7) -> float:
-    """Return the temperature at which probabilities come true best.
+def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -> Temperatures:
+    """Return the temperatures at which probabilities come true best.
 
     Parameters
     ----------
     runner : Runner
-        The network, at temperature 1.
+        The network, at temperatures of 1.
     samples : iterable of Sample
         Images and masks that it is not judged on.
     seed : int
@@ -132,10 +134,14 @@ def fit_temperature(runner: Runner, samples: Iterable[Sample], seed: int = 7) ->
     for image, mask in samples:
         share = answer(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
         asked = np.flatnonzero(mask.ravel() < len(classes.NAMES))
-        some = asked[rng.permutation(asked.size)[:_PIXELS_EACH]]
+        called = np.isin(share[:, asked].argmax(axis=0), ROCKS)
+        # The two temperatures do not mix, so that neither minds how many the other has.
+        some = np.concatenate(
+            [rng.permutation(asked[kind])[:_PIXELS_EACH] for kind in (~called, called)]
+        )
         logits.append(np.log(np.maximum(share[:, some], 1e-9)))
         truth.append(mask.ravel()[some])
-    return temperature(np.concatenate(logits, axis=1), np.concatenate(truth))
+    return temperatures(np.concatenate(logits, axis=1), np.concatenate(truth), ROCKS)
 
 
 def numbered(source: Source, numbers: range) -> Iterable[Sample]:

@@ -14,7 +14,7 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 
 @_compiled
-def softmax(features: Float32, weight: Float32, bias: Float32) -> Float32:
+def softmax(features: Float32, weight: Float32, bias: Float32, on_rocks: float) -> Float32:
     """Return probabilities and their entropy.
 
     Parameters
@@ -23,6 +23,8 @@ def softmax(features: Float32, weight: Float32, bias: Float32) -> Float32:
         What the head reads.
     weight, bias : ndarray of float32, shapes (4, channels) and (4,)
         Of the head.
+    on_rocks : float
+        What logits are multiplied by where they call a rock: it has a temperature of its own.
 
     Returns
     -------
@@ -39,12 +41,15 @@ def softmax(features: Float32, weight: Float32, bias: Float32) -> Float32:
                 for c in range(channels):
                     total += weight[k, c] * features[c, i, j]
                 logit[k] = total
+            logit *= _gain(logit, on_rocks)
             _normalised(logit, out[:, i, j])
     return out
 
 
 @_compiled
-def closed_form(features: Float32, weight: Float32, bias: Float32, odds: float) -> Float32:
+def closed_form(
+    features: Float32, weight: Float32, bias: Float32, odds: float, on_rocks: float
+) -> Float32:
     """Return mean probabilities and the mean entropy of infinitely many passes, to second order.
 
     A pass multiplies every channel by 0 with probability p and by 1 / (1 - p) otherwise, so the
@@ -54,7 +59,7 @@ def closed_form(features: Float32, weight: Float32, bias: Float32, odds: float) 
 
     Parameters
     ----------
-    features, weight, bias
+    features, weight, bias, on_rocks
         As of `softmax`.
     odds : float
         p / (1 - p).
@@ -71,6 +76,8 @@ def closed_form(features: Float32, weight: Float32, bias: Float32, odds: float) 
                 for c in range(channels):
                     total += weight[k, c] * features[c, i, j]
                 logit[k] = total
+            gain = _gain(logit, on_rocks)
+            logit *= gain
             _normalised(logit, plain)
             information = 0.0
             shift[:] = 0.0
@@ -80,7 +87,7 @@ def closed_form(features: Float32, weight: Float32, bias: Float32, odds: float) 
                 for k in range(4):
                     mean += plain[k] * weight[k, c]
                     square += plain[k] * weight[k, c] * weight[k, c]
-                strength = features[c, i, j] * features[c, i, j]
+                strength = features[c, i, j] * features[c, i, j] * gain * gain
                 spread = square - mean * mean
                 information += strength * spread
                 for k in range(4):
@@ -101,7 +108,9 @@ def closed_form(features: Float32, weight: Float32, bias: Float32, odds: float) 
 
 
 @_compiled
-def passes(features: Float32, weights: Float32, bias: Float32) -> Float32:  # noqa: C901  one loop
+def passes(  # noqa: C901  one loop
+    features: Float32, weights: Float32, bias: Float32, on_rocks: float
+) -> Float32:
     """Return mean probabilities and mean entropy of passes.
 
     Parameters
@@ -112,6 +121,8 @@ def passes(features: Float32, weights: Float32, bias: Float32) -> Float32:  # no
         Of the head, with each pass's channels dropped.
     bias : ndarray of float32, shape (4,)
         Of the head.
+    on_rocks : float
+        As of `softmax`, for each pass by what it calls.
     """
     channels, rows, columns = features.shape
     count = weights.shape[0]
@@ -132,6 +143,7 @@ def passes(features: Float32, weights: Float32, bias: Float32) -> Float32:  # no
             for j in range(columns):
                 for k in range(4):
                     one[k] = logit[k, j]
+                one *= _gain(one, on_rocks)
                 _normalised(one, answer)
                 for k in range(5):
                     out[k, i, j] += answer[k]
@@ -139,6 +151,13 @@ def passes(features: Float32, weights: Float32, bias: Float32) -> Float32:  # no
             for j in range(columns):
                 out[k, i, j] /= count
     return out
+
+
+@_compiled
+def _gain(logit: Float32, on_rocks: float) -> np.float32:
+    """Return what four logits are multiplied by: ``on_rocks`` if a rock's is the highest."""
+    rock = max(logit[1], logit[2]) > max(logit[0], logit[3])
+    return np.float32(on_rocks) if rock else np.float32(1.0)
 
 
 @_compiled

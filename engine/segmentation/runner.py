@@ -11,6 +11,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
 from lunarsite.engine.training.graph import Graph
+from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,8 @@ BANDS = 5
 Averages of these stay what they say, over parts of an image that overlap and over networks; the
 mutual information is the entropy of the mean less the mean of the entropies.
 """
+
+UNTOUCHED = Temperatures()
 
 
 class Runner(Protocol):
@@ -56,8 +59,8 @@ class OnnxRunner:
         How many are drawn; 0 for the closed form, which stands for infinitely many.
     seed : int
         Of what is dropped. A pass drops the same channels everywhere: there are no seams.
-    temperature : float
-        What logits are divided by (`uncertainty.calibration`).
+    temperatures : Temperatures
+        What logits are divided by: one number where a rock is called, another elsewhere.
 
     Raises
     ------
@@ -75,7 +78,7 @@ class OnnxRunner:
         uncertain: bool = False,
         passes: int = 0,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperatures: Temperatures = UNTOUCHED,
     ) -> None:
         share = architecture.dropout
         if uncertain and not share:
@@ -84,8 +87,9 @@ class OnnxRunner:
         answer = _features(graph, architecture)
         self._session = graph.session(architecture.name, CHANNELS, answer)
         weight, bias = graph.weights("head")
-        self._weight = (weight[:, :, 0, 0] / temperature).astype(np.float32)
-        self._bias = (bias / temperature).astype(np.float32)
+        self._weight = (weight[:, :, 0, 0] / temperatures.common).astype(np.float32)
+        self._bias = (bias / temperatures.common).astype(np.float32)
+        self._on_rocks = temperatures.common / temperatures.rare
         self._odds = share / (1.0 - share) if uncertain else 0.0
         self._passes = None
         if uncertain and passes:
@@ -99,11 +103,13 @@ class OnnxRunner:
         features: Float32 = found[0]
         answer: Float32
         if self._passes is not None:
-            answer = kernels.passes(features, self._passes, self._bias)
+            answer = kernels.passes(features, self._passes, self._bias, self._on_rocks)
         elif self._odds:
-            answer = kernels.closed_form(features, self._weight, self._bias, self._odds)
+            answer = kernels.closed_form(
+                features, self._weight, self._bias, self._odds, self._on_rocks
+            )
         else:
-            answer = kernels.softmax(features, self._weight, self._bias)
+            answer = kernels.softmax(features, self._weight, self._bias, self._on_rocks)
         return answer
 
 

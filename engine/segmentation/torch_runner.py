@@ -11,7 +11,7 @@ import torch
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, network
-from lunarsite.engine.segmentation.runner import BANDS, without_dropout
+from lunarsite.engine.segmentation.runner import BANDS, UNTOUCHED, without_dropout
 from lunarsite.engine.segmentation.weights import COMMAND
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import dropout
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.segmentation.weights import Checkpoint
+    from lunarsite.engine.uncertainty.calibration import Temperatures
 
     Float32 = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ class TorchRunner:
         Is told if the GPU's memory does not hold a tile: the processor goes on then.
     passes : int
         Of MC Dropout; 0 for one pass without.
-    seed, temperature : int, float
+    seed, temperatures : int, Temperatures
         As of `runner.OnnxRunner`.
     """
 
@@ -54,10 +55,10 @@ class TorchRunner:
         *,
         passes: int = 0,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperatures: Temperatures = UNTOUCHED,
     ) -> None:
         self._device, self._warn = device, warn
-        self._passes, self._seed, self._temperature = passes, seed, temperature
+        self._passes, self._seed, self._temperatures = passes, seed, temperatures
         self._model = model.eval()
         try:
             self._model = model.to(device, memory_format=torch.channels_last)
@@ -80,6 +81,7 @@ class TorchRunner:
     def _answer(self, channels: Float32) -> Float32:
         seen = torch.from_numpy(channels[None]).to(self._device, memory_format=torch.channels_last)
         count = len(classes.NAMES)
+        on_rocks = self._temperatures.common / self._temperatures.rare
         total = torch.zeros((BANDS, *channels.shape[1:]), device=self._device)
         with torch.inference_mode():
             for number in range(max(self._passes, 1)):
@@ -88,7 +90,10 @@ class TorchRunner:
                 with torch.autocast(
                     self._device, dtype=torch.bfloat16, enabled=self._device == "cuda"
                 ):
-                    logits = self._model(seen)[0].float() / self._temperature
+                    logits = self._model(seen)[0].float() / self._temperatures.common
+                named = logits.argmax(0)
+                rock = (named == classes.SMALL) | (named == classes.LARGE)
+                logits = torch.where(rock, logits * on_rocks, logits)
                 share = torch.softmax(logits, 0)
                 total[:count] += share
                 total[count] -= (share * torch.log(share.clamp(min=1e-12))).sum(0)
@@ -113,7 +118,7 @@ def make(
     uncertain: bool,
     passes: int,
     seed: int,
-    temperature: float,
+    temperatures: Temperatures,
 ) -> TorchRunner:
     """Return a checkpoint's network, as `weights.Checkpoint.runner` says.
 
@@ -135,4 +140,4 @@ def make(
             checkpoints.REMEDY + COMMAND,
         ) from error
     count = (passes or dropout.PASSES) if uncertain else 0
-    return TorchRunner(model, device, warn, passes=count, seed=seed, temperature=temperature)
+    return TorchRunner(model, device, warn, passes=count, seed=seed, temperatures=temperatures)

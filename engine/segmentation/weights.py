@@ -12,6 +12,7 @@ from lunarsite.engine.segmentation import classes, runner
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.training.environment import needs_torch
+from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +55,19 @@ class Checkpoint:
     path: Path
 
     @property
-    def temperature(self) -> float:
+    def temperatures(self) -> Temperatures:
         """What its logits are divided by, so that its probabilities are right as often."""
-        return float(self.card.get("calibration", {}).get("temperature", 1.0))
+        found = self.card.get("calibration", {})
+        common = float(found.get("temperature", 1.0))
+        return Temperatures(common, float(found.get("temperature_of_rocks", common)))
+
+    @staticmethod
+    def said_of(found: Temperatures) -> dict[str, float]:
+        """Return how a card says what `temperatures` reads."""
+        return {
+            "temperature": round(found.common, 4),
+            "temperature_of_rocks": round(found.rare, 4),
+        }
 
     def runner(
         self,
@@ -66,7 +77,7 @@ class Checkpoint:
         uncertain: bool = False,
         passes: int = 0,
         seed: int = 0,
-        temperature: float | None = None,
+        temperatures: Temperatures | None = None,
     ) -> Runner:
         """Return the network, ready to run.
 
@@ -79,7 +90,7 @@ class Checkpoint:
         uncertain, passes, seed : bool, int, int
             As of `runner.OnnxRunner`. A network that drops channels everywhere has no closed form:
             20 passes are drawn where ``passes`` is 0.
-        temperature : float, optional
+        temperatures : Temperatures, optional
             In the place of the card's.
 
         Raises
@@ -90,7 +101,7 @@ class Checkpoint:
         MissingDependencyError
             If it needs torch, which is not there.
         """
-        warmth = self.temperature if temperature is None else temperature
+        warmth = self.temperatures if temperatures is None else temperatures
         light = self.architecture.name == "unet-light"
         if light and device == "cpu" and not (uncertain and self.architecture.everywhere):
             return runner.OnnxRunner(
@@ -99,13 +110,13 @@ class Checkpoint:
                 uncertain=uncertain,
                 passes=passes,
                 seed=seed,
-                temperature=warmth,
+                temperatures=warmth,
             )
         needs_torch(f"The network of {self.path.name} in this way")
         from lunarsite.engine.segmentation import torch_runner  # noqa: PLC0415  slow to import
 
         return torch_runner.make(
-            self, device, warn, uncertain=uncertain, passes=passes, seed=seed, temperature=warmth
+            self, device, warn, uncertain=uncertain, passes=passes, seed=seed, temperatures=warmth
         )
 
 

@@ -14,10 +14,10 @@ STAGE = Stage(
     name="calibrate",
     title="Calibrate a segmentation network",
     group="Rocks",
-    summary="Fit the temperature of a segmentation network to images with masks.",
-    help="One number divides what the network says before it becomes probabilities, so that what "
-    "is said with 80 % comes true in 80 of 100 pixels. It is fitted to every other image and "
-    "judged on the rest. Classes stay the same; only how sure they are changes. The network's "
+    summary="Fit the temperatures of a segmentation network to images with masks.",
+    help="A number divides what the network says before it becomes probabilities, so that what "
+    "is said with 80 % comes true in 80 of 100 pixels: one where it calls a rock, another "
+    "elsewhere. Both are fitted to every other image and judged on the rest. Classes stay the same; only how sure they are changes. The network's "
     "usual uncertainty, with which other images are compared, becomes that of these images.",
     parameters=(
         Parameter(
@@ -82,7 +82,7 @@ STAGE = Stage(
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Fit a temperature and write the network with it."""
+    """Fit temperatures and write the network with it."""
     from lunarsite.engine.segmentation import evaluating  # noqa: PLC0415
 
     return evaluating.calibrate(values, context)

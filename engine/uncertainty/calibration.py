@@ -7,7 +7,7 @@ number of pixels fits.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
+
+class Temperatures(NamedTuple):
+    """What logits are divided by, so that what they say comes true as often as they say.
+
+    Parameters
+    ----------
+    common : float
+        Where the network calls another class than a rare one.
+    rare : float
+        Where it calls a rare one. The class that is called stays the same, whichever it is.
+    """
+
+    common: float = 1.0
+    rare: float = 1.0
+
+
 BINS = 15
 """Of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)."""
 
@@ -27,6 +43,9 @@ _FINE = 100
 """Fine bins in one of those."""
 
 _LEAST = 1e-12
+
+_LEAST_PIXELS = 200
+"""That a temperature is fitted to."""
 
 
 @dataclass(slots=True, eq=False)
@@ -202,6 +221,24 @@ def temperature(logits: Float32, truth: UInt8) -> float:
 
     found = optimize.minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded")
     return float(np.exp(found.x))
+
+
+def temperatures(logits: Float32, truth: UInt8, rare: tuple[int, ...]) -> Temperatures:
+    """Return the temperatures of the least log loss, for pixels that are called rare and others.
+
+    Parameters
+    ----------
+    logits, truth
+        As of `temperature`.
+    rare : tuple of int
+        The rare classes. Where too few pixels are called one of them, one temperature is for all.
+    """
+    called = np.isin(logits.argmax(axis=0), rare)
+    if min(int(called.sum()), int((~called).sum())) < _LEAST_PIXELS:
+        both = temperature(logits, truth)
+        return Temperatures(both, both)
+    common, own = (temperature(logits[:, some], truth[some]) for some in (~called, called))
+    return Temperatures(common, own)
 
 
 def auroc(inside: Float, outside: Float) -> float:
