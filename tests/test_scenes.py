@@ -11,6 +11,8 @@ from lunarsite.engine.synthetic import (
     scene_ground,
     scene_kernels,
     scene_rocks,
+    scene_roughness,
+    scene_shadows,
     scenes,
 )
 from lunarsite.engine.synthetic.scene_ground import Ground
@@ -73,7 +75,7 @@ def test_a_step_casts_a_shadow_as_long_as_the_sun_is_low():
     levels = np.zeros((1, 64, 64), np.float32)
     levels[0, :, 50:] = 3.0
     slope = float(np.tan(np.radians(20.0)))
-    line = scene_kernels.shadow(levels, np.array([0.5]), slope)
+    line = scene_shadows.shadow(levels, np.array([0.5]), slope)
     dark = line[0, 30, :50] > levels[0, 30, :50]
     assert dark.sum() * 0.5 == pytest.approx(3.0 / slope, abs=0.5)
     assert dark[-1]
@@ -112,13 +114,82 @@ def test_a_rock_is_seen_as_large_as_it_is_and_shades_the_ground_behind_it():
     assert np.all((normal[hit] * rays[hit]).sum(axis=1) < 1e-6)
     sun = np.array([np.cos(0.3), 0.0, np.sin(0.3)])
     cells = np.array([0.5, 5.0])
-    first, which = scene_kernels.shadow_bins(rock.place, rock.radius, eye, sun, cells)
+    first, which = scene_shadows.shadow_bins(rock.place, rock.radius, eye, sun, cells)
     points = np.array([[9.0, 0.0, -0.5], [11.0, 0.0, -0.5], [9.0, 3.0, -0.5]], np.float32)
     own = np.full(3, -1, np.int32)
-    dark = scene_kernels.in_rock_shadow(
+    dark = scene_shadows.in_rock_shadow(
         points, own, eye, sun, cells, first, which, rock.place, rock.radius, rock.axes, rock.faces
     )
     assert dark.tolist() == [True, False, False]
+
+
+def test_slopes_of_broken_faces_are_those_of_the_noise_and_fade_with_distance():
+    rng = np.random.default_rng(8)
+    step = 1e-4
+    for x, y, z in rng.uniform(-5.0, 5.0, (20, 3)):
+        _, *slopes = scene_roughness._noise(x, y, z, 4)
+        ahead = [scene_roughness._noise(*(np.array([x, y, z]) + s), 4)[0] for s in np.eye(3) * step]
+        back = [scene_roughness._noise(*(np.array([x, y, z]) - s), 4)[0] for s in np.eye(3) * step]
+        np.testing.assert_allclose(slopes, np.subtract(ahead, back) / (2.0 * step), atol=1e-5)
+    place = rng.uniform(0.0, 9.0, (4000, 3)).astype(np.float32)
+    longest = np.full(4000, 0.5, np.float32)
+    rough = [
+        scene_roughness.roughen(place, longest, np.full(4000, f, np.float32), 0.8, 1)[0].std()
+        for f in (0.002, 0.05, 0.3)
+    ]
+    assert rough[0] > rough[1] > rough[2] == 0.0
+
+
+def test_rocks_that_fill_the_view_stand_alone_and_are_as_wide_as_drawn():
+    field = scene_rocks.Field(
+        per_m2=0.0, exponent=2.0, sizes_m=(0.05, 2.0), buried=(0.0, 0.0), roundness=0.5, near=2
+    )
+    eye = np.array([0.0, 0.0, 1.6])
+    near = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rocks = scene_rocks.strew(rng, FLAT, field, eye, (0.0, 0.4), 1e-3)
+        assert rocks.diameter_m.size in {1, 2}
+        far = np.hypot(*rocks.place[: rocks.diameter_m.size, :2].T)
+        assert np.all((far > 2.3) & (far < 8.1))
+        near.append(2.0 * np.arctan(0.5 * rocks.diameter_m / far))
+    wide = np.concatenate(near)
+    assert wide.min() > 0.05
+    assert wide.max() > 0.25
+
+
+def test_rugged_ground_casts_more_shadow_than_plain_ground():
+    dark = []
+    for rugged in (False, True):
+        ground = scene_ground.make(np.random.default_rng(2), 0.1, rugged=rugged)
+        shade = scene_shadows.shadow(ground.height_m, np.array(ground.pixel_m), np.tan(0.35))
+        dark.append(float((shade[0] > ground.height_m[0]).mean()))
+    assert dark[1] > dark[0] + 0.05
+
+
+def test_of_rocks_in_the_dark_nobody_is_asked():
+    rocks = lying(1.0, (10.0, 0.0))
+    part = np.full((40, 40), -1, np.int32)
+    part[10:30, 10:30] = 0
+    depth = np.ones((40, 40), np.float32)
+    large = np.ones(1, np.bool_)
+    image = np.zeros((20, 20, 3), np.uint8)
+    for level, wanted in ((scenes.DARK, scenes.UNASKED), (scenes.DARK + 1, scenes.LARGE)):
+        image[8, 8] = level
+        lit = scenes.brightest(rocks, part, image) > scenes.DARK
+        mask = scenes.mask_of(rocks, part, depth, large, scenes.LEAST_PX, lit)
+        assert mask[8, 8] == wanted
+        assert mask[0, 0] == scenes.GROUND
+
+
+def test_parts_of_a_lander_are_ground_and_hide_what_is_behind_them():
+    image = np.full((60, 90, 3), 100, np.uint8)
+    mask = np.full((60, 90), scenes.LARGE, np.uint8)
+    changed, named = scene_camera.lander(np.random.default_rng(1), image, mask)
+    other = (changed != image).any(axis=2)
+    assert 0.01 < other.mean() < 0.9
+    assert np.all(named[other] == scenes.GROUND)
+    assert np.all(named[~other & (named != scenes.GROUND)] == scenes.LARGE)
 
 
 def test_finer_levels_of_the_ground_continue_the_coarser_ones():

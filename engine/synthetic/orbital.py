@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Changes whenever the same seed gives another image."""
 
 SIDE_PX = 320

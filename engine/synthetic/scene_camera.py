@@ -157,22 +157,50 @@ def develop(rng: np.random.Generator, light: Float32, *, photograph: bool) -> UI
 
 
 def lander(rng: np.random.Generator, image: UInt8, mask: UInt8) -> tuple[UInt8, UInt8]:
-    """Return an image with a piece of the lander in it, which masks have as ground."""
-    rows, columns, _ = image.shape
-    corner = np.array([rng.choice([0.0, columns]), rows])
-    reach = rng.uniform(0.12, 0.4, 2) * [columns, rows]
-    way = np.array([1.0 if corner[0] == 0.0 else -1.0, -1.0])
+    """Return an image with pieces of the lander in it, which masks have as ground."""
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        inside = _outline(rng, mask.shape)
+        part = _made(rng, mask.shape)
+        image = np.where(inside[..., None], part, image)
+        mask = np.where(inside, 0, mask).astype(np.uint8)
+    return image, mask
+
+
+def _outline(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where a piece of the lander is: a convex one that enters over the image's edge."""
+    rows, columns = shape
+    side = rng.choice(["left", "right", "below", "below"])
+    along = rng.uniform(0.0, 1.0)
+    middle = {
+        "left": (0.0, rows * (0.4 + 0.6 * along)),
+        "right": (columns, rows * (0.4 + 0.6 * along)),
+        "below": (columns * along, rows),
+    }[str(side)]
+    reach = rng.uniform(0.06, 0.35, 2) * columns
     v, u = np.mgrid[0:rows, 0:columns]
-    away = np.abs(np.stack([u - corner[0], v - corner[1]], axis=-1)) / reach
-    lean = rng.uniform(-0.5, 0.5)
-    inside = (away[..., 0] + lean * away[..., 1] < 1.0) & (away[..., 1] - lean * away[..., 0] < 1.0)
-    tone = rng.uniform(0.01, 0.7) * np.ones((rows, columns))
+    x, y = (u - middle[0]) / reach[0], (v - middle[1]) / reach[1]
+    inside = np.ones(shape, np.bool_)
+    first = rng.uniform(0.0, 2.0 * np.pi)
+    for turn in first + 2.0 * np.pi * np.arange(4) / 4.0 + rng.normal(0.0, 0.25, 4):
+        inside &= x * np.cos(turn) + y * np.sin(turn) < rng.uniform(0.4, 1.0)
+    return inside
+
+
+def _made(rng: np.random.Generator, shape: tuple[int, ...]) -> UInt8:
+    """Return what a piece of the lander looks like: plain, ribbed, or of crumpled foil."""
+    v, u = np.mgrid[0 : shape[0], 0 : shape[1]]
+    tone = np.full(shape, rng.choice([rng.uniform(0.0, 0.1), rng.uniform(0.1, 0.9)]))
     angle = rng.uniform(0.0, np.pi)
-    along = (u * np.cos(angle) + v * np.sin(angle)) * way[0] / rng.uniform(5.0, 25.0)
-    tone = np.where(along % 1.0 < rng.uniform(0.05, 0.4), rng.uniform(0.0, 1.0), tone)
+    tone = tone + rng.uniform(-0.15, 0.15) * (u * np.cos(angle) + v * np.sin(angle)) / shape[1]
+    kind = rng.integers(3)
+    if kind > 0:
+        along = (u * np.cos(angle) + v * np.sin(angle)) / rng.uniform(5.0, 60.0)
+        tone = np.where(along % 1.0 < rng.uniform(0.05, 0.4), rng.uniform(0.0, 1.0), tone)
+    if kind > 1:
+        noise = ndimage.gaussian_filter(rng.standard_normal(shape), rng.uniform(1.5, 8.0))
+        tone = tone + rng.uniform(0.1, 0.5) * (np.abs(noise) / noise.std() - 0.8)
     cast = np.array([1.0, rng.uniform(0.7, 1.0), rng.uniform(0.3, 1.0)])
-    part = _bytes(tone[..., None] * cast)
-    return np.where(inside[..., None], part, image), np.where(inside, 0, mask).astype(np.uint8)
+    return _bytes(tone[..., None] * cast)
 
 
 def _bytes(tone: Float) -> UInt8:

@@ -55,7 +55,7 @@ class Ground:
         return Ground(np.ascontiguousarray(height), self.pixel_m)
 
 
-def make(rng: np.random.Generator, steepness: float) -> Ground:
+def make(rng: np.random.Generator, steepness: float, *, rugged: bool = False) -> Ground:
     """Return ground.
 
     Parameters
@@ -64,11 +64,13 @@ def make(rng: np.random.Generator, steepness: float) -> Ground:
         Source of chance.
     steepness : float
         0 for a plain to 1 for steep hills.
+    rugged : bool
+        Whether it is broken into crags and cliffs, with no rock that could be told from them.
     """
     levels: list[Float32] = []
     for number, pixel in reversed(list(enumerate(PIXELS_M))):
         grid = Grid(-0.5 * SIDE_PX * pixel, 0.5 * SIDE_PX * pixel, pixel, SIDE_PX, SIDE_PX)
-        own = _relief(grid, rng, number, steepness)
+        own = _relief(grid, rng, number, steepness, rugged=rugged)
         if not levels:
             levels.append(own - own[SIDE_PX // 2, SIDE_PX // 2])
             continue
@@ -79,16 +81,24 @@ def make(rng: np.random.Generator, steepness: float) -> Ground:
     return Ground(np.stack(levels[::-1]).astype(np.float32), PIXELS_M)
 
 
-def _relief(grid: Grid, rng: np.random.Generator, number: int, steepness: float) -> Float32:
+def _relief(
+    grid: Grid, rng: np.random.Generator, number: int, steepness: float, *, rugged: bool
+) -> Float32:
     """Return the relief that a level adds; the coarsest has the hills."""
     if number == len(PIXELS_M) - 1:
-        slope = 1.0 + 14.0 * steepness * rng.uniform(0.5, 1.2)
+        slope = 1.0 + 14.0 * steepness * rng.uniform(0.5, 1.2) + (10.0 if rugged else 0.0)
         roll_over, hurst = float(rng.uniform(600.0, 3000.0)), float(rng.uniform(1.0, 1.6))
+    elif rugged:
+        slope = float(rng.uniform(6.0, 22.0))
+        roll_over, hurst = PIXELS_M[number + 1] * rng.uniform(6.0, 20.0), rng.uniform(0.7, 1.0)
     else:
         # Relief that the coarser level has not got: waves of up to a few of its pixels.
         slope = float(np.exp(rng.uniform(np.log(0.6), np.log(3.0 + 5.0 * steepness))))
         roll_over, hurst = PIXELS_M[number + 1] * rng.uniform(4.0, 12.0), rng.uniform(0.7, 1.3)
     ground = terrain.fractal(grid, rng, roll_over_m=roll_over, hurst=hurst, slope_deg=1.0)
+    if rugged and number < len(PIXELS_M) - 1:
+        # Folded: sharp crests and flat hollows, or the other way round.
+        ground = np.abs(ground - np.median(ground)) * rng.choice([-1.0, 1.0])
     rise = np.median(np.hypot(*np.gradient(ground))) / grid.pixel_m
     scaled: Float32 = ground * np.float32(np.tan(np.radians(slope)) / rise)
     return scaled

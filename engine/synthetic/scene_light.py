@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from lunarsite.engine.synthetic import scene_camera, scene_kernels
+from lunarsite.engine.synthetic import (
+    scene_camera,
+    scene_kernels,
+    scene_roughness,
+    scene_shadows,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,17 +66,19 @@ def light(
     place = point + eye.astype(np.float32)
     own = part[hit]
     bare = own < 0
+    footprint = depth[hit] * np.float32(angle)
     facing = normal[hit]
     facing[bare] = scene_kernels.ground_normals(
-        ground.height_m, pixel, place[bare], depth[hit][bare] * np.float32(angle)
+        ground.height_m, pixel, place[bare], footprint[bare]
     )
-    facing += _bumps(rng, place, own, depth[hit], angle, unit_m / 0.04)
+    facing += _bumps(rng, place, bare, footprint, unit_m / 0.04)
+    cracked = _break(rng, facing, place, own, footprint, rocks)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    shade = scene_kernels.shadow(ground.height_m, pixel, float(np.tan(height)))
-    lit = scene_kernels.lit_by_ground(shade, pixel, place, float(np.tan(height)) + 0.05)
+    shade = scene_shadows.shadow(ground.height_m, pixel, float(np.tan(height)))
+    lit = scene_shadows.lit_by_ground(shade, pixel, place, float(np.tan(height)) + 0.05)
     cells = np.array([0.12, 0.6, 3.0, 15.0, 75.0]) * unit_m / 0.04
-    first, which = scene_kernels.shadow_bins(rocks.place, rocks.radius, eye, sun, cells)
-    hidden = scene_kernels.in_rock_shadow(
+    first, which = scene_shadows.shadow_bins(rocks.place, rocks.radius, eye, sun, cells)
+    hidden = scene_shadows.in_rock_shadow(
         point,
         own,
         eye,
@@ -91,22 +98,19 @@ def light(
     bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(light[bare])) if bare.any() else 0.0
     light += np.where(bare, 0.0, bounce * (0.75 - 0.25 * facing[:, 2])).astype(np.float32)
     out = np.zeros(depth.shape, np.float32)
-    out[hit] = _albedo(rng, place, own, rocks, unit_m / 0.04) * (light + fill)
+    out[hit] = _albedo(rng, place, own, rocks, unit_m / 0.04) * cracked * (light + fill)
     return out
 
 
 def _bumps(
     rng: np.random.Generator,
     place: Float32,
-    own: Int32,
-    far: Float32,
-    angle: float,
+    ground: NDArray[np.bool_],
+    footprint: Float32,
     scale: float,
 ) -> Float32:
-    """Return what unevenness finer than the ground's pixels adds to normals."""
+    """Return what unevenness finer than the ground's pixels adds to its normals."""
     out = np.zeros_like(place)
-    ground = own < 0
-    footprint = far * np.float32(angle)
     strength = float(np.exp(rng.uniform(np.log(0.008), np.log(0.15))))
     for pixel in np.array([0.008, 0.035, 0.15]) * scale:
         seen = np.clip(2.0 * pixel / np.maximum(footprint, 1e-4), 0.0, 1.0)
@@ -117,17 +121,31 @@ def _bumps(
         step = texture[:, row, column] * (strength * seen * ground)
         out[:, 0] += step[0]
         out[:, 1] += step[1]
-    rock = np.flatnonzero(~ground)
-    strength = float(rng.uniform(0.1, 0.8))
-    for _ in range(10):
-        wave = scale * float(np.exp(rng.uniform(np.log(0.02), np.log(0.8))))
-        way = rng.standard_normal(3)
-        way /= np.linalg.norm(way)
-        seen = np.clip(0.4 * wave / np.maximum(footprint[rock], 1e-4), 0.0, 1.0)
-        phase = place[rock] @ (way * (2.0 * np.pi / wave)).astype(np.float32)
-        bend = np.cos(phase + rng.uniform(0.0, 6.3)) * seen * strength / 3.0
-        out[rock] += bend[:, None] * way.astype(np.float32)
     return out
+
+
+def _break(
+    rng: np.random.Generator,
+    facing: Float32,
+    place: Float32,
+    own: Int32,
+    footprint: Float32,
+    rocks: Rocks,
+) -> Float32:
+    """Turn the normals of rocks, in place, and return how much light their cracks leave."""
+    left = np.ones(own.size, np.float32)
+    rock = np.flatnonzero(own >= 0)
+    # As many rocks are smooth as are broken all over.
+    strength, depth = float(rng.uniform(0.05, 0.9)), float(rng.uniform(0.0, 0.45))
+    waves, fall = float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.6, 1.0))
+    if rock.size:
+        longest = (waves * rocks.diameter_m[rocks.rock[own[rock]]]).astype(np.float32)
+        slopes, crack = scene_roughness.roughen(
+            place[rock], longest, footprint[rock], fall, int(rng.integers(2**31))
+        )
+        facing[rock] -= np.float32(0.5 * strength) * slopes
+        left[rock] -= np.float32(depth) * crack
+    return left
 
 
 def _texture(rng: np.random.Generator, exponent: float) -> Float32:

@@ -73,6 +73,14 @@ class Field:
         Range of how far middles lie below the ground, in half heights; negative above it.
     roundness : float
         0 for angular to 1 for rounded.
+    flat : float
+        Share of rocks that are slabs.
+    piled : float
+        Chance that a rock has a second piece; the third, fourth and fifth come half as often each.
+    near : int
+        Rocks that take up much of the view.
+    eye_m : float
+        Height of the camera over the ground, by which they stand away from it.
     """
 
     per_m2: float
@@ -80,6 +88,10 @@ class Field:
     sizes_m: tuple[float, float]
     buried: tuple[float, float]
     roundness: float
+    flat: float = 0.0
+    piled: float = 0.35
+    near: int = 0
+    eye_m: float = 1.6
 
 
 def strew(
@@ -109,6 +121,7 @@ def strew(
     """
     diameter, near, turn = _seen(rng, field, azimuths, least_angle)
     diameter, near, turn = _clustered(rng, field, diameter, near, turn)
+    diameter, near, turn = _in_front(rng, field, azimuths, (diameter, near, turn))
     place = np.column_stack([eye[0] + near * np.cos(turn), eye[1] + near * np.sin(turn)])
     return _standing(rng, ground, field, diameter, place)
 
@@ -179,10 +192,34 @@ def _clustered(
     )
 
 
+def _in_front(
+    rng: np.random.Generator,
+    field: Field,
+    azimuths: tuple[float, float],
+    others: tuple[Float, Float, Float],
+) -> tuple[Float, Float, Float]:
+    """Add the rocks that take up much of the view; what stood where they are is gone."""
+    diameter, near, turn = others
+    middle, half = azimuths
+    for _ in range(field.near):
+        # In parts of the view's width, and of the camera's height over the ground.
+        wide = float(np.exp(rng.uniform(np.log(0.12), np.log(0.8)))) * half / 0.75
+        away = field.eye_m * float(np.exp(rng.uniform(np.log(1.5), np.log(5.0))))
+        size = 2.0 * away * np.tan(0.5 * min(wide, 1.5))
+        way = middle + half * rng.uniform(-0.6, 0.6)
+        apart = np.hypot(
+            near * np.cos(turn) - away * np.cos(way), near * np.sin(turn) - away * np.sin(way)
+        )
+        kept = apart > 0.6 * (diameter + size)
+        diameter = np.append(diameter[kept], size)
+        near, turn = np.append(near[kept], away), np.append(turn[kept], way)
+    return diameter, near, turn
+
+
 def _pieces(rng: np.random.Generator, field: Field, diameter: Float, place: Float) -> Rocks:
     """Return the convex pieces of rocks that stand at places on the ground."""
     count = diameter.size
-    more = rng.random((count, 2)) < np.array([0.35, 0.15])
+    more = rng.random((count, 4)) < field.piled * np.array([1.0, 0.5, 0.25, 0.125])
     rock = np.concatenate([np.arange(count), *(np.flatnonzero(m) for m in more.T)])
     first = np.arange(rock.size) < count
     n = rock.size
@@ -190,6 +227,8 @@ def _pieces(rng: np.random.Generator, field: Field, diameter: Float, place: Floa
     size = 0.5 * diameter[rock] * np.where(first, 1.0, rng.uniform(0.4, 0.8, n))
     shape = np.column_stack([rng.uniform(0.8, 1.4, n), np.ones(n), rng.uniform(0.45, 1.1, n)])
     shape[:, 1] = 2.0 - np.minimum(shape[:, 0], 1.4)
+    slab = (rng.random(count) < field.flat)[rock]
+    shape[:, 2] *= np.where(slab, rng.uniform(0.3, 0.7, n), 1.0)
     half = size[:, None] * shape
     sunk = rng.uniform(*field.buried, count)[rock]
     middle = place[rock].copy()

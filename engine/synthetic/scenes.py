@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Int32 = NDArray[np.int32]
     UInt8 = NDArray[np.uint8]
 
-VERSION = 2
+VERSION = 3
 """Changes whenever the same seed gives another scene."""
 
 GROUND, SMALL, LARGE, SKY = range(4)
@@ -37,12 +37,18 @@ UNASKED = 255
 SIZE_PX = (304, 448)
 """Rows and columns."""
 
+RUGGED = 0.22
+"""Share of grounds that are crags and cliffs."""
+
 VIEWS = 4
 """Scenes that share their ground."""
 
 LEAST_PX = (14.0, 28.0)
 """Rocks that cover fewer pixels are ground, as pebbles are in people's masks; between the two
 nobody is asked."""
+
+DARK = 16
+"""Grey level: rocks that are nowhere brighter stand in the dark, and nobody is asked of them."""
 
 LARGE_M = 1.0
 """From this diameter on a render's rock is large, with the camera at `USUAL_EYE_M`."""
@@ -115,7 +121,9 @@ def view(rng: np.random.Generator) -> View:
         fov = float(rng.uniform(35.0, 75.0))
         sun = float(rng.uniform(3.0, 50.0))
     exponent = float(rng.uniform(1.6, 3.2))
-    density = float(np.exp(rng.uniform(np.log(3e-4), np.log(1.5e-2))))
+    density = float(np.exp(rng.uniform(np.log(3e-4), np.log(2.5e-2))))
+    # A rock that fills the view is what a camera is pointed at.
+    near = int(rng.integers(1, 4)) if rng.random() < (0.45 if photograph else 0.2) else 0
     return View(
         photograph=photograph,
         eye_m=eye,
@@ -131,6 +139,10 @@ def view(rng: np.random.Generator) -> View:
             sizes_m=(0.04 * scale, float(rng.uniform(1.0, 4.0)) * scale),
             buried=(-0.5, 0.2) if rng.random() < 0.5 else (-0.3, 0.75),
             roundness=float(rng.random()),
+            flat=float(rng.uniform(0.0, 0.5)),
+            piled=float(rng.uniform(0.1, 0.9)),
+            near=near,
+            eye_m=eye,
         ),
     )
 
@@ -141,6 +153,10 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
     levels = ground.height_m
     eye = np.array([*rng.uniform(-7.0, 7.0, 2), 0.0])
     eye[2] = scene_kernels.sample(levels, pixel, eye[0], eye[1]) + seen.eye_m
+    # Few point a camera at ground that lies in the shadow of a hill.
+    sun_deg, above = seen.sun_deg, _horizon_deg(levels, pixel, eye)
+    if sun_deg < above + 0.5 and rng.random() < 0.8:
+        sun_deg = min(above + float(rng.uniform(0.5, 20.0)), 80.0)
     rays = scene_camera.rays(
         SIZE_PX[0] * scene_camera.FINE,
         SIZE_PX[1] * scene_camera.FINE,
@@ -168,15 +184,16 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
         part,
         normal,
         rocks,
-        sun_deg=seen.sun_deg,
+        sun_deg=sun_deg,
         angle=angle,
         unit_m=seen.rocks.sizes_m[0],
     )
     area = areas(rocks, part)
     usual = LARGE_M * seen.eye_m / USUAL_EYE_M
     large = area >= LARGE_PX if seen.photograph else rocks.diameter_m >= usual
-    mask = mask_of(rocks, part, depth, large, LEAST_PX)
     image = scene_camera.develop(rng, bright, photograph=seen.photograph)
+    lit = brightest(rocks, part, image) > DARK
+    mask = mask_of(rocks, part, depth, large, LEAST_PX, lit)
     if seen.photograph and rng.random() < 0.3:
         image, mask = scene_camera.lander(rng, image, mask)
     return Scene(image, mask)
@@ -186,21 +203,31 @@ def _ground(number: int, rng: np.random.Generator) -> Ground:
     """Return the ground of some scenes, turned anew for each."""
     own = np.random.default_rng([VERSION, number, 1])
     steepness = float(own.choice([own.uniform(0.0, 0.25), own.uniform(0.2, 1.0)]))
-    whole = _kept_ground(number, own, steepness)
+    whole = _kept_ground(number, own, steepness, rugged=bool(own.random() < RUGGED))
     return whole.turned(int(rng.integers(4)), mirrored=bool(rng.random() < 0.5))
 
 
 _last: dict[int, Ground] = {}
 
 
-def _kept_ground(number: int, rng: np.random.Generator, steepness: float) -> Ground:
+def _kept_ground(
+    number: int, rng: np.random.Generator, steepness: float, *, rugged: bool
+) -> Ground:
     """Return ground; that of the last scene is kept, since the next one often shares it."""
     found = _last.get(number)
     if found is None:
-        found = scene_ground.make(rng, steepness)
+        found = scene_ground.make(rng, steepness, rugged=rugged)
         _last.clear()
         _last[number] = found
     return found
+
+
+def _horizon_deg(levels: Float32, pixel: Float, eye: Float) -> float:
+    """Return how high the Sun, in the east, must stand to shine on the ground below a camera."""
+    there = np.array([eye[0], eye[1], scene_kernels.sample(levels, pixel, eye[0], eye[1])])
+    distance = np.geomspace(2.0, 0.48 * levels.shape[1] * pixel[-1], 300)
+    _, highest = scene_kernels.profiles(levels, pixel, there, np.zeros(1), distance)
+    return float(np.degrees(np.arctan(highest[0, -1])))
 
 
 def _ground_depth(levels: Float32, pixel: Float, eye: Float, rays: Float32) -> Float32:
@@ -225,8 +252,21 @@ def areas(rocks: Rocks, part: Int32) -> Float:
     return shown
 
 
+def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
+    """Return the brightest grey level that an image has of each rock."""
+    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
+    found = np.zeros(rocks.diameter_m.size, np.uint8)
+    np.maximum.at(found, rocks.rock[some[some >= 0]], image.max(axis=2)[some >= 0])
+    return found
+
+
 def mask_of(
-    rocks: Rocks, part: Int32, depth: Float32, large: NDArray[np.bool_], least: tuple[float, float]
+    rocks: Rocks,
+    part: Int32,
+    depth: Float32,
+    large: NDArray[np.bool_],
+    least: tuple[float, float],
+    lit: NDArray[np.bool_] | None = None,
 ) -> UInt8:
     """Return the mask of a drawing, at the image's resolution.
 
@@ -242,10 +282,14 @@ def mask_of(
         Which rocks are large ones.
     least : tuple of float
         As `LEAST_PX`.
+    lit : ndarray of bool, shape (rocks,), optional
+        Which rocks can be seen at all: of the others nobody is asked.
     """
     area = areas(rocks, part)
     kind = np.where(large, LARGE, SMALL)
     kind[area < least[1]] = UNASKED
+    if lit is not None:
+        kind[~lit] = UNASKED
     kind[area < least[0]] = GROUND
     named = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
     drawn = np.where(np.isfinite(depth), named, SKY)
