@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 MIN_SIDE_PX = 3
+
+_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+_COLOURS = 3
+"""So many bands make a picture."""
+
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
 """The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
 
@@ -228,7 +233,18 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
 def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
     """Return the grid of an elevation model after the checks that need no pixels."""
     with opened(path, what) as source:
+        check_no_picture(source, what)
         return grid_of(source, what)
+
+
+def check_no_picture(source: rasterio.DatasetReader, what: str) -> None:
+    """Raise `InputError` if an open raster is of colours or shades, and so no elevation model."""
+    if source.driver in _PICTURES or source.count >= _COLOURS:
+        raise InputError(
+            f"{what} {Path(source.name).name} is a picture ({source.driver}, {source.count} bands "
+            f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
+            "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
+        )
 
 
 def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None = None) -> Dem:
@@ -257,6 +273,7 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
         With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage.
     """
     with opened(path, what) as source:
+        check_no_picture(source, what)
         grid = grid_of(source, what)
         heights = read_band(source, 1, window=window)
     read = grid if window is None else grid.part(window)

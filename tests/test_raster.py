@@ -291,6 +291,17 @@ def test_radii_instead_of_heights(tmp_path, heights):
     assert "Subtract 1,737,400 m" in said.remedy
 
 
+def test_a_picture_is_no_elevation_model(tmp_path):
+    path = tmp_path / "colours.tif"
+    profile = {"count": 3, "height": 40, "width": 50, "dtype": "uint8", "crs": moon.SOUTH_POLAR}
+    with rasterio.open(path, "w", transform=Affine(9.0, 0, 0, 0, -9.0, 0), **profile) as file:
+        file.write(np.full((3, 40, 50), 7, np.uint8))
+    for read in (read_dem, dem_grid):
+        with pytest.raises(InputError, match=r"colours\.tif is a picture") as caught:
+            read(path)
+        assert "elevation model" in caught.value.remedy
+
+
 def test_heights_that_the_moon_has_not(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights * 1000))
     assert "-9,900 and 12,000 m" in said.problem
@@ -499,6 +510,6 @@ def test_a_picture_without_a_place_is_refused_in_our_words_alone(tmp_path, recwa
         warnings.simplefilter("ignore")
         with rasterio.open(path, "w", driver="PNG", width=8, height=8, count=1, dtype="uint8") as f:
             f.write(np.zeros((1, 8, 8), np.uint8))
-    with pytest.raises(CrsError, match="has no coordinate system"):
+    with pytest.raises(InputError, match=r"plain\.png is a picture"):
         dem_grid(path)
     assert not [found for found in recwarn if "geotransform" in str(found.message)]

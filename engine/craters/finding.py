@@ -33,10 +33,6 @@ COARSEST_M = 1_000.0
 SMALLEST_PX = 10.0
 """Diameter of the smallest crater that is looked for, in pixels, where none is given."""
 
-_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-_COLOURS = 3
-"""So many bands make a picture."""
-
 _STEPS = 250
 """Rim probability is written in so many steps; the value after them is nodata."""
 
@@ -182,15 +178,10 @@ def dem_grid(path: str, context: Context) -> Grid:
     Raises
     ------
     CrsError, InputError
-        As `raster.dem_grid`; if it is a picture, or its pixels are too coarse.
+        As `raster.dem_grid`; if its pixels are too coarse.
     """
     with raster.opened(path, "The DEM") as source:
-        if source.driver in _PICTURES or source.count >= _COLOURS:
-            raise InputError(
-                f"The DEM {Path(path).name} is a picture ({source.driver}, {source.count} bands "
-                f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
-                "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
-            )
+        raster.check_no_picture(source, "The DEM")
         grid = raster.grid_of(source, "The DEM")
         plain = not source.units[0] and (source.scales[0], source.offsets[0]) == (1.0, 0.0)
         if source.dtypes[0] in ("uint8", "int8") and plain:

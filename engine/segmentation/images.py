@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 WHAT = "The image"
 
+ROCKS_PX_M = 2.0
+"""Coarser pixels show no rocks that the network for images from orbit knows."""
+
 _CLIPPED_PCT = 0.1
 _STATISTICS_PX = 2048
 """Percentiles are those of an overview of at most so many rows and columns."""
@@ -44,6 +47,14 @@ class Frame:
     height: int
     transform: Affine
     crs: Any
+
+    @property
+    def pixel_m(self) -> float | None:
+        """Side of a pixel on the map in metres, None where there is no such map."""
+        if self.crs is None or not self.crs.is_projected:
+            return None
+        _, metres = self.crs.linear_units_factor
+        return float(abs(self.transform.determinant) ** 0.5 * metres)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

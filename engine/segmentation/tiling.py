@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 STEP = 32
 """Tiles begin at multiples of it: the network's coarsest pixels lie alike in all of them."""
 
-TILE_PX = 768
-OVERLAP_PX = 256
-BLIND_PX = 96
+TILE_PX = 1024
+OVERLAP_PX = 416
+BLIND_PX = 192
 """Of a tile's edge that counts nothing."""
 
 

@@ -48,7 +48,7 @@ STAGE = Stage(
             help="Side of the tiles, a multiple of 32; smaller ones take less memory and more "
             "time. What is found does not depend on it.",
             unit="px",
-            default=768,
+            default=1024,
             minimum=512,
             maximum=8192,
             advanced=True,
