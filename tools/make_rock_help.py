@@ -57,7 +57,16 @@ def main() -> None:
         subprocess.run([LUNARSITE, "render-orbital", *words, "--out", lit, "--quiet"], check=True)
         with rasterio.open(lit) as source:
             grey = source.read(1)
+        made = Path(folder) / "made.tif"
+        words = ["--lon", "0", "--lat=-89", "--out", made, "--quiet"]
+        subprocess.run([LUNARSITE, "synthesize-image", *words], check=True)
+        with (
+            rasterio.open(made) as source,
+            rasterio.open(made.with_suffix(".classes.tif")) as kinds,
+        ):
+            image, mask = np.repeat(source.read(1)[..., None], 3, axis=2), kinds.read(1)
     page([[np.repeat(grey[..., None], 3, axis=2)]], "render-orbital")
+    page([[image[40:280], over(image, mask)[40:280]]], "synthesize-image")
 
 
 def over(image: np.ndarray, kinds: np.ndarray) -> np.ndarray:

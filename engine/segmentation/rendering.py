@@ -15,6 +15,7 @@ from lunarsite.engine.ephemeris import Body, elevation_azimuth, sun_and_earth, v
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.horizon import Sweep
 from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.segmentation.images import ROCKS_PX_M
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,6 @@ USUAL_GREY = 110.0
 """Grey of ground that is lit as the median of the lit is."""
 
 GAMMA = 1.8
-
-ROCKS_PX_M = 2.0
-"""Coarser pixels show no rocks that the network for images from orbit knows."""
 
 NODATA = 0
 DARKEST = 1

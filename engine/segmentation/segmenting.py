@@ -15,6 +15,8 @@ from lunarsite.engine.segmentation import classes, images, runner, tiling, weigh
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
 """What is written; the last one only where an uncertainty was asked for."""
+
+UNUSUAL = 2.0
+"""From so many times the median of validation scenes on, mutual information is not usual."""
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -44,6 +49,12 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     with images.opened(values["image"]) as image:
         window = read_window(values["window"], image.frame)
+        pixel_m = image.frame.pixel_m
+        if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
+            context.warn(
+                f"Pixels of {pixel_m:.3g} m show no rocks that the network knows: those need "
+                f"{images.ROCKS_PX_M:g} m or finer."
+            )
         cut = tiling.Tiling(side=values["tile_px"])
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
@@ -221,18 +232,29 @@ def _said(
     lines = [", ".join(f"{100 * s:.2f} % {n}" for n, s in zip(classes.NAMES, share, strict=True))]
     if values["uncertainty"] != "none":
         said["mean_mutual_information"] = float(means[1])
-        usual = checkpoint.card.get("in_domain", {}).get("mutual_information", {}).get("median")
-        if values["uncertainty"] == "mc-dropout" and usual:
-            times = float(means[1]) / float(usual)
-            said["times_in_domain"] = times
-            lines.append(compared(times))
+        usual = checkpoint.card.get("in_domain", {}).get("mutual_information", {})
+        if values["uncertainty"] == "mc-dropout" and usual.get("median"):
+            times = float(means[1]) / float(usual["median"])
+            said |= {"times_in_domain": times, "verdict": verdict(float(means[1]), usual)}
+            lines.append(
+                f"Mutual information is {times:.1f} times the median of generated validation "
+                f"scenes: the network is {said['verdict']}"
+            )
     return {**said, "summary": lines}
 
 
-def compared(times: float) -> str:
-    """Return how an image's uncertainty compares with that of what the network learned from."""
-    verdict = "out of its depth" if times >= 2.0 else "as it is used to"
-    return (
-        f"Mutual information is {times:.1f} times the median of generated validation scenes: the "
-        f"network is {verdict}"
-    )
+def verdict(mean: float, usual: Mapping[str, float]) -> str:
+    """Return what an image's mean mutual information means.
+
+    Parameters
+    ----------
+    mean : float
+        Nats.
+    usual : mapping
+        ``median`` and ``percentile_95`` of the means of generated validation scenes; without the
+        latter, `UNUSUAL` times the median stands for it.
+    """
+    unusual = UNUSUAL * usual["median"]
+    if mean > max(usual.get("percentile_95", unusual), unusual):
+        return "out of its depth"
+    return "less sure than usual" if mean >= unusual else "as it is used to"

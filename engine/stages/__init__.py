@@ -30,6 +30,7 @@ NAMES: tuple[str, ...] = (
     "calibrate",
     "train-segmenter",
     "render-orbital",
+    "synthesize-image",
     "synthesize",
 )
 

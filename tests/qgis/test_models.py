@@ -122,6 +122,7 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "calibrate": {"checkpoint": "a.safetensors", "images": "*.png", "masks": "*.png"},
         "train-segmenter": {},
         "render-orbital": {"dem": str(dem), "time": "2027-01-15T06:00"},
+        "synthesize-image": {"lon": 0, "lat": -89.9},
     }
     assert set(given) == set(stages.NAMES)
     for name, values in given.items():
