@@ -12,14 +12,13 @@ from lunarsite.engine import device, provenance
 from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
 from lunarsite.engine.craters.architecture import Architecture
 from lunarsite.engine.craters.weights import Checkpoint
-from lunarsite.engine.errors import CancelledError, InputError, ParameterError
+from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.training import checkpoints, trainer
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.learning import Real
-    from lunarsite.engine.craters.recipe import Recipe
 
 LICENCE = "CC0-1.0: made from generated ground alone"
 
@@ -48,7 +47,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     chosen = recipe.read(values["recipe"])
     start = weights.load(values["start"]) if values["start"] else None
-    _check_start(chosen, start)
+    checkpoints.check_start(chosen, start, Architecture(chosen.architecture, chosen.widths))
     where = device.choose(context.device)
     real = learning.real(values, chosen, context.part(0.0, 0.05))
     data = _data(real, context) if real else None
@@ -118,23 +117,6 @@ def _summary(path: Path, card: dict[str, Any]) -> list[str]:
         f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
         f"Three files were written and belong together: {path}, {beside}",
     ]
-
-
-def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:
-    if start is None:
-        if chosen.needs_start:
-            raise ParameterError(
-                f"The recipe {chosen.name} goes on from a trained network, and none is given",
-                "Give its checkpoint with --start",
-            )
-        return
-    wanted = Architecture(chosen.architecture, chosen.widths)
-    if start.architecture != wanted:
-        raise InputError(
-            f"The checkpoint {start.path.name} is of the network {start.architecture.as_dict()}, "
-            f"the recipe {chosen.name} of {wanted.as_dict()}",
-            "Give a checkpoint that a recipe of the same architecture and widths made",
-        )
 
 
 def _data(real: Real, context: Context) -> Data:

@@ -14,6 +14,7 @@ from torch import nn
 from lunarsite.engine.craters import inputs
 from lunarsite.engine.craters.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import MissingDependencyError
+from lunarsite.engine.training.on_device import OnDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,13 +53,8 @@ class TorchRunner:
 
     Parameters
     ----------
-    network : torch.nn.Module
-        With its weights.
-    device : str
-        ``cpu`` or ``cuda``.
-    warn : callable
-        Is told if the GPU's memory does not hold a block, which is the least there is: the
-        processor goes on then, with the same answers beyond rounding.
+    network, device, warn
+        As of `OnDevice`; a block is the least there is to be seen at once.
     """
 
     at_once = False
@@ -66,39 +62,17 @@ class TorchRunner:
     def __init__(
         self, network: nn.Module, device: str, warn: Callable[[str], None] = log.warning
     ) -> None:
-        self._device, self._warn = device, warn
-        try:
-            self._network = network.to(device, memory_format=torch.channels_last).eval()
-        except torch.cuda.OutOfMemoryError:
-            self._network = network.eval()
-            self._go_on_without_gpu()
+        self._placed = OnDevice(network, device, warn, "one block of the elevation model")
 
     def __call__(self, channels: Float32) -> Float32:
         """Return the heads for one block's channels."""
-        try:
-            return self._answer(channels)
-        except torch.cuda.OutOfMemoryError:
-            if self._device == "cpu":
-                raise
-        # Outside the handler: the error holds what had been computed.
-        self._go_on_without_gpu()
-        return self._answer(channels)
 
-    def _answer(self, channels: Float32) -> Float32:
-        with torch.inference_mode():
-            x = torch.from_numpy(channels[None]).to(self._device)
-            out = self._network(x.to(memory_format=torch.channels_last))
-            answer: Float32 = out[0].float().cpu().numpy()
-        return answer
+        def answer(network: nn.Module, device: str) -> Float32:
+            x = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
+            found: Float32 = network(x)[0].float().cpu().numpy()
+            return found
 
-    def _go_on_without_gpu(self) -> None:
-        self._warn(
-            "The GPU's memory does not hold one block of the elevation model: the processor goes "
-            "on, slower. Free the GPU's memory for the next run."
-        )
-        self._device = "cpu"
-        self._network = self._network.to("cpu")
-        torch.cuda.empty_cache()
+        return self._placed.run(answer)
 
 
 class HeatMaps(nn.Module):  # type: ignore[misc]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.errors import CancelledError, InputError, ParameterError
+from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.segmentation import batches, classes, judging, published, recipe, training
 from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.runner import averaged
@@ -49,7 +49,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     chosen = recipe.read(values["recipe"])
     start = networks.load(values["start"]) if values["start"] else None
-    _check_start(chosen, start)
+    checkpoints.check_start(chosen, start, chosen.built())
     where = device.choose(context.device)
     folder = Path(values["scenes_folder"]) if values["scenes_folder"] else None
     data = published.read(values["images"], values["masks"], context) if values["images"] else None
@@ -179,23 +179,6 @@ def measured(
         "metrics": said,
         "in_domain": usual,
     }
-
-
-def _check_start(chosen: Recipe, start: Checkpoint | None) -> None:
-    if start is None:
-        if chosen.needs_start:
-            raise ParameterError(
-                f"The recipe {chosen.name} goes on from a trained network, and none is given",
-                "Give its checkpoint with --start",
-            )
-        return
-    ours, wanted = start.architecture, chosen.built()
-    if (ours.name, ours.widths) != (wanted.name, wanted.widths):
-        raise InputError(
-            f"The checkpoint {start.path.name} is of the network {ours.as_dict()}, the recipe "
-            f"{chosen.name} of {wanted.as_dict()}",
-            "Give a checkpoint that a recipe of the same architecture and widths made",
-        )
 
 
 def _made_by(

@@ -14,6 +14,7 @@ from lunarsite.engine.segmentation import classes, network
 from lunarsite.engine.segmentation.runner import BANDS, UNTOUCHED, without_dropout
 from lunarsite.engine.segmentation.weights import COMMAND
 from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training.on_device import OnDevice
 from lunarsite.engine.uncertainty import dropout
 
 if TYPE_CHECKING:
@@ -33,12 +34,8 @@ class TorchRunner:
 
     Parameters
     ----------
-    model : torch.nn.Module
-        With its weights.
-    device : str
-        ``cpu`` or ``cuda``.
-    warn : callable
-        Is told if the GPU's memory does not hold a tile: the processor goes on then.
+    model, device, warn
+        As of `OnDevice`; a tile is what is seen at once.
     passes : int
         Of MC Dropout; 0 for one pass without.
     seed, temperatures : int, Temperatures
@@ -57,57 +54,36 @@ class TorchRunner:
         seed: int = 0,
         temperatures: Temperatures = UNTOUCHED,
     ) -> None:
-        self._device, self._warn = device, warn
         self._passes, self._seed, self._temperatures = passes, seed, temperatures
-        self._model = model.eval()
-        try:
-            self._model = model.to(device, memory_format=torch.channels_last)
-        except torch.cuda.OutOfMemoryError:
-            self._go_on_without_gpu()
+        self._placed = OnDevice(model, device, warn, "a tile of the image")
         if passes:
-            dropout.enable_mc_dropout(self._model)
+            dropout.enable_mc_dropout(self._placed.network)
 
     def __call__(self, channels: Float32) -> Float32:
         """Return probabilities and mean entropy for a part of an image."""
-        try:
-            return self._answer(channels)
-        except torch.cuda.OutOfMemoryError:
-            if self._device == "cpu":
-                raise
-        # Outside the handler: the error holds what had been computed.
-        self._go_on_without_gpu()
-        return self._answer(channels)
 
-    def _answer(self, channels: Float32) -> Float32:
-        seen = torch.from_numpy(channels[None]).to(self._device, memory_format=torch.channels_last)
+        def answer(model: torch.nn.Module, device: str) -> Float32:
+            return self._answer(model, device, channels)
+
+        return self._placed.run(answer)
+
+    def _answer(self, model: torch.nn.Module, device: str, channels: Float32) -> Float32:
+        seen = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
         count = len(classes.NAMES)
         on_rocks = self._temperatures.common / self._temperatures.rare
-        total = torch.zeros((BANDS, *channels.shape[1:]), device=self._device)
-        with torch.inference_mode():
-            for number in range(max(self._passes, 1)):
-                # What a pass drops depends on its number alone, not on the tile nor its size.
-                torch.manual_seed(self._seed * 100_003 + number)
-                with torch.autocast(
-                    self._device, dtype=torch.bfloat16, enabled=self._device == "cuda"
-                ):
-                    logits = self._model(seen)[0].float() / self._temperatures.common
-                named = logits.argmax(0)
-                rock = (named == classes.SMALL) | (named == classes.LARGE)
-                logits = torch.where(rock, logits * on_rocks, logits)
-                share = torch.softmax(logits, 0)
-                total[:count] += share
-                total[count] -= (share * torch.log(share.clamp(min=1e-12))).sum(0)
-        answer: Float32 = (total / max(self._passes, 1)).cpu().numpy()
-        return answer
-
-    def _go_on_without_gpu(self) -> None:
-        self._warn(
-            "The GPU's memory does not hold a tile of the image: the processor goes on, slower. "
-            "Free the GPU's memory for the next run."
-        )
-        self._device = "cpu"
-        self._model = self._model.to("cpu")
-        torch.cuda.empty_cache()
+        total = torch.zeros((BANDS, *channels.shape[1:]), device=device)
+        for number in range(max(self._passes, 1)):
+            # What a pass drops depends on its number alone, not on the tile nor its size.
+            torch.manual_seed(self._seed * 100_003 + number)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+                logits = model(seen)[0].float() / self._temperatures.common
+            named = logits.argmax(0)
+            rock = (named == classes.SMALL) | (named == classes.LARGE)
+            share = torch.softmax(torch.where(rock, logits * on_rocks, logits), 0)
+            total[:count] += share
+            total[count] -= (share * torch.log(share.clamp(min=1e-12))).sum(0)
+        found: Float32 = (total / max(self._passes, 1)).cpu().numpy()
+        return found
 
 
 def make(

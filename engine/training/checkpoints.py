@@ -7,14 +7,14 @@ is refused.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
@@ -42,6 +42,52 @@ _TOLD = (
 
 REMEDY = "Fetch the file and its card again, or train one: "
 """And the command."""
+
+
+class Shape(Protocol):
+    """Of a network."""
+
+    @property
+    def name(self) -> str:
+        """How recipes call it."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Features by level."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        ...
+
+
+class Started(Protocol):
+    """A checkpoint that a training may begin with."""
+
+    @property
+    def architecture(self) -> Shape:
+        """Of its network."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where it was read."""
+        ...
+
+
+class NeedsStart(Protocol):
+    """A recipe that may go on from a checkpoint."""
+
+    @property
+    def name(self) -> str:
+        """How the card calls it."""
+        ...
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether it does."""
+        ...
 
 
 def save(
@@ -141,6 +187,41 @@ def read_card(file: Path, command: str) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise InputError(f"The card {beside.name} is not a card", REMEDY + command)
     return card
+
+
+def check_start(chosen: NeedsStart, start: Started | None, wanted: Shape) -> None:
+    """Raise unless a training's start is what its recipe asks for.
+
+    Parameters
+    ----------
+    chosen : Recipe
+        Of the training.
+    start : Checkpoint or None
+        What it is to begin with.
+    wanted : Architecture
+        That the recipe trains; its name and widths have to be those of the start.
+
+    Raises
+    ------
+    ParameterError
+        If the recipe goes on from a network and none is given.
+    InputError
+        If it is of another architecture.
+    """
+    if start is None:
+        if chosen.needs_start:
+            raise ParameterError(
+                f"The recipe {chosen.name} goes on from a trained network, and none is given",
+                "Give its checkpoint with --start",
+            )
+        return
+    ours = start.architecture
+    if (ours.name, ours.widths) != (wanted.name, wanted.widths):
+        raise InputError(
+            f"The checkpoint {start.path.name} is of the network {ours.as_dict()}, the recipe "
+            f"{chosen.name} of {wanted.as_dict()}",
+            "Give a checkpoint that a recipe of the same architecture and widths made",
+        )
 
 
 def check_shapes(
