@@ -7,6 +7,7 @@ import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import CancelledError
@@ -84,6 +85,24 @@ class Context:
         if message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
+
+    def of_file(self, what: str, path: str | Path, find: Callable[[], Any]) -> Any:
+        """Return what is found in a file, at once where it did not change since it was found.
+
+        Parameters
+        ----------
+        what : str
+            Names what is found.
+        path : path
+            Of the file; its size and its time of change say whether it changed.
+        find : callable
+            Reads it.
+        """
+        status = Path(path).stat()
+        key = (what, str(path), status.st_size, status.st_mtime_ns)
+        if key not in self.warm:
+            self.warm[key] = find()
+        return self.warm[key]
 
     def pool(self) -> Executor:
         """Return the executor for work over tiles."""

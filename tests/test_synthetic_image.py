@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -109,6 +110,30 @@ def test_pixels_too_coarse_for_rocks_are_told(image, tmp_path, pixel_m, warned):
     assert all("Pixels of 80 m" in line and "2 m or finer" in line for line in told)
     assert said["verdict"] in ("as it is used to", "less sure than usual", "out of its depth")
     assert f"the network is {said['verdict']}" in said["summary"][-1]
+
+
+def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp_path):
+    path = tmp_path / "deep.tif"
+    values = np.random.default_rng(1).integers(0, 4000, (1, 96, 128), dtype="uint16")
+    warm = {}
+    for values_of in (values, values[:, ::-1] * 2):
+        sides = {"width": 128, "height": 96, "count": 1, "dtype": "uint16"}
+        place = {"crs": "IAU_2015:30135", "transform": rasterio.Affine(2, 0, 0, 0, -2, 0)}
+        with rasterio.open(path, "w", driver="GTiff", **place, **sides) as target:
+            target.write(values_of)
+        os.utime(path, ns=(len(warm), len(warm)))  # a later time of change
+        for window in ("0,0,64,64", "32,16,64,64"):
+            given = {"image": str(path), "window": window}
+            said = [
+                segment_terrain.STAGE.run({**given, "out": str(tmp_path / name)}, Context(**more))
+                for name, more in (("warm", {"warm": warm}), ("cold", {}))
+            ]
+            del said[0]["outputs"], said[1]["outputs"]
+            assert said[0] == said[1]
+            for name in segmenting.FILES:
+                first, second = (tmp_path / folder / name for folder in ("warm", "cold"))
+                assert first.read_bytes() == second.read_bytes()
+    assert sorted(key[0] for key in warm) == ["range", "range", "sha256", "sha256", "sha256"]
 
 
 def test_a_picture_without_a_map_has_no_pixel_size():

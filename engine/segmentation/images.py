@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import rasterio
     from affine import Affine
     from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
@@ -116,8 +119,11 @@ class Image:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image]:
+def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
     """Open an image.
+
+    With a context, what has to be read of the whole image is read once, as long as it stays the
+    same.
 
     Raises
     ------
@@ -131,7 +137,11 @@ def opened(path: str | Path) -> Iterator[Image]:
             raise InputError(
                 f"{WHAT} {source.name} holds complex numbers", "Give its magnitude as an image"
             )
-        low, high = _range(source, bands)
+        low, high = (
+            _range(source, bands)
+            if context is None
+            else context.of_file("range", path, partial(_range, source, bands))
+        )
         crs = source.crs or None
         frame = Frame(source.width, source.height, source.transform, crs)
         yield Image(frame, bands, low, high, source)

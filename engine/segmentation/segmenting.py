@@ -44,10 +44,18 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     folder = Path(values["out"])
     atomic.make_folder(folder)
     shaping = {name: values[name] for name in ("view", "uncertainty", "passes", "seed")}
+
+    def find_sha256(path: str | Path) -> str:
+        return str(context.of_file("sha256", path, lambda: provenance.sha256(path)))
+
     record = provenance.describe(
-        "segment-terrain", shaping, [values["image"], *paths], device=where.kind
+        "segment-terrain",
+        shaping,
+        [values["image"], *paths],
+        device=where.kind,
+        find_sha256=find_sha256,
     )
-    with images.opened(values["image"]) as image:
+    with images.opened(values["image"], context) as image:
         window = read_window(values["window"], image.frame)
         pixel_m = image.frame.pixel_m
         if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
