@@ -14,6 +14,7 @@ from qgis.PyQt.QtWidgets import QFileDialog, QWidget
 from lunarsite.engine.errors import CrsError, LunarSiteError
 from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs
 from lunarsite.lunarsite_plugin.dock_body import DockBody
+from lunarsite.lunarsite_plugin.image_control import ImageControl
 from lunarsite.lunarsite_plugin.map_tool import CellMarker, LocationTool
 from lunarsite.lunarsite_plugin.run_control import RunControl
 from lunarsite.lunarsite_plugin.site_flow import OPENING, SiteFlow
@@ -52,6 +53,7 @@ class LunarSiteDock(QgsDockWidget):
         self.tool, self.marker = LocationTool(canvas), CellMarker(canvas)
         self.uncertainty = UncertaintyLayer()
         self._build()
+        self.image = ImageControl(self.image_panel, session, canvas, self)
         self.control = RunControl(self.runs, self.locate, self)
         self._connect()
         self.control.begin()
@@ -68,7 +70,9 @@ class LunarSiteDock(QgsDockWidget):
     def score(self, place: Place) -> None:
         """Score a place."""
         self.place_edit.show_place(place.lon_deg, place.lat_deg)
-        if not self.control.keep_up():
+        usable = self.control.keep_up()
+        self.image.look(place)
+        if not usable:
             return
         self.tabs.setCurrentWidget(self.panel)
         if self.status.text() != OPENING:
@@ -101,7 +105,8 @@ class LunarSiteDock(QgsDockWidget):
 
     def copy(self) -> None:
         """Put what is shown on the clipboard, as text."""
-        QGuiApplication.clipboard().setText(self.panel.text())
+        parts = (self.panel.text(), self.image.text())
+        QGuiApplication.clipboard().setText("\n".join(part for part in parts if part))
 
     def save_report(self, path: Path) -> None:
         """Write a page about the place that is shown: HTML or PDF, by the name's ending."""
@@ -129,6 +134,7 @@ class LunarSiteDock(QgsDockWidget):
     def shut(self) -> None:
         """Let go of the project, the canvas and the engine."""
         self.control.stop()
+        self.image.stop()
         self.flow.stop()
         self.session.stateChanged.disconnect(self.show_engine)
         self.canvas.unsetMapTool(self.tool)
@@ -139,6 +145,7 @@ class LunarSiteDock(QgsDockWidget):
         body = DockBody(self)
         self.runs, self.place_edit, self.click = body.runs, body.place_edit, body.click
         self.switch, self.status, self.locate = body.switch, body.status, body.locate
+        self.image_panel = body.image
         self.tabs, self.panel, self.kept, self.engine = (
             body.tabs,
             body.panel,
@@ -182,6 +189,7 @@ class LunarSiteDock(QgsDockWidget):
     def _begin(self) -> None:
         """Start anew with another project."""
         self.uncertainty.forget()
+        self.image.begin()
         self._use_run(None)
         self.kept.set_places(kept.from_json(project_runs.kept()))
         self._count_kept()
@@ -196,6 +204,7 @@ class LunarSiteDock(QgsDockWidget):
             self.panel.set_dates(start, stop)
             self.flow.set_dates(start, stop)
         self.flow.set_run(run)
+        self.image.set_run(run)
 
     def _use_no_run(self, error: LunarSiteError) -> None:
         self._use_run(None)
@@ -210,6 +219,7 @@ class LunarSiteDock(QgsDockWidget):
     def _decline(self, error: LunarSiteError) -> None:
         """Say why a place cannot be asked about; an earlier one's answer must not follow that."""
         self.flow.drop_place()
+        self.image.drop()
         self._refuse(error)
 
     def _refuse(self, error: LunarSiteError) -> None:
@@ -266,7 +276,7 @@ class LunarSiteDock(QgsDockWidget):
         if self.run is None:
             return
         try:
-            self.uncertainty.show(self.run, self.flow.place)
+            self.uncertainty.show(self.run)
         except LunarSiteError as error:
             self.switch.setChecked(False)
             self._show_status(str(error))

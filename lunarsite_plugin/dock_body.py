@@ -13,6 +13,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.lunarsite_plugin.dock_parts import EngineLine, PlaceEdit, RunChooser
+from lunarsite.lunarsite_plugin.image_panel import ImagePanel
 from lunarsite.lunarsite_plugin.kept_view import KeptView
 from lunarsite.lunarsite_plugin.site_panel import SitePanel
 from lunarsite.lunarsite_plugin.site_parts import label
@@ -29,11 +30,12 @@ class DockBody(QWidget):
         self.click.setText("Click a place")
         self.click.setToolTip("Score the place that is clicked on the map")
         self.click.setCheckable(True)
-        self.switch = QCheckBox("Uncertainty layer", self)
+        self.switch = QCheckBox("Rank interval", self)
         self.switch.setToolTip(
             "Show on the map how sure the ranking is: the width of the interval that the rank of "
             "a cell lies in with 90 % probability"
         )
+        self.image = ImagePanel(self)
         self.status = label("", self)
         self.status.hide()
         self.locate = QPushButton("Locate the elevation model…", self)
@@ -53,6 +55,7 @@ class DockBody(QWidget):
         column.addWidget(self.runs)
         column.addLayout(acts)
         column.addWidget(self.place_edit)
+        column.addWidget(self.image)
         column.addWidget(self.status)
         column.addWidget(self.locate)
         column.addWidget(self.tabs, 1)

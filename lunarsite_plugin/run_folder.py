@@ -39,6 +39,12 @@ class Input:
     size: int | None
     path: Path | None
 
+    def is_like(self, path: Path) -> bool:
+        """Say whether a file is this one, or by its name and length a copy of it."""
+        if path == self.path:
+            return True
+        return path.name == self.name and _is_file(path) and path.stat().st_size == self.size
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

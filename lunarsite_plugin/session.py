@@ -1,7 +1,8 @@
 """The desktop's engine: started at the first need, asked without waiting, restarted when it died.
 
-Two processes, so that a skyline at work, half a second that nothing can break off, never delays a
-score: one holds the tables of the run, the other the elevation models.
+Three processes, so that a skyline at work, half a second that nothing can break off, or an image
+that is looked at never delays a score: one holds the tables of the run, one the elevation models,
+and one the network, if it is asked at all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 NO_ENGINE, STARTING, ENDED = "no engine", "starting", "ended"
 
-_BESIDE = frozenset({"skyline"})
+_SCORES = "scores"
+_LANES = {"skyline": "light", "segment-terrain": "images"}
 """Methods that have a process of their own."""
 
 
@@ -58,7 +60,7 @@ class EngineSession(QObject):
     ) -> None:
         super().__init__(parent)
         self._find = find
-        self._lanes = {beside: _Lane() for beside in (False, True)}
+        self._lanes = {name: _Lane() for name in (_SCORES, *_LANES.values())}
         self._next = 1
         self._state = ENDED
         self._hello: Values = {}
@@ -91,7 +93,7 @@ class EngineSession(QObject):
         """Ask the engine, starting it where need be, and return the request's id at once."""
         request_id = self._next
         self._next += 1
-        lane = self._lanes[method in _BESIDE]
+        lane = self._lanes[_LANES.get(method, _SCORES)]
         earlier = lane.latest.get(method)
         if earlier is not None:
             self.cancel(earlier)

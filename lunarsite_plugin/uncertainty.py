@@ -1,12 +1,11 @@
-"""The uncertainty layer: a raster that says how sure the ranking is around a place."""
+"""The layer that says how sure the ranking is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from qgis.core import (
-    QgsLayerTreeGroup,
     QgsLayerTreeLayer,
     QgsMapLayer,
     QgsProject,
@@ -15,13 +14,12 @@ from qgis.core import (
 
 from lunarsite.engine import stages
 from lunarsite.engine.errors import InputError
-from lunarsite.lunarsite_plugin import moon_crs, project_runs
+from lunarsite.lunarsite_plugin import moon_crs, project_runs, run_group
 from lunarsite.lunarsite_plugin.run_folder import RANK_INTERVAL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunarsite.lunarsite_plugin.map_place import Place
     from lunarsite.lunarsite_plugin.run_folder import RunFolder
 
 
@@ -37,51 +35,38 @@ class UncertaintyRaster:
     style: str
 
 
-class UncertaintySource(Protocol):
-    """Makes the raster for a place, or knows where it lies."""
-
-    def raster(self, run: RunFolder, place: Place | None) -> UncertaintyRaster:
-        """Return the raster that covers a place, or the run where none was chosen yet.
-
-        Raises
-        ------
-        LunarSiteError
-            If there is none.
-        """
-        ...
-
-
-class RankInterval:
-    """The width of the rank's 5 to 95 % interval, as the run left it.
+def rank_interval(run: RunFolder) -> UncertaintyRaster:
+    """Return the width of the rank's 5 to 95 % interval, as the run left it.
 
     It is the run's whole raster: a value a cell, a megabyte for the largest run. A window around
     the place would be a second file that the project had to keep, with colours of its own.
-    """
 
-    def raster(self, run: RunFolder, place: Place | None) -> UncertaintyRaster:  # noqa: ARG002
-        """Return the run's raster, which covers every place that can be scored."""
-        declared = {output.path: output for output in stages.load("score").outputs}
-        output = declared[RANK_INTERVAL]
-        return UncertaintyRaster(run.raster(RANK_INTERVAL), output.title, output.style)
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    declared = {output.path: output for output in stages.load("score").outputs}
+    output = declared[RANK_INTERVAL]
+    return UncertaintyRaster(run.raster(RANK_INTERVAL), output.title, output.style)
 
 
 class UncertaintyLayer:
     """The layer that the switch in the dock shows and hides."""
 
-    def __init__(self, source: UncertaintySource | None = None) -> None:
-        self._source = source or RankInterval()
+    def __init__(self) -> None:
         self._shown, self._ours = "", False
         self._covering: list[str] = []
 
-    def show(self, run: RunFolder, place: Place | None) -> QgsMapLayer:
-        """Show the raster for a place, in the group of the run; return its layer.
+    def show(self, run: RunFolder) -> QgsMapLayer:
+        """Show how sure the ranking of a run is, in the group of the run; return the layer.
 
         Raises
         ------
         LunarSiteError
             If there is no raster, or it cannot be read.
         """
-        wanted = self._source.raster(run, place)
+        wanted = rank_interval(run)
         layer = _layer_of(wanted.path)
         if layer is None or layer.id() != self._shown:
             self.hide()
@@ -136,21 +121,8 @@ class UncertaintyLayer:
         moon_crs.name_layer(layer)
         project = QgsProject.instance()
         project.addMapLayer(layer, False)
-        self._group(run, layers.group_name(stages.load("screen"), wanted.path)).insertLayer(
-            0, layer
-        )
+        run_group.of_run(run).insertLayer(0, layer)
         return layer
-
-    def _group(self, run: RunFolder, name: str) -> QgsLayerTreeGroup:
-        """Return the group that holds the run's layers already, or one of that name."""
-        root = QgsProject.instance().layerTreeRoot()
-        for node in root.findLayers():
-            source = project_runs.source_path(node.layer()) if node.layer() is not None else None
-            if source is not None and run.path in (source.parent, source.parent.parent):
-                parent = node.parent()
-                if isinstance(parent, QgsLayerTreeGroup) and parent is not root:
-                    return parent
-        return root.findGroup(name) or root.insertGroup(0, name)
 
 
 def _layer_of(path: Path) -> QgsMapLayer | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from qgis import utils
-from qgis.core import QgsApplication, QgsProcessingFeedback
-from qgis.gui import QgsLayerTreeView
+from qgis.core import QgsApplication, QgsProcessingFeedback, QgsProject
+from qgis.gui import QgsLayerTreeView, QgsMapCanvas
 
-from lunarsite.lunarsite_plugin import location
+from lunarsite.lunarsite_plugin import location, moon_crs
+from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+from lunarsite.lunarsite_plugin.session import EngineSession
 from lunarsite.processing_provider import provider as toolbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +104,48 @@ def run_folder(processing, dem, tmp_path_factory):
     out = tmp_path_factory.mktemp("screened") / "run"
     processing.run("lunarsite:screen", {**SMALL, "dem": str(dem), "out": str(out)})
     return out
+
+
+@pytest.fixture
+def project(qgis_app):
+    found = QgsProject.instance()
+    found.clear()
+    yield found
+    found.clear()
+
+
+@pytest.fixture
+def make_dock(project, engine, wait_until):
+    """Return a maker of docks on a canvas that shows the south polar map."""
+    made = []
+
+    def make(find=lambda: engine):
+        canvas = QgsMapCanvas()
+        canvas.resize(400, 300)
+        canvas.setDestinationCrs(moon_crs.crs())
+        canvas.show()
+        session = EngineSession(find=find)
+        dock = LunarSiteDock(canvas, session)
+        dock.resize(420, 800)
+        dock.show()
+        made.append((canvas, session, dock))
+        return dock
+
+    yield make
+    for canvas, session, dock in made:
+        dock.shut()
+        session.shut()
+        dock.deleteLater()
+        canvas.deleteLater()
+
+
+@pytest.fixture
+def dock(make_dock, run_folder, wait_until):
+    """Return a dock whose run is open."""
+    made = make_dock()
+    assert made.choose_run(run_folder)
+    wait_until(lambda: not made.status.text())
+    return made
 
 
 SMALL = {"azimuths": 72, "step_hours": 48, "stop": "2028-01-01", "draws": 20, "profile": "hls"}

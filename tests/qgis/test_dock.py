@@ -14,58 +14,13 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
-from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor, QGuiApplication, QImage, QPainter
 from qgis.PyQt.QtTest import QTest
 
 from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs, site_report
-from lunarsite.lunarsite_plugin.dock import LunarSiteDock
 from lunarsite.lunarsite_plugin.dock_parts import PlaceEdit
-from lunarsite.lunarsite_plugin.session import EngineSession
 from lunarsite.lunarsite_plugin.site_panel import HINT
-
-
-@pytest.fixture
-def project(qgis_app):
-    found = QgsProject.instance()
-    found.clear()
-    yield found
-    found.clear()
-
-
-@pytest.fixture
-def make_dock(project, engine, wait_until):
-    """Return a maker of docks on a canvas that shows the south polar map."""
-    made = []
-
-    def make(find=lambda: engine):
-        canvas = QgsMapCanvas()
-        canvas.resize(400, 300)
-        canvas.setDestinationCrs(moon_crs.crs())
-        canvas.show()
-        session = EngineSession(find=find)
-        dock = LunarSiteDock(canvas, session)
-        dock.resize(420, 800)
-        dock.show()
-        made.append((canvas, session, dock))
-        return dock
-
-    yield make
-    for canvas, session, dock in made:
-        dock.shut()
-        session.shut()
-        dock.deleteLater()
-        canvas.deleteLater()
-
-
-@pytest.fixture
-def dock(make_dock, run_folder, wait_until):
-    """Return a dock whose run is open."""
-    made = make_dock()
-    assert made.choose_run(run_folder)
-    wait_until(lambda: not made.status.text())
-    return made
 
 
 def centre_on(dock, lon, lat):

@@ -78,7 +78,7 @@ def test_the_uncertainty_is_not_covered_and_gives_the_score_back(qgis_app, proce
     root = project.layerTreeRoot()
     score = root.findLayer(project.mapLayersByName("Score")[0].id())
     switch = UncertaintyLayer()
-    shown = switch.show(RunFolder.open(run_folder), None)
+    shown = switch.show(RunFolder.open(run_folder))
     assert root.findLayer(shown.id()).isVisible()
     assert not score.itemVisibilityChecked()
     switch.hide()

@@ -1,0 +1,112 @@
+"""Which pixels of an image lie around a place, and which layers are images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qgis.core import QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer
+
+from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.lunarsite_plugin import map_place, moon_crs, project_runs, run_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunarsite.lunarsite_plugin.map_place import Place
+    from lunarsite.lunarsite_plugin.run_folder import Input, RunFolder
+
+_DEGREE_M = 30_323.0
+"""Of latitude, on the Moon."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWindow:
+    """A square of pixels around a place, cut off at the edges of its image.
+
+    ``point`` is the place in the coordinates of the layer; ``column`` and ``row`` are the first
+    pixel's.
+    """
+
+    path: Path
+    point: QgsPointXY
+    column: int
+    row: int
+    columns: int
+    rows: int
+
+    def text(self) -> str:
+        """Return it as `segment-terrain` takes it."""
+        return f"{self.column},{self.row},{self.columns},{self.rows}"
+
+
+def around(layer: QgsRasterLayer, place: Place, side_px: int) -> ImageWindow:
+    """Return the window of an image around a place.
+
+    Raises
+    ------
+    CrsError
+        If the image has no place on the Moon.
+    InputError
+        If the place lies outside it, or it is no file.
+    """
+    path = project_runs.source_path(layer)
+    if path is None:
+        raise InputError(f"The image {layer.name()} is no file", "Save it as a GeoTIFF")
+    point = _point(layer, place)
+    extent = layer.extent()
+    if not extent.contains(point):
+        raise InputError(
+            f"The place lies outside the image {layer.name()}",
+            "Click on the image; Go to shows where it lies",
+        )
+    across = (point.x() - extent.xMinimum()) / extent.width()
+    down = (extent.yMaximum() - point.y()) / extent.height()
+    column = min(math.floor(across * layer.width()), layer.width() - 1)
+    row = min(math.floor(down * layer.height()), layer.height() - 1)
+    left, columns = _cut(column - side_px // 2, side_px, layer.width())
+    top, rows = _cut(row - side_px // 2, side_px, layer.height())
+    return ImageWindow(path, point, left, top, columns, rows)
+
+
+def others(run: RunFolder | None) -> list[QgsMapLayer]:
+    """Return the project's raster layers that are no images: of runs, or what a run is made of."""
+    rasters = [
+        layer
+        for layer in QgsProject.instance().mapLayers().values()
+        if isinstance(layer, QgsRasterLayer)
+    ]
+    inputs = run.inputs if run is not None else ()
+    return [layer for layer in rasters if not _is_image(layer, inputs)]
+
+
+def pixel_m(layer: QgsRasterLayer) -> float:
+    """Return about how wide the pixels of a layer are, metres."""
+    units = layer.rasterUnitsPerPixelX()
+    return units * _DEGREE_M if layer.crs().isGeographic() else units
+
+
+def _is_image(layer: QgsRasterLayer, inputs: tuple[Input, ...]) -> bool:
+    path = project_runs.source_path(layer)
+    if not layer.isValid() or layer.providerType() != "gdal" or path is None:
+        return False
+    return not run_folder.runs_of([path]) and not any(each.is_like(path) for each in inputs)
+
+
+def _point(layer: QgsRasterLayer, place: Place) -> QgsPointXY:
+    crs = layer.crs()
+    body = moon_crs.body(crs)
+    if body != moon_crs.MOON:
+        has = f"shows {body or 'another body'}" if crs.isValid() else "has no coordinate system"
+        raise CrsError(
+            f"The image {layer.name()} {has}, so a click has no place in it",
+            "Choose another image, or set the layer's coordinate system to one of the Moon's",
+        )
+    return map_place.point_on(crs, place.x_m, place.y_m)
+
+
+def _cut(first: int, count: int, length: int) -> tuple[int, int]:
+    """Return the part of a span that lies within a length, as its first and its count."""
+    start, stop = max(first, 0), min(first + count, length)
+    return start, stop - start
