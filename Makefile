@@ -1,5 +1,5 @@
 # make demo        set up, then detect craters in a synthetic region and screen it: look at
-#                  demo/run/report.html
+#                  demo/run/report.html; and rocks in a synthetic image of its best site
 # make test        set up, lint, types, the wheel, the fast tests, the tests inside QGIS
 # make test-engine all of it that needs no QGIS; make test-qgis: the rest
 # make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
@@ -23,6 +23,9 @@ demo: setup
 	$(BIN)/lunarsite synthesize --out demo/dem.tif
 	$(BIN)/lunarsite detect-craters --dem demo/dem.tif --out demo/craters.gpkg
 	$(BIN)/lunarsite screen --dem demo/dem.tif --craters demo/craters.gpkg --out demo/run
+	$(BIN)/lunarsite synthesize-image $$($(BIN)/python tools/best_site.py demo/run) \
+		--out demo/image.tif
+	$(BIN)/lunarsite segment-terrain --image demo/image.tif --out demo/rocks
 	@echo "The report is $(CURDIR)/demo/run/report.html"
 
 # The README's pictures, from the demo's run.

@@ -13,6 +13,7 @@ from qgis.core import (
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
 from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
+from lunarsite.lunarsite_plugin.run_folder import RunFolder
 from lunarsite.processing_provider.algorithm import run
 
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 
 CRATERS = "craters.gpkg"
 """What is detected in the demo's terrain."""
+IMAGE = "image.tif"
+"""A made image around the best site, in which rocks can be seen: the terrain's pixels are 80 m."""
 _NETWORK = PLUGIN_FOLDER / "models" / "craters.safetensors"
-_SHARES = {"synthesize": (0.0, 5.0), "detect-craters": (5.0, 20.0), "screen": (20.0, 100.0)}
+_SHARES = {
+    "synthesize": (0.0, 5.0),
+    "detect-craters": (5.0, 20.0),
+    "screen": (20.0, 95.0),
+    "synthesize-image": (95.0, 100.0),
+}
 """Which part of the progress bar each stage takes, percent."""
 
 
@@ -31,9 +39,9 @@ def folder() -> Path:
 
 
 class DemoTask(QgsTask):
-    """Makes the demo's terrain, detects its craters and screens it, in the task manager's thread.
+    """Makes the demo's terrain, detects its craters, screens it, and makes an image of a site.
 
-    What is there already and unchanged is not made again.
+    It works in the task manager's thread. What is there already and unchanged is not made again.
 
     Parameters
     ----------
@@ -59,13 +67,16 @@ class DemoTask(QgsTask):
 
     def run(self) -> bool:
         """Do the work; QGIS calls it in a thread of its own."""
-        dem, craters = self._place / "dem.tif", self._place / CRATERS
+        dem, craters, image = (self._place / name for name in ("dem.tif", CRATERS, IMAGE))
+        run_path = self._place / "run"
         try:
             if not dem.is_file():
                 self._stage("synthesize", out=dem)
             if not _is_newer(craters, dem, _NETWORK):
                 self._stage("detect-craters", dem=dem, out=craters)
-            self._stage("screen", dem=dem, craters=craters, out=self._place / "run")
+            self._stage("screen", dem=dem, craters=craters, out=run_path)
+            if not _is_newer(image, run_path / "score.tif"):
+                self._make_image(run_path, image)
         except CancelledError:
             return False
         except LunarSiteError as error:
@@ -87,9 +98,15 @@ class DemoTask(QgsTask):
         elif self._error is not None:
             self._failed(self._error)
 
-    def _stage(self, name: str, **paths: Path) -> None:
+    def _make_image(self, screened: Path, image: Path) -> None:
+        best = RunFolder.open(screened).best
+        if best is not None:
+            self._stage("synthesize-image", lon=best[0], lat=best[1], out=image)
+
+    def _stage(self, name: str, **given: Path | float) -> None:
         self._share = _SHARES[name]
-        run(name, {key: str(path) for key, path in paths.items()}, self._feedback)
+        values = {key: str(each) if isinstance(each, Path) else each for key, each in given.items()}
+        run(name, values, self._feedback)
 
     def _show(self, percent: float) -> None:
         first, last = self._share

@@ -193,11 +193,13 @@ class Desktop:
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
 
         self._task = None
-        self._show_layers(run, run.parent / "dem.tif", run.parent / demo.CRATERS)
+        place = run.parent
+        self._show_layers(run, place / "dem.tif", place / demo.CRATERS, place / demo.IMAGE)
         self.toggle.setChecked(True)
         dock = self._made_dock()
         dock.choose_run(run)
         dock.click.setChecked(True)
+        dock.image_panel.switch.setChecked(True)
 
     def _show_browsed(self, run: RunFolder) -> None:
         """Show the layers of a run that was browsed for, unless the project has some of them."""
@@ -216,11 +218,13 @@ class Desktop:
         dem = next((each.path for each in run.inputs if each.role == "dem"), None)
         self._show_layers(run.path, dem, run.craters)
 
-    def _show_layers(self, run: Path, dem: Path | None, craters: Path | None) -> None:
+    def _show_layers(
+        self, run: Path, dem: Path | None, craters: Path | None, image: Path | None = None
+    ) -> None:
         from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
 
         self._before = self._iface.messageBar().items()
-        run_layers.show(run, dem, self._iface.mapCanvas(), craters)
+        run_layers.show(run, dem, self._iface.mapCanvas(), craters, image)
         self._quieten()
         self._notices.start()  # what the canvas says as it draws comes a moment later
 

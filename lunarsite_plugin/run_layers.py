@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 DETECTED = "Detected craters"
+IMAGE = "Synthetic image from orbit"
 _READABLE = 400
 """So many circles leave the map beneath them readable; more are not ticked."""
 
@@ -43,7 +44,11 @@ def shown(folder: Path, project: QgsProject) -> bool:
 
 
 def show(
-    folder: Path, dem: Path | None, canvas: QgsMapCanvas | None, craters: Path | None = None
+    folder: Path,
+    dem: Path | None,
+    canvas: QgsMapCanvas | None,
+    craters: Path | None = None,
+    image: Path | None = None,
 ) -> None:
     """Add a run's layers to the project, set its coordinate system, and go there.
 
@@ -59,6 +64,8 @@ def show(
         The map to move.
     craters : Path or None
         The catalogue that it was made with. Shown where it is one of detected craters.
+    image : Path or None
+        An image from orbit, shown over the maps of cells and under sites and craters.
     """
     project = QgsProject.instance()
     project.setCrs(moon_crs.crs())
@@ -72,6 +79,8 @@ def show(
     group = root.insertGroup(0, name)
     result = {"outputs": {each.name: str(folder / each.path) for each in stage.outputs}}
     made = layers.add_to_project(stage, result, project, group)
+    if image is not None:
+        _add_image(image, project, group)
     if craters is not None:
         _add_craters(craters, project, group)
     ground = None if dem is None else QgsRasterLayer(str(dem), layers.GROUND)
@@ -85,6 +94,17 @@ def show(
         transform = QgsCoordinateTransform(made[-1].crs(), project.crs(), project)
         canvas.setExtent(transform.transformBoundingBox(made[-1].extent()))
         canvas.refresh()
+
+
+def _add_image(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> None:
+    """Add an image below the sites, where it is there."""
+    layer = QgsRasterLayer(str(path), IMAGE)
+    if not layer.isValid():
+        return
+    layers.apply_style(layer, "orbital_image")
+    moon_crs.name_layer(layer)
+    project.addMapLayer(layer, addToLegend=False)
+    group.insertLayer(1, layer).setExpanded(False)
 
 
 def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> None:

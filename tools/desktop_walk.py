@@ -120,6 +120,22 @@ def compare() -> None:
     dock.tabs.setCurrentWidget(dock.panel)
 
 
+def unsure() -> None:
+    """Go to the demo's image, and click the largest rock in it."""
+    dock = desktop().dock
+    panel = dock.image_panel
+    panel.switch.setChecked(True)
+    panel.go.click()
+    wait(2.0)
+    middle = panel.image().extent().center()
+    click_map(QgsPointXY(middle.x() + 94.0, middle.y() + 49.0))
+    until(lambda: dock.image.text().startswith("At the click"), 60)
+    until(lambda: dock.panel.skyline is not None, 60)
+    wait(2.0)
+    grab(iface.mainWindow(), "uncertainty")
+    panel.switch.setChecked(False)
+
+
 def real_frame() -> None:
     """Screen real terrain from the dialog, and click its best site."""
     from processing.gui.AlgorithmDialog import AlgorithmDialog  # noqa: PLC0415
@@ -209,7 +225,10 @@ def until(condition: Callable[[], bool], within_s: float) -> None:
 STEPS = (
     (name_engine, demo, click)
     if DARK
-    else (set_up, name_engine, toolbox, run_dialog, demo, click, sections, compare, real_frame)
+    else (
+        *(set_up, name_engine, toolbox, run_dialog, demo),
+        *(click, sections, compare, unsure, real_frame),
+    )
 )
 
 QTimer.singleShot(3000, walk)

@@ -12,11 +12,12 @@ from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsProject,
+    QgsRasterLayer,
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
 
-from lunarsite.lunarsite_plugin import demo, location, moon_crs, run_layers
+from lunarsite.lunarsite_plugin import demo, location, map_place, moon_crs, run_layers
 from lunarsite.lunarsite_plugin.run_folder import RunFolder
 
 
@@ -71,12 +72,16 @@ def test_the_demos_craters_are_detected_and_it_is_screened_and_shown(processing,
     assert progress == sorted(progress)
     craters = place / demo.CRATERS
     assert RunFolder.open(run).craters == craters
+    image = place / demo.IMAGE
+    best = map_place.place_of(*RunFolder.open(run).best)
+    centre = QgsRasterLayer(str(image), "image").extent().center()
+    assert (centre.x(), centre.y()) == pytest.approx((best.x_m, best.y_m), abs=0.5)
     for _ in range(2):  # the second time replaces the first
-        run_layers.show(run, place / "dem.tif", canvas, craters)
+        run_layers.show(run, place / "dem.tif", canvas, craters, image)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
-        assert titles[:3] == ["Sites", run_layers.DETECTED, "Score"]
+        assert titles[:4] == ["Sites", run_layers.DETECTED, run_layers.IMAGE, "Score"]
         assert titles[-1] == "Elevation model"
         assert len(titles) == len(set(titles)) == len(project.mapLayers())
     assert project.crs().authid() == moon_crs.SOUTH_POLAR
@@ -88,12 +93,34 @@ def test_the_demos_craters_are_detected_and_it_is_screened_and_shown(processing,
     assert detected.crs().authid() == moon_crs.SOUTH_POLAR
     assert project.layerTreeRoot().findLayer(detected).isVisible()
     project.clear()
-    made_ns = craters.stat().st_mtime_ns
+    made_ns, image_ns = (path.stat().st_mtime_ns for path in (craters, image))
     start(place, wait_until)
     assert craters.stat().st_mtime_ns == made_ns
+    assert image.stat().st_mtime_ns == image_ns
     os.utime(place / "dem.tif")
+    os.utime(run / "score.tif")
     start(place, wait_until)
     assert craters.stat().st_mtime_ns > made_ns
+    assert image.stat().st_mtime_ns > image_ns
+
+
+def test_a_click_on_the_demos_image_shows_the_uncertainty_layer(
+    processing, place, make_dock, wait_until
+):
+    (run,), _ = start(place, wait_until)
+    dock = make_dock()
+    run_layers.show(run, place / "dem.tif", dock.canvas, None, place / demo.IMAGE)
+    assert dock.choose_run(run)
+    wait_until(lambda: dock.image_panel.images.count() == 1)  # the elevation model is none
+    assert dock.image_panel.image().name() == run_layers.IMAGE
+    dock.image_panel.switch.setChecked(True)
+    dock.score_at(*dock.run.best)
+    wait_until(lambda: "× the median of validation" in dock.image.text())
+    (layer,) = QgsProject.instance().mapLayersByName("Mutual information")
+    node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
+    assert node.isVisible()
+    assert QgsProject.instance().layerTreeRoot().layerOrder()[0] == layer
+    assert layer.dataProvider().bandStatistics(1).maximumValue > 0.01  # so that it is seen
 
 
 def test_an_engine_made_before_a_library_was_asked_for_is_to_be_updated(
