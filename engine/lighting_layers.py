@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import device, lighting, nested, provenance, raster
+from lunarsite.engine import cog, device, lighting, nested, provenance, raster
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.darkness import darkness
 from lunarsite.engine.ephemeris import ephemeris
@@ -102,7 +102,7 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
             context.progress(0.95 + 0.05 * number / len(stage.outputs), f"writing {output.name}")
             layer = layers[output.name]
             path = out / output.path
-            raster.write_raster(
+            cog.write_raster(
                 path,
                 layer.values,
                 layer.grid,

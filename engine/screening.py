@@ -19,7 +19,7 @@ from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError
 from lunarsite.engine.manifest import NAME, Manifest
-from lunarsite.engine.scoring import bundle, profiles
+from lunarsite.engine.scoring import bundle, columns, profiles
 from lunarsite.engine.scoring.columns import GIVEN, IMAGERY, LAYER_FILES
 
 if TYPE_CHECKING:
@@ -117,6 +117,9 @@ class Screening:
         shaping = {key: value for key, value in values.items() if key not in files}
         if "profile" in shaping:
             shaping["profile"] = profiles.load(shaping["profile"]).as_dict()
+        if name == "features":
+            # The program may know more features than it did when the run began.
+            shaping["columns"] = columns.wanted()
         whole = {
             role: [part for path in found for part in given.parts(path, role)]
             for role, found in inputs.items()

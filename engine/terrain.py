@@ -17,7 +17,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lunarsite.engine import raster, terrain_kernels
+from lunarsite.engine import cog, raster, terrain_kernels
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -224,9 +224,9 @@ def write_layers(
         source = stack.enter_context(raster.opened(dem, "The DEM"))
         grid = raster.grid_of(source, "The DEM")
         sinks = stack.enter_context(
-            raster.sinks_together(
+            cog.sinks_together(
                 [
-                    raster.RasterSink(
+                    cog.RasterSink(
                         paths[layer.name],
                         grid,
                         "float32",
@@ -255,7 +255,7 @@ def write_layers(
 def _stream(
     source: rasterio.DatasetReader,
     grid: Grid,
-    sinks: Sequence[raster.RasterSink],
+    sinks: Sequence[cog.RasterSink],
     *,
     windows: Windows,
     tile_px: int,

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 import rasterio.errors
 
-from lunarsite.engine import moon, provenance, raster
+from lunarsite.engine import cog, moon, provenance, raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import calibration, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
@@ -29,7 +29,7 @@ BOUNDS = "-9000,-18000,21000,12000"
 def write_dem(path, height, pixel_m=100.0):
     grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
     values = height.astype(np.float32)
-    raster.write_raster(path, values, grid, description="height", unit="m")
+    cog.write_raster(path, values, grid, description="height", unit="m")
     return path
 
 

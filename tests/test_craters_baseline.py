@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import moon, provenance, raster
+from lunarsite.engine import cog, moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections, matching, rules, template, tiles
 from lunarsite.engine.craters.circles import Circles
@@ -18,7 +18,7 @@ from lunarsite.engine.stages import detect_craters
 
 def write_dem(path, height, pixel_m=100.0):
     grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
-    raster.write_raster(path, height, grid, description="height", unit="m")
+    cog.write_raster(path, height, grid, description="height", unit="m")
     return path
 
 
@@ -72,9 +72,7 @@ def test_rims_of_a_run_before_do_not_say_where_was_looked(dem, tmp_path):
     grid = Grid(500_000.0, 500_000.0, 200.0, 20, 20)
     rims = np.zeros(grid.shape, np.uint8)
     tags = provenance.as_tags(provenance.describe("detect-craters", {}, []))
-    raster.write_raster(
-        tmp_path / "a.rims.tif", rims, grid, description="rims", nodata=255, tags=tags
-    )
+    cog.write_raster(tmp_path / "a.rims.tif", rims, grid, description="rims", nodata=255, tags=tags)
     assert detections.read(out, Context()).frame is None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import cog, moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import (
     diagnosing,
@@ -270,7 +270,7 @@ def ground(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ground")
     made = tiles.make(5, 320, pixel_m=100.0)
     grid = Grid(-16_000.0, 16_000.0, 100.0, 320, 320)
-    raster.write_raster(folder / "dem.tif", made.height_m, grid, description="height", unit="m")
+    cog.write_raster(folder / "dem.tif", made.height_m, grid, description="height", unit="m")
     circles = made.circles[made.circles[:, 3] > 0]
     x = grid.x_min_m + (circles[:, 0] + 0.5) * 100.0
     y = grid.y_max_m - (circles[:, 1] + 0.5) * 100.0

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import cli, moon, raster, vector
+from lunarsite.engine import cli, cog, moon, vector
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import CrsError, InputError, ParameterError
@@ -183,7 +183,7 @@ def test_bounds_come_from_the_rims_beside_or_from_the_detections(tmp_path):
     assert any("--bounds" in warning for warning in context.warnings)
     grid = Grid(-16_000.0, 18_000.0, 100.0, 300, 200)
     rims = np.zeros(grid.shape, np.uint8)
-    raster.write_raster(tmp_path / "found.rims.tif", rims, grid, description="rims", nodata=255)
+    cog.write_raster(tmp_path / "found.rims.tif", rims, grid, description="rims", nodata=255)
     said, context = evaluate(tmp_path, FOUND, KNOWN, bounds=None)
     assert said["bounds_m"] == [-16_000.0, -2_000.0, 14_000.0, 18_000.0]
     assert context.warnings == []

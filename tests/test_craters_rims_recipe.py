@@ -4,7 +4,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
-from lunarsite.engine import raster
+from lunarsite.engine import cog
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import batches, targets, tiles
 from lunarsite.engine.craters.batches import Sample
@@ -72,7 +72,7 @@ def test_the_original_recipe_trains_is_calibrated_and_detects(tmp_path):
     assert 0.0 <= card["metrics"]["f1"] <= 1.0
     made = tiles.make(5, 128, pixel_m=100.0)
     grid = Grid(-9_000.0, 12_000.0, 100.0, 128, 128)
-    raster.write_raster(tmp_path / "dem.tif", made.height_m, grid, description="height", unit="m")
+    cog.write_raster(tmp_path / "dem.tif", made.height_m, grid, description="height", unit="m")
     said = detect_craters.STAGE.run(
         {
             "dem": str(tmp_path / "dem.tif"),

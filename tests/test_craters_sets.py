@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, provenance, raster
+from lunarsite.engine import cog, moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import batches, deepmoon, dem_tiles, recipe, sets, tiles, weights
 from lunarsite.engine.craters.sectors import Sector, read_sector, span_of
@@ -46,7 +46,7 @@ def ground(tmp_path_factory):
     height = 20.0 * rng.standard_normal((SIDE, SIDE), dtype=np.float32) - 1_000.0
     made = tiles.make(5, 300, pixel_m=PIXEL_M).height_m
     height += np.tile(np.nan_to_num(made), (2, 2))
-    raster.write_raster(folder / "dem.tif", height, GRID, description="height", unit="m")
+    cog.write_raster(folder / "dem.tif", height, GRID, description="height", unit="m")
     craters_in_rows().to_csv(folder / "craters.csv", index=False)
     return folder
 
@@ -162,7 +162,7 @@ def test_nodata_hides_centres_and_mostly_empty_tiles(ground, tmp_path):
         height = source.read(1)
     height[:, 300:] = np.nan
     height[:40, :40] = np.nan
-    raster.write_raster(tmp_path / "dem.tif", height, GRID, description="height", unit="m")
+    cog.write_raster(tmp_path / "dem.tif", height, GRID, description="height", unit="m")
     craters_in_rows().to_csv(tmp_path / "craters.csv", index=False)
     split = cut(tmp_path, Sector(180.0, 269.0, 0.0), overlap=0.5)
     for piece in split.learn + split.unseen:

@@ -11,7 +11,7 @@ import pyogrio
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import cog, moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import calibration, detections, tiles, weights
 from lunarsite.engine.craters.architecture import Architecture
@@ -39,7 +39,7 @@ validate_every: 3
 
 def write_dem(path, height, pixel_m=100.0):
     grid = Grid(-9_000.0, 12_000.0, pixel_m, height.shape[1], height.shape[0])
-    raster.write_raster(path, height, grid, description="height", unit="m")
+    cog.write_raster(path, height, grid, description="height", unit="m")
     return path
 
 

@@ -6,6 +6,7 @@ import rasterio
 from scipy import ndimage
 
 from lunarsite.engine import lighting, moon, stages
+from lunarsite.engine.cog import write_raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.darkness import darkness
 from lunarsite.engine.ephemeris import elevation_azimuth, ephemeris, visible_fraction
@@ -14,7 +15,7 @@ from lunarsite.engine.horizon import Sweep
 from lunarsite.engine.lighting_layers import middle_pixels
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.nested import posting
-from lunarsite.engine.raster import Dem, Grid, read_dem, write_raster
+from lunarsite.engine.raster import Dem, Grid, read_dem
 from lunarsite.engine.validation.reference import marched_light
 
 YEAR = ("2027-01-01", "2028-01-01")

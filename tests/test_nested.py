@@ -5,9 +5,10 @@ import pytest
 import rasterio
 
 from lunarsite.engine import moon, nested
+from lunarsite.engine.cog import write_raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.raster import Grid, write_raster
+from lunarsite.engine.raster import Grid
 from lunarsite.engine.scratch import Scratch
 
 AROUND = Grid(-10e3, 10e3, 200.0, 100, 100)

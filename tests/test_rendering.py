@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import cog, moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.ephemeris import elevation_azimuth
 from lunarsite.engine.errors import InputError, ParameterError
@@ -19,7 +19,7 @@ GRID = Grid(40_000.0, 60_000.0, 50.0, 160, 140)
 
 
 def written(path, heights, grid=GRID):
-    raster.write_raster(path, heights.astype(np.float32), grid, description="height", unit="m")
+    cog.write_raster(path, heights.astype(np.float32), grid, description="height", unit="m")
     return path
 
 

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 import shapely
 
-from lunarsite.engine import moon, raster, stages
+from lunarsite.engine import cog, moon, raster, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.errors import InputError, ParameterError
@@ -84,7 +84,7 @@ def screened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     grid, height = cone()
     dem = folder / "cone.tif"
-    raster.write_raster(dem, height, grid, description="Height", unit="m")
+    cog.write_raster(dem, height, grid, description="Height", unit="m")
     west, south, east, north = grid.bounds
     middle = (west + east) / 2
     regions = folder / "regions.gpkg"
@@ -197,7 +197,7 @@ def test_given_layers_are_warped_to_the_frame(screened, tmp_path):
         grid = raster.grid_of(source, "layer")
     larger = raster.Grid(grid.x_min_m - 5e3, grid.y_max_m + 5e3, 500.0, 44, 44)
     path = tmp_path / "light.tif"
-    raster.write_raster(path, np.full(larger.shape, 40.0, np.float32), larger, description="Light")
+    cog.write_raster(path, np.full(larger.shape, 40.0, np.float32), larger, description="Light")
     sites = gpd.read_file(folder / "sites.gpkg", layer="sites")
     with drawing.style():
         place = maps.ground(values["dem"], sites, {})
@@ -211,7 +211,7 @@ def test_large_model_is_read_small(tmp_path):
     grid = raster.Grid(-13_000.0, 13_000.0, 10.0, 2600, 2600)
     x = np.broadcast_to(grid.column_x_m(), grid.shape).astype(np.float32)
     path = tmp_path / "plane.tif"
-    raster.write_raster(path, 0.1 * x, grid, description="Height", unit="m")
+    cog.write_raster(path, 0.1 * x, grid, description="Height", unit="m")
     heights, small = maps.read_small(path, "The DEM", 500)
     assert max(heights.shape) <= 500
     assert small.bounds == pytest.approx(grid.bounds)

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from lunarsite.engine import moon, nested, raster, vector
+from lunarsite.engine import cog, moon, nested, vector
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.raster import Grid
@@ -19,7 +19,7 @@ SIDE = 4
 
 
 def layer(path, values, grid=GRID, **options):
-    raster.write_raster(path, values.astype(np.float32), grid, description="x", **options)
+    cog.write_raster(path, values.astype(np.float32), grid, description="x", **options)
     return str(path)
 
 
@@ -268,7 +268,7 @@ def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, de
     assert (whole["coverage_craters_pct"] == 100.0).all()
     looked_at = Grid(2000.0, 9000.0, 50.0, 28, 44)
     rims = np.zeros(looked_at.shape, np.uint8)
-    raster.write_raster(tmp_path / "found.rims.tif", rims, looked_at, description="rims", tags=tags)
+    cog.write_raster(tmp_path / "found.rims.tif", rims, looked_at, description="rims", tags=tags)
     part = build(dem, craters=str(path))
     cover = part.groupby("column")["coverage_craters_pct"].agg(["min", "max"])
     assert (

@@ -7,7 +7,7 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster, stages
+from lunarsite.engine import cog, moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.raster import Grid
@@ -306,7 +306,7 @@ def features_table(folder, values, context=None):
 @pytest.fixture
 def given(tmp_path):
     row, column = np.indices(PIXELS.shape)
-    raster.write_raster(
+    cog.write_raster(
         tmp_path / "dem.tif",
         (5.0 * row + column).astype(np.float32),
         PIXELS,

@@ -17,7 +17,7 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
-from lunarsite.engine import moon, raster, stages
+from lunarsite.engine import cog, moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.raster import Grid
@@ -324,7 +324,7 @@ def test_a_far_field_that_does_not_surround_is_said_and_marked(tmp_path):
     random = np.random.default_rng(1)
     for name, grid in (("near", near), ("far", far)):
         heights = random.normal(0.0, 200.0, grid.shape).astype(np.float32)
-        raster.write_raster(tmp_path / f"{name}.tif", heights, grid, description="x", unit="m")
+        cog.write_raster(tmp_path / f"{name}.tif", heights, grid, description="x", unit="m")
     context = Context(threads=1)
     values = {"dem": str(tmp_path / "near.tif"), "far_field": [str(tmp_path / "far.tif")]}
     values |= {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0}

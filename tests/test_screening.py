@@ -28,7 +28,7 @@ from lunarsite.engine.errors import (
     ParameterError,
 )
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.scoring import bundle
+from lunarsite.engine.scoring import bundle, columns
 
 PROCESS = Path(__file__).parent / "screen_process.py"
 QUICK = {
@@ -164,6 +164,17 @@ def test_a_lost_manifest_or_scorer_is_made_again(given, run):
     (run / ".lunarsite-known.json").unlink()
     assert screen(given, run)["ran"][0] == "terrain"
     assert contents(run) == before
+
+
+def test_a_table_of_a_program_that_knew_fewer_features_is_made_anew(
+    given, run, finished, monkeypatch
+):
+    known = columns.wanted()
+    with monkeypatch.context() as before:
+        before.setattr(columns, "wanted", lambda: known[:-1])
+        assert "features" in screen(given, run)["ran"]
+    assert screen(given, run)["ran"][0] == "features"
+    assert contents(run) == contents(finished)
 
 
 def test_given_maps_replace_lighting_and_swapped_maps_are_noticed(given, finished, run, tmp_path):

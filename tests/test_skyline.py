@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from lunarsite.engine import moon, stages
+from lunarsite.engine.cog import write_raster
 from lunarsite.engine.context import Context
 from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Dem, Grid, write_raster
+from lunarsite.engine.raster import Dem, Grid
 from lunarsite.engine.skyline import has_ground, skyline, spans, tracks
 
 

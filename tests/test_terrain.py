@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, raster, terrain
+from lunarsite.engine import cog, moon, raster, terrain
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.raster import Grid
@@ -134,7 +134,7 @@ def test_missing_heights_stay_missing():
 @pytest.mark.parametrize("tile_px", [16, 37, 200])
 def test_tiled_equals_whole(tmp_path, tile_px):
     height, grid = rough_with_gaps()
-    raster.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
+    cog.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
     result = terrain.write_layers(
         tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=3), tile_px=tile_px
     )
@@ -189,7 +189,7 @@ def test_windows_must_be_odd_and_grow():
 
 def test_a_model_without_data_leaves_nothing(tmp_path):
     grid = centred(0.0, 0.0)
-    raster.write_raster(
+    cog.write_raster(
         tmp_path / "dem.tif", np.full(grid.shape, np.nan, np.float32), grid, description="height"
     )
     with pytest.raises(InputError, match="every pixel is nodata"):
@@ -199,7 +199,7 @@ def test_a_model_without_data_leaves_nothing(tmp_path):
 
 def test_cancelling_leaves_nothing(tmp_path):
     height, grid = rough_with_gaps()
-    raster.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
+    cog.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
     context = Context(threads=2)
     context.report = lambda fraction, _message: context.cancelled.set() if fraction > 0.3 else None
     with pytest.raises(CancelledError):

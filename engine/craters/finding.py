@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, moon, provenance, raster, written
+from lunarsite.engine import atomic, cog, device, moon, provenance, raster, written
 from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
 from lunarsite.engine.craters.calibration import Calibration
 from lunarsite.engine.craters.listing import Found
@@ -68,7 +68,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context.progress(0.9, "Measuring depths")
         craters = listing.table(kept, levels)
         context.progress(0.92, "Writing the craters")
-        raster.write_raster(
+        cog.write_raster(
             rims_path,
             rims.values,
             half,

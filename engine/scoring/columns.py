@@ -115,3 +115,9 @@ ROCK_FILES = ("classes.tif", "probabilities.tif")
 def coverage_column(source: str) -> str:
     """Return the name of the column that says how much of a cell a layer covers, percent."""
     return f"coverage_{source}_pct"
+
+
+def wanted() -> list[str]:
+    """Return the columns of a whole feature table, but for the cells' outlines."""
+    covers = [coverage_column(source) for source in SOURCES]
+    return sorted({*POSITION, "pixel_m", *BY_NAME, *covers})

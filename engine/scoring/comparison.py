@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from lunarsite.engine import moon, provenance, raster, vector
+from lunarsite.engine import cog, moon, provenance, raster, vector
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import tables
 
@@ -58,7 +58,7 @@ def write_comparison(values: dict[str, Any], context: Context) -> dict[str, Any]
     change[place] = both["rank_change"].to_numpy(np.float32)
     paths = {"rank_change": out / "rank_change.tif", "comparison": out / "comparison.gpkg"}
     context.progress(0.8, "writing")
-    raster.write_raster(
+    cog.write_raster(
         paths["rank_change"], change, grid, description="Rank change", unit="ranks", tags=tags
     )
     best = _best(both, place, grid, values["best"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from lunarsite.engine import moon, raster, vector
+from lunarsite.engine import cog, moon, vector
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import columns, explanation, labels, ranking, scorer, tables
 from lunarsite.engine.scoring.features import cell_grid
@@ -141,7 +141,7 @@ def write_rasters(
         values = np.full(grid.shape, np.nan, np.float32)
         values[row, column] = written[name].to_numpy(np.float32)
         path = folder / f"{name}.tif"
-        raster.write_raster(path, values, grid, description=title, unit=unit, tags=tags)
+        cog.write_raster(path, values, grid, description=title, unit=unit, tags=tags)
         paths[name] = str(path)
     return paths
 

@@ -44,9 +44,7 @@ def read_features(path: str | Path) -> pd.DataFrame:
         If the file is absent, damaged or not a feature table.
     """
     table = read_table(path, "The feature table", without="geometry")
-    wanted = {*columns.POSITION, "pixel_m", *(f.name for f in columns.FEATURES)}
-    wanted |= {columns.coverage_column(source) for source in columns.SOURCES}
-    missing = sorted(wanted - set(table.columns))
+    missing = [name for name in columns.wanted() if name not in table.columns]
     if missing:
         raise InputError(
             f"The feature table {path} lacks the columns {', '.join(missing[:5])}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, moon, nested, provenance, raster
+from lunarsite.engine import atomic, cog, moon, nested, provenance
 from lunarsite.engine.ephemeris import Body, elevation_azimuth, sun_and_earth, visible_fraction
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.horizon import Sweep
@@ -87,7 +87,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         lit = bright[bright > 0.0]
         usual = float(np.median(lit)) if lit.size else 1.0
         context.progress(0.85, "Writing the image")
-        with raster.RasterSink(
+        with cog.RasterSink(
             path,
             dem.grid,
             "uint8",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, device, provenance, raster
+from lunarsite.engine import atomic, cog, device, provenance
+from lunarsite.engine.cog import RasterSink
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.raster import RasterSink
 from lunarsite.engine.segmentation import classes, images, runner, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
@@ -66,7 +66,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         cut = tiling.Tiling(side=values["tile_px"])
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
-        with raster.sinks_together(written.sinks, context.part(0.9, 1.0)):
+        with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
             _look(image, window, look, written, context.part(0.0, 0.9), cut)
     return _said(folder, wanted, written, values, loaded[0])
 

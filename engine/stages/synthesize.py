@@ -148,7 +148,7 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the elevation model and its catalogue."""
-    from lunarsite.engine import atomic, provenance, raster  # noqa: PLC0415
+    from lunarsite.engine import atomic, cog, provenance, raster  # noqa: PLC0415
     from lunarsite.engine.synthetic import terrain  # noqa: PLC0415
 
     chosen = {
@@ -180,7 +180,7 @@ def run(values: Values, context: Context) -> Values:
     with atomic.whole_file(table) as partial:
         catalogue.round(terrain.CATALOGUE_DECIMALS).to_csv(partial, index=False)
     context.progress(0.9, "Writing the elevation model")
-    raster.write_raster(
+    cog.write_raster(
         path, height_m, grid, description="Height above the sphere", unit="m", tags=tags
     )
     context.progress(1.0, "Written")

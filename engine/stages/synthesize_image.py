@@ -85,7 +85,7 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the image and what it shows."""
-    from lunarsite.engine import atomic, moon, provenance, raster  # noqa: PLC0415
+    from lunarsite.engine import atomic, cog, moon, provenance, raster  # noqa: PLC0415
     from lunarsite.engine.errors import ParameterError  # noqa: PLC0415
 
     if values["lat"] >= 0.0:
@@ -106,9 +106,9 @@ def run(values: Values, context: Context) -> Values:
     shown = path.with_suffix(".classes.tif")
     atomic.make_folder(path.parent)
     context.progress(0.8, "Writing the image")
-    raster.write_raster(shown, scene.mask, grid, description="Class", nodata=255, tags=tags)
+    cog.write_raster(shown, scene.mask, grid, description="Class", nodata=255, tags=tags)
     grey = scene.image[..., 0]
-    raster.write_raster(path, grey, grid, description="Brightness under the Sun", tags=tags)
+    cog.write_raster(path, grey, grid, description="Brightness under the Sun", tags=tags)
     context.progress(1.0, "Written")
     return {
         "outputs": {"image": str(path), "classes": str(shown)},
