@@ -180,6 +180,8 @@ class Client:
         while not answer.there.wait(_POLL_S):
             if cancelled is not None and cancelled():
                 self.close()
+                if isinstance(answer.value, CancelledError):
+                    raise answer.value  # the engine's own, which may know how to go on
                 raise CancelledError
         if isinstance(answer.value, LunarSiteError):
             raise answer.value
@@ -283,7 +285,7 @@ def _reply(message: Values) -> Values | LunarSiteError:
         result: Values = message.get("result") or {}
         return result
     if error.get("type") == "CancelledError":
-        return CancelledError()
+        return CancelledError(error["remedy"])
     return EngineError(error["problem"], error["remedy"], error.get("type", "EngineError"))
 
 

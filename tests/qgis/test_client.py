@@ -73,6 +73,33 @@ def test_cancelling_ends_the_child_long_before_its_work_is_done(engine, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_engine_says_of_cancelled_work_is_passed_on(engine, dem, tmp_path):
+    begun, answer, there = threading.Event(), [], threading.Event()
+
+    def done(value):
+        answer.append(value)
+        there.set()
+
+    params = {"dem": str(dem), "profile": "hls", "stop": "2028-01-01"}
+    with Client(engine) as client:
+        asked = client.submit(
+            "screen", {**params, "out": str(tmp_path / "a")}, done, lambda *_: begun.set()
+        )
+        assert begun.wait(60)
+        client.cancel(asked)
+        assert there.wait(60)
+    assert isinstance(answer[0], CancelledError)
+    assert "goes on after the last finished step" in answer[0].remedy
+    begun.clear()
+    with Client(engine) as client, pytest.raises(CancelledError, match="goes on after"):
+        client.request(
+            "screen",
+            {**params, "out": str(tmp_path / "b")},
+            progress=lambda *_: begun.set(),
+            cancelled=begun.is_set,
+        )
+
+
 def test_a_killed_engine_is_said_to_have_run_out_of_memory(engine):
     ended = []
     client = Client(engine, on_end=ended.append)

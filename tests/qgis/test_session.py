@@ -85,6 +85,18 @@ def test_only_the_last_of_three_fast_questions_is_answered(session, run_folder, 
     assert session.heard.errors == {}
 
 
+def test_work_that_a_question_supersedes_is_left_off(session, tmp_path, wait_until):
+    begun = []
+    session.progressed.connect(lambda request_id, *_: begun.append(request_id))
+    long, short = tmp_path / "long.tif", tmp_path / "short.tif"
+    first = session.ask("synthesize", {"out": str(long), "size_px": 4096})
+    wait_until(lambda: first in begun)
+    second = session.ask("synthesize", {"out": str(short), "size_px": 64})
+    wait_until(lambda: second in session.heard.answers)
+    assert short.is_file()
+    assert not long.exists()  # one after the other, it would be there
+
+
 def test_a_cancelled_question_is_never_answered(session, run_folder, wait_until):
     asked = session.ask("explain", where(run_folder, 10.0))
     session.cancel(asked)
