@@ -11,12 +11,12 @@ from qgis.PyQt.QtCore import QObject, QTimer
 from lunarsite.engine.errors import LunarSiteError
 from lunarsite.lunarsite_plugin import image_layers, image_text, image_window
 from lunarsite.lunarsite_plugin.engine_errors import EngineError
-from lunarsite.lunarsite_plugin.image_panel import CLICK, NO_IMAGE, ImagePanel
 from lunarsite.lunarsite_plugin.session import ENDED
 
 if TYPE_CHECKING:
     from qgis.gui import QgsMapCanvas
 
+    from lunarsite.lunarsite_plugin.image_panel import ImagePanel
     from lunarsite.lunarsite_plugin.image_window import ImageWindow
     from lunarsite.lunarsite_plugin.map_place import Place
     from lunarsite.lunarsite_plugin.run_folder import RunFolder
@@ -86,7 +86,7 @@ class ImageControl(QObject):
         self._forget()
         self._place = None
         self._layers.hide()
-        self._say_rest()
+        self._panel.rest()
 
     def set_run(self, run: RunFolder | None) -> None:
         """Take another run; layers of later clicks go into its group."""
@@ -95,9 +95,7 @@ class ImageControl(QObject):
         self._look.start()
 
     def begin(self) -> None:
-        """Start anew with another project, whose layers are its own."""
-        self._forget()
-        self._place = None
+        """Start anew with another project, whose layers are its own; its run is set next."""
         self._layers.forget()
         self._panel.switch.setChecked(False)
 
@@ -120,6 +118,7 @@ class ImageControl(QObject):
     def cancel(self) -> None:
         """Leave off what is asked."""
         self._forget()
+        self._layers.hide()  # what an earlier click has left is not of this one
         self._panel.say(CANCELLED)
 
     def text(self) -> str:
@@ -138,7 +137,7 @@ class ImageControl(QObject):
             return
         self._forget()
         self._layers.hide()
-        self._say_rest()
+        self._panel.rest()
 
     def _ask(self) -> None:
         """Ask for the window around the place; an earlier question is left off."""
@@ -147,7 +146,7 @@ class ImageControl(QObject):
         layer, place = self._panel.image(), self._place
         if layer is None or place is None:
             self._layers.hide()
-            self._say_rest()
+            self._panel.rest()
             return
         try:
             window = image_window.around(layer, place, self._panel.side.value())
@@ -171,7 +170,8 @@ class ImageControl(QObject):
             return
         image = QgsProject.instance().mapLayer(asked.image_id)
         if not isinstance(image, QgsRasterLayer):
-            self._say_rest()
+            self._layers.hide()
+            self._panel.rest()
             return
         try:
             at = self._layers.show(result, asked.window, image, asked.run)
@@ -204,9 +204,6 @@ class ImageControl(QObject):
         self._layers.hide()  # what an earlier click has left is not of this one
         self._panel.say(str(error))
 
-    def _say_rest(self) -> None:
-        self._panel.say(CLICK if self._panel.image() is not None else NO_IMAGE)
-
     def _forget(self) -> None:
         if self._asked is not None:
             self._session.cancel(self._asked.request_id)
@@ -217,7 +214,7 @@ class ImageControl(QObject):
         return layer.id() if layer is not None else "", self._panel.side.value()
 
     def _offer(self) -> None:
-        self._panel.set_images(image_window.others(self._run))
+        self._panel.set_images(image_window.others(self._run), image_window.no_files(self._run))
         self._chosen = self._choice()
 
     def _refresh(self) -> None:

@@ -20,6 +20,10 @@ from lunarsite.lunarsite_plugin import project_runs, run_group
 from lunarsite.lunarsite_plugin.image_text import AtClick
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qgis.core import QgsMapLayer
+
     from lunarsite.lunarsite_plugin.image_window import ImageWindow
     from lunarsite.lunarsite_plugin.run_folder import RunFolder
 
@@ -28,6 +32,9 @@ FOLDERS = ("mc-dropout-1", "mc-dropout-2")
 
 GROUP = "LunarSite, MC Dropout uncertainty"
 """Holds the layers where no run is in use."""
+
+_OWN = "lunarsite/mc-dropout"
+"""Marks that group in the project, for its name is the user's to change."""
 
 _SHOWN = {"mutual_information": True, "entropy": False}
 """From the top; ticked or not at first, for one over the other neither could be read."""
@@ -39,6 +46,12 @@ def folder(run: RunFolder | None) -> Path:
     base = run.path if run is not None and inside else Path(QgsProcessingUtils.tempFolder())
     used = {path.parent for layer in _there() if (path := project_runs.source_path(layer))}
     return next((base / name for name in FOLDERS if base / name not in used), base / FOLDERS[0])
+
+
+def of_click(layer: QgsMapLayer) -> bool:
+    """Say whether a layer is one that a click has left: it is taken away at the next."""
+    path = project_runs.source_path(layer)
+    return path is not None and path.parent.name in FOLDERS and path.stem in _SHOWN
 
 
 class ImageLayers:
@@ -69,14 +82,17 @@ class ImageLayers:
                     "cannot be found from a click",
                     "Warp it with Raster, Projections, Warp, and choose the result",
                 )
-        ticked = self._take_away()
-        home, at = _home(image, run)
+        earlier = _there()
+        ticked = _ticked(earlier)
+        home, at = _home(image, run, _beside(earlier, made.values()))
         for k, (name, layer) in enumerate(made.items()):
             QgsProject.instance().addMapLayer(layer, False)
             node = home.insertLayer(at + k, layer)
             node.setItemVisibilityChecked(ticked.get(name, _SHOWN[name]))
             node.setExpanded(False)
-            self._added.append(layer.id())
+        # After the new ones are in, so that their group stays where the user has it, by its name.
+        self._remove([layer.id() for layer in earlier])
+        self._added = [layer.id() for layer in made.values()]
         values = {
             name: layer.dataProvider().sample(window.point, 1)[0] for name, layer in made.items()
         }
@@ -90,38 +106,43 @@ class ImageLayers:
         """Leave the layers to the project, which is another one now or was read again."""
         self._added = []
 
-    def _take_away(self) -> dict[str, bool]:
-        """Remove the layers of earlier clicks, also of an earlier session; say what was ticked."""
-        root, ticked = QgsProject.instance().layerTreeRoot(), {}
-        earlier = _there()
-        for layer in earlier:
-            node, path = root.findLayer(layer.id()), project_runs.source_path(layer)
-            if node is not None and path is not None:
-                ticked[path.stem] = node.itemVisibilityChecked()
-        self._remove([layer.id() for layer in earlier])
-        return ticked
-
     def _remove(self, ids: list[str]) -> None:
         project = QgsProject.instance()
-        root = project.layerTreeRoot()
-        nodes = [node for each in ids if (node := root.findLayer(each)) is not None]
-        groups = {node.parent().name(): node.parent() for node in nodes}
         project.removeMapLayers(ids)
-        own = groups.get(GROUP)
-        if own is not None and not own.children():
-            own.parent().removeChildNode(own)
+        for group in _own_groups(project.layerTreeRoot()):
+            if not group.children():
+                group.parent().removeChildNode(group)
         self._added = []
 
 
 def _there() -> list[QgsRasterLayer]:
-    """Return the project's layers that a click has left."""
-    return [
-        layer
-        for layer in QgsProject.instance().mapLayers().values()
-        if (path := project_runs.source_path(layer)) is not None
-        and path.parent.name in FOLDERS
-        and path.stem in _SHOWN
-    ]
+    """Return the project's layers that a click has left, also one of an earlier session."""
+    return [layer for layer in QgsProject.instance().mapLayers().values() if of_click(layer)]
+
+
+def _ticked(layers: list[QgsRasterLayer]) -> dict[str, bool]:
+    """Return which of the layers of a click are ticked, by the names of their files."""
+    root, ticked = QgsProject.instance().layerTreeRoot(), {}
+    for layer in layers:
+        node, path = root.findLayer(layer.id()), project_runs.source_path(layer)
+        if node is not None and path is not None:
+            ticked[path.stem] = node.itemVisibilityChecked()
+    return ticked
+
+
+def _beside(
+    layers: list[QgsRasterLayer], others: Iterable[QgsRasterLayer]
+) -> list[QgsLayerTreeNode]:
+    """Return the nodes of layers that lie in the same run as others, or with them in none."""
+    root = QgsProject.instance().layerTreeRoot()
+    bases = {_base(other) for other in others}
+    nodes = [root.findLayer(layer.id()) for layer in layers if _base(layer) in bases]
+    return sorted((node for node in nodes if node is not None), key=_place)
+
+
+def _base(layer: QgsRasterLayer) -> Path | None:
+    path = project_runs.source_path(layer)
+    return path.parent.parent if path is not None else None
 
 
 def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
@@ -137,11 +158,18 @@ def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
     return layer
 
 
-def _home(image: QgsRasterLayer, run: RunFolder | None) -> tuple[QgsLayerTreeGroup, int]:
-    """Return the group for the layers, and where in it: the run's, or over an image above that."""
+def _home(
+    image: QgsRasterLayer, run: RunFolder | None, earlier: list[QgsLayerTreeNode]
+) -> tuple[QgsLayerTreeGroup, int]:
+    """Return the group for the layers, and where in it.
+
+    That of those before them; without any, the run's; but over the image in any case.
+    """
     root = QgsProject.instance().layerTreeRoot()
-    group = run_group.of_run(run) if run is not None else _own_group(root)
     node = root.findLayer(image.id())
+    if earlier and (node is None or _place(earlier[0]) < _place(node)):
+        return earlier[0].parent(), earlier[0].parent().children().index(earlier[0])
+    group = run_group.of_run(run) if run is not None else _own_group(root)
     if node is None or _place(group) < _place(node):
         return group, 0
     parent = node.parent()
@@ -151,7 +179,15 @@ def _home(image: QgsRasterLayer, run: RunFolder | None) -> tuple[QgsLayerTreeGro
 
 
 def _own_group(root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
-    return root.findGroup(GROUP) or root.insertGroup(0, GROUP)
+    found = next(iter(_own_groups(root)), None)
+    if found is None:
+        found = root.insertGroup(0, GROUP)
+        found.setCustomProperty(_OWN, True)
+    return found
+
+
+def _own_groups(root: QgsLayerTreeGroup) -> list[QgsLayerTreeGroup]:
+    return [group for group in root.findGroups(True) if group.customProperty(_OWN)]
 
 
 def _place(node: QgsLayerTreeNode) -> list[int]:

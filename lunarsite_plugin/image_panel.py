@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qgis.core import Qgis, QgsMapLayer, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import pyqtSignal
@@ -21,13 +23,20 @@ from qgis.PyQt.QtWidgets import (
 from lunarsite.lunarsite_plugin import image_window
 from lunarsite.lunarsite_plugin.site_parts import label
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SIDES_PX = (64, 4096)
 USUAL_PX = 512
 
 CLICK = "Click a place on the image."
 NO_IMAGE = (
-    "The project has no image. Add one whose pixels are 2 m or finer, or make one from an "
-    "elevation model with Render from orbit in the toolbox."
+    "The project has no image. Add one whose pixels are 2 m or finer, such as one of the camera "
+    "LROC NAC. For a trial, make one with Synthetic image from orbit in the toolbox."
+)
+NO_FILE = (
+    "The layer {} is no file of its own: it is a part of one, lies in an archive or on a server, "
+    "or is opened with options. Save it as a GeoTIFF: Export, Save As."
 )
 _MEANING = (
     "Ask the network for rocks about the window around the click, and show as layers how unsure "
@@ -36,8 +45,9 @@ _MEANING = (
 )
 _ANSWER = (
     "Entropy, 0 to 1.39 nat: how unsure the network is of the classes ground, small rocks, large "
-    "rocks and sky. Mutual information: how much of that is because it has not seen the like. The "
-    "window's mean is compared with the median of generated scenes that it was validated on."
+    "rocks and sky. Mutual information: how much of that is because it has not seen the like. Its "
+    "mean over the window is compared with those over the generated scenes of 320 × 320 px that "
+    "the network was validated on, if the window has as much as 256 × 256 px with data."
 )
 
 
@@ -52,7 +62,7 @@ class ImagePanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._own = ""
+        self._own, self._lack = "", NO_IMAGE
         self.switch = QCheckBox("MC Dropout uncertainty", self)
         self.switch.setToolTip(_MEANING)
         self.images, self.go, self.side = self._image(), QToolButton(self), QSpinBox(self)
@@ -64,7 +74,10 @@ class ImagePanel(QWidget):
         self.side.setSuffix(" px")
         self.side.setKeyboardTracking(False)
         self.side.setAccessibleName("Side of the window around the click, pixels")
-        self.side.setToolTip("Side of the square around the click; a larger one takes longer")
+        self.side.setToolTip(
+            "Side of the square around the click; a larger one takes longer, and one under 256 px "
+            "is not compared with validation"
+        )
         self.bar, self.cancel = QProgressBar(self), QToolButton(self)
         self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.bar.setToolTip("How much of the window was looked at")
@@ -82,24 +95,28 @@ class ImagePanel(QWidget):
         layer = self.images.currentLayer()
         return layer if isinstance(layer, QgsRasterLayer) else None
 
-    def set_images(self, others: list[QgsMapLayer]) -> None:
+    def set_images(self, others: list[QgsMapLayer], no_files: Sequence[str] = ()) -> None:
         """Offer the project's rasters, but for those that are no images.
 
-        The finest is taken until the user has chosen one.
+        The finest on the Moon is taken until the user has chosen one. ``no_files`` are the names of
+        those that would be images if they were files.
         """
+        lacked, self._lack = self._lack, NO_FILE.format(no_files[0]) if no_files else NO_IMAGE
         self.images.setExceptedLayerList(others)
         offered = [self.images.layer(k) for k in range(self.images.count())]
         if self._own not in [layer.id() for layer in offered]:
             self._own = ""
-            finest = min(offered, key=image_window.pixel_m, default=None)
+            finest = min(offered, key=image_window.rank, default=None)
             self.images.setLayer(finest)
         there = self.image() is not None
         for part in (self.images, self.go, self.side):
             part.setEnabled(there)
-        if not there:
-            self.say(NO_IMAGE)
-        elif self.text.text() == NO_IMAGE:
-            self.say(CLICK)
+        if not there or self.text.text() == lacked:
+            self.rest()
+
+    def rest(self) -> None:
+        """Say what there is to do: nothing is known."""
+        self.say(CLICK if self.image() is not None else self._lack)
 
     def say(self, text: str) -> None:
         """Say what is known, or why nothing is; nothing is waited for."""
@@ -122,7 +139,7 @@ class ImagePanel(QWidget):
         made = QgsMapLayerComboBox(self)
         made.setFilters(Qgis.LayerFilter.RasterLayer)
         made.setAccessibleName("Image that is looked at")
-        made.setToolTip("Image from orbit, with pixels of 2 m or finer")
+        made.setToolTip("Image from orbit, with pixels of 2 m or finer, in a file of its own")
         made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         made.setMinimumContentsLength(8)
         return made

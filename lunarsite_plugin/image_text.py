@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+COMPARED_PX = 256 * 256
+"""With data, which a window has at the least whose mean is compared with that of whole scenes."""
+
 
 @dataclass(frozen=True, slots=True)
 class AtClick:
@@ -52,5 +55,7 @@ def _of_window(result: dict[str, Any]) -> str:
     )
     if "times_in_domain" not in result:
         return f"{means}."
+    if result["pixels"] < COMPARED_PX:
+        return f"{means}; too small a window to compare."
     times = result["times_in_domain"]
     return f"{means}, {times:.1f}× the median of validation: {result['verdict']}."

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qgis.core import QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsUnitTypes
 
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.lunarsite_plugin import map_place, moon_crs, project_runs, run_folder
+from lunarsite.lunarsite_plugin import (
+    image_layers,
+    map_place,
+    moon_crs,
+    project_runs,
+    run_folder,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lunarsite.lunarsite_plugin.map_place import Place
     from lunarsite.lunarsite_plugin.run_folder import Input, RunFolder
 
@@ -51,9 +56,12 @@ def around(layer: QgsRasterLayer, place: Place, side_px: int) -> ImageWindow:
     InputError
         If the place lies outside it, or it is no file.
     """
-    path = project_runs.source_path(layer)
+    path = file_of(layer)
     if path is None:
-        raise InputError(f"The image {layer.name()} is no file", "Save it as a GeoTIFF")
+        raise InputError(
+            f"The image {layer.name()} is no file of its own",
+            "Save it as a GeoTIFF: Export, Save As",
+        )
     point = _point(layer, place)
     extent = layer.extent()
     if not extent.contains(point):
@@ -71,27 +79,63 @@ def around(layer: QgsRasterLayer, place: Place, side_px: int) -> ImageWindow:
 
 
 def others(run: RunFolder | None) -> list[QgsMapLayer]:
-    """Return the project's raster layers that are no images: of runs, or what a run is made of."""
-    rasters = [
-        layer
-        for layer in QgsProject.instance().mapLayers().values()
-        if isinstance(layer, QgsRasterLayer)
-    ]
-    inputs = run.inputs if run is not None else ()
-    return [layer for layer in rasters if not _is_image(layer, inputs)]
+    """Return the project's raster layers that are no images.
+
+    They are of a run, or what one is made of; a click has left them; or they are no files.
+    """
+    shown = _pictures(run)
+    return [layer for layer in _rasters() if layer not in shown or file_of(layer) is None]
+
+
+def no_files(run: RunFolder | None) -> list[str]:
+    """Return the names of layers that are not among the images only because they are no files."""
+    return [layer.name() for layer in _pictures(run) if file_of(layer) is None]
+
+
+def file_of(layer: QgsRasterLayer) -> Path | None:
+    """Return the file that a layer shows as it is.
+
+    None for a part of a file, for what lies in an archive or on a server, and for a file that is
+    opened with options: the engine gets a path and nothing else, and would read another raster.
+    """
+    path = project_runs.source_path(layer)
+    if path is None or Path(layer.source()) != path or not run_folder.is_file(path):
+        return None
+    return path
 
 
 def pixel_m(layer: QgsRasterLayer) -> float:
     """Return about how wide the pixels of a layer are, metres."""
-    units = layer.rasterUnitsPerPixelX()
-    return units * _DEGREE_M if layer.crs().isGeographic() else units
+    crs, down = layer.crs(), layer.rasterUnitsPerPixelY()
+    if crs.isGeographic():
+        return down * _DEGREE_M
+    metres = QgsUnitTypes.fromUnitToUnitFactor(crs.mapUnits(), Qgis.DistanceUnit.Meters)
+    return math.sqrt(layer.rasterUnitsPerPixelX() * down) * metres
 
 
-def _is_image(layer: QgsRasterLayer, inputs: tuple[Input, ...]) -> bool:
+def rank(layer: QgsRasterLayer) -> tuple[bool, float]:
+    """Return what the best image has the least of: the finest of those that lie on the Moon."""
+    return moon_crs.body(layer.crs()) != moon_crs.MOON, pixel_m(layer)
+
+
+def _rasters() -> list[QgsRasterLayer]:
+    layers = QgsProject.instance().mapLayers().values()
+    return [layer for layer in layers if isinstance(layer, QgsRasterLayer)]
+
+
+def _pictures(run: RunFolder | None) -> list[QgsRasterLayer]:
+    """Return the layers that show an image, be it a file or not."""
+    inputs = run.inputs if run is not None else ()
+    return [layer for layer in _rasters() if _is_picture(layer, inputs)]
+
+
+def _is_picture(layer: QgsRasterLayer, inputs: tuple[Input, ...]) -> bool:
     path = project_runs.source_path(layer)
     if not layer.isValid() or layer.providerType() != "gdal" or path is None:
         return False
-    return not run_folder.runs_of([path]) and not any(each.is_like(path) for each in inputs)
+    if image_layers.of_click(layer) or run_folder.runs_of([path]):
+        return False
+    return not any(each.is_like(path) for each in inputs)
 
 
 def _point(layer: QgsRasterLayer, place: Place) -> QgsPointXY:

@@ -43,7 +43,7 @@ class Input:
         """Say whether a file is this one, or by its name and length a copy of it."""
         if path == self.path:
             return True
-        return path.name == self.name and _is_file(path) and path.stat().st_size == self.size
+        return path.name == self.name and is_file(path) and path.stat().st_size == self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def check_located(wanted: Input, path: Path) -> None:
     InputError
         If its length differs, which the file's own content cannot.
     """
-    size = path.stat().st_size if _is_file(path) else None
+    size = path.stat().st_size if is_file(path) else None
     if size is None or (wanted.size is not None and size != wanted.size):
         raise InputError(
             f"{path} is not the file {wanted.name} that the run was made from: its length is "
@@ -197,7 +197,7 @@ def runs_of(sources: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for source in sources:
         for folder in (source.parent, source.parent.parent):
-            if _is_file(folder / MANIFEST):
+            if is_file(folder / MANIFEST):
                 found.setdefault(folder)
                 break
     return list(found)
@@ -259,7 +259,7 @@ def _input(
 
 def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:
     """Say whether a file is the one the run read: by its time where it read it, else its length."""
-    if not _is_file(path):
+    if not is_file(path):
         return False
     status = path.stat()
     if stamp is not None:
@@ -267,7 +267,7 @@ def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:
     return size is not None and status.st_size == size
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     """Say whether there is a file; in a folder that is closed to the user there is none."""
     try:
         return path.is_file()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import shutil
 import signal
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 from qgis.core import (
+    QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsProject,
     QgsRasterLayer,
@@ -20,6 +23,8 @@ from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtGui import QGuiApplication, QImage
 from qgis.PyQt.QtTest import QTest
 
+from lunarsite.engine import stages
+from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.lunarsite_plugin import (
     image_layers,
     image_text,
@@ -28,9 +33,11 @@ from lunarsite.lunarsite_plugin import (
     moon_crs,
     project_runs,
 )
-from lunarsite.lunarsite_plugin.image_panel import CLICK, NO_IMAGE
+from lunarsite.lunarsite_plugin.image_control import LEFT_OFF
+from lunarsite.lunarsite_plugin.image_panel import CLICK, NO_FILE, NO_IMAGE
 from lunarsite.lunarsite_plugin.run_folder import RunFolder
 
+AT = image_text.AtClick(0.1, 0.1)
 TITLES = ["Mutual information", "Predictive entropy"]
 
 
@@ -223,7 +230,68 @@ def test_without_an_image_there_is_a_sentence_with_a_remedy(own_dock, dem, tmp_p
     wait_until(lambda: not dock.image_panel.images.isEnabled())
     dock.score_at(*dock.run.best)
     assert dock.image.text() == NO_IMAGE
-    assert "Render from orbit" in NO_IMAGE
+    assert f" {stages.load('synthesize-image').title} " in NO_IMAGE
+    assert NO_IMAGE.index("LROC NAC") < NO_IMAGE.index("For a trial")
+
+
+# What QGIS reads at the same path, or at none, and the engine would not.
+@pytest.mark.parametrize("kind", ["archive", "options", "subdataset"])
+def test_a_layer_that_is_no_file_is_no_image_and_that_is_said(
+    own_dock, image_file, kind, tmp_path, wait_until
+):
+    path = Path(shutil.copy(image_file, tmp_path / "image.tif"))
+    with zipfile.ZipFile(tmp_path / "image.zip", "w") as archive:
+        archive.write(path, path.name)
+    source = {
+        "archive": f"/vsizip/{tmp_path}/image.zip/image.tif",
+        "options": f"{path}|option:NUM_THREADS=2",
+        "subdataset": f"GTIFF_DIR:1:{path}",
+    }[kind]
+    layer = QgsRasterLayer(source, "Kept elsewhere")
+    assert layer.isValid()
+    moon_crs.name_layer(layer)
+    QgsProject.instance().addMapLayer(layer)
+    own_dock.image_panel.switch.setChecked(True)
+    wait_until(lambda: own_dock.image.text() == NO_FILE.format("Kept elsewhere"))
+    own_dock.score_at(*own_dock.run.best)
+    assert own_dock.image.text() == NO_FILE.format("Kept elsewhere")
+    assert own_dock.image_panel.image() is None
+    with pytest.raises(InputError, match="is no file of its own"):
+        image_window.around(layer, map_place.place_of(*own_dock.run.best), 64)
+    added(own_dock, path, wait_until)
+    assert own_dock.image_panel.images.count() == 1
+    wait_until(lambda: own_dock.image.text() == CLICK or shown())
+    QgsProject.instance().removeMapLayer(layer)
+    QgsProject.instance().removeMapLayers([each.id() for each in layers_there().values()])
+    wait_until(lambda: own_dock.image.text() == NO_IMAGE)
+
+
+def test_a_picture_without_a_place_on_the_moon_is_not_taken_for_the_finest(
+    own_dock, image, tmp_path, wait_until
+):
+    picture = QImage(40, 40, QImage.Format.Format_Grayscale8)
+    picture.fill(120)
+    assert picture.save(str(tmp_path / "picture.png"))
+    layer = QgsRasterLayer(str(tmp_path / "picture.png"), "A picture")
+    layer.setCrs(QgsCoordinateReferenceSystem())
+    QgsProject.instance().addMapLayer(layer)
+    wait_until(lambda: own_dock.image_panel.images.count() == 2)
+    assert image_window.pixel_m(layer) == 1.0
+    assert image_window.pixel_m(image) > 0.0
+    assert own_dock.image_panel.image() == image
+    assert image_window.rank(image) < image_window.rank(layer)
+
+
+def test_the_pixels_of_an_image_are_measured_in_metres(image_file):
+    layer = QgsRasterLayer(str(image_file), "Image")
+    side = layer.rasterUnitsPerPixelX()
+    polar = "+proj=stere +lat_0=-90 +R=1737400 {} +no_defs +type=crs"
+    for units, metres in (("+units=m", 1.0), ("+units=km", 1000.0)):
+        layer.setCrs(QgsCoordinateReferenceSystem.fromProj(polar.format(units)))
+        assert image_window.pixel_m(layer) == pytest.approx(side * metres)
+        assert image_window.rank(layer)[0] is False
+    layer.setCrs(moon_crs.crs(moon_crs.GEOGRAPHIC))
+    assert image_window.pixel_m(layer) == pytest.approx(side * 1_737_400 * math.pi / 180, rel=1e-4)
 
 
 def test_a_place_outside_the_image_gets_a_sentence_and_the_way_to_it(own_dock, image, wait_until):
@@ -294,17 +362,77 @@ def test_a_run_can_be_cancelled_and_asked_again(own_dock, image, wait_until):
     dock.image_panel.side.setValue(64)
     dock.score_at(*dock.run.best)
     told(dock, wait_until)
-    pid = dock.session.pids[-1]
-    os.kill(pid, signal.SIGSTOP)
+    pid = stopped(dock)
     dock.score_at(dock.run.best[0] + 0.3, dock.run.best[1])
     assert dock.image_panel.bar.isVisible()
     dock.image_panel.cancel.click()
     assert not dock.image_panel.bar.isVisible()
     assert dock.image.text().startswith("Cancelled.")
+    assert shown() == []  # what belongs to another place does not stay
     os.kill(pid, signal.SIGCONT)
     dock.score_at(*dock.run.best)
     told(dock, wait_until)
     assert shown() == TITLES
+
+
+def stopped(dock):
+    """Hold the engine of the images, so that what it is asked is surely in the middle."""
+    pid = dock.session.pids[-1]
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def replies(dock):
+    """Return what the engine of the images replies from now on, told or not."""
+    heard = []
+    client = dock.session._lanes["images"].client
+    for waiting in client._waiting.values():
+        waiting.done = heard.append
+    return heard
+
+
+@pytest.mark.parametrize("end", ["another project", "another run", "switched off", "shut"])
+def test_a_run_of_the_network_that_nobody_waits_for_is_left_off(
+    own_dock, image, end, tmp_path, wait_until
+):
+    dock, project = own_dock, QgsProject.instance()
+    assert project.write(str(tmp_path / "p.qgz"))
+    dock.image_panel.switch.setChecked(True)
+    dock.image_panel.side.setValue(64)
+    dock.score_at(*dock.run.best)
+    told(dock, wait_until)
+    pid = stopped(dock)
+    dock.score_at(dock.run.best[0] + 0.3, dock.run.best[1])
+    heard = replies(dock)
+    if end == "another project":
+        assert project.read(str(tmp_path / "p.qgz"))
+    elif end == "another run":
+        assert not dock.choose_run(tmp_path)  # which holds none
+    elif end == "switched off":
+        dock.image_panel.switch.setChecked(False)
+    else:
+        dock.image.stop()
+        dock.image._listen(True)  # `shut` stops it again
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: heard)
+    assert isinstance(heard[0], CancelledError)
+
+
+def test_a_run_of_the_network_whose_engine_is_ended_is_told(own_dock, image, wait_until):
+    dock = own_dock
+    dock.image_panel.switch.setChecked(True)
+    dock.image_panel.side.setValue(64)
+    dock.score_at(*dock.run.best)
+    told(dock, wait_until)
+    stopped(dock)
+    dock.score_at(dock.run.best[0] + 0.3, dock.run.best[1])
+    assert dock.image_panel.bar.isVisible()
+    dock.session.shut()
+    assert dock.image.text() == str(LEFT_OFF)
+    assert not dock.image_panel.bar.isVisible()
+    assert shown() == []
+    dock.score_at(*dock.run.best)  # starts another
+    told(dock, wait_until)
 
 
 def test_a_score_does_not_wait_for_an_image_that_is_looked_at(own_dock, image, wait_until):
@@ -344,15 +472,56 @@ def test_without_a_run_the_layers_are_temporary_and_have_a_group(
     make_dock, image_file, run_folder, wait_until
 ):
     dock = make_dock()
-    added(dock, image_file, wait_until)
+    # With a name that the layers of a click come before, as they do not before "Image".
+    added(dock, image_file, wait_until, "NAC")
     dock.image_panel.switch.setChecked(True)
-    dock.score_at(*RunFolder.open(run_folder).best)
+    lon, lat = RunFolder.open(run_folder).best
+    dock.score_at(lon, lat)
     told(dock, wait_until)
-    root = QgsProject.instance().layerTreeRoot()
-    assert [group.name() for group in root.findGroups()] == [image_layers.GROUP]
     assert not (run_folder / "mc-dropout-1").exists()
+    root = QgsProject.instance().layerTreeRoot()
+    (group,) = root.findGroups()
+    assert group.name() == image_layers.GROUP
+    # What the user makes of the group stays.
+    group.setName("How unsure")
+    root.insertGroup(0, "Mine")
+    first = sources()
+    dock.score_at(lon + 0.3, lat)
+    wait_until(lambda: sources() != first)
+    told(dock, wait_until)
+    assert shown() == TITLES
+    assert [group.name() for group in root.findGroups()] == ["Mine", "How unsure"]
+    QgsApplication.processEvents()
+    assert dock.image_panel.images.count() == 1  # the layers of a click are no images
+    assert dock.image_panel.image().name() == "NAC"
     dock.image_panel.switch.setChecked(False)
-    assert root.findGroups() == []
+    assert [group.name() for group in root.findGroups()] == ["Mine"]
+
+
+def test_the_next_layers_lie_where_the_user_has_moved_those_before(own_dock, image, wait_until):
+    dock, root = own_dock, QgsProject.instance().layerTreeRoot()
+    dock.image_panel.switch.setChecked(True)
+    dock.image_panel.side.setValue(64)
+    lon, lat = dock.run.best
+    dock.score_at(lon, lat)
+    told(dock, wait_until)
+    mine = root.insertGroup(0, "Mine")
+    for title in TITLES:
+        node = root.findLayer(layers_there()[title].id())
+        mine.insertChildNode(-1, node.clone())
+        node.parent().removeChildNode(node)
+    dock.score_at(lon + 0.3, lat)
+    wait_until(lambda: "mc-dropout-2" in sources())
+    told(dock, wait_until)
+    assert [node.layer().name() for node in mine.findLayers()] == TITLES
+    # Below the image nothing of them would be seen.
+    node = root.findLayer(image.id())
+    root.insertChildNode(0, node.clone())
+    root.removeChildNode(node)
+    dock.score_at(lon + 0.6, lat)
+    wait_until(lambda: "mc-dropout-1" in sources())
+    told(dock, wait_until)
+    assert [layer.name() for layer in root.layerOrder()] == [*TITLES, "Image"]
 
 
 def test_the_layers_lie_over_an_image_that_lies_over_the_run(own_dock, image_file, wait_until):
@@ -431,7 +600,7 @@ def test_a_window_is_cut_off_at_the_edges_of_the_image(image_file, shift, wanted
 
 def test_what_is_told_keeps_click_and_window_apart():
     result = {
-        "pixels": 100,
+        "pixels": 256 * 256,
         "mean_entropy": 0.02,
         "mean_mutual_information": 0.0012,
         "times_in_domain": 3.14,
@@ -446,11 +615,11 @@ def test_what_is_told_keeps_click_and_window_apart():
         ),
         "Pixels of 80 m show no rocks.",
     ]
+    assert image_text.answer(result | {"pixels": 255 * 255}, AT).splitlines()[1] == (
+        "The window's mean: entropy 0.0200 nat, mutual information 0.0012 nat; too small a window "
+        "to compare."
+    )
     nothing = image_text.answer({"pixels": 0}, image_text.AtClick(float("nan"), float("nan")))
     assert nothing.count("no data") == 2
     del result["times_in_domain"], result["verdict"]
-    assert (
-        image_text.answer(result, image_text.AtClick(0.1, 0.1))
-        .splitlines()[1]
-        .endswith("0.0012 nat.")
-    )
+    assert image_text.answer(result, AT).splitlines()[1].endswith("0.0012 nat.")
