@@ -94,10 +94,13 @@ class Context:
         what : str
             Names what is found.
         path : path
-            Of the file; its size and its time of change say whether it changed.
+            Of the file; its size and its time of change say whether it changed. What is no
+            plain file is read each time.
         find : callable
             Reads it.
         """
+        if not Path(path).is_file():
+            return find()
         status = Path(path).stat()
         key = (what, str(path), status.st_size, status.st_mtime_ns)
         if key not in self.warm:

@@ -37,7 +37,7 @@ MIN_SIDE_PX = 3
 
 _PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 _COLOURS = 3
-"""So many bands make a picture."""
+"""So many bands of whole numbers make a picture."""
 
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
 """The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
@@ -223,7 +223,8 @@ def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
 
 def check_no_picture(source: rasterio.DatasetReader, what: str) -> None:
     """Raise `InputError` if an open raster is of colours or shades, and so no elevation model."""
-    if source.driver in _PICTURES or source.count >= _COLOURS:
+    coloured = source.count >= _COLOURS and np.dtype(source.dtypes[0]).kind == "u"
+    if source.driver in _PICTURES or coloured:
         raise InputError(
             f"{what} {Path(source.name).name} is a picture ({source.driver}, {source.count} bands "
             f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
@@ -254,7 +255,8 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
     Raises
     ------
     CrsError, InputError
-        With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage.
+        With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage,
+        a picture.
     """
     with opened(path, what) as source:
         check_no_picture(source, what)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine import stages
@@ -104,6 +104,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(list(Kind)),
     many=st.booleans(),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine.ephemeris import (
@@ -72,6 +72,7 @@ def test_parallax_lowers_the_earth_by_a_quarter_degree() -> None:
     assert (-sky.earth.lat_deg - up).mean() == pytest.approx(0.26, abs=0.01)
 
 
+@settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(0.1, 1.0))
 def test_visible_fraction_is_symmetric_about_the_horizon(height: float, radius: float) -> None:
     up = visible_fraction(np.array(0.0), np.array(height), np.array(radius))

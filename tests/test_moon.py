@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyproj
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine import moon
@@ -14,6 +14,7 @@ polar_latitudes = st.floats(-89.9999, -60)
 metres = st.floats(-500_000, 500_000)
 
 
+@settings(deadline=None)
 @given(lon=longitudes, lat=polar_latitudes)
 def test_positions_come_back(lon, lat):
     back_lon, back_lat = moon.xy_to_lonlat(*moon.lonlat_to_xy(lon, lat))
@@ -21,6 +22,7 @@ def test_positions_come_back(lon, lat):
     assert (float(back_lon) - lon + 180) % 360 - 180 == pytest.approx(0, abs=1e-8)
 
 
+@settings(deadline=None)
 @given(x=metres, y=metres)
 def test_map_points_come_back(x, y):
     back_x, back_y = moon.lonlat_to_xy(*moon.xy_to_lonlat(x, y))
@@ -37,6 +39,7 @@ def test_positions_agree_with_proj_to_a_millimetre():
         np.testing.assert_allclose(mine, reference, atol=1e-3)
 
 
+@settings(deadline=None)
 @given(lon=longitudes, lat=st.floats(-89.9, -60))
 def test_the_map_scale_is_what_a_step_on_the_ground_becomes(lon, lat):
     step_deg = 1e-5
@@ -54,6 +57,7 @@ def test_the_map_scale_is_the_secant_squared_of_half_the_colatitude():
     np.testing.assert_allclose(k, 1 / np.cos(np.radians(90 + lat) / 2) ** 2, rtol=1e-12)
 
 
+@settings(deadline=None)
 @given(lon=longitudes, lat=st.floats(-89, -60), azimuth=st.floats(0, 359.99))
 def test_an_azimuth_on_the_map_is_where_a_step_leads(lon, lat, azimuth):
     step_deg = 1e-4
@@ -66,6 +70,7 @@ def test_an_azimuth_on_the_map_is_where_a_step_leads(lon, lat, azimuth):
     assert abs(off) < 0.02
 
 
+@settings(deadline=None)
 @given(x=metres, y=metres, u=metres, v=metres)
 def test_angular_distance_is_that_of_the_sphere(x, y, u, v):
     geod = pyproj.Geod(a=moon.RADIUS_M, b=moon.RADIUS_M)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine.errors import ParameterError
@@ -58,6 +58,7 @@ def test_one_angle_is_read_for_its_own_field_only():
         place_text.parse_angle("89 S", "lon")
 
 
+@settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-90, 90))
 def test_what_the_fields_and_the_panel_show_is_read_again(lon, lat):
     shown = f"{place_text.written(lon)} {place_text.written(lat)}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
@@ -75,6 +75,7 @@ grids = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(grid=grids, side=st.integers(1, 80))
 def test_tiles_cover_a_grid_once(grid, side):
     seen = np.zeros(grid.shape, int)
@@ -85,6 +86,7 @@ def test_tiles_cover_a_grid_once(grid, side):
     assert (seen == 1).all()
 
 
+@settings(deadline=None)
 @given(grid=grids, data=st.data())
 def test_a_pixel_holds_its_own_centre(grid, data):
     row = data.draw(st.integers(0, grid.height - 1))
@@ -97,6 +99,7 @@ def test_a_pixel_holds_its_own_centre(grid, data):
     assert at(grid, column + 0.5, row + 0.5) == pytest.approx((x, y), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(grid=grids, column=st.integers(0, 60), row=st.integers(0, 60))
 def test_a_part_lies_where_its_window_says(grid, column, row):
     part = grid.part(Window(column, row, 5, 4))
@@ -292,6 +295,21 @@ def test_a_picture_is_no_elevation_model(tmp_path):
         with pytest.raises(InputError, match=r"colours\.tif is a picture") as caught:
             read(path)
         assert "elevation model" in caught.value.remedy
+
+
+def test_heights_may_come_with_other_bands(tmp_path, heights):
+    path = tmp_path / "stack.tif"
+    profile = {"count": 3, "height": heights.shape[0], "width": heights.shape[1]}
+    with rasterio.open(
+        path,
+        "w",
+        dtype="float32",
+        crs=moon.SOUTH_POLAR,
+        transform=Affine(20.0, 0, 0, 0, -20.0, 0),
+        **profile,
+    ) as file:
+        file.write(np.stack([heights, heights * 0, heights * 0]))
+    np.testing.assert_array_equal(read_dem(path).height_m, heights)
 
 
 def test_heights_that_the_moon_has_not(tmp_path, heights):

@@ -167,6 +167,16 @@ def test_tiles_of_any_side_and_any_threads_give_what_the_whole_gives(tmp_path):
         assert np.abs(parts - whole).max() < 1e-5
 
 
+def test_the_tiles_that_are_usual_hide_all_of_the_networks_reach(tmp_path):
+    path = picture(tmp_path / "a.tif", noise(1400, 96))
+    look = runner.OnnxRunner(random_weights(TINY), TINY)
+    whole, _ = whole_answer(path, look, tiling.Tiling(side=2048))
+    parts, _ = whole_answer(path, look, tiling.Tiling())
+    assert np.abs(parts - whole).max() < 1e-5
+    less, _ = whole_answer(path, look, tiling.Tiling(blind=tiling.BLIND_PX - 64))
+    assert np.abs(less - whole).max() > 1e-4
+
+
 def test_what_a_pass_drops_is_the_same_in_all_tiles(tmp_path):
     path = picture(tmp_path / "a.tif", np.full((3, 600, 600), 130, np.uint8))
     look = runner.OnnxRunner(shallow_weights(), TINY, uncertain=True, passes=5, seed=3)
@@ -304,6 +314,23 @@ def test_a_window_that_is_none_is_refused(tmp_path, checkpoint, text):
     image = picture(tmp_path / "a.tif", noise(40, 50))
     with pytest.raises(ParameterError, match="--window"):
         segmented(image, tmp_path / "out", checkpoint, window=text)
+
+
+def test_an_image_that_is_not_there_is_said_and_nothing_is_made(tmp_path, checkpoint):
+    with pytest.raises(InputError, match="there is no file"):
+        segmented(tmp_path / "none.tif", tmp_path / "out", checkpoint)
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_window_without_data_nothing_is_said(tmp_path, checkpoint):
+    values = noise(300, 420)
+    values[:, :100, :100] = 0
+    path = picture(tmp_path / "a.tif", values, nodata=0)
+    said = segmented(path, tmp_path / "out", checkpoint, window="0,0,64,64")
+    assert said["pixels"] == 0
+    assert said["summary"] == ["There is no data in what was looked at"]
+    assert not {"verdict", "times_in_domain", "mean_entropy", "share"} & set(said)
+    assert (layer(tmp_path / "out", "classes.tif") == classes.NODATA).all()
 
 
 def test_nodata_stays_nodata_and_does_not_change_what_is_far_from_it(tmp_path, checkpoint):
@@ -519,6 +546,43 @@ def test_calibration_lowers_the_error_and_changes_no_class(tmp_path, checkpoint)
     seen = np.random.default_rng(0).standard_normal((3, 32, 32)).astype(np.float32)
     one, other = before.runner()(seen), after.runner()(seen)
     assert np.array_equal(one[:4].argmax(axis=0), other[:4].argmax(axis=0))
+    one, other = before.runner(uncertain=True)(seen), after.runner(uncertain=True)(seen)
+    assert (one[:4].argmax(axis=0) == other[:4].argmax(axis=0)).mean() > 0.95
+
+
+def test_a_card_keeps_both_temperatures(tmp_path):
+    warmth = Temperatures(0.8, 1.7)
+    path = saved(tmp_path / "a.safetensors", TINY, calibration=weights.Checkpoint.said_of(warmth))
+    assert weights.load(path).temperatures == warmth
+    old = saved(tmp_path / "b.safetensors", TINY, calibration={"temperature": 1.4})
+    assert weights.load(old).temperatures == Temperatures(1.4, 1.4)
+
+
+def test_temperatures_are_found_apart_for_what_is_called_a_rock():
+    rng = np.random.default_rng(2)
+    mix = rng.standard_normal((4, 3)).astype(np.float32) * 1.5
+
+    def softmax(logits):
+        share = np.exp(logits - logits.max(axis=0))
+        return share / share.sum(axis=0)
+
+    class Spoiled:
+        at_once = True
+
+        def __call__(self, channels):
+            logits = np.einsum("kc,cij->kij", mix, channels)
+            rock = np.isin(logits.argmax(axis=0), judging.ROCKS)
+            share = softmax(logits * np.where(rock, 2.0, 0.8))
+            return np.concatenate([share, measures.entropy(share)[None]]).astype(np.float32)
+
+    def sample():
+        image = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        share = softmax(np.einsum("kc,cij->kij", mix, batches.channels(image)))
+        drawn = (rng.random((96, 96)) > np.cumsum(share, axis=0)).sum(axis=0)
+        return batches.Sample(image, drawn.clip(0, 3).astype(np.uint8))
+
+    found = judging.fit_temperatures(Spoiled(), [sample() for _ in range(6)])
+    assert found == pytest.approx((0.8, 2.0), rel=0.08)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ from lunarsite.engine.segmentation import runner as running  # noqa: E402
 from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
 from lunarsite.engine.segmentation.recipe import Recipe  # noqa: E402
 from lunarsite.engine.stages import segment_terrain, train_segmenter  # noqa: E402
+from lunarsite.engine.synthetic import orbital  # noqa: E402
+from lunarsite.engine.training.task import Data  # noqa: E402
 from lunarsite.engine.uncertainty import dropout, measures  # noqa: E402
+from lunarsite.engine.uncertainty.calibration import Temperatures  # noqa: E402
 
 # Two threads that wait for one another are slow where another program has a core.
 torch.set_num_threads(1)
@@ -78,6 +81,16 @@ def test_torch_and_the_graph_agree_about_uncertainty():
     closed = running.OnnxRunner(state_of(model), TINY, uncertain=True, passes=4000)(SEEN)
     np.testing.assert_allclose(drawn[:4], closed[:4], atol=0.04)
     np.testing.assert_allclose(drawn[4], closed[4], atol=0.05)
+
+
+@pytest.mark.parametrize("rare", [0.6, 3.0])
+def test_torch_and_the_graph_agree_about_temperatures(rare):
+    model, warmth = built(), Temperatures(1.3, rare)
+    by_torch = torch_runner.TorchRunner(model, "cpu", print, temperatures=warmth)(SEEN)
+    by_graph = running.OnnxRunner(state_of(model), TINY, temperatures=warmth)(SEEN)
+    rock = np.isin(by_graph[:4].argmax(axis=0), (1, 2))
+    assert 0.05 < rock.mean() < 0.95
+    np.testing.assert_allclose(by_torch, by_graph, atol=1e-4)
 
 
 def test_torchs_passes_drop_the_same_whatever_the_tile():
@@ -221,10 +234,13 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
     from lunarsite.engine.segmentation import commands, recipe  # noqa: PLC0415
 
     chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
-    asked = (first.path, chosen, 7, commands.DATA["orbital"])
-    assert commands._made_by(*asked, None)
-    assert not commands._made_by(*asked, {"steps": 4})
-    assert not commands._made_by(*asked[:3], "other images", None)
+    asked = (first.path, chosen, 7)
+    assert commands._made_by(*asked, None, None)
+    assert not commands._made_by(*asked, None, {"steps": 4})
+    other = Data("other images", print, 1, print, 1)
+    assert not commands._made_by(*asked, other, None)
+    monkeypatch.setattr(orbital, "VERSION", orbital.VERSION + 1)
+    assert not commands._made_by(*asked, None, None)
     assert not np.array_equal(first.state["head.weight"], second.state["head.weight"])
 
 

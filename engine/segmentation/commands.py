@@ -56,14 +56,13 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     chosen = chosen.for_steps(values["steps"], data.count if data else None)
     atomic.make_folder(path.parent)
     count = values["members"]
-    told = data.name if data else DATA[chosen.view]
     begun = checkpoints.told(start.card) if start else None
     written: list[dict[str, Any]] = []
     for number in range(count):
         target = path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
         part = context.part(number / count, (number + 1) / count)
         seed = values["seed"] + number
-        if count > 1 and target.is_file() and _made_by(target, chosen, seed, told, begun):
+        if count > 1 and target.is_file() and _made_by(target, chosen, seed, data, begun):
             # One of several that was finished before the work was interrupted.
             written.append({"path": target, "metrics": networks.load(target).card["metrics"]})
             continue
@@ -116,8 +115,7 @@ def _train_one(
         "recipe": chosen.as_dict(),
         "seed": seed,
         "started_from": checkpoints.told(start.card) if start else None,
-        "data": data.name if data else DATA[chosen.view],
-        **({} if data else {"scenes_version": batches.WORLDS[chosen.view].VERSION}),
+        **_learned_from(chosen, data),
         "scenes": data.count if data else chosen.scenes,
         "steps": trained.progress.step,
         "best_step": trained.progress.best_step,
@@ -181,10 +179,19 @@ def measured(
     }
 
 
+def _learned_from(chosen: Recipe, data: Data | None) -> dict[str, Any]:
+    """Return how a card names what a network learned from."""
+    if data is not None:
+        return {"data": data.name}
+    version = batches.WORLDS[chosen.view].VERSION
+    return {"data": DATA[chosen.view], "scenes_version": version}
+
+
 def _made_by(
-    path: Path, chosen: Recipe, seed: int, data: str, start: dict[str, Any] | None
+    path: Path, chosen: Recipe, seed: int, data: Data | None, start: dict[str, Any] | None
 ) -> bool:
     """Return whether a checkpoint is what a recipe, a seed, data and a start give."""
     card = checkpoints.read_card(path, networks.COMMAND)
-    known = [card.get(name) for name in ("recipe", "seed", "data", "started_from")]
-    return known == [chosen.as_dict(), seed, data, start]
+    wanted = {"recipe": chosen.as_dict(), "seed": seed, "started_from": start}
+    wanted |= {"scenes_version": None} | _learned_from(chosen, data)
+    return all(card.get(name) == value for name, value in wanted.items())

@@ -42,20 +42,19 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     paths = [str(checkpoint.path) for checkpoint in loaded]
     uncertainty = values["uncertainty"]
     folder = Path(values["out"])
-    atomic.make_folder(folder)
     shaping = {name: values[name] for name in ("view", "uncertainty", "passes", "seed")}
 
     def find_sha256(path: str | Path) -> str:
         return str(context.of_file("sha256", path, lambda: provenance.sha256(path)))
 
-    record = provenance.describe(
-        "segment-terrain",
-        shaping,
-        [values["image"], *paths],
-        device=where.kind,
-        find_sha256=find_sha256,
-    )
     with images.opened(values["image"], context) as image:
+        record = provenance.describe(
+            "segment-terrain",
+            shaping,
+            [values["image"], *paths],
+            device=where.kind,
+            find_sha256=find_sha256,
+        )
         window = read_window(values["window"], image.frame)
         pixel_m = image.frame.pixel_m
         if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
@@ -64,6 +63,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 f"{images.ROCKS_PX_M:g} m or finer."
             )
         cut = tiling.Tiling(side=values["tile_px"])
+        atomic.make_folder(folder)
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
@@ -229,11 +229,14 @@ def _said(
 ) -> dict[str, Any]:
     """Return what the stage says at its end."""
     known = int(written.pixels.sum())
-    share = written.pixels / max(known, 1)
-    means = written.sums / max(known, 1)
     said: dict[str, Any] = {
         "outputs": {name.removesuffix(".tif"): str(folder / name) for name in files},
         "pixels": known,
+    }
+    if not known:
+        return {**said, "summary": ["There is no data in what was looked at"]}
+    share, means = written.pixels / known, written.sums / known
+    said |= {
         "share": {name: round(float(s), 6) for name, s in zip(classes.NAMES, share, strict=True)},
         "mean_entropy": float(means[0]),
     }

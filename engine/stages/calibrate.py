@@ -18,8 +18,9 @@ STAGE = Stage(
     help="A number divides what the network says before it becomes probabilities, so that what "
     "is said with 80 % comes true in 80 of 100 pixels: one where it calls a rock, another "
     "elsewhere. Both are fitted to every other image and judged on the rest. Classes stay the "
-    "same; only how sure they are changes. The network's usual uncertainty, with which other "
-    "images are compared, becomes that of these images.",
+    "same, but for a few pixels on borders under MC Dropout; how sure they are changes. The "
+    "network's usual uncertainty, with which other images are compared, becomes that of these "
+    "images.",
     parameters=(
         Parameter(
             name="checkpoint",

@@ -106,9 +106,13 @@ def run(values: Values, context: Context) -> Values:
     shown = path.with_suffix(".classes.tif")
     atomic.make_folder(path.parent)
     context.progress(0.8, "Writing the image")
-    cog.write_raster(shown, scene.mask, grid, description="Class", nodata=255, tags=tags)
-    grey = scene.image[..., 0]
-    cog.write_raster(path, grey, grid, description="Brightness under the Sun", tags=tags)
+    sinks = (
+        cog.RasterSink(path, grid, "uint8", "Brightness under the Sun", tags=tags),
+        cog.RasterSink(shown, grid, "uint8", "Class", nodata=255, tags=tags),
+    )
+    with cog.sinks_together(sinks, context.part(0.8, 1.0)):
+        for sink, values_of in zip(sinks, (scene.image[..., 0], scene.mask), strict=True):
+            sink.write(values_of)
     context.progress(1.0, "Written")
     return {
         "outputs": {"image": str(path), "classes": str(shown)},
@@ -125,5 +129,9 @@ def _with_rocks(seed: int, context: Context) -> tuple[Any, int]:
         context.progress(0.8 * (tried - seed) / TRIED, "Making a scene with rocks")
         scene = orbital.make(tried)
         if all((scene.mask == kind).sum() >= LEAST_PX for kind in (1, 2)):
-            break
+            return scene, tried
+    context.warn(
+        f"None of the {TRIED} scenes from seed {seed} on has rocks of both sizes; the last is "
+        "taken. Another seed may have some."
+    )
     return scene, tried

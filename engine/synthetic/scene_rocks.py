@@ -1,6 +1,6 @@
 """Rocks of generated scenes: where they lie, how large they are, and their faces.
 
-A rock is one to three convex pieces, each the part of an ellipsoid's inside that some planes leave.
+A rock is one to five convex pieces, each the part of an ellipsoid's inside that some planes leave.
 """
 
 from __future__ import annotations

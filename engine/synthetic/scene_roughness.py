@@ -38,7 +38,7 @@ def roughen(
     Returns
     -------
     slopes : ndarray of float32, shape (points, 3)
-        East, north, up; about one where all octaves are seen and ``fall`` is one.
+        East, north, up; about two each way where all octaves are seen and ``fall`` is one.
     crack : ndarray of float32, shape (points,)
         0 to 1.
     """
