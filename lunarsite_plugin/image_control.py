@@ -170,7 +170,6 @@ class ImageControl(QObject):
             return
         image = QgsProject.instance().mapLayer(asked.image_id)
         if not isinstance(image, QgsRasterLayer):
-            self._layers.hide()
             self._panel.rest()
             return
         try:
