@@ -31,6 +31,16 @@ def rendered(folder, heights, **more):
         return said, source.read(1)
 
 
+def test_an_elevation_model_that_is_not_there_is_said(tmp_path):
+    given = {"dem": str(tmp_path / "none.tif"), "out": str(tmp_path / "image.tif"), "time": TIME}
+    with pytest.raises(InputError, match="there is no file"):
+        render_orbital.STAGE.run(given, Context())
+    given["dem"] = str(written(tmp_path / "dem.tif", np.zeros(GRID.shape)))
+    with pytest.raises(InputError, match="there is no file"):
+        render_orbital.STAGE.run({**given, "far_field": [str(tmp_path / "far.tif")]}, Context())
+    assert not (tmp_path / "image.tif").exists()
+
+
 # A quarter of a month apart, the Sun stands in the east and in the north of the map.
 @pytest.mark.parametrize("time", [TIME, "2027-01-22T12:00", "2027-01-26T06:00"])
 def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time):

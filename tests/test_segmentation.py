@@ -95,7 +95,7 @@ def picture(path, values, **more):
 
 
 def noise(rows, columns, seed=0, bands=3):
-    return np.random.default_rng(seed).integers(0, 256, (bands, rows, columns), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(30, 256, (bands, rows, columns), dtype=np.uint8)
 
 
 def segmented(image, out, checkpoint, **more):
@@ -322,13 +322,76 @@ def test_an_image_that_is_not_there_is_said_and_nothing_is_made(tmp_path, checkp
     assert not (tmp_path / "out").exists()
 
 
+def test_in_the_shadow_nothing_is_known_from_orbit(tmp_path, checkpoint):
+    values = np.maximum(noise(200, 220, bands=1), 40)
+    values[:, 60:120, 80:160] = 3
+    path = picture(tmp_path / "a.tif", values)
+    context = Context(threads=2)
+    given = {"image": str(path), "checkpoint": [str(checkpoint)]}
+    below = {**given, "out": str(tmp_path / "below"), "view": "orbital"}
+    said = segment_terrain.STAGE.run(below, context)
+    assert said["pixels"] == 200 * 220 - 60 * 80
+    assert any("10.9 % of the image is black" in line for line in context.warnings)
+    named = layer(tmp_path / "below", "classes.tif")
+    dark = values[0] < 12
+    assert (named[dark] == classes.NODATA).all()
+    assert (named[~dark] != classes.NODATA).all()
+    assert np.isnan(layer(tmp_path / "below", "entropy.tif")[dark]).all()
+    seen = segment_terrain.STAGE.run(
+        {**given, "out": str(tmp_path / "beside"), "view": "surface"}, Context(threads=2)
+    )
+    assert seen["pixels"] == 200 * 220
+    window = segment_terrain.STAGE.run({**below, "window": "85,65,40,40"}, Context(threads=2))
+    assert window["summary"] == ["All of what was looked at is in shadow"]
+
+
+def test_the_darkest_of_a_stretched_image_is_no_shadow(tmp_path):
+    values = np.random.default_rng(0).uniform(0.2, 1.0, (90, 90)).astype(np.float32)
+    shadowed = values.copy()
+    shadowed[:40] = 0.001
+    for each, dark in ((values, 0.0), (shadowed, 40 / 90)):
+        with images.opened(picture(tmp_path / "a.tif", each)) as image:
+            seen, _ = image.read(Window(0, 0, 90, 90))
+            assert (seen.mean(axis=2) < image.dark_grey).mean() == pytest.approx(dark)
+    with images.opened(picture(tmp_path / "b.tif", noise(8, 8))) as image:
+        assert image.dark_grey == images.DARK_GREY
+
+
+def test_the_mutual_information_of_an_image_before_does_not_stay(tmp_path, checkpoint):
+    one, two = (picture(tmp_path / f"{n}.tif", noise(64, 64, n)) for n in (1, 2))
+    segmented(one, tmp_path / "out", checkpoint)
+    assert (tmp_path / "out" / "mutual_information.tif").exists()
+    segmented(two, tmp_path / "out", checkpoint, uncertainty="none")
+    assert not (tmp_path / "out" / "mutual_information.tif").exists()
+
+
+def test_a_network_of_the_other_view_is_told(tmp_path):
+    path = saved(tmp_path / "net.safetensors", TINY, recipe={"view": "surface"})
+    image = picture(tmp_path / "a.tif", noise(64, 64))
+    told = []
+    for view in ("surface", "orbital"):
+        context = Context(threads=1)
+        given = {"image": str(image), "checkpoint": [str(path)], "out": str(tmp_path), "view": view}
+        segment_terrain.STAGE.run(given, context)
+        told.append(any("learned the surface view" in line for line in context.warnings))
+    assert told == [False, True]
+
+
+def test_a_truncated_png_is_refused(tmp_path, checkpoint):
+    path = picture(tmp_path / "a.png", noise(300, 300), driver="PNG")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="is truncated"):
+        segmented(path, tmp_path / "out", checkpoint)
+
+
 def test_of_a_window_without_data_nothing_is_said(tmp_path, checkpoint):
     values = noise(300, 420)
     values[:, :100, :100] = 0
     path = picture(tmp_path / "a.tif", values, nodata=0)
     said = segmented(path, tmp_path / "out", checkpoint, window="0,0,64,64")
     assert said["pixels"] == 0
-    assert said["summary"] == ["There is no data in what was looked at"]
+    assert said["summary"] == ["All of what was looked at has no data"]
     assert not {"verdict", "times_in_domain", "mean_entropy", "share"} & set(said)
     assert (layer(tmp_path / "out", "classes.tif") == classes.NODATA).all()
 
@@ -382,7 +445,7 @@ def test_grey_of_any_depth_is_stretched_to_the_same_picture(tmp_path):
 
 
 def test_not_a_number_is_nodata(tmp_path, checkpoint):
-    values = np.random.default_rng(0).uniform(0.0, 1.0, (40, 50)).astype(np.float32)
+    values = np.random.default_rng(0).uniform(0.2, 1.0, (40, 50)).astype(np.float32)
     values[5, 7] = np.nan
     values[6, 7] = np.inf
     segmented(picture(tmp_path / "a.tif", values), tmp_path / "out", checkpoint)
@@ -401,7 +464,10 @@ def test_images_smaller_than_a_tile_or_one_pixel_wide_are_looked_at(tmp_path, ch
 def test_an_image_that_is_all_black_is_answered(tmp_path, checkpoint):
     image = picture(tmp_path / "a.tif", np.zeros((50, 60), np.uint16))
     said = segmented(image, tmp_path / "out", checkpoint)
-    assert said["pixels"] == 3000
+    assert said["pixels"] == 0
+    assert said["summary"] == ["All of what was looked at is in shadow"]
+    beside = segmented(image, tmp_path / "out", checkpoint, view="surface")
+    assert beside["pixels"] == 3000
 
 
 def test_images_without_data_complex_ones_and_colour_tables_are_refused(tmp_path, checkpoint):

@@ -108,7 +108,7 @@ def test_pixels_too_coarse_for_rocks_are_told(image, tmp_path, pixel_m, warned):
     told = [line for line in context.warnings if "show no rocks" in line]
     assert bool(told) is warned
     assert all("Pixels of 80 m" in line and "2 m or finer" in line for line in told)
-    assert said["verdict"] in ("as it is used to", "less sure than usual", "out of its depth")
+    assert said["verdict"] in ("as sure as usual", "less sure than usual", "out of its depth")
     assert f"the network is {said['verdict']}" in said["summary"][-1]
 
 
@@ -145,10 +145,10 @@ def test_a_picture_without_a_map_has_no_pixel_size():
 @pytest.mark.parametrize(
     ("mean", "usual", "word"),
     [
-        (1.9, {"median": 1.0, "percentile_95": 3.0}, "as it is used to"),
+        (1.9, {"median": 1.0, "percentile_95": 3.0}, "as sure as usual"),
         (2.0, {"median": 1.0, "percentile_95": 3.0}, "less sure than usual"),
         (3.1, {"median": 1.0, "percentile_95": 3.0}, "out of its depth"),
-        (1.5, {"median": 1.0, "percentile_95": 1.2}, "as it is used to"),
+        (1.5, {"median": 1.0, "percentile_95": 1.2}, "as sure as usual"),
         (2.1, {"median": 1.0}, "out of its depth"),
     ],
 )

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-DARK_GREY = 12.0
-"""Pixels below it are in shadow, on the scale from 0 (black) to 255 on which a network sees."""
-
 LEAST_KNOWN_PCT = 50.0
 """Cells of which images show less have no features of images."""
 
@@ -132,8 +129,9 @@ def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
     Returns
     -------
     dict of ndarray of float32, shape of ``coarse``
-        ``shadow_coverage_pct``: share of the known pixels that are darker than `DARK_GREY`; NaN
-        where less than half of a cell is known; the coverage beside it says how much is, percent.
+        ``shadow_coverage_pct``: share of the known pixels that are darker than
+        `images.Image.dark_grey`; NaN where less than half of a cell is known; the coverage
+        beside it says how much is, percent.
 
     Raises
     ------
@@ -213,7 +211,7 @@ def _write_dark(path: str, mask: Path, context: Context) -> None:
                 context.check()
                 window = Window(0, row, frame.width, min(rows, frame.height - row))
                 seen, known = image.read(window)
-                dark = np.where(known, seen.mean(axis=2) < DARK_GREY, 255).astype(np.uint8)
+                dark = np.where(known, seen.mean(axis=2) < image.dark_grey, 255).astype(np.uint8)
                 target.write(dark, 1, window=window)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import rasterio
     from affine import Affine
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 WHAT = "The image"
+
+DARK_GREY = 12.0
+"""Pixels below it are in shadow, where 0 is black and 255 as bright as an image gets."""
+
+_PNG_TAIL = 4096
+"""Bytes at the end of a PNG among which its end must be; some programs write more after it."""
 
 ROCKS_PX_M = 2.0
 """Coarser pixels show no rocks that the network for images from orbit knows."""
@@ -80,6 +86,18 @@ class Image:
     high: float
     _source: rasterio.DatasetReader
 
+    @property
+    def dark_grey(self) -> float:
+        """Grey, 0 to 255 as `read` gives it, below which a pixel is in shadow.
+
+        It is `DARK_GREY` of an image whose black is 0. One that is stretched from brighter values
+        on has no shadow in its darkest pixels.
+        """
+        if self.low <= 0.0:
+            return DARK_GREY
+        raw = self.high * DARK_GREY / 255.0
+        return max(0.0, (raw - self.low) * 255.0 / max(self.high - self.low, 1e-30))
+
     def part(self, window: Window) -> Frame:
         """Return the place of a window."""
         frame = self.frame
@@ -118,6 +136,16 @@ class Image:
         return seen.astype(np.float32), known[at]
 
 
+def is_whole(source: rasterio.DatasetReader) -> bool:
+    """Return False for a PNG that ends too early: GDAL invents the rows that are missing."""
+    if source.driver != "PNG" or not Path(source.name).is_file():
+        return True
+    with Path(source.name).open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - _PNG_TAIL))
+        return b"IEND" in file.read()
+
+
 @contextmanager
 def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
     """Open an image.
@@ -128,10 +156,15 @@ def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
     Raises
     ------
     InputError
-        If it is none, has no data, complex values, or bands of which nobody knows which are red,
-        green and blue.
+        If it is none, is truncated, has no data, complex values, or bands of which nobody knows
+        which are red, green and blue.
     """
     with raster.opened(path, WHAT) as source:
+        if not is_whole(source):
+            raise InputError(
+                f"{WHAT} {source.name} is truncated: it ends before its last row",
+                "Fetch or export it again",
+            )
         bands = _bands(source)
         if any(np.dtype(source.dtypes[band - 1]).kind == "c" for band in bands):
             raise InputError(

@@ -60,14 +60,15 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     moment = at(values["time"])
     path = Path(values["out"])
     atomic.make_folder(path.parent)
-    record = provenance.describe(
-        "render-orbital", {"time": values["time"]}, [values["dem"], *values["far_field"]]
-    )
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         context.progress(0.0, "Reading the elevation models")
         dem = nested.read_fine(values["dem"], scratch)
         far = nested.read_far(values["far_field"], dem.grid, context)
+        # After the reading, which says what is not there.
+        record = provenance.describe(
+            "render-orbital", {"time": values["time"]}, [values["dem"], *values["far_field"]]
+        )
         if dem.grid.pixel_m > ROCKS_PX_M:
             context.warn(
                 f"Pixels of {dem.grid.pixel_m:g} m show shadows and slopes, but no rocks: those "

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
 """What is written; the last one only where an uncertainty was asked for."""
 
+MUCH_DARK = 0.005
+"""Share of an image in shadow from which on it is told."""
+
 UNUSUAL = 2.0
 """From so many times the median of validation scenes on, mutual information is not usual."""
 
@@ -47,11 +50,13 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     def find_sha256(path: str | Path) -> str:
         return str(context.of_file("sha256", path, lambda: provenance.sha256(path)))
 
-    with images.opened(values["image"], context) as image:
+    path = values["image"]
+    # Opened twice: one is read ahead, in a thread of its own.
+    with images.opened(path, context) as image, images.opened(path, context) as again:
         record = provenance.describe(
             "segment-terrain",
             shaping,
-            [values["image"], *paths],
+            [path, *paths],
             device=where.kind,
             find_sha256=find_sha256,
         )
@@ -62,12 +67,24 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 f"Pixels of {pixel_m:.3g} m show no rocks that the network knows: those need "
                 f"{images.ROCKS_PX_M:g} m or finer."
             )
+        for checkpoint in loaded:
+            _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
+        shaded = again if values["view"] == "orbital" else None
         atomic.make_folder(folder)
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
-            _look(image, window, look, written, context.part(0.0, 0.9), cut)
+            _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
+        if uncertainty == "none":
+            # Of an image before: it would pass for this one's.
+            (folder / FILES[-1]).unlink(missing_ok=True)
+    if written.dark > MUCH_DARK * (written.dark + written.pixels.sum()):
+        share = written.dark / (written.dark + written.pixels.sum())
+        context.warn(
+            f"{100.0 * share:.1f} % of the image is black: nothing is known of rocks in the "
+            "shadow, and it is nodata. Stretch the image if that is ground in dim light."
+        )
     return _said(folder, wanted, written, values, loaded[0])
 
 
@@ -141,15 +158,29 @@ def _check_members(uncertainty: str, paths: list[str]) -> None:
         )
 
 
+def _check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
+    """Warn of a network that learned another view than it is shown."""
+    learned = checkpoint.card.get("recipe", {}).get("view", view)
+    if learned != view:
+        context.warn(
+            f"The network {checkpoint.path.name} learned the {learned} view and is shown the "
+            f"{view} one: give --view {learned}, or another network."
+        )
+
+
 def _look(
     image: Image,
+    shaded: Image | None,
     window: Window,
     look: Runner,
     written: _Written,
     context: Context,
     cut: tiling.Tiling,
 ) -> None:
-    """Look at a window of an image, with what lies about it where there is more."""
+    """Look at a window of an image, with what lies about it where there is more.
+
+    ``shaded`` is the image once more where shadows are unknown ground.
+    """
     margin = tiling.BLIND_PX
     left = max(int(window.col_off) - margin, 0) // tiling.STEP * tiling.STEP
     top = max(int(window.row_off) - margin, 0) // tiling.STEP * tiling.STEP
@@ -164,7 +195,14 @@ def _look(
         if first >= last:
             return
         at = (slice(first - row, last - row), slice(inner[1], inner[1] + columns))
-        written.take(first - inner[0], answer[(slice(None), *at)], known[at])
+        there = known[at]
+        if shaded is not None:
+            part = Window(window.col_off, top + first, columns, last - first)
+            seen, _ = shaded.read(part)
+            dark = there & (seen.mean(axis=2) < shaded.dark_grey)
+            written.dark += int(dark.sum())
+            there = there & ~dark
+        written.take(first - inner[0], answer[(slice(None), *at)], there)
 
     tiling.run(image, about, look, taken, context, cut)
 
@@ -178,6 +216,7 @@ class _Written:
         self._frame = frame
         self.pixels: Int = np.zeros(len(classes.NAMES), np.int64)
         self.sums = np.zeros(2)
+        self.dark = 0
         nats = "nat"
         sinks = {
             "classes.tif": RasterSink(
@@ -234,7 +273,8 @@ def _said(
         "pixels": known,
     }
     if not known:
-        return {**said, "summary": ["There is no data in what was looked at"]}
+        nothing = "is in shadow" if written.dark else "has no data"
+        return {**said, "summary": [f"All of what was looked at {nothing}"]}
     share, means = written.pixels / known, written.sums / known
     said |= {
         "share": {name: round(float(s), 6) for name, s in zip(classes.NAMES, share, strict=True)},
@@ -244,12 +284,13 @@ def _said(
     if values["uncertainty"] != "none":
         said["mean_mutual_information"] = float(means[1])
         usual = checkpoint.card.get("in_domain", {}).get("mutual_information", {})
+        whose = checkpoint.card.get("calibration", {}).get("data", "generated validation scenes")
         if values["uncertainty"] == "mc-dropout" and usual.get("median"):
             times = float(means[1]) / float(usual["median"])
             said |= {"times_in_domain": times, "verdict": verdict(float(means[1]), usual)}
             lines.append(
-                f"Mutual information is {times:.1f} times the median of generated validation "
-                f"scenes: the network is {said['verdict']}"
+                f"Mean mutual information is {times:.1f} times the median of {whose}: the network "
+                f"is {said['verdict']}"
             )
     return {**said, "summary": lines}
 
@@ -268,4 +309,4 @@ def verdict(mean: float, usual: Mapping[str, float]) -> str:
     unusual = UNUSUAL * usual["median"]
     if mean > max(usual.get("percentile_95", unusual), unusual):
         return "out of its depth"
-    return "less sure than usual" if mean >= unusual else "as it is used to"
+    return "less sure than usual" if mean >= unusual else "as sure as usual"
