@@ -12,6 +12,7 @@ from rasterio.windows import Window
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import (
+    classes,
     images,
     judging,
     published,
@@ -26,6 +27,7 @@ from lunarsite.engine.uncertainty.calibration import (
     auroc,
     false_positive_rate,
 )
+from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,13 +54,16 @@ def evaluate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     judged = judging.judge(look, _read(pairs), len(pairs), context.part(0.0, share))
     said = judged.summary()
     if values["outside"]:
-        said["out_of_distribution"] = _outside(
-            look, others, judged, values["outside"], context.part(share, 0.95)
-        )
+        told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
+        if values["uncertainty"] == values["test_time"] == "none":
+            # One look has nothing to disagree with: it is zero for every image.
+            del told["mutual_information"]
+        said["out_of_distribution"] = told
+    read = [path for pair in pairs for path in (pair.image, pair.mask)]
     record = provenance.describe(
         "evaluate-segmentation",
         {name: values[name] for name in ("view", "uncertainty", "passes", "seed", "test_time")},
-        [str(checkpoint.path) for checkpoint in loaded],
+        [*(checkpoint.path for checkpoint in loaded), *read, *others],
         device=where.kind,
     )
     outputs: dict[str, str] = {}
@@ -85,7 +90,8 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     pairs = published.pairs_of(values["images"], values["masks"])
     if len(pairs) < _LEAST_TO_CALIBRATE:
         raise InputError(
-            f"{len(pairs)} images are too few: on every other one the temperatures are judged",
+            f"{counted(len(pairs), 'image')} will not do: on every other one the temperatures are "
+            "judged",
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
     loaded = weights.load(values["checkpoint"])
@@ -112,7 +118,7 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "calibration": {
             **loaded.said_of(warmth),
             "images": len(pairs[::2]),
-            "data": f"{len(pairs)} images of {pairs[0].image.parent.name}",
+            "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         },
         "calibrated_metrics": said,
         "in_domain": usual,
@@ -124,6 +130,7 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
         outputs["picture"] = str(values["picture"])
     errors = [each.calibration.all.error() for each in (before, after)]
     of_rocks = [each.calibration.called_rare.error() for each in (before, after)]
+    _warn_of_worse({"all pixels": errors, "what is called a rock": of_rocks}, context)
     return {
         "outputs": outputs,
         "temperature": warmth.common,
@@ -134,7 +141,7 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Temperature {warmth.common:.3f}, of rocks {warmth.rare:.3f}",
             f"Calibration error {errors[0]:.4f} before and {errors[1]:.4f} after",
             *_of_rocks(of_rocks),
-            f"Judged on {len(rest)} images that it was not fitted to",
+            f"Judged on {counted(len(rest), 'image')} that it was not fitted to",
         ],
     }
 
@@ -146,30 +153,64 @@ def _of_rocks(errors: list[float]) -> list[str]:
     return [f"Of what is called a rock {errors[0]:.4f} before and {errors[1]:.4f} after"]
 
 
+def _warn_of_worse(errors: dict[str, list[float]], context: Context) -> None:
+    """Warn where what is said comes true less often than before, as far as figures are shown."""
+    worse = [
+        f"of {what} from {before:.4f} to {after:.4f}"
+        for what, (before, after) in errors.items()
+        if round(after, 4) > round(before, 4)
+    ]
+    if worse:
+        context.warn(
+            f"The calibration error grew {' and '.join(worse)} on images that the temperatures "
+            "were not fitted to: give more images, or go on with the network as it was."
+        )
+
+
 def lines(said: dict[str, Any]) -> list[str]:
     """Return what a person wants to read first."""
     each = ", ".join(
         f"{name} {value:.3f}" for name, value in said["iou"].items() if value is not None
     )
     rock = "none in the masks" if said["any_rock"] is None else f"{said['any_rock']:.3f}"
+    judged, calibration = counted(said["images"], "image"), said["calibration"]
+    called = calibration["ece_called_rocks"]
+    of_rocks = "" if called is None else f", of what is called a rock {called:.4f}"
     found = [
-        f"mIoU {said['miou']:.3f} over the classes in the masks of {said['images']} images",
+        f"mIoU {said['miou']:.3f} over the classes in the masks of {judged}",
         f"Intersection over union: {each}; any rock {rock}",
-        f"Calibration error {said['calibration']['ece']:.4f}",
+        f"Calibration error {calibration['ece']:.4f}{of_rocks}",
     ]
     if "out_of_distribution" in said:
         other = said["out_of_distribution"]
+        which = "mutual_information" if "mutual_information" in other else "entropy"
+        named = which.replace("_", " ").capitalize()
         found.append(
-            f"Mutual information tells {other['images']} images from outside apart with an AUROC "
-            f"of {other['mutual_information']['auroc']:.3f}"
+            f"{named} tells {counted(other['images'], 'image')} from outside apart with an AUROC "
+            f"of {other[which]['auroc']:.3f}"
         )
     return found
 
 
 def _read(pairs: list[Pair]) -> Iterable[Sample]:
-    """Yield images with masks, one by one."""
+    """Yield images with masks, one by one.
+
+    Raises
+    ------
+    InputError
+        After the last one, if no mask held a class.
+    """
+    held = False
     for pair in pairs:
-        yield pair.read()
+        sample = pair.read()
+        held = held or bool((sample.mask != classes.NODATA).any())
+        yield sample
+    if not held:
+        what = "The mask holds" if len(pairs) == 1 else f"The masks of {len(pairs)} images hold"
+        raise InputError(
+            f"{what} no class where the images are known: all of it is {classes.NODATA}, nodata",
+            "Give masks with the numbers 0 to 3, or the colours of classes",
+        )
 
 
 def _outside(

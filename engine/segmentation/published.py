@@ -20,6 +20,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, images
 from lunarsite.engine.segmentation.batches import Sample
 from lunarsite.engine.training.task import Data
+from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -28,6 +29,7 @@ UNSEEN_EVERY = 10
 """One of so many images, by its number, is never learned from; the same for every training."""
 
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Pairs:
 def pairs_of(image_glob: str, mask_glob: str) -> list[Pair]:
     """Return images and masks that belong together, by the order of their names.
 
+    One image and one mask belong together whatever their names are.
+
     Parameters
     ----------
     image_glob, mask_glob : str
@@ -82,8 +86,8 @@ def pairs_of(image_glob: str, mask_glob: str) -> list[Pair]:
     Raises
     ------
     InputError
-        If there are none, not as many of the one as of the other, or the last number in a name
-        is another than in its mask's.
+        If there are none, not as many of the one as of the other, the last number in a name
+        is another than in its mask's, or the words in a name are those of another one's mask.
     """
     found = [matching(pattern) for pattern in (image_glob, mask_glob)]
     for pattern, paths, what in zip((image_glob, mask_glob), found, ("image", "mask"), strict=True):
@@ -93,18 +97,17 @@ def pairs_of(image_glob: str, mask_glob: str) -> list[Pair]:
             )
     if len(found[0]) != len(found[1]):
         raise InputError(
-            f"{len(found[0])} images and {len(found[1])} masks match",
+            f"{counted(len(found[0]), 'image')} and {counted(len(found[1]), 'mask')} match",
             "Give patterns that match one mask for every image",
         )
     paired = [Pair(*both) for both in zip(*found, strict=True)]
-    for pair in paired:
-        numbers = [_NUMBER.search(path.stem) for path in (pair.image, pair.mask)]
-        one, other = (match.group(1) if match else "" for match in numbers)
-        if one.lstrip("0") != other.lstrip("0"):
-            raise InputError(
-                f"{pair.image.name} would be compared with {pair.mask.name}",
-                "Give patterns whose files come in the same order",
-            )
+    contradicted = [*_other_numbers(paired), *_swapped(paired)] if len(paired) > 1 else []
+    if contradicted:
+        wrong = contradicted[0]
+        raise InputError(
+            f"{wrong.image.name} would be compared with {wrong.mask.name}",
+            "Name the files so that images and masks come in the same order",
+        )
     return paired
 
 
@@ -123,12 +126,13 @@ def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
     unseen = tuple(pairs[::UNSEEN_EVERY])
     if not learn or len(unseen) < 2:
         raise InputError(
-            f"{len(pairs)} images are too few: one of {UNSEEN_EVERY} is kept to measure on",
+            f"{counted(len(pairs), 'image')} will not do: one of {UNSEEN_EVERY} is kept to measure "
+            "on",
             f"Give at least {2 * UNSEEN_EVERY}",
         )
     context.check()
     return Data(
-        f"{len(pairs)} images of {pairs[0].image.parent.name}",
+        f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         Pairs(learn),
         len(learn),
         Pairs(unseen),
@@ -145,6 +149,37 @@ def matching(pattern: str) -> list[Path]:
     root = Path(*fixed) if fixed else Path()
     rest = str(Path(*path.parts[len(fixed) :]))
     return sorted(each for each in root.glob(rest) if each.is_file())
+
+
+def _other_numbers(pairs: list[Pair]) -> list[Pair]:
+    """Return the pairs whose names end in different numbers."""
+
+    def number(path: Path) -> str:
+        match = _NUMBER.search(path.stem)
+        return match.group(1).lstrip("0") if match else ""
+
+    return [pair for pair in pairs if number(pair.image) != number(pair.mask)]
+
+
+def _swapped(pairs: list[Pair]) -> list[Pair]:
+    """Return the pairs whose words say that the image's mask is that of another one.
+
+    Only words tell that some images and some masks have, and others have not.
+    """
+    named = [
+        [frozenset(_WORD.findall(path.stem.casefold())) for path in paths]
+        for paths in ([pair.image for pair in pairs], [pair.mask for pair in pairs])
+    ]
+    telling = frozenset.intersection(
+        *(frozenset.union(*words) - frozenset.intersection(*words) for words in named)
+    )
+    of_images, of_masks = ([words & telling for words in both] for both in named)
+    known = set(of_masks)
+    return [
+        pair
+        for pair, image, mask in zip(pairs, of_images, of_masks, strict=True)
+        if image and image != mask and image in known
+    ]
 
 
 def _plain(part: str) -> bool:

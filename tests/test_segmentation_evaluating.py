@@ -1,0 +1,191 @@
+"""What is said of a network and of images whose masks are known, without torch."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from lunarsite.engine import moon, provenance
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import classes, judging, published
+from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.stages import calibrate, evaluate_segmentation
+from lunarsite.engine.training import checkpoints
+from lunarsite.engine.uncertainty.calibration import Temperatures
+
+SIZE = (48, 64)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Return a network that says all classes, at random."""
+    architecture = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
+    rng = np.random.default_rng(0)
+    state = {
+        name: rng.standard_normal(shape).astype(np.float32) * np.float32(0.3)
+        for name, shape in architecture.shapes().items()
+    }
+    state = {name: abs(v) + 0.5 if name.endswith("var") else v for name, v in state.items()}
+    state["head.weight"] *= 4.0
+    path = tmp_path / "net.safetensors"
+    card = {"architecture": architecture.as_dict(), "classes": list(classes.NAMES)}
+    checkpoints.save(path, state, card)
+    return path
+
+
+def written(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stack = values if values.ndim == 3 else values[None]
+    sides = {"count": len(stack), "height": stack.shape[1], "width": stack.shape[2]}
+    place = {"crs": moon.SOUTH_POLAR, "transform": Affine(1.0, 0.0, 9.0, 0.0, -1.0, 9.0)}
+    with rasterio.open(path, "w", driver="GTiff", dtype="uint8", **sides, **place) as file:
+        file.write(stack)
+
+
+def seen(folder, images, masks, held=4):
+    """Write images of noise, and masks that hold so many classes; return what stages are given."""
+    rng = np.random.default_rng(3)
+    for name in images:
+        written(folder / "seen" / f"{name}.tif", rng.integers(0, 256, (3, *SIZE)).astype(np.uint8))
+    for name in masks:
+        mask = rng.integers(0, held, SIZE) if held else np.full(SIZE, classes.NODATA)
+        written(folder / "true" / f"{name}.tif", mask.astype(np.uint8))
+    return {"images": str(folder / "seen" / "*.tif"), "masks": str(folder / "true" / "*.tif")}
+
+
+def numbered(folder, count=4, held=4):
+    names = [f"scene{number}" for number in range(count)]
+    return seen(folder, names, names, held)
+
+
+def evaluated(given, checkpoint, context=None, **more):
+    given = {**given, "checkpoint": [str(checkpoint)], **more}
+    return evaluate_segmentation.STAGE.run(given, context or Context(threads=1))
+
+
+def paired(folder, images, masks):
+    given = seen(folder, images, masks)
+    found = published.pairs_of(given["images"], given["masks"])
+    return [(pair.image.stem, pair.mask.stem) for pair in found]
+
+
+def test_masks_without_any_class_are_refused_in_words(tmp_path, checkpoint):
+    given = numbered(tmp_path, held=0)
+    with pytest.raises(InputError, match=r"masks of 4 images hold no class .*255.*Give masks"):
+        evaluated(given, checkpoint)
+    with pytest.raises(InputError, match="masks of 2 images hold no class"):
+        calibrate.STAGE.run(
+            {**given, "checkpoint": str(checkpoint), "out": str(tmp_path / "w.safetensors")},
+            Context(threads=1),
+        )
+    alone = numbered(tmp_path / "alone", 1, held=0)
+    with pytest.raises(InputError, match="The mask holds no class"):
+        evaluated(alone, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("how", "disagrees"),
+    [
+        ({"uncertainty": "none"}, False),
+        ({"uncertainty": "none", "test_time": "flip"}, True),
+        ({"uncertainty": "mc-dropout"}, True),
+    ],
+)
+def test_what_nothing_can_disagree_about_tells_no_images_apart(
+    tmp_path, checkpoint, how, disagrees
+):
+    given = numbered(tmp_path)
+    written(tmp_path / "other" / "black.tif", np.zeros((3, *SIZE), np.uint8))
+    said = evaluated(given, checkpoint, outside=str(tmp_path / "other" / "*.tif"), **how)
+    assert ("mutual_information" in said["out_of_distribution"]) == disagrees
+    (line,) = [line for line in said["summary"] if "AUROC" in line]
+    which = "mutual_information" if disagrees else "entropy"
+    area = said["out_of_distribution"][which]["auroc"]
+    named = "Mutual information" if disagrees else "Entropy"
+    assert line == f"{named} tells 1 image from outside apart with an AUROC of {area:.3f}"
+
+
+def test_the_summary_has_the_calibration_of_what_is_called_a_rock(tmp_path, checkpoint):
+    said = evaluated(numbered(tmp_path), checkpoint)
+    of_all, of_rocks = (said["calibration"][name] for name in ("ece", "ece_called_rocks"))
+    assert of_all != of_rocks
+    wanted = f"Calibration error {of_all:.4f}, of what is called a rock {of_rocks:.4f}"
+    assert wanted in said["summary"]
+
+
+def test_figures_name_all_that_they_were_made_of_by_content(tmp_path, checkpoint):
+    given = numbered(tmp_path, 2)
+    written(tmp_path / "other" / "black.tif", np.zeros((3, *SIZE), np.uint8))
+    out = tmp_path / "figures.json"
+    evaluated(given, checkpoint, out=str(out), outside=str(tmp_path / "other" / "*.tif"))
+    inputs = json.loads(out.read_text())["provenance"]["inputs"]
+    files = [checkpoint]
+    for number in range(2):
+        files += [tmp_path / folder / f"scene{number}.tif" for folder in ("seen", "true")]
+    files.append(tmp_path / "other" / "black.tif")
+    assert inputs == [{"name": f.name, "sha256": provenance.sha256(f)} for f in files]
+
+
+def calibrated(folder, checkpoint):
+    context = Context(threads=1)
+    given = {**numbered(folder, 8), "checkpoint": str(checkpoint)}
+    said = calibrate.STAGE.run(given | {"out": str(folder / "warm.safetensors")}, context)
+    return said, context.warnings
+
+
+def test_temperatures_that_make_it_worse_are_warned_of(tmp_path, checkpoint, monkeypatch):
+    said, warnings = calibrated(tmp_path, checkpoint)
+    assert said["ece_after"] < said["ece_before"]
+    assert not any("calibration error grew" in warning for warning in warnings)
+    monkeypatch.setattr(judging, "fit_temperatures", lambda *_: Temperatures(0.3, 0.3))
+    said, warnings = calibrated(tmp_path, checkpoint)
+    assert said["ece_after"] > said["ece_before"]
+    grew = f"of all pixels from {said['ece_before']:.4f} to {said['ece_after']:.4f}"
+    assert any(grew in warning and "give more images" in warning for warning in warnings)
+
+
+def test_one_image_and_one_mask_belong_together_whatever_their_names(tmp_path):
+    assert paired(tmp_path, ["photo12"], ["truth3"]) == [("photo12", "truth3")]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (["apollo", "boulder"], ["aa_boulder", "bb_apollo"]),
+        (["aa-boulder image", "bb-apollo image"], ["apollo_mask", "boulder_mask"]),
+        (["north_a", "north_b", "south_a"], ["a_north", "a_south", "b_north"]),
+    ],
+)
+def test_names_that_contradict_the_order_are_refused(tmp_path, images, masks):
+    with pytest.raises(InputError, match=r"would be compared with .*Name the files so"):
+        paired(tmp_path, images, masks)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (["apollo_image", "boulder_image"], ["Apollo-mask", "Boulder-mask"]),
+        (["clean0001", "clean0002"], ["render1", "render2"]),
+        (["apollo", "boulder"], ["one", "two"]),
+        (["crater_left", "crater_right"], ["left", "right"]),
+    ],
+)
+def test_names_that_fit_the_order_or_say_nothing_are_paired_by_it(tmp_path, images, masks):
+    assert paired(tmp_path, images, masks) == list(zip(images, masks, strict=True))
+
+
+def test_one_of_a_thing_is_said_in_the_singular(tmp_path, checkpoint):
+    given = numbered(tmp_path, 1)
+    assert evaluated(given, checkpoint)["summary"][0].endswith("in the masks of 1 image")
+    with pytest.raises(InputError, match="1 image will not do"):
+        calibrate.STAGE.run(
+            {**given, "checkpoint": str(checkpoint), "out": str(tmp_path / "w.safetensors")},
+            Context(threads=1),
+        )
+    with pytest.raises(InputError, match=r"1 image and 2 masks match"):
+        paired(tmp_path / "seen", ["a"], ["a", "b"])
