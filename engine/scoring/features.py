@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from lunarsite.engine import moon, nested, raster
 from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import cells, columns, craters, rocks
+from lunarsite.engine.scoring import cells, columns, craters, footprint, rocks
 from lunarsite.engine.scoring.catalogue import read_catalogue
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def build(
         found |= rocks.features(layers.rocks, coarse, context)
     if layers.rock_image is not None:
         found |= rocks.shadow(layers.rock_image, coarse, context)
+    footprint.warn_of_small_images(layers, found, grid, coarse, context)
     wanted = [feature.name for feature in columns.FEATURES]
     wanted += [columns.coverage_column(source) for source in columns.SOURCES]
     wanted += list(columns.SENSITIVITIES)

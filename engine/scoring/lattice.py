@@ -133,6 +133,28 @@ def on_the_map(source: rasterio.DatasetReader, row: Float, column: Float) -> tup
     return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
+def largest_cell_m(source: rasterio.DatasetReader, known_m2: float) -> float:
+    """Return a side of cells, map metres, at which an image shows half of one or more.
+
+    Wherever borders fall, they cut a rectangle of twice a cell's area, and no narrower than a
+    cell, so that half of a cell is left whole. That holds where nothing within is unknown.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The image, for its sides.
+    known_m2 : float
+        The known ground within the cells, on the map.
+    """
+    down, across = (float(side) for side in _pixel_sides_m(source))
+    return float(min(math.sqrt(known_m2 / 2.0), down * source.height, across * source.width))
+
+
+def smallest_cell_m(source: rasterio.DatasetReader) -> float:
+    """Return the least side of cells for which an image's pixels are fine enough, map metres."""
+    return FEWEST_PX * float(_pixel_sides_m(source).max())
+
+
 def _summed(values: Float, row: NDArray[np.int64], column: NDArray[np.int64]) -> Float:
     """Return sums over blocks of rows and columns that belong to the same cell."""
     down = np.flatnonzero(np.diff(row, prepend=-1))
@@ -143,14 +165,13 @@ def _summed(values: Float, row: NDArray[np.int64], column: NDArray[np.int64]) ->
 
 def _points(source: rasterio.DatasetReader, coarse: Grid, what: str) -> int:
     """Return how many points along a cell's side leave no pixel of an image out."""
-    column, row = source.width / 2, source.height / 2
-    x, y = on_the_map(source, np.array([row, row, row + 1]), np.array([column, column + 1, column]))
+    x, y = on_the_map(source, np.array([source.height / 2]), np.array([source.width / 2]))
     if not np.hypot(x, y).max() < 2.1 * moon.RADIUS_M:  # the equator lies at 2
         raise InputError(
             f"{what} lies on the northern half of the Moon, and the cells about the south pole",
             "Give an image of the DEM's area, or set its coordinate system right",
         )
-    sides = np.hypot(x[1:] - x[0], y[1:] - y[0])
+    sides = _pixel_sides_m(source)
     if sides.max() > 1.001 * coarse.pixel_m / FEWEST_PX:
         raise InputError(
             f"{what}: a pixel is {sides.max():g} m wide, more than a quarter of a cell of "
@@ -159,6 +180,14 @@ def _points(source: rasterio.DatasetReader, coarse: Grid, what: str) -> int:
             "finer image",
         )
     return math.ceil(coarse.pixel_m / float(np.sqrt(sides.prod())) - 1e-6)
+
+
+def _pixel_sides_m(source: rasterio.DatasetReader) -> Float:
+    """Return height and width of the pixel in an image's middle, map metres."""
+    row, column = source.height / 2, source.width / 2
+    x, y = on_the_map(source, np.array([row, row + 1, row]), np.array([column, column, column + 1]))
+    sides: Float = np.hypot(x[1:] - x[0], y[1:] - y[0])
+    return sides
 
 
 def _cells_around(source: rasterio.DatasetReader, coarse: Grid) -> Window | None:

@@ -1,0 +1,68 @@
+"""Whether images are large enough for the cells that features are taken of."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine import raster
+from lunarsite.engine.scoring import columns, lattice, rocks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.scoring.features import Layers
+
+    Float32 = NDArray[np.float32]
+
+
+def warn_of_small_images(
+    layers: Layers, found: Mapping[str, Float32], grid: Grid, coarse: Grid, context: Context
+) -> None:
+    """Warn of images that lie on cells and show too little of each of them.
+
+    Parameters
+    ----------
+    layers : Layers
+        With the images.
+    found : mapping of str to ndarray of float32, shape of ``coarse``
+        With the columns that say how much of every cell the images show, percent.
+    grid, coarse : Grid
+        The DEM's pixels, of which cells are made, and the cells.
+    context : Context
+        Is told.
+    """
+    given = {
+        "rocks": (layers.rocks and rocks.files(layers.rocks)[0], "The image of rocks"),
+        "rock_image": (layers.rock_image, f"The image {Path(layers.rock_image or '').name}"),
+    }
+    for source, (path, what) in given.items():
+        known_pct = found.get(columns.coverage_column(source))
+        if not path or known_pct is None:
+            continue
+        most = float(known_pct.max())
+        if 0.0 < most < rocks.LEAST_KNOWN_PCT:
+            remedy = _remedy(path, what, known_pct, grid, coarse)
+            context.warn(
+                f"{what} shows at least half of no cell of {coarse.pixel_m:g} m (at most "
+                f"{most:.2g} %): nothing is known from it; {remedy}."
+            )
+
+
+def _remedy(path: str, what: str, known_pct: Float32, grid: Grid, coarse: Grid) -> str:
+    """Return what to do, with the largest cells of whole pixels that an image is enough for."""
+    known_m2 = float(known_pct.sum(dtype=np.float64)) / 100.0 * coarse.pixel_m**2
+    with raster.opened(path, what) as source:
+        largest_m = lattice.largest_cell_m(source, known_m2)
+        smallest_m = max(lattice.smallest_cell_m(source), grid.pixel_m)
+    cell_m = grid.pixel_m * math.floor(largest_m / grid.pixel_m)
+    if smallest_m <= cell_m < coarse.pixel_m:
+        return f"take --cell-m {cell_m:g} or smaller"
+    return "give an image that shows more of the ground"
