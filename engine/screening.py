@@ -21,6 +21,7 @@ from lunarsite.engine.errors import BusyError
 from lunarsite.engine.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle, columns, profiles
 from lunarsite.engine.scoring.columns import GIVEN, IMAGERY, LAYER_FILES
+from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -239,11 +240,6 @@ def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
     if ready is not None and not values["train"]:
         run.manifest.forget("train-scorer", _outputs("train-scorer"))
         return ready, {"trained_on": named, "agreement": None}
-    if not values["train"]:
-        run.context.warn(
-            f"No trained scorer comes with LunarSite for the profile {profile.name!r}: one was "
-            "trained on this area."
-        )
 
     def agreement() -> dict[str, Any]:
         from lunarsite.engine.scoring import commands  # noqa: PLC0415  kept off a run that is done
@@ -254,6 +250,11 @@ def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
     result = run.stage(
         "train-scorer", inputs, _outputs("train-scorer"), agreement, out=own, features=features
     )
+    if not values["train"]:
+        run.context.warn(
+            f"No trained scorer comes with LunarSite for the profile {profile.name!r}: one was "
+            "trained on this area."
+        )
     return own, {"trained_on": "this area", "agreement": result["agreement"]}
 
 
@@ -289,10 +290,9 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
     manifest.save()
     best = result["best"]
     outputs = {o.name: str(run.folder / o.path) for o in stages.load("screen").outputs}
-    counts = (
-        f"{result['cells']} cells, {result['passing_cells']} keep every criterion, "
-        f"{result['sites']} sites"
-    )
+    cells, sites, passing = result["cells"], result["sites"], result["passing_cells"]
+    keep = "keeps" if passing == 1 else "keep"
+    counts = f"{counted(cells, 'cell')}, {passing} {keep} every criterion, {counted(sites, 'site')}"
     place = (
         f"best: {best['lon_deg']:.3f}°, {best['lat_deg']:.3f}°, score {best['score']:.4f}, "
         f"rank interval {best['rank_low']:.0f}-{best['rank_high']:.0f}"

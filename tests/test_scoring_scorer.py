@@ -108,7 +108,15 @@ def test_scorers_that_cannot_be_used_say_why(tmp_path, model):
 def test_too_few_cells_are_not_trained_on(table):
     few = table.copy()
     few.loc[150:, "slope_mean_deg"] = np.float32(np.nan)
-    with pytest.raises(InputError, match=r"150 cells have all features.*needs 200"):
+    words = r"150 of 600 cells have all.*needs 200, and slope_mean_deg is known in 150\. Give"
+    with pytest.raises(InputError, match=words):
+        fit(few)
+    # Each is known often enough, and both together are not.
+    light = CASSA.criteria[1].feature
+    few = table.copy()
+    few.loc[300:, "slope_mean_deg"] = few.loc[:299, light] = np.float32(np.nan)
+    words = rf"0 of 600 cells.*slope_mean_deg is known in 300.*{light} is known in 300"
+    with pytest.raises(InputError, match=words):
         fit(few)
 
 

@@ -245,6 +245,29 @@ def test_a_scorer_that_comes_along_is_used_unless_one_is_to_be_trained(
     assert trained["scorer"]["agreement"]["spearman"] == 1.0
 
 
+def test_criteria_that_no_cell_can_keep_or_break_are_named_and_no_training_is_told(
+    given, run, tmp_path
+):
+    place = {"crs": moon.SOUTH_POLAR, "transform": from_origin(15.0, -15.0, 5.0, 5.0)}
+    (tmp_path / "rocks").mkdir()
+    for name, dtype, count in (("classes", "uint8", 1), ("probabilities", "float32", 4)):
+        path = tmp_path / "rocks" / f"{name}.tif"
+        options = {"width": 20, "height": 20, "count": count, "dtype": dtype} | place
+        with rasterio.open(path, "w", driver="GTiff", **options) as file:
+            file.write(np.full((count, 20, 20), 0 if count == 1 else 0.25, dtype))
+    profile = tmp_path / "rocky.yaml"
+    profile.write_text("criteria: [{feature: rock_coverage_pct, at_most: 5, softness: 2}]")
+    context = Context(threads=1)
+    with pytest.raises(InputError, match=r"needs 200, and rock_coverage_pct is known in 0\."):
+        screen(given, run, context, profile=str(profile), rocks=str(tmp_path / "rocks"))
+    assert any("The image of rocks shows at least half of no cell" in w for w in context.warnings)
+    assert not any("trained on this area" in said for said in context.warnings)
+
+
+def test_one_site_is_one_site(given, run):
+    assert screen(given, run, max_sites=1)["summary"][0].endswith(" criterion, 1 site")
+
+
 def test_regions_are_ranked_within(given, run, tmp_path):
     regions = tmp_path / "regions.gpkg"
     shapes = [shapely.box(-4000, -4000, 0, 0), shapely.box(0, 0, 4000, 4000)]

@@ -177,10 +177,7 @@ def train(
     """
     known = table[profile.known(table)].reset_index(drop=True)
     if len(known) < MIN_CELLS:
-        raise InputError(
-            f"{len(known)} cells have all features of the criteria; training needs {MIN_CELLS}",
-            "Give a larger area, smaller cells, or the layers that are missing",
-        )
+        raise _too_few(table, profile, len(known))
     count, grid = len(known), cell_grid(known)
     taught = pd.concat([known, _spread(known, profile, seed)], ignore_index=True)
     label = labels.soft_labels(
@@ -218,6 +215,20 @@ def train(
         "licence": "GPL-3.0-or-later",
     }
     return Scorer(booster, profile, card)
+
+
+def _too_few(table: pd.DataFrame, profile: Profile, known: int) -> InputError:
+    """Return the error for a table that teaches too little, with what it lacks most."""
+    asked = dict.fromkeys(criterion.feature for criterion in profile.criteria)
+    cells = {name: int(np.isfinite(table[name]).sum()) for name in asked}
+    rare = {name: count for name, count in cells.items() if count < MIN_CELLS} or cells
+    lacking = ", ".join(f"{name} is known in {count}" for name, count in rare.items())
+    return InputError(
+        f"{known} of {len(table)} cells have all features of the criteria; training needs "
+        f"{MIN_CELLS}, and {lacking}",
+        "Give layers that cover more cells, a larger area or smaller cells, or leave the criteria "
+        "on these features out",
+    )
 
 
 def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
