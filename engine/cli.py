@@ -90,7 +90,11 @@ def verb_parser(verb: str) -> argparse.ArgumentParser:
     output.add_argument(
         "--json", action="store_true", help="Write one JSON document to stdout, errors included."
     )
-    output.add_argument("--quiet", action="store_true", help="No progress, no log, no summary.")
+    output.add_argument(
+        "--quiet",
+        action="store_true",
+        help="No progress, no log, no summary: results are in the files, and with --json printed.",
+    )
     return parser
 
 
@@ -111,7 +115,8 @@ def parse(words: Sequence[str]) -> Values:
             raise unknown_name(f"option of {verb}", word.split("=")[0], options)
         raise ParameterError(
             f"{word!r} belongs to no option",
-            f"Write every value after its option; lunarsite {verb} --help lists them",
+            "Write every value after its option, and patterns such as '*.png' in quotes; "
+            f"lunarsite {verb} --help lists the options",
         )
     return vars(known)
 

@@ -58,6 +58,11 @@ def test_every_run_says_its_device(tmp_path):
     assert "echo on cpu" in lunarsite("echo", "--out", tmp_path, "--device", "cpu").stderr
 
 
+def test_the_help_of_quiet_says_where_results_are():
+    said = " ".join(lunarsite("echo", "--help").stdout.split())
+    assert "no summary: results are in the files, and with --json printed" in said
+
+
 def test_quiet_says_nothing(tmp_path):
     done = lunarsite("echo", "--out", tmp_path, "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -82,6 +87,7 @@ def test_options_of_all_stages_reach_the_context(tmp_path):
         (["echo", "--ou", "x"], "There is no option of echo '--ou'. The nearest is '--out'."),
         (["echo", "--out"], "argument --out: expected one argument"),
         (["echo", "stray", "--out", "x"], "'stray' belongs to no option"),
+        (["echo", "--out", "a.png", "b.png"], "and patterns such as '*.png' in quotes"),
         (["echo", "--out", "x", "--delay-s", "101"], "it must be at least 0 s and at most 100 s"),
         (["echo", "--out", "x", "--delay-s", "much"], "--delay-s: 'much' is not a number"),
         (["echo", "--out", "x", "--steps", "1.5"], "'1.5' is not a whole number"),
