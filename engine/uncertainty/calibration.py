@@ -213,7 +213,7 @@ def temperature(logits: Float32, truth: UInt8) -> float:
         total = top + np.log(np.exp(warm - top).sum(axis=0))
         return float((total - warm[truth, there]).mean())
 
-    found = optimize.minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded")
+    found = optimize.minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded")
     return float(np.exp(found.x))
 
 
