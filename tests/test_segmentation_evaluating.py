@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from lunarsite.engine import moon, provenance
+from lunarsite.engine import moon, provenance, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, judging, published
@@ -189,3 +189,14 @@ def test_one_of_a_thing_is_said_in_the_singular(tmp_path, checkpoint):
         )
     with pytest.raises(InputError, match=r"1 image and 2 masks match"):
         paired(tmp_path / "seen", ["a"], ["a", "b"])
+
+
+def test_every_pattern_is_said_to_stand_in_quotes():
+    patterns = [
+        parameter
+        for stage in stages.load_all()
+        for parameter in stage.parameters
+        if parameter.help.startswith("Pattern")
+    ]
+    assert len(patterns) == 7
+    assert all("in quotes" in parameter.help for parameter in patterns)

@@ -41,7 +41,7 @@ STAGE = Stage(
             name="masks",
             kind=Kind.TEXT,
             title="Masks",
-            help="Pattern of their masks, as evaluate-segmentation takes them.",
+            help="Pattern of their masks, in quotes, as evaluate-segmentation takes them.",
             required=True,
         ),
         Parameter(

@@ -32,8 +32,8 @@ STAGE = Stage(
             name="masks",
             kind=Kind.TEXT,
             title="Masks",
-            help="Pattern of their masks: the numbers 0 to 3 and 255 for nodata, or the colours "
-            "red sky, green small rocks, blue large rocks.",
+            help="Pattern of their masks, in quotes: the numbers 0 to 3 and 255 for nodata, or the "
+            "colours red sky, green small rocks, blue large rocks.",
             required=True,
         ),
         imagery.VIEW,
@@ -44,7 +44,8 @@ STAGE = Stage(
             name="outside",
             kind=Kind.TEXT,
             title="Images from outside",
-            help="Pattern of images that the network is not made for; no masks are needed.",
+            help="Pattern, in quotes, of images that the network is not made for; no masks are "
+            "needed.",
         ),
         Parameter(
             name="out",

@@ -68,16 +68,16 @@ STAGE = Stage(
             name="images",
             kind=Kind.TEXT,
             title="Images",
-            help="Pattern of images to learn from in the place of generated scenes, such as "
-            "'images/render/*.png'. One in ten is kept to measure on.",
+            help="Pattern, in quotes, of images to learn from in the place of generated scenes, "
+            "such as 'images/render/*.png'. One in ten is kept to measure on.",
             advanced=True,
         ),
         Parameter(
             name="masks",
             kind=Kind.TEXT,
             title="Masks",
-            help="Pattern of their masks, such as 'images/clean/*.png': red sky, green small "
-            "rocks, blue large rocks, or the numbers 0 to 3.",
+            help="Pattern of their masks, in quotes, such as 'images/clean/*.png': red sky, green "
+            "small rocks, blue large rocks, or the numbers 0 to 3.",
             advanced=True,
         ),
         Parameter(
