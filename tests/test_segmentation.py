@@ -503,6 +503,17 @@ def test_networks_of_other_classes_or_damaged_are_refused(tmp_path, checkpoint):
         weights.load(wide)
 
 
+@pytest.mark.parametrize("bits", [2, 4])
+def test_white_of_few_bits_is_white(tmp_path, bits):
+    values = np.full((1, 40, 50), 2**bits - 1, np.uint8)
+    values[:, :20] = 0
+    path = picture(tmp_path / "a.tif", values, nbits=bits)
+    with images.opened(path) as image:
+        seen, _ = image.read(Window(0, 0, 50, 40))
+    assert np.unique(seen[:20]).tolist() == [0.0]
+    assert np.unique(seen[20:]).tolist() == [255.0]
+
+
 def test_what_does_not_fit_in_16_bits_is_kept_in_more(tmp_path):
     state = random_weights(TINY)
     state["down.0.0.1.running_var"][0] = 3e6

@@ -209,7 +209,9 @@ def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:
 def _range(source: rasterio.DatasetReader, bands: tuple[int, ...]) -> tuple[float, float]:
     """Return the values that become black and white."""
     if all(np.dtype(source.dtypes[band - 1]) == np.uint8 for band in bands):
-        low, high = 0.0, 255.0
+        # Of two or four bits a pixel, white is less than 255.
+        bits = int(source.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", 8))
+        low, high = 0.0, 2.0**bits - 1.0
         seen = source.read_masks(1, out_shape=_overview(source))
         if not seen.any():
             raise _empty(source)
