@@ -67,7 +67,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_asked=True),
     Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1, if_asked=True),
     Feature("large_rock_count", "Large rocks in the cell", "", "rocks", -1, if_asked=True),
-    Feature("segmentation_confidence", "Confidence of the segmentation", "", "rocks", if_asked=True),
+    Feature("segmentation_confidence", "Segmentation confidence", "", "rocks", if_asked=True),
     Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_asked=True),
 )
 """All features in the table's order: the 24 of the original table, then those added."""

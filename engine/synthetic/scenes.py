@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Int32 = NDArray[np.int32]
     UInt8 = NDArray[np.uint8]
 
-VERSION = 3
+VERSION = 4
 """Changes whenever the same seed gives another scene."""
 
 GROUND, SMALL, LARGE, SKY = range(4)
@@ -48,7 +48,11 @@ LEAST_PX = (14.0, 28.0)
 nobody is asked."""
 
 DARK = 16
-"""Grey level: rocks that are nowhere brighter stand in the dark, and nobody is asked of them."""
+"""Grey level: rocks that are nowhere brighter show no light."""
+
+OUTLINED = (40, 0.25)
+"""Grey level, and share of the outline: a dark rock before so much that is brighter is seen as a
+silhouette. Of other dark rocks nobody is asked."""
 
 LARGE_M = 1.0
 """From this diameter on a render's rock is large, with the camera at `USUAL_EYE_M`."""
@@ -121,17 +125,20 @@ def view(rng: np.random.Generator) -> View:
         fov = float(rng.uniform(35.0, 75.0))
         sun = float(rng.uniform(3.0, 50.0))
     exponent = float(rng.uniform(1.6, 3.2))
-    density = float(np.exp(rng.uniform(np.log(3e-4), np.log(2.5e-2))))
+    fewest, most = (3e-4, 2.5e-2) if photograph else (1.5e-3, 5e-2)
+    density = float(np.exp(rng.uniform(np.log(fewest), np.log(most))))
     # A rock that fills the view is what a camera is pointed at.
     near = int(rng.integers(1, 4)) if rng.random() < (0.45 if photograph else 0.2) else 0
+    # People photograph with the Sun behind them more often than against it.
+    behind = photograph or rng.random() < 0.3
+    azimuth = float(rng.normal(180.0, 75.0) if behind else rng.uniform(0.0, 360.0))
     return View(
         photograph=photograph,
         eye_m=eye,
         fov_deg=fov,
         pitch_deg=pitch,
         roll_deg=float(rng.normal(0.0, 1.5)),
-        # People photograph with the Sun behind them more often than against it.
-        azimuth_deg=float(rng.normal(180.0, 75.0)),
+        azimuth_deg=azimuth,
         sun_deg=sun,
         rocks=scene_rocks.Field(
             per_m2=density / scale**2 * (eye / scale / USUAL_EYE_M) ** -2,
@@ -155,7 +162,7 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
     eye[2] = scene_kernels.sample(levels, pixel, eye[0], eye[1]) + seen.eye_m
     # Few point a camera at ground that lies in the shadow of a hill.
     sun_deg, above = seen.sun_deg, _horizon_deg(levels, pixel, eye)
-    if sun_deg < above + 0.5 and rng.random() < 0.8:
+    if sun_deg < above + 0.5 and rng.random() < 0.9:
         sun_deg = min(above + float(rng.uniform(0.5, 20.0)), 80.0)
     rays = scene_camera.rays(
         SIZE_PX[0] * scene_camera.FINE,
@@ -192,8 +199,8 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
     usual = LARGE_M * seen.eye_m / USUAL_EYE_M
     large = area >= LARGE_PX if seen.photograph else rocks.diameter_m >= usual
     image = scene_camera.develop(rng, bright, photograph=seen.photograph)
-    lit = brightest(rocks, part, image) > DARK
-    mask = mask_of(rocks, part, depth, large, LEAST_PX, lit)
+    known = (brightest(rocks, part, image) > DARK) | outlined(rocks, part, image)
+    mask = mask_of(rocks, part, depth, large, LEAST_PX, known)
     if seen.photograph and rng.random() < 0.3:
         image, mask = scene_camera.lander(rng, image, mask)
     return Scene(image, mask)
@@ -260,13 +267,33 @@ def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
     return found
 
 
+def outlined(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
+    """Return which rocks stand before something bright, for enough of their outline."""
+    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
+    which = np.where(some >= 0, np.append(rocks.rock, -1)[some], -1)
+    bright = image.max(axis=2) > OUTLINED[0]
+    long = np.zeros((2, rocks.diameter_m.size), np.int64)
+    for axis in (0, 1):
+        pairs = [np.moveaxis(layer, axis, 0) for layer in (which, bright)]
+        (ids, shown) = pairs
+        for inside, outside, beyond in (
+            (ids[:-1], ids[1:], shown[1:]),
+            (ids[1:], ids[:-1], shown[:-1]),
+        ):
+            edge = (inside >= 0) & (inside != outside)
+            np.add.at(long[0], inside[edge], 1)
+            np.add.at(long[1], inside[edge], beyond[edge])
+    found: NDArray[np.bool_] = long[1] > OUTLINED[1] * np.maximum(long[0], 1)
+    return found
+
+
 def mask_of(
     rocks: Rocks,
     part: Int32,
     depth: Float32,
     large: NDArray[np.bool_],
     least: tuple[float, float],
-    lit: NDArray[np.bool_] | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> UInt8:
     """Return the mask of a drawing, at the image's resolution.
 
@@ -282,14 +309,14 @@ def mask_of(
         Which rocks are large ones.
     least : tuple of float
         As `LEAST_PX`.
-    lit : ndarray of bool, shape (rocks,), optional
+    known : ndarray of bool, shape (rocks,), optional
         Which rocks can be seen at all: of the others nobody is asked.
     """
     area = areas(rocks, part)
     kind = np.where(large, LARGE, SMALL)
     kind[area < least[1]] = UNASKED
-    if lit is not None:
-        kind[~lit] = UNASKED
+    if known is not None:
+        kind[~known] = UNASKED
     kind[area < least[0]] = GROUND
     named = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
     drawn = np.where(np.isfinite(depth), named, SKY)
