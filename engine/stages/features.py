@@ -54,7 +54,7 @@ LAYER_PARAMETERS = (
         files=("classes.tif", "probabilities.tif"),
         title="Rocks",
         help="Folder that segment-terrain wrote, with a place on the Moon. Cells of which it "
-        "shows at least half get the ground under rocks, the number of large rocks, and how sure "
+        "shows at least half get the rock coverage, the number of large rocks, and how sure "
         "the network is, 0 to 1. A criterion on the first two counts with an error of one minus "
         "that confidence, so that what the network is unsure of decides less.",
     ),
