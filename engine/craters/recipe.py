@@ -78,11 +78,8 @@ class Recipe:
         steps : int, optional
             Steps that go before the recipe's own.
         """
-        wanted = self.steps
-        if self.epochs is not None:
-            wanted = -(-self.epochs * count // (self.batch * self.accumulate))
-        wanted = wanted if steps is None else steps
-        return replace(self, steps=wanted, validate_every=min(self.validate_every, wanted))
+        wanted, every = recipes.settled(self, count, steps)
+        return replace(self, steps=wanted, validate_every=every)
 
 
 def names() -> list[str]:
@@ -100,10 +97,6 @@ def read(name_or_path: str) -> Recipe:
     """
     given = recipes.read(Recipe, FOLDER, name_or_path)
     what = Path(name_or_path).name
-    if {"steps", "epochs"} <= set(given):
-        raise InputError(
-            f"The recipe {what} gives both steps and epochs", "Leave one of the two out"
-        )
     recipe = Recipe(**given)
     recipes.check_sides(what, tile_px=recipe.tile_px, crop_px=recipe.crop_px)
     if recipe.crop_px > recipe.tile_px:

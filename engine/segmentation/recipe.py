@@ -103,12 +103,8 @@ class Recipe:
         count : int, optional
             How many scenes there are, where not as many as the recipe says.
         """
-        wanted = self.steps
-        if self.epochs is not None:
-            each = self.batch * self.accumulate
-            wanted = -(-self.epochs * (count or self.scenes) // each)
-        wanted = wanted if steps is None else steps
-        return replace(self, steps=wanted, validate_every=min(self.validate_every, wanted))
+        wanted, every = recipes.settled(self, count or self.scenes, steps)
+        return replace(self, steps=wanted, validate_every=every)
 
 
 def names() -> list[str]:
@@ -126,10 +122,6 @@ def read(name_or_path: str) -> Recipe:
     """
     given = recipes.read(Recipe, FOLDER, name_or_path)
     what = Path(name_or_path).name
-    if {"steps", "epochs"} <= set(given):
-        raise InputError(
-            f"The recipe {what} gives both steps and epochs", "Leave one of the two out"
-        )
     for name, known in _CHOICES.items():
         if name in given and given[name] not in known:
             raise InputError(

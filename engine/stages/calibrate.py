@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import imagery, shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -30,20 +30,8 @@ STAGE = Stage(
             help="Checkpoint of train-segmenter.",
             required=True,
         ),
-        Parameter(
-            name="images",
-            kind=Kind.TEXT,
-            title="Images",
-            help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
-            required=True,
-        ),
-        Parameter(
-            name="masks",
-            kind=Kind.TEXT,
-            title="Masks",
-            help="Pattern of their masks, in quotes, as evaluate-segmentation takes them.",
-            required=True,
-        ),
+        imagery.IMAGES,
+        imagery.MASKS,
         Parameter(
             name="out",
             kind=Kind.FILE,
@@ -53,14 +41,7 @@ STAGE = Stage(
             required=True,
             output=True,
         ),
-        Parameter(
-            name="picture",
-            kind=Kind.PICTURE,
-            endings=(".png",),
-            title="Reliability diagram",
-            help="PNG file to write.",
-            output=True,
-        ),
+        imagery.DIAGRAM,
         shared.SEED,
     ),
     outputs=(
@@ -70,13 +51,7 @@ STAGE = Stage(
             title="Calibrated checkpoint",
             help="For segment-terrain --checkpoint.",
         ),
-        Output(
-            name="picture",
-            kind=Kind.PICTURE,
-            title="Reliability diagram",
-            help="How often what is said with a confidence comes true.",
-            optional=True,
-        ),
+        imagery.DIAGRAM_MADE,
     ),
     tags=("rock", "segmentation", "calibration", "temperature"),
     module=__name__,

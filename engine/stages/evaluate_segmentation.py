@@ -21,21 +21,8 @@ STAGE = Stage(
     "is called a rock. Images from outside say how well the uncertainty tells that it is out "
     "of its depth.",
     parameters=(
-        Parameter(
-            name="images",
-            kind=Kind.TEXT,
-            title="Images",
-            help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
-            required=True,
-        ),
-        Parameter(
-            name="masks",
-            kind=Kind.TEXT,
-            title="Masks",
-            help="Pattern of their masks, in quotes: the numbers 0 to 3 and 255 for nodata, or the "
-            "colours red sky, green small rocks, blue large rocks.",
-            required=True,
-        ),
+        imagery.IMAGES,
+        imagery.MASKS,
         imagery.VIEW,
         imagery.UNCERTAINTY,
         imagery.PASSES,
@@ -55,26 +42,13 @@ STAGE = Stage(
             help="JSON file to write, with provenance.",
             output=True,
         ),
-        Parameter(
-            name="picture",
-            kind=Kind.PICTURE,
-            endings=(".png",),
-            title="Reliability diagram",
-            help="PNG file to write.",
-            output=True,
-        ),
+        imagery.DIAGRAM,
         imagery.CHECKPOINT,
         shared.SEED,
     ),
     outputs=(
         Output(name="figures", kind=Kind.FILE, title="Figures", help="All figures.", optional=True),
-        Output(
-            name="picture",
-            kind=Kind.PICTURE,
-            title="Reliability diagram",
-            help="How often what is said with a confidence comes true.",
-            optional=True,
-        ),
+        imagery.DIAGRAM_MADE,
     ),
     tags=("rock", "segmentation", "calibration", "validation"),
     module=__name__,

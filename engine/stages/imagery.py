@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lunarsite.engine.contract import Kind, Parameter
+from lunarsite.engine.contract import Kind, Output, Parameter
 
 VIEW = Parameter(
     name="view",
@@ -56,4 +56,38 @@ TEST_TIME = Parameter(
     choices=("none", "flip"),
     default="none",
     advanced=True,
+)
+
+IMAGES = Parameter(
+    name="images",
+    kind=Kind.TEXT,
+    title="Images",
+    help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
+    required=True,
+)
+
+MASKS = Parameter(
+    name="masks",
+    kind=Kind.TEXT,
+    title="Masks",
+    help="Pattern of their masks, in quotes: the numbers 0 to 3 and 255 for nodata, or the "
+    "colours red sky, green small rocks, blue large rocks.",
+    required=True,
+)
+
+DIAGRAM = Parameter(
+    name="picture",
+    kind=Kind.PICTURE,
+    endings=(".png",),
+    title="Reliability diagram",
+    help="PNG file to write.",
+    output=True,
+)
+
+DIAGRAM_MADE = Output(
+    name="picture",
+    kind=Kind.PICTURE,
+    title="Reliability diagram",
+    help="How often what is said with a confidence comes true.",
+    optional=True,
 )

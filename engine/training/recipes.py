@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
@@ -12,6 +12,35 @@ from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+class Trained(Protocol):
+    """What all recipes say of a training's length."""
+
+    @property
+    def steps(self) -> int:
+        """Steps, unless `epochs` says them."""
+        ...
+
+    @property
+    def epochs(self) -> int | None:
+        """Times that every sample is learned from."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Samples that the network sees at once."""
+        ...
+
+    @property
+    def accumulate(self) -> int:
+        """Batches of a step."""
+        ...
+
+    @property
+    def validate_every(self) -> int:
+        """Steps between two looks at unseen samples."""
+        ...
 
 
 def names(folder: Path) -> list[str]:
@@ -34,7 +63,8 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
     Raises
     ------
     InputError
-        If there is none, it is not YAML, or a value is of the wrong kind or out of range.
+        If there is none, it is not YAML, a value is of the wrong kind or out of range, or both
+        steps and epochs are given.
     """
     known = names(folder)
     path = folder / f"{name_or_path}.yaml" if name_or_path in known else Path(name_or_path)
@@ -49,7 +79,30 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
         raise InputError(f"The recipe {path.name} is not YAML: {error}", "Mend the file") from error
     if not isinstance(given, dict):
         raise InputError(f"The recipe {path.name} holds no values", "Write name: value lines")
+    if {"steps", "epochs"} <= set(given):
+        raise InputError(
+            f"The recipe {path.name} gives both steps and epochs", "Leave one of the two out"
+        )
     return _checked({"name": path.stem, **given}, kind, path.name)
+
+
+def settled(recipe: Trained, count: int, steps: int | None) -> tuple[int, int]:
+    """Return how many steps a recipe takes, and after how many it is measured.
+
+    Parameters
+    ----------
+    recipe : Trained
+        Of any network.
+    count : int
+        How many samples there are to learn from.
+    steps : int, optional
+        Steps that go before the recipe's own.
+    """
+    wanted = recipe.steps
+    if recipe.epochs is not None:
+        wanted = -(-recipe.epochs * count // (recipe.batch * recipe.accumulate))
+    wanted = wanted if steps is None else steps
+    return wanted, min(recipe.validate_every, wanted)
 
 
 def check_sides(what: str, *, multiple: int = 32, least: int = 64, **sides: int) -> None:
