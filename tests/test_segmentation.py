@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from affine import Affine
@@ -512,6 +513,16 @@ def test_white_of_few_bits_is_white(tmp_path, bits):
         seen, _ = image.read(Window(0, 0, 50, 40))
     assert np.unique(seen[:20]).tolist() == [0.0]
     assert np.unique(seen[20:]).tolist() == [255.0]
+
+
+@pytest.mark.parametrize(
+    ("crs", "step", "metres"),
+    [(moon.SOUTH_POLAR, 4.0, 4.0), (moon.GEOGRAPHIC, 1e-4, 3.0323), (None, 1.0, None)],
+)
+def test_the_side_of_a_pixel_is_known_in_metres_wherever_it_lies(crs, step, metres):
+    known = crs and rasterio.crs.CRS.from_wkt(pyproj.CRS(crs).to_wkt())
+    frame = images.Frame(10, 10, Affine(step, 0.0, 0.0, 0.0, -step, 0.0), known)
+    assert frame.pixel_m == (metres and pytest.approx(metres, rel=1e-4))
 
 
 def test_what_does_not_fit_in_16_bits_is_kept_in_more(tmp_path):

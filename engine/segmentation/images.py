@@ -17,7 +17,7 @@ import numpy as np
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-from lunarsite.engine import raster
+from lunarsite.engine import moon, raster
 from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,8 +59,12 @@ class Frame:
 
     @property
     def pixel_m(self) -> float | None:
-        """Side of a pixel on the map in metres, None where there is no such map."""
-        if self.crs is None or not self.crs.is_projected:
+        """Side of a pixel in metres, northward in degrees; None where no place is known."""
+        if self.crs is None:
+            return None
+        if self.crs.is_geographic:
+            return float(np.radians(abs(self.transform.e)) * moon.RADIUS_M)
+        if not self.crs.is_projected:
             return None
         _, metres = self.crs.linear_units_factor
         return float(abs(self.transform.determinant) ** 0.5 * metres)
