@@ -33,7 +33,7 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(world):
 
 
 SEEN = {
-    scenes: (4, (96.728, 0.458, 2.128, 21.564, 0.077)),
+    scenes: (5, (103.475, 2.23, 5.368, 21.839, 0.309)),
     orbital: (2, (121.155, 0.077, 0.035, 0.0, 0.053)),
 }
 """Version of the worlds, and of 11 scenes the mean grey level and the shares of masks, percent."""
@@ -243,6 +243,24 @@ def test_rugged_ground_casts_more_shadow_than_plain_ground():
         shade = scene_shadows.shadow(ground.height_m, np.array(ground.pixel_m), np.tan(0.35))
         dark.append(float((shade[0] > ground.height_m[0]).mean()))
     assert dark[1] > dark[0] + 0.05
+
+
+def test_sides_of_rocks_that_the_sun_does_not_reach_may_be_black(monkeypatch):
+    lights, parts = [], []
+    for chance in (1e-12, 1.0):
+
+        def lit(*given, chance=chance, **more):
+            lights.append(scene_light.light(*given, **{**more, "black": chance}))
+            parts.append(given[5])
+            return lights[-1]
+
+        monkeypatch.setattr(scenes, "light", lit)
+        scenes.make(230000011)
+    darker = lights[1] < lights[0]
+    assert darker[parts[0] >= 0].mean() > 0.9
+    assert np.array_equal(lights[0][~darker], lights[1][~darker])
+    assert not darker[parts[0] < 0].any()
+    assert (lights[1][darker] == 0.0).mean() > 0.1
 
 
 def test_of_rocks_in_the_dark_nobody_is_asked():

@@ -38,6 +38,7 @@ def light(
     sun_deg: float,
     angle: float,
     unit_m: float = 0.04,
+    black: float = 0.0,
 ) -> Float32:
     """Return the brightness of every pixel of a drawing; 0 for the sky.
 
@@ -57,6 +58,8 @@ def light(
         Of a pixel of the image, radians.
     unit_m : float
         About the size of the smallest rocks, metres.
+    black : float
+        Chance that nothing lights the sides of rocks that the Sun does not reach.
     """
     pixel = np.array(ground.pixel_m)
     height = np.radians(sun_deg)
@@ -96,6 +99,8 @@ def light(
     fill = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.0, 0.04))
     # Sides of rocks that the Sun does not reach are lit by the ground before them.
     bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(light[bare])) if bare.any() else 0.0
+    if black > 0.0 and rng.random() < black:
+        bounce = 0.0
     light += np.where(bare, 0.0, bounce * (0.75 - 0.25 * facing[:, 2])).astype(np.float32)
     out = np.zeros(depth.shape, np.float32)
     out[hit] = _albedo(rng, place, own, rocks, unit_m / 0.04) * cracked * (light + fill)

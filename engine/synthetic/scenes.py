@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Int32 = NDArray[np.int32]
     UInt8 = NDArray[np.uint8]
 
-VERSION = 4
+VERSION = 5
 """Changes whenever the same seed gives another scene."""
 
 GROUND, SMALL, LARGE, SKY = range(4)
@@ -124,6 +124,7 @@ def view(rng: np.random.Generator) -> View:
         pitch = float(rng.uniform(-22.0, 4.0))
         fov = float(rng.uniform(35.0, 75.0))
         sun = float(rng.uniform(3.0, 50.0))
+    tilted = not photograph and rng.random() < 0.3
     exponent = float(rng.uniform(1.6, 3.2))
     fewest, most = (3e-4, 2.5e-2) if photograph else (1.5e-3, 5e-2)
     density = float(np.exp(rng.uniform(np.log(fewest), np.log(most))))
@@ -137,7 +138,7 @@ def view(rng: np.random.Generator) -> View:
         eye_m=eye,
         fov_deg=fov,
         pitch_deg=pitch,
-        roll_deg=float(rng.normal(0.0, 1.5)),
+        roll_deg=float(rng.normal(0.0, 9.0 if tilted else 1.5)),
         azimuth_deg=azimuth,
         sun_deg=sun,
         rocks=scene_rocks.Field(
@@ -194,6 +195,7 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
         sun_deg=sun_deg,
         angle=angle,
         unit_m=seen.rocks.sizes_m[0],
+        black=0.3 if seen.photograph else 0.6,
     )
     area = areas(rocks, part)
     usual = LARGE_M * seen.eye_m / USUAL_EYE_M
