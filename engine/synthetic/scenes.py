@@ -274,18 +274,16 @@ def outlined(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
     some = part[:: scene_camera.FINE, :: scene_camera.FINE]
     which = np.where(some >= 0, np.append(rocks.rock, -1)[some], -1)
     bright = image.max(axis=2) > OUTLINED[0]
-    long = np.zeros((2, rocks.diameter_m.size), np.int64)
-    for axis in (0, 1):
-        pairs = [np.moveaxis(layer, axis, 0) for layer in (which, bright)]
-        (ids, shown) = pairs
+    edge, before = np.zeros((2, rocks.diameter_m.size), np.int64)
+    for ids, shown in ((which, bright), (which.T, bright.T)):
         for inside, outside, beyond in (
             (ids[:-1], ids[1:], shown[1:]),
             (ids[1:], ids[:-1], shown[:-1]),
         ):
-            edge = (inside >= 0) & (inside != outside)
-            np.add.at(long[0], inside[edge], 1)
-            np.add.at(long[1], inside[edge], beyond[edge])
-    found: NDArray[np.bool_] = long[1] > OUTLINED[1] * np.maximum(long[0], 1)
+            ends = (inside >= 0) & (inside != outside)
+            np.add.at(edge, inside[ends], 1)
+            np.add.at(before, inside[ends], beyond[ends])
+    found: NDArray[np.bool_] = before > OUTLINED[1] * np.maximum(edge, 1)
     return found
 
 
