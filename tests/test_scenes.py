@@ -11,6 +11,7 @@ from lunarsite.engine.synthetic import (
     scene_ground,
     scene_kernels,
     scene_light,
+    scene_masks,
     scene_rocks,
     scene_roughness,
     scene_shadows,
@@ -45,7 +46,7 @@ def test_scenes_of_a_version_stay_what_they_are(world):
     # In the last of these a hill's shadow hides rocks.
     made = [world.make(seed) for seed in (*range(10), 401)]
     kinds = np.stack([scene.mask for scene in made])
-    named = (scenes.SMALL, scenes.LARGE, scenes.SKY, scenes.UNASKED)
+    named = (scene_masks.SMALL, scene_masks.LARGE, scene_masks.SKY, scene_masks.UNASKED)
     grey = float(np.mean([scene.image for scene in made]))
     found = (grey, *(100.0 * float((kinds == kind).mean()) for kind in named))
     version, expected = SEEN[world]
@@ -61,16 +62,22 @@ def test_a_scene_does_not_depend_on_the_one_before():
 
 def test_masks_hold_the_classes_and_nothing_else_and_only_the_surface_has_a_sky():
     seen = np.unique(np.concatenate([scenes.make(seed).mask.ravel() for seed in range(12)]))
-    assert set(seen) == {scenes.GROUND, scenes.SMALL, scenes.LARGE, scenes.SKY, scenes.UNASKED}
+    assert set(seen) == {
+        scene_masks.GROUND,
+        scene_masks.SMALL,
+        scene_masks.LARGE,
+        scene_masks.SKY,
+        scene_masks.UNASKED,
+    }
     below = np.unique(np.concatenate([orbital.make(seed).mask.ravel() for seed in range(8)]))
-    assert scenes.SKY not in below
-    assert {scenes.GROUND, scenes.SMALL, scenes.LARGE} <= set(below)
+    assert scene_masks.SKY not in below
+    assert {scene_masks.GROUND, scene_masks.SMALL, scene_masks.LARGE} <= set(below)
 
 
 def test_the_sky_is_dark_and_above_the_ground():
     for seed in range(12):
         made = scenes.make(seed)
-        sky = made.mask == scenes.SKY
+        sky = made.mask == scene_masks.SKY
         if sky.mean() < 0.05:
             continue
         grey = made.image.mean(axis=2)
@@ -270,15 +277,18 @@ def test_of_rocks_in_the_dark_nobody_is_asked():
     depth = np.ones((40, 40), np.float32)
     large = np.ones(1, np.bool_)
     image = np.zeros((20, 20, 3), np.uint8)
-    for level, wanted in ((scenes.DARK, scenes.UNASKED), (scenes.DARK + 1, scenes.LARGE)):
+    for level, wanted in (
+        (scene_masks.DARK, scene_masks.UNASKED),
+        (scene_masks.DARK + 1, scene_masks.LARGE),
+    ):
         image[8, 8] = level
-        lit = scenes.brightest(rocks, part, image) > scenes.DARK
-        mask = scenes.mask_of(rocks, part, depth, large, scenes.LEAST_PX, lit)
+        lit = scene_masks.brightest(rocks, part, image) > scene_masks.DARK
+        mask = scene_masks.mask_of(rocks, part, depth, large, scenes.LEAST_PX, lit)
         assert mask[8, 8] == wanted
-        assert mask[0, 0] == scenes.GROUND
+        assert mask[0, 0] == scene_masks.GROUND
 
 
-@pytest.mark.parametrize(("ground", "known"), [(scenes.OUTLINED[0], False), (90, True)])
+@pytest.mark.parametrize(("ground", "known"), [(scene_masks.OUTLINED[0], False), (90, True)])
 def test_a_dark_rock_before_bright_ground_is_seen_by_its_outline(ground, known):
     rocks = lying(1.0, (10.0, 0.0))
     part = np.full((40, 40), -1, np.int32)
@@ -286,19 +296,19 @@ def test_a_dark_rock_before_bright_ground_is_seen_by_its_outline(ground, known):
     image = np.zeros((20, 20, 3), np.uint8)
     # One of the four sides is bright, and one is too short to tell.
     image[:5] = ground
-    assert scenes.outlined(rocks, part, image).tolist() == [False]
+    assert scene_masks.outlined(rocks, part, image).tolist() == [False]
     image[:, :5] = ground
-    assert scenes.outlined(rocks, part, image).tolist() == [known]
+    assert scene_masks.outlined(rocks, part, image).tolist() == [known]
 
 
 def test_parts_of_a_lander_are_ground_and_hide_what_is_behind_them():
     image = np.full((60, 90, 3), 100, np.uint8)
-    mask = np.full((60, 90), scenes.LARGE, np.uint8)
+    mask = np.full((60, 90), scene_masks.LARGE, np.uint8)
     changed, named = scene_camera.lander(np.random.default_rng(1), image, mask)
     other = (changed != image).any(axis=2)
     assert 0.01 < other.mean() < 0.9
-    assert np.all(named[other] == scenes.GROUND)
-    assert np.all(named[~other & (named != scenes.GROUND)] == scenes.LARGE)
+    assert np.all(named[other] == scene_masks.GROUND)
+    assert np.all(named[~other & (named != scene_masks.GROUND)] == scene_masks.LARGE)
 
 
 def test_finer_levels_of_the_ground_continue_the_coarser_ones():

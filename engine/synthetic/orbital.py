@@ -13,7 +13,8 @@ from lunarsite.engine.raster import Grid
 from lunarsite.engine.synthetic import craters, scene_camera, scene_kernels, scene_rocks, terrain
 from lunarsite.engine.synthetic.scene_ground import Ground
 from lunarsite.engine.synthetic.scene_light import light
-from lunarsite.engine.synthetic.scenes import Scene, mask_of
+from lunarsite.engine.synthetic.scene_masks import mask_of
+from lunarsite.engine.synthetic.scenes import Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

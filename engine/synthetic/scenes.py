@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.synthetic import scene_camera, scene_ground, scene_kernels, scene_rocks
+from lunarsite.engine.synthetic import (
+    scene_camera,
+    scene_ground,
+    scene_kernels,
+    scene_masks,
+    scene_rocks,
+)
 from lunarsite.engine.synthetic.scene_light import light
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.synthetic.scene_ground import Ground
-    from lunarsite.engine.synthetic.scene_rocks import Rocks
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -29,10 +34,6 @@ if TYPE_CHECKING:
 
 VERSION = 5
 """Changes whenever the same seed gives another scene."""
-
-GROUND, SMALL, LARGE, SKY = range(4)
-UNASKED = 255
-"""Rocks so small that masks have some of them and not others."""
 
 SIZE_PX = (304, 448)
 """Rows and columns."""
@@ -46,13 +47,6 @@ VIEWS = 4
 LEAST_PX = (14.0, 28.0)
 """Rocks that cover fewer pixels are ground, as pebbles are in people's masks; between the two
 nobody is asked."""
-
-DARK = 16
-"""Grey level: rocks that are nowhere brighter show no light."""
-
-OUTLINED = (40, 0.25)
-"""Grey level, and share of the outline: a dark rock before so much that is brighter is seen as a
-silhouette. Of other dark rocks nobody is asked."""
 
 LARGE_M = 1.0
 """From this diameter on a render's rock is large, with the camera at `USUAL_EYE_M`."""
@@ -72,7 +66,7 @@ class Scene:
     image : ndarray of uint8, shape (rows, columns, 3)
         Red, green, blue.
     mask : ndarray of uint8, shape (rows, columns)
-        `GROUND`, `SMALL`, `LARGE`, `SKY`, or `UNASKED`.
+        `GROUND`, `SMALL`, `LARGE`, `SKY`, or `UNASKED` of `scene_masks`.
     """
 
     image: UInt8
@@ -197,12 +191,12 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
         unit_m=seen.rocks.sizes_m[0],
         black=0.3 if seen.photograph else 0.6,
     )
-    area = areas(rocks, part)
+    area = scene_masks.areas(rocks, part)
     usual = LARGE_M * seen.eye_m / USUAL_EYE_M
     large = area >= LARGE_PX if seen.photograph else rocks.diameter_m >= usual
     image = scene_camera.develop(rng, bright, photograph=seen.photograph)
-    known = (brightest(rocks, part, image) > DARK) | outlined(rocks, part, image)
-    mask = mask_of(rocks, part, depth, large, LEAST_PX, known)
+    known = scene_masks.known(rocks, part, image)
+    mask = scene_masks.mask_of(rocks, part, depth, large, LEAST_PX, known)
     if seen.photograph and rng.random() < 0.3:
         image, mask = scene_camera.lander(rng, image, mask)
     return Scene(image, mask)
@@ -252,80 +246,3 @@ def _ground_depth(levels: Float32, pixel: Float, eye: Float, rays: Float32) -> F
     azimuth = centre + first + step * np.arange(count)
     slope, highest = scene_kernels.profiles(levels, pixel, eye, azimuth, distance)
     return scene_kernels.hit_ground(rays, float(azimuth[0]), step, slope, highest, distance)
-
-
-def areas(rocks: Rocks, part: Int32) -> Float:
-    """Return how many pixels of the image show each rock."""
-    which = rocks.rock[part[part >= 0]]
-    shown: Float = np.bincount(which, minlength=rocks.diameter_m.size) / scene_camera.FINE**2
-    return shown
-
-
-def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
-    """Return the brightest grey level that an image has of each rock."""
-    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
-    found = np.zeros(rocks.diameter_m.size, np.uint8)
-    np.maximum.at(found, rocks.rock[some[some >= 0]], image.max(axis=2)[some >= 0])
-    return found
-
-
-def outlined(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
-    """Return which rocks stand before something bright, for enough of their outline."""
-    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
-    which = np.where(some >= 0, np.append(rocks.rock, -1)[some], -1)
-    bright = image.max(axis=2) > OUTLINED[0]
-    edge, before = np.zeros((2, rocks.diameter_m.size), np.int64)
-    for ids, shown in ((which, bright), (which.T, bright.T)):
-        for inside, outside, beyond in (
-            (ids[:-1], ids[1:], shown[1:]),
-            (ids[1:], ids[:-1], shown[:-1]),
-        ):
-            ends = (inside >= 0) & (inside != outside)
-            np.add.at(edge, inside[ends], 1)
-            np.add.at(before, inside[ends], beyond[ends])
-    found: NDArray[np.bool_] = before > OUTLINED[1] * np.maximum(edge, 1)
-    return found
-
-
-def mask_of(
-    rocks: Rocks,
-    part: Int32,
-    depth: Float32,
-    large: NDArray[np.bool_],
-    least: tuple[float, float],
-    known: NDArray[np.bool_] | None = None,
-) -> UInt8:
-    """Return the mask of a drawing, at the image's resolution.
-
-    Parameters
-    ----------
-    rocks : Rocks
-        As drawn.
-    part : ndarray of int32, shape (rows, columns)
-        Piece of a rock that is seen, -1 for none.
-    depth : ndarray of float32, shape (rows, columns)
-        Infinite where nothing is seen.
-    large : ndarray of bool, shape (rocks,)
-        Which rocks are large ones.
-    least : tuple of float
-        As `LEAST_PX`.
-    known : ndarray of bool, shape (rocks,), optional
-        Which rocks can be seen at all: of the others nobody is asked.
-    """
-    area = areas(rocks, part)
-    kind = np.where(large, LARGE, SMALL)
-    kind[area < least[1]] = UNASKED
-    if known is not None:
-        kind[~known] = UNASKED
-    kind[area < least[0]] = GROUND
-    named = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
-    drawn = np.where(np.isfinite(depth), named, SKY)
-    fine = scene_camera.FINE
-    rows, columns = drawn.shape[0] // fine, drawn.shape[1] // fine
-    cells = (
-        drawn.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
-    )
-    names = np.array([SMALL, LARGE, UNASKED, GROUND, SKY], np.uint8)
-    votes = np.stack([(cells == name).sum(axis=2) for name in names])
-    mask: UInt8 = names[np.argmax(votes, axis=0)]
-    return mask
