@@ -244,7 +244,7 @@ def tiled(loaded: weights.Checkpoint) -> None:
             tiling.run(image, window, look, take, Context(threads=2), tiling.Tiling())
     whole = judging.answer(look, pixels)
     off = np.abs(found - whole)[: len(classes.NAMES)]
-    same = float((found[:4].argmax(axis=0) == whole[:4].argmax(axis=0)).mean())
+    same = float((classes.named(found[:4]) == classes.named(whole[:4])).mean())
     print(
         f"| tiles against the whole, {rows} × {columns} px, the network that ships | ≤ 1e-4, "
         f"classes equal on ≥ 99.99 % | {off.max():.1e} at the most, {np.quantile(off, 0.9999):.1e} "
@@ -287,7 +287,7 @@ def draw(path: Path, look: object, samples: list[Sample], titles: list[str]) -> 
         for axes in panels.ravel():
             axes.set_axis_off()
         for number, ((image, mask), title) in enumerate(shown):
-            answer = judging.answer(look, image)[: len(classes.NAMES)].argmax(axis=0)
+            answer = classes.named(judging.answer(look, image)[: len(classes.NAMES)])
             row, first = number // 2, 3 * (number % 2)
             for column, kinds in enumerate((None, mask, answer)):
                 picture = image if kinds is None else (0.5 * image + 0.5 * tint[kinds])

@@ -271,7 +271,7 @@ def test_the_stage_writes_what_it_says_in_the_images_place(tmp_path, checkpoint,
         share = source.read()
         assert source.descriptions[2] == "Probability of large rocks"
     assert named.shape == (90, 130)
-    assert np.array_equal(named, share.argmax(axis=0))
+    assert np.array_equal(named, classes.named(share))
     np.testing.assert_allclose(layer(out, "entropy.tif"), measures.entropy(share), atol=1e-5)
     assert sum(said["share"].values()) == pytest.approx(1.0, abs=1e-4)
     if uncertainty != "none":
@@ -523,6 +523,20 @@ def test_the_side_of_a_pixel_is_known_in_metres_wherever_it_lies(crs, step, metr
     known = crs and rasterio.crs.CRS.from_wkt(pyproj.CRS(crs).to_wkt())
     frame = images.Frame(10, 10, Affine(step, 0.0, 0.0, 0.0, -step, 0.0), known)
     assert frame.pixel_m == (metres and pytest.approx(metres, rel=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"),
+    [
+        ((0.4, 0.3, 0.25, 0.05), 1),
+        ((0.4, 0.25, 0.3, 0.05), 2),
+        ((0.5, 0.25, 0.2, 0.05), 0),
+        ((0.05, 0.3, 0.2, 0.5), 3),
+        ((0.05, 0.3, 0.25, 0.4), 1),
+    ],
+)
+def test_a_rock_of_unknown_size_is_a_rock(share, wanted):
+    assert classes.named(np.array(share, np.float32)[:, None, None]).tolist() == [[wanted]]
 
 
 def test_what_does_not_fit_in_16_bits_is_kept_in_more(tmp_path):

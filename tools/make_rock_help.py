@@ -15,7 +15,7 @@ import rasterio
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import batches, judging, weights
+from lunarsite.engine.segmentation import batches, classes, judging, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def main() -> None:
     found = judging.answer(look, scene.image)
     share = found[:-1]
     unsure = measures.uncertainty_map_to_rgb(np.maximum(measures.entropy(share) - found[-1], 0.0))
-    named = share.argmax(axis=0)
+    named = classes.named(share)
     page([[scene.image, over(scene.image, named)], [measured(share), unsure]], "segment-terrain")
     page(
         [

@@ -11,6 +11,7 @@ from lunarsite.engine.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
 NAMES = ("ground", "small rocks", "large rocks", "sky")
@@ -29,6 +30,28 @@ Red is sky, green are small rocks, blue large ones; the original LunarSite had t
 
 _NEAR = 127
 """Colours are blurred at edges: above it a band is on."""
+
+
+def named(share: Float32) -> UInt8:
+    """Return the class of every pixel, by its probabilities.
+
+    It is a rock where both classes of rocks together are the most probable, and then of the more
+    probable size: a rock of which nobody knows the size is no ground for it.
+
+    Parameters
+    ----------
+    share : ndarray of float32, shape (4, ...)
+        Probabilities.
+
+    Returns
+    -------
+    ndarray of uint8, shape (...)
+        0 to 3.
+    """
+    rock = share[SMALL] + share[LARGE] > np.maximum(share[GROUND], share[SKY])
+    size = np.where(share[LARGE] > share[SMALL], LARGE, SMALL)
+    other = np.where(share[SKY] > share[GROUND], SKY, GROUND)
+    return np.where(rock, size, other).astype(np.uint8)
 
 
 def from_colors(image: UInt8, what: str) -> UInt8:

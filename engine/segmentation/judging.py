@@ -110,8 +110,9 @@ def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Contex
         found = answer(runner, image)
         share, each = found[: len(classes.NAMES)], found[len(classes.NAMES)]
         total = measures.entropy(share)
-        agreement.add(share.argmax(axis=0).astype(np.uint8), mask)
-        calibrated.add(share, mask)
+        named = classes.named(share)
+        agreement.add(named, mask)
+        calibrated.add(share, mask, named)
         means.append((float(total.mean()), float(np.maximum(total - each, 0.0).mean())))
     values = np.array(means, np.float64).reshape(-1, 2)
     return Judged(agreement, calibrated, values[:, 0], values[:, 1])

@@ -250,7 +250,7 @@ class _Written:
         share = answer[:count]
         total = measures.entropy(share)
         shared = np.maximum(total - answer[count], 0.0)
-        named = np.where(known, share.argmax(axis=0), classes.NODATA).astype(np.uint8)
+        named = np.where(known, classes.named(share), classes.NODATA).astype(np.uint8)
         layers = (named, share, total, shared)
         for sink, layer in zip(self.sinks, layers, strict=False):
             values = layer if layer.dtype == np.uint8 else np.where(known, layer, np.nan)

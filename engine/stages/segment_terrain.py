@@ -16,7 +16,8 @@ STAGE = Stage(
     group="Rocks",
     summary="Say what an image shows, ground, small rocks, large rocks or sky, and how surely.",
     help="A network that was trained on generated scenes alone names every pixel of an image, "
-    "from the ground or from orbit. Beside the classes it writes the probability of each, the "
+    "from the ground or from orbit: a rock where both sizes together are the most probable, then "
+    "of the likelier size. Beside the classes it writes the probability of each, the "
     "predictive entropy (how unsure it is) and the mutual information (how much of that is "
     "because it has not seen the like). Images of any size are looked at in tiles that overlap; "
     "PNG and JPEG without a place on the map give the same files.",

@@ -145,7 +145,7 @@ class Calibration:
         self.each = [Reliability() for _ in classes]
         self._brier = self._loss = self._pixels = 0.0
 
-    def add(self, probability: Float32, mask: UInt8) -> None:
+    def add(self, probability: Float32, mask: UInt8, said: UInt8 | None = None) -> None:
         """Take in an image.
 
         Parameters
@@ -154,10 +154,13 @@ class Calibration:
             Adding up to one.
         mask : ndarray of uint8, shape (rows, columns)
             The classes; what is no class is left out.
+        said : ndarray of uint8, shape (rows, columns), optional
+            Which class is called; the most probable one where not given.
         """
         asked = mask < len(self._classes)
         share, truth = probability[:, asked], mask[asked]
-        named, confidence = share.argmax(axis=0), share.max(axis=0)
+        named = share.argmax(axis=0) if said is None else said[asked]
+        confidence = np.take_along_axis(share, named[None].astype(np.intp), axis=0)[0]
         right = named == truth
         self.all.add(confidence, right)
         called = np.isin(named, self._rare)
