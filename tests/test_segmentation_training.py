@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from lunarsite.engine.context import Context  # noqa: E402
 from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
-from lunarsite.engine.segmentation import (  # noqa: E402  # noqa: E402
+from lunarsite.engine.segmentation import (  # noqa: E402
     batches,
     classes,
     losses,
@@ -194,7 +194,8 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     Image.fromarray(scene.image).save(image)
     asked = {"image": str(image), "out": str(tmp_path / "out"), "checkpoint": [given["out"]]}
     found = segment_terrain.STAGE.run(asked, Context(threads=1))
-    assert found["pixels"] == scene.mask.size
+    # Shadows in an image from orbit are nodata.
+    assert 0.99 * scene.mask.size < found["pixels"] <= scene.mask.size
     assert found["times_in_domain"] > 0.0
 
 
