@@ -681,6 +681,7 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
 
     class Spoiled:
         at_once = True
+        side_px = None
 
         def __call__(self, channels):
             logits = np.einsum("kc,cij->kij", mix, channels)
@@ -744,6 +745,8 @@ def test_recipes_are_read_and_what_is_wrong_with_one_is_said(tmp_path):
         ("crop_px: 100", "crop_px is 100"),
         ("architecture: vit", "no segmentation network 'vit'"),
         ("steps: 5\nepochs: 2", "both steps and epochs"),
+        ("zoom: [1.4, 0.7]", "zoom is"),
+        ("zoom: 2", "zoom is"),
         ("colour: red", "nothing reads"),
     ):
         path = tmp_path / "r.yaml"
@@ -762,12 +765,12 @@ def test_crops_keep_masks_upon_their_images():
         return batches.Sample(image, mask)
 
     for step in range(8):
-        drawn = batches.draw(source, 1, 2, 96, [4, step], turned=bool(step % 2))
+        drawn = batches.draw(source, 1, 2, 96, [4, step], zoom=(0.75, 2.2), turned=bool(step % 2))
         bright = drawn["channels"][:, 0] > drawn["channels"][:, 0].mean() + 0.3
         rock = drawn["mask"] == classes.LARGE
         if rock.any():
             assert (bright & rock).sum() / (bright | rock).sum() > 0.8
-    again = batches.draw(source, 1, 2, 96, [4, 7], turned=True)
+    again = batches.draw(source, 1, 2, 96, [4, 7], zoom=(0.75, 2.2), turned=True)
     assert np.array_equal(again["channels"], drawn["channels"])
 
 

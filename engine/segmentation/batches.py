@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.segmentation import classes, working
 from lunarsite.engine.synthetic import orbital, scenes
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ VALIDATION_SEED = 1_000_000_000
 
 MEAN, SPREAD = 100.0, 60.0
 """Of grey levels: what a network sees is (grey - mean) / spread."""
-
-ZOOM = (0.75, 1.4)
-"""Scenes are zoomed by factors between these."""
 
 WORLDS = {"surface": scenes, "orbital": orbital}
 
@@ -97,7 +95,14 @@ def load(view: str, seed: int, folder: Path | None) -> Sample:
 
 
 def draw(
-    source: Source, count: int, size: int, crop_px: int, key: list[int], *, turned: bool
+    source: Source,
+    count: int,
+    size: int,
+    crop_px: int,
+    key: list[int],
+    *,
+    zoom: tuple[float, float],
+    turned: bool,
 ) -> dict[str, NDArray[np.generic]]:
     """Return a batch of random crops.
 
@@ -113,12 +118,15 @@ def draw(
         Their side.
     key : list of int
         The same key gives the same batch.
+    zoom : tuple of float
+        They are enlarged by factors between these.
     turned : bool
         Turn crops by quarters too: what is seen from orbit has no up.
     """
     rng = np.random.default_rng(key)
     crops = [
-        _crop(source(int(rng.integers(count))), crop_px, rng, turned=turned) for _ in range(size)
+        _crop(source(int(rng.integers(count))), crop_px, zoom, rng, turned=turned)
+        for _ in range(size)
     ]
     return stacked(crops)
 
@@ -137,16 +145,38 @@ def channels(image: UInt8 | Float32) -> Float32:
     return np.ascontiguousarray(seen, dtype=np.float32)
 
 
+def reduced(sample: Sample, side_px: int | None) -> Sample:
+    """Return a sample at the size at which a network looks at it: `working.shape_of`."""
+    before = (sample.mask.shape[0], sample.mask.shape[1])
+    shape = working.shape_of(before, side_px)
+    if shape == before:
+        return sample
+    image = working.reduced(sample.image.astype(np.float32), shape)
+    rows, columns = (
+        ((np.arange(few) + 0.5) * many / few).astype(np.int64)
+        for few, many in zip(shape, before, strict=True)
+    )
+    return Sample(np.rint(image).astype(np.uint8), sample.mask[np.ix_(rows, columns)])
+
+
 def whole(sample: Sample, multiple: int = 32) -> Sample:
     """Return a sample cut down to sides that networks take."""
     rows, columns = (side // multiple * multiple for side in sample.mask.shape)
     return Sample(sample.image[:rows, :columns], sample.mask[:rows, :columns])
 
 
-def _crop(sample: Sample, crop_px: int, rng: np.random.Generator, *, turned: bool) -> Sample:
+def _crop(
+    sample: Sample,
+    crop_px: int,
+    zoom: tuple[float, float],
+    rng: np.random.Generator,
+    *,
+    turned: bool,
+) -> Sample:
     image, mask = sample
-    zoom = float(np.exp(rng.uniform(*np.log(ZOOM))))
-    side = min(round(crop_px / zoom), *mask.shape)
+    factor = float(np.exp(rng.uniform(*np.log(zoom))))
+    side = round(crop_px / factor)
+    image, mask = _at_least(image, mask, side)
     row, column = (int(rng.integers(0, length - side + 1)) for length in mask.shape)
     image = image[row : row + side, column : column + side]
     mask = mask[row : row + side, column : column + side]
@@ -161,6 +191,17 @@ def _crop(sample: Sample, crop_px: int, rng: np.random.Generator, *, turned: boo
         quarters = int(rng.integers(4))
         image, mask = np.rot90(image, quarters), np.rot90(mask, quarters)
     return Sample(developed(np.ascontiguousarray(image), rng), np.ascontiguousarray(mask))
+
+
+def _at_least(image: UInt8, mask: UInt8, side: int) -> tuple[UInt8, UInt8]:
+    """Return an image of at least a side, mirrored at its edges; nobody is asked of those."""
+    short = [max(0, side - length) for length in mask.shape]
+    if not any(short):
+        return image, mask
+    more = [(each // 2, each - each // 2) for each in short]
+    padded: UInt8 = np.pad(image, [*more, (0, 0)], mode="symmetric")
+    asked: UInt8 = np.pad(mask, more, constant_values=classes.NODATA)
+    return padded, asked
 
 
 def _resampled(image: UInt8, at: NDArray[np.float64]) -> UInt8:

@@ -119,8 +119,8 @@ class Image:
             False for nodata.
         """
         whole = Window(0, 0, self.frame.width, self.frame.height) if part is None else part
-        rows = _mirrored(int(window.row_off), int(window.height), int(whole.height))
-        columns = _mirrored(int(window.col_off), int(window.width), int(whole.width))
+        rows = mirrored(int(window.row_off), int(window.height), int(whole.height))
+        columns = mirrored(int(window.col_off), int(window.width), int(whole.width))
         rows, columns = rows + int(whole.row_off), columns + int(whole.col_off)
         first, left = int(rows.min()), int(columns.min())
         inner = Window(left, first, int(columns.max()) - left + 1, int(rows.max()) - first + 1)
@@ -241,7 +241,7 @@ def _overview(source: rasterio.DatasetReader) -> tuple[int, int]:
     return -(-source.height // step), -(-source.width // step)
 
 
-def _mirrored(first: int, count: int, length: int) -> NDArray[np.int64]:
+def mirrored(first: int, count: int, length: int) -> NDArray[np.int64]:
     """Return the rows of an image that a window shows, mirrored at its edges."""
     at = np.arange(first, first + count) % (2 * length)
     return np.where(at < length, at, 2 * length - 1 - at)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio.windows import Window
 
-from lunarsite.engine.segmentation import batches, classes, tiling
+from lunarsite.engine.segmentation import batches, classes, tiling, working
 from lunarsite.engine.segmentation.metrics import Agreement
 from lunarsite.engine.uncertainty import measures
 from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures, temperatures
@@ -74,7 +75,7 @@ def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
     Parameters
     ----------
     runner : Runner
-        The network.
+        The network; it looks at the image reduced to its size.
     image : ndarray, shape (rows, columns, 3)
         Red, green and blue, 0 to 255; it is mirrored at its edges to sides that networks take.
 
@@ -83,10 +84,13 @@ def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
     ndarray of float32, shape (`runner.BANDS`, rows, columns)
         As of `runner.Runner`.
     """
-    rows, columns = image.shape[:2]
+    shape = (image.shape[0], image.shape[1])
+    seen = working.reduced(image.astype(np.float32), working.shape_of(shape, runner.side_px))
+    rows, columns = seen.shape[:2]
     more = [(0, -side % tiling.STEP) for side in (rows, columns)]
-    whole: Float32 = np.pad(image.astype(np.float32), (*more, (0, 0)), mode="symmetric")
-    return runner(batches.channels(whole))[:, :rows, :columns]
+    whole: Float32 = np.pad(seen, (*more, (0, 0)), mode="symmetric")
+    found = runner(batches.channels(whole))[:, :rows, :columns]
+    return working.enlarged(found, shape, Window(0, 0, shape[1], shape[0]))
 
 
 def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Judged:

@@ -41,6 +41,11 @@ class Recipe:
         How many to learn from, and how many nobody learns from.
     crop_px : int
         Side of the random crop of each step; a multiple of 32.
+    zoom : tuple of float
+        Crops are enlarged by factors between these two; those of an image that is smaller are
+        mirrored at its edges, as images are that a network looks at.
+    side_px : int, optional
+        Images of a longer shorter side are reduced to it before the network looks (`working`).
     steps, batch, accumulate : int
         Steps of the optimiser, crops of one pass, and passes of one step.
     epochs : int, optional
@@ -68,6 +73,8 @@ class Recipe:
     scenes: int = 3200
     validation_scenes: int = 64
     crop_px: int = 224
+    zoom: tuple[float, float] = (0.75, 1.4)
+    side_px: int | None = None
     steps: int = 20_000
     batch: int = 6
     accumulate: int = 1
@@ -87,7 +94,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {**asdict(self), "widths": list(self.widths)}
+        return {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
 
     def built(self) -> Architecture:
         """Return the architecture it trains."""

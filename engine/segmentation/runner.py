@@ -34,10 +34,12 @@ UNTOUCHED = Temperatures()
 class Runner(Protocol):
     """What answers for a part of an image.
 
-    ``at_once`` says whether several threads may call it at a time.
+    ``at_once`` says whether several threads may call it at a time, ``side_px`` to what shorter
+    side an image is reduced before it looks (`working`), or None.
     """
 
     at_once: bool
+    side_px: int | None
 
     def __call__(self, channels: Float32) -> Float32:
         """Return float32 (`BANDS`, rows, columns) for (3, rows, columns), sides multiples of 32."""
@@ -61,6 +63,8 @@ class OnnxRunner:
         Of what is dropped. A pass drops the same channels everywhere: there are no seams.
     temperatures : Temperatures
         What logits are divided by: one number where a rock is called, another elsewhere.
+    side_px : int, optional
+        As of `Runner`.
 
     Raises
     ------
@@ -79,7 +83,9 @@ class OnnxRunner:
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures = UNTOUCHED,
+        side_px: int | None = None,
     ) -> None:
+        self.side_px = side_px
         share = architecture.dropout
         if uncertain and not share:
             raise without_dropout()
@@ -119,6 +125,7 @@ class Ensemble:
     def __init__(self, members: list[Runner]) -> None:
         self._members = members
         self.at_once = all(member.at_once for member in members)
+        self.side_px = members[0].side_px
 
     def __call__(self, channels: Float32) -> Float32:
         """Return mean probabilities and mean entropy for a part of an image."""
@@ -134,7 +141,7 @@ class Flipped:
 
     def __init__(self, inner: Runner) -> None:
         self._inner = inner
-        self.at_once = inner.at_once
+        self.at_once, self.side_px = inner.at_once, inner.side_px
 
     def __call__(self, channels: Float32) -> Float32:
         """Return mean probabilities and mean entropy for a part of an image."""
@@ -153,7 +160,7 @@ class Scaled:
 
     def __init__(self, inner: Runner) -> None:
         self._inner = Flipped(inner)
-        self.at_once = inner.at_once
+        self.at_once, self.side_px = inner.at_once, inner.side_px
 
     def __call__(self, channels: Float32) -> Float32:
         """Return mean probabilities and mean entropy for a part of an image."""

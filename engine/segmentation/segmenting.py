@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from lunarsite.engine import atomic, cog, device, provenance
 from lunarsite.engine.cog import RasterSink
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.segmentation import classes, images, runner, tiling, weights
+from lunarsite.engine.segmentation import classes, images, runner, tiling, weights, working
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -75,7 +75,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
-            _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
+            if working.is_reduced(image.frame, look.side_px):
+                _look_small(image, window, look, written, context.part(0.0, 0.9), cut)
+            else:
+                _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
         if uncertainty == "none":
             # Of an image before: it would pass for this one's.
             (folder / FILES[-1]).unlink(missing_ok=True)
@@ -114,6 +117,12 @@ def runner_of(
         )
         for checkpoint in loaded
     ]
+    sides = sorted({str(member.side_px) for member in members})
+    if len(sides) > 1:
+        raise ParameterError(
+            f"The networks look at images of different sizes: side_px is {' and '.join(sides)}",
+            "Give networks of one recipe",
+        )
     look: Runner = members[0] if len(members) == 1 else runner.Ensemble(members)
     return runner.averaged(look, values["test_time"]), loaded
 
@@ -205,6 +214,32 @@ def _look(
         written.take(first - inner[0], answer[(slice(None), *at)], there)
 
     tiling.run(image, about, look, taken, context, cut)
+
+
+def _look_small(
+    image: Image,
+    window: Window,
+    look: Runner,
+    written: _Written,
+    context: Context,
+    cut: tiling.Tiling,
+) -> None:
+    """Look at all of an image at the size that the network knows, and write a window of it."""
+    shape = (image.frame.height, image.frame.width)
+    small = working.Small(image, working.shape_of(shape, look.side_px), context.part(0.0, 0.4))
+    frame = small.frame
+    whole = np.zeros((runner.BANDS, frame.height, frame.width), np.float32)
+
+    def taken(row: int, answer: Float32, known: Bool) -> None:
+        whole[:, row : row + known.shape[0]] = answer
+
+    all_of_it = Window(0, 0, frame.width, frame.height)
+    tiling.run(small, all_of_it, look, taken, context.part(0.4, 0.6), cut)
+    for strip in working.strips(window):
+        context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
+        _, known = image.read(strip)
+        row = int(strip.row_off - window.row_off)
+        written.take(row, working.enlarged(whole, shape, strip), known)
 
 
 class _Written:

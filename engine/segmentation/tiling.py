@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.images import Image
     from lunarsite.engine.segmentation.runner import Runner
 
     Bool = NDArray[np.bool_]
@@ -40,6 +39,14 @@ TILE_PX = 1024
 OVERLAP_PX = 416
 BLIND_PX = 192
 """Of a tile's edge that counts nothing."""
+
+
+class Seen(Protocol):
+    """What is looked at: an `Image`, or one in memory."""
+
+    def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
+        """Return a window of a part, mirrored where it sticks out, and where it has data."""
+        ...
 
 
 class Strip(Protocol):
@@ -98,13 +105,13 @@ class Tiling:
 
 
 def run(
-    image: Image, part: Window, runner: Runner, strip: Strip, context: Context, tiling: Tiling
+    image: Seen, part: Window, runner: Runner, strip: Strip, context: Context, tiling: Tiling
 ) -> None:
     """Let a network look at a part of an image.
 
     Parameters
     ----------
-    image : Image
+    image : Seen
         What is looked at.
     part : Window
         Which part; the image is mirrored at the part's edges.

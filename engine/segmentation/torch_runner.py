@@ -38,7 +38,7 @@ class TorchRunner:
         As of `OnDevice`; a tile is what is seen at once.
     passes : int
         Of MC Dropout; 0 for one pass without.
-    seed, temperatures : int, Temperatures
+    seed, temperatures, side_px : int, Temperatures, int or None
         As of `runner.OnnxRunner`.
     """
 
@@ -53,7 +53,9 @@ class TorchRunner:
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures = UNTOUCHED,
+        side_px: int | None = None,
     ) -> None:
+        self.side_px = side_px
         self._passes, self._seed, self._temperatures = passes, seed, temperatures
         self._placed = OnDevice(model, device, warn, "a tile of the image")
         if passes:
@@ -116,4 +118,12 @@ def make(
             checkpoints.REMEDY + COMMAND,
         ) from error
     count = (passes or dropout.PASSES) if uncertain else 0
-    return TorchRunner(model, device, warn, passes=count, seed=seed, temperatures=temperatures)
+    return TorchRunner(
+        model,
+        device,
+        warn,
+        passes=count,
+        seed=seed,
+        temperatures=temperatures,
+        side_px=checkpoint.side_px,
+    )

@@ -46,12 +46,14 @@ class Segmentation:
             self._recipe.batch * self._recipe.accumulate,
             self._recipe.crop_px,
             [self._seed, step],
+            zoom=self._recipe.zoom,
             turned=self._recipe.view == "orbital",
         )
 
     def unseen(self, number: int) -> Arrays:
         """Return a batch of one that nobody learns from."""
-        return batches.stacked([batches.whole(self._from.unseen(number))])
+        sample = batches.reduced(self._from.unseen(number), self._recipe.side_px)
+        return batches.stacked([batches.whole(sample)])
 
     def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
         """Return what is to be small, for the network's answer to a batch."""

@@ -61,6 +61,12 @@ class Checkpoint:
         common = float(found.get("temperature", 1.0))
         return Temperatures(common, float(found.get("temperature_of_rocks", common)))
 
+    @property
+    def side_px(self) -> int | None:
+        """To what shorter side images are reduced before it looks; None for as they are."""
+        found = self.card.get("recipe", {}).get("side_px")
+        return None if found is None else int(found)
+
     @staticmethod
     def said_of(found: Temperatures) -> dict[str, float]:
         """Return how a card says what `temperatures` reads."""
@@ -111,6 +117,7 @@ class Checkpoint:
                 passes=passes,
                 seed=seed,
                 temperatures=warmth,
+                side_px=self.side_px,
             )
         needs_torch(f"The network of {self.path.name} in this way")
         from lunarsite.engine.segmentation import torch_runner  # noqa: PLC0415  slow to import

@@ -132,8 +132,8 @@ def _checked(given: dict[str, Any], kind: type[DataclassInstance], what: str) ->
         if not _fits(value, str(known[name].type)):
             raise InputError(
                 f"The recipe {what}: {name} is {value!r}",
-                "Give a whole number above 0, for rates a number from 0 to below 1, true or false "
-                "for needs_start",
+                "Give a whole number above 0, for rates a number from 0 to below 1, for ranges two "
+                "rising numbers above 0, true or false for needs_start",
             )
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
 
@@ -148,4 +148,7 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, int) and value > 0
     if kind == "float":
         return isinstance(value, int | float) and 0 <= value < 1
+    if kind == "tuple[float, float]":
+        numbers = isinstance(value, list) and all(type(each) in (int, float) for each in value)
+        return numbers and len(value) == 2 and 0 < value[0] <= value[1]
     return isinstance(value, list) and all(_fits(each, "int") for each in value)

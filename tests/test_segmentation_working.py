@@ -1,0 +1,186 @@
+"""Images at the size at which a network knows them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.segmentation import batches, classes, images, judging, weights, working
+from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.stages import segment_terrain
+from lunarsite.engine.training import checkpoints
+
+TINY = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
+
+
+def network(path, side_px, seed=0):
+    """Write a network that says several classes and looks at images at a size."""
+    rng = np.random.default_rng(seed)
+    state = {
+        name: rng.standard_normal(shape).astype(np.float32) * np.float32(0.3)
+        for name, shape in TINY.shapes().items()
+    }
+    state = {name: abs(v) + 0.5 if name.endswith("var") else v for name, v in state.items()}
+    card = {
+        "architecture": TINY.as_dict(),
+        "classes": list(classes.NAMES),
+        "recipe": {"view": "surface", "side_px": side_px},
+    }
+    checkpoints.save(path, state, card)
+    return path
+
+
+def photograph(path, values, **more):
+    """Write an image of (rows, columns, 3)."""
+    sides = {"width": values.shape[1], "height": values.shape[0]}
+    transform = rasterio.Affine(1.0, 0.0, 50.0, 0.0, -1.0, 90.0)
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="uint8", count=3, transform=transform, **sides, **more
+    ) as file:
+        file.write(np.moveaxis(values, 2, 0))
+    return path
+
+
+def smooth(rows, columns, seed=0):
+    coarse = np.random.default_rng(seed).integers(30, 250, (8, 12, 3)).astype(np.float32)
+    fine = working.enlarged(np.moveaxis(coarse, 2, 0), (rows, columns), Window(0, 0, columns, rows))
+    return np.rint(np.moveaxis(fine, 0, 2)).astype(np.uint8)
+
+
+def segmented(image, out, net, **more):
+    given = {"image": str(image), "out": str(out), "checkpoint": [str(net)], "view": "surface"}
+    segment_terrain.STAGE.run({**given, **more}, Context(threads=2))
+    with rasterio.open(out / "classes.tif") as source:
+        named, place = source.read(1), source.transform
+    with rasterio.open(out / "probabilities.tif") as source:
+        return named, source.read(), place
+
+
+@pytest.mark.parametrize(
+    ("shape", "side_px", "looked_at"),
+    [
+        ((300, 450), 150, (150, 225)),
+        ((450, 300), 150, (225, 150)),
+        ((100, 90), 150, (100, 90)),
+        ((1, 5000), 150, (1, 5000)),
+        ((200, 8000), 150, (150, 6000)),
+        ((300, 450), None, (300, 450)),
+    ],
+)
+def test_the_shorter_side_is_reduced_and_never_enlarged(shape, side_px, looked_at):
+    assert working.shape_of(shape, side_px) == looked_at
+
+
+def test_reduced_are_means_over_areas_and_enlarged_are_straight_lines():
+    image = np.random.default_rng(0).random((90, 130, 3)).astype(np.float32)
+    halves = working.reduced(image, (45, 65))
+    np.testing.assert_allclose(halves, image.reshape(45, 2, 65, 2, 3).mean(axis=(1, 3)), atol=1e-6)
+    odd = working.reduced(image, (37, 41))
+    np.testing.assert_allclose(odd.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=1e-6)
+    row, column = np.mgrid[:90, :130].astype(np.float32)
+    slope = np.stack([row, column, row - 2.0 * column])
+    small = np.moveaxis(working.reduced(np.moveaxis(slope, 0, 2), (45, 65)), 2, 0)
+    part = Window(10, 20, 100, 50)
+    again = working.enlarged(small, (90, 130), part)
+    np.testing.assert_allclose(again, slope[:, 20:70, 10:110], atol=1e-3)
+
+
+def test_a_stage_writes_every_pixel_of_what_the_network_says_at_its_size(tmp_path):
+    values = smooth(310, 470)
+    path = photograph(tmp_path / "i.tif", values)
+    net = network(tmp_path / "net.safetensors", 64)
+    named, share, place = segmented(path, tmp_path / "out", net)
+    assert named.shape == (310, 470)
+    assert place == rasterio.Affine(1.0, 0.0, 50.0, 0.0, -1.0, 90.0)
+    assert np.ptp(share[0]) > 0.01
+    look = weights.load(net).runner(uncertain=True)
+    assert look.side_px == 64
+    # The longer side is mirrored to whole steps in another place only beyond its edge.
+    wanted = judging.answer(look, values)[: len(classes.NAMES)]
+    np.testing.assert_allclose(share, wanted, atol=1e-4)
+    whole = network(tmp_path / "whole.safetensors", None)
+    _, native, _ = segmented(path, tmp_path / "native", whole)
+    assert np.abs(native - share).max() > 0.02
+
+
+def test_the_same_view_in_more_pixels_is_named_alike(tmp_path):
+    values = smooth(96, 160)
+    net = network(tmp_path / "net.safetensors", 64)
+    _, small, _ = segmented(photograph(tmp_path / "s.tif", values), tmp_path / "s", net)
+    large = values.repeat(4, axis=0).repeat(4, axis=1)
+    _, big, _ = segmented(photograph(tmp_path / "l.tif", large), tmp_path / "l", net)
+    means = big.reshape(4, 96, 4, 160, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(means, small, atol=0.02)
+
+
+def test_a_window_and_strips_of_any_height_say_what_the_whole_says(tmp_path, monkeypatch):
+    path = photograph(tmp_path / "i.tif", smooth(210, 330))
+    net = network(tmp_path / "net.safetensors", 96)
+    named, share, _ = segmented(path, tmp_path / "a", net)
+    monkeypatch.setattr(working, "_STRIP_BYTES", 64 * 330 * 17)
+    again, alike, _ = segmented(path, tmp_path / "b", net)
+    np.testing.assert_allclose(alike, share, atol=1e-5)
+    assert (again == named).mean() > 0.999
+    part, cut, place = segmented(path, tmp_path / "c", net, window="30,20,250,110")
+    assert part.shape == (110, 250)
+    assert (place.c, place.f) == (80.0, 70.0)
+    np.testing.assert_allclose(cut, share[:, 20:130, 30:280], atol=1e-5)
+
+
+def test_nodata_stays_where_it_is_and_reaches_no_farther(tmp_path):
+    values = smooth(320, 480)
+    holed = values.copy()
+    holed[40:90, 60:131] = 0
+    net = network(tmp_path / "net.safetensors", 160)
+    named, _, _ = segmented(photograph(tmp_path / "a.tif", values), tmp_path / "a", net)
+    with_hole, share, _ = segmented(
+        photograph(tmp_path / "b.tif", holed, nodata=0), tmp_path / "b", net
+    )
+    there = np.zeros(named.shape, bool)
+    there[40:90, 60:131] = True
+    assert (with_hole[there] == classes.NODATA).all()
+    assert (with_hole[~there] != classes.NODATA).all()
+    assert np.isnan(share[:, there]).all()
+    # What is known goes into the means; what is not known does not darken them.
+    with images.opened(tmp_path / "b.tif") as image:
+        small = working.Small(image, (160, 240), Context())
+        seen, known = small.read(Window(0, 0, 240, 160))
+    assert (~known).sum() == 25 * 35
+    assert seen[known].min() >= values.min() - 1.0
+
+
+def test_networks_of_different_sizes_are_no_ensemble(tmp_path):
+    path = photograph(tmp_path / "i.tif", smooth(60, 90))
+    nets = [str(network(tmp_path / f"{side}.safetensors", side)) for side in (48, 64)]
+    given = {"image": str(path), "out": str(tmp_path / "o"), "checkpoint": nets}
+    with pytest.raises(ParameterError, match="side_px is 48 and 64"):
+        segment_terrain.STAGE.run({**given, "uncertainty": "ensemble"}, Context())
+    assert not (tmp_path / "o").exists()
+
+
+def test_crops_larger_than_a_scene_are_mirrored_and_nobody_is_asked_of_the_mirror():
+    image = smooth(60, 90)
+    mask = np.full((60, 90), classes.LARGE, np.uint8)
+    drawn = batches.draw(
+        lambda _: batches.Sample(image, mask), 1, 1, 96, [1, 2], zoom=(0.99, 1.01), turned=False
+    )
+    asked = drawn["mask"][0] != classes.NODATA
+    assert abs(asked.mean() - 60 * 90 / 96**2) < 0.05
+    column = drawn["channels"][0, 0, :, 48]
+    first = int(np.flatnonzero(asked.any(axis=1))[0])
+    np.testing.assert_allclose(column[first - 5 : first], column[first : first + 5][::-1], atol=0.4)
+
+
+def test_samples_are_reduced_with_their_masks():
+    image = np.full((200, 320, 3), 40, np.uint8)
+    mask = np.zeros((200, 320), np.uint8)
+    image[60:140, 80:240], mask[60:140, 80:240] = 200, classes.LARGE
+    small = batches.reduced(batches.Sample(image, mask), 100)
+    assert small.mask.shape == (100, 160)
+    assert small.image.shape == (100, 160, 3)
+    assert ((small.image[..., 0] > 120) == (small.mask == classes.LARGE)).all()
+    assert batches.reduced(small, None) is small
