@@ -137,7 +137,9 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     """
     rng = np.random.default_rng(seed)
     logits, truth = [], []
-    for image, mask in samples:
+    for sample in samples:
+        # As large as it is looked at: what is enlarged mixes what the network said of two pixels.
+        image, mask = batches.reduced(sample, runner.side_px)
         share = answer(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
         asked = np.flatnonzero(mask.ravel() < len(classes.NAMES))
         called = np.isin(share[:, asked].argmax(axis=0), ROCKS)
