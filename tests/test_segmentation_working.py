@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import rasterio
 from rasterio.windows import Window
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.segmentation import batches, classes, images, judging, weights, working
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.segmentation import (
+    batches,
+    classes,
+    images,
+    judging,
+    recipe,
+    weights,
+    working,
+)
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.training import checkpoints
+from lunarsite.engine.uncertainty import measures
 
 TINY = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
 
@@ -151,6 +162,94 @@ def test_nodata_stays_where_it_is_and_reaches_no_farther(tmp_path):
         seen, known = small.read(Window(0, 0, 240, 160))
     assert (~known).sum() == 25 * 35
     assert seen[known].min() >= values.min() - 1.0
+
+
+def test_what_is_known_is_answered_however_little_of_it_there_is(tmp_path):
+    values = np.zeros((640, 960, 3), np.uint8)
+    values[300:302] = smooth(2, 960)
+    net = network(tmp_path / "net.safetensors", 64)
+    path = photograph(tmp_path / "i.tif", values, nodata=0)
+    named, share, _ = segmented(path, tmp_path / "o", net)
+    known = named != classes.NODATA
+    assert known.sum() == 2 * 960
+    np.testing.assert_allclose(share[:, known].sum(axis=0), 1.0, atol=1e-4)
+
+
+def test_borders_that_are_certain_are_nothing_that_passes_disagree_about():
+    answer = np.zeros((5, 8, 8), np.float32)
+    answer[3, :4], answer[0, 4:] = 1.0, 1.0
+    part = Window(0, 0, 32, 32)
+    found = working.enlarged_answer(answer, (32, 32), part)
+    total = measures.entropy(found[:4])
+    assert total.max() > 0.5
+    np.testing.assert_allclose(total - found[4], 0.0, atol=1e-6)
+    # What they do disagree about stays.
+    answer[:2] = 0.5
+    answer[2:] = 0.0
+    found = working.enlarged_answer(answer, (32, 32), part)
+    np.testing.assert_allclose(measures.entropy(found[:4]) - found[4], np.log(2.0), atol=1e-5)
+
+
+def test_one_look_has_no_mutual_information_at_any_size(tmp_path):
+    values = smooth(200, 330)
+    net = weights.load(network(tmp_path / "net.safetensors", 64))
+    found = judging.answer(net.runner(), values)
+    assert np.abs(measures.entropy(found[:4]) - found[4]).max() < 1e-5
+
+
+def test_long_images_take_no_more_memory_than_their_pixels():
+    tracemalloc.start()
+    image = np.ones((100, 20_000, 3), np.float32)
+    small = working.reduced(image, (20, 4_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_allclose(small, 1.0, atol=1e-5)
+    assert peak < 5 * image.nbytes
+
+
+def test_images_too_long_for_their_shorter_side_are_refused(tmp_path):
+    path = photograph(tmp_path / "i.tif", np.full((50, 4_000, 3), 90, np.uint8))
+    with (
+        images.opened(path) as image,
+        pytest.raises(InputError, match="4000 × 50 pixels is too long"),
+    ):
+        working.Small(image, (40, 3_200), Context(memory_limit_bytes=2**20))
+
+
+def test_from_orbit_nothing_is_reduced_and_shadow_stays_unknown(tmp_path):
+    values = smooth(200, 330)
+    values[30:60] = 2
+    path = photograph(tmp_path / "i.tif", values)
+    net = network(tmp_path / "net.safetensors", 64)
+    named, share, _ = segmented(path, tmp_path / "o", net, view="orbital")
+    assert (named[30:60] == classes.NODATA).all()
+    plain = network(tmp_path / "plain.safetensors", None)
+    _, native, _ = segmented(path, tmp_path / "p", plain, view="orbital")
+    np.testing.assert_array_equal(share, native)
+
+
+@pytest.mark.parametrize("side_px", ["abc", 0, -5, 12, 64.5, True])
+def test_cards_with_a_size_that_is_none_are_refused(tmp_path, side_px):
+    path = network(tmp_path / "net.safetensors", side_px)
+    with pytest.raises(InputError, match="looks at images of"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("side_px: 20", "side_px is 20"),
+        ("side_px: 160\nview: orbital", "side_px is given for the orbital view"),
+        ("zoom: [1, 1000]", "zoom is"),
+        ("zoom: [0.001, 1]", "zoom is"),
+        ("zoom: [1, .inf]", "zoom is"),
+    ],
+)
+def test_recipes_with_sizes_that_cannot_be_are_refused(tmp_path, text, words):
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        recipe.read(str(path))
 
 
 def test_networks_of_different_sizes_are_no_ensemble(tmp_path):

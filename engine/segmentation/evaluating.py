@@ -12,6 +12,7 @@ from rasterio.windows import Window
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import (
+    batches,
     classes,
     images,
     judging,
@@ -224,7 +225,8 @@ def _outside(
         context.progress(number / len(paths), "Looking at images from outside")
         with images.opened(path) as opened:
             whole = Window(0, 0, opened.frame.width, opened.frame.height)
-            seen, _ = opened.read(whole)
+            seen, known = opened.read(whole)
+        seen[~known] = batches.MEAN
         found = judging.answer(look, np.rint(seen))
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))

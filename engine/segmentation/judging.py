@@ -90,7 +90,7 @@ def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
     more = [(0, -side % tiling.STEP) for side in (rows, columns)]
     whole: Float32 = np.pad(seen, (*more, (0, 0)), mode="symmetric")
     found = runner(batches.channels(whole))[:, :rows, :columns]
-    return working.enlarged(found, shape, Window(0, 0, shape[1], shape[0]))
+    return working.enlarged_answer(found, shape, Window(0, 0, shape[1], shape[0]))
 
 
 def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Judged:

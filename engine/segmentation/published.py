@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import raster
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import classes, images
+from lunarsite.engine.segmentation import batches, classes, images
 from lunarsite.engine.segmentation.batches import Sample
 from lunarsite.engine.training.task import Data
 from lunarsite.engine.wording import counted
@@ -58,6 +58,8 @@ class Pair:
                 f"image {self.image.name} {frame.width} × {frame.height}",
                 "Give masks of the images' own size",
             )
+        # As `segment-terrain` looks at it.
+        seen[~known] = batches.MEAN
         mask[~known] = classes.NODATA
         return Sample(np.rint(seen).astype(np.uint8), mask)
 

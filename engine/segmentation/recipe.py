@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import working
 from lunarsite.engine.segmentation.architecture import DEEPEST, Architecture
 from lunarsite.engine.training import recipes
 
 FOLDER = Path(__file__).parent / "recipes"
 
 VIEWS = ("surface", "orbital")
+
+ZOOMS = (0.1, 10.0)
+"""Between which a recipe's factors lie."""
 
 _CHOICES = {
     "view": VIEWS,
@@ -135,6 +139,24 @@ def read(name_or_path: str) -> Recipe:
                 f"The recipe {what}: {name} is {given[name]!r}", f"Give one of {', '.join(known)}"
             )
     recipe = Recipe(**given)
+    low, high = recipe.zoom
+    if not ZOOMS[0] <= low <= high <= ZOOMS[1]:
+        raise InputError(
+            f"The recipe {what}: zoom is {list(recipe.zoom)}",
+            f"Give two rising numbers from {ZOOMS[0]:g} to {ZOOMS[1]:g}",
+        )
+    if recipe.side_px is not None:
+        if recipe.side_px < working.LEAST_SIDE_PX:
+            raise InputError(
+                f"The recipe {what}: side_px is {recipe.side_px}",
+                f"Give at least {working.LEAST_SIDE_PX}",
+            )
+        if recipe.view == "orbital":
+            raise InputError(
+                f"The recipe {what}: side_px is given for the orbital view, where ground has its "
+                "scale",
+                "Leave it out",
+            )
     recipe.built().check()
     recipes.check_sides(what, multiple=DEEPEST, crop_px=recipe.crop_px)
     return recipe

@@ -75,7 +75,8 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
-            if working.is_reduced(image.frame, look.side_px):
+            # From orbit the ground has its scale, and shadow is unknown.
+            if shaded is None and working.is_reduced(image.frame, look.side_px):
                 _look_small(image, window, look, written, context.part(0.0, 0.9), cut)
             else:
                 _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
@@ -239,7 +240,7 @@ def _look_small(
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)
         row = int(strip.row_off - window.row_off)
-        written.take(row, working.enlarged(whole, shape, strip), known)
+        written.take(row, working.enlarged_answer(whole, shape, strip), known)
 
 
 class _Written:

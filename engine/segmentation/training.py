@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ class Segmentation:
     def draw(self, step: int) -> Arrays:
         """Return the batch of a step."""
         return batches.draw(
-            self._from.learn,
+            self._learn,
             self._from.count,
             self._recipe.batch * self._recipe.accumulate,
             self._recipe.crop_px,
@@ -49,6 +50,12 @@ class Segmentation:
             zoom=self._recipe.zoom,
             turned=self._recipe.view == "orbital",
         )
+
+    def _learn(self, number: int) -> batches.Sample:
+        """Return a sample, no larger than crops of it at the size that is looked at can be."""
+        side_px = self._recipe.side_px
+        largest = None if side_px is None else math.ceil(side_px / self._recipe.zoom[0])
+        return batches.reduced(self._from.learn(number), largest)
 
     def unseen(self, number: int) -> Arrays:
         """Return a batch of one that nobody learns from."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import classes, runner
+from lunarsite.engine.segmentation import classes, runner, working
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.training.environment import needs_torch
@@ -64,8 +64,8 @@ class Checkpoint:
     @property
     def side_px(self) -> int | None:
         """To what shorter side images are reduced before it looks; None for as they are."""
-        found = self.card.get("recipe", {}).get("side_px")
-        return None if found is None else int(found)
+        found: int | None = self.card.get("recipe", {}).get("side_px")
+        return found
 
     @staticmethod
     def said_of(found: Temperatures) -> dict[str, float]:
@@ -157,6 +157,11 @@ def load(path: str | Path) -> Checkpoint:
         raise InputError(
             f"The network of {file.name} knows {len(found)} classes: {', '.join(map(str, found))}",
             f"Take one that knows {', '.join(classes.NAMES)}",
+        )
+    side_px = card.get("recipe", {}).get("side_px")
+    if side_px is not None and not (type(side_px) is int and side_px >= working.LEAST_SIDE_PX):
+        raise InputError(
+            f"The card of {file.name} says that it looks at images of {side_px!r} px", _REMEDY
         )
     if architecture.name == "unet-light":
         checkpoints.check_shapes(file, state, architecture.shapes(), COMMAND)

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rasterio.windows import Window
+from scipy import sparse
 
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.images import Frame, mirrored
+from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +32,12 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     Int = NDArray[np.int64]
     Shape = tuple[int, int]
+
+LEAST_SIDE_PX = 32
+"""A network's coarsest pixel: smaller images cannot be looked at."""
+
+_LEAST_KNOWN = 1e-6
+"""Share of a reduced pixel that is known, above which it is."""
 
 _STRIP_BYTES = 64 * 2**20
 _PIXEL_BYTES = 64
@@ -81,6 +91,29 @@ def enlarged(answer: Float32, shape: Shape, part: Window) -> Float32:
     return part_of
 
 
+def enlarged_answer(answer: Float32, shape: Shape, part: Window) -> Float32:
+    """Return a part of a network's answer at more rows and columns, as `enlarged`.
+
+    Mutual information is enlarged like the probabilities. The entropy of probabilities that are
+    mixed is more than the mix of their entropies, so that the border of two classes, each of them
+    certain, would else pass for something that the passes disagree about.
+
+    Parameters
+    ----------
+    answer : ndarray of float32, shape (`runner.BANDS`, rows, columns)
+        As of `runner.Runner`.
+    shape, part : tuple of int, Window
+        As of `enlarged`.
+    """
+    if answer.shape[1:] == shape:
+        return enlarged(answer, shape, part)
+    count = len(classes.NAMES)
+    shared = np.maximum(measures.entropy(answer[:count]) - answer[count], 0.0)
+    found = enlarged(np.concatenate([answer[:count], shared[None]]), shape, part)
+    found[count] = measures.entropy(found[:count]) - found[count]
+    return found
+
+
 def is_reduced(frame: Frame, side_px: int | None) -> bool:
     """Return whether an image is reduced before a network looks at it."""
     shape = (frame.height, frame.width)
@@ -106,10 +139,21 @@ class Small:
         Rows and columns.
     context : Context
         Is told the progress, and may cancel.
+
+    Raises
+    ------
+    InputError
+        If it is so long that even its reduced answer is more than the memory holds.
     """
 
     def __init__(self, image: Image, shape: Shape, context: Context) -> None:
         big = image.frame
+        if shape[0] * shape[1] * _PIXEL_BYTES > context.memory_limit_bytes // 2:
+            raise InputError(
+                f"The image of {big.width} × {big.height} pixels is too long for its shorter side: "
+                "reduced to the size at which the network looks, it does not fit in memory",
+                "Cut it into pieces, or give more memory",
+            )
         step = big.transform.scale(big.width / shape[1], big.height / shape[0])
         self.frame = Frame(shape[1], shape[0], big.transform * step, big.crs)
         rows, columns = _shares(big.height, shape[0]), _shares(big.width, shape[1])
@@ -123,8 +167,8 @@ class Small:
             there = known[:, :, None].astype(np.float32)
             seen += _reduced(part * there, down, columns)
             weight += _reduced(there, down, columns)
-        self._known: Bool = weight[:, :, 0] >= 0.5
-        np.divide(seen, np.maximum(weight, np.float32(1e-6)), out=seen)
+        self._known: Bool = weight[:, :, 0] > _LEAST_KNOWN
+        np.divide(seen, np.maximum(weight, np.float32(_LEAST_KNOWN)), out=seen)
         self._seen = seen
 
     def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
@@ -138,20 +182,23 @@ class Small:
         return self._seen[at], self._known[at]
 
 
-def _shares(many: int, few: int) -> Float32:
+def _shares(many: int, few: int) -> sparse.csr_array:
     """Return what each of many pixels in a row gives to each of few, shape (few, many)."""
-    edges = np.linspace(0.0, many, few + 1)
-    pixels = np.arange(many)
-    low = np.maximum(edges[:-1, None], pixels)
-    high = np.minimum(edges[1:, None], pixels + 1)
-    shares: Float32 = (np.maximum(high - low, 0.0) * (few / many)).astype(np.float32)
+    edges = np.union1d(np.arange(many + 1.0), np.linspace(0.0, many, few + 1))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    share = (np.diff(edges) * (few / many)).astype(np.float32)
+    row = np.minimum((middle * few / many).astype(np.int64), few - 1)
+    found = sparse.coo_array((share, (row, middle.astype(np.int64))), shape=(few, many))
+    shares: sparse.csr_array = found.tocsr()
     return shares
 
 
-def _reduced(image: Float32, rows: Float32, columns: Float32) -> Float32:
+def _reduced(image: Float32, rows: sparse.csr_array, columns: sparse.csr_array) -> Float32:
     """Return an image (rows, columns, bands) by the shares of its rows and of its columns."""
-    across = np.tensordot(columns, image, axes=(1, 1))
-    found: Float32 = np.tensordot(rows, across, axes=(1, 1))
+    down, across, bands = image.shape
+    narrow = columns @ image.swapaxes(0, 1).reshape(across, -1)
+    narrow = narrow.reshape(-1, down, bands).swapaxes(0, 1).reshape(down, -1)
+    found: Float32 = (rows @ narrow).reshape(rows.shape[0], -1, bands)
     return found
 
 

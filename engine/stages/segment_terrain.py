@@ -20,8 +20,8 @@ STAGE = Stage(
     "of the likelier size. Beside the classes it writes the probability of each, the "
     "predictive entropy (how unsure it is) and the mutual information (how much of that is "
     "because it has not seen the like). Images of any size are looked at in tiles that overlap; "
-    "those from the ground are reduced first to the size at which the network knows them, and the "
-    "answer is enlarged to every pixel. "
+    "the network for those from the ground looks at them reduced to the size that it knows, and "
+    "its answer is enlarged to every pixel. "
     "PNG and JPEG without a place on the map give the same files.",
     parameters=(
         Parameter(
@@ -41,7 +41,7 @@ STAGE = Stage(
             kind=Kind.TEXT,
             title="Window",
             help="Part of the image: column,row,columns,rows in pixels, the first being 0,0. All "
-            "of it where not given.",
+            "of it where not given. All of an image that is looked at reduced is read.",
             advanced=True,
         ),
         Parameter(
