@@ -55,7 +55,7 @@ def main() -> int:
     display, server = start_display()
     try:
         for theme in ("default", "Night Mapping"):
-            with tempfile.TemporaryDirectory(dir=place) as folder:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True, dir=place) as folder:
                 prepare(Path(folder), theme)
                 code = walk(Path(folder), display, theme)
             if code:
