@@ -176,6 +176,7 @@ def real_frame() -> None:
     area = shade.extent()
     area.scale(1.2)
     iface.mapCanvas().setExtent(area)
+    iface.mapCanvas().refresh()
     wait(4.0)
     until(lambda: not iface.mapCanvas().isDrawing(), 60)
     wait(1.0)
