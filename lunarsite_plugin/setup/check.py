@@ -137,7 +137,7 @@ def _device(python: Path, work: Work) -> list[Row]:
     text = f"{kind} {told['name']}, {told['cores']} cores"
     rows = [Row("Device", True, f"{text} ({told['reason']})")]
     if told["torch"] is None:
-        missing = "not installed: all but the training of crater networks does without it"
+        missing = "not installed: all but the training of networks does without it"
         remedy = "Install again with torch to train them, or to use a GPU"
         rows.append(Row("Torch", None, missing, remedy))
     else:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.setup.place import Place
 
 _TORCH = (
-    ("none", "None", "Only training crater networks needs torch; detecting does not."),
+    ("none", "None", "Only training networks needs torch; finding craters and rocks does not."),
     ("auto", "Automatic", "The GPU build if a new NVIDIA driver is here, else the processor's."),
     ("cpu", "For the processor", "The smaller build; works everywhere."),
     ("gpu", "For an NVIDIA GPU", "Needs an NVIDIA driver, 580 or newer, to use the GPU."),
@@ -55,7 +55,7 @@ class InstallPage(QWidget):
         for build, label, tip in _TORCH:
             self.torch.addItem(label, build)
             self.torch.setItemData(self.torch.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.torch.setToolTip("torch trains crater networks, and runs them on a GPU.")
+        self.torch.setToolTip("torch trains networks of craters and rocks, and runs them on a GPU.")
         self.torch.currentIndexChanged.connect(self._tell_size)
         self.wheels = QgsFileWidget()
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
