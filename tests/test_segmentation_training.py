@@ -199,6 +199,20 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     assert found["times_in_domain"] > 0.0
 
 
+def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
+    image = np.full((1000, 1500, 3), 90, np.uint8)
+    mask = np.zeros((1000, 1500), np.uint8)
+    mask[:, 750:] = classes.LARGE
+    sample = batches.Sample(image, mask)
+    data = Data("photographs", lambda _: sample, 1, lambda _: sample, 1)
+    chosen = Recipe(name="r", crop_px=64, batch=64, side_px=64, zoom=(0.5, 1.0))
+    task = training.Segmentation(chosen, 1, data, "cpu")
+    assert task.unseen(0)["mask"].shape == (1, 64, 96)
+    both = [len(np.unique(crop)) == 2 for crop in task.draw(0)["mask"]]
+    # Unreduced, a crop would be a fifteenth of the width, and show both in one of ten.
+    assert np.mean(both) > 0.3
+
+
 def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.setattr("lunarsite.engine.segmentation.judging.JUDGED", 4)
     for name in ("straight", "broken"):

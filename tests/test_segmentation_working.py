@@ -16,6 +16,7 @@ from lunarsite.engine.segmentation import (
     classes,
     images,
     judging,
+    published,
     recipe,
     weights,
     working,
@@ -250,6 +251,17 @@ def test_recipes_with_sizes_that_cannot_be_are_refused(tmp_path, text, words):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         recipe.read(str(path))
+
+
+def test_pairs_are_read_as_the_stage_looks_at_them(tmp_path):
+    values = smooth(60, 90)
+    values[10:20, 30:50] = 0
+    path = photograph(tmp_path / "i.tif", values, nodata=0)
+    mask = photograph(tmp_path / "m.tif", np.zeros((60, 90, 3), np.uint8))
+    sample = published.Pair(path, mask).read()
+    assert (sample.image[10:20, 30:50] == batches.MEAN).all()
+    assert (sample.mask[10:20, 30:50] == classes.NODATA).all()
+    assert (sample.mask == classes.NODATA).sum() == 10 * 20
 
 
 def test_networks_of_different_sizes_are_no_ensemble(tmp_path):

@@ -139,6 +139,9 @@ def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp
 def test_a_picture_without_a_map_has_no_pixel_size():
     affine = rasterio.Affine(1, 0, 0, 0, -1, 0)
     assert images.Frame(4, 4, affine, None).pixel_m is None
+    # In degrees it has one: that of a degree northward on the Moon.
+    degree = images.Frame(4, 4, affine, rasterio.CRS.from_epsg(4326)).pixel_m
+    assert degree == pytest.approx(np.pi * moon.RADIUS_M / 180.0)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.windows import Window
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import (
-    batches,
     classes,
-    images,
     judging,
     published,
     reliability_picture,
@@ -223,11 +220,7 @@ def _outside(
     means = []
     for number, path in enumerate(paths):
         context.progress(number / len(paths), "Looking at images from outside")
-        with images.opened(path) as opened:
-            whole = Window(0, 0, opened.frame.width, opened.frame.height)
-            seen, known = opened.read(whole)
-        seen[~known] = batches.MEAN
-        found = judging.answer(look, np.rint(seen))
+        found = judging.answer(look, published.read_image(path)[0])
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
     other = np.array(means)

@@ -23,6 +23,8 @@ from lunarsite.engine.training.task import Data
 from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lunarsite.engine.context import Context
 
 UNSEEN_EVERY = 10
@@ -47,21 +49,16 @@ class Pair:
         InputError
             If one cannot be read, they differ in size, or the mask shows what is no class.
         """
-        with images.opened(self.image) as opened:
-            frame = opened.frame
-            window = Window(0, 0, frame.width, frame.height)
-            seen, known = opened.read(window)
+        image, known = read_image(self.image)
         mask = read_mask(self.mask)
         if mask.shape != known.shape:
             raise InputError(
                 f"The mask {self.mask.name} has {mask.shape[1]} × {mask.shape[0]} pixels, its "
-                f"image {self.image.name} {frame.width} × {frame.height}",
+                f"image {self.image.name} {known.shape[1]} × {known.shape[0]}",
                 "Give masks of the images' own size",
             )
-        # As `segment-terrain` looks at it.
-        seen[~known] = batches.MEAN
         mask[~known] = classes.NODATA
-        return Sample(np.rint(seen).astype(np.uint8), mask)
+        return Sample(image, mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +183,20 @@ def _swapped(pairs: list[Pair]) -> list[Pair]:
 
 def _plain(part: str) -> bool:
     return not any(sign in part for sign in "*?[")
+
+
+def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
+    """Return all of an image as `segment-terrain` looks at it, and where it has data.
+
+    Raises
+    ------
+    InputError
+        As `images.opened`.
+    """
+    with images.opened(path) as opened:
+        seen, known = opened.read(Window(0, 0, opened.frame.width, opened.frame.height))
+    seen[~known] = batches.MEAN
+    return np.rint(seen).astype(np.uint8), known
 
 
 def read_mask(path: Path) -> classes.UInt8:

@@ -227,15 +227,14 @@ def _look_small(
 ) -> None:
     """Look at all of an image at the size that the network knows, and write a window of it."""
     shape = (image.frame.height, image.frame.width)
-    small = working.Small(image, working.shape_of(shape, look.side_px), context.part(0.0, 0.4))
-    frame = small.frame
-    whole = np.zeros((runner.BANDS, frame.height, frame.width), np.float32)
+    rows, columns = working.shape_of(shape, look.side_px)
+    small = working.Small(image, (rows, columns), context.part(0.0, 0.4))
+    whole = np.zeros((runner.BANDS, rows, columns), np.float32)
 
     def taken(row: int, answer: Float32, known: Bool) -> None:
         whole[:, row : row + known.shape[0]] = answer
 
-    all_of_it = Window(0, 0, frame.width, frame.height)
-    tiling.run(small, all_of_it, look, taken, context.part(0.4, 0.6), cut)
+    tiling.run(small, Window(0, 0, columns, rows), look, taken, context.part(0.4, 0.6), cut)
     for strip in working.strips(window):
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)

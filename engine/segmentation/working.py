@@ -17,7 +17,7 @@ from scipy import sparse
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes
-from lunarsite.engine.segmentation.images import Frame, mirrored
+from lunarsite.engine.segmentation.images import mirrored
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.images import Image
+    from lunarsite.engine.segmentation.images import Frame, Image
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
@@ -154,8 +154,6 @@ class Small:
                 "reduced to the size at which the network looks, it does not fit in memory",
                 "Cut it into pieces, or give more memory",
             )
-        step = big.transform.scale(big.width / shape[1], big.height / shape[0])
-        self.frame = Frame(shape[1], shape[0], big.transform * step, big.crs)
         rows, columns = _shares(big.height, shape[0]), _shares(big.width, shape[1])
         seen: Float32 = np.zeros((*shape, 3), np.float32)
         weight: Float32 = np.zeros((*shape, 1), np.float32)
@@ -173,7 +171,8 @@ class Small:
 
     def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
         """Return a window of a part, as `Image.read`."""
-        whole = Window(0, 0, self.frame.width, self.frame.height) if part is None else part
+        rows, columns = self._known.shape
+        whole = Window(0, 0, columns, rows) if part is None else part
         at = np.ix_(
             mirrored(int(window.row_off), int(window.height), int(whole.height))
             + int(whole.row_off),
