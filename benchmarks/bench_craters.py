@@ -20,8 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import calibration, detections, matching, metrics, rules, weights
-from lunarsite.engine.craters.calibration import Calibration
+from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.evaluation import matching, metrics, protocol
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.training import calibration
+from lunarsite.engine.craters.training.calibration import Calibration
 
 COMMAND = [str(Path(sys.executable).with_name("lunarsite"))]
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -119,11 +122,13 @@ def real(checkpoint: Path, work: Path) -> None:
 def precision_recall(path: Path) -> np.ndarray:
     """Return precision and recall at every threshold, by the IoU gate."""
     found = detections.read(path, Context()).circles
-    known = rules.catalogue(CATALOGUE)
-    ruling = rules.Rules(rules.read_bounds(BOUNDS), CUT_M, rules.least_detected_m(CUT_M, None))
+    known = protocol.catalogue(CATALOGUE)
+    ruling = protocol.Rules(
+        protocol.read_bounds(BOUNDS), CUT_M, protocol.least_detected_m(CUT_M, None)
+    )
     rows = []
     for least in np.unique(np.round(found.score, 3)):
-        sides = rules.sides_of(found.kept(found.score >= least), known, ruling)
+        sides = protocol.sides_of(found.kept(found.score >= least), known, ruling)
         judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)["iou"])
         hits, misses, new = metrics.counts(sides, judged)
         if hits:

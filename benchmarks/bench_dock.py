@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from qgis.gui import QgsMapCanvas
 
-    from lunarsite.lunarsite_plugin.dock import LunarSiteDock
+    from lunarsite.lunarsite_plugin.dock.dock import LunarSiteDock
     from lunarsite.lunarsite_plugin.plugin import LunarSitePlugin
     from tests.qgis.desktop import Desktop
 
@@ -100,7 +100,7 @@ def show(plugin: LunarSitePlugin, desktop: Desktop, run: Path) -> LunarSiteDock:
     QgsApplication.processEvents()
     tell("dock shown the first time", [time.perf_counter() - start])
     dock = plugin.desktop.dock
-    from lunarsite.lunarsite_plugin import moon_crs  # noqa: PLC0415
+    from lunarsite.qgis_common import moon_crs  # noqa: PLC0415
 
     desktop.canvas.setDestinationCrs(moon_crs.crs())
     beats = []
@@ -160,7 +160,7 @@ def measure_nested(dock: LunarSiteDock, dem: Path, far: list[Path]) -> None:
     extent = QgsRasterLayer(str(dem)).extent()
     centre = extent.center()
     terrain = {"dem": str(dem), "far_field": [str(path) for path in far]}
-    from lunarsite.lunarsite_plugin import map_place, moon_crs  # noqa: PLC0415
+    from lunarsite.qgis_common import map_place, moon_crs  # noqa: PLC0415
 
     times, found = [], []
     dock.session.answered.connect(lambda _, answer: found.append(answer))

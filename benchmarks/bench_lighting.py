@@ -17,13 +17,14 @@ import rasterio
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lunarsite.engine import lighting, moon
-from lunarsite.engine.cog import write_raster
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.ephemeris import ephemeris
-from lunarsite.engine.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
+from lunarsite.engine.illumination import lighting
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
+from lunarsite.engine.io.cog import write_raster
+from lunarsite.engine.io.raster import Dem, Grid, read_dem
 from lunarsite.engine.moon import RADIUS_M
-from lunarsite.engine.raster import Dem, Grid, read_dem
 from lunarsite.engine.synthetic.terrain import generate
 from lunarsite.engine.validation.reference import edge_crossing_horizons, marched_light
 

@@ -26,25 +26,18 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.raster import opened
+from lunarsite.engine.io import images
+from lunarsite.engine.io.raster import opened
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import (
-    batches,
-    classes,
-    images,
-    judging,
-    metrics,
-    runner,
-    tiling,
-    weights,
-)
-from lunarsite.engine.segmentation.batches import Sample
+from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
+from lunarsite.engine.segmentation.training import batches
+from lunarsite.engine.segmentation.training.batches import Sample
 from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lunarsite.engine.segmentation.judging import Judged
+    from lunarsite.engine.segmentation.evaluation import Judged
 
 COMMAND = [str(Path(sys.executable).with_name("lunarsite"))]
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "rocks"
@@ -78,11 +71,11 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     print("|---|---|---|---|")
     loaded = weights.load(checkpoint)
     look = loaded.runner(uncertain=True)
-    sets = {"own": [own(number) for number in range(judging.JUDGED // 2, judging.JUDGED)]}
+    sets = {"own": [own(number) for number in range(evaluation.JUDGED // 2, evaluation.JUDGED)]}
     if DATA.is_dir():
         sets |= {kind: list(shared(kind)) for kind in SIDES}
     judged = {
-        kind: judging.judge(look, samples, len(samples), Context())
+        kind: evaluation.judge(look, samples, len(samples), Context())
         for kind, samples in sets.items()
     }
     for kind, found in judged.items():
@@ -110,7 +103,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
 
 
 def own(number: int) -> Sample:
-    return batches.load("surface", judging.JUDGED_FROM + number, None)
+    return batches.load("surface", evaluation.JUDGED_FROM + number, None)
 
 
 def names(kind: str) -> list[str]:
@@ -201,7 +194,7 @@ def cost(loaded: weights.Checkpoint) -> None:
         "20 passes": loaded.runner(uncertain=True, passes=20),
     }
     took, error = {}, {}
-    samples = [own(number) for number in range(judging.JUDGED // 2, judging.JUDGED)]
+    samples = [own(number) for number in range(evaluation.JUDGED // 2, evaluation.JUDGED)]
     for name, way in ways.items():
         way(seen)
         times = []
@@ -210,7 +203,9 @@ def cost(loaded: weights.Checkpoint) -> None:
             way(seen)
             times.append(time.perf_counter() - began)
         took[name] = min(times)
-        error[name] = judging.judge(way, samples, len(samples), Context()).calibration.all.error()
+        error[name] = evaluation.judge(
+            way, samples, len(samples), Context()
+        ).calibration.all.error()
     ratio = took["closed form"] / took["one pass"]
     worse = error["closed form"] - error["20 passes"]
     print(
@@ -230,7 +225,7 @@ def tiled(loaded: weights.Checkpoint) -> None:
     pixels = np.ascontiguousarray(np.concatenate(bands)[:rows, :columns])
     look = loaded.runner(uncertain=True)
     look.side_px = None
-    found = np.zeros((runner.BANDS, rows, columns), np.float32)
+    found = np.zeros((onnx_runner.BANDS, rows, columns), np.float32)
 
     def take(row: int, answer: np.ndarray, known: np.ndarray) -> None:
         found[:, row : row + known.shape[0]] = answer
@@ -244,7 +239,7 @@ def tiled(loaded: weights.Checkpoint) -> None:
         with images.opened(path) as image:
             window = Window(0, 0, columns, rows)
             tiling.run(image, window, look, take, Context(threads=2), tiling.Tiling())
-    whole = judging.answer(look, pixels)
+    whole = evaluation.answer(look, pixels)
     off = np.abs(found - whole)[: len(classes.NAMES)]
     same = float((classes.named(found[:4]) == classes.named(whole[:4])).mean())
     print(
@@ -292,7 +287,7 @@ def draw(path: Path, look: object, samples: list[Sample], titles: list[str]) -> 
         for axes in panels.ravel():
             axes.set_axis_off()
         for number, ((image, mask), title) in enumerate(shown):
-            answer = classes.named(judging.answer(look, image)[: len(classes.NAMES)])
+            answer = classes.named(evaluation.answer(look, image)[: len(classes.NAMES)])
             row, first = number // 2, 3 * (number % 2)
             for column, kinds in enumerate((None, mask, answer)):
                 picture = image if kinds is None else (0.5 * image + 0.5 * tint[kinds])

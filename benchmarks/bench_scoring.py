@@ -24,8 +24,9 @@ from scipy import ndimage, stats
 
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
-from lunarsite.engine.scoring import columns, explanation, labels, profiles, scorer, tables
-from lunarsite.engine.scoring.explain import explain
+from lunarsite.engine.scoring import explanation, labels, profiles, scorer, tables
+from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.finished_run import explain
 
 CELL_M = 960.0
 CASSA = profiles.load("cassa")

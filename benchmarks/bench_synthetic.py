@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lunarsite.engine import raster, terrain
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.synthetic.terrain import generate
+from lunarsite.engine.terrain import attributes
 
 REAL = Path(__file__).parents[1].parent / "shared" / "data"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -78,7 +79,7 @@ def compare(pixel_m: float, path: Path) -> dict[str, np.ndarray | list[np.ndarra
 
 
 def slope(height_m: np.ndarray, grid: Grid) -> np.ndarray:
-    values = terrain.derivatives(height_m, grid)["slope_deg"]
+    values = attributes.derivatives(height_m, grid)["slope_deg"]
     return values[np.isfinite(values)]
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import written
+from lunarsite.engine import output_paths
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -331,12 +331,12 @@ class Stage:
             else:
                 folders.append(Path(value).parent)
                 to_write[parameter.flag] = value
-        written.check(to_write, read)
+        output_paths.check(to_write, read)
         for parameter in self.parameters:
             if parameter.flag in to_write and parameter.endings:
-                written.check_ending(parameter.flag, values[parameter.name], parameter.endings)
+                output_paths.check_ending(parameter.flag, values[parameter.name], parameter.endings)
         for folder in folders:
-            written.check_folder(folder)
+            output_paths.check_folder(folder)
 
     def _inside(self, folder: str) -> dict[str, str]:
         """Return the files that are written into the output folder, by what messages call them."""

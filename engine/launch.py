@@ -26,7 +26,7 @@ def main() -> int:
     sys.modules["lunarsite"] = package
     spec.loader.exec_module(package)
 
-    from lunarsite.engine import cli  # noqa: PLC0415  there is no package before
+    from lunarsite.engine.frontends import cli  # noqa: PLC0415  there is no package before
 
     return cli.main()
 

@@ -12,9 +12,9 @@ from qgis.core import (
 )
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 from lunarsite.processing_provider.algorithm import run
+from lunarsite.qgis_common.location import PLUGIN_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction
 
-from lunarsite.lunarsite_plugin import moon_crs
-from lunarsite.lunarsite_plugin.location import PLUGIN_FOLDER
+from lunarsite.qgis_common import moon_crs
+from lunarsite.qgis_common.location import PLUGIN_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.errors import LunarSiteError
     from lunarsite.lunarsite_plugin.demo import DemoTask
-    from lunarsite.lunarsite_plugin.dock import LunarSiteDock
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
-    from lunarsite.lunarsite_plugin.session import EngineSession
+    from lunarsite.lunarsite_plugin.dock.dock import LunarSiteDock
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
     from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
+    from lunarsite.qgis_common.session import EngineSession
 
 MENU = "LunarSite"
 _NOTICES_MS = 1500
@@ -91,7 +91,8 @@ class Desktop:
 
     def open_demo(self) -> None:
         """Make the demo in the background, show it, and wait for a click."""
-        from lunarsite.lunarsite_plugin import demo, run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         if self._task is not None:
             self._say("The demo is being made already; it is shown when it is ready.")
@@ -141,8 +142,8 @@ class Desktop:
 
     def _made_dock(self) -> LunarSiteDock:
         if self.dock is None:
-            from lunarsite.lunarsite_plugin.dock import LunarSiteDock  # noqa: PLC0415
-            from lunarsite.lunarsite_plugin.session import EngineSession  # noqa: PLC0415
+            from lunarsite.lunarsite_plugin.dock.dock import LunarSiteDock  # noqa: PLC0415
+            from lunarsite.qgis_common.session import EngineSession  # noqa: PLC0415
 
             window = self._iface.mainWindow()
             self.session = EngineSession()
@@ -203,7 +204,7 @@ class Desktop:
 
     def _show_browsed(self, run: RunFolder) -> None:
         """Show the layers of a run that was browsed for, unless the project has some of them."""
-        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         project = QgsProject.instance()
         if run_layers.shown(run.path, project):
@@ -221,7 +222,7 @@ class Desktop:
     def _show_layers(
         self, run: Path, dem: Path | None, craters: Path | None, image: Path | None = None
     ) -> None:
-        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         self._before = self._iface.messageBar().items()
         run_layers.show(run, dem, self._iface.mapCanvas(), craters, image)
@@ -229,7 +230,7 @@ class Desktop:
         self._notices.start()  # what the canvas says as it draws comes a moment later
 
     def _quieten(self) -> None:
-        from lunarsite.lunarsite_plugin import run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         run_layers.quieten(self._iface.messageBar(), self._before)
 

@@ -17,10 +17,10 @@ from qgis.PyQt.QtGui import QIcon
 
 from lunarsite.engine.contract import COMMON, PATH_KINDS, Kind, Stage
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.lunarsite_plugin import location
-from lunarsite.lunarsite_plugin.client import Client
-from lunarsite.processing_provider import inputs, layers, parameters
+from lunarsite.processing_provider import inputs, parameters
 from lunarsite.processing_provider.help import short_help
+from lunarsite.qgis_common import layers, location
+from lunarsite.qgis_common.client import Client
 
 if TYPE_CHECKING:
     from qgis.core import QgsProcessingContext, QgsProcessingFeedback

@@ -24,8 +24,8 @@ from qgis.core import (
 
 from lunarsite.engine.contract import Kind, Parameter
 from lunarsite.engine.errors import CancelledError, CrsError, InputError
-from lunarsite.lunarsite_plugin import moon_crs
-from lunarsite.processing_provider import written
+from lunarsite.processing_provider import layer_export
+from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from qgis.core import (
@@ -67,7 +67,9 @@ class RasterSource:
         """
         if self.provider is None or self.crs is None:
             return self.path
-        target = QgsProcessingUtils.generateTempFilename(f"{written.plain(self.name)}.tif", context)
+        target = QgsProcessingUtils.generateTempFilename(
+            f"{layer_export.plain(self.name)}.tif", context
+        )
         feedback.pushInfo(f"Writing the layer {self.name} to a file for the engine")
         pipe = QgsRasterPipe()
         pipe.set(self.provider)
@@ -181,8 +183,8 @@ def vector_file(
         )
     feedback.pushInfo(f"Writing the layer {source.sourceName()} to a file for the engine")
     if parameter.kind is Kind.TABLE:
-        return written.table(source, context, feedback)
-    return written.features(source, context, feedback)
+        return layer_export.table(source, context, feedback)
+    return layer_export.features(source, context, feedback)
 
 
 def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext) -> str:

@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from lunarsite.engine.errors import CancelledError, InputError
-from lunarsite.lunarsite_plugin import map_place
+from lunarsite.qgis_common import map_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.lunarsite_plugin.engine_errors import EngineDiedError, EngineError, how_it_ended
-from lunarsite.lunarsite_plugin.environment import scrubbed
+from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError, how_it_ended
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,7 +20,7 @@ from qgis.core import (
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import Kind, Output, Stage
-from lunarsite.lunarsite_plugin import moon_crs
+from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ from qgis.core import (
 )
 
 from lunarsite.engine.errors import CrsError
-from lunarsite.lunarsite_plugin import moon_crs
+from lunarsite.qgis_common import moon_crs
 
 _UNNAMED = "+proj=longlat +R=1737400 +no_defs +type=crs"
 _NOWHERE = QgsPointXY(math.nan, math.nan)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import location
-from lunarsite.lunarsite_plugin.client import Client, Values
+from lunarsite.qgis_common import location
+from lunarsite.qgis_common.client import Client, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -32,7 +32,7 @@ def random_cells():
     import pandas as pd  # noqa: PLC0415
 
     from lunarsite.engine import moon  # noqa: PLC0415
-    from lunarsite.engine.scoring import columns  # noqa: PLC0415
+    from lunarsite.engine.scoring.features import columns  # noqa: PLC0415
 
     def make(rows=24, across=25, seed=1, cell_m=400.0, pixel_m=200.0):
         random = np.random.default_rng(seed)

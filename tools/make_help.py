@@ -34,9 +34,8 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
 
-from lunarsite.lunarsite_plugin import moon_crs
 from lunarsite.lunarsite_plugin.charts import colors, contributions, horizon, site_model, sky_model
-from lunarsite.processing_provider import layers
+from lunarsite.qgis_common import layers, moon_crs
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO, PICTURES = ROOT / "demo", ROOT / "resources" / "help"

@@ -15,7 +15,8 @@ import rasterio
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import batches, classes, judging, weights
+from lunarsite.engine.segmentation import classes, evaluation, weights
+from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ SHOWN = 46
 
 def main() -> None:
     look = weights.load(weights.BUNDLED["surface"]).runner(uncertain=True)
-    scene = batches.load("surface", judging.JUDGED_FROM + SHOWN, None)
-    found = judging.answer(look, scene.image)
+    scene = batches.load("surface", evaluation.JUDGED_FROM + SHOWN, None)
+    found = evaluation.answer(look, scene.image)
     share = found[:-1]
     unsure = measures.uncertainty_map_to_rgb(np.maximum(measures.entropy(share) - found[-1], 0.0))
     named = classes.named(share)
@@ -46,8 +47,8 @@ def main() -> None:
         ],
         "evaluate-segmentation",
     )
-    samples = [batches.load("surface", judging.JUDGED_FROM + n, None) for n in range(32, 64)]
-    reliability(judging.judge(look, samples, len(samples), Context()))
+    samples = [batches.load("surface", evaluation.JUDGED_FROM + n, None) for n in range(32, 64)]
+    reliability(evaluation.judge(look, samples, len(samples), Context()))
     seeds = range(6)
     many = [batches.load("surface", 900_000_000 + 4 * seed, None).image for seed in seeds]
     page([many[:3], many[3:]], "train-segmenter")
@@ -85,7 +86,7 @@ def wrong(scene: batches.Sample, named: np.ndarray) -> np.ndarray:
     return np.where(off[..., None], [230, 60, 60], scene.image).astype(np.uint8)
 
 
-def reliability(judged: judging.Judged) -> None:
+def reliability(judged: evaluation.Judged) -> None:
     with drawing.style():
         picture = drawing.figure(SIZE_PX[0] / 100, SIZE_PX[1] / 100)
         axes = picture.subplots()

@@ -13,10 +13,12 @@ from scipy import special
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import calibration, pyramid, template, tiles
-from lunarsite.engine.craters.calibration import Judged, joined, outcomes
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.craters.detection import pyramid, template
+from lunarsite.engine.craters.training import calibration
+from lunarsite.engine.craters.training.calibration import Judged, joined, outcomes
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 FRAMES = 16
 ROUNDS = 3

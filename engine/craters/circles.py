@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters import decode
+from lunarsite.engine.craters.detection import decoding
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -85,4 +85,4 @@ def iou(one: Circles, other: Circles, i: Int, j: Int) -> Float:
         np.concatenate([getattr(one, name), getattr(other, name)])
         for name in ("x_m", "y_m", "radius_m")
     )
-    return decode.overlap(x, y, radius, i, j + len(one))
+    return decoding.overlap(x, y, radius, i, j + len(one))

@@ -14,10 +14,11 @@ import pyogrio.errors
 import pyproj
 import shapely
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
+from lunarsite.engine.craters.catalogue import check_not_compared
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.scoring.catalogue import check_not_compared
+from lunarsite.engine.io import raster
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters import depth_kernels
+from lunarsite.engine.craters import _morphometry_kernels as depth_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.pyramid import Level
+    from lunarsite.engine.craters.detection.pyramid import Level
 
     Float = NDArray[np.float64]
 

@@ -9,8 +9,9 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from lunarsite.engine import moon, vector
-from lunarsite.engine.craters import depth
+from lunarsite.engine import moon
+from lunarsite.engine.craters import morphometry
+from lunarsite.engine.io import vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.pyramid import Level
+    from lunarsite.engine.craters.detection.pyramid import Level
 
     Float = NDArray[np.float64]
 
@@ -60,7 +61,7 @@ def table(found: Found, levels: Sequence[Level]) -> gpd.GeoDataFrame:
     """Return craters with their depths as points on the map."""
     x, y = found.x_m, found.y_m
     lon, lat = moon.xy_to_lonlat(x, y)
-    relief = depth.measure(levels, x, y, found.radius_m)
+    relief = morphometry.measure(levels, x, y, found.radius_m)
     frame = pd.DataFrame(
         {
             "lon_deg": lon,

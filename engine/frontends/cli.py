@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the flush at exit complains once more
         return FAULT
     except Exception as error:  # noqa: BLE001  the last resort: one line instead of a traceback
-        from lunarsite.engine.faces import internal_error  # noqa: PLC0415  kept off the fast path
+        from lunarsite.engine.frontends.execution import internal_error  # noqa: PLC0415  kept off the fast path
 
         what = words[0] if words else "lunarsite"
         return _fail(words, internal_error(what, error), FAULT, as_json=as_json)
@@ -224,16 +224,16 @@ def _dispatch(words: list[str], *, as_json: bool) -> int:
 
 
 def _run(verb: str, given: Values, *, as_json: bool, quiet: bool) -> int:
-    from lunarsite.engine import faces, progress  # noqa: PLC0415  kept off the fast path
+    from lunarsite.engine.frontends import execution, progress  # noqa: PLC0415  kept off the fast path
 
     progress.log_to_stderr(quiet=quiet)
     stage = stages.load(verb)
     with (
         _stopped_by_signals() as cancelled,
-        faces.stdout_to_stderr() if as_json else nullcontext(),
+        execution.stdout_to_stderr() if as_json else nullcontext(),
         progress.terminal_bar(verb, shown=not (quiet or as_json)) as report,
     ):
-        result = faces.run_stage(stage, given, cancelled=cancelled, report=report)
+        result = execution.run_stage(stage, given, cancelled=cancelled, report=report)
     if as_json:
         _write_json(result)
     elif not quiet:
@@ -286,7 +286,7 @@ def _show_stages(as_json: bool) -> int:  # noqa: FBT001  called through the tabl
 
 
 def _serve(_as_json: bool) -> int:  # noqa: FBT001  called through the table
-    from lunarsite.engine.worker import serve  # noqa: PLC0415  kept off the fast path
+    from lunarsite.engine.frontends.worker import serve  # noqa: PLC0415  kept off the fast path
 
     return serve()
 

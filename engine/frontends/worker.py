@@ -28,14 +28,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import device, progress, stages
+from lunarsite.engine import device, stages
 from lunarsite.engine.contract import COMMON, Stage, Values, unknown_name
 from lunarsite.engine.errors import (
     CancelledError,
     LunarSiteError,
     ParameterError,
 )
-from lunarsite.engine.faces import internal_error, jsonable, run_stage
+from lunarsite.engine.frontends import progress
+from lunarsite.engine.frontends.execution import internal_error, jsonable, run_stage
 from lunarsite.engine.provenance import version
 
 if TYPE_CHECKING:

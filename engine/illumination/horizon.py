@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import gather_kernels
-from lunarsite.engine import horizon_kernels as kernels
+from lunarsite.engine.illumination import _gather_kernels as gather_kernels
+from lunarsite.engine.illumination import _horizon_kernels as kernels
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Dem, Grid
+    from lunarsite.engine.io.raster import Dem, Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import gather_kernels
-from lunarsite.engine.ephemeris import Body, visible_fraction
-from lunarsite.engine.horizon import Sweep, chunks
+from lunarsite.engine.illumination import _gather_kernels as gather_kernels
+from lunarsite.engine.illumination.ephemeris import Body, visible_fraction
+from lunarsite.engine.illumination.horizon import Sweep, chunks
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.ephemeris import Ephemeris
-    from lunarsite.engine.horizon_kernels import Allocator
+    from lunarsite.engine.illumination._horizon_kernels import Allocator
+    from lunarsite.engine.illumination.ephemeris import Ephemeris
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

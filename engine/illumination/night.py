@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.darkness_kernels import follow
-from lunarsite.engine.ephemeris import SYNODIC_MONTH_DAYS
-from lunarsite.engine.horizon import chunks
-from lunarsite.engine.lighting import threshold_scale
+from lunarsite.engine.illumination._night_kernels import follow
+from lunarsite.engine.illumination.ephemeris import SYNODIC_MONTH_DAYS
+from lunarsite.engine.illumination.horizon import chunks
+from lunarsite.engine.illumination.lighting import threshold_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.ephemeris import Ephemeris
+    from lunarsite.engine.illumination.ephemeris import Ephemeris
 
     Float32 = NDArray[np.float32]
 

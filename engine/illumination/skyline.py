@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import moon, nested, raster
-from lunarsite.engine.ephemeris import (
+from lunarsite.engine import moon
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.illumination.ephemeris import (
     Ephemeris,
     elevation_azimuth,
     ephemeris,
     visible_fraction,
 )
-from lunarsite.engine.errors import InputError
-from lunarsite.engine.horizon import FarField, march
+from lunarsite.engine.illumination.horizon import FarField, march
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import read_far
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Dem
+    from lunarsite.engine.io.raster import Dem
 
     Float = NDArray[np.float64]
 
@@ -168,7 +170,7 @@ def run_skyline(values: dict[str, Any], context: Context) -> dict[str, Any]:
     sun, earth = tracks(line, sky)
     answer = _answer(line, sky, sun, earth) | {"stop": stop}
     if values["picture"]:
-        from lunarsite.engine.report.pictures import draw_skyline  # noqa: PLC0415
+        from lunarsite.engine.report.skyline import draw_skyline  # noqa: PLC0415
 
         context.progress(0.9, "drawing")
         draw_skyline(Path(values["picture"]), line, sky, sun, earth)
@@ -184,7 +186,7 @@ def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem,
         kept: tuple[Dem, list[Dem]] = context.warm[key][1]
         return kept
     dem = raster.read_dem(dem_path)
-    far = nested.read_far(far_paths, dem.grid, context)
+    far = read_far(far_paths, dem.grid, context)
     context.warm[key] = (stamps, (dem, far))
     return dem, far
 

@@ -11,9 +11,10 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Dem, Grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.raster import Dem, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import rasterio
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.scratch import Scratch
+    from lunarsite.engine.io.workspace import Scratch
 
 FARTHEST_M = 400_000.0
 """Nothing on the Moon is seen from farther away: two 10 km heights see each other over 370 km."""

@@ -17,8 +17,9 @@ import numpy as np
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

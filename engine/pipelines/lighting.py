@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import cog, device, lighting, nested, provenance, raster
+from lunarsite.engine import device, provenance
 from lunarsite.engine.atomic import scratch_folder
-from lunarsite.engine.darkness import darkness
-from lunarsite.engine.ephemeris import ephemeris
-from lunarsite.engine.horizon import Sweep
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.illumination import lighting
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.horizon import Sweep
+from lunarsite.engine.illumination.night import darkness
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.dem import posting, read_far, read_fine
+from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.contract import Stage
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
 _NO_VERDICT = 255
@@ -50,9 +53,9 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     with scratch_folder(out) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes)
-        dem = nested.read_fine(values["dem"], scratch)
-        far = nested.read_far(values["far_field"], dem.grid, context)
-        coarse, side = nested.posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
+        dem = read_fine(values["dem"], scratch)
+        far = read_far(values["far_field"], dem.grid, context)
+        coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
         points = middle_pixels(dem.grid, coarse, side)
         sweep = Sweep(
             dem,

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import moon, nested, raster
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import posting
 from lunarsite.engine.scoring import profiles
-from lunarsite.engine.scoring.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
+from lunarsite.engine.scoring.features.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import rasterio
 
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
 Content = dict[str, Any]
 
@@ -132,18 +134,19 @@ def check_closely(values: dict[str, Any]) -> None:
     LunarSiteError
         For the first thing that cannot work.
     """
-    from lunarsite.engine import ephemeris, terrain  # noqa: PLC0415  kept off a run that is done
+    from lunarsite.engine.illumination import ephemeris  # noqa: PLC0415  kept off a run that is done
+    from lunarsite.engine.terrain import attributes  # noqa: PLC0415  kept off a run that is done
 
-    terrain.Windows.parse(
+    attributes.Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
     ephemeris.ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     if values["craters"]:
-        from lunarsite.engine.scoring import catalogue  # noqa: PLC0415  likewise
+        from lunarsite.engine.craters import catalogue  # noqa: PLC0415  likewise
 
         catalogue.read_catalogue(values["craters"])
     if values["regions"]:
-        from lunarsite.engine import vector  # noqa: PLC0415  likewise
+        from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
         shapes = vector.read_polygons(values["regions"], "The regions", Context())
         west, south, east, north = raster.dem_grid(values["dem"]).bounds
@@ -164,7 +167,7 @@ def _check_lunar(source: rasterio.DatasetReader, what: str) -> None:
 
 
 def _check_imagery(values: dict[str, Any]) -> None:
-    from lunarsite.engine.scoring import rocks  # noqa: PLC0415  most runs have none
+    from lunarsite.engine.scoring.features import rocks  # noqa: PLC0415  most runs have none
 
     if values["rocks"]:
         rocks.check(values["rocks"])
@@ -184,7 +187,7 @@ def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
 
 
 def _check_cells(grid: Grid, cell_m: float, north_limit_deg: float) -> None:
-    coarse, _ = nested.posting(grid, cell_m)
+    coarse, _ = posting(grid, cell_m)
     if coarse.width * coarse.height < 2:
         raise InputError(
             f"A cell of {cell_m:g} m is as large as the whole DEM", "Take smaller cells: --cell-m"

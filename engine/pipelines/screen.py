@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from lunarsite.engine import given, provenance, raster, stages
+from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError
-from lunarsite.engine.manifest import NAME, Manifest
-from lunarsite.engine.scoring import bundle, columns, profiles
-from lunarsite.engine.scoring.columns import GIVEN, IMAGERY, LAYER_FILES
-from lunarsite.engine.wording import counted
+from lunarsite.engine.io import raster
+from lunarsite.engine.pipelines import preflight
+from lunarsite.engine.pipelines.manifest import NAME, Manifest
+from lunarsite.engine.scoring import bundle, profiles
+from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.features.columns import GIVEN, IMAGERY, LAYER_FILES
+from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +84,7 @@ class Screening:
         entry = self.manifest.done(step.name, key)
         if entry is None:
             if not self.checked:
-                given.check_closely(self.values)
+                preflight.check_closely(self.values)
                 self.checked = True
             self.manifest.begin()
             part = self.context.part(*_SHARES[step.name], step.name)
@@ -122,13 +125,13 @@ class Screening:
             # The program may know more features than it did when the run began.
             shaping["columns"] = columns.wanted()
         whole = {
-            role: [part for path in found for part in given.parts(path, role)]
+            role: [part for path in found for part in preflight.parts(path, role)]
             for role, found in inputs.items()
         }
         shaping["reading"] = {
-            role: [given.reading(path) for path in found]
+            role: [preflight.reading(path) for path in found]
             for role, found in inputs.items()
-            if role in given.RASTERS
+            if role in preflight.RASTERS
         }
 
         def do(context: Context) -> Mapping[str, Any]:
@@ -162,14 +165,14 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         Whatever its stages raise.
     """
     folder = Path(values["out"])
-    given.check(values, [name for step in _SHARES for name in _outputs(step)])
+    preflight.check(values, [name for step in _SHARES for name in _outputs(step)])
     fresh = not (folder / NAME).is_file()
     if fresh:
-        given.check_closely(values)
+        preflight.check_closely(values)
     with only_run(folder):
         run = Screening(values, folder, Manifest.open(folder), context, checked=fresh)
         layers = folder / "layers"
-        files = given.roles(values)
+        files = preflight.roles(values)
         seen = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
         run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
         if all(values[name] for name in _COMPUTED):
@@ -334,6 +337,6 @@ def _parameters(values: dict[str, Any]) -> dict[str, Any]:
 def _inputs(run: Screening) -> list[dict[str, Any]]:
     return [
         {"role": role, "name": Path(path).name, "sha256": run.manifest.sha256(path)}
-        for role, paths in given.roles(run.values).items()
+        for role, paths in preflight.roles(run.values).items()
         for path in paths
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from lunarsite.engine.report import drawing
-from lunarsite.engine.scoring.columns import BY_NAME
+from lunarsite.engine.scoring.features.columns import BY_NAME
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from lunarsite.engine.report.maps import area_km2
-from lunarsite.engine.scoring.columns import BY_NAME, FEATURES, SOURCES, coverage_column
-from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.scoring.cell_scores import REASONS
+from lunarsite.engine.scoring.features.columns import BY_NAME, FEATURES, SOURCES, coverage_column
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 from lunarsite.engine.scoring.profiles import Profile
-from lunarsite.engine.scoring.scoring import REASONS
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -13,7 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rasterio.enums import Resampling
 from scipy import special
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
+from lunarsite.engine.io import raster
 from lunarsite.engine.report import drawing, graticule, marks
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 

@@ -13,14 +13,17 @@ import numpy as np
 import pyogrio
 from markupsafe import Markup
 
-from lunarsite.engine import nested, skyline, vector
 from lunarsite.engine.atomic import scratch_folder, whole_file
-from lunarsite.engine.ephemeris import ephemeris
-from lunarsite.engine.report import charts, drawing, facts, maps, pictures
+from lunarsite.engine.illumination import skyline
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.io import vector
+from lunarsite.engine.io.dem import read_far, read_fine
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.report import charts, drawing, facts, maps
+from lunarsite.engine.report import skyline as pictures
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES
+from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES
 from lunarsite.engine.scoring.profiles import Profile
-from lunarsite.engine.scratch import Scratch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -223,8 +226,8 @@ def _skylines(
     best = found.sites.head(_SKYLINES)
     drawn = []
     with scratch_folder(folder) as work:
-        dem = nested.read_fine(values["dem"], Scratch(work, context.memory_limit_bytes))
-        far = nested.read_far(values["far_field"], dem.grid, context)
+        dem = read_fine(values["dem"], Scratch(work, context.memory_limit_bytes))
+        far = read_far(values["far_field"], dem.grid, context)
         for number, site in enumerate(best.itertuples()):
             context.progress(0.2 + 0.8 * number / len(best), "skylines")
             if not skyline.has_ground(dem, site.x_m, site.y_m):

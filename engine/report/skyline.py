@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from lunarsite.engine.ephemeris import Ephemeris
-    from lunarsite.engine.skyline import Skyline, Track
+    from lunarsite.engine.illumination.ephemeris import Ephemeris
+    from lunarsite.engine.illumination.skyline import Skyline, Track
 
     Float = NDArray[np.float64]
 

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from lunarsite.engine import cog, moon, vector
+from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns, explanation, labels, ranking, scorer, tables
-from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.io import cog, vector
+from lunarsite.engine.scoring import explanation, labels, ranking, scorer, tables
+from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

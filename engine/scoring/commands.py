@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import provenance, vector
+from lunarsite.engine import provenance
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring import bundle, features, labels, profiles, scorer, scoring, tables
-from lunarsite.engine.scoring.columns import GIVEN, LAYER_FILES, SOURCES, coverage_column
+from lunarsite.engine.io import vector
+from lunarsite.engine.scoring import bundle, cell_scores, labels, profiles, scorer, tables
+from lunarsite.engine.scoring.features import feature_table
+from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES, SOURCES, coverage_column
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _OF_THE_BEST = ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
 
 
-def layers_of(values: dict[str, Any]) -> features.Layers:
+def layers_of(values: dict[str, Any]) -> feature_table.Layers:
     """Return the layers that a call of ``features`` means: those given, else those in the folder.
 
     Raises
@@ -44,7 +46,7 @@ def layers_of(values: dict[str, Any]) -> features.Layers:
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":
                 rasters.pop("earth_sensitivity", None)
-    return features.Layers(
+    return feature_table.Layers(
         values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"]
     )
 
@@ -52,7 +54,7 @@ def layers_of(values: dict[str, Any]) -> features.Layers:
 def write_features(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
     layers = layers_of(values)
-    table = features.build(
+    table = feature_table.build(
         layers,
         cell_m=values["cell_m"],
         north_limit_deg=values["north_limit_deg"],
@@ -118,7 +120,7 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
     regions = None
     if values["regions"]:
         regions = vector.read_polygons(values["regions"], "The regions", context)
-    found = scoring.score_table(
+    found = cell_scores.score_table(
         table,
         model,
         errors_of(values),
@@ -127,9 +129,9 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context=context.part(0.0, 0.85),
     )
     limits = {"min_distance_m": values["min_distance_m"], "max_sites": values["max_sites"]}
-    layers = {"sites": scoring.sites(table, found, **limits)}
+    layers = {"sites": cell_scores.sites(table, found, **limits)}
     if regions is not None:
-        layers["sites_in_regions"] = scoring.sites_in_regions(
+        layers["sites_in_regions"] = cell_scores.sites_in_regions(
             table, found, regions, context=context, **limits
         )
     context.progress(0.9, "writing scores")
@@ -139,9 +141,9 @@ def write_scores(values: dict[str, Any], context: Context) -> dict[str, Any]:
         provenance.describe("score", shaping, [values["features"]])
         | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
     )
-    paths = scoring.write_rasters(out, table, found.table, tags)
-    scoring.write_sites(out / "sites.gpkg", layers, tags)
-    paths |= {"sites": str(out / "sites.gpkg")} | scoring.write_scores(out, found, tags)
+    paths = cell_scores.write_rasters(out, table, found.table, tags)
+    cell_scores.write_sites(out / "sites.gpkg", layers, tags)
+    paths |= {"sites": str(out / "sites.gpkg")} | cell_scores.write_scores(out, found, tags)
     best = layers["sites"].iloc[0]
     unknown = int((~np.isfinite(found.table["score"])).sum())
     if unknown:
@@ -166,7 +168,7 @@ def agreement(
 ) -> dict[str, float]:
     """Return how far two scorers on disk agree on a feature table."""
     table = tables.read_features(features_path)
-    return scoring.agreement(table, scorer.load(own, profile), scorer.load(other, profile))
+    return cell_scores.agreement(table, scorer.load(own, profile), scorer.load(other, profile))
 
 
 def errors_of(values: dict[str, Any]) -> labels.Errors:

@@ -9,15 +9,16 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from lunarsite.engine import cog, moon, provenance, raster, vector
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import cog, raster, vector
 from lunarsite.engine.scoring import tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
 _OWN = ("score", "rank", "rank_low", "rank_high", "passes")
 

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from woodelf import WoodelfExplainer
 
 from lunarsite.engine import moon
-from lunarsite.engine.scoring.columns import BY_NAME
+from lunarsite.engine.scoring.features.columns import BY_NAME
 from lunarsite.engine.scoring.scorer import features_of
 
 if TYPE_CHECKING:

@@ -11,15 +11,16 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns, explanation, profiles, scorer, tables
-from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.scoring import explanation, profiles, scorer, tables
+from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
 
 _MOST_RUNS = 3

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage, special
 
-from lunarsite.engine.scoring.columns import CONFIDENCE, SEGMENTED
-from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.scoring.features.columns import CONFIDENCE, SEGMENTED
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,11 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from lunarsite.engine import moon, provenance, vector
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring.explain import open_run
-from lunarsite.engine.scoring.scoring import Scores, described
+from lunarsite.engine.io import vector
+from lunarsite.engine.scoring.cell_scores import Scores, described
+from lunarsite.engine.scoring.finished_run import open_run
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context

@@ -19,8 +19,8 @@ from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import bundle, labels
-from lunarsite.engine.scoring.columns import BY_NAME, CONFIDENCE, FEATURES, SEGMENTED
-from lunarsite.engine.scoring.features import cell_grid
+from lunarsite.engine.scoring.features.columns import BY_NAME, CONFIDENCE, FEATURES, SEGMENTED
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

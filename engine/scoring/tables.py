@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns
+from lunarsite.engine.scoring.features import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -108,9 +108,7 @@ def closed_form(
 
 
 @_compiled
-def passes(  # noqa: C901  one loop
-    features: Float32, weights: Float32, bias: Float32, on_rocks: float
-) -> Float32:
+def passes(features: Float32, weights: Float32, bias: Float32, on_rocks: float) -> Float32:
     """Return mean probabilities and mean entropy of passes.
 
     Parameters

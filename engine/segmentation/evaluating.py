@@ -10,14 +10,9 @@ import numpy as np
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.segmentation import (
-    classes,
-    judging,
-    published,
-    reliability_picture,
-    segmenting,
-    weights,
-)
+from lunarsite.engine.report import reliability
+from lunarsite.engine.segmentation import classes, evaluation, paired_images, segmenting, weights
+from lunarsite.engine.text import counted
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import measures
 from lunarsite.engine.uncertainty.calibration import (
@@ -25,7 +20,6 @@ from lunarsite.engine.uncertainty.calibration import (
     auroc,
     false_positive_rate,
 )
-from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,9 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.batches import Sample
-    from lunarsite.engine.segmentation.published import Pair
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Runner
+    from lunarsite.engine.segmentation.paired_images import Pair
+    from lunarsite.engine.segmentation.training.batches import Sample
 
     Float = NDArray[np.float64]
 
@@ -44,12 +38,12 @@ _LEAST_TO_CALIBRATE = 4
 
 def evaluate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compare what a network says of images with their masks."""
-    pairs = published.pairs_of(values["images"], values["masks"])
+    pairs = paired_images.pairs_of(values["images"], values["masks"])
     where = device.choose(context.device)
     look, loaded = segmenting.runner_of(values, where.kind, context)
-    others = published.matching(values["outside"]) if values["outside"] else []
+    others = paired_images.matching(values["outside"]) if values["outside"] else []
     share = 0.95 * len(pairs) / (len(pairs) + len(others))
-    judged = judging.judge(look, _read(pairs), len(pairs), context.part(0.0, share))
+    judged = evaluation.judge(look, _read(pairs), len(pairs), context.part(0.0, share))
     said = judged.summary()
     if values["outside"]:
         told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
@@ -73,7 +67,7 @@ def evaluate(values: dict[str, Any], context: Context) -> dict[str, Any]:
             )
         outputs["figures"] = str(path)
     if values["picture"]:
-        reliability_picture.write(Path(values["picture"]), said["calibration"])
+        reliability.write(Path(values["picture"]), said["calibration"])
         outputs["picture"] = str(values["picture"])
     return {"outputs": outputs, **said, "summary": lines(said)}
 
@@ -85,7 +79,7 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
         raise ParameterError(
             f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
         )
-    pairs = published.pairs_of(values["images"], values["masks"])
+    pairs = paired_images.pairs_of(values["images"], values["masks"])
     if len(pairs) < _LEAST_TO_CALIBRATE:
         raise InputError(
             f"{counted(len(pairs), 'image')} will not do: on every other one the temperatures are "
@@ -98,17 +92,17 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     asked = {"uncertain": uncertain, "seed": values["seed"]}
     plain = loaded.runner(where.kind, context.warn, temperatures=Temperatures(), **asked)
     context.progress(0.0, "Fitting the temperatures")
-    warmth = judging.fit_temperatures(plain, _read(pairs[::2]), values["seed"])
+    warmth = evaluation.fit_temperatures(plain, _read(pairs[::2]), values["seed"])
     context.progress(0.4, "Judging")
     rest = pairs[1::2]
-    before = judging.judge(
+    before = evaluation.judge(
         loaded.runner(where.kind, context.warn, **asked),
         _read(rest),
         len(rest),
         context.part(0.4, 0.7),
     )
     warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
-    after = judging.judge(warm, _read(rest), len(rest), context.part(0.7, 0.95))
+    after = evaluation.judge(warm, _read(rest), len(rest), context.part(0.7, 0.95))
     said = after.summary()
     usual = said.pop("uncertainty")
     card = {
@@ -124,7 +118,7 @@ def calibrate(values: dict[str, Any], context: Context) -> dict[str, Any]:
     checkpoints.save(path, loaded.state, card)
     outputs = {"checkpoint": str(path)}
     if values["picture"]:
-        reliability_picture.write(Path(values["picture"]), said["calibration"])
+        reliability.write(Path(values["picture"]), said["calibration"])
         outputs["picture"] = str(values["picture"])
     errors = [each.calibration.all.error() for each in (before, after)]
     of_rocks = [each.calibration.called_rare.error() for each in (before, after)]
@@ -212,7 +206,7 @@ def _read(pairs: list[Pair]) -> Iterable[Sample]:
 
 
 def _outside(
-    look: Runner, paths: list[Path], judged: judging.Judged, pattern: str, context: Context
+    look: Runner, paths: list[Path], judged: evaluation.Judged, pattern: str, context: Context
 ) -> dict[str, Any]:
     """Return how well uncertainty tells other images, seen in the same way, from those judged."""
     if not paths:
@@ -220,7 +214,7 @@ def _outside(
     means = []
     for number, path in enumerate(paths):
         context.progress(number / len(paths), "Looking at images from outside")
-        found = judging.answer(look, published.read_image(path)[0])
+        found = evaluation.answer(look, paired_images.read_image(path)[0])
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
     other = np.array(means)

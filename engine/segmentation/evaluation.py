@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine.segmentation import batches, classes, tiling, working
+from lunarsite.engine.segmentation import classes, resampling, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
+from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty import measures
 from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures, temperatures
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.batches import Sample, Source
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Runner
+    from lunarsite.engine.segmentation.training.batches import Sample, Source
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -85,12 +86,12 @@ def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
         As of `runner.Runner`.
     """
     shape = (image.shape[0], image.shape[1])
-    seen = working.reduced(image.astype(np.float32), working.shape_of(shape, runner.side_px))
+    seen = resampling.reduced(image.astype(np.float32), resampling.shape_of(shape, runner.side_px))
     rows, columns = seen.shape[:2]
     more = [(0, -side % tiling.STEP) for side in (rows, columns)]
     whole: Float32 = np.pad(seen, (*more, (0, 0)), mode="symmetric")
     found = runner(batches.channels(whole))[:, :rows, :columns]
-    return working.enlarged_answer(found, shape, Window(0, 0, shape[1], shape[0]))
+    return resampling.enlarged_answer(found, shape, Window(0, 0, shape[1], shape[0]))
 
 
 def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Judged:

@@ -8,16 +8,16 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import kernels
+from lunarsite.engine.segmentation import _dropout_kernels as kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
-from lunarsite.engine.training.graph import Graph
+from lunarsite.engine.training.onnx_graph import Graph
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.segmentation.architecture import Architecture
-    from lunarsite.engine.training.graph import State
+    from lunarsite.engine.training.onnx_graph import State
 
     Float32 = NDArray[np.float32]
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import raster
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import batches, classes, images
-from lunarsite.engine.segmentation.batches import Sample
+from lunarsite.engine.io import images, raster
+from lunarsite.engine.segmentation import classes
+from lunarsite.engine.segmentation.training import batches
+from lunarsite.engine.segmentation.training.batches import Sample
+from lunarsite.engine.text import counted
 from lunarsite.engine.training.task import Data
-from lunarsite.engine.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

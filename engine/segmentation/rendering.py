@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, cog, moon, nested, provenance
-from lunarsite.engine.ephemeris import Body, elevation_azimuth, sun_and_earth, visible_fraction
+from lunarsite.engine import atomic, moon, provenance
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.horizon import Sweep
-from lunarsite.engine.scratch import Scratch
-from lunarsite.engine.segmentation.images import ROCKS_PX_M
+from lunarsite.engine.illumination.ephemeris import (
+    Body,
+    elevation_azimuth,
+    sun_and_earth,
+    visible_fraction,
+)
+from lunarsite.engine.illumination.horizon import Sweep
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.dem import read_far, read_fine
+from lunarsite.engine.io.images import ROCKS_PX_M
+from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Dem
+    from lunarsite.engine.io.raster import Dem
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -63,8 +70,8 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         context.progress(0.0, "Reading the elevation models")
-        dem = nested.read_fine(values["dem"], scratch)
-        far = nested.read_far(values["far_field"], dem.grid, context)
+        dem = read_fine(values["dem"], scratch)
+        far = read_far(values["far_field"], dem.grid, context)
         # After the reading, which says what is not there.
         record = provenance.describe(
             "render-orbital", {"time": values["time"]}, [values["dem"], *values["far_field"]]

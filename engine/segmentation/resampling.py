@@ -16,8 +16,8 @@ from rasterio.windows import Window
 from scipy import sparse
 
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.images import mirrored
 from lunarsite.engine.segmentation import classes
-from lunarsite.engine.segmentation.images import mirrored
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.images import Frame, Image
+    from lunarsite.engine.io.images import Frame, Image
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]

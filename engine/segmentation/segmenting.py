@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, cog, device, provenance
-from lunarsite.engine.cog import RasterSink
+from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.segmentation import classes, images, runner, tiling, weights, working
+from lunarsite.engine.io import cog, images
+from lunarsite.engine.io.cog import RasterSink
+from lunarsite.engine.segmentation import classes, onnx_runner, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.images import Frame, Image
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.io.images import Frame, Image
+    from lunarsite.engine.segmentation.onnx_runner import Runner
     from lunarsite.engine.segmentation.weights import Checkpoint
 
     Bool = NDArray[np.bool_]
@@ -76,7 +77,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
             # From orbit the ground has its scale, and shadow is unknown.
-            if shaded is None and working.is_reduced(image.frame, look.side_px):
+            if shaded is None and resampling.is_reduced(image.frame, look.side_px):
                 _look_small(image, window, look, written, context.part(0.0, 0.9), cut)
             else:
                 _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
@@ -124,8 +125,8 @@ def runner_of(
             f"The networks look at images of different sizes: side_px is {' and '.join(sides)}",
             "Give networks of one recipe",
         )
-    look: Runner = members[0] if len(members) == 1 else runner.Ensemble(members)
-    return runner.averaged(look, values["test_time"]), loaded
+    look: Runner = members[0] if len(members) == 1 else onnx_runner.Ensemble(members)
+    return onnx_runner.averaged(look, values["test_time"]), loaded
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
@@ -227,19 +228,19 @@ def _look_small(
 ) -> None:
     """Look at all of an image at the size that the network knows, and write a window of it."""
     shape = (image.frame.height, image.frame.width)
-    rows, columns = working.shape_of(shape, look.side_px)
-    small = working.Small(image, (rows, columns), context.part(0.0, 0.4))
-    whole = np.zeros((runner.BANDS, rows, columns), np.float32)
+    rows, columns = resampling.shape_of(shape, look.side_px)
+    small = resampling.Small(image, (rows, columns), context.part(0.0, 0.4))
+    whole = np.zeros((onnx_runner.BANDS, rows, columns), np.float32)
 
     def taken(row: int, answer: Float32, known: Bool) -> None:
         whole[:, row : row + known.shape[0]] = answer
 
     tiling.run(small, Window(0, 0, columns, rows), look, taken, context.part(0.4, 0.6), cut)
-    for strip in working.strips(window):
+    for strip in resampling.strips(window):
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)
         row = int(strip.row_off - window.row_off)
-        written.take(row, working.enlarged_answer(whole, shape, strip), known)
+        written.take(row, resampling.enlarged_answer(whole, shape, strip), known)
 
 
 class _Written:

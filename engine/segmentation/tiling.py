@@ -18,8 +18,8 @@ import numpy as np
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.segmentation import batches
-from lunarsite.engine.segmentation.runner import BANDS
+from lunarsite.engine.segmentation.onnx_runner import BANDS
+from lunarsite.engine.segmentation.training import batches
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Runner
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]

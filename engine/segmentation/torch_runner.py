@@ -11,7 +11,7 @@ import torch
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, network
-from lunarsite.engine.segmentation.runner import BANDS, UNTOUCHED, without_dropout
+from lunarsite.engine.segmentation.onnx_runner import BANDS, UNTOUCHED, without_dropout
 from lunarsite.engine.segmentation.weights import COMMAND
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.training.on_device import OnDevice

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import classes, runner, working
+from lunarsite.engine.segmentation import classes, onnx_runner, resampling
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoints
-from lunarsite.engine.training.environment import needs_torch
+from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Runner
     from lunarsite.engine.training.checkpoints import State
 
 log = logging.getLogger(__name__)
@@ -94,8 +94,8 @@ class Checkpoint:
         warn : callable
             Is told if a GPU's memory does not hold a tile.
         uncertain, passes, seed : bool, int, int
-            As of `runner.OnnxRunner`. A network that drops channels everywhere has no closed form:
-            20 passes are drawn where ``passes`` is 0.
+            As of `onnx_runner.OnnxRunner`. A network that drops channels everywhere has no closed
+            form: 20 passes are drawn where ``passes`` is 0.
         temperatures : Temperatures, optional
             In the place of the card's.
 
@@ -110,7 +110,7 @@ class Checkpoint:
         warmth = self.temperatures if temperatures is None else temperatures
         light = self.architecture.name == "unet-light"
         if light and device == "cpu" and not (uncertain and self.architecture.everywhere):
-            return runner.OnnxRunner(
+            return onnx_runner.OnnxRunner(
                 self.state,
                 self.architecture,
                 uncertain=uncertain,
@@ -159,7 +159,7 @@ def load(path: str | Path) -> Checkpoint:
             f"Take one that knows {', '.join(classes.NAMES)}",
         )
     side_px = card.get("recipe", {}).get("side_px")
-    if side_px is not None and not (type(side_px) is int and side_px >= working.LEAST_SIDE_PX):
+    if side_px is not None and not (type(side_px) is int and side_px >= resampling.LEAST_SIDE_PX):
         raise InputError(
             f"The card of {file.name} says that it looks at images of {side_px!r} px", _REMEDY
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -95,9 +95,9 @@ STAGE = Stage(
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters and write them."""
     if values["method"] == "template":
-        from lunarsite.engine.craters import baseline  # noqa: PLC0415
+        from lunarsite.engine.craters.detection import template_search  # noqa: PLC0415
 
-        return baseline.write(values, context)
-    from lunarsite.engine.craters import finding  # noqa: PLC0415
+        return template_search.write(values, context)
+    from lunarsite.engine.craters.detection import search  # noqa: PLC0415
 
-    return finding.write(values, context)
+    return search.write(values, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -98,6 +98,6 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Run the network under four preparations and compare."""
-    from lunarsite.engine.craters import diagnosing  # noqa: PLC0415
+    from lunarsite.engine.craters.evaluation import diagnosing  # noqa: PLC0415
 
     return diagnosing.write(values, context)

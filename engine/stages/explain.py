@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -49,6 +49,6 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Explain the cell that holds the location."""
-    from lunarsite.engine.scoring.explain import explain  # noqa: PLC0415
+    from lunarsite.engine.scoring.finished_run import explain  # noqa: PLC0415
 
     return explain(values["run"], values["lon"], values["lat"], context)

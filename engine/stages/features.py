@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context

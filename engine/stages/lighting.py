@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -204,6 +204,6 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write the layers."""
-    from lunarsite.engine.lighting_layers import write_layers  # noqa: PLC0415
+    from lunarsite.engine.pipelines.lighting import write_layers  # noqa: PLC0415
 
     return write_layers(STAGE, values, context)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.errors import CancelledError
-from lunarsite.engine.stages import features, lighting, score, shared, terrain, train_scorer
+from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages import features, lighting, score, terrain, train_scorer
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -78,7 +79,7 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Screen the region."""
-    from lunarsite.engine.screening import screen  # noqa: PLC0415
+    from lunarsite.engine.pipelines.screen import screen  # noqa: PLC0415
 
     try:
         return screen(values, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -93,6 +93,6 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute the skyline, and draw it if a picture is asked for."""
-    from lunarsite.engine.skyline import run_skyline  # noqa: PLC0415
+    from lunarsite.engine.illumination.skyline import run_skyline  # noqa: PLC0415
 
     return run_skyline(values, context)

@@ -148,7 +148,8 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the elevation model and its catalogue."""
-    from lunarsite.engine import atomic, cog, provenance, raster  # noqa: PLC0415
+    from lunarsite.engine import atomic, provenance  # noqa: PLC0415
+    from lunarsite.engine.io import cog, raster  # noqa: PLC0415
     from lunarsite.engine.synthetic import terrain  # noqa: PLC0415
 
     chosen = {

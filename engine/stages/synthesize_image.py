@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage, Values
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -85,8 +85,9 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the image and what it shows."""
-    from lunarsite.engine import atomic, cog, moon, provenance, raster  # noqa: PLC0415
+    from lunarsite.engine import atomic, moon, provenance  # noqa: PLC0415
     from lunarsite.engine.errors import ParameterError  # noqa: PLC0415
+    from lunarsite.engine.io import cog, raster  # noqa: PLC0415
 
     if values["lat"] >= 0.0:
         raise ParameterError(
@@ -123,7 +124,7 @@ def run(values: Values, context: Context) -> Values:
 
 def _with_rocks(seed: int, context: Context) -> tuple[Any, int]:
     """Return the first scene from a seed on that has rocks of both sizes, and its own seed."""
-    from lunarsite.engine.synthetic import orbital  # noqa: PLC0415
+    from lunarsite.engine.synthetic.scenes import orbital  # noqa: PLC0415
 
     for tried in range(seed, seed + TRIED):
         context.progress(0.8 * (tried - seed) / TRIED, "Making a scene with rocks")

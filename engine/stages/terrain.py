@@ -143,9 +143,11 @@ STAGE = Stage(
 
 def run(values: Values, context: Context) -> Values:
     """Write the layers; return their paths and the share of pixels that have a value."""
-    from lunarsite.engine import provenance, raster, terrain  # noqa: PLC0415
+    from lunarsite.engine import provenance  # noqa: PLC0415
+    from lunarsite.engine.io import raster  # noqa: PLC0415
+    from lunarsite.engine.terrain import attributes  # noqa: PLC0415
 
-    windows = terrain.Windows.parse(
+    windows = attributes.Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
     shaping = {name: values[name] for name in values if name.endswith("_window_px")}
@@ -153,6 +155,6 @@ def run(values: Values, context: Context) -> Values:
     context.progress(0.0, "Reading the elevation model")
     raster.dem_grid(values["dem"])
     tags = provenance.as_tags(provenance.describe("terrain", shaping, [values["dem"]]))
-    return terrain.write_layers(
+    return attributes.write_layers(
         values["dem"], Path(values["out"]), context=context, windows=windows, tags=tags
     )

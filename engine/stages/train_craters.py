@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import real_tiles, shared
+from lunarsite.engine.stages import _real_tiles as real_tiles
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -93,9 +94,9 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Train and write the network."""
-    from lunarsite.engine.training.environment import needs_torch  # noqa: PLC0415
+    from lunarsite.engine.training.dependencies import needs_torch  # noqa: PLC0415
 
     needs_torch("Training")
-    from lunarsite.engine.craters import commands  # noqa: PLC0415
+    from lunarsite.engine.craters.training import commands  # noqa: PLC0415
 
     return commands.train(values, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import shared
+from lunarsite.engine.stages import _shared as shared
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -104,9 +104,9 @@ STAGE = Stage(
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Train networks and write them."""
-    from lunarsite.engine.training.environment import needs_torch  # noqa: PLC0415
+    from lunarsite.engine.training.dependencies import needs_torch  # noqa: PLC0415
 
     needs_torch("Training")
-    from lunarsite.engine.segmentation import commands  # noqa: PLC0415
+    from lunarsite.engine.segmentation.training import commands  # noqa: PLC0415
 
     return commands.train(values, context)

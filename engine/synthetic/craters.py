@@ -16,12 +16,13 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.synthetic import crater_kernels, profiles
+from lunarsite.engine.synthetic import _crater_kernels as crater_kernels
+from lunarsite.engine.synthetic import profiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
     Record = NDArray[np.void]

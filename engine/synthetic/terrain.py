@@ -20,7 +20,7 @@ from lunarsite.engine.synthetic import craters as crater_room
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 

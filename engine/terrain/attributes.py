@@ -17,8 +17,9 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lunarsite.engine import cog, raster, terrain_kernels
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.terrain import _attribute_kernels as terrain_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 

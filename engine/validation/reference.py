@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.ephemeris import elevation_azimuth, visible_fraction
-from lunarsite.engine.horizon import FarField, chunks, march
+from lunarsite.engine.illumination.ephemeris import elevation_azimuth, visible_fraction
+from lunarsite.engine.illumination.horizon import FarField, chunks, march
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.ephemeris import Ephemeris
-    from lunarsite.engine.raster import Dem
+    from lunarsite.engine.illumination.ephemeris import Ephemeris
+    from lunarsite.engine.io.raster import Dem
 
     Float = NDArray[np.float64]
 

@@ -12,11 +12,11 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin.dock_parts import EngineLine, PlaceEdit, RunChooser
-from lunarsite.lunarsite_plugin.image_panel import ImagePanel
-from lunarsite.lunarsite_plugin.kept_view import KeptView
-from lunarsite.lunarsite_plugin.site_panel import SitePanel
-from lunarsite.lunarsite_plugin.site_parts import label
+from lunarsite.lunarsite_plugin.dock.parts import EngineLine, PlaceEdit, RunChooser
+from lunarsite.lunarsite_plugin.saved_places.view import KeptView
+from lunarsite.lunarsite_plugin.site.panel import SitePanel
+from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.lunarsite_plugin.uncertainty.panel import ImagePanel
 
 
 class DockBody(QWidget):

@@ -12,21 +12,23 @@ from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtWidgets import QFileDialog, QWidget
 
 from lunarsite.engine.errors import CrsError, LunarSiteError
-from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs
-from lunarsite.lunarsite_plugin.dock_body import DockBody
-from lunarsite.lunarsite_plugin.image_control import ImageControl
-from lunarsite.lunarsite_plugin.map_tool import CellMarker, LocationTool
-from lunarsite.lunarsite_plugin.run_control import RunControl
-from lunarsite.lunarsite_plugin.site_flow import OPENING, SiteFlow
-from lunarsite.lunarsite_plugin.uncertainty import UncertaintyLayer
+from lunarsite.lunarsite_plugin.dock.body import DockBody
+from lunarsite.lunarsite_plugin.map.tool import CellMarker, LocationTool
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.runs.control import RunControl
+from lunarsite.lunarsite_plugin.saved_places import places as kept
+from lunarsite.lunarsite_plugin.site.flow import OPENING, SiteFlow
+from lunarsite.lunarsite_plugin.uncertainty.control import ImageControl
+from lunarsite.lunarsite_plugin.uncertainty.rank_interval import UncertaintyLayer
+from lunarsite.qgis_common import map_place, moon_crs
 
 if TYPE_CHECKING:
     from qgis.gui import QgsMapCanvas
 
     from lunarsite.engine.contract import Values
-    from lunarsite.lunarsite_plugin.map_place import Place
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
-    from lunarsite.lunarsite_plugin.session import EngineSession
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+    from lunarsite.qgis_common.map_place import Place
+    from lunarsite.qgis_common.session import EngineSession
 
 _LONGEST_DAYS = 731
 """A run's span of time up to which the calendar shows all of it, else its first year."""
@@ -113,7 +115,7 @@ class LunarSiteDock(QgsDockWidget):
         if self.panel.explanation is None or self.run is None:
             return
         # The painting on paper is needed here only.
-        from lunarsite.lunarsite_plugin import site_report  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.report import site as site_report  # noqa: PLC0415
 
         site = site_report.Site(
             self.panel.explanation,

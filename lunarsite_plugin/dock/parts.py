@@ -16,8 +16,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.engine.errors import LunarSiteError, ParameterError
-from lunarsite.lunarsite_plugin import place_text
-from lunarsite.lunarsite_plugin.site_parts import label
+from lunarsite.lunarsite_plugin.map import place_text
+from lunarsite.lunarsite_plugin.site.parts import label
 
 NO_RUNS = "No run: click Browse"
 

@@ -11,7 +11,7 @@ from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 
 from lunarsite.engine.errors import CrsError
-from lunarsite.lunarsite_plugin import map_place
+from lunarsite.qgis_common import map_place
 
 if TYPE_CHECKING:
     from qgis.gui import QgsMapCanvas, QgsMapMouseEvent

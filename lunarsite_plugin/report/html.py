@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QBuffer, QByteArray, QIODevice, QRectF
 from qgis.PyQt.QtGui import QFont, QFontMetricsF, QImage, QPainter
 
-from lunarsite.lunarsite_plugin import site_text
 from lunarsite.lunarsite_plugin.charts import (
     calendar,
     calendar_model,
@@ -23,13 +22,14 @@ from lunarsite.lunarsite_plugin.charts import (
     sky_model,
     words,
 )
-from lunarsite.lunarsite_plugin.report_page import NO_SKYLINE
+from lunarsite.lunarsite_plugin.report.page import NO_SKYLINE
+from lunarsite.lunarsite_plugin.site import text as site_text
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from lunarsite.engine.contract import Values
-    from lunarsite.lunarsite_plugin.site_report import Site
+    from lunarsite.lunarsite_plugin.report.site import Site
 
 _WIDTH_PX, _RATIO, _MARGIN_PX = 460, 2, 4
 _FONT_PT = 10.0

@@ -9,7 +9,6 @@ from qgis.PyQt.QtCore import QMarginsF, QRectF, Qt
 from qgis.PyQt.QtGui import QFont, QFontMetricsF, QPageLayout, QPageSize, QPainter, QPdfWriter
 
 from lunarsite.engine.errors import OutputError
-from lunarsite.lunarsite_plugin import site_text
 from lunarsite.lunarsite_plugin.charts import (
     calendar,
     calendar_model,
@@ -23,6 +22,7 @@ from lunarsite.lunarsite_plugin.charts import (
     sky_model,
     words,
 )
+from lunarsite.lunarsite_plugin.site import text as site_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from lunarsite.engine.contract import Values
-    from lunarsite.lunarsite_plugin.site_report import Site
+    from lunarsite.lunarsite_plugin.report.site import Site
 
 NO_SKYLINE = "The skyline was not worked out for this page."
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QRectF
 
 from lunarsite.engine.errors import CrsError
-from lunarsite.lunarsite_plugin import map_place, report_html, report_page
 from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.report import html as report_html
+from lunarsite.lunarsite_plugin.report import page as report_page
 from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+from lunarsite.qgis_common import map_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from qgis.PyQt.QtGui import QImage
 
     from lunarsite.engine.contract import Values
-    from lunarsite.lunarsite_plugin.run_folder import Input, RunFolder
+    from lunarsite.lunarsite_plugin.runs.folder import Input, RunFolder
 
 
 @dataclass(frozen=True)

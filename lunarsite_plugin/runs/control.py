@@ -10,13 +10,14 @@ from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import project_runs, run_folder
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.runs import folder as run_folder
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from qgis.PyQt.QtWidgets import QPushButton
 
-    from lunarsite.lunarsite_plugin.dock_parts import RunChooser
+    from lunarsite.lunarsite_plugin.dock.parts import RunChooser
 
 
 class RunControl(QObject):

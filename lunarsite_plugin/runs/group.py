@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsLayerTreeGroup, QgsProject
 
 from lunarsite.engine import stages
-from lunarsite.lunarsite_plugin import project_runs
+from lunarsite.lunarsite_plugin.runs import project as project_runs
 
 if TYPE_CHECKING:
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 
 
 def of_run(run: RunFolder) -> QgsLayerTreeGroup:
     """Return the group that holds a run's layers already, or a new one that is named after it."""
     # Imported here, so that loading the plugin does not wait for it.
-    from lunarsite.processing_provider import layers  # noqa: PLC0415
+    from lunarsite.qgis_common import layers  # noqa: PLC0415
 
     root = QgsProject.instance().layerTreeRoot()
     for node in root.findLayers():

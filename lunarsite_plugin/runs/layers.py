@@ -13,8 +13,8 @@ from qgis.core import (
 )
 
 from lunarsite.engine import stages
-from lunarsite.lunarsite_plugin import moon_crs, project_runs
-from lunarsite.processing_provider import layers
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.qgis_common import layers, moon_crs
 
 if TYPE_CHECKING:
     from pathlib import Path

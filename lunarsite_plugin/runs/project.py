@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qgis.core import QgsMapLayer, QgsProject, QgsProviderRegistry
 
-from lunarsite.lunarsite_plugin import run_folder
+from lunarsite.lunarsite_plugin.runs import folder as run_folder
 
 SCOPE = "lunarsite"
 _RUN, _RUN_ABSOLUTE, _LOCATED, _KEPT = "run", "run_absolute", "located", "kept"

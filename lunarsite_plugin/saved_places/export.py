@@ -18,13 +18,14 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
 from lunarsite.engine.errors import OutputError
-from lunarsite.lunarsite_plugin import kept, moon_crs
+from lunarsite.lunarsite_plugin.saved_places import places as kept
 from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunarsite.lunarsite_plugin.kept import KeptPlace
+    from lunarsite.lunarsite_plugin.saved_places.places import KeptPlace
 
 LAYER = "kept_places"
 

@@ -24,13 +24,14 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import kept, kept_export
-from lunarsite.lunarsite_plugin.site_parts import label
+from lunarsite.lunarsite_plugin.saved_places import export as kept_export
+from lunarsite.lunarsite_plugin.saved_places import places as kept
+from lunarsite.lunarsite_plugin.site.parts import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lunarsite.lunarsite_plugin.kept import KeptPlace
+    from lunarsite.lunarsite_plugin.saved_places.places import KeptPlace
 
 HINT = "Score a place and click Keep: kept places stand here side by side."
 _BEST_FIRST_DOWN = frozenset({"Score", kept.BETTER, "Passes"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess  # nosec B404  # interpreters and drivers are asked by running them
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.environment import scrubbed
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,10 @@ from qgis.core import Qgis
 from qgis.PyQt.QtCore import qVersion
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import location
 from lunarsite.lunarsite_plugin.setup import network, plan
 from lunarsite.lunarsite_plugin.setup.place import PLUGIN_FOLDER
 from lunarsite.lunarsite_plugin.setup.work import without_credentials
+from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

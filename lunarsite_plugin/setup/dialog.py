@@ -22,7 +22,6 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.lunarsite_plugin import location
 from lunarsite.lunarsite_plugin.setup import (
     check,
     diagnostics,
@@ -34,6 +33,7 @@ from lunarsite.lunarsite_plugin.setup import (
 )
 from lunarsite.lunarsite_plugin.setup.job import Job
 from lunarsite.lunarsite_plugin.setup.place import Place
+from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
     from collections.abc import Callable

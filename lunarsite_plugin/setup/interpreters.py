@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.environment import scrubbed
 from lunarsite.lunarsite_plugin.setup.ask import ask
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,8 +19,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin import location
 from lunarsite.lunarsite_plugin.setup import plan, tasks, words
+from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.setup.check import Row

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import OutputError
-from lunarsite.lunarsite_plugin.environment import scrubbed
 from lunarsite.lunarsite_plugin.setup import plan, uv_output, wheels
 from lunarsite.lunarsite_plugin.setup.lock import alone
 from lunarsite.lunarsite_plugin.setup.work import SetupError, Work
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

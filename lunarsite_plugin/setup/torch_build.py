@@ -8,8 +8,8 @@ import subprocess  # nosec B404  # for its TimeoutExpired
 import sys
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.environment import scrubbed
 from lunarsite.lunarsite_plugin.setup.ask import ask
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

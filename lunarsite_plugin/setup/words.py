@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import location
 from lunarsite.lunarsite_plugin.setup import check, plan
+from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.lunarsite_plugin.environment import scrubbed
+from lunarsite.qgis_common.environment import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from lunarsite.engine.errors import InputError, LunarSiteError
-from lunarsite.lunarsite_plugin.engine_errors import EngineError
-from lunarsite.lunarsite_plugin.session import ENDED
+from lunarsite.qgis_common.engine_errors import EngineError
+from lunarsite.qgis_common.session import ENDED
 
 if TYPE_CHECKING:
-    from lunarsite.lunarsite_plugin.map_place import Place
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
-    from lunarsite.lunarsite_plugin.session import EngineSession
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+    from lunarsite.qgis_common.map_place import Place
+    from lunarsite.qgis_common.session import EngineSession
 
 WAIT_MS = 200
 """Answers usually come sooner, and then nothing needs to say that they are waited for."""

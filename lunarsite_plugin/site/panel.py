@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
-from lunarsite.lunarsite_plugin import site_text
-from lunarsite.lunarsite_plugin.site_parts import label
-from lunarsite.lunarsite_plugin.site_sections import (
+from lunarsite.lunarsite_plugin.site import text as site_text
+from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.lunarsite_plugin.site.sections import (
     Coverage,
     Criteria,
     Headline,

@@ -16,9 +16,9 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin import site_text
 from lunarsite.lunarsite_plugin.charts import calendar_model, site_model, sky_model, widgets, words
-from lunarsite.lunarsite_plugin.site_parts import Badge, Dates, Section, label
+from lunarsite.lunarsite_plugin.site import text as site_text
+from lunarsite.lunarsite_plugin.site.parts import Badge, Dates, Section, label
 
 if TYPE_CHECKING:
     from lunarsite.engine.contract import Values

@@ -9,18 +9,20 @@ from qgis.core import QgsCoordinateTransform, QgsCsException, QgsProject, QgsRas
 from qgis.PyQt.QtCore import QObject, QTimer
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import image_layers, image_text, image_window
-from lunarsite.lunarsite_plugin.engine_errors import EngineError
-from lunarsite.lunarsite_plugin.session import ENDED
+from lunarsite.lunarsite_plugin.uncertainty import layers as image_layers
+from lunarsite.lunarsite_plugin.uncertainty import text as image_text
+from lunarsite.lunarsite_plugin.uncertainty import window as image_window
+from lunarsite.qgis_common.engine_errors import EngineError
+from lunarsite.qgis_common.session import ENDED
 
 if TYPE_CHECKING:
     from qgis.gui import QgsMapCanvas
 
-    from lunarsite.lunarsite_plugin.image_panel import ImagePanel
-    from lunarsite.lunarsite_plugin.image_window import ImageWindow
-    from lunarsite.lunarsite_plugin.map_place import Place
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
-    from lunarsite.lunarsite_plugin.session import EngineSession
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+    from lunarsite.lunarsite_plugin.uncertainty.panel import ImagePanel
+    from lunarsite.lunarsite_plugin.uncertainty.window import ImageWindow
+    from lunarsite.qgis_common.map_place import Place
+    from lunarsite.qgis_common.session import EngineSession
 
 LEFT_OFF = EngineError("The engine was ended before it answered", "Click the place again")
 CANCELLED = "Cancelled. Click a place on the image to look again."

@@ -16,16 +16,17 @@ from qgis.core import (
 
 from lunarsite.engine import stages
 from lunarsite.engine.errors import InputError
-from lunarsite.lunarsite_plugin import project_runs, run_group
-from lunarsite.lunarsite_plugin.image_text import AtClick
+from lunarsite.lunarsite_plugin.runs import group as run_group
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.uncertainty.text import AtClick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qgis.core import QgsMapLayer
 
-    from lunarsite.lunarsite_plugin.image_window import ImageWindow
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+    from lunarsite.lunarsite_plugin.uncertainty.window import ImageWindow
 
 FOLDERS = ("mc-dropout-1", "mc-dropout-2")
 """Two by turns: what the project shows is never written over while it is open."""
@@ -147,7 +148,7 @@ def _base(layer: QgsRasterLayer) -> Path | None:
 
 def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
     # Imported here, so that loading the plugin does not wait for it.
-    from lunarsite.processing_provider import layers  # noqa: PLC0415
+    from lunarsite.qgis_common import layers  # noqa: PLC0415
 
     output = next(each for each in stages.load("segment-terrain").outputs if each.name == name)
     layer = QgsRasterLayer(path, output.title)

@@ -20,8 +20,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin import image_window
-from lunarsite.lunarsite_plugin.site_parts import label
+from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.lunarsite_plugin.uncertainty import window as image_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,13 +14,15 @@ from qgis.core import (
 
 from lunarsite.engine import stages
 from lunarsite.engine.errors import InputError
-from lunarsite.lunarsite_plugin import moon_crs, project_runs, run_group
-from lunarsite.lunarsite_plugin.run_folder import RANK_INTERVAL
+from lunarsite.lunarsite_plugin.runs import group as run_group
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.runs.folder import RANK_INTERVAL
+from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunarsite.lunarsite_plugin.run_folder import RunFolder
+    from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 
 
 _OF_CELLS = ("score.tif", "rank.tif", "probability.tif", RANK_INTERVAL)
@@ -112,7 +114,7 @@ class UncertaintyLayer:
 
     def _add(self, wanted: UncertaintyRaster, run: RunFolder) -> QgsMapLayer:
         # Imported here, so that loading the plugin does not wait for it.
-        from lunarsite.processing_provider import layers  # noqa: PLC0415
+        from lunarsite.qgis_common import layers  # noqa: PLC0415
 
         layer = QgsRasterLayer(str(wanted.path), wanted.title)
         if not layer.isValid():

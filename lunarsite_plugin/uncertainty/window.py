@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 from qgis.core import Qgis, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsUnitTypes
 
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.lunarsite_plugin import (
-    image_layers,
-    map_place,
-    moon_crs,
-    project_runs,
-    run_folder,
-)
+from lunarsite.lunarsite_plugin.runs import folder as run_folder
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.uncertainty import layers as image_layers
+from lunarsite.qgis_common import map_place, moon_crs
 
 if TYPE_CHECKING:
-    from lunarsite.lunarsite_plugin.map_place import Place
-    from lunarsite.lunarsite_plugin.run_folder import Input, RunFolder
+    from lunarsite.lunarsite_plugin.runs.folder import Input, RunFolder
+    from lunarsite.qgis_common.map_place import Place
 
 _DEGREE_M = 30_323.0
 """Of latitude, on the Moon."""

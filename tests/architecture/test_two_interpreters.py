@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QGIS_SIDE = sorted(
     path
-    for room in ("lunarsite_plugin", "processing_provider")
-    for path in (ROOT / room).rglob("*.py")
+    for package in ("lunarsite_plugin", "processing_provider", "qgis_common")
+    for path in (ROOT / package).rglob("*.py")
 )
 SHARED = [
     ROOT / "engine" / name
-    for name in ("__init__.py", "atomic.py", "contract.py", "errors.py", "launch.py", "written.py")
+    for name in ("__init__.py", "atomic.py", "contract.py", "errors.py", "launch.py", "output_paths.py")
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
     "lunarsite.engine.atomic",
@@ -25,7 +25,8 @@ OWN = (
     "lunarsite.engine.contract",
     "lunarsite.engine.errors",
     "lunarsite.engine.stages",
-    "lunarsite.engine.written",
+    "lunarsite.engine.output_paths",
+    "lunarsite.qgis_common",
 )
 """What QGIS's Python may import of the package."""
 
@@ -80,7 +81,7 @@ def test_what_both_sides_read_needs_the_standard_library_alone(path):
     [
         ("import numpy as np", ["line 1: numpy"]),
         ("def f():\n    from torch import nn", ["line 2: torch.nn"]),
-        ("from lunarsite.engine import horizon", ["line 1: lunarsite.engine.horizon"]),
+        ("from lunarsite.engine import horizon", ["line 1: lunarsite.engine.illumination.horizon"]),
         ("from lunarsite.engine.contracts import x", ["line 1: lunarsite.engine.contracts.x"]),
         ("try:\n    import osgeo\nexcept ImportError:\n    pass", ["line 2: osgeo"]),
     ],

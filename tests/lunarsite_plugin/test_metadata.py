@@ -12,7 +12,7 @@ import pytest
 
 import lunarsite
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # What the repository refuses a plugin without, and what users look for.
 NEEDED = [
     "name",

@@ -11,10 +11,10 @@ from qgis import utils
 from qgis.core import QgsApplication, QgsProcessingFeedback, QgsProject
 from qgis.gui import QgsLayerTreeView, QgsMapCanvas
 
-from lunarsite.lunarsite_plugin import location, moon_crs
-from lunarsite.lunarsite_plugin.dock import LunarSiteDock
-from lunarsite.lunarsite_plugin.session import EngineSession
+from lunarsite.lunarsite_plugin.dock.dock import LunarSiteDock
 from lunarsite.processing_provider import provider as toolbox
+from lunarsite.qgis_common import location, moon_crs
+from lunarsite.qgis_common.session import EngineSession
 
 ROOT = Path(__file__).resolve().parents[2]
 

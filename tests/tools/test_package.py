@@ -35,7 +35,7 @@ def test_the_same_files_give_the_same_bytes(made, tmp_path):
     assert package.build(tmp_path).read_bytes() == made.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "requirements/core.txt", "engine/worker.py"])
+@pytest.mark.parametrize("name", ["LICENSE", "requirements/core.txt", "engine/frontends/worker.py"])
 def test_a_missing_file_is_named(made, tmp_path, name):
     assert f"{name} is missing" in package.problems(changed(made, tmp_path, drop=[name]))
 

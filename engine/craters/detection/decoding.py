@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import ndimage, sparse, spatial
 
-from lunarsite.engine.craters import decode_kernels
-from lunarsite.engine.craters.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
+from lunarsite.engine.craters.detection import _decoding_kernels as decode_kernels
+from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from lunarsite.engine.craters import decode, inputs, pyramid
-from lunarsite.engine.craters.decode import Merged, Peaks
-from lunarsite.engine.craters.targets import OCTAVES, STRIDE
+from lunarsite.engine.craters.detection import decoding, pyramid
+from lunarsite.engine.craters.detection.decoding import Merged, Peaks
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.pyramid import Block, Level
-    from lunarsite.engine.craters.runner import Runner
+    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.craters.model.onnx_runner import Runner
 
     Float32 = NDArray[np.float32]
     Rims = Callable[[Level, Block, Float32], None]
@@ -64,7 +65,7 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     found = found.kept(
         (found.x >= west) & (found.x <= east) & (found.y >= south) & (found.y <= north)
     )
-    return decode.merge(found, [level.grid.pixel_m for level in levels])
+    return decoding.merge(found, [level.grid.pixel_m for level in levels])
 
 
 def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
@@ -90,7 +91,7 @@ def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
     """Return the peaks of a block's core, in map metres."""
     # A peak belongs to the block of its pixel: where its circle lies, rounding could have it be
     # of two blocks, or of none.
-    found = decode.peaks(heads, level.number, edge=pyramid.HALO_PX // STRIDE)
+    found = decoding.peaks(heads, level.number, edge=pyramid.HALO_PX // STRIDE)
     column = found.x + block.column - pyramid.HALO_PX
     row = found.y + block.row - pyramid.HALO_PX
     inside = (column > -0.5) & (column < level.grid.width - 0.5)

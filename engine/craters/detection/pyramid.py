@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import raster
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.raster import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.scratch import Scratch
+    from lunarsite.engine.io.workspace import Scratch
 
     Float32 = NDArray[np.float32]
 

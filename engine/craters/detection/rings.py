@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft, ndimage, special
 
-from lunarsite.engine.craters.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
+from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.runner import Runner
+    from lunarsite.engine.craters.model.onnx_runner import Runner
 
     Complex = NDArray[np.complex64]
     Float32 = NDArray[np.float32]

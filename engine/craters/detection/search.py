@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, cog, device, moon, provenance, raster, written
-from lunarsite.engine.craters import calibration, decode, detect, listing, pyramid, weights
-from lunarsite.engine.craters.calibration import Calibration
-from lunarsite.engine.craters.listing import Found
-from lunarsite.engine.craters.targets import LEAST_RADIUS_PX, STRIDE
+from lunarsite.engine import atomic, device, moon, output_paths, provenance
+from lunarsite.engine.craters import output
+from lunarsite.engine.craters.detection import decoding, multiscale, pyramid
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.output import Found
+from lunarsite.engine.craters.training import calibration
+from lunarsite.engine.craters.training.calibration import Calibration
+from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, STRIDE
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.pyramid import Block, Level
-    from lunarsite.engine.craters.runner import Runner
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.craters.model.onnx_runner import Runner
+    from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -66,7 +70,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
         kept = found.kept(least_m, limit)
         context.progress(0.9, "Measuring depths")
-        craters = listing.table(kept, levels)
+        craters = output.table(kept, levels)
         context.progress(0.92, "Writing the craters")
         cog.write_raster(
             rims_path,
@@ -76,7 +80,7 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
             nodata=255,
             tags=tags,
         )
-    listing.write(path, craters, kept.radius_m, tags)
+    output.write(path, craters, kept.radius_m, tags)
     context.progress(1.0, "Written")
     return {
         "outputs": {"craters": str(path), "rims": str(rims_path)},
@@ -94,12 +98,12 @@ def find(
     runner: Runner,
     fitted: Calibration,
     context: Context,
-    rims: detect.Rims | None = None,
+    rims: multiscale.Rims | None = None,
 ) -> Found:
     """Return the craters of a pyramid with their confidence, of every size and likelihood."""
-    merged = detect.find(levels, runner, context, rims)
+    merged = multiscale.find(levels, runner, context, rims)
     confidence = fitted.confidence(merged)
-    kept = decode.suppressed(
+    kept = decoding.suppressed(
         merged.x, merged.y, merged.radius, merged.best, shared=calibration.COVERED
     )
     kept = kept[np.argsort(-confidence[kept], kind="stable")]
@@ -168,7 +172,7 @@ def rims_beside(path: Path, dem: str) -> Path:
         If that is a folder, or the elevation model.
     """
     rims = path.with_suffix(".rims.tif")
-    written.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})
+    output_paths.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})
     return rims
 
 

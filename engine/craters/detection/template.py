@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import fft, ndimage, special
 
-from lunarsite.engine.craters import calibration, decode, pyramid, template_kernels, template_slopes
+from lunarsite.engine.craters.detection import _template_kernels as template_kernels
+from lunarsite.engine.craters.detection import _template_slopes as template_slopes
+from lunarsite.engine.craters.detection import decoding, pyramid
+from lunarsite.engine.craters.training import calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.pyramid import Block, Level
+    from lunarsite.engine.craters.detection.pyramid import Block, Level
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -136,7 +139,7 @@ def find(levels: Sequence[Level], curve: Curve, context: Context) -> tuple[Match
         )
     )
     score = found.features @ curve.weights()
-    best = decode.suppressed(found.x, found.y, found.radius, score, shared=calibration.COVERED)
+    best = decoding.suppressed(found.x, found.y, found.radius, score, shared=calibration.COVERED)
     chance: Float = special.expit(score[best])
     return found.kept(best), chance
 

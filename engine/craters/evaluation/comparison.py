@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, provenance, vector
-from lunarsite.engine.craters import (
-    detections,
-    evaluation_layers,
-    evaluation_page,
+from lunarsite.engine import atomic, provenance
+from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.evaluation import (
+    layers,
     matching,
     metrics,
-    rims,
-    rules,
+    page,
+    protocol,
+    rim_pixels,
 )
-from lunarsite.engine.craters.metrics import Sides
-from lunarsite.engine.craters.rules import Rules
+from lunarsite.engine.craters.evaluation.metrics import Sides
+from lunarsite.engine.craters.evaluation.protocol import Rules
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.io import vector
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.circles import Circles
-    from lunarsite.engine.craters.metrics import Judged
-    from lunarsite.engine.craters.rules import Bounds
+    from lunarsite.engine.craters.evaluation.metrics import Judged
+    from lunarsite.engine.craters.evaluation.protocol import Bounds
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -40,9 +41,9 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     context.progress(0.0, "Reading")
     found_file = detections.read(values["detections"], context)
-    known = rules.catalogue(values["catalogue"])
+    known = protocol.catalogue(values["catalogue"])
     cut = values["min_diameter_m"]
-    least = rules.least_detected_m(cut, values["min_detected_diameter_m"])
+    least = protocol.least_detected_m(cut, values["min_detected_diameter_m"])
     if found_file.smallest_m > least:
         context.warn(
             f"The detections begin at {found_file.smallest_m:,.0f} m: craters near the cut of "
@@ -52,10 +53,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     found = found_file.circles
     if values["min_confidence"] is not None:
         found = found.kept(found.score >= values["min_confidence"])
-    rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
     _check_place(found, found_file.frame, ruling, context)
-    sides = rules.sides_of(found, known, ruling)
-    if bare := rules.uncovered(sides.found, sides.known, ruling):
+    sides = protocol.sides_of(found, known, ruling)
+    if bare := protocol.uncovered(sides.found, sides.known, ruling):
         context.warn(bare)
     report, drawn = evaluate(
         sides,
@@ -81,10 +82,10 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["report"]:
         path = Path(values["report"])
         with atomic.whole_file(path) as partial:
-            partial.write_text(evaluation_page.markdown(report, record), encoding="utf-8")
+            partial.write_text(page.markdown(report, record), encoding="utf-8")
         outputs["report"] = str(path)
     context.progress(1.0, "Compared")
-    return {"outputs": outputs, **report, "summary": evaluation_page.lines(report)}
+    return {"outputs": outputs, **report, "summary": page.lines(report)}
 
 
 def evaluate(
@@ -101,7 +102,7 @@ def evaluate(
     Parameters
     ----------
     sides : Sides
-        As `rules.sides_of` returns them.
+        As `protocol.sides_of` returns them.
     ruling : Rules
         Who counts.
     context : Context
@@ -162,12 +163,12 @@ def evaluate(
         "gates": gates,
         "rims": _rims(sides, ruling, rim_pixel_m, context),
     }
-    return report, evaluation_layers.layers(sides, judged[gate])
+    return report, layers.layers(sides, judged[gate])
 
 
 def _bounds(text: str | None, found: detections.Detections, context: Context) -> Bounds:
     if text:
-        return rules.read_bounds(text)
+        return protocol.read_bounds(text)
     if found.frame is not None:
         return found.frame
     if not len(found.circles):
@@ -182,13 +183,13 @@ def _bounds(text: str | None, found: detections.Detections, context: Context) ->
 def _check_place(found: Circles, frame: Bounds | None, ruling: Rules, context: Context) -> None:
     """Raise or warn if the bounds are not where detections are."""
     if frame is not None:
-        rules.check_overlap(ruling.bounds, frame, "the elevation model of the detections")
+        protocol.check_overlap(ruling.bounds, frame, "the elevation model of the detections")
     if len(found) and not found.inside(ruling.bounds).any():
         box = (found.x_m.min(), found.y_m.min(), found.x_m.max(), found.y_m.max())
         if frame is None:
-            rules.check_overlap(ruling.bounds, box, "the detections")
+            protocol.check_overlap(ruling.bounds, box, "the detections")
         context.warn(
-            f"No detection lies inside the bounds: all lie at {rules.written(box)} m (west, "
+            f"No detection lies inside the bounds: all lie at {protocol.written(box)} m (west, "
             "south, east, north). Check --bounds."
         )
 
@@ -223,13 +224,13 @@ def _geometry(sides: Sides, judged: Judged) -> dict[str, Any]:
 
 
 def _rims(sides: Sides, ruling: Rules, pixel_m: float, context: Context) -> dict[str, Any] | None:
-    rows, columns = rims.raster_shape(ruling.bounds, pixel_m)
-    if rows * columns > rims.MOST_PIXELS:
+    rows, columns = rim_pixels.raster_shape(ruling.bounds, pixel_m)
+    if rows * columns > rim_pixels.MOST_PIXELS:
         context.warn(
             f"Rims are not compared: at {pixel_m:g} m the bounds have {rows * columns:,} pixels, "
-            f"the limit is {rims.MOST_PIXELS:,}. Give a larger --rim-pixel-m."
+            f"the limit is {rim_pixels.MOST_PIXELS:,}. Give a larger --rim-pixel-m."
         )
         return None
-    found = rims.draw(sides.found.kept(sides.full), ruling.bounds, pixel_m)
-    known = rims.draw(sides.known.kept(sides.wanted), ruling.bounds, pixel_m)
-    return {"pixel_m": pixel_m, **rims.compare(found, known)}
+    found = rim_pixels.draw(sides.found.kept(sides.full), ruling.bounds, pixel_m)
+    known = rim_pixels.draw(sides.known.kept(sides.wanted), ruling.bounds, pixel_m)
+    return {"pixel_m": pixel_m, **rim_pixels.compare(found, known)}

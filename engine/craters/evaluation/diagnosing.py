@@ -9,27 +9,21 @@ import numpy as np
 import pandas as pd
 
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.craters import (
-    depth,
-    diagnosis,
-    diagnosis_page,
-    finding,
-    preparations,
-    pyramid,
-    rules,
-    weights,
-)
+from lunarsite.engine.craters import morphometry
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.rules import Rules
+from lunarsite.engine.craters.detection import pyramid, search
+from lunarsite.engine.craters.evaluation import diagnosis, diagnosis_page, preprocessing, protocol
+from lunarsite.engine.craters.evaluation.protocol import Rules
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import drawing
-from lunarsite.engine.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.pyramid import Level
-    from lunarsite.engine.craters.rules import Bounds
+    from lunarsite.engine.craters.detection.pyramid import Level
+    from lunarsite.engine.craters.evaluation.protocol import Bounds
 
 
 def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -38,20 +32,20 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
     Raises
     ------
     InputError
-        As `finding.write` and `rules.check_catalogue`.
+        As `search.write` and `protocol.check_catalogue`.
     """
-    grid = finding.dem_grid(values["dem"], context)
-    bounds = rules.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
+    grid = search.dem_grid(values["dem"], context)
+    bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
-    ruling = Rules(bounds, cut, rules.least_detected_m(cut, None))
-    known = rules.catalogue(values["catalogue"])
-    rules.check_catalogue(known, ruling, Path(values["catalogue"]).name)
-    rules.check_overlap(bounds, grid.bounds, "the DEM")
+    ruling = Rules(bounds, cut, protocol.least_detected_m(cut, None))
+    known = protocol.catalogue(values["catalogue"])
+    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)
-    known = rules.sides_of(known, known, Rules(bounds, cut, 0.0)).known
+    known = protocol.sides_of(known, known, Rules(bounds, cut, 0.0)).known
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
-    fitted = finding.calibration_of(checkpoint)
+    fitted = search.calibration_of(checkpoint)
     out = Path(values["out"])
     shaping = {"min_diameter_m": cut, "bounds": list(bounds), "seed": values["seed"]}
     record = provenance.describe(
@@ -65,16 +59,16 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
         found = {}
-        for number, name in enumerate(preparations.NAMES):
-            share = 0.95 * number / len(preparations.NAMES)
-            part = context.part(share, share + 0.95 / len(preparations.NAMES), f"heights {name}")
-            seen = finding.find(preparations.prepared(levels, name), runner, fitted, part)
+        for number, name in enumerate(preprocessing.NAMES):
+            share = 0.95 * number / len(preprocessing.NAMES)
+            part = context.part(share, share + 0.95 / len(preprocessing.NAMES), f"heights {name}")
+            seen = search.find(preprocessing.prepared(levels, name), runner, fitted, part)
             found[name] = Circles(
                 seen.x_m, seen.y_m, seen.radius_m, seen.confidence, np.full(seen.x_m.size, np.nan)
             )
         context.progress(0.95, "Comparing")
-        plain = found[next(iter(preparations.NAMES))]
-        if bare := rules.uncovered(plain.kept(plain.score >= fitted.threshold), known, ruling):
+        plain = found[next(iter(preprocessing.NAMES))]
+        if bare := protocol.uncovered(plain.kept(plain.score >= fitted.threshold), known, ruling):
             context.warn(bare)
         report, distances = diagnose(
             found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
@@ -112,9 +106,9 @@ def diagnose(
     Parameters
     ----------
     found : mapping of str to Circles
-        Detections of every likelihood by preparation, `preparations.NAMES`.
+        Detections of every likelihood by preparation, `preprocessing.NAMES`.
     known : Circles
-        The catalogue, in the order of `rules.sides_of`.
+        The catalogue, in the order of `protocol.sides_of`.
     ruling : Rules
         Who counts.
     levels : list of Level
@@ -126,16 +120,16 @@ def diagnose(
     """
     cells = [
         diagnosis.cell(found[name], known, ruling, name, limit)
-        for name in preparations.NAMES
+        for name in preprocessing.NAMES
         for limit in diagnosis.THRESHOLDS
     ]
-    plain = next(iter(preparations.NAMES))
+    plain = next(iter(preprocessing.NAMES))
     first = diagnosis.cell(found[plain], known, ruling, plain, threshold)
     others = {
         name: diagnosis.cell(found[name], known, ruling, name, threshold)
-        for name in preparations.NAMES
+        for name in preprocessing.NAMES
     }
-    wanted = rules.sides_of(known, known, ruling).wanted
+    wanted = protocol.sides_of(known, known, ruling).wanted
     true = _with_depth(known.kept(wanted), levels)
     large = found[plain].kept(found[plain].diameter_m >= ruling.min_detected_diameter_m)
     counted = large.inside(ruling.bounds) & (large.diameter_m >= ruling.min_diameter_m)
@@ -218,13 +212,13 @@ def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
     if max(*beyond, bounds[3] - frame[3]) > slack:
         context.warn(
             "The bounds reach beyond the DEM: craters there count as missed. Give --bounds inside "
-            f"it, at {rules.written(frame)} m (west, south, east, north)."
+            f"it, at {protocol.written(frame)} m (west, south, east, north)."
         )
 
 
 def _with_depth(circles: Circles, levels: list[Level]) -> Circles:
     """Return circles whose unknown depths are measured."""
-    measured = depth.measure(levels, circles.x_m, circles.y_m, circles.radius_m).depth_m
+    measured = morphometry.measure(levels, circles.x_m, circles.y_m, circles.radius_m).depth_m
     known = np.isfinite(circles.depth_m)
     return Circles(
         circles.x_m,

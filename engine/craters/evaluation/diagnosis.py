@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import spatial
 
-from lunarsite.engine.craters import matching, metrics, rules
 from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.evaluation import matching, metrics, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.rules import Rules
+    from lunarsite.engine.craters.evaluation.protocol import Rules
 
     Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]
@@ -74,7 +74,7 @@ class Cell:
     threshold : float
         Least confidence.
     hit : ndarray of bool, shape (wanted craters,)
-        In the order of the catalogue as `rules.sides_of` puts it.
+        In the order of the catalogue as `protocol.sides_of` puts it.
     new : int
         Detections that match nothing.
     """
@@ -98,7 +98,7 @@ class Cell:
 
 def cell(found: Circles, known: Circles, ruling: Rules, name: str, threshold: float) -> Cell:
     """Return what detections reach at a threshold."""
-    sides = rules.sides_of(found.kept(found.score >= threshold), known, ruling)
+    sides = protocol.sides_of(found.kept(found.score >= threshold), known, ruling)
     judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)[GATE])
     got = np.zeros(len(sides.known), bool)
     got[judged.partner[judged.partner >= 0]] = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.craters import diagnosis, preparations
+from lunarsite.engine.craters.evaluation import diagnosis, preprocessing
 from lunarsite.engine.report import drawing
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _lower(report: Mapping[str, Any]) -> str:
 
 
 def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:
-    names, limits = list(preparations.NAMES), diagnosis.THRESHOLDS
+    names, limits = list(preprocessing.NAMES), diagnosis.THRESHOLDS
     values = np.array(
         [np.nan if one[what] is None else one[what] for one in report["grid"]], np.float64
     ).reshape(len(names), len(limits))
@@ -129,7 +129,7 @@ def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:
 
 def _bars(axes: Axes, report: Mapping[str, Any]) -> None:
     rows = [row for row in report["classes"] if row["catalogued"]]
-    names = list(preparations.NAMES)
+    names = list(preprocessing.NAMES)
     colours = (drawing.EARTH, drawing.SUN, drawing.GOOD, drawing.BAD)
     width = 0.8 / len(names)
     place = np.arange(len(rows), dtype=np.float64)
@@ -187,7 +187,7 @@ def _grid(report: Mapping[str, Any]) -> str:
     limits = diagnosis.THRESHOLDS
     rows = [f"| Heights | {' | '.join(f'{limit:g}' for limit in limits)} |"]
     rows.append("| --- " * (len(limits) + 1) + "|")
-    for name in preparations.NAMES:
+    for name in preprocessing.NAMES:
         mine = [one for one in report["grid"] if one["preparation"] == name]
         cells = (f"{_number(one['recall'])} / {_number(one['precision'])}" for one in mine)
         rows.append(f"| {name} | {' | '.join(cells)} |")
@@ -195,7 +195,7 @@ def _grid(report: Mapping[str, Any]) -> str:
 
 
 def _classes(report: Mapping[str, Any]) -> str:
-    names = list(preparations.NAMES)
+    names = list(preprocessing.NAMES)
     head = ["Wear", "Catalogued", *(f"Recall, {name}" for name in names)]
     head += ["Misses to predictions", "Predictions", "Predictions to true rims"]
     rows = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]

@@ -10,10 +10,11 @@ import pandas as pd
 import shapely
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters import circles, metrics
+from lunarsite.engine.craters import circles
+from lunarsite.engine.craters.evaluation import metrics
 
 if TYPE_CHECKING:
-    from lunarsite.engine.craters.metrics import Judged, Sides
+    from lunarsite.engine.craters.evaluation.metrics import Judged, Sides
 
 _QUAD_SEGS = 18
 

@@ -23,7 +23,8 @@ import numpy as np
 from scipy import optimize, sparse, spatial
 from scipy.sparse import csgraph
 
-from lunarsite.engine.craters import circles, matching_kernels
+from lunarsite.engine.craters import circles
+from lunarsite.engine.craters.evaluation import _matching_kernels as matching_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.craters import matching
 from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.evaluation import matching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.matching import Pairs
+    from lunarsite.engine.craters.evaluation.matching import Pairs
 
     Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]

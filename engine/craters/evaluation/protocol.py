@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.metrics import Sides
+from lunarsite.engine.craters.evaluation.metrics import Sides
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring.catalogue import read_catalogue
 
 if TYPE_CHECKING:
     from pathlib import Path

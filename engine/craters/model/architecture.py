@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.craters import inputs
-from lunarsite.engine.craters.targets import OCTAVES, STRIDE
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lunarsite.engine.craters import inputs
-from lunarsite.engine.craters.targets import OCTAVES, STRIDE
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import MissingDependencyError
 from lunarsite.engine.training.on_device import OnDevice
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.architecture import Architecture
+    from lunarsite.engine.craters.model.architecture import Architecture
 
     Float32 = NDArray[np.float32]
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lunarsite.engine.craters import inputs
-from lunarsite.engine.craters.targets import STRIDE
-from lunarsite.engine.training.graph import Graph
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training.targets import STRIDE
+from lunarsite.engine.training.onnx_graph import Graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.architecture import Architecture
-    from lunarsite.engine.training.graph import State
+    from lunarsite.engine.craters.model.architecture import Architecture
+    from lunarsite.engine.training.onnx_graph import State
 
     Float32 = NDArray[np.float32]
 

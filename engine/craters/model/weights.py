@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.craters import rings, runner
-from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters.detection import rings
+from lunarsite.engine.craters.model import onnx_runner
+from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.training import checkpoints
-from lunarsite.engine.training.environment import needs_torch
+from lunarsite.engine.training.dependencies import needs_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lunarsite.engine.craters.runner import Runner
+    from lunarsite.engine.craters.model.onnx_runner import Runner
     from lunarsite.engine.training.checkpoints import State
 
 log = logging.getLogger(__name__)
 
-BUNDLED = Path(__file__).parents[2] / "models" / "craters.safetensors"
+BUNDLED = Path(__file__).parents[3] / "models" / "craters.safetensors"
 """The network that comes with LunarSite."""
 
 _COMMAND = "lunarsite train-craters"
@@ -62,7 +63,7 @@ class Checkpoint:
         if self.architecture.name == "rims-resnet34":
             return rings.RingRunner(_by_torch(self, device, warn))
         if device == "cpu":
-            return runner.OnnxRunner(self.state, self.architecture)
+            return onnx_runner.OnnxRunner(self.state, self.architecture)
         return _by_torch(self, device, warn)
 
 
@@ -109,7 +110,7 @@ def _by_torch(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) 
     needs_torch(f"The network of {checkpoint.path.name} on this device")
     import torch  # noqa: PLC0415  a second to import, and mostly not needed
 
-    from lunarsite.engine.craters import network  # noqa: PLC0415  likewise
+    from lunarsite.engine.craters.model import network  # noqa: PLC0415  likewise
 
     model = network.build(checkpoint.architecture)
     try:

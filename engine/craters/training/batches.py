@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from lunarsite.engine.craters import inputs, targets, tile_kernels, tiles
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training import targets
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from lunarsite.engine.craters import batches, decode, detect, pyramid, tiles
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.craters.detection import decoding, multiscale, pyramid
+from lunarsite.engine.craters.training import batches
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.decode import Merged
-    from lunarsite.engine.craters.runner import Runner
+    from lunarsite.engine.craters.detection.decoding import Merged
+    from lunarsite.engine.craters.model.onnx_runner import Runner
 
     Float = NDArray[np.float64]
     Int = NDArray[np.int64]
@@ -149,10 +151,10 @@ def judge(runner: Runner, seed: int, side_px: int, context: Context) -> Judged:
         scratch = Scratch(Path(folder), context.memory_limit_bytes)
         # In units of a pixel, so that heights per pixel are what they were.
         height = (tile.height_m / np.float32(tile.pixel_m)).astype(np.float32)
-        found = detect.find(pyramid.of(grid, height, scratch), runner, context)
+        found = multiscale.find(pyramid.of(grid, height, scratch), runner, context)
     features = _features(found)
     score = found.best
-    kept = decode.suppressed(found.x, found.y, found.radius, score, shared=COVERED)
+    kept = decoding.suppressed(found.x, found.y, found.radius, score, shared=COVERED)
     kept = kept[found.radius[kept] >= GIVEN_RADIUS_PX]
     x, y, radius = found.x[kept] - 0.5, -found.y[kept] - 0.5, found.radius[kept]
     outcome, wanted = outcomes(x, y, radius, tile.circles, side_px)

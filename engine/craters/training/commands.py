@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lunarsite.engine import device, provenance
-from lunarsite.engine.craters import calibration, learning, recipe, sets, tiles, training, weights
-from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.weights import Checkpoint
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.model.weights import Checkpoint
+from lunarsite.engine.craters.training import calibration, real_ground, recipe, tile_sets, training
 from lunarsite.engine.errors import CancelledError, ParameterError
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints, trainer
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.learning import Real
+    from lunarsite.engine.craters.training.real_ground import Real
 
 LICENCE = "CC0-1.0: made from generated ground alone"
 
@@ -49,7 +51,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     start = weights.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, Architecture(chosen.architecture, chosen.widths))
     where = device.choose(context.device)
-    real = learning.real(values, chosen, context.part(0.0, 0.05))
+    real = real_ground.real(values, chosen, context.part(0.0, 0.05))
     data = _data(real, context) if real else None
     count = data.count if data else chosen.tiles
     chosen = chosen.for_tiles(count, values["steps"])
@@ -123,8 +125,8 @@ def _data(real: Real, context: Context) -> Data:
     room = context.memory_limit_bytes // 2
     return Data(
         f"{real.told} {json.dumps(real.source)}",
-        sets.Kept(real.tiles.learn, room),
+        tile_sets.Kept(real.tiles.learn, room),
         len(real.tiles.learn),
-        sets.Kept(real.tiles.unseen, room // 8),
+        tile_sets.Kept(real.tiles.unseen, room // 8),
         len(real.tiles.unseen),
     )

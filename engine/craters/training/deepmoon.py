@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.craters import sets
-from lunarsite.engine.craters.batches import UNLABELLED
+from lunarsite.engine.craters.training import tile_sets
+from lunarsite.engine.craters.training.batches import UNLABELLED
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.training.environment import needs_h5py
+from lunarsite.engine.training.dependencies import needs_h5py
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.batches import Sample
-    from lunarsite.engine.craters.sectors import Sector
-    from lunarsite.engine.craters.sets import Split
+    from lunarsite.engine.craters.training.batches import Sample
+    from lunarsite.engine.craters.training.sectors import Sector
+    from lunarsite.engine.craters.training.tile_sets import Split
 
     Float = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class _Image:
         with _opened(self.path) as file:
             grey = file["input_images"][self.number]
         height_m = np.where(grey > 0, grey * np.float32(GREY_M), np.float32(np.nan))
-        return sets.sample_of(height_m, self.pixel_m, self.circles, self.least_px)
+        return tile_sets.sample_of(height_m, self.pixel_m, self.circles, self.least_px)
 
 
 def read(
@@ -124,7 +124,7 @@ def read(
             f"{pictures.name}",
             "Give the tables that belong to the images, or lower --min-diameter-m",
         )
-    return sets.split(pieces, spans, sector)
+    return tile_sets.split(pieces, spans, sector)
 
 
 def tables_of(images: Path, craters: str | Path | None) -> Path:

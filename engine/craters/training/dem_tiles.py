@@ -12,13 +12,14 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
-from lunarsite.engine.craters import rules
-from lunarsite.engine.craters.batches import UNLABELLED
-from lunarsite.engine.craters.sectors import span_of
-from lunarsite.engine.craters.sets import sample_of, seen, split
+from lunarsite.engine import moon
+from lunarsite.engine.craters.evaluation import protocol
+from lunarsite.engine.craters.training.batches import UNLABELLED
+from lunarsite.engine.craters.training.sectors import span_of
+from lunarsite.engine.craters.training.tile_sets import sample_of, seen, split
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.raster import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.batches import Sample
     from lunarsite.engine.craters.circles import Circles
-    from lunarsite.engine.craters.sectors import Sector
-    from lunarsite.engine.craters.sets import Split
+    from lunarsite.engine.craters.training.batches import Sample
+    from lunarsite.engine.craters.training.sectors import Sector
+    from lunarsite.engine.craters.training.tile_sets import Split
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -90,7 +91,7 @@ def cut(
     """
     path, name = Path(dem), Path(catalogue).name
     grid = _resampled(raster.dem_grid(path), pixel_m, side_px)
-    known = rules.catalogue(catalogue)
+    known = protocol.catalogue(catalogue)
     # Circles a little below the cut may lie in the first octave that is asked for.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
     step = max(1, round(side_px * (1.0 - overlap)))

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
-from lunarsite.engine.craters import deepmoon, dem_tiles, sectors
+from lunarsite.engine.craters.training import deepmoon, dem_tiles, sectors
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.recipe import Recipe
-    from lunarsite.engine.craters.sets import Split
+    from lunarsite.engine.craters.training.recipe import Recipe
+    from lunarsite.engine.craters.training.tile_sets import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters import tile_kernels
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lunarsite.engine.craters import inputs
-from lunarsite.engine.craters.batches import Sample
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training.batches import Sample
 from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.sectors import Sector
+    from lunarsite.engine.craters.training.sectors import Sector
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

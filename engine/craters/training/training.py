@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lunarsite.engine.craters import batches, losses, network, tiles
-from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.targets import STRIDE
+from lunarsite.engine.craters.model import network
+from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.training import batches, losses
+from lunarsite.engine.craters.training.targets import STRIDE
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import trainer
 from lunarsite.engine.training.task import Data
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.recipe import Recipe
+    from lunarsite.engine.craters.training.recipe import Recipe
     from lunarsite.engine.device import Device
     from lunarsite.engine.training.task import Arrays, State
     from lunarsite.engine.training.trainer import Trained

@@ -8,13 +8,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon
-from lunarsite.engine.scoring import cells, columns, rim_kernels
+from lunarsite.engine.scoring.features import _rim_kernels as rim_kernels
+from lunarsite.engine.scoring.features import cells, columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

@@ -13,17 +13,19 @@ import shapely
 from rasterio.enums import Resampling
 from scipy.spatial import cKDTree
 
-from lunarsite.engine import moon, nested, raster
+from lunarsite.engine import moon
 from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import cells, columns, craters, footprint, rocks
-from lunarsite.engine.scoring.catalogue import read_catalogue
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import posting
+from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 
@@ -82,7 +84,7 @@ def build(
         If no cell is left, or a cell is smaller than a pixel.
     """
     grid = raster.dem_grid(layers.dem)
-    coarse, side = nested.posting(grid, cell_m)
+    coarse, side = posting(grid, cell_m)
     if not np.isclose(side * grid.pixel_m, cell_m, rtol=1e-9):
         context.warn(
             f"Cells are {side * grid.pixel_m:g} m wide, {side} pixels of {grid.pixel_m:g} m, "

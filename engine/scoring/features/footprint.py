@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import raster
-from lunarsite.engine.scoring import columns, lattice, rocks
+from lunarsite.engine.io import raster
+from lunarsite.engine.scoring.features import columns, lattice, rocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
-    from lunarsite.engine.scoring.features import Layers
+    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.scoring.features.feature_table import Layers
 
     Float32 = NDArray[np.float32]
 

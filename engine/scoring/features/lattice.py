@@ -17,8 +17,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import raster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Read = Callable[[Grid], Iterator[tuple[Window, Float, NDArray[np.bool_]]]]

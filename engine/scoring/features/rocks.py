@@ -12,10 +12,11 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns, lattice, rock_groups
-from lunarsite.engine.segmentation import classes, images
+from lunarsite.engine.io import images, raster
+from lunarsite.engine.scoring.features import columns, lattice, rock_groups
+from lunarsite.engine.segmentation import classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.raster import Grid
+    from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

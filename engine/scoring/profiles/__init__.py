@@ -11,7 +11,7 @@ import yaml
 
 from lunarsite.engine.contract import unknown_name
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring.columns import BY_NAME
+from lunarsite.engine.scoring.features.columns import BY_NAME
 
 if TYPE_CHECKING:
     import pandas as pd

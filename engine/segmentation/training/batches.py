@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.segmentation import classes, working
-from lunarsite.engine.synthetic import orbital, scenes
+from lunarsite.engine.segmentation import classes, resampling
+from lunarsite.engine.synthetic.scenes import orbital, surface
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ VALIDATION_SEED = 1_000_000_000
 MEAN, SPREAD = 100.0, 60.0
 """Of grey levels: what a network sees is (grey - mean) / spread."""
 
-WORLDS = {"surface": scenes, "orbital": orbital}
+WORLDS = {"surface": surface, "orbital": orbital}
 
 
 class Sample(NamedTuple):
@@ -146,12 +146,12 @@ def channels(image: UInt8 | Float32) -> Float32:
 
 
 def reduced(sample: Sample, side_px: int | None) -> Sample:
-    """Return a sample at the size at which a network looks at it: `working.shape_of`."""
+    """Return a sample at the size at which a network looks at it: `resampling.shape_of`."""
     before = (sample.mask.shape[0], sample.mask.shape[1])
-    shape = working.shape_of(before, side_px)
+    shape = resampling.shape_of(before, side_px)
     if shape == before:
         return sample
-    image = working.reduced(sample.image.astype(np.float32), shape)
+    image = resampling.reduced(sample.image.astype(np.float32), shape)
     rows, columns = (
         ((np.arange(few) + 0.5) * many / few).astype(np.int64)
         for few, many in zip(shape, before, strict=True)

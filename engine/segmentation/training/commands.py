@@ -9,9 +9,10 @@ import torch
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.segmentation import batches, classes, judging, published, recipe, training
+from lunarsite.engine.segmentation import classes, evaluation, paired_images
 from lunarsite.engine.segmentation import weights as networks
-from lunarsite.engine.segmentation.runner import averaged
+from lunarsite.engine.segmentation.onnx_runner import averaged
+from lunarsite.engine.segmentation.training import batches, recipe, training
 from lunarsite.engine.segmentation.weights import Checkpoint
 from lunarsite.engine.training import checkpoints, trainer
 from lunarsite.engine.uncertainty.calibration import Temperatures
@@ -19,9 +20,9 @@ from lunarsite.engine.uncertainty.calibration import Temperatures
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
-    from lunarsite.engine.segmentation.batches import Source
-    from lunarsite.engine.segmentation.recipe import Recipe
-    from lunarsite.engine.segmentation.runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Runner
+    from lunarsite.engine.segmentation.training.batches import Source
+    from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.training.task import Data
 
 LICENCE = "CC0-1.0: made from generated scenes alone"
@@ -52,7 +53,9 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     checkpoints.check_start(chosen, start, chosen.built())
     where = device.choose(context.device)
     folder = Path(values["scenes_folder"]) if values["scenes_folder"] else None
-    data = published.read(values["images"], values["masks"], context) if values["images"] else None
+    data = (
+        paired_images.read(values["images"], values["masks"], context) if values["images"] else None
+    )
     chosen = chosen.for_steps(values["steps"], data.count if data else None)
     atomic.make_folder(path.parent)
     count = values["members"]
@@ -149,8 +152,8 @@ def measured(
 ) -> dict[str, Any]:
     """Return what a card says of a network's temperatures, figures and usual uncertainty."""
     if data is None:
-        source: Source = batches.Scenes(chosen.view, judging.JUDGED_FROM, folder, 0)
-        halves = (range(judging.JUDGED // 2), range(judging.JUDGED // 2, judging.JUDGED))
+        source: Source = batches.Scenes(chosen.view, evaluation.JUDGED_FROM, folder, 0)
+        halves = (range(evaluation.JUDGED // 2), range(evaluation.JUDGED // 2, evaluation.JUDGED))
     else:
         source = data.unseen
         half = max(1, data.unseen_count // 2)
@@ -161,12 +164,12 @@ def measured(
         made = checkpoint.runner(where.kind, context.warn, uncertain=asked, temperatures=warmth)
         return averaged(made, chosen.test_time)
 
-    warmth = judging.fit_temperatures(
-        runner(Temperatures(), asked=uncertain), judging.numbered(source, halves[0])
+    warmth = evaluation.fit_temperatures(
+        runner(Temperatures(), asked=uncertain), evaluation.numbered(source, halves[0])
     )
-    judged = judging.judge(
+    judged = evaluation.judge(
         runner(warmth, asked=uncertain),
-        judging.numbered(source, halves[1]),
+        evaluation.numbered(source, halves[1]),
         len(halves[1]),
         context,
     )

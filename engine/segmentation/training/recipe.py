@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import working
+from lunarsite.engine.segmentation import resampling
 from lunarsite.engine.segmentation.architecture import DEEPEST, Architecture
 from lunarsite.engine.training import recipes
 
@@ -146,10 +146,10 @@ def read(name_or_path: str) -> Recipe:
             f"Give two rising numbers from {ZOOMS[0]:g} to {ZOOMS[1]:g}",
         )
     if recipe.side_px is not None:
-        if recipe.side_px < working.LEAST_SIDE_PX:
+        if recipe.side_px < resampling.LEAST_SIDE_PX:
             raise InputError(
                 f"The recipe {what}: side_px is {recipe.side_px}",
-                f"Give at least {working.LEAST_SIDE_PX}",
+                f"Give at least {resampling.LEAST_SIDE_PX}",
             )
         if recipe.view == "orbital":
             raise InputError(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lunarsite.engine.segmentation import batches, classes, losses, network
+from lunarsite.engine.segmentation import classes, network
+from lunarsite.engine.segmentation.training import batches, losses
 from lunarsite.engine.training import trainer
 from lunarsite.engine.training.task import Data
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
-    from lunarsite.engine.segmentation.recipe import Recipe
+    from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.training.task import Arrays, State
     from lunarsite.engine.training.trainer import Trained
 

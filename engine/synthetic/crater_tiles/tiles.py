@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters import tile_ground, tile_kernels
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.synthetic import craters as population_room
 from lunarsite.engine.synthetic import profiles
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.synthetic.crater_tiles import ground
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,12 +97,12 @@ def make(seed: int, side_px: int = 320, *, pixel_m: float | None = None) -> Tile
     half = 0.5 * side_px * pixel
     grid = Grid(-half, half, pixel, side_px, side_px)
     roll_over_px = float(rng.choice([30.0, 200.0, 1000.0]))
-    height = tile_ground.sloped(grid, rng, roll_over_px, rng.uniform(0.9, 1.5), (0.5, 6.0))
-    height += tile_ground.massifs(grid, rng)
+    height = ground.sloped(grid, rng, roll_over_px, rng.uniform(0.9, 1.5), (0.5, 6.0))
+    height += ground.massifs(grid, rng)
     craters = _craters(grid, rng)
     population_room.stamp(height, grid, craters)
-    tile_ground.resurface(height, grid, rng)
-    seen = tile_ground.survey(height, pixel, rng)
+    ground.resurface(height, grid, rng)
+    seen = ground.survey(height, pixel, rng)
     circles = _truth(height, seen, grid, craters)
     column, row = np.rint(circles[:, :2].T).astype(np.int64).clip(0, side_px - 1)
     return Tile(seen, pixel, circles[np.isfinite(seen[row, column])])

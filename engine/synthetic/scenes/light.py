@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from lunarsite.engine.synthetic import (
-    scene_camera,
-    scene_kernels,
-    scene_roughness,
-    scene_shadows,
-)
+from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
+from lunarsite.engine.synthetic.scenes import camera, roughness, shadows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.synthetic.scene_ground import Ground
-    from lunarsite.engine.synthetic.scene_rocks import Rocks
+    from lunarsite.engine.synthetic.scenes.ground import Ground
+    from lunarsite.engine.synthetic.scenes.rocks import Rocks
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -77,11 +73,11 @@ def light(
     facing += _bumps(rng, place, bare, footprint, unit_m / 0.04)
     cracked = _break(rng, facing, place, own, footprint, rocks)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    shade = scene_shadows.shadow(ground.height_m, pixel, float(np.tan(height)))
-    lit = scene_shadows.lit_by_ground(shade, pixel, place, float(np.tan(height)) + 0.05)
+    shade = shadows.shadow(ground.height_m, pixel, float(np.tan(height)))
+    lit = shadows.lit_by_ground(shade, pixel, place, float(np.tan(height)) + 0.05)
     cells = np.array([0.12, 0.6, 3.0, 15.0, 75.0]) * unit_m / 0.04
-    first, which = scene_shadows.shadow_bins(rocks.place, rocks.radius, eye, sun, cells)
-    hidden = scene_shadows.in_rock_shadow(
+    first, which = shadows.shadow_bins(rocks.place, rocks.radius, eye, sun, cells)
+    hidden = shadows.in_rock_shadow(
         point,
         own,
         eye,
@@ -95,7 +91,7 @@ def light(
         rocks.faces,
     )
     lit[hidden] = 0.0
-    light = lit * scene_camera.reflectance(rng, facing, rays[hit], sun)
+    light = lit * camera.reflectance(rng, facing, rays[hit], sun)
     fill = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.0, 0.04))
     # Sides of rocks that the Sun does not reach are lit by the ground before them.
     bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(light[bare])) if bare.any() else 0.0
@@ -145,7 +141,7 @@ def _break(
     waves, fall = float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.6, 1.0))
     if rock.size:
         longest = (waves * rocks.diameter_m[rocks.rock[own[rock]]]).astype(np.float32)
-        slopes, crack = scene_roughness.roughen(
+        slopes, crack = roughness.roughen(
             place[rock], longest, footprint[rock], fall, int(rng.integers(2**31))
         )
         facing[rock] -= np.float32(0.5 * strength) * slopes

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.synthetic import scene_camera
+from lunarsite.engine.synthetic.scenes import camera
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.synthetic.scene_rocks import Rocks
+    from lunarsite.engine.synthetic.scenes.rocks import Rocks
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -63,7 +63,7 @@ def mask_of(
     kind[area < least[0]] = GROUND
     named = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
     drawn = np.where(np.isfinite(depth), named, SKY)
-    fine = scene_camera.FINE
+    fine = camera.FINE
     rows, columns = drawn.shape[0] // fine, drawn.shape[1] // fine
     cells = (
         drawn.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
@@ -91,13 +91,13 @@ def known(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
 def areas(rocks: Rocks, part: Int32) -> Float:
     """Return how many pixels of the image show each rock."""
     which = rocks.rock[part[part >= 0]]
-    shown: Float = np.bincount(which, minlength=rocks.diameter_m.size) / scene_camera.FINE**2
+    shown: Float = np.bincount(which, minlength=rocks.diameter_m.size) / camera.FINE**2
     return shown
 
 
 def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
     """Return the brightest grey level that an image has of each rock."""
-    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
+    some = part[:: camera.FINE, :: camera.FINE]
     found = np.zeros(rocks.diameter_m.size, np.uint8)
     np.maximum.at(found, rocks.rock[some[some >= 0]], image.max(axis=2)[some >= 0])
     return found
@@ -105,7 +105,7 @@ def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
 
 def outlined(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
     """Return which rocks stand before something bright, for enough of their outline."""
-    some = part[:: scene_camera.FINE, :: scene_camera.FINE]
+    some = part[:: camera.FINE, :: camera.FINE]
     which = np.where(some >= 0, np.append(rocks.rock, -1)[some], -1)
     bright = image.max(axis=2) > OUTLINED[0]
     edge, before = np.zeros((2, rocks.diameter_m.size), np.int64)

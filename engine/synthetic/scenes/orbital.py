@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.synthetic import craters, scene_camera, scene_kernels, scene_rocks, terrain
-from lunarsite.engine.synthetic.scene_ground import Ground
-from lunarsite.engine.synthetic.scene_light import light
-from lunarsite.engine.synthetic.scene_masks import mask_of
-from lunarsite.engine.synthetic.scenes import Scene
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.synthetic import craters, terrain
+from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
+from lunarsite.engine.synthetic.scenes import camera
+from lunarsite.engine.synthetic.scenes import rocks as scene_rocks
+from lunarsite.engine.synthetic.scenes.ground import Ground
+from lunarsite.engine.synthetic.scenes.light import light
+from lunarsite.engine.synthetic.scenes.masks import mask_of
+from lunarsite.engine.synthetic.scenes.surface import Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,14 +51,14 @@ def make(seed: int) -> Scene:
     width = SIDE_PX * pixel
     eye = np.array([0.0, 0.0, _HEIGHT * width])
     fov = float(np.degrees(2.0 * np.arctan(0.5 / _HEIGHT)))
-    side = SIDE_PX * scene_camera.FINE
-    rays = scene_camera.rays(side, side, fov, azimuth_deg=90.0, pitch_deg=-90.0, roll_deg=0.0)
+    side = SIDE_PX * camera.FINE
+    rays = camera.rays(side, side, fov, azimuth_deg=90.0, pitch_deg=-90.0, roll_deg=0.0)
     sizes = np.array(ground.pixel_m)
     depth = scene_kernels.drop_to_ground(ground.height_m, sizes, eye, rays)
     rocks = scene_rocks.lay(rng, ground, _field(rng, pixel), _places(rng, pixel, width))
     part = np.full(depth.shape, -1, np.int32)
     normal = np.zeros((*depth.shape, 3), np.float32)
-    boxes = scene_camera.boxes(rays, eye, rocks.place, rocks.radius)
+    boxes = camera.boxes(rays, eye, rocks.place, rocks.radius)
     scene_kernels.hit_rocks(
         rays, eye, boxes, rocks.place, rocks.axes, rocks.faces, depth, part, normal
     )
@@ -73,7 +76,7 @@ def make(seed: int) -> Scene:
         angle=np.radians(fov) / SIDE_PX,
         unit_m=pixel,
     )
-    image = scene_camera.develop(rng, bright, photograph=True)
+    image = camera.develop(rng, bright, photograph=True)
     grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     mask = mask_of(rocks, part, depth, rocks.diameter_m >= LARGE_PX * pixel, LEAST_PX)
     turn, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
@@ -88,8 +91,8 @@ def _turned(values: NDArray[np.uint8], quarters: int, mirrored: bool) -> NDArray
 
 def _ground(rng: np.random.Generator, pixel_m: float) -> Ground:
     """Return ground at twice the image's resolution, a little larger than the image."""
-    side = (SIDE_PX + 40) * scene_camera.FINE
-    fine = pixel_m / scene_camera.FINE
+    side = (SIDE_PX + 40) * camera.FINE
+    fine = pixel_m / camera.FINE
     grid = Grid(-0.5 * side * fine, 0.5 * side * fine, fine, side, side)
     height = np.zeros(grid.shape, np.float32)
     for roll_over, slope in ((10.0, rng.uniform(0.1, 1.5)), (400.0, rng.uniform(0.3, 14.0))):

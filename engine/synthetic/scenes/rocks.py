@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.synthetic import scene_kernels
+from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.synthetic.scene_ground import Ground
+    from lunarsite.engine.synthetic.scenes.ground import Ground
 
     Float = NDArray[np.float64]
     Int = NDArray[np.int64]

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lunarsite.engine.synthetic.scene_kernels import sample
+from lunarsite.engine.synthetic.scenes._scene_kernels import sample
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]

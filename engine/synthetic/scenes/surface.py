@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.synthetic import (
-    scene_camera,
-    scene_ground,
-    scene_kernels,
-    scene_masks,
-    scene_rocks,
-)
-from lunarsite.engine.synthetic.scene_light import light
+from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
+from lunarsite.engine.synthetic.scenes import camera, masks
+from lunarsite.engine.synthetic.scenes import ground as scene_ground
+from lunarsite.engine.synthetic.scenes import rocks as scene_rocks
+from lunarsite.engine.synthetic.scenes.light import light
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.synthetic.scene_ground import Ground
+    from lunarsite.engine.synthetic.scenes.ground import Ground
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -159,9 +156,9 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
     sun_deg, above = seen.sun_deg, _horizon_deg(levels, pixel, eye)
     if sun_deg < above + 0.5 and rng.random() < 0.9:
         sun_deg = min(above + float(rng.uniform(0.5, 20.0)), 80.0)
-    rays = scene_camera.rays(
-        SIZE_PX[0] * scene_camera.FINE,
-        SIZE_PX[1] * scene_camera.FINE,
+    rays = camera.rays(
+        SIZE_PX[0] * camera.FINE,
+        SIZE_PX[1] * camera.FINE,
         seen.fov_deg,
         azimuth_deg=seen.azimuth_deg,
         pitch_deg=seen.pitch_deg,
@@ -173,7 +170,7 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
     rocks = scene_rocks.strew(rng, ground, seen.rocks, eye, (middle, half), 1.6 * angle)
     part = np.full(depth.shape, -1, np.int32)
     normal = np.zeros((*depth.shape, 3), np.float32)
-    boxes = scene_camera.boxes(rays, eye, rocks.place, rocks.radius)
+    boxes = camera.boxes(rays, eye, rocks.place, rocks.radius)
     scene_kernels.hit_rocks(
         rays, eye, boxes, rocks.place, rocks.axes, rocks.faces, depth, part, normal
     )
@@ -191,14 +188,14 @@ def render(rng: np.random.Generator, ground: Ground, seen: View) -> Scene:
         unit_m=seen.rocks.sizes_m[0],
         black=0.3 if seen.photograph else 0.6,
     )
-    area = scene_masks.areas(rocks, part)
+    area = masks.areas(rocks, part)
     usual = LARGE_M * seen.eye_m / USUAL_EYE_M
     large = area >= LARGE_PX if seen.photograph else rocks.diameter_m >= usual
-    image = scene_camera.develop(rng, bright, photograph=seen.photograph)
-    known = scene_masks.known(rocks, part, image)
-    mask = scene_masks.mask_of(rocks, part, depth, large, LEAST_PX, known)
+    image = camera.develop(rng, bright, photograph=seen.photograph)
+    known = masks.known(rocks, part, image)
+    mask = masks.mask_of(rocks, part, depth, large, LEAST_PX, known)
     if seen.photograph and rng.random() < 0.3:
-        image, mask = scene_camera.lander(rng, image, mask)
+        image, mask = camera.lander(rng, image, mask)
     return Scene(image, mask)
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import depth, pyramid
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.craters import morphometry
+from lunarsite.engine.craters.detection import pyramid
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic import craters
 
 GRID = Grid(-12_000.0, 9_000.0, 50.0, 480, 360)
@@ -22,7 +23,7 @@ def fresh(x_m, y_m, diameter_m, depth_m):
 
 def measured(height, x_m, y_m, radius_m, folder):
     levels = pyramid.of(GRID, height, Scratch(folder, 10**9))
-    return depth.measure(levels, *(np.array([v], np.float64) for v in (x_m, y_m, radius_m)))
+    return morphometry.measure(levels, *(np.array([v], np.float64) for v in (x_m, y_m, radius_m)))
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1])
@@ -66,7 +67,7 @@ def test_depths_agree_with_the_catalogue_of_the_real_frame(real, tmp_path):
     inside = table["x_m"].between(west, east) & table["y_m"].between(-10_600.0, north)
     table = table[inside & (table["diameter_m"] >= 2_000.0)]
     place = (table[name].to_numpy() for name in ("x_m", "y_m"))
-    found = depth.measure(levels, *place, table["diameter_m"].to_numpy() / 2.0)
+    found = morphometry.measure(levels, *place, table["diameter_m"].to_numpy() / 2.0)
     assert np.isfinite(found.depth_m).all()
     assert np.corrcoef(found.depth_m, table["depth_m"])[0, 1] >= 0.9
     assert np.median(found.depth_m / table["depth_m"]) == pytest.approx(1.0, abs=0.1)

@@ -119,7 +119,7 @@ def register():
 
 
 if __name__ == "__main__":
-    from lunarsite.engine.cli import main
+    from lunarsite.engine.frontends.cli import main
 
     register()
     sys.exit(main())

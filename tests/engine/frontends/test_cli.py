@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lunarsite.engine import progress
+from lunarsite.engine.frontends import progress
 
 HERE = Path(__file__).parent
 ECHO = [sys.executable, str(HERE / "fake_stage.py")]
@@ -246,7 +246,7 @@ def test_a_closed_pipe_is_no_fault():
 def test_the_fast_verbs_import_no_library(words):
     code = (
         "import sys\n"
-        "from lunarsite.engine.cli import main\n"
+        "from lunarsite.engine.frontends.cli import main\n"
         f"assert main({words!r}) == 0\n"
         "heavy = {'numpy', 'numba', 'rasterio', 'pandas', 'torch', 'tqdm'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lunarsite.engine.worker import MAX_LINE_BYTES, RequestError, lines, parse_request
+from lunarsite.engine.frontends.worker import MAX_LINE_BYTES, RequestError, lines, parse_request
 
 HERE = Path(__file__).parent
 MIB = 1024**2

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunarsite.engine.ephemeris import (
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.illumination.ephemeris import (
     CYCLE_DAYS,
     default_stop,
     elevation_azimuth,
@@ -13,7 +14,6 @@ from lunarsite.engine.ephemeris import (
     moon_frame,
     visible_fraction,
 )
-from lunarsite.engine.errors import ParameterError
 
 
 def test_ranges_over_a_full_cycle() -> None:

@@ -5,17 +5,18 @@ import pytest
 import rasterio
 from scipy import ndimage
 
-from lunarsite.engine import lighting, moon, stages
-from lunarsite.engine.cog import write_raster
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
-from lunarsite.engine.darkness import darkness
-from lunarsite.engine.ephemeris import elevation_azimuth, ephemeris, visible_fraction
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
-from lunarsite.engine.horizon import Sweep
-from lunarsite.engine.lighting_layers import middle_pixels
+from lunarsite.engine.illumination import lighting
+from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris, visible_fraction
+from lunarsite.engine.illumination.horizon import Sweep
+from lunarsite.engine.illumination.night import darkness
+from lunarsite.engine.io.cog import write_raster
+from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io.raster import Dem, Grid, read_dem
 from lunarsite.engine.moon import RADIUS_M
-from lunarsite.engine.nested import posting
-from lunarsite.engine.raster import Dem, Grid, read_dem
+from lunarsite.engine.pipelines.lighting import middle_pixels
 from lunarsite.engine.validation.reference import marched_light
 
 YEAR = ("2027-01-01", "2028-01-01")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from lunarsite.engine import moon, stages
-from lunarsite.engine.cog import write_raster
 from lunarsite.engine.context import Context
-from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Dem, Grid
-from lunarsite.engine.skyline import has_ground, skyline, spans, tracks
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.skyline import has_ground, skyline, spans, tracks
+from lunarsite.engine.io.cog import write_raster
+from lunarsite.engine.io.raster import Dem, Grid
 
 
 @pytest.fixture

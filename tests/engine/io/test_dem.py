@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, nested
-from lunarsite.engine.cog import write_raster
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io import dem as module
+from lunarsite.engine.io.cog import write_raster
+from lunarsite.engine.io.dem import posting, read_far, read_fine
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
 
 AROUND = Grid(-10e3, 10e3, 200.0, 100, 100)
 
@@ -20,7 +22,7 @@ def test_fine_model_is_read_whole_whether_in_memory_or_not(tmp_path) -> None:
     grid = Grid(0.0, 0.0, 100.0, 50, 60)
     write_raster(tmp_path / "d.tif", height, grid, description="height")
     for limit in (0, 10**9):
-        dem = nested.read_fine(tmp_path / "d.tif", Scratch(tmp_path, limit))
+        dem = read_fine(tmp_path / "d.tif", Scratch(tmp_path, limit))
         assert dem.grid == grid
         assert np.array_equal(dem.height_m, height, equal_nan=True)
 
@@ -29,19 +31,19 @@ def test_far_field_is_cut_to_what_can_be_seen(tmp_path) -> None:
     height = np.arange(400 * 400, dtype=np.float32).reshape(400, 400) / 100
     grid = Grid(-1000e3, 1000e3, 5000.0, 400, 400)
     write_raster(tmp_path / "f.tif", height, grid, description="height")
-    (far,) = nested.read_far([tmp_path / "f.tif"], AROUND, Context())
+    (far,) = read_far([tmp_path / "f.tif"], AROUND, Context())
     assert far.grid.bounds == (-410e3, -410e3, 410e3, 410e3)
     assert np.array_equal(far.height_m, height[118:282, 118:282])
 
 
 def test_too_fine_a_far_field_is_averaged_and_said(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(nested, "_MAX_FAR_SIDE", 50)
+    monkeypatch.setattr(module, "_MAX_FAR_SIDE", 50)
     height = np.random.default_rng(0).normal(0, 100, (100, 100)).astype(np.float32)
     height[:2, :2] = np.nan
     height[2, 0] = np.nan
     write_raster(tmp_path / "f.tif", height, AROUND, description="height")
     context = Context()
-    (far,) = nested.read_far([tmp_path / "f.tif"], AROUND, context)
+    (far,) = read_far([tmp_path / "f.tif"], AROUND, context)
     assert far.grid == Grid(-10e3, 10e3, 400.0, 50, 50)
     wanted = np.full((50, 50), np.nan)
     blocks = height.reshape(50, 2, 50, 2).transpose(0, 2, 1, 3).reshape(50, 50, 4)
@@ -67,7 +69,7 @@ def test_far_field_in_lunar_degrees_is_warped_and_said(tmp_path) -> None:
     ) as target:
         target.write(values, 1)
     context = Context()
-    (far,) = nested.read_far([tmp_path / "f.tif"], AROUND, context)
+    (far,) = read_far([tmp_path / "f.tif"], AROUND, context)
     assert "warped" in context.warnings[0]
     x, y = moon.lonlat_to_xy(40.0, -85.0)
     row, column = far.grid.pixel_of(float(x), float(y))
@@ -88,22 +90,22 @@ def test_far_field_of_the_earth_is_refused(tmp_path) -> None:
     ) as target:
         target.write(np.ones((10, 10), np.float32), 1)
     with pytest.raises(CrsError, match=r"the Earth.*Antarctic Polar Stereographic"):
-        nested.read_far([tmp_path / "f.tif"], AROUND, Context())
+        read_far([tmp_path / "f.tif"], AROUND, Context())
 
 
 @pytest.mark.parametrize(("most", "y_max_m"), [(4096, 410e3 + 400.0), (50, 10e3)])
 def test_far_field_of_a_single_row_is_refused(tmp_path, monkeypatch, most, y_max_m) -> None:
     # Once because the rest lies out of sight, once because the rows are averaged.
-    monkeypatch.setattr(nested, "_MAX_FAR_SIDE", most)
+    monkeypatch.setattr(module, "_MAX_FAR_SIDE", most)
     grid = Grid(-10e3, y_max_m, 200.0, 100, 3)
     write_raster(tmp_path / "f.tif", np.ones(grid.shape, np.float32), grid, description="height")
     with pytest.raises(InputError, match="too few pixels"):
-        nested.read_far([tmp_path / "f.tif"], AROUND, Context())
+        read_far([tmp_path / "f.tif"], AROUND, Context())
 
 
 def test_posting_keeps_the_corner_and_covers_everything() -> None:
-    coarse, side = nested.posting(Grid(-304e3, 304e3, 80.0, 7600, 7600), 960.0)
+    coarse, side = posting(Grid(-304e3, 304e3, 80.0, 7600, 7600), 960.0)
     assert side == 12
     assert coarse == Grid(-304e3, 304e3, 960.0, 634, 634)
     with pytest.raises(InputError, match="smaller than a pixel"):
-        nested.posting(AROUND, 100.0)
+        posting(AROUND, 100.0)

@@ -12,7 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from lunarsite.engine import cli, faces, report, stages
+from lunarsite.engine import report, stages
+from lunarsite.engine.frontends import cli, execution
 from lunarsite.engine.scoring import bundle
 
 
@@ -36,7 +37,7 @@ def kill_at(share):
 
 if __name__ == "__main__":
     if os.environ.get("KILL_AT"):
-        faces.run_stage(
+        execution.run_stage(
             stages.load("screen"),
             json.loads(sys.argv[1]),
             cancelled=threading.Event(),

@@ -12,14 +12,17 @@ import pytest
 import rasterio
 import rasterio.errors
 
-from lunarsite.engine import cog, moon, provenance, raster
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import calibration, tiles, weights
-from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters.catalogue import read_catalogue
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.errors import CrsError, InputError, OutputError, ParameterError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scoring.catalogue import read_catalogue
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))

@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import cog, moon, provenance
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import detections, matching, rules, template, tiles
+from lunarsite.engine.craters import detections
 from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.detection import template
+from lunarsite.engine.craters.evaluation import matching, protocol
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import detect_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 
 def write_dem(path, height, pixel_m=100.0):
@@ -91,7 +95,7 @@ def test_on_the_real_frame_it_finds_what_a_template_can(real, tmp_path):
     detect(real / "dem" / "shackleton_ridge_25m.tif", tmp_path / "a.gpkg", min_diameter_m=1_600.0)
     found = pd.DataFrame(gpd.read_file(tmp_path / "a.gpkg", layer="craters"))
     circles = Circles.of_ground(*(found[n] for n in ("x_m", "y_m", "diameter_m", "confidence")))
-    known = rules.catalogue(real / "craters" / "lu1319373_80S.csv")
+    known = protocol.catalogue(real / "craters" / "lu1319373_80S.csv")
     bounds = (-30_000.0, -10_600.0, 21_200.0, 15_000.0)
     wanted = known.kept((known.diameter_m >= 2_000.0) & known.inside(bounds))
     pairs = matching.candidates(circles, wanted)

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import cli, cog, moon, vector
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import CrsError, InputError, ParameterError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.frontends import cli
+from lunarsite.engine.io import cog, vector
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import evaluate_craters
 
 BOUNDS = "-20000,-20000,20000,20000"

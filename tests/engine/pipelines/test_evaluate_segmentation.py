@@ -12,7 +12,7 @@ from affine import Affine
 from lunarsite.engine import moon, provenance, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import classes, judging, published
+from lunarsite.engine.segmentation import classes, evaluation, paired_images
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.stages import calibrate, evaluate_segmentation
 from lunarsite.engine.training import checkpoints
@@ -70,7 +70,7 @@ def evaluated(given, checkpoint, context=None, **more):
 
 def paired(folder, images, masks):
     given = seen(folder, images, masks)
-    found = published.pairs_of(given["images"], given["masks"])
+    found = paired_images.pairs_of(given["images"], given["masks"])
     return [(pair.image.stem, pair.mask.stem) for pair in found]
 
 
@@ -142,7 +142,7 @@ def test_temperatures_that_make_it_worse_are_warned_of(tmp_path, checkpoint, mon
     said, warnings = calibrated(tmp_path, checkpoint)
     assert said["ece_after"] < said["ece_before"]
     assert not any("calibration error grew" in warning for warning in warnings)
-    monkeypatch.setattr(judging, "fit_temperatures", lambda *_: Temperatures(0.3, 0.3))
+    monkeypatch.setattr(evaluation, "fit_temperatures", lambda *_: Temperatures(0.3, 0.3))
     said, warnings = calibrated(tmp_path, checkpoint)
     assert said["ece_after"] > said["ece_before"]
     grew = f"of all pixels from {said['ece_before']:.4f} to {said['ece_after']:.4f}"

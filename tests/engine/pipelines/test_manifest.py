@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lunarsite.engine.manifest import Manifest
+from lunarsite.engine.pipelines.manifest import Manifest
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import cog, moon
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.ephemeris import elevation_azimuth
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.raster import Dem, Grid
+from lunarsite.engine.illumination.ephemeris import elevation_azimuth
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Dem, Grid
 from lunarsite.engine.segmentation import rendering
 from lunarsite.engine.stages import render_orbital
 

@@ -17,11 +17,13 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
-from lunarsite.engine import cog, moon, stages
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scoring import columns, profiles, tables
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.scoring import profiles, tables
+from lunarsite.engine.scoring.features import columns
 
 DRAWS = 30
 
@@ -245,11 +247,14 @@ def test_the_worker_answers_twice_from_one_reading(scored, cells):
 
 
 def cli(*words):
+    command = "from lunarsite.engine.frontends.cli import main; raise SystemExit(main())"
     found = subprocess.run(
-        [sys.executable, "-c", "from lunarsite.engine.cli import main; raise SystemExit(main())",
-         *map(str, words)],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-c", command, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     return found.returncode, found.stdout, found.stderr
 
 

@@ -28,7 +28,8 @@ from lunarsite.engine.errors import (
     ParameterError,
 )
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.scoring import bundle, columns
+from lunarsite.engine.scoring import bundle
+from lunarsite.engine.scoring.features import columns
 
 PROCESS = Path(__file__).parent / "screen_process.py"
 QUICK = {

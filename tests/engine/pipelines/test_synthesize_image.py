@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.segmentation import images, segmenting
+from lunarsite.engine.io import images, raster
+from lunarsite.engine.segmentation import segmenting
 from lunarsite.engine.stages import segment_terrain, synthesize_image
-from lunarsite.engine.synthetic import orbital
+from lunarsite.engine.synthetic.scenes import orbital
 
 GIVEN = {"lon": 19.2, "lat": -89.3, "pixel_m": 2.0, "seed": 55}
 

@@ -11,18 +11,22 @@ import pyogrio
 import pytest
 import rasterio
 
-from lunarsite.engine import cog, moon
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import calibration, detections, tiles, weights
-from lunarsite.engine.craters.architecture import Architecture
+from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.errors import (
     CancelledError,
     InputError,
     MissingDependencyError,
     ParameterError,
 )
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints
 
 RECIPE = """

@@ -4,12 +4,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 
-from lunarsite.engine import cog
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import batches, targets, tiles
-from lunarsite.engine.craters.batches import Sample
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.craters.training import batches, targets
+from lunarsite.engine.craters.training.batches import Sample
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints
 
 RECIPE = """

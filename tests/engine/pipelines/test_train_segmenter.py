@@ -11,20 +11,13 @@ torch = pytest.importorskip("torch")
 
 from lunarsite.engine.context import Context  # noqa: E402
 from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
-from lunarsite.engine.segmentation import (  # noqa: E402
-    batches,
-    classes,
-    losses,
-    network,
-    torch_runner,
-    training,
-    weights,
-)
-from lunarsite.engine.segmentation import runner as running  # noqa: E402
+from lunarsite.engine.segmentation import classes, network, torch_runner, weights  # noqa: E402
+from lunarsite.engine.segmentation import onnx_runner as running  # noqa: E402
 from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
-from lunarsite.engine.segmentation.recipe import Recipe  # noqa: E402
+from lunarsite.engine.segmentation.training import batches, losses, training  # noqa: E402
+from lunarsite.engine.segmentation.training.recipe import Recipe  # noqa: E402
 from lunarsite.engine.stages import segment_terrain, train_segmenter  # noqa: E402
-from lunarsite.engine.synthetic import orbital  # noqa: E402
+from lunarsite.engine.synthetic.scenes import orbital  # noqa: E402
 from lunarsite.engine.training.task import Data  # noqa: E402
 from lunarsite.engine.uncertainty import dropout, measures  # noqa: E402
 from lunarsite.engine.uncertainty.calibration import Temperatures  # noqa: E402
@@ -175,7 +168,7 @@ def trained(folder, **more):
 
 
 def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.judging.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
     given, said = trained(tmp_path)
     card = json.loads((tmp_path / "net.json").read_text())
     assert card["steps"] == 4
@@ -214,7 +207,7 @@ def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
 
 
 def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.judging.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
     for name in ("straight", "broken"):
         (tmp_path / name).mkdir()
     straight, _ = trained(tmp_path / "straight")
@@ -241,12 +234,12 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monk
 
 
 def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.judging.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
     _, said = trained(tmp_path, members=2)
     first, second = (weights.load(path) for path in said["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
     # A member that was finished is not trained anew, unless it began or learned otherwise.
-    from lunarsite.engine.segmentation import commands, recipe  # noqa: PLC0415
+    from lunarsite.engine.segmentation.training import commands, recipe  # noqa: PLC0415
 
     chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
     asked = (first.path, chosen, 7)

@@ -13,13 +13,14 @@ import pytest
 import rasterio
 import shapely
 
-from lunarsite.engine import cog, moon, raster, stages
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
-from lunarsite.engine.ephemeris import ephemeris
 from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.skyline import Skyline, tracks
+from lunarsite.engine.io import cog, raster
 from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
-from lunarsite.engine.report.pictures import _rounds, draw_skyline
-from lunarsite.engine.skyline import Skyline, tracks
+from lunarsite.engine.report.skyline import _rounds, draw_skyline
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{"
 SECTIONS = (

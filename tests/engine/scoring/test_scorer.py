@@ -10,7 +10,8 @@ from scipy import special, stats
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import columns, explanation, labels, profiles, ranking, scorer
+from lunarsite.engine.scoring import explanation, labels, profiles, ranking, scorer
+from lunarsite.engine.scoring.features import columns
 
 CASSA = profiles.load("cassa")
 ERRORS = labels.Errors()

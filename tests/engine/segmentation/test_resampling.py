@@ -11,17 +11,10 @@ from rasterio.windows import Window
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.segmentation import (
-    batches,
-    classes,
-    images,
-    judging,
-    published,
-    recipe,
-    weights,
-    working,
-)
+from lunarsite.engine.io import images
+from lunarsite.engine.segmentation import classes, evaluation, paired_images, resampling, weights
 from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import measures
@@ -59,7 +52,9 @@ def photograph(path, values, **more):
 
 def smooth(rows, columns, seed=0):
     coarse = np.random.default_rng(seed).integers(30, 250, (8, 12, 3)).astype(np.float32)
-    fine = working.enlarged(np.moveaxis(coarse, 2, 0), (rows, columns), Window(0, 0, columns, rows))
+    fine = resampling.enlarged(
+        np.moveaxis(coarse, 2, 0), (rows, columns), Window(0, 0, columns, rows)
+    )
     return np.rint(np.moveaxis(fine, 0, 2)).astype(np.uint8)
 
 
@@ -84,20 +79,20 @@ def segmented(image, out, net, **more):
     ],
 )
 def test_the_shorter_side_is_reduced_and_never_enlarged(shape, side_px, looked_at):
-    assert working.shape_of(shape, side_px) == looked_at
+    assert resampling.shape_of(shape, side_px) == looked_at
 
 
 def test_reduced_are_means_over_areas_and_enlarged_are_straight_lines():
     image = np.random.default_rng(0).random((90, 130, 3)).astype(np.float32)
-    halves = working.reduced(image, (45, 65))
+    halves = resampling.reduced(image, (45, 65))
     np.testing.assert_allclose(halves, image.reshape(45, 2, 65, 2, 3).mean(axis=(1, 3)), atol=1e-6)
-    odd = working.reduced(image, (37, 41))
+    odd = resampling.reduced(image, (37, 41))
     np.testing.assert_allclose(odd.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=1e-6)
     row, column = np.mgrid[:90, :130].astype(np.float32)
     slope = np.stack([row, column, row - 2.0 * column])
-    small = np.moveaxis(working.reduced(np.moveaxis(slope, 0, 2), (45, 65)), 2, 0)
+    small = np.moveaxis(resampling.reduced(np.moveaxis(slope, 0, 2), (45, 65)), 2, 0)
     part = Window(10, 20, 100, 50)
-    again = working.enlarged(small, (90, 130), part)
+    again = resampling.enlarged(small, (90, 130), part)
     np.testing.assert_allclose(again, slope[:, 20:70, 10:110], atol=1e-3)
 
 
@@ -112,7 +107,7 @@ def test_a_stage_writes_every_pixel_of_what_the_network_says_at_its_size(tmp_pat
     look = weights.load(net).runner(uncertain=True)
     assert look.side_px == 64
     # The longer side is mirrored to whole steps in another place only beyond its edge.
-    wanted = judging.answer(look, values)[: len(classes.NAMES)]
+    wanted = evaluation.answer(look, values)[: len(classes.NAMES)]
     np.testing.assert_allclose(share, wanted, atol=1e-4)
     whole = network(tmp_path / "whole.safetensors", None)
     _, native, _ = segmented(path, tmp_path / "native", whole)
@@ -133,7 +128,7 @@ def test_a_window_and_strips_of_any_height_say_what_the_whole_says(tmp_path, mon
     path = photograph(tmp_path / "i.tif", smooth(210, 330))
     net = network(tmp_path / "net.safetensors", 96)
     named, share, _ = segmented(path, tmp_path / "a", net)
-    monkeypatch.setattr(working, "_STRIP_BYTES", 64 * 330 * 17)
+    monkeypatch.setattr(resampling, "_STRIP_BYTES", 64 * 330 * 17)
     again, alike, _ = segmented(path, tmp_path / "b", net)
     np.testing.assert_allclose(alike, share, atol=1e-5)
     assert (again == named).mean() > 0.999
@@ -159,7 +154,7 @@ def test_nodata_stays_where_it_is_and_reaches_no_farther(tmp_path):
     assert np.isnan(share[:, there]).all()
     # What is known goes into the means; what is not known does not darken them.
     with images.opened(tmp_path / "b.tif") as image:
-        small = working.Small(image, (160, 240), Context())
+        small = resampling.Small(image, (160, 240), Context())
         seen, known = small.read(Window(0, 0, 240, 160))
     assert (~known).sum() == 25 * 35
     assert seen[known].min() >= values.min() - 1.0
@@ -180,28 +175,28 @@ def test_borders_that_are_certain_are_nothing_that_passes_disagree_about():
     answer = np.zeros((5, 8, 8), np.float32)
     answer[3, :4], answer[0, 4:] = 1.0, 1.0
     part = Window(0, 0, 32, 32)
-    found = working.enlarged_answer(answer, (32, 32), part)
+    found = resampling.enlarged_answer(answer, (32, 32), part)
     total = measures.entropy(found[:4])
     assert total.max() > 0.5
     np.testing.assert_allclose(total - found[4], 0.0, atol=1e-6)
     # What they do disagree about stays.
     answer[:2] = 0.5
     answer[2:] = 0.0
-    found = working.enlarged_answer(answer, (32, 32), part)
+    found = resampling.enlarged_answer(answer, (32, 32), part)
     np.testing.assert_allclose(measures.entropy(found[:4]) - found[4], np.log(2.0), atol=1e-5)
 
 
 def test_one_look_has_no_mutual_information_at_any_size(tmp_path):
     values = smooth(200, 330)
     net = weights.load(network(tmp_path / "net.safetensors", 64))
-    found = judging.answer(net.runner(), values)
+    found = evaluation.answer(net.runner(), values)
     assert np.abs(measures.entropy(found[:4]) - found[4]).max() < 1e-5
 
 
 def test_long_images_take_no_more_memory_than_their_pixels():
     tracemalloc.start()
     image = np.ones((100, 20_000, 3), np.float32)
-    small = working.reduced(image, (20, 4_000))
+    small = resampling.reduced(image, (20, 4_000))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     np.testing.assert_allclose(small, 1.0, atol=1e-5)
@@ -214,7 +209,7 @@ def test_images_too_long_for_their_shorter_side_are_refused(tmp_path):
         images.opened(path) as image,
         pytest.raises(InputError, match="4000 × 50 pixels is too long"),
     ):
-        working.Small(image, (40, 3_200), Context(memory_limit_bytes=2**20))
+        resampling.Small(image, (40, 3_200), Context(memory_limit_bytes=2**20))
 
 
 def test_from_orbit_nothing_is_reduced_and_shadow_stays_unknown(tmp_path):
@@ -258,7 +253,7 @@ def test_pairs_are_read_as_the_stage_looks_at_them(tmp_path):
     values[10:20, 30:50] = 0
     path = photograph(tmp_path / "i.tif", values, nodata=0)
     mask = photograph(tmp_path / "m.tif", np.zeros((60, 90, 3), np.uint8))
-    sample = published.Pair(path, mask).read()
+    sample = paired_images.Pair(path, mask).read()
     assert (sample.image[10:20, 30:50] == batches.MEAN).all()
     assert (sample.mask[10:20, 30:50] == classes.NODATA).all()
     assert (sample.mask == classes.NODATA).sum() == 10 * 20

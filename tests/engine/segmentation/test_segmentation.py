@@ -13,23 +13,22 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from lunarsite.engine import moon, raster
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
+from lunarsite.engine.io import images, raster
 from lunarsite.engine.segmentation import (
-    batches,
     classes,
-    images,
-    judging,
+    evaluation,
     metrics,
-    published,
-    recipe,
-    runner,
+    onnx_runner,
+    paired_images,
     segmenting,
     tiling,
     weights,
 )
 from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.stages import calibrate, evaluate_segmentation, segment_terrain
 from lunarsite.engine.training import checkpoints
 from lunarsite.engine.uncertainty import measures
@@ -155,10 +154,10 @@ def whole_answer(path, look, cut, threads=1):
 def test_tiles_of_any_side_and_any_threads_give_what_the_whole_gives(tmp_path):
     path = picture(tmp_path / "a.tif", noise(530, 610))
     shallow, state = TINY, shallow_weights()
-    look = runner.OnnxRunner(state, shallow, uncertain=True)
+    look = onnx_runner.OnnxRunner(state, shallow, uncertain=True)
     whole, known = whole_answer(path, look, tiling.Tiling(side=1024))
     assert known.all()
-    assert whole.shape == (runner.BANDS, 530, 610)
+    assert whole.shape == (onnx_runner.BANDS, 530, 610)
     for cut, threads in (
         (SMALL, 1),
         (SMALL, 2),
@@ -170,7 +169,7 @@ def test_tiles_of_any_side_and_any_threads_give_what_the_whole_gives(tmp_path):
 
 def test_the_tiles_that_are_usual_hide_all_of_the_networks_reach(tmp_path):
     path = picture(tmp_path / "a.tif", noise(1400, 96))
-    look = runner.OnnxRunner(random_weights(TINY), TINY)
+    look = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
     whole, _ = whole_answer(path, look, tiling.Tiling(side=2048))
     parts, _ = whole_answer(path, look, tiling.Tiling())
     assert np.abs(parts - whole).max() < 1e-5
@@ -180,7 +179,7 @@ def test_the_tiles_that_are_usual_hide_all_of_the_networks_reach(tmp_path):
 
 def test_what_a_pass_drops_is_the_same_in_all_tiles(tmp_path):
     path = picture(tmp_path / "a.tif", np.full((3, 600, 600), 130, np.uint8))
-    look = runner.OnnxRunner(shallow_weights(), TINY, uncertain=True, passes=5, seed=3)
+    look = onnx_runner.OnnxRunner(shallow_weights(), TINY, uncertain=True, passes=5, seed=3)
     found, _ = whole_answer(path, look, SMALL, threads=2)
     # Ground that is the same everywhere is answered the same everywhere: there are no seams.
     places = [found[:, at : at + 32, at : at + 32] for at in (224, 256, 288, 320)]
@@ -196,7 +195,7 @@ def test_passes_come_near_the_closed_form_and_nearer_the_more_there_are():
     mild = replace(TINY, dropout=0.1)
 
     def looked(passes, seed=0):
-        return runner.OnnxRunner(state, mild, uncertain=True, passes=passes, seed=seed)(seen)
+        return onnx_runner.OnnxRunner(state, mild, uncertain=True, passes=passes, seed=seed)(seen)
 
     many, closed = looked(4000), looked(0)
     few = [np.abs(looked(20, seed)[:4] - many[:4]).mean() for seed in range(4)]
@@ -208,7 +207,7 @@ def test_passes_come_near_the_closed_form_and_nearer_the_more_there_are():
 
 
 def test_without_uncertainty_the_mean_entropy_is_the_entropy():
-    look = runner.OnnxRunner(random_weights(TINY), TINY)
+    look = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
     answer = look(np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32))
     np.testing.assert_allclose(answer[4], measures.entropy(answer[:4]), atol=1e-5)
     np.testing.assert_allclose(answer[:4].sum(axis=0), 1.0, rtol=1e-5)
@@ -217,7 +216,7 @@ def test_without_uncertainty_the_mean_entropy_is_the_entropy():
 def test_a_temperature_changes_how_sure_and_not_what():
     seen = np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32)
     cold, warm = (
-        runner.OnnxRunner(random_weights(TINY), TINY, temperatures=Temperatures(t, t))(seen)
+        onnx_runner.OnnxRunner(random_weights(TINY), TINY, temperatures=Temperatures(t, t))(seen)
         for t in (1.0, 3.0)
     )
     assert np.array_equal(cold[:4].argmax(axis=0), warm[:4].argmax(axis=0))
@@ -231,11 +230,11 @@ def test_rocks_have_a_temperature_of_their_own(drawn):
 
     def look(common, rare):
         warmth = Temperatures(common, rare)
-        return runner.OnnxRunner(weights_of, TINY, temperatures=warmth, **drawn)(seen)
+        return onnx_runner.OnnxRunner(weights_of, TINY, temperatures=warmth, **drawn)(seen)
 
     alike, own = look(2.0, 2.0), look(2.0, 5.0)
-    plain = runner.OnnxRunner(weights_of, TINY)(seen)
-    rock = np.isin(plain[:4].argmax(axis=0), judging.ROCKS)
+    plain = onnx_runner.OnnxRunner(weights_of, TINY)(seen)
+    rock = np.isin(plain[:4].argmax(axis=0), evaluation.ROCKS)
     assert 0.05 < rock.mean() < 0.95
     assert own[:4].max(axis=0)[rock].mean() < 0.9 * alike[:4].max(axis=0)[rock].mean()
     if "passes" not in drawn:
@@ -245,12 +244,12 @@ def test_rocks_have_a_temperature_of_their_own(drawn):
 
 
 def test_a_mirrored_image_is_answered_mirrored_where_both_are_looked_at():
-    look = runner.averaged(runner.OnnxRunner(random_weights(TINY), TINY), "flip")
+    look = onnx_runner.averaged(onnx_runner.OnnxRunner(random_weights(TINY), TINY), "flip")
     seen = np.random.default_rng(1).standard_normal((3, 32, 64)).astype(np.float32)
     one = look(seen)
     other = look(np.ascontiguousarray(seen[:, :, ::-1]))
     np.testing.assert_allclose(one, other[:, :, ::-1], atol=1e-5)
-    scaled = runner.averaged(look, "scales")(seen)
+    scaled = onnx_runner.averaged(look, "scales")(seen)
     assert scaled.shape == one.shape
     np.testing.assert_allclose(scaled[:4].sum(axis=0), 1.0, rtol=1e-4)
 
@@ -685,7 +684,7 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
 
         def __call__(self, channels):
             logits = np.einsum("kc,cij->kij", mix, channels)
-            rock = np.isin(logits.argmax(axis=0), judging.ROCKS)
+            rock = np.isin(logits.argmax(axis=0), evaluation.ROCKS)
             share = softmax(logits * np.where(rock, 2.0, 0.8))
             return np.concatenate([share, measures.entropy(share)[None]]).astype(np.float32)
 
@@ -695,7 +694,7 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
         drawn = (rng.random((96, 96)) > np.cumsum(share, axis=0)).sum(axis=0)
         return batches.Sample(image, drawn.clip(0, 3).astype(np.uint8))
 
-    found = judging.fit_temperatures(Spoiled(), [sample() for _ in range(6)])
+    found = evaluation.fit_temperatures(Spoiled(), [sample() for _ in range(6)])
     assert found == pytest.approx((0.8, 2.0), rel=0.08)
 
 
@@ -710,21 +709,21 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
 def test_patterns_that_do_not_pair_are_refused(tmp_path, image, mask, words):
     pairs(tmp_path)
     with pytest.raises(InputError, match=words):
-        published.pairs_of(str(tmp_path / image), str(tmp_path / mask))
+        paired_images.pairs_of(str(tmp_path / image), str(tmp_path / mask))
 
 
 def test_masks_of_another_size_are_refused(tmp_path):
     image_glob, mask_glob = pairs(tmp_path, 2)
     picture(tmp_path / "scene01_mask.png", np.zeros((5, 5), np.uint8), driver="PNG")
     with pytest.raises(InputError, match="has 5 × 5 pixels"):
-        [pair.read() for pair in published.pairs_of(image_glob, mask_glob)]
+        [pair.read() for pair in paired_images.pairs_of(image_glob, mask_glob)]
 
 
 def test_published_images_are_split_alike_every_time(tmp_path):
     image_glob, mask_glob = pairs(tmp_path, 21)
-    data = published.read(image_glob, mask_glob, Context())
+    data = paired_images.read(image_glob, mask_glob, Context())
     assert (data.count, data.unseen_count) == (18, 3)
-    again = published.read(image_glob, mask_glob, Context())
+    again = paired_images.read(image_glob, mask_glob, Context())
     assert data.unseen.pairs == again.unseen.pairs
     assert not set(data.unseen.pairs) & set(data.learn.pairs)
 
@@ -783,5 +782,5 @@ def test_scenes_are_kept_between_runs(tmp_path):
 
 
 def test_usual_uncertainty_is_a_median_between_its_percentiles():
-    found = judging.spread(np.arange(101.0))
+    found = evaluation.spread(np.arange(101.0))
     assert found == {"median": 50.0, "percentile_5": 5.0, "percentile_95": 95.0}

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from lunarsite.engine import stages, worker
-from lunarsite.engine.cli import facts, parse, verb_parser
+from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, PATH_KINDS, Kind
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.frontends import worker
+from lunarsite.engine.frontends.cli import facts, parse, verb_parser
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SUFFIXES = {
     "m": "_m",
     "km": "_km",
@@ -210,7 +211,7 @@ def test_the_engine_knows_nothing_of_qgis():
 
 
 def test_the_overview_comes_at_once():
-    code = "import sys; from lunarsite.engine.cli import main; sys.exit(main(['--help']))"
+    code = "import sys; from lunarsite.engine.frontends.cli import main; sys.exit(main(['--help']))"
     command = [sys.executable, "-c", code]
     spent = []
     for _ in range(5):

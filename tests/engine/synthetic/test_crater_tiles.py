@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters import tile_kernels, tiles
 from lunarsite.engine.synthetic import profiles
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 SIDE = 121
 CENTRE = np.array([[60.0, 60.0, 20.0]])

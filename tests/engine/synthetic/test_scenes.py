@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.synthetic import (
+from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
+from lunarsite.engine.synthetic.scenes import (
+    camera,
+    light,
+    masks,
     orbital,
-    scene_camera,
-    scene_ground,
-    scene_kernels,
-    scene_light,
-    scene_masks,
-    scene_rocks,
-    scene_roughness,
-    scene_shadows,
-    scenes,
+    roughness,
+    shadows,
+    surface,
 )
-from lunarsite.engine.synthetic.scene_ground import Ground
+from lunarsite.engine.synthetic.scenes import ground as scene_ground
+from lunarsite.engine.synthetic.scenes import rocks as scene_rocks
+from lunarsite.engine.synthetic.scenes.ground import Ground
 
 FLAT = Ground(np.zeros((2, 64, 64), np.float32), (0.5, 5.0))
 PIXELS = np.array(FLAT.pixel_m)
 
 
-@pytest.mark.parametrize("world", [scenes, orbital])
+@pytest.mark.parametrize("world", [surface, orbital])
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(world):
     first, again, other = world.make(12), world.make(12), world.make(13)
     assert np.array_equal(first.image, again.image)
@@ -34,19 +34,19 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(world):
 
 
 SEEN = {
-    scenes: (5, (103.475, 2.23, 5.368, 21.839, 0.309)),
+    surface: (5, (103.475, 2.23, 5.368, 21.839, 0.309)),
     orbital: (2, (121.155, 0.077, 0.035, 0.0, 0.053)),
 }
 """Version of the worlds, and of 11 scenes the mean grey level and the shares of masks, percent."""
 
 
-@pytest.mark.parametrize("world", [scenes, orbital])
+@pytest.mark.parametrize("world", [surface, orbital])
 def test_scenes_of_a_version_stay_what_they_are(world):
     """Whoever changes scenes gives them another version: networks say what they learned from."""
     # In the last of these a hill's shadow hides rocks.
     made = [world.make(seed) for seed in (*range(10), 401)]
     kinds = np.stack([scene.mask for scene in made])
-    named = (scene_masks.SMALL, scene_masks.LARGE, scene_masks.SKY, scene_masks.UNASKED)
+    named = (masks.SMALL, masks.LARGE, masks.SKY, masks.UNASKED)
     grey = float(np.mean([scene.image for scene in made]))
     found = (grey, *(100.0 * float((kinds == kind).mean()) for kind in named))
     version, expected = SEEN[world]
@@ -55,29 +55,29 @@ def test_scenes_of_a_version_stay_what_they_are(world):
 
 
 def test_a_scene_does_not_depend_on_the_one_before():
-    after_its_neighbour = [scenes.make(seed).mask for seed in (8, 9)][1]
-    assert np.array_equal(scenes.make(41).mask, scenes.make(41).mask)
-    assert np.array_equal(scenes.make(9).mask, after_its_neighbour)
+    after_its_neighbour = [surface.make(seed).mask for seed in (8, 9)][1]
+    assert np.array_equal(surface.make(41).mask, surface.make(41).mask)
+    assert np.array_equal(surface.make(9).mask, after_its_neighbour)
 
 
 def test_masks_hold_the_classes_and_nothing_else_and_only_the_surface_has_a_sky():
-    seen = np.unique(np.concatenate([scenes.make(seed).mask.ravel() for seed in range(12)]))
+    seen = np.unique(np.concatenate([surface.make(seed).mask.ravel() for seed in range(12)]))
     assert set(seen) == {
-        scene_masks.GROUND,
-        scene_masks.SMALL,
-        scene_masks.LARGE,
-        scene_masks.SKY,
-        scene_masks.UNASKED,
+        masks.GROUND,
+        masks.SMALL,
+        masks.LARGE,
+        masks.SKY,
+        masks.UNASKED,
     }
     below = np.unique(np.concatenate([orbital.make(seed).mask.ravel() for seed in range(8)]))
-    assert scene_masks.SKY not in below
-    assert {scene_masks.GROUND, scene_masks.SMALL, scene_masks.LARGE} <= set(below)
+    assert masks.SKY not in below
+    assert {masks.GROUND, masks.SMALL, masks.LARGE} <= set(below)
 
 
 def test_the_sky_is_dark_and_above_the_ground():
     for seed in range(12):
-        made = scenes.make(seed)
-        sky = made.mask == scene_masks.SKY
+        made = surface.make(seed)
+        sky = made.mask == masks.SKY
         if sky.mean() < 0.05:
             continue
         grey = made.image.mean(axis=2)
@@ -87,7 +87,7 @@ def test_the_sky_is_dark_and_above_the_ground():
 
 
 def test_flat_ground_is_met_where_geometry_says():
-    rays = scene_camera.rays(40, 60, 40.0, azimuth_deg=30.0, pitch_deg=-25.0, roll_deg=0.0)
+    rays = camera.rays(40, 60, 40.0, azimuth_deg=30.0, pitch_deg=-25.0, roll_deg=0.0)
     eye = np.array([1.0, -2.0, 1.5])
     azimuth = np.radians(np.linspace(-20.0, 80.0, 400))
     distance = np.geomspace(0.3, 150.0, 800)
@@ -104,7 +104,7 @@ def test_a_step_casts_a_shadow_as_long_as_the_sun_is_low():
     levels = np.zeros((1, 64, 64), np.float32)
     levels[0, :, 50:] = 3.0
     slope = float(np.tan(np.radians(20.0)))
-    line = scene_shadows.shadow(levels, np.array([0.5]), slope)
+    line = shadows.shadow(levels, np.array([0.5]), slope)
     dark = line[0, 30, :50] > levels[0, 30, :50]
     assert dark.sum() * 0.5 == pytest.approx(3.0 / slope, abs=0.5)
     assert dark[-1]
@@ -126,11 +126,11 @@ def lying(diameter_m, place):
 def test_a_rock_is_seen_as_large_as_it_is_and_shades_the_ground_behind_it():
     rock = lying(1.0, (10.0, 0.0))
     eye = np.array([0.0, 0.0, 0.5])
-    rays = scene_camera.rays(200, 200, 20.0, azimuth_deg=0.0, pitch_deg=0.0, roll_deg=0.0)
+    rays = camera.rays(200, 200, 20.0, azimuth_deg=0.0, pitch_deg=0.0, roll_deg=0.0)
     depth = np.full((200, 200), np.inf, np.float32)
     part = np.full((200, 200), -1, np.int32)
     normal = np.zeros((200, 200, 3), np.float32)
-    boxes = scene_camera.boxes(rays, eye, rock.place, rock.radius)
+    boxes = camera.boxes(rays, eye, rock.place, rock.radius)
     scene_kernels.hit_rocks(
         rays, eye, boxes, rock.place, rock.axes, rock.faces, depth, part, normal
     )
@@ -143,10 +143,10 @@ def test_a_rock_is_seen_as_large_as_it_is_and_shades_the_ground_behind_it():
     assert np.all((normal[hit] * rays[hit]).sum(axis=1) < 1e-6)
     sun = np.array([np.cos(0.3), 0.0, np.sin(0.3)])
     cells = np.array([0.5, 5.0])
-    first, which = scene_shadows.shadow_bins(rock.place, rock.radius, eye, sun, cells)
+    first, which = shadows.shadow_bins(rock.place, rock.radius, eye, sun, cells)
     points = np.array([[9.0, 0.0, -0.5], [11.0, 0.0, -0.5], [9.0, 3.0, -0.5]], np.float32)
     own = np.full(3, -1, np.int32)
-    dark = scene_shadows.in_rock_shadow(
+    dark = shadows.in_rock_shadow(
         points, own, eye, sun, cells, first, which, rock.place, rock.radius, rock.axes, rock.faces
     )
     assert dark.tolist() == [True, False, False]
@@ -156,14 +156,14 @@ def test_slopes_of_broken_faces_are_those_of_the_noise_and_fade_with_distance():
     rng = np.random.default_rng(8)
     step = 1e-4
     for x, y, z in rng.uniform(-5.0, 5.0, (20, 3)):
-        _, *slopes = scene_roughness._noise(x, y, z, 4)
-        ahead = [scene_roughness._noise(*(np.array([x, y, z]) + s), 4)[0] for s in np.eye(3) * step]
-        back = [scene_roughness._noise(*(np.array([x, y, z]) - s), 4)[0] for s in np.eye(3) * step]
+        _, *slopes = roughness._noise(x, y, z, 4)
+        ahead = [roughness._noise(*(np.array([x, y, z]) + s), 4)[0] for s in np.eye(3) * step]
+        back = [roughness._noise(*(np.array([x, y, z]) - s), 4)[0] for s in np.eye(3) * step]
         np.testing.assert_allclose(slopes, np.subtract(ahead, back) / (2.0 * step), atol=1e-5)
     place = rng.uniform(0.0, 9.0, (4000, 3)).astype(np.float32)
     longest = np.full(4000, 0.5, np.float32)
     rough = [
-        scene_roughness.roughen(place, longest, np.full(4000, f, np.float32), 0.8, 1)[0].std()
+        roughness.roughen(place, longest, np.full(4000, f, np.float32), 0.8, 1)[0].std()
         for f in (0.002, 0.05, 0.3)
     ]
     assert rough[0] > rough[1] > rough[2] == 0.0
@@ -235,7 +235,7 @@ def test_cracks_darken_and_broken_faces_turn():
     own = np.zeros(5000, np.int32)
     own[:100] = -1
     facing = np.tile(np.array([0.0, 0.0, 1.0], np.float32), (5000, 1))
-    left = scene_light._break(rng, facing, place, own, np.full(5000, 1e-3, np.float32), rocks)
+    left = light._break(rng, facing, place, own, np.full(5000, 1e-3, np.float32), rocks)
     assert left.max() == 1.0
     assert 0.5 < left.min() < 0.99
     assert np.all(left[:100] == 1.0)
@@ -247,7 +247,7 @@ def test_rugged_ground_casts_more_shadow_than_plain_ground():
     dark = []
     for rugged in (False, True):
         ground = scene_ground.make(np.random.default_rng(2), 0.1, rugged=rugged)
-        shade = scene_shadows.shadow(ground.height_m, np.array(ground.pixel_m), np.tan(0.35))
+        shade = shadows.shadow(ground.height_m, np.array(ground.pixel_m), np.tan(0.35))
         dark.append(float((shade[0] > ground.height_m[0]).mean()))
     assert dark[1] > dark[0] + 0.05
 
@@ -257,12 +257,12 @@ def test_sides_of_rocks_that_the_sun_does_not_reach_may_be_black(monkeypatch):
     for chance in (1e-12, 1.0):
 
         def lit(*given, chance=chance, **more):
-            lights.append(scene_light.light(*given, **{**more, "black": chance}))
+            lights.append(light.light(*given, **{**more, "black": chance}))
             parts.append(given[5])
             return lights[-1]
 
-        monkeypatch.setattr(scenes, "light", lit)
-        scenes.make(230000011)
+        monkeypatch.setattr(surface, "light", lit)
+        surface.make(230000011)
     darker = lights[1] < lights[0]
     assert darker[parts[0] >= 0].mean() > 0.9
     assert np.array_equal(lights[0][~darker], lights[1][~darker])
@@ -278,17 +278,17 @@ def test_of_rocks_in_the_dark_nobody_is_asked():
     large = np.ones(1, np.bool_)
     image = np.zeros((20, 20, 3), np.uint8)
     for level, wanted in (
-        (scene_masks.DARK, scene_masks.UNASKED),
-        (scene_masks.DARK + 1, scene_masks.LARGE),
+        (masks.DARK, masks.UNASKED),
+        (masks.DARK + 1, masks.LARGE),
     ):
         image[8, 8] = level
-        lit = scene_masks.brightest(rocks, part, image) > scene_masks.DARK
-        mask = scene_masks.mask_of(rocks, part, depth, large, scenes.LEAST_PX, lit)
+        lit = masks.brightest(rocks, part, image) > masks.DARK
+        mask = masks.mask_of(rocks, part, depth, large, surface.LEAST_PX, lit)
         assert mask[8, 8] == wanted
-        assert mask[0, 0] == scene_masks.GROUND
+        assert mask[0, 0] == masks.GROUND
 
 
-@pytest.mark.parametrize(("ground", "known"), [(scene_masks.OUTLINED[0], False), (90, True)])
+@pytest.mark.parametrize(("ground", "known"), [(masks.OUTLINED[0], False), (90, True)])
 def test_a_dark_rock_before_bright_ground_is_seen_by_its_outline(ground, known):
     rocks = lying(1.0, (10.0, 0.0))
     part = np.full((40, 40), -1, np.int32)
@@ -296,19 +296,19 @@ def test_a_dark_rock_before_bright_ground_is_seen_by_its_outline(ground, known):
     image = np.zeros((20, 20, 3), np.uint8)
     # One of the four sides is bright, and one is too short to tell.
     image[:5] = ground
-    assert scene_masks.outlined(rocks, part, image).tolist() == [False]
+    assert masks.outlined(rocks, part, image).tolist() == [False]
     image[:, :5] = ground
-    assert scene_masks.outlined(rocks, part, image).tolist() == [known]
+    assert masks.outlined(rocks, part, image).tolist() == [known]
 
 
 def test_parts_of_a_lander_are_ground_and_hide_what_is_behind_them():
     image = np.full((60, 90, 3), 100, np.uint8)
-    mask = np.full((60, 90), scene_masks.LARGE, np.uint8)
-    changed, named = scene_camera.lander(np.random.default_rng(1), image, mask)
+    mask = np.full((60, 90), masks.LARGE, np.uint8)
+    changed, named = camera.lander(np.random.default_rng(1), image, mask)
     other = (changed != image).any(axis=2)
     assert 0.01 < other.mean() < 0.9
-    assert np.all(named[other] == scene_masks.GROUND)
-    assert np.all(named[~other & (named != scene_masks.GROUND)] == scene_masks.LARGE)
+    assert np.all(named[other] == masks.GROUND)
+    assert np.all(named[~other & (named != masks.GROUND)] == masks.LARGE)
 
 
 def test_finer_levels_of_the_ground_continue_the_coarser_ones():

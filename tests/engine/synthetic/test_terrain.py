@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lunarsite.engine import moon, provenance, raster
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages.synthesize import STAGE
 from lunarsite.engine.synthetic import craters, profiles
 from lunarsite.engine.synthetic.terrain import fractal, generate

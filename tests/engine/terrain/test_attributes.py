@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import rasterio
 
-from lunarsite.engine import cog, moon, raster, terrain
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages.terrain import STAGE
+from lunarsite.engine.terrain import attributes
 
-NAMES = [layer.name for layer in terrain.LAYERS]
+NAMES = [layer.name for layer in attributes.LAYERS]
 
 
 def centred(x_m, y_m, *, pixel_m=80.0, side=41):
@@ -25,7 +27,7 @@ def mesh(grid):
 def test_plane_at_the_pole_has_its_slope():
     grid = centred(0.0, 0.0)
     x, _ = mesh(grid)
-    slope = terrain.derivatives((0.1 * x).astype(np.float32), grid)["slope_deg"]
+    slope = attributes.derivatives((0.1 * x).astype(np.float32), grid)["slope_deg"]
     assert slope[20, 20] == pytest.approx(np.degrees(np.arctan(0.1)), abs=2e-4)
 
 
@@ -37,7 +39,7 @@ def test_aspect_is_clockwise_from_geographic_north(azimuth, lon):
     x, y = mesh(grid)
     on_map = np.radians(float(moon.map_azimuth_deg(azimuth, lon)))
     height = -0.2 * ((x - x0) * np.sin(on_map) + (y - y0) * np.cos(on_map))
-    aspect = float(terrain.derivatives(height.astype(np.float32), grid)["aspect_deg"][2, 2])
+    aspect = float(attributes.derivatives(height.astype(np.float32), grid)["aspect_deg"][2, 2])
     assert abs((aspect - azimuth + 180.0) % 360.0 - 180.0) < 1e-2
     assert 0.0 <= aspect < 360.0
 
@@ -46,7 +48,7 @@ def test_slope_is_corrected_for_the_map_scale_at_80_south():
     x0, y0 = (float(v) for v in moon.lonlat_to_xy(57.0, -80.0))
     grid = centred(x0, y0)
     x, _ = mesh(grid)
-    slope = terrain.derivatives((0.2 * (x - x0)).astype(np.float32), grid)["slope_deg"][20, 20]
+    slope = attributes.derivatives((0.2 * (x - x0)).astype(np.float32), grid)["slope_deg"][20, 20]
     k = 1.0 / np.cos(np.radians(5.0)) ** 2
     assert slope == pytest.approx(np.degrees(np.arctan(0.2 * k)), abs=1e-3)
     assert slope - np.degrees(np.arctan(0.2)) > 0.08
@@ -57,11 +59,11 @@ def test_sphere_has_its_curvature_both_ways():
     x, y = mesh(grid)
     radius = 5_000.0
     height = (np.sqrt(radius**2 - (x - 100.0) ** 2 - y**2) - radius).astype(np.float32)
-    layers = terrain.derivatives(height, grid)
+    layers = attributes.derivatives(height, grid)
     for name in ("profile_curvature_per_km", "plan_curvature_per_km"):
         inner = layers[name][20:40, 20:40]
         assert np.abs(inner - 1000.0 / radius).max() < 2e-3
-    hollow = terrain.derivatives(-height, grid)["profile_curvature_per_km"]
+    hollow = attributes.derivatives(-height, grid)["profile_curvature_per_km"]
     assert hollow[30, 30] == pytest.approx(-0.2, abs=2e-3)
 
 
@@ -69,7 +71,7 @@ def test_trough_curves_across_its_axis_only():
     grid = centred(0.0, 0.0, pixel_m=10.0, side=61)
     x, y = mesh(grid)
     ridge = (-1e-4 * x * x + 0.1 * y).astype(np.float32)
-    layers = terrain.derivatives(ridge, grid)
+    layers = attributes.derivatives(ridge, grid)
     middle = (30, 30)
     assert layers["plan_curvature_per_km"][middle] == pytest.approx(0.2, rel=0.02)
     assert layers["profile_curvature_per_km"][middle] == pytest.approx(0.0, abs=1e-4)
@@ -78,12 +80,12 @@ def test_trough_curves_across_its_axis_only():
 def test_plane_has_no_roughness_and_a_flat_one_no_aspect():
     grid = centred(0.0, 0.0)
     x, y = mesh(grid)
-    layers = terrain.derivatives((-4000.0 + 0.125 * x - 0.25 * y).astype(np.float32), grid)
+    layers = attributes.derivatives((-4000.0 + 0.125 * x - 0.25 * y).astype(np.float32), grid)
     for name in ("roughness_fine_m", "roughness_medium_m", "roughness_coarse_m"):
         assert np.nanmax(layers[name]) < 2e-3
     assert layers["relief_m"][20, 20] == pytest.approx(8 * 80.0 * 0.375, rel=1e-4)
     assert layers["position_index_m"][20, 20] == pytest.approx(0.0, abs=1e-3)
-    flat = terrain.derivatives(np.full(grid.shape, 7.0, np.float32), grid)
+    flat = attributes.derivatives(np.full(grid.shape, 7.0, np.float32), grid)
     assert np.isnan(flat["aspect_deg"]).all()
     assert flat["slope_deg"][20, 20] == 0.0
     assert flat["plan_curvature_per_km"][20, 20] == 0.0
@@ -97,7 +99,7 @@ def test_windows_agree_with_a_plain_least_squares(gaps):
     if gaps:
         height[rng.random(grid.shape) < 0.3] = np.nan
         height[20, 20] = 905.0
-    layers = terrain.derivatives(height, grid)
+    layers = attributes.derivatives(height, grid)
     for name, half in (("roughness_medium_m", 4), ("roughness_coarse_m", 13)):
         part = height[20 - half : 21 + half, 20 - half : 21 + half].astype(np.float64)
         rows, columns = np.nonzero(np.isfinite(part))
@@ -116,7 +118,7 @@ def test_missing_heights_stay_missing():
     height = np.random.default_rng(1).standard_normal(grid.shape).astype(np.float32)
     height[20, 20] = np.nan
     height[:, 30:] = np.nan
-    layers = terrain.derivatives(height, grid)
+    layers = attributes.derivatives(height, grid)
     for name, values in layers.items():
         assert np.isnan(values[20, 20]), name
         assert np.isnan(values[:, 30:]).all(), name
@@ -135,15 +137,15 @@ def test_missing_heights_stay_missing():
 def test_tiled_equals_whole(tmp_path, tile_px):
     height, grid = rough_with_gaps()
     cog.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
-    result = terrain.write_layers(
+    result = attributes.write_layers(
         tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=3), tile_px=tile_px
     )
-    whole = terrain.derivatives(height, grid)
+    whole = attributes.derivatives(height, grid)
     assert list(result["outputs"]) == NAMES
     for name, path in result["outputs"].items():
         with rasterio.open(path) as source:
             values = source.read(1)
-            assert source.units == (next(la.unit for la in terrain.LAYERS if la.name == name),)
+            assert source.units == (next(la.unit for la in attributes.LAYERS if la.name == name),)
         assert values.tobytes() == whole[name].tobytes(), name
         assert result["valid_share"][name] == np.isfinite(values).mean()
     assert result["valid_share"]["dem"] == np.isfinite(height).mean()
@@ -180,11 +182,11 @@ def test_stage_applies_scale_and_offset_and_records_where_it_comes_from(tmp_path
 
 def test_windows_must_be_odd_and_grow():
     with pytest.raises(ParameterError, match=r"window of 8 pixels is not an odd.*Give 9"):
-        terrain.Windows(relief_px=8)
+        attributes.Windows(relief_px=8)
     with pytest.raises(ParameterError, match=r"9, 9, 27 do not grow.*3,9,27"):
-        terrain.Windows(roughness_px=(9, 9, 27))
+        attributes.Windows(roughness_px=(9, 9, 27))
     with pytest.raises(ParameterError, match=r"'3;9' is not three whole numbers"):
-        terrain.Windows.parse("3;9", 9, 27)
+        attributes.Windows.parse("3;9", 9, 27)
 
 
 def test_a_model_without_data_leaves_nothing(tmp_path):
@@ -193,7 +195,7 @@ def test_a_model_without_data_leaves_nothing(tmp_path):
         tmp_path / "dem.tif", np.full(grid.shape, np.nan, np.float32), grid, description="height"
     )
     with pytest.raises(InputError, match="every pixel is nodata"):
-        terrain.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=1))
+        attributes.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=1))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -203,14 +205,14 @@ def test_cancelling_leaves_nothing(tmp_path):
     context = Context(threads=2)
     context.report = lambda fraction, _message: context.cancelled.set() if fraction > 0.3 else None
     with pytest.raises(CancelledError):
-        terrain.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=context, tile_px=16)
+        attributes.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=context, tile_px=16)
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.realdata
 def test_real_slopes_agree_with_the_known_wall_of_shackleton(real):
     dem = raster.read_dem(real / "dem" / "shackleton_ridge_200m.tif")
-    slope = terrain.derivatives(dem.height_m, dem.grid)["slope_deg"]
+    slope = attributes.derivatives(dem.height_m, dem.grid)["slope_deg"]
     assert 30.0 < np.nanquantile(slope, 0.97) < 33.0
 
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from lunarsite.lunarsite_plugin import site_text
 from lunarsite.lunarsite_plugin.charts import calendar_model, site_model, sky_model, words
+from lunarsite.lunarsite_plugin.site import text as site_text
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_place_without_a_score_is_told_in_words(site_answers):
 
 def test_the_models_need_the_standard_library_alone():
     code = (
-        "import sys; import lunarsite.lunarsite_plugin.site_text; "
+        "import sys; import lunarsite.lunarsite_plugin.site.text; "
         "sys.exit(bool({'qgis', 'numpy', 'PyQt5', 'PyQt6'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.lunarsite_plugin import place_text
 from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.map import place_text
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from lunarsite.engine.errors import InputError
-from lunarsite.lunarsite_plugin import run_folder
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.runs import folder as run_folder
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 
 DEM, FAR = "d" * 64, "f" * 64
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from lunarsite.lunarsite_plugin import kept
 from lunarsite.lunarsite_plugin.charts import site_model
+from lunarsite.lunarsite_plugin.saved_places import places as kept
 
 
 @pytest.fixture

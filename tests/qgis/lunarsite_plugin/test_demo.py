@@ -17,8 +17,10 @@ from qgis.core import (
 )
 from qgis.gui import QgsMapCanvas
 
-from lunarsite.lunarsite_plugin import demo, location, map_place, moon_crs, run_layers
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin import demo
+from lunarsite.lunarsite_plugin.runs import layers as run_layers
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+from lunarsite.qgis_common import location, map_place, moon_crs
 
 
 @pytest.fixture(scope="module")

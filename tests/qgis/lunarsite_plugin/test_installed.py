@@ -16,7 +16,7 @@ import pytest
 
 from lunarsite.engine import stages
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENGINE = ROOT / ".venv" / "bin" / "python"
 SMALL = ["size_px=96", "pixel_m=240"]
 QUICK = ["azimuths=72", "step_hours=48", "stop=2028-01-01", "draws=20", "profile=hls"]

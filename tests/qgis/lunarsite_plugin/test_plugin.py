@@ -14,12 +14,13 @@ from qgis.PyQt.QtCore import QEvent
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget
 
 import lunarsite
-from lunarsite.lunarsite_plugin import demo, location
-from lunarsite.lunarsite_plugin.client import END_WITHIN_S
+from lunarsite.lunarsite_plugin import demo
 from lunarsite.processing_provider import provider as toolbox
+from lunarsite.qgis_common import location
+from lunarsite.qgis_common.client import END_WITHIN_S
 from tests.qgis.desktop import Desktop
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEPT = []
 """The provider that the other tests work with; QGIS keeps no reference to its Python side."""
 

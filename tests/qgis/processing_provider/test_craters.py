@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from qgis.core import Qgis, QgsProcessingContext, QgsProject, QgsVectorLayer
-
-from lunarsite.lunarsite_plugin import moon_crs
-from tests.qgis.conftest import Feedback
 from tests.qgis.test_toolbox import algorithm, context_of
+
+from lunarsite.qgis_common import moon_crs
+from tests.qgis.conftest import Feedback
 
 CUT_M = 1000.0
 KINDS = {"hit": "#56b4e9", "miss": "#d55e00", "new": "#f0e442"}

@@ -20,8 +20,9 @@ from qgis.core import (
 
 from lunarsite.engine.contract import Kind, Parameter
 from lunarsite.engine.errors import CancelledError
-from lunarsite.lunarsite_plugin import moon_crs
-from lunarsite.processing_provider import inputs, written
+from lunarsite.processing_provider import inputs
+from lunarsite.processing_provider import layer_export as written
+from lunarsite.qgis_common import moon_crs
 from tests.qgis.conftest import Feedback
 
 RADIUS_M = 1_737_400.0

@@ -12,9 +12,9 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorLayer,
 )
-
-from lunarsite.lunarsite_plugin import moon_crs
 from tests.qgis.test_toolbox import memory_points
+
+from lunarsite.qgis_common import moon_crs
 
 CELL_M = 960.0
 PYTHON = QgsProcessing.PythonOutputType.PythonQgsProcessingAlgorithmSubclass

@@ -29,9 +29,9 @@ from qgis.PyQt.QtGui import QImage
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
-from lunarsite.lunarsite_plugin import location, moon_crs
-from lunarsite.processing_provider import compat, layers, parameters
+from lunarsite.processing_provider import compat, parameters
 from lunarsite.processing_provider import help as help_page
+from lunarsite.qgis_common import layers, location, moon_crs
 from tests.qgis.conftest import SMALL, Feedback
 
 ENDS_WITHIN_S = 20.0  # against the minutes that the work would take; 2 s are measured elsewhere

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from lunarsite.engine.errors import CancelledError
-from lunarsite.lunarsite_plugin import client as module
-from lunarsite.lunarsite_plugin.client import Client
-from lunarsite.lunarsite_plugin.engine_errors import EngineDiedError, EngineError
-from lunarsite.lunarsite_plugin.environment import scrubbed
-from lunarsite.lunarsite_plugin.location import Located
+from lunarsite.qgis_common import client as module
+from lunarsite.qgis_common.client import Client
+from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError
+from lunarsite.qgis_common.environment import scrubbed
+from lunarsite.qgis_common.location import Located
 
 ENDS_WITHIN_S = 20.0  # against the minutes that the work would take; 2 s are measured elsewhere
 

@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProject,
 )
 
-from lunarsite.lunarsite_plugin import moon_crs
+from lunarsite.qgis_common import moon_crs
 
 
 @pytest.mark.parametrize("name", [moon_crs.SOUTH_POLAR, moon_crs.NORTH_POLAR, moon_crs.GEOGRAPHIC])

@@ -10,8 +10,8 @@ import pytest
 from qgis.PyQt.QtCore import QThread
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin import location
-from lunarsite.lunarsite_plugin.session import EngineSession
+from lunarsite.qgis_common import location
+from lunarsite.qgis_common.session import EngineSession
 
 
 class Heard:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters import decode, targets, tiles
-from lunarsite.engine.craters.decode import Peaks
+from lunarsite.engine.craters.detection import decoding
+from lunarsite.engine.craters.detection.decoding import Peaks
+from lunarsite.engine.craters.training import targets
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 HEADS = targets.OCTAVES * 4 + 1
 
@@ -30,7 +32,7 @@ def test_a_perfect_answer_gives_the_circles_back(seed):
     x, y, radius, certain = circles[:, :4].T
     asked = (certain > 0) & (radius >= targets.LEAST_RADIUS_PX) & (radius < 64.0)
     asked &= (x > 0) & (x < 319) & (y > 0) & (y < 319)
-    found = decode.peaks(ideal(circles, 320), 0)
+    found = decoding.peaks(ideal(circles, 320), 0)
     gap = np.hypot(found.x[:, None] - x[asked], found.y[:, None] - y[asked])
     gap += np.abs(found.radius[:, None] - radius[asked])
     assert asked.sum() > 5
@@ -40,16 +42,16 @@ def test_a_perfect_answer_gives_the_circles_back(seed):
 def test_no_heat_gives_no_peaks_and_nothing_is_merged_to_nothing():
     heads = np.zeros((HEADS, 32, 32), np.float32)
     heads[: targets.OCTAVES] = -9.0
-    found = decode.peaks(heads, 0)
+    found = decoding.peaks(heads, 0)
     assert found.x.size == 0
-    assert decode.merge(found, [10.0]).x.size == 0
+    assert decoding.merge(found, [10.0]).x.size == 0
 
 
 def test_a_crater_seen_at_several_scales_becomes_one_between_them():
     found = some_peaks(
         [100.0, 104.0, 500.0], [50.0, 50.0, 50.0], [30.0, 33.0, 30.0], [2.0, 2.0, 1.0], [0, 1, 0]
     )
-    merged = decode.merge(found, [1.0, 2.0, 4.0])
+    merged = decoding.merge(found, [1.0, 2.0, 4.0])
     order = np.argsort(merged.x)
     np.testing.assert_allclose(merged.x[order], [102.0, 500.0])
     assert merged.radius[order][0] == pytest.approx(np.sqrt(30.0 * 33.0))
@@ -62,7 +64,7 @@ def test_a_crater_seen_at_several_scales_becomes_one_between_them():
 
 def test_of_one_scale_only_the_hottest_peak_counts():
     found = some_peaks([0.0, 1.0], [0.0, 0.0], [20.0, 20.0], [1.0, 3.0], [0, 0])
-    merged = decode.merge(found, [1.0])
+    merged = decoding.merge(found, [1.0])
     assert merged.x.size == 1
     assert merged.total[0] == pytest.approx(1.0 / (1.0 + np.exp(-3.0)))
 
@@ -73,23 +75,23 @@ def test_the_order_of_peaks_changes_nothing():
     values = [rng.uniform(0, 300, count), rng.uniform(0, 300, count)]
     values += [np.exp(rng.uniform(1.5, 4.0, count)), rng.normal(0, 2, count)]
     level = rng.integers(0, 3, count)
-    plain = decode.merge(some_peaks(*values, level), [1.0, 2.0, 4.0])
+    plain = decoding.merge(some_peaks(*values, level), [1.0, 2.0, 4.0])
     mixed = rng.permutation(count)
-    other = decode.merge(some_peaks(*(v[mixed] for v in values), level[mixed]), [1.0, 2.0, 4.0])
+    other = decoding.merge(some_peaks(*(v[mixed] for v in values), level[mixed]), [1.0, 2.0, 4.0])
     for name in ("x", "y", "radius", "best", "total", "scales"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(other, name))
 
 
 def test_the_better_of_two_alike_circles_stays():
     x = np.array([0.0, 2.0, 40.0])
-    kept = decode.suppressed(
+    kept = decoding.suppressed(
         x, np.zeros(3), np.array([10.0, 10.0, 10.0]), np.array([0.2, 0.9, 0.5]), shared=0.3
     )
     assert list(kept) == [1, 2]
 
 
 def test_circles_in_one_another_are_two_craters():
-    kept = decode.suppressed(
+    kept = decoding.suppressed(
         np.zeros(2), np.zeros(2), np.array([10.0, 25.0]), np.array([0.9, 0.8]), shared=0.3
     )
     assert sorted(kept) == [0, 1]
@@ -104,7 +106,7 @@ def test_what_circles_have_in_common_agrees_with_counted_points():
     i, j = np.triu_indices(12, 1)
     both = (inside[:, i] & inside[:, j]).sum(axis=0)
     either = (inside[:, i] | inside[:, j]).sum(axis=0)
-    np.testing.assert_allclose(decode.overlap(x, y, radius, i, j), both / either, atol=0.01)
+    np.testing.assert_allclose(decoding.overlap(x, y, radius, i, j), both / either, atol=0.01)
 
 
 def test_neighbours_found_by_trees_are_all_there_are():
@@ -114,7 +116,9 @@ def test_neighbours_found_by_trees_are_all_there_are():
     radius = np.exp(rng.uniform(0.5, 3.5, count))
     i, j = np.triu_indices(count, 1)
     expected = np.zeros((count, count), bool)
-    expected[i, j] = decode.overlap(x, y, radius, i, j) > decode.ALIKE
+    expected[i, j] = decoding.overlap(x, y, radius, i, j) > decoding.ALIKE
     expected |= expected.T
     assert expected.sum() > 50
-    np.testing.assert_array_equal(decode.alike(x, y, radius, decode.ALIKE).toarray() > 0, expected)
+    np.testing.assert_array_equal(
+        decoding.alike(x, y, radius, decoding.ALIKE).toarray() > 0, expected
+    )

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters import decode, inputs, pyramid, rings, targets, tile_kernels
-from lunarsite.engine.craters.architecture import HEADS
+from lunarsite.engine.craters.detection import decoding, pyramid, rings
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.model.architecture import HEADS
+from lunarsite.engine.craters.training import targets
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
 
 
 def masked(circles, side):
@@ -17,7 +20,7 @@ def masked(circles, side):
 @pytest.mark.parametrize("radius", [5.0, 9.3, 17.0, 31.0, 55.0])
 def test_a_drawn_rim_gives_its_circle_back(radius):
     side = 320
-    found = decode.peaks(rings.heads(masked([[150.4, 161.7, radius, 1.0]], side)), 0)
+    found = decoding.peaks(rings.heads(masked([[150.4, 161.7, radius, 1.0]], side)), 0)
     best = found.kept(np.argsort(-found.logit)[:1])
     assert best.logit[0] > 0.0
     assert np.hypot(best.x[0] - 150.4, best.y[0] - 161.7) < 0.8
@@ -29,7 +32,7 @@ def test_rims_that_cross_one_another_are_found():
     rng = np.random.default_rng(5)
     radius = np.exp(rng.uniform(np.log(5.0), np.log(40.0), 25))
     x, y = rng.uniform(10, side - 10, (2, 25))
-    found = decode.peaks(rings.heads(masked(np.column_stack([x, y, radius, radius]), side)), 0)
+    found = decoding.peaks(rings.heads(masked(np.column_stack([x, y, radius, radius]), side)), 0)
     found = found.kept(found.logit > np.log(0.4 / 0.6))
     near = np.hypot(found.x[:, None] - x, found.y[:, None] - y) / radius
     alike = (near < 0.5) & (np.abs(found.radius[:, None] / radius - 1.0) < 0.25)
@@ -43,7 +46,7 @@ def test_no_rim_and_nothing_but_rim_hold_no_circle(level):
     assert heads.shape == (HEADS, side // 2, side // 2)
     assert np.isfinite(heads).all()
     assert (heads[targets.OCTAVES] == level).all()
-    found = decode.peaks(heads, 0)
+    found = decoding.peaks(heads, 0)
     # The edge of the mask is an edge of rims; detection counts what lies farther in (HALO_PX).
     middle = np.maximum(np.abs(found.x - 159.5), np.abs(found.y - 159.5))
     assert not (middle < 160 - pyramid.HALO_PX).any()
@@ -59,7 +62,7 @@ def test_a_rim_network_answers_like_a_heat_map_network():
 
     runner = rings.RingRunner(Rims())
     assert runner.at_once
-    found = decode.peaks(runner(np.zeros((len(inputs.CHANNELS), 96, 96), np.float32)), 2)
+    found = decoding.peaks(runner(np.zeros((len(inputs.CHANNELS), 96, 96), np.float32)), 2)
     best = np.argmax(found.logit)
     assert found.radius[best] == pytest.approx(12.0, rel=0.07)
     assert found.level[best] == 2

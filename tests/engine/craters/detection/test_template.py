@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import pyramid, template, template_kernels, tiles
+from lunarsite.engine.craters.detection import _template_kernels as template_kernels
+from lunarsite.engine.craters.detection import pyramid, template
 from lunarsite.engine.errors import CancelledError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic import craters, profiles
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 GRID = Grid(2_000.0, 9_000.0, 50.0, 420, 400)
 CURVE = template.Curve.fitted()

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import detect, finding, inputs, pyramid, runner, tiles, weights
-from lunarsite.engine.craters.architecture import Architecture
-from lunarsite.engine.craters.targets import LEAST_RADIUS_PX
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.craters.detection import multiscale, pyramid
+from lunarsite.engine.craters.detection import search as finding
+from lunarsite.engine.craters.model import inputs, onnx_runner, weights
+from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 SIDE_PX = 850
 PIXEL_M = 100.0
@@ -146,7 +149,7 @@ def test_coarse_pixels_follow_the_map_and_not_the_frame(tmp_path, x_m, y_m):
 @pytest.fixture(scope="module")
 def hot(hot_weights):
     """Return a network of random weights: what it sees far off counts as much as what is near."""
-    return runner.OnnxRunner(hot_weights(SMALL), SMALL)
+    return onnx_runner.OnnxRunner(hot_weights(SMALL), SMALL)
 
 
 def test_blocks_see_all_that_an_answer_depends_on(levels, hot, monkeypatch):
@@ -168,7 +171,7 @@ def test_blocks_see_all_that_an_answer_depends_on(levels, hot, monkeypatch):
             )
             out[top : top + chance.shape[0], left : left + chance.shape[1]] = chance
 
-        detect.find(levels[:1], hot, Context(threads=2), keep)
+        multiscale.find(levels[:1], hot, Context(threads=2), keep)
         return out
 
     one, other = rims_of(256), rims_of(448)
@@ -184,7 +187,7 @@ def test_rims_of_a_part_are_those_of_the_whole(levels, height, hot, tmp_path):
     def rims_of(scales):
         grid = pyramid.coarser(scales[0].grid)
         rims = finding._Rims(np.empty(grid.shape, np.uint8), grid)
-        detect.find(scales, hot, Context(threads=2), rims)
+        multiscale.find(scales, hot, Context(threads=2), rims)
         return grid, rims.values
 
     grid, values = rims_of(levels[:1])

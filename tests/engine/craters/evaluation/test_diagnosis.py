@@ -6,24 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunarsite.engine import cog, moon
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import (
+from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.detection import pyramid
+from lunarsite.engine.craters.evaluation import (
     diagnosing,
     diagnosis,
     diagnosis_page,
-    preparations,
-    pyramid,
-    rules,
-    tiles,
+    preprocessing,
+    protocol,
 )
-from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.diagnosis import Cell
-from lunarsite.engine.craters.rules import Rules
+from lunarsite.engine.craters.evaluation.diagnosis import Cell
+from lunarsite.engine.craters.evaluation.protocol import Rules
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.stages import diagnose_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 GRID = Grid(0.0, 40_000.0, 100.0, 400, 400)
 RULING = Rules(GRID.bounds, 2000.0, 1600.0)
@@ -54,8 +55,8 @@ def catalogued(seed=1, side=9):
 def test_a_plane_is_all_that_is_removed():
     row, column = np.indices((90, 120)).astype(np.float32)
     bowl = 50.0 * np.exp(-((row - 40) ** 2 + (column - 60) ** 2) / 200.0)
-    plain = preparations.without_plane(bowl.astype(np.float32), 100.0)
-    tilted = preparations.without_plane((bowl + 3 * row - 2 * column + 900).astype("f4"), 100.0)
+    plain = preprocessing.without_plane(bowl.astype(np.float32), 100.0)
+    tilted = preprocessing.without_plane((bowl + 3 * row - 2 * column + 900).astype("f4"), 100.0)
     np.testing.assert_allclose(tilted, plain, atol=2e-3)
     assert abs(float(plain.mean())) < 1e-3
 
@@ -64,9 +65,9 @@ def test_a_plane_is_all_that_is_removed():
 def test_a_stretch_gives_all_ground_the_same_relief(times):
     random = np.random.default_rng(3)
     height = np.cumsum(random.normal(size=(128, 128)), axis=0).astype(np.float32)
-    once = preparations.stretched(height, 100.0)
+    once = preprocessing.stretched(height, 100.0)
     np.testing.assert_allclose(
-        preparations.stretched(times * height, 100.0), once, rtol=1e-3, atol=1
+        preprocessing.stretched(times * height, 100.0), once, rtol=1e-3, atol=1
     )
     low, high = np.percentile(once, (1, 99))
     assert high - low == pytest.approx(0.03 * 128 * 100.0, rel=1e-3)
@@ -76,7 +77,7 @@ def test_after_equalising_every_height_is_as_frequent_and_the_order_stays():
     random = np.random.default_rng(3)
     height = (random.normal(size=(100, 100)) ** 3).astype(np.float32)
     height[10:20, 30:40] = np.nan
-    flat, even = (f(height, 50.0) for f in (preparations.without_plane, preparations.equalised))
+    flat, even = (f(height, 50.0) for f in (preprocessing.without_plane, preprocessing.equalised))
     known = np.isfinite(height)
     assert (np.isfinite(even) == known).all()
     order = np.argsort(flat[known], kind="stable")
@@ -85,11 +86,11 @@ def test_after_equalising_every_height_is_as_frequent_and_the_order_stays():
     np.testing.assert_allclose(counts, known.sum() / 10, rtol=0.02)
 
 
-@pytest.mark.parametrize("name", list(preparations.NAMES))
+@pytest.mark.parametrize("name", list(preprocessing.NAMES))
 def test_preparations_keep_gaps_and_flat_ground(name, tmp_path):
     height = np.full((200, 200), 7.0, np.float32)
     height[:, 150:] = np.nan
-    level = preparations.prepared(levels_of(height, tmp_path), name)[0]
+    level = preprocessing.prepared(levels_of(height, tmp_path), name)[0]
     seen = level.around(-10, 100, 64, 128)
     assert seen.shape == (64, 128)
     assert (np.isfinite(seen[10:, :50])).all()
@@ -162,7 +163,7 @@ def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_pa
     known = catalogued()
     score = np.where(np.arange(len(known)) % 4 == 0, 0.8, 0.15)
     found = Circles(known.x_m, known.y_m, known.radius_m, score, known.depth_m)
-    report, _ = diagnose(dict.fromkeys(preparations.NAMES, found), known, tmp_path)
+    report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, found), known, tmp_path)
     assert report["lower_threshold"] == {"threshold": 0.1, "recall": 1.0, "precision": 1.0}
     page = diagnosis_page.markdown(report, {"inputs": []})
     for text in (page, "\n".join(diagnosis_page.lines(report))):
@@ -170,7 +171,7 @@ def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_pa
         for which in ("in the mean", "at most in 97.5 %"):
             assert which in text
     sure = Circles(known.x_m, known.y_m, known.radius_m, 0.0 * score + 0.8, known.depth_m)
-    report, _ = diagnose(dict.fromkeys(preparations.NAMES, sure), known, tmp_path)
+    report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, sure), known, tmp_path)
     assert report["lower_threshold"] is None
     assert "--min-confidence" not in diagnosis_page.markdown(report, {"inputs": []})
 
@@ -181,7 +182,7 @@ def test_luck_among_preparations_is_seldom_a_gain():
     for _ in range(200):
         # Four answers that differ by chance alone.
         shared, cells = random.random(22), []
-        for name in preparations.NAMES:
+        for name in preprocessing.NAMES:
             score, wrong = 0.6 * shared + 0.4 * random.random(22), random.random(15)
             cells += [
                 Cell(name, limit, score > limit, int((wrong > limit).sum()))
@@ -214,14 +215,14 @@ def test_verdicts_follow_the_evidence(misses, predictions, recall, near, said):
 def diagnose(found, known, folder):
     random = np.random.default_rng(2)
     levels = levels_of(random.normal(0, 10, (400, 400)), folder)
-    known = rules.sides_of(known, known, Rules(RULING.bounds, 2000.0, 0.0)).known
+    known = protocol.sides_of(known, known, Rules(RULING.bounds, 2000.0, 0.0)).known
     return diagnosing.diagnose(found, known, RULING, levels, threshold=0.5, seed=7)
 
 
 def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):
     known = catalogued()
     fresh = known.kept(diagnosis.degradation(known) == "fresh")
-    report, distances = diagnose(dict.fromkeys(preparations.NAMES, fresh), known, tmp_path)
+    report, distances = diagnose(dict.fromkeys(preprocessing.NAMES, fresh), known, tmp_path)
     assert report["verdict"] == "distribution within the domain"
     by_class = {row["class"]: row for row in report["classes"]}
     assert by_class["fresh"]["recall"]["as trained"] == 1.0
@@ -236,7 +237,7 @@ def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):
 def test_a_preparation_that_brings_craters_back_tells_of_modality(tmp_path):
     known = catalogued()
     few = known.kept(np.arange(len(known)) % 4 == 0)
-    found = {**dict.fromkeys(preparations.NAMES, few), "equalised": known}
+    found = {**dict.fromkeys(preprocessing.NAMES, few), "equalised": known}
     report, _ = diagnose(found, known, tmp_path)
     assert report["verdict"] == "modality shift"
     assert report["gain"]["preparation"] == "equalised"
@@ -248,14 +249,14 @@ def test_strewn_predictions_tell_of_modality(tmp_path):
     random = np.random.default_rng(5)
     place = random.uniform(0, 40_000, (60, 2))
     strewn = on_map(*np.column_stack([place, np.full(60, 4500.0)]))
-    report, _ = diagnose(dict.fromkeys(preparations.NAMES, strewn), known, tmp_path)
+    report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, strewn), known, tmp_path)
     assert report["verdict"] == "modality shift"
     assert report["near"]["of_predictions"] <= report["near"]["by_chance_high"]
 
 
 def test_no_predictions_are_no_evidence(tmp_path):
     report, distances = diagnose(
-        dict.fromkeys(preparations.NAMES, on_map()), catalogued(), tmp_path
+        dict.fromkeys(preprocessing.NAMES, on_map()), catalogued(), tmp_path
     )
     assert report["verdict"] == "undecided"
     assert report["precision"] is None
@@ -291,7 +292,7 @@ def test_the_stage_leaves_a_picture_a_page_and_a_grid(ground, tmp_path):
     assert (tmp_path / "d" / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
     grid = pd.read_csv(tmp_path / "d" / "diagnosis.csv")
     assert len(grid) == 44
-    assert set(grid["preparation"]) == set(preparations.NAMES)
+    assert set(grid["preparation"]) == set(preprocessing.NAMES)
     page = (tmp_path / "d" / "diagnosis.md").read_text("utf-8")
     assert said["verdict"].capitalize() in page
     assert said["summary"][0] == f"Verdict: {said['verdict']}"

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from lunarsite.engine.craters import circles, matching
+from lunarsite.engine.craters import circles
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.matching import GATES, Pairs
+from lunarsite.engine.craters.evaluation import matching
+from lunarsite.engine.craters.evaluation.matching import GATES, Pairs
 
 
 def on_map(x, y, radius, score=None):

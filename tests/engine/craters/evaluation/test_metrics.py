@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import matching, metrics, rims
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.metrics import APART, HIT, NEW, Sides
+from lunarsite.engine.craters.evaluation import matching, metrics, rim_pixels
+from lunarsite.engine.craters.evaluation.metrics import APART, HIT, NEW, Sides
 
 ALL = (0.0, np.inf)
 
@@ -188,7 +188,7 @@ def test_random_circles_reach_what_geometry_says():
 
 def test_a_rim_is_a_thin_closed_ring():
     bounds = (0.0, 0.0, 100.0, 80.0)
-    ring = rims.draw(on_map((50.3, 39.8, 25.2)), bounds, 1.0)
+    ring = rim_pixels.draw(on_map((50.3, 39.8, 25.2)), bounds, 1.0)
     assert ring.shape == (80, 100)
     row, column = np.nonzero(ring)
     away = np.hypot(column + 0.5 - 50.3, 80 - (row + 0.5) - 39.8)
@@ -200,17 +200,17 @@ def test_a_rim_is_a_thin_closed_ring():
 
 
 def test_rims_are_cut_at_the_edge():
-    ring = rims.draw(on_map((0, 0, 30), (500, 500, 30)), (0.0, 0.0, 50.0, 50.0), 1.0)
+    ring = rim_pixels.draw(on_map((0, 0, 30), (500, 500, 30)), (0.0, 0.0, 50.0, 50.0), 1.0)
     assert 20 < ring.sum() < 60
     assert ring[20:, :].any()
 
 
 def test_rims_agree_within_their_distance():
     bounds = (0.0, 0.0, 200.0, 200.0)
-    known = rims.draw(on_map((100, 100, 60)), bounds, 1.0)
-    same = rims.compare(known, known)
+    known = rim_pixels.draw(on_map((100, 100, 60)), bounds, 1.0)
+    same = rim_pixels.compare(known, known)
     assert same["iou"] == same["f1"] == same["within_3_px"]["f1"] == 1.0
-    wide = rims.compare(rims.draw(on_map((100, 100, 62)), bounds, 1.0), known)
+    wide = rim_pixels.compare(rim_pixels.draw(on_map((100, 100, 62)), bounds, 1.0), known)
     assert wide["iou"] < 0.05
     assert wide["within_1_px"]["f1"] < 0.2
     assert wide["within_3_px"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
@@ -220,13 +220,13 @@ def test_rims_agree_within_their_distance():
 
 def test_half_of_the_rims_are_half_of_the_recall():
     bounds = (0.0, 0.0, 400.0, 200.0)
-    known = rims.draw(on_map((100, 100, 60), (300, 100, 60)), bounds, 1.0)
-    found = rims.draw(on_map((100, 100, 60)), bounds, 1.0)
-    said = rims.compare(found, known)
+    known = rim_pixels.draw(on_map((100, 100, 60), (300, 100, 60)), bounds, 1.0)
+    found = rim_pixels.draw(on_map((100, 100, 60)), bounds, 1.0)
+    said = rim_pixels.compare(found, known)
     assert said["precision"] == 1.0
     assert said["recall"] == pytest.approx(0.5)
     assert said["iou"] == pytest.approx(0.5)
-    empty = rims.compare(np.zeros_like(known), known)
+    empty = rim_pixels.compare(np.zeros_like(known), known)
     assert empty["precision"] is None
     assert empty["recall"] == empty["f1"] == empty["within_2_px"]["recall"] == 0.0
 
@@ -235,11 +235,11 @@ def test_comparing_rims_takes_a_few_bytes_a_pixel():
     random = np.random.default_rng(4)
     found, known = random.random((2, 1000, 1000)) < 0.02
     tracemalloc.start()
-    said = rims.compare(found, known)
+    said = rim_pixels.compare(found, known)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * found.size
     # Within a distance: straight from the definition.
     away = ndimage.distance_transform_edt(~known)
-    for limit in rims.TOLERANCES_PX:
+    for limit in rim_pixels.TOLERANCES_PX:
         assert said[f"within_{limit}_px"]["precision"] == (away[found] <= limit).mean()

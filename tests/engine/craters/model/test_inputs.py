@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters import batches, inputs, pyramid, recipe, targets, tiles
+from lunarsite.engine.craters.detection import pyramid
+from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.training import batches, recipe, targets
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 SIDE = 160
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import batches, inputs, recipe, runner
-from lunarsite.engine.craters.architecture import HEADS, Architecture
+from lunarsite.engine.craters.model import inputs, onnx_runner
+from lunarsite.engine.craters.model.architecture import HEADS, Architecture
+from lunarsite.engine.craters.training import batches, recipe
 from lunarsite.engine.errors import InputError, ParameterError
 
 torch = pytest.importorskip("torch", reason="networks need the ml group")
 
-from lunarsite.engine.craters import network, training  # noqa: E402
+from lunarsite.engine.craters.model import network  # noqa: E402
+from lunarsite.engine.craters.training import training  # noqa: E402
 from lunarsite.engine.device import choose  # noqa: E402
 from lunarsite.engine.training import trainer  # noqa: E402
 
@@ -54,7 +56,7 @@ def test_without_torch_it_answers_the_same(model):
     seen = seen.astype(np.float32)
     by_torch = network.TorchRunner(model, "cpu")(seen)
     assert np.abs(by_torch).max() > 0.5
-    np.testing.assert_allclose(runner.OnnxRunner(state, SMALL)(seen), by_torch, atol=2e-5)
+    np.testing.assert_allclose(onnx_runner.OnnxRunner(state, SMALL)(seen), by_torch, atol=2e-5)
 
 
 class Full(torch.nn.Module):

@@ -4,21 +4,15 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import (
-    calibration,
-    detect,
-    inputs,
-    pyramid,
-    tiles,
-    weights,
-)
-from lunarsite.engine.craters import (
-    runner as running,
-)
-from lunarsite.engine.craters.architecture import HEADS, Architecture
+from lunarsite.engine.craters.detection import multiscale, pyramid
+from lunarsite.engine.craters.model import inputs, weights
+from lunarsite.engine.craters.model import onnx_runner as running
+from lunarsite.engine.craters.model.architecture import HEADS, Architecture
+from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.errors import CancelledError, InputError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scratch import Scratch
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
@@ -56,21 +50,21 @@ def test_an_unknown_architecture_is_refused():
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_change_no_circle(runner, levels, threads):
-    found = detect.find(levels, runner, Context(threads=threads))
-    one = detect.find(levels, runner, Context(threads=2))
+    found = multiscale.find(levels, runner, Context(threads=threads))
+    one = multiscale.find(levels, runner, Context(threads=2))
     assert found.x.size > 20
     for name in ("x", "y", "radius", "best", "total", "scales"):
         np.testing.assert_array_equal(getattr(found, name), getattr(one, name))
 
 
 def test_circles_lie_in_the_frame_and_none_where_nothing_is_known(runner, levels):
-    found = detect.find(levels, runner, Context(threads=2))
+    found = multiscale.find(levels, runner, Context(threads=2))
     west, south, east, north = levels[0].grid.bounds
     assert ((found.x >= west) & (found.x <= east)).all()
     assert ((found.y >= south) & (found.y <= north)).all()
     for level in levels:
         level.height_m[:] = np.nan
-    empty = detect.find(levels, runner, Context(threads=2))
+    empty = multiscale.find(levels, runner, Context(threads=2))
     assert empty.x.size == 0
 
 
@@ -81,7 +75,7 @@ def test_rims_are_given_for_every_core_as_far_as_the_level_goes(runner, levels):
         assert ((chance > 0.0) & (chance < 1.0)).all()
         seen[level.number, block.row, block.column] = chance
 
-    detect.find(levels, runner, Context(threads=2), keep)
+    multiscale.find(levels, runner, Context(threads=2), keep)
     for level in levels:
         for block in level.aligned_blocks():
             places = zip((block.row, block.column), level.grid.shape, strict=True)
@@ -94,7 +88,7 @@ def test_a_cancelled_search_stops(runner, levels):
     context = Context(threads=1)
     context.cancelled.set()
     with pytest.raises(CancelledError):
-        detect.find(levels, runner, context)
+        multiscale.find(levels, runner, context)
 
 
 @pytest.fixture

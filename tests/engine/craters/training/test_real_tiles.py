@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lunarsite.engine import cog, moon, provenance
+from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import batches, deepmoon, dem_tiles, recipe, sets, tiles, weights
-from lunarsite.engine.craters.sectors import Sector, read_sector, span_of
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.training import batches, deepmoon, dem_tiles, recipe, tile_sets
+from lunarsite.engine.craters.training.sectors import Sector, read_sector, span_of
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.stages import train_craters
+from lunarsite.engine.synthetic.crater_tiles import tiles
 
 RECIPE = """
 widths: [8, 8, 8, 8, 8]
@@ -175,9 +178,9 @@ def test_nodata_hides_centres_and_mostly_empty_tiles(ground, tmp_path):
 
 def test_samples_are_kept_while_there_is_room(ground):
     split = cut(ground)
-    held = sets.Kept(split.learn, 10**9)
+    held = tile_sets.Kept(split.learn, 10**9)
     assert held(0) is held(0)
-    small = sets.Kept(split.learn, 0)
+    small = tile_sets.Kept(split.learn, 0)
     assert small(0) is not small(0)
     np.testing.assert_array_equal(small(0).channels, held(0).channels)
 
@@ -433,14 +436,14 @@ def test_a_checkpoint_of_another_network_is_no_start(tmp_path):
 
 def test_a_state_of_other_data_is_refused(ground, tmp_path):
     torch = pytest.importorskip("torch", reason="networks need the ml group")
-    from lunarsite.engine.craters import training  # noqa: PLC0415  needs torch
+    from lunarsite.engine.craters.training import training  # noqa: PLC0415  needs torch
     from lunarsite.engine.device import choose  # noqa: PLC0415  likewise
 
     assert torch.__version__
     (tmp_path / "small.yaml").write_text(RECIPE, encoding="utf-8")
     small = replace(recipe.read(str(tmp_path / "small.yaml")), epochs=None, steps=2, tiles=2)
     split = cut(ground)
-    held = sets.Kept(split.learn, 10**9)
+    held = tile_sets.Kept(split.learn, 10**9)
     data = training.Data("one", held, 2, held, 1)
     place = (1, choose("cpu"), tmp_path / "state", Context(threads=1))
     training.train(small, *place, data=data)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lunarsite.engine.scoring import cells
+from lunarsite.engine.scoring.features import cells
 
 
 @pytest.fixture

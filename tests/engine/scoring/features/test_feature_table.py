@@ -8,11 +8,14 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from lunarsite.engine import cog, moon, nested, vector
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scoring import columns, features, tables
+from lunarsite.engine.io import cog, vector
+from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.scoring import tables
+from lunarsite.engine.scoring.features import columns, feature_table
 
 GRID = Grid(2000.0, 9000.0, 100.0, 30, 22)
 SIDE = 4
@@ -49,8 +52,8 @@ def dem(tmp_path):
 
 
 def build(dem, context=None, cell_m=400.0, craters=None, north=-80.0, **rasters):
-    return features.build(
-        features.Layers(dem, rasters, craters),
+    return feature_table.build(
+        feature_table.Layers(dem, rasters, craters),
         cell_m=cell_m,
         north_limit_deg=north,
         context=context or Context(),
@@ -59,9 +62,9 @@ def build(dem, context=None, cell_m=400.0, craters=None, north=-80.0, **rasters)
 
 def test_the_cap_of_80_m_has_315_034_cells_of_960_m_south_of_80():
     cap = Grid(-304_000.0, 304_000.0, 80.0, 7600, 7600)
-    coarse, side = nested.posting(cap, 960.0)
+    coarse, side = posting(cap, 960.0)
     assert side == 12
-    assert (features._positions(coarse)["lat_deg"] < -80.0).sum() == 315_034
+    assert (feature_table._positions(coarse)["lat_deg"] < -80.0).sum() == 315_034
 
 
 def test_cells_are_aligned_to_the_first_pixel_and_listed_row_by_row(dem):
@@ -71,7 +74,7 @@ def test_cells_are_aligned_to_the_first_pixel_and_listed_row_by_row(dem):
     first = table.iloc[0]
     assert (first["x_m"], first["y_m"]) == (2200.0, 8800.0)
     assert first["geometry"].bounds == (2000.0, 8600.0, 2400.0, 9000.0)
-    assert features.cell_grid(table) == Grid(2000.0, 9000.0, 400.0, 8, 6)
+    assert feature_table.cell_grid(table) == Grid(2000.0, 9000.0, 400.0, 8, 6)
     lon, lat = moon.xy_to_lonlat(2200.0, 8800.0)
     assert (first["lon_deg"], first["lat_deg"]) == pytest.approx((lon, lat))
     assert list(table)[: len(columns.POSITION)] == list(columns.POSITION)
@@ -149,7 +152,7 @@ def test_a_scaled_map_on_another_grid_and_crs_is_warped_and_that_is_said(tmp_pat
 def test_a_time_series_of_another_posting_is_sampled_and_that_is_said(tmp_path, dem):
     said = []
     for posting_m in (400.0, 1000.0):
-        grid = nested.posting(GRID, posting_m)[0]
+        grid = posting(GRID, posting_m)[0]
         night = layer(tmp_path / f"{posting_m:g}.tif", np.full(grid.shape, 9.0), grid)
         context = Context()
         table = build(dem, context, longest_night=night)
@@ -308,13 +311,13 @@ def test_cells_too_small_rounded_or_too_far_north(dem):
         build(dem, north=-89.9)
     context = Context()
     table = build(dem, context, cell_m=330.0)
-    assert features.cell_grid(table).pixel_m == 300.0
+    assert feature_table.cell_grid(table).pixel_m == 300.0
     assert "300 m wide, 3 pixels of 100 m, instead of 330 m" in context.warnings[0]
 
 
 def test_one_cell_has_no_size_that_could_be_told(dem):
     with pytest.raises(InputError, match="single cell"):
-        features.cell_grid(build(dem, cell_m=10_000.0))
+        feature_table.cell_grid(build(dem, cell_m=10_000.0))
 
 
 def test_the_table_is_geoparquet_and_comes_back(tmp_path, dem):

@@ -9,9 +9,10 @@ import pytest
 import rasterio
 from affine import Affine
 
-from lunarsite.engine import cog, moon, stages
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
-from lunarsite.engine.raster import Grid
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.scoring import tables
 
 PIXEL_M = 10.0

@@ -7,20 +7,13 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from lunarsite.engine import cog, moon, stages
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
-from lunarsite.engine.raster import Grid
-from lunarsite.engine.scoring import (
-    columns,
-    labels,
-    lattice,
-    profiles,
-    rock_groups,
-    rocks,
-    scorer,
-    tables,
-)
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.scoring import labels, profiles, scorer, tables
+from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
 from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoints

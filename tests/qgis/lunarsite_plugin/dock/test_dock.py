@@ -18,9 +18,12 @@ from qgis.PyQt.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor, QGuiApplication, QImage, QPainter
 from qgis.PyQt.QtTest import QTest
 
-from lunarsite.lunarsite_plugin import kept, map_place, moon_crs, project_runs, site_report
-from lunarsite.lunarsite_plugin.dock_parts import PlaceEdit
-from lunarsite.lunarsite_plugin.site_panel import HINT
+from lunarsite.lunarsite_plugin.dock.parts import PlaceEdit
+from lunarsite.lunarsite_plugin.report import site as site_report
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.saved_places import places as kept
+from lunarsite.lunarsite_plugin.site.panel import HINT
+from lunarsite.qgis_common import map_place, moon_crs
 
 
 def centre_on(dock, lon, lat):

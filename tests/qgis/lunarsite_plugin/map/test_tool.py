@@ -9,8 +9,8 @@ from qgis.PyQt.QtCore import QPoint, Qt
 from qgis.PyQt.QtTest import QTest
 
 from lunarsite.engine.errors import CrsError
-from lunarsite.lunarsite_plugin import map_place, moon_crs
-from lunarsite.lunarsite_plugin.map_tool import CellMarker, LocationTool
+from lunarsite.lunarsite_plugin.map.tool import CellMarker, LocationTool
+from lunarsite.qgis_common import map_place, moon_crs
 
 OWN = "+proj=laea +lat_0=-89 +lon_0=30 +R=1737400 +units=m +no_defs +type=crs"
 CELL = {"x_m": -11040.0, "y_m": -12000.0, "size_m": 960.0}

@@ -14,9 +14,10 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import desktop as module
-from lunarsite.lunarsite_plugin import location, moon_crs, run_layers
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
-from lunarsite.lunarsite_plugin.uncertainty import UncertaintyLayer
+from lunarsite.lunarsite_plugin.runs import layers as run_layers
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+from lunarsite.lunarsite_plugin.uncertainty.rank_interval import UncertaintyLayer
+from lunarsite.qgis_common import location, moon_crs
 from tests.qgis.desktop import Desktop
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qgis.core import QgsProject
 
-from lunarsite.lunarsite_plugin import project_runs
+from lunarsite.lunarsite_plugin.runs import project as project_runs
 
 
 @pytest.fixture

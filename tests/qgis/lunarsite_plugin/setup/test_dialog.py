@@ -11,11 +11,11 @@ import pytest
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QPushButton
 
-from lunarsite.lunarsite_plugin import location
 from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, words
 from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
 from lunarsite.lunarsite_plugin.setup.place import REQUIREMENTS, Place
 from lunarsite.lunarsite_plugin.setup.work import Work
+from lunarsite.qgis_common import location
 
 ENDS_WITHIN_S = 20.0  # against the minute that the work would take; 2 s are promised, and measured
 
@@ -75,7 +75,7 @@ def small_engine(tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "REQUIREMENTS", pins)
     monkeypatch.setattr(plan, "LAUNCHER", pins / "first_job.py")
     plan.LAUNCHER.write_text("")
-    uv = Path(__file__).resolve().parents[2] / ".tools" / "uv" / "bin"
+    uv = Path(__file__).resolve().parents[4] / ".tools" / "uv" / "bin"
     monkeypatch.setenv("PATH", f"{uv}:/usr/bin:/bin")
 
 

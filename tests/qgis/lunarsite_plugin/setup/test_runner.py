@@ -20,7 +20,7 @@ from lunarsite.lunarsite_plugin.setup.lock import alone
 from lunarsite.lunarsite_plugin.setup.place import REQUIREMENTS, Place
 from lunarsite.lunarsite_plugin.setup.work import SetupError, Work
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 UV = ROOT / ".tools" / "uv" / "bin" / "uv"
 BASE = interpreters.examine(Path(sys.executable))
 

@@ -7,8 +7,8 @@ from qgis.PyQt.QtCore import QDate, QPoint, QPointF, Qt
 from qgis.PyQt.QtGui import QWheelEvent
 from qgis.PyQt.QtWidgets import QLabel, QToolButton, QWidget
 
-from lunarsite.lunarsite_plugin.site_panel import HINT, SitePanel
-from lunarsite.lunarsite_plugin.site_sections import WORKING
+from lunarsite.lunarsite_plugin.site.panel import HINT, SitePanel
+from lunarsite.lunarsite_plugin.site.sections import WORKING
 
 pytestmark = pytest.mark.usefixtures("qgis_app")
 

@@ -25,17 +25,14 @@ from qgis.PyQt.QtTest import QTest
 
 from lunarsite.engine import stages
 from lunarsite.engine.errors import CancelledError, InputError
-from lunarsite.lunarsite_plugin import (
-    image_layers,
-    image_text,
-    image_window,
-    map_place,
-    moon_crs,
-    project_runs,
-)
-from lunarsite.lunarsite_plugin.image_control import LEFT_OFF
-from lunarsite.lunarsite_plugin.image_panel import CLICK, NO_FILE, NO_IMAGE
-from lunarsite.lunarsite_plugin.run_folder import RunFolder
+from lunarsite.lunarsite_plugin.runs import project as project_runs
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+from lunarsite.lunarsite_plugin.uncertainty import layers as image_layers
+from lunarsite.lunarsite_plugin.uncertainty import text as image_text
+from lunarsite.lunarsite_plugin.uncertainty import window as image_window
+from lunarsite.lunarsite_plugin.uncertainty.control import LEFT_OFF
+from lunarsite.lunarsite_plugin.uncertainty.panel import CLICK, NO_FILE, NO_IMAGE
+from lunarsite.qgis_common import map_place, moon_crs
 
 AT = image_text.AtClick(0.1, 0.1)
 TITLES = ["Mutual information", "Predictive entropy"]
