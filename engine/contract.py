@@ -254,7 +254,8 @@ class Output:
 class Stage:
     """The declaration of a stage.
 
-    ``module`` holds a function ``run(values, context)`` that returns a JSON-able result. It is
+    Its pipeline, the module of the same name in ``engine/pipelines`` unless ``module`` names
+    another, holds a function ``run(values, context)`` that returns a JSON-able result. It is
     imported by :meth:`run` only, so that declarations can be read without the engine's libraries.
     """
 
@@ -267,6 +268,11 @@ class Stage:
     outputs: tuple[Output, ...] = ()
     tags: tuple[str, ...] = ()
     module: str = ""
+
+    @property
+    def pipeline(self) -> str:
+        """The module that does the stage's work."""
+        return self.module or f"lunarsite.engine.pipelines.{self.name.replace('-', '_')}"
 
     def parameter(self, name: str) -> Parameter:
         """Return the parameter of that name."""
@@ -305,8 +311,8 @@ class Stage:
         """Check the parameters and do the stage's work."""
         values = self.resolve(given)
         self._check_files(values)
-        module = importlib.import_module(self.module)
-        result: Values = module.run(values, context)
+        pipeline = importlib.import_module(self.pipeline)
+        result: Values = pipeline.run(values, context)
         return result
 
     def _check_files(self, values: Values) -> None:

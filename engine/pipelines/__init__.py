@@ -1,1 +1,1 @@
-"""."""
+"""What each stage does, from paths to paths: ``pipelines/<stage>.py`` for ``stages/<stage>.py``."""

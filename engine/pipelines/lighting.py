@@ -1,4 +1,4 @@
-"""The lighting layers of a raster file: from paths to paths."""
+"""The stage ``lighting``: light, Earth contact and permanent shadow as raster layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import device, provenance
+from lunarsite.engine import device, provenance, stages
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.ephemeris import ephemeris
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.contract import Stage
     from lunarsite.engine.io.raster import Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
@@ -30,13 +29,11 @@ _NO_VERDICT = 255
 """What stands in the map of permanent shadow where a height or a horizon is unknown."""
 
 
-def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute and write all layers of the ``lighting`` stage.
 
     Parameters
     ----------
-    stage : Stage
-        The declaration, which names the outputs.
     values : dict
         Its resolved parameters.
     context : Context
@@ -47,6 +44,7 @@ def write_layers(stage: Stage, values: dict[str, Any], context: Context) -> dict
     dict
         Paths of the layers, statistics, warnings' count of what is not covered.
     """
+    stage = stages.load("lighting")
     out = Path(values["out"])
     context.progress(0.0, "reading the elevation models")
     raster.dem_grid(values["dem"])

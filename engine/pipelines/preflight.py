@@ -1,4 +1,4 @@
-"""What is given to a screening: looked at before anything is written, and told apart by content."""
+"""Inputs of a screening, validated before any work, and identified by content."""
 
 from __future__ import annotations
 

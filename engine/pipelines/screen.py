@@ -17,7 +17,7 @@ from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
-from lunarsite.engine.errors import BusyError
+from lunarsite.engine.errors import BusyError, CancelledError
 from lunarsite.engine.io import raster
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
@@ -142,6 +142,23 @@ class Screening:
         return self.take(Step(name, shaping, whole, do, outputs))
 
 
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Screen a region; a cancelled run says how it resumes.
+
+    Raises
+    ------
+    CancelledError
+        If the user cancels.
+    LunarSiteError
+        Whatever its stages raise.
+    """
+    try:
+        return screen(values, context)
+    except CancelledError as error:
+        remedy = "Nothing is half-written; the same command goes on after the last finished step"
+        raise CancelledError(remedy) from error
+
+
 def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Screen a region, taking up a run in the same folder where it stands.
 
@@ -245,9 +262,9 @@ def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
         return ready, {"trained_on": named, "agreement": None}
 
     def agreement() -> dict[str, Any]:
-        from lunarsite.engine.scoring import commands  # noqa: PLC0415  kept off a run that is done
+        from lunarsite.engine.pipelines import train_scorer  # noqa: PLC0415  not imported for a finished run
 
-        return {"agreement": ready and commands.agreement(features, profile, own, ready)}
+        return {"agreement": ready and train_scorer.agreement(features, profile, own, ready)}
 
     inputs = {"features": [str(features)], "scorer": [str(ready)] if ready else []}
     result = run.stage(

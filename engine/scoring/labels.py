@@ -9,8 +9,8 @@ for a normal one of scale 1.702 (MacKay 1992, Neural Comput. 4:720), is given be
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import ndimage, special
@@ -19,7 +19,7 @@ from lunarsite.engine.scoring.features.columns import CONFIDENCE, SEGMENTED
 from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -63,6 +63,11 @@ class Errors:
     dem_error_m: float = 1.0
     dem_correlation_m: float = 300.0
     horizon_error_deg: float = 0.1
+
+    @classmethod
+    def from_parameters(cls, values: Mapping[str, Any]) -> Self:
+        """Return the error model that a stage's parameters describe."""
+        return cls(**{error.name: values[error.name] for error in fields(cls)})
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""

@@ -24,6 +24,8 @@ from lunarsite.engine.text import counted
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -212,3 +214,24 @@ def read_mask(path: Path) -> classes.UInt8:
         if source.count >= 3:
             return classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
         return classes.from_numbers(source.read(1), path.name)
+
+
+def samples(pairs: list[Pair]) -> Iterable[Sample]:
+    """Yield images with masks, one by one.
+
+    Raises
+    ------
+    InputError
+        After the last one, if no mask held a class.
+    """
+    held = False
+    for pair in pairs:
+        sample = pair.read()
+        held = held or bool((sample.mask != classes.NODATA).any())
+        yield sample
+    if not held:
+        what = "The mask holds" if len(pairs) == 1 else f"The masks of {len(pairs)} images hold"
+        raise InputError(
+            f"{what} no class where the images are known: all of it is {classes.NODATA}, nodata",
+            "Give masks with the numbers 0 to 3, or the colours of classes",
+        )

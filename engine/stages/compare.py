@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="compare",
@@ -72,12 +67,4 @@ STAGE = Stage(
         ),
     ),
     tags=("profile", "criteria", "sensitivity"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare them."""
-    from lunarsite.engine.scoring.comparison import write_comparison  # noqa: PLC0415
-
-    return write_comparison(values, context)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="detect-craters",
@@ -88,16 +83,4 @@ STAGE = Stage(
         ),
     ),
     tags=("crater", "detection", "network", "catalogue"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Find the craters and write them."""
-    if values["method"] == "template":
-        from lunarsite.engine.craters.detection import template_search  # noqa: PLC0415
-
-        return template_search.write(values, context)
-    from lunarsite.engine.craters.detection import search  # noqa: PLC0415
-
-    return search.write(values, context)

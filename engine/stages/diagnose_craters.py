@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="diagnose-craters",
@@ -92,12 +87,4 @@ STAGE = Stage(
         ),
     ),
     tags=("crater", "network", "recall", "validation"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Run the network under four preparations and compare."""
-    from lunarsite.engine.craters.evaluation import diagnosing  # noqa: PLC0415
-
-    return diagnosing.write(values, context)

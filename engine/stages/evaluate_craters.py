@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="evaluate-craters",
@@ -135,12 +130,4 @@ STAGE = Stage(
         ),
     ),
     tags=("crater", "recall", "precision", "catalogue", "validation"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare them."""
-    from lunarsite.engine.craters.evaluation import comparison  # noqa: PLC0415
-
-    return comparison.write(values, context)

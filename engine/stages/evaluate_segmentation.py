@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _imagery as imagery
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="evaluate-segmentation",
@@ -52,12 +47,4 @@ STAGE = Stage(
         imagery.DIAGRAM_MADE,
     ),
     tags=("rock", "segmentation", "calibration", "validation"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare classes with masks."""
-    from lunarsite.engine.segmentation import evaluating  # noqa: PLC0415
-
-    return evaluating.evaluate(values, context)

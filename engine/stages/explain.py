@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 RUN = Parameter(
     name="run",
@@ -43,12 +38,4 @@ STAGE = Stage(
         ),
     ),
     tags=("SHAP", "margin", "counterfactual"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Explain the cell that holds the location."""
-    from lunarsite.engine.scoring.finished_run import explain  # noqa: PLC0415
-
-    return explain(values["run"], values["lon"], values["lat"], context)

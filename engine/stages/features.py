@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 LAYER_PARAMETERS = (
     Parameter(
@@ -131,12 +126,4 @@ STAGE = Stage(
         ),
     ),
     tags=("grid", "statistics", "parquet"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Write the table."""
-    from lunarsite.engine.scoring.commands import write_features  # noqa: PLC0415
-
-    return write_features(values, context)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 SKY_PARAMETERS = (
     Parameter(
@@ -198,12 +193,4 @@ STAGE = Stage(
         ),
     ),
     tags=("illumination", "horizon", "shadow", "PSR", "Earth visibility", "Sun"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Write the layers."""
-    from lunarsite.engine.pipelines.lighting import write_layers  # noqa: PLC0415
-
-    return write_layers(STAGE, values, context)

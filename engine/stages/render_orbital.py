@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="render-orbital",
@@ -48,12 +43,4 @@ STAGE = Stage(
         ),
     ),
     tags=("sun", "shadow", "hillshade", "image"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Render an elevation model and write the image."""
-    from lunarsite.engine.segmentation import rendering  # noqa: PLC0415
-
-    return rendering.write(values, context)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
 from lunarsite.engine.stages.train_scorer import CRITERIA_PARAMETERS, FEATURES
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 SCORER = Parameter(
     name="scorer",
@@ -118,12 +113,4 @@ STAGE = Stage(
     parameters=(FEATURES, shared.OUT_FOLDER, SCORER, *CRITERIA_PARAMETERS, *SITE_PARAMETERS),
     outputs=OUTPUTS,
     tags=("ranking", "SHAP", "sites", "uncertainty"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Write scores and sites."""
-    from lunarsite.engine.scoring.commands import write_scores  # noqa: PLC0415
-
-    return write_scores(values, context)

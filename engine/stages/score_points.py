@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import explain
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="score-points",
@@ -55,12 +50,4 @@ STAGE = Stage(
         ),
     ),
     tags=("candidates", "margin", "SHAP"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Score the points."""
-    from lunarsite.engine.scoring.points import write_points  # noqa: PLC0415
-
-    return write_points(values, context)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.stages import _shared as shared
 from lunarsite.engine.stages import features, lighting, score, terrain, train_scorer
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 _OWN = {"dem", "out", "layers", "features", "far_field", "posting_m"}
 
@@ -73,16 +67,4 @@ STAGE = Stage(
         ),
     ),
     tags=("landing site", "pipeline", "report"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Screen the region."""
-    from lunarsite.engine.pipelines.screen import screen  # noqa: PLC0415
-
-    try:
-        return screen(values, context)
-    except CancelledError as error:
-        remedy = "Nothing is half-written; the same command goes on after the last finished step"
-        raise CancelledError(remedy) from error

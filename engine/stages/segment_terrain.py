@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _imagery as imagery
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="segment-terrain",
@@ -92,12 +87,4 @@ STAGE = Stage(
         ),
     ),
     tags=("rock", "boulder", "hazard", "segmentation", "uncertainty"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Name the pixels of an image and write them."""
-    from lunarsite.engine.segmentation import segmenting  # noqa: PLC0415
-
-    return segmenting.write(values, context)

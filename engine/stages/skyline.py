@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="skyline",
@@ -87,12 +82,4 @@ STAGE = Stage(
         ),
     ),
     tags=("horizon", "Sun", "Earth", "windows"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compute the skyline, and draw it if a picture is asked for."""
-    from lunarsite.engine.illumination.skyline import run_skyline  # noqa: PLC0415
-
-    return run_skyline(values, context)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from lunarsite.engine.contract import Kind, Output, Parameter, Stage, Values
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
+from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 
 STAGE = Stage(
     name="terrain",
@@ -137,24 +131,4 @@ STAGE = Stage(
         ),
     ),
     tags=("slope", "aspect", "curvature", "roughness", "relief", "position index"),
-    module="lunarsite.engine.stages.terrain",
 )
-
-
-def run(values: Values, context: Context) -> Values:
-    """Write the layers; return their paths and the share of pixels that have a value."""
-    from lunarsite.engine import provenance  # noqa: PLC0415
-    from lunarsite.engine.io import raster  # noqa: PLC0415
-    from lunarsite.engine.terrain import attributes  # noqa: PLC0415
-
-    windows = attributes.Windows.parse(
-        values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
-    )
-    shaping = {name: values[name] for name in values if name.endswith("_window_px")}
-    shaping["roughness_windows_px"] = values["roughness_windows_px"]
-    context.progress(0.0, "Reading the elevation model")
-    raster.dem_grid(values["dem"])
-    tags = provenance.as_tags(provenance.describe("terrain", shaping, [values["dem"]]))
-    return attributes.write_layers(
-        values["dem"], Path(values["out"]), context=context, windows=windows, tags=tags
-    )

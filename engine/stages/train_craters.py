@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _real_tiles as real_tiles
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="train-craters",
@@ -88,15 +83,4 @@ STAGE = Stage(
         Output(name="card", kind=Kind.FILE, title="Card", help="What is known of it, JSON."),
     ),
     tags=("crater", "training", "network", "torch"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Train and write the network."""
-    from lunarsite.engine.training.dependencies import needs_torch  # noqa: PLC0415
-
-    needs_torch("Training")
-    from lunarsite.engine.craters.training import commands  # noqa: PLC0415
-
-    return commands.train(values, context)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 FEATURES = Parameter(
     name="features",
@@ -109,12 +104,4 @@ STAGE = Stage(
         Output(name="scorer", kind=Kind.FILE, title="Scorer", help="The trees, with their card."),
     ),
     tags=("XGBoost", "training", "criteria"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Train and write the scorer."""
-    from lunarsite.engine.scoring.commands import write_scorer  # noqa: PLC0415
-
-    return write_scorer(values, context)

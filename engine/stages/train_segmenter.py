@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import _shared as shared
-
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
 
 STAGE = Stage(
     name="train-segmenter",
@@ -98,15 +93,4 @@ STAGE = Stage(
         ),
     ),
     tags=("training", "network", "rock"),
-    module=__name__,
 )
-
-
-def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Train networks and write them."""
-    from lunarsite.engine.training.dependencies import needs_torch  # noqa: PLC0415
-
-    needs_torch("Training")
-    from lunarsite.engine.segmentation.training import commands  # noqa: PLC0415
-
-    return commands.train(values, context)

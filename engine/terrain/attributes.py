@@ -8,34 +8,22 @@ least half of their pixels.
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.io import cog, raster
 from lunarsite.engine.terrain import _attribute_kernels as terrain_kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
     from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 
 WIDEST_PX = 255
-TILE_PX = 512
-_CACHE_BYTES = 192 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +103,11 @@ class Windows:
         return max(*self.roughness_px, self.relief_px, self.position_px) // 2
 
 
-_DEFAULT = Windows()
+DEFAULT_WINDOWS = Windows()
 
 
 def derivatives(
-    height_m: Float32, grid: Grid, *, windows: Windows = _DEFAULT
+    height_m: Float32, grid: Grid, *, windows: Windows = DEFAULT_WINDOWS
 ) -> dict[str, Float32]:
     """Return all terrain layers of a whole array.
 
@@ -176,143 +164,3 @@ def block_layers(padded_m: Float32, grid: Grid, windows: Windows) -> Float32:
         )
     terrain_kernels.relief(padded_m, halo, windows.relief_px // 2, whole, out[7])
     return out
-
-
-def write_layers(
-    dem: str | Path,
-    folder: Path,
-    *,
-    context: Context,
-    windows: Windows = _DEFAULT,
-    tags: Mapping[str, str] | None = None,
-    tile_px: int = TILE_PX,
-) -> dict[str, Any]:
-    """Write all terrain layers of an elevation model as cloud-optimised GeoTIFFs.
-
-    The model is read once, block by block with a halo; memory depends on the blocks and the
-    threads, not on the raster. The result does not depend on ``tile_px``.
-
-    Parameters
-    ----------
-    dem : path
-        Elevation model.
-    folder : Path
-        Where the files go, named after the layers.
-    context : Context
-        Progress, cancellation, executor.
-    windows : Windows
-        Sides of the windows.
-    tags : mapping, optional
-        Provenance for the files.
-    tile_px : int
-        Side of a block.
-
-    Returns
-    -------
-    dict
-        ``outputs``: paths by layer; ``valid_share``: the share of pixels with a value, by layer
-        and of ``dem`` itself.
-
-    Raises
-    ------
-    CrsError, InputError
-        For a model that `raster.read_dem` refuses too. Nothing is written then.
-    OutputError
-        If the folder cannot be written or the disk is full.
-    """
-    paths = {layer.name: folder / f"{layer.name}.tif" for layer in LAYERS}
-    with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-        source = stack.enter_context(raster.opened(dem, "The DEM"))
-        grid = raster.grid_of(source, "The DEM")
-        sinks = stack.enter_context(
-            cog.sinks_together(
-                [
-                    cog.RasterSink(
-                        paths[layer.name],
-                        grid,
-                        "float32",
-                        layer.title,
-                        layer.unit,
-                        tags=tags,
-                    )
-                    for layer in LAYERS
-                ],
-                context.part(0.6, 1.0),
-            )
-        )
-        counts = _stream(
-            source, grid, sinks, windows=windows, tile_px=tile_px, context=context.part(0.0, 0.6)
-        )
-    total = grid.width * grid.height
-    names = ("dem", *(layer.name for layer in LAYERS))
-    return {
-        "outputs": {name: str(path) for name, path in paths.items()},
-        "valid_share": {
-            name: int(n) / total for name, n in zip(names, counts.tolist(), strict=True)
-        },
-    }
-
-
-def _stream(
-    source: rasterio.DatasetReader,
-    grid: Grid,
-    sinks: Sequence[cog.RasterSink],
-    *,
-    windows: Windows,
-    tile_px: int,
-    context: Context,
-) -> NDArray[np.int64]:
-    """Work through all blocks; return how many pixels have a height and a value per layer."""
-    tiles = list(grid.tiles(tile_px))
-    waiting: deque[tuple[Window, Future[Float32]]] = deque()
-    counts = np.zeros(1 + len(LAYERS), np.int64)
-    low, high = np.inf, -np.inf
-    halo = windows.halo_px
-
-    def finish_one() -> None:
-        window, future = waiting.popleft()
-        stack = future.result()
-        for n, (sink, values) in enumerate(zip(sinks, stack, strict=True)):
-            sink.write(values, window)
-            counts[n + 1] += np.count_nonzero(np.isfinite(values))
-
-    try:
-        for done, window in enumerate(tiles):
-            context.progress(done / len(tiles), "Terrain layers")
-            padded = _read_padded(source, window, halo)
-            own = padded[halo : halo + int(window.height), halo : halo + int(window.width)]
-            counts[0] += np.count_nonzero(np.isfinite(own))
-            low, high = (
-                np.fmin(low, np.fmin.reduce(own, axis=None)),
-                np.fmax(high, np.fmax.reduce(own, axis=None)),
-            )
-            waiting.append(
-                (window, context.pool().submit(block_layers, padded, grid.part(window), windows))
-            )
-            while len(waiting) > 2 * context.threads:
-                finish_one()
-        ends = np.array([[low, high]] if counts[0] else [[np.nan]], np.float32)
-        raster.check_heights(ends, grid, "The DEM")
-        while waiting:
-            finish_one()
-    finally:
-        for _, future in waiting:
-            future.cancel()
-    context.progress(1.0, "Terrain layers")
-    return counts
-
-
-def _read_padded(source: rasterio.DatasetReader, window: Window, halo: int) -> Float32:
-    """Return a window's heights with a halo, NaN outside the raster."""
-    left, top = window.col_off - halo, window.row_off - halo
-    right, bottom = left + window.width + 2 * halo, top + window.height + 2 * halo
-    inner = Window.from_slices(
-        (max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width))
-    )
-    values = raster.read_band(source, 1, window=inner)
-    if values.shape == (bottom - top, right - left):
-        return values
-    padded = np.full((bottom - top, right - left), np.nan, np.float32)
-    row, column = max(-top, 0), max(-left, 0)
-    padded[row : row + values.shape[0], column : column + values.shape[1]] = values
-    return padded

@@ -19,11 +19,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.errors import CancelledError, InputError, ParameterError
+from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
@@ -42,7 +45,7 @@ class Trained:
 
     Parameters
     ----------
-    state : dict of Tensor
+    state : dict of ndarray
         The weights.
     progress : Progress
         How far it came.
@@ -51,7 +54,7 @@ class Trained:
         more.
     """
 
-    state: State
+    state: dict[str, NDArray[np.generic]]
     progress: Progress
     batch: int
 
@@ -71,12 +74,12 @@ def train(
     recipe: Recipe,
     seed: int,
     device: Device,
-    model: torch.nn.Module,
+    build: Callable[[], torch.nn.Module],
     task: Task,
     state_file: Path,
     context: Context,
     *,
-    start: State | None = None,
+    start: Mapping[str, NDArray[np.generic]] | None = None,
 ) -> Trained:
     """Train a network.
 
@@ -88,15 +91,15 @@ def train(
         Of the weights to begin with and of what is drawn.
     device : Device
         Where.
-    model : torch.nn.Module
-        The network, its weights as they begin.
+    build : callable
+        Returns the network with fresh weights, drawn from torch's seed.
     task : Task
         What it learns.
     state_file : Path
         Where the state is kept at each validation; a training that finds one there goes on.
     context : Context
         Is told the progress, and may cancel.
-    start : dict of Tensor, optional
+    start : mapping of str to ndarray, optional
         The weights of the checkpoint it begins with.
 
     Raises
@@ -104,7 +107,13 @@ def train(
     InputError
         If the state there is of another training.
     """
-    trainer = Trainer(recipe, seed, device, model, task, start=start)
+    torch.manual_seed(seed)
+    torch.set_num_threads(context.threads if device.kind == "cpu" else 1)
+    model = build()
+    weights = None if start is None else as_tensors(start)
+    if weights is not None:
+        model.load_state_dict(weights)
+    trainer = Trainer(recipe, seed, device, model, task, start=weights)
     if state_file.is_file():
         trainer.resume(state_file)
     progress = trainer.progress
@@ -121,7 +130,8 @@ def train(
             continue
         trainer.validate()
         trainer.keep(state_file)
-    return Trained(trainer.best, progress, trainer.batch)
+    best = {name: value.cpu().numpy() for name, value in trainer.best.items()}
+    return Trained(best, progress, trainer.batch)
 
 
 class Trainer:
@@ -303,21 +313,9 @@ class Trainer:
         self.progress = Progress(**json.loads(said["progress"]))
 
 
-def state_of(path: Path) -> Path:
-    """Return where the state of a checkpoint's training is kept."""
-    return path.with_suffix(".state.safetensors")
-
-
-def cancelled(path: Path) -> CancelledError:
-    """Return the error of a training that was cancelled: what the same command does next."""
-    state_file = state_of(path)
-    if not state_file.is_file():
-        return CancelledError("Nothing was kept yet; the same command starts anew")
-    with safe_open(state_file, "np") as file:
-        step = json.loads(file.metadata()["progress"])["step"]
-    return CancelledError(
-        f"Its state is kept in {state_file.name}; the same command goes on from step {step:,}"
-    )
+def as_tensors(weights: Mapping[str, NDArray[np.generic]]) -> State:
+    """Return a checkpoint's weights as tensors."""
+    return {name: torch.from_numpy(value) for name, value in weights.items()}
 
 
 def _prefetched(task: Task, first: int, steps: int) -> Iterator[Arrays]:

@@ -15,8 +15,8 @@ QGIS_SIDE = sorted(
     for path in (ROOT / package).rglob("*.py")
 )
 SHARED = [
-    ROOT / "engine" / name
-    for name in ("__init__.py", "atomic.py", "contract.py", "errors.py", "launch.py", "output_paths.py")
+    ROOT / "engine" / f"{name}.py"
+    for name in ("__init__", "atomic", "contract", "errors", "launch", "output_paths")
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
     "lunarsite.engine.atomic",

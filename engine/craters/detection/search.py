@@ -1,29 +1,25 @@
-"""The stage ``detect-craters``, from an elevation model to a catalogue."""
+"""Craters of an elevation model with their confidence, by a network or by templates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, moon, output_paths, provenance
-from lunarsite.engine.craters import output
-from lunarsite.engine.craters.detection import decoding, multiscale, pyramid
-from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.detection import decoding, multiscale, template
 from lunarsite.engine.craters.output import Found
 from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.craters.training.calibration import Calibration
-from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, STRIDE
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.io import raster
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.craters.detection.pyramid import Level
+    from lunarsite.engine.craters.model import weights
     from lunarsite.engine.craters.model.onnx_runner import Runner
     from lunarsite.engine.io.raster import Grid
 
@@ -35,62 +31,7 @@ COARSEST_M = 1_000.0
 """Elevation models of coarser pixels are refused: the network never saw any."""
 
 SMALLEST_PX = 10.0
-"""Diameter of the smallest crater that is looked for, in pixels, where none is given."""
-
-_STEPS = 250
-"""Rim probability is written in so many steps; the value after them is nodata."""
-
-
-def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Find the craters of an elevation model and write them."""
-    grid = dem_grid(values["dem"], context)
-    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
-    where = device.choose(context.device)
-    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
-    fitted = calibration_of(checkpoint)
-    limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
-    path = Path(values["out"])
-    rims_path = rims_beside(path, values["dem"])
-    half = pyramid.coarser(grid)
-    shaping = {"min_diameter_m": least_m, "min_confidence": limit}
-    record = provenance.describe(
-        "detect-craters", shaping, [values["dem"], checkpoint.path], device=where.kind
-    )
-    tags = provenance.as_tags(record)
-    with atomic.scratch_folder(path.parent) as folder:
-        scratch = Scratch(folder, context.memory_limit_bytes // 2)
-        levels = pyramid.levels(values["dem"], scratch, context)
-        rims = _Rims(scratch(half.shape, np.uint8), half)
-        found = find(
-            levels,
-            checkpoint.runner(where.kind, context.warn),
-            fitted,
-            context.part(0.0, 0.9),
-            rims=rims,
-        )
-        kept = found.kept(least_m, limit)
-        context.progress(0.9, "Measuring depths")
-        craters = output.table(kept, levels)
-        context.progress(0.92, "Writing the craters")
-        cog.write_raster(
-            rims_path,
-            rims.values,
-            half,
-            description="Probability of a crater's rim, in 250ths",
-            nodata=255,
-            tags=tags,
-        )
-    output.write(path, craters, kept.radius_m, tags)
-    context.progress(1.0, "Written")
-    return {
-        "outputs": {"craters": str(path), "rims": str(rims_path)},
-        "craters": len(craters),
-        "min_diameter_m": least_m,
-        "min_confidence": limit,
-        "summary": [
-            f"{len(craters):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
-        ],
-    }
+"""Diameter of the smallest crater that is searched for, in pixels, where none is given."""
 
 
 def find(
@@ -110,70 +51,10 @@ def find(
     return Found(merged.x[kept], merged.y[kept], merged.radius[kept], confidence[kept])
 
 
-class _Rims:
-    """The rim probability of the scale that is surest, at half the elevation model's resolution."""
-
-    def __init__(self, values: UInt8, grid: Grid) -> None:
-        values[:] = 255
-        self.values, self.grid = values, grid
-
-    def __call__(self, level: Level, block: Block, chance: Float32) -> None:
-        """Take in a block of a scale."""
-        times = 2**level.number
-        steps = np.rint(chance * _STEPS).astype(np.uint8)
-        # Blocks begin at even pixels of the map, as the pixels of this raster do.
-        places = zip(
-            pyramid.origin(level.grid),
-            (block.row, block.column),
-            pyramid.origin(self.grid),
-            strict=True,
-        )
-        row, column = ((first + at) // STRIDE * times - own for first, at, own in places)
-        top, left = max(row, 0), max(column, 0)
-        large = np.repeat(np.repeat(steps, times, axis=0), times, axis=1)
-        large = large[top - row :, left - column :]
-        target = self.values[top : top + large.shape[0], left : left + large.shape[1]]
-        large = large[: target.shape[0], : target.shape[1]]
-        known = target != 255
-        # Coarser scales speak only where a finer one has spoken: elsewhere there are no heights.
-        if level.number == 0:
-            target[:] = large
-        else:
-            np.maximum(target, large, out=target, where=known)
-
-
-def least_diameter_m(asked: float | None, grid: Grid, context: Context) -> float:
-    """Return the diameter from which on craters are listed, and warn where less was asked for."""
-    seen = 2.0 * LEAST_RADIUS_PX * grid.pixel_m
-    if asked is not None and asked < seen:
-        context.warn(
-            f"Craters below {seen:,.0f} m cannot be seen at {grid.pixel_m:g} m a pixel, so none is "
-            "listed. A DEM of finer pixels would show them."
-        )
-        return seen
-    west, south, east, north = grid.bounds
-    middle = moon.map_scale(0.5 * (west + east), 0.5 * (south + north))
-    largest_m = max(east - west, north - south) / float(middle)
-    if asked is not None and asked > largest_m:
-        context.warn(
-            f"Craters of {asked:,.0f} m and more are larger than the DEM, whose longer side is "
-            f"{largest_m:,.0f} m: hardly one can be found. Give a lower "
-            "--min-diameter-m, or a larger DEM."
-        )
-    return asked or SMALLEST_PX * grid.pixel_m
-
-
-def rims_beside(path: Path, dem: str) -> Path:
-    """Return where the rims of craters at ``path`` lie.
-
-    Raises
-    ------
-    ParameterError
-        If that is a folder, or the elevation model.
-    """
-    rims = path.with_suffix(".rims.tif")
-    output_paths.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})
-    return rims
+def find_by_template(levels: list[Level], context: Context) -> Found:
+    """Return the craters of a pyramid by template matching, of every size and likelihood."""
+    found, chance = template.find(levels, template.Curve.fitted(), context)
+    return Found(found.x, found.y, found.radius, chance)
 
 
 def dem_grid(path: str, context: Context) -> Grid:

@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.craters import morphometry
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.detection import pyramid, search
-from lunarsite.engine.craters.evaluation import diagnosis, diagnosis_page, preprocessing, protocol
-from lunarsite.engine.craters.evaluation.protocol import Rules
-from lunarsite.engine.craters.model import weights
-from lunarsite.engine.io.workspace import Scratch
-from lunarsite.engine.report import drawing
+from lunarsite.engine.craters.evaluation import diagnosis, preprocessing, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lunarsite.engine.context import Context
     from lunarsite.engine.craters.detection.pyramid import Level
-    from lunarsite.engine.craters.evaluation.protocol import Bounds
-
-
-def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Run the network four times, say where it fails, and write table, page and picture.
-
-    Raises
-    ------
-    InputError
-        As `search.write` and `protocol.check_catalogue`.
-    """
-    grid = search.dem_grid(values["dem"], context)
-    bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
-    cut = values["min_diameter_m"]
-    ruling = Rules(bounds, cut, protocol.least_detected_m(cut, None))
-    known = protocol.catalogue(values["catalogue"])
-    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
-    protocol.check_overlap(bounds, grid.bounds, "the DEM")
-    _warn_of_edges(bounds, grid.bounds, context)
-    known = protocol.sides_of(known, known, Rules(bounds, cut, 0.0)).known
-    where = device.choose(context.device)
-    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
-    fitted = search.calibration_of(checkpoint)
-    out = Path(values["out"])
-    shaping = {"min_diameter_m": cut, "bounds": list(bounds), "seed": values["seed"]}
-    record = provenance.describe(
-        "diagnose-craters",
-        shaping,
-        [values["dem"], values["catalogue"], checkpoint.path],
-        device=where.kind,
-    )
-    runner = checkpoint.runner(where.kind, context.warn)
-    with atomic.scratch_folder(out) as folder:
-        scratch = Scratch(folder, context.memory_limit_bytes // 2)
-        levels = pyramid.levels(values["dem"], scratch, context)
-        found = {}
-        for number, name in enumerate(preprocessing.NAMES):
-            share = 0.95 * number / len(preprocessing.NAMES)
-            part = context.part(share, share + 0.95 / len(preprocessing.NAMES), f"heights {name}")
-            seen = search.find(preprocessing.prepared(levels, name), runner, fitted, part)
-            found[name] = Circles(
-                seen.x_m, seen.y_m, seen.radius_m, seen.confidence, np.full(seen.x_m.size, np.nan)
-            )
-        context.progress(0.95, "Comparing")
-        plain = found[next(iter(preprocessing.NAMES))]
-        if bare := protocol.uncovered(plain.kept(plain.score >= fitted.threshold), known, ruling):
-            context.warn(bare)
-        report, distances = diagnose(
-            found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
-        )
-    paths = {
-        "grid": out / "diagnosis.csv",
-        "report": out / "diagnosis.md",
-        "picture": out / "diagnosis.png",
-    }
-    with atomic.whole_file(paths["grid"]) as partial:
-        pd.DataFrame(report["grid"]).to_csv(partial, index=False)
-    with atomic.whole_file(paths["report"]) as partial:
-        partial.write_text(diagnosis_page.markdown(report, record), encoding="utf-8")
-    with drawing.style(), atomic.whole_file(paths["picture"]) as partial:
-        drawing.save(diagnosis_page.picture(report, distances), partial, "png")
-    context.progress(1.0, "Diagnosed")
-    return {
-        "outputs": {name: str(path) for name, path in paths.items()},
-        **report,
-        "summary": diagnosis_page.lines(report),
-    }
+    from lunarsite.engine.craters.evaluation.protocol import Rules
 
 
 def diagnose(
@@ -203,17 +128,6 @@ def diagnose(
         "predictions": to_true,
     }
     return report, distances
-
-
-def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
-    """Say that craters beyond the elevation model cannot be found."""
-    slack = 0.01 * (frame[2] - frame[0])
-    beyond = (frame[0] - bounds[0], frame[1] - bounds[1], bounds[2] - frame[2])
-    if max(*beyond, bounds[3] - frame[3]) > slack:
-        context.warn(
-            "The bounds reach beyond the DEM: craters there count as missed. Give --bounds inside "
-            f"it, at {protocol.written(frame)} m (west, south, east, north)."
-        )
 
 
 def _with_depth(circles: Circles, levels: list[Level]) -> Circles:

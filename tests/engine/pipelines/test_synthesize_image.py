@@ -13,7 +13,9 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.io import images, raster
-from lunarsite.engine.segmentation import segmenting
+from lunarsite.engine.pipelines import segment_terrain as segment
+from lunarsite.engine.pipelines import synthesize_image as pipeline
+from lunarsite.engine.segmentation import inference
 from lunarsite.engine.stages import segment_terrain, synthesize_image
 from lunarsite.engine.synthetic.scenes import orbital
 
@@ -50,7 +52,7 @@ def test_it_shows_rocks_of_both_sizes_and_says_where(image):
     scene = orbital.make(said["seed"])
     assert np.array_equal(kinds, scene.mask)
     for kind in (1, 2):
-        assert (kinds == kind).sum() >= synthesize_image.LEAST_PX
+        assert (kinds == kind).sum() >= pipeline.LEAST_PX
     share = np.isin(kinds, (1, 2)).mean()
     assert said["rocks_pct"] == pytest.approx(100.0 * share)
     with rasterio.open(path) as source:
@@ -81,7 +83,7 @@ def test_scenes_with_hardly_any_rocks_are_passed_over(monkeypatch, tmp_path):
     assert looked == [7, 8, 9]
     # Where none has any, the last is as good as another.
     assert made(tmp_path / "b.tif", seed=100)["rocks_pct"] == 0.0
-    assert len(looked) == 3 + synthesize_image.TRIED
+    assert len(looked) == 3 + pipeline.TRIED
 
 
 def test_the_north_is_refused_and_a_cancelled_one_leaves_nothing(tmp_path):
@@ -131,7 +133,7 @@ def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp
             ]
             del said[0]["outputs"], said[1]["outputs"]
             assert said[0] == said[1]
-            for name in segmenting.FILES:
+            for name in segment.FILES:
                 first, second = (tmp_path / folder / name for folder in ("warm", "cold"))
                 assert first.read_bytes() == second.read_bytes()
     assert sorted(key[0] for key in warm) == ["range", "range", "sha256", "sha256", "sha256"]
@@ -156,4 +158,4 @@ def test_a_picture_without_a_map_has_no_pixel_size():
     ],
 )
 def test_out_of_its_depth_is_what_hardly_any_validation_scene_reaches(mean, usual, word):
-    assert segmenting.verdict(mean, usual) == word
+    assert inference.verdict(mean, usual) == word

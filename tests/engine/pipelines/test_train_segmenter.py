@@ -14,7 +14,7 @@ from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
 from lunarsite.engine.segmentation import classes, network, torch_runner, weights  # noqa: E402
 from lunarsite.engine.segmentation import onnx_runner as running  # noqa: E402
 from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
-from lunarsite.engine.segmentation.training import batches, losses, training  # noqa: E402
+from lunarsite.engine.segmentation.training import batches, losses, task  # noqa: E402
 from lunarsite.engine.segmentation.training.recipe import Recipe  # noqa: E402
 from lunarsite.engine.stages import segment_terrain, train_segmenter  # noqa: E402
 from lunarsite.engine.synthetic.scenes import orbital  # noqa: E402
@@ -150,7 +150,7 @@ def test_rare_classes_weigh_more():
     def source(_number):
         return batches.Sample(np.zeros((50, 50, 3), np.uint8), mask)
 
-    found = training.class_weights(training.Data("d", source, 3, source, 1))
+    found = task.class_weights(task.Data("d", source, 3, source, 1))
     assert found[classes.SMALL] > found[classes.SKY] > found[classes.GROUND]
     assert found[classes.LARGE] == found.max()
     assert found.mean() == pytest.approx(1.0)
@@ -199,9 +199,9 @@ def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
     sample = batches.Sample(image, mask)
     data = Data("photographs", lambda _: sample, 1, lambda _: sample, 1)
     chosen = Recipe(name="r", crop_px=64, batch=64, side_px=64, zoom=(0.5, 1.0))
-    task = training.Segmentation(chosen, 1, data, "cpu")
-    assert task.unseen(0)["mask"].shape == (1, 64, 96)
-    both = [len(np.unique(crop)) == 2 for crop in task.draw(0)["mask"]]
+    learned = task.Segmentation(chosen, 1, data, "cpu")
+    assert learned.unseen(0)["mask"].shape == (1, 64, 96)
+    both = [len(np.unique(crop)) == 2 for crop in learned.draw(0)["mask"]]
     # Unreduced, a crop would be a fifteenth of the width, and show both in one of ten.
     assert np.mean(both) > 0.3
 
@@ -239,7 +239,8 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
     first, second = (weights.load(path) for path in said["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
     # A member that was finished is not trained anew, unless it began or learned otherwise.
-    from lunarsite.engine.segmentation.training import commands, recipe  # noqa: PLC0415
+    from lunarsite.engine.pipelines import train_segmenter as commands  # noqa: PLC0415
+    from lunarsite.engine.segmentation.training import recipe  # noqa: PLC0415
 
     chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
     asked = (first.path, chosen, 7)

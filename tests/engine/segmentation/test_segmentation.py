@@ -17,13 +17,13 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
 from lunarsite.engine.io import images, raster
+from lunarsite.engine.pipelines import segment_terrain as pipeline
 from lunarsite.engine.segmentation import (
     classes,
     evaluation,
     metrics,
     onnx_runner,
     paired_images,
-    segmenting,
     tiling,
     weights,
 )
@@ -261,7 +261,7 @@ def test_the_stage_writes_what_it_says_in_the_images_place(tmp_path, checkpoint,
     image = picture(tmp_path / "a.tif", values, **place)
     out = tmp_path / "out"
     said = segmented(image, out, checkpoint, uncertainty=uncertainty)
-    wanted = segmenting.FILES if uncertainty != "none" else segmenting.FILES[:3]
+    wanted = pipeline.FILES if uncertainty != "none" else pipeline.FILES[:3]
     assert sorted(path.name for path in out.iterdir()) == sorted(wanted)
     named = layer(out, "classes.tif")
     with rasterio.open(out / "probabilities.tif") as source:

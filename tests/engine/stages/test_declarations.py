@@ -71,10 +71,13 @@ def required_words(stage):
 
 
 def test_the_list_and_the_modules_agree(stage):
-    module = importlib.import_module(stage.module)
-    assert module.STAGE is stage
-    assert callable(module.run)
-    assert stage.module == f"lunarsite.engine.stages.{stage.name.replace('-', '_')}"
+    name = stage.name.replace("-", "_")
+    declaration = importlib.import_module(f"lunarsite.engine.stages.{name}")
+    assert declaration.STAGE is stage
+    assert not hasattr(declaration, "run")
+    pipeline = importlib.import_module(stage.pipeline)
+    assert stage.pipeline == f"lunarsite.engine.pipelines.{name}"
+    assert callable(pipeline.run)
 
 
 def test_no_stage_is_left_off_the_list():

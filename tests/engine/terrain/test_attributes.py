@@ -9,6 +9,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.pipelines import terrain
 from lunarsite.engine.stages.terrain import STAGE
 from lunarsite.engine.terrain import attributes
 
@@ -137,7 +138,7 @@ def test_missing_heights_stay_missing():
 def test_tiled_equals_whole(tmp_path, tile_px):
     height, grid = rough_with_gaps()
     cog.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
-    result = attributes.write_layers(
+    result = terrain.write_layers(
         tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=3), tile_px=tile_px
     )
     whole = attributes.derivatives(height, grid)
@@ -195,7 +196,7 @@ def test_a_model_without_data_leaves_nothing(tmp_path):
         tmp_path / "dem.tif", np.full(grid.shape, np.nan, np.float32), grid, description="height"
     )
     with pytest.raises(InputError, match="every pixel is nodata"):
-        attributes.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=1))
+        terrain.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=Context(threads=1))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -205,7 +206,7 @@ def test_cancelling_leaves_nothing(tmp_path):
     context = Context(threads=2)
     context.report = lambda fraction, _message: context.cancelled.set() if fraction > 0.3 else None
     with pytest.raises(CancelledError):
-        attributes.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=context, tile_px=16)
+        terrain.write_layers(tmp_path / "dem.tif", tmp_path / "out", context=context, tile_px=16)
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters.detection import multiscale, pyramid
-from lunarsite.engine.craters.detection import search as finding
+from lunarsite.engine.craters.detection import search as searching
 from lunarsite.engine.craters.model import inputs, onnx_runner, weights
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.pipelines import detect_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 
 SIDE_PX = 850
@@ -46,8 +47,8 @@ def levels(height, tmp_path):
 def search():
     """Return a search by the network that comes along, of craters of every likelihood."""
     loaded = weights.load(weights.BUNDLED)
-    network, fitted = loaded.runner(), finding.calibration_of(loaded)
-    return lambda levels, context: finding.find(levels, network, fitted, context)
+    network, fitted = loaded.runner(), searching.calibration_of(loaded)
+    return lambda levels, context: searching.find(levels, network, fitted, context)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_rims_of_a_part_are_those_of_the_whole(levels, height, hot, tmp_path):
 
     def rims_of(scales):
         grid = pyramid.coarser(scales[0].grid)
-        rims = finding._Rims(np.empty(grid.shape, np.uint8), grid)
+        rims = detect_craters._Rims(np.empty(grid.shape, np.uint8), grid)
         multiscale.find(scales, hot, Context(threads=2), rims)
         return grid, rims.values
 
@@ -203,7 +204,7 @@ def test_rims_of_a_part_are_those_of_the_whole(levels, height, hot, tmp_path):
     assert np.abs(inner - same).max() <= 1
     # Coarser scales lie over it where they belong: a plain field of theirs covers all that is.
     for level in part[1:]:
-        rims = finding._Rims(np.empty(other.shape, np.uint8), other)
+        rims = detect_craters._Rims(np.empty(other.shape, np.uint8), other)
         rims.values[:] = 0
         half = pyramid.CORE_PX // 2
         for block in level.aligned_blocks():

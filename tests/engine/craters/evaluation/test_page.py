@@ -4,8 +4,9 @@ import numpy as np
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.evaluation import comparison, protocol
 from lunarsite.engine.craters.evaluation import page as evaluation_page
+from lunarsite.engine.craters.evaluation import protocol
+from lunarsite.engine.craters.evaluation import report as comparison
 from lunarsite.engine.craters.evaluation.protocol import Rules
 
 BOUNDS = (-20_000.0, -20_000.0, 20_000.0, 20_000.0)

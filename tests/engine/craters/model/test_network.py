@@ -14,7 +14,7 @@ from lunarsite.engine.errors import InputError, ParameterError
 torch = pytest.importorskip("torch", reason="networks need the ml group")
 
 from lunarsite.engine.craters.model import network  # noqa: E402
-from lunarsite.engine.craters.training import training  # noqa: E402
+from lunarsite.engine.craters.training import task  # noqa: E402
 from lunarsite.engine.device import choose  # noqa: E402
 from lunarsite.engine.training import trainer  # noqa: E402
 
@@ -95,9 +95,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
     device = choose("cpu")
 
     def run(file, **changed):
-        return training.train(
-            replace(TINY, **changed), 3, device, tmp_path / file, Context(threads=1)
-        )
+        return task.train(replace(TINY, **changed), 3, device, tmp_path / file, Context(threads=1))
 
     whole = run("whole")
     assert whole.progress.step == 4
@@ -111,7 +109,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        training.train(TINY, 3, device, tmp_path / "half", Context(threads=1, report=stop))
+        task.train(TINY, 3, device, tmp_path / "half", Context(threads=1, report=stop))
     assert (tmp_path / "half").is_file()
     rest = run("half")
     assert rest.progress.history == whole.progress.history
@@ -125,7 +123,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
 
 
 def test_training_learns(tmp_path):
-    trained = training.train(
+    trained = task.train(
         replace(
             TINY, tiles=1, batch=4, steps=60, validate_every=20, average=0.5, learning_rate=0.01
         ),
@@ -145,7 +143,7 @@ def test_the_original_network_trains_on_the_same_tiles(tmp_path):
     assert own.tiles == recipe.read("heat-maps").tiles
     assert own.steps == recipe.read("heat-maps").steps
     small = replace(TINY, architecture=own.architecture, widths=own.widths, steps=2)
-    trained = training.train(small, 1, choose("cpu"), tmp_path / "state", Context(threads=1))
+    trained = task.train(small, 1, choose("cpu"), tmp_path / "state", Context(threads=1))
     assert np.isfinite(trained.progress.best)
     model = network.build(Architecture(own.architecture, own.widths))
     model.load_state_dict(trained.state)
@@ -155,7 +153,7 @@ def test_the_original_network_trains_on_the_same_tiles(tmp_path):
 
 def test_training_ends_early_where_nothing_improves(tmp_path):
     context = Context(threads=1)
-    trained = training.train(
+    trained = task.train(
         replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=0.0, average=0.0),
         1,
         choose("cpu"),
@@ -165,7 +163,7 @@ def test_training_ends_early_where_nothing_improves(tmp_path):
     assert trained.progress.step < 40
     assert "no progress" in context.warnings[0]
     # What was interrupted after its end, in the calibration, has ended.
-    again = training.train(
+    again = task.train(
         replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=0.0, average=0.0),
         1,
         choose("cpu"),
@@ -183,12 +181,12 @@ def test_a_state_is_of_the_weights_that_it_began_with(tmp_path):
         return network.build(SMALL).state_dict()
 
     place = (TINY, 3, choose("cpu"), tmp_path / "state", Context(threads=1))
-    training.train(*place, start=begun(1))
-    assert training.train(*place, start=begun(1)).progress.step == 4
+    task.train(*place, start=begun(1))
+    assert task.train(*place, start=begun(1)).progress.step == 4
     with pytest.raises(InputError, match="its start differs"):
-        training.train(*place, start=begun(2))
+        task.train(*place, start=begun(2))
     with pytest.raises(InputError, match="its start differs"):
-        training.train(*place)
+        task.train(*place)
 
 
 class Narrow(torch.nn.Module):
@@ -210,7 +208,7 @@ class Narrow(torch.nn.Module):
 
 def asked_of(chosen):
     source = batches.Tiles(5, 64, None, 10**9)
-    return training.Craters(chosen, 3, training.Data("tiles", source, 4, source, 1))
+    return task.Craters(chosen, 3, task.Data("tiles", source, 4, source, 1))
 
 
 def stepped(most, **changed):

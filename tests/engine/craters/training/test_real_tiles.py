@@ -436,7 +436,7 @@ def test_a_checkpoint_of_another_network_is_no_start(tmp_path):
 
 def test_a_state_of_other_data_is_refused(ground, tmp_path):
     torch = pytest.importorskip("torch", reason="networks need the ml group")
-    from lunarsite.engine.craters.training import training  # noqa: PLC0415  needs torch
+    from lunarsite.engine.craters.training import task  # noqa: PLC0415  needs torch
     from lunarsite.engine.device import choose  # noqa: PLC0415  likewise
 
     assert torch.__version__
@@ -444,10 +444,10 @@ def test_a_state_of_other_data_is_refused(ground, tmp_path):
     small = replace(recipe.read(str(tmp_path / "small.yaml")), epochs=None, steps=2, tiles=2)
     split = cut(ground)
     held = tile_sets.Kept(split.learn, 10**9)
-    data = training.Data("one", held, 2, held, 1)
+    data = task.Data("one", held, 2, held, 1)
     place = (1, choose("cpu"), tmp_path / "state", Context(threads=1))
-    training.train(small, *place, data=data)
+    task.train(small, *place, data=data)
     with pytest.raises(InputError, match="its data differs"):
-        training.train(small, *place, data=replace(data, name="other"))
+        task.train(small, *place, data=replace(data, name="other"))
     with pytest.raises(InputError, match="its data differs"):
-        training.train(small, *place)
+        task.train(small, *place)

@@ -2,90 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, provenance
-from lunarsite.engine.craters import detections
 from lunarsite.engine.craters.evaluation import (
     layers,
     matching,
     metrics,
-    page,
-    protocol,
     rim_pixels,
 )
 from lunarsite.engine.craters.evaluation.metrics import Sides
-from lunarsite.engine.craters.evaluation.protocol import Rules
-from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.io import vector
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.circles import Circles
     from lunarsite.engine.craters.evaluation.metrics import Judged
-    from lunarsite.engine.craters.evaluation.protocol import Bounds
-
-
-def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare a file of detections with a catalogue; write the layer and the page asked for.
-
-    Raises
-    ------
-    InputError
-        If the catalogue has no crater that is to be found, or a file is not what it must be.
-    """
-    context.progress(0.0, "Reading")
-    found_file = detections.read(values["detections"], context)
-    known = protocol.catalogue(values["catalogue"])
-    cut = values["min_diameter_m"]
-    least = protocol.least_detected_m(cut, values["min_detected_diameter_m"])
-    if found_file.smallest_m > least:
-        context.warn(
-            f"The detections begin at {found_file.smallest_m:,.0f} m: craters near the cut of "
-            f"{cut:,.0f} m whose diameter came out small are missing among them."
-        )
-    ruling = Rules(_bounds(values["bounds"], found_file, context), cut, least)
-    found = found_file.circles
-    if values["min_confidence"] is not None:
-        found = found.kept(found.score >= values["min_confidence"])
-    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
-    _check_place(found, found_file.frame, ruling, context)
-    sides = protocol.sides_of(found, known, ruling)
-    if bare := protocol.uncovered(sides.found, sides.known, ruling):
-        context.warn(bare)
-    report, drawn = evaluate(
-        sides,
-        ruling,
-        context.part(0.05, 0.9),
-        seed=values["seed"],
-        rim_pixel_m=values["rim_pixel_m"],
-        gate=values["gate"],
-    )
-    outputs = {}
-    shaping = {
-        name: values[name]
-        for name in ("min_diameter_m", "min_confidence", "seed", "gate", "rim_pixel_m")
-    } | {"bounds": list(ruling.bounds), "min_detected_diameter_m": least}
-    record = provenance.describe(
-        "evaluate-craters", shaping, [values["detections"], values["catalogue"]]
-    )
-    context.progress(0.92, "Writing")
-    if values["out"]:
-        path = Path(values["out"])
-        vector.write_geopackage(path, drawn, provenance.as_tags(record))
-        outputs["compared"] = str(path)
-    if values["report"]:
-        path = Path(values["report"])
-        with atomic.whole_file(path) as partial:
-            partial.write_text(page.markdown(report, record), encoding="utf-8")
-        outputs["report"] = str(path)
-    context.progress(1.0, "Compared")
-    return {"outputs": outputs, **report, "summary": page.lines(report)}
+    from lunarsite.engine.craters.evaluation.protocol import Rules
 
 
 def evaluate(
@@ -164,34 +98,6 @@ def evaluate(
         "rims": _rims(sides, ruling, rim_pixel_m, context),
     }
     return report, layers.layers(sides, judged[gate])
-
-
-def _bounds(text: str | None, found: detections.Detections, context: Context) -> Bounds:
-    if text:
-        return protocol.read_bounds(text)
-    if found.frame is not None:
-        return found.frame
-    if not len(found.circles):
-        raise ParameterError(
-            "There are no detections, so nothing says where to compare", "Give --bounds"
-        )
-    x, y = found.circles.x_m, found.circles.y_m
-    context.warn("The bounds are those of the detections' centres: give --bounds for others.")
-    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
-
-
-def _check_place(found: Circles, frame: Bounds | None, ruling: Rules, context: Context) -> None:
-    """Raise or warn if the bounds are not where detections are."""
-    if frame is not None:
-        protocol.check_overlap(ruling.bounds, frame, "the elevation model of the detections")
-    if len(found) and not found.inside(ruling.bounds).any():
-        box = (found.x_m.min(), found.y_m.min(), found.x_m.max(), found.y_m.max())
-        if frame is None:
-            protocol.check_overlap(ruling.bounds, box, "the detections")
-        context.warn(
-            f"No detection lies inside the bounds: all lie at {protocol.written(box)} m (west, "
-            "south, east, north). Check --bounds."
-        )
 
 
 def _ranges(sides: Sides, cut: float) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Scores and reasons of places that somebody chose."""
+"""The stage ``score-points``: scores and reasons of candidate points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _INSIDE, _OUTSIDE, _UNKNOWN = "scored", "outside", "no score"
 
 
-def write_points(values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Look up the cells that points lie in and write what the run knows of them.
 
     Every point comes back, in its order, with the column ``state``: ``scored``; ``outside`` the

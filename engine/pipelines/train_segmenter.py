@@ -1,20 +1,19 @@
-"""The stage ``train-segmenter``, from a recipe to checkpoints with their cards."""
+"""The stage ``train-segmenter``: segmentation networks from a recipe, with their cards."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.segmentation import classes, evaluation, paired_images
 from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.onnx_runner import averaged
-from lunarsite.engine.segmentation.training import batches, recipe, training
+from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.segmentation.weights import Checkpoint
-from lunarsite.engine.training import checkpoints, trainer
+from lunarsite.engine.training import checkpoints, state_files
+from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
@@ -25,9 +24,12 @@ if TYPE_CHECKING:
     from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.training.task import Data
 
+
 LICENCE = "CC0-1.0: made from generated scenes alone"
 
+
 TERMS = "That of the data it learned from, and of the network it began with"
+
 
 DATA = {
     "surface": "generated scenes of the lunar surface; nothing is learned from a real image",
@@ -35,7 +37,7 @@ DATA = {
 }
 
 
-def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Train one network, or several that differ in their seed alone, and write them.
 
     Raises
@@ -43,6 +45,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     CancelledError
         With the step that the same command goes on from.
     """
+    needs_torch("Training")
     path = Path(values["out"])
     if path.suffix != ".safetensors":
         raise ParameterError(
@@ -72,7 +75,7 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         try:
             card = _train_one(chosen, seed, where, target, part, data, folder, start)
         except CancelledError as error:
-            raise trainer.cancelled(target) from error
+            raise state_files.cancelled(target) from error
         written.append({"path": target, "metrics": card["metrics"]})
     context.progress(1.0, "Written")
     best = written[0]["metrics"]
@@ -99,8 +102,10 @@ def _train_one(
     folder: Path | None,
     start: Checkpoint | None,
 ) -> dict[str, Any]:
-    state_file = trainer.state_of(path)
-    trained = training.train(
+    state_file = state_files.state_of(path)
+    from lunarsite.engine.segmentation.training import task  # noqa: PLC0415  needs torch
+
+    trained = task.train(
         chosen,
         seed,
         where,
@@ -108,9 +113,9 @@ def _train_one(
         context.part(0.0, 0.9),
         data=data,
         scene_folder=folder,
-        start={n: torch.from_numpy(v) for n, v in start.state.items()} if start else None,
+        start=start.state if start else None,
     )
-    state = {name: value.cpu().numpy() for name, value in trained.state.items()}
+    state = trained.state
     card: dict[str, Any] = {
         "format": 1,
         "architecture": chosen.built().as_dict(),

@@ -1,4 +1,4 @@
-"""Two scorings of the same cells, side by side."""
+"""The stage ``compare``: two scorings of the same cells, side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OWN = ("score", "rank", "rank_low", "rank_high", "passes")
 
 
-def write_comparison(values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compare two scorings and write where their ranks differ.
 
     ``rank_change.tif`` holds the rank in the first less the rank in the second: positive where the

@@ -14,6 +14,7 @@ from lunarsite.engine.training import trainer
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def train(
     *,
     data: Data | None = None,
     scene_folder: Path | None = None,
-    start: State | None = None,
+    start: Mapping[str, NDArray[np.generic]] | None = None,
 ) -> Trained:
     """Train a network by a recipe; parameters and errors as of `trainer.train`.
 
@@ -89,15 +90,14 @@ def train(
     scene_folder : Path, optional
         Where generated scenes are kept.
     """
-    torch.manual_seed(seed)
-    torch.set_num_threads(context.threads if device.kind == "cpu" else 1)
-    model = network.build(recipe.built(), pretrained=recipe.encoder_weights == "imagenet")
-    if start is not None:
-        model.load_state_dict(start)
     if data is None:
         data = generated(recipe, seed, scene_folder, context)
     task = Segmentation(recipe, seed, data, device.kind)
-    return trainer.train(recipe, seed, device, model, task, state_file, context, start=start)
+
+    def build() -> torch.nn.Module:
+        return network.build(recipe.built(), pretrained=recipe.encoder_weights == "imagenet")
+
+    return trainer.train(recipe, seed, device, build, task, state_file, context, start=start)
 
 
 def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) -> Data:

@@ -1,4 +1,4 @@
-"""The stage ``segment-terrain``, from an image to classes, probabilities and uncertainty."""
+"""The stage ``segment-terrain``: classes, probabilities and uncertainty of an image."""
 
 from __future__ import annotations
 
@@ -12,37 +12,33 @@ from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io import cog, images
 from lunarsite.engine.io.cog import RasterSink
-from lunarsite.engine.segmentation import classes, onnx_runner, resampling, tiling, weights
+from lunarsite.engine.segmentation import classes, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Frame, Image
-    from lunarsite.engine.segmentation.onnx_runner import Runner
     from lunarsite.engine.segmentation.weights import Checkpoint
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
     Int = NDArray[np.int64]
+from lunarsite.engine.segmentation import inference
 
 FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
 """What is written; the last one only where an uncertainty was asked for."""
 
+
 MUCH_DARK = 0.005
 """Share of an image in shadow from which on it is told."""
 
-UNUSUAL = 2.0
-"""From so many times the median of validation scenes on, mutual information is not usual."""
 
-
-def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Say what an image shows, and write it."""
     where = device.choose(context.device)
-    look, loaded = runner_of(values, where.kind, context)
+    look, loaded = inference.runner_of(values, where.kind, context)
     paths = [str(checkpoint.path) for checkpoint in loaded]
     uncertainty = values["uncertainty"]
     folder = Path(values["out"])
@@ -71,16 +67,26 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
         for checkpoint in loaded:
             _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
-        shaded = again if values["view"] == "orbital" else None
         atomic.make_folder(folder)
         wanted = FILES if uncertainty != "none" else FILES[:3]
-        written = _Written(folder, image.part(window), wanted, provenance.as_tags(record))
+        written = _Written(
+            folder,
+            image.part(window),
+            wanted,
+            provenance.as_tags(record),
+            shaded=(again, window) if values["view"] == "orbital" else None,
+        )
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
-            # From orbit the ground has its scale, and shadow is unknown.
-            if shaded is None and resampling.is_reduced(image.frame, look.side_px):
-                _look_small(image, window, look, written, context.part(0.0, 0.9), cut)
-            else:
-                _look(image, shaded, window, look, written, context.part(0.0, 0.9), cut)
+            # From orbit a pixel has a size on the ground, and shadow is unknown.
+            inference.predict(
+                image,
+                window,
+                look,
+                written.take,
+                context.part(0.0, 0.9),
+                cut=cut,
+                resample=values["view"] != "orbital",
+            )
         if uncertainty == "none":
             # Of an image before: it would pass for this one's.
             (folder / FILES[-1]).unlink(missing_ok=True)
@@ -91,42 +97,6 @@ def write(values: dict[str, Any], context: Context) -> dict[str, Any]:
             "shadow, and it is nodata. Stretch the image if that is ground in dim light."
         )
     return _said(folder, wanted, written, values, loaded[0])
-
-
-def runner_of(
-    values: dict[str, Any], device_kind: str, context: Context
-) -> tuple[Runner, list[Checkpoint]]:
-    """Return what answers for images, as a stage's parameters say, and its networks.
-
-    Raises
-    ------
-    ParameterError
-        Unless there are as many networks as the uncertainty needs.
-    InputError, MissingDependencyError
-        As `weights.load` and `weights.Checkpoint.runner`.
-    """
-    uncertainty = values["uncertainty"]
-    paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
-    _check_members(uncertainty, paths)
-    loaded = [weights.load(path) for path in paths]
-    members = [
-        checkpoint.runner(
-            device_kind,
-            context.warn,
-            uncertain=uncertainty == "mc-dropout",
-            passes=values["passes"],
-            seed=values["seed"],
-        )
-        for checkpoint in loaded
-    ]
-    sides = sorted({str(member.side_px) for member in members})
-    if len(sides) > 1:
-        raise ParameterError(
-            f"The networks look at images of different sizes: side_px is {' and '.join(sides)}",
-            "Give networks of one recipe",
-        )
-    look: Runner = members[0] if len(members) == 1 else onnx_runner.Ensemble(members)
-    return onnx_runner.averaged(look, values["test_time"]), loaded
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
@@ -155,20 +125,6 @@ def read_window(text: str | None, frame: Frame) -> Window:
     return Window(left, top, right - left, bottom - top)
 
 
-def _check_members(uncertainty: str, paths: list[str]) -> None:
-    """Raise unless there are as many networks as the uncertainty needs."""
-    if uncertainty == "ensemble" and len(paths) < 2:
-        raise ParameterError(
-            "--uncertainty ensemble needs at least two networks, and one is given",
-            "Give --checkpoint several times: train-segmenter --members 5 trains them",
-        )
-    if uncertainty != "ensemble" and len(paths) > 1:
-        raise ParameterError(
-            f"{len(paths)} networks are given, and --uncertainty is {uncertainty}",
-            "Choose --uncertainty ensemble, or give one network",
-        )
-
-
 def _check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
     """Warn of a network that learned another view than it is shown."""
     learned = checkpoint.card.get("recipe", {}).get("view", view)
@@ -179,77 +135,19 @@ def _check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
         )
 
 
-def _look(
-    image: Image,
-    shaded: Image | None,
-    window: Window,
-    look: Runner,
-    written: _Written,
-    context: Context,
-    cut: tiling.Tiling,
-) -> None:
-    """Look at a window of an image, with what lies about it where there is more.
-
-    ``shaded`` is the image once more where shadows are unknown ground.
-    """
-    margin = tiling.BLIND_PX
-    left = max(int(window.col_off) - margin, 0) // tiling.STEP * tiling.STEP
-    top = max(int(window.row_off) - margin, 0) // tiling.STEP * tiling.STEP
-    right = min(int(window.col_off + window.width) + margin, image.frame.width)
-    bottom = min(int(window.row_off + window.height) + margin, image.frame.height)
-    about = Window(left, top, right - left, bottom - top)
-    inner = (int(window.row_off) - top, int(window.col_off) - left)
-    rows, columns = int(window.height), int(window.width)
-
-    def taken(row: int, answer: Float32, known: Bool) -> None:
-        first, last = max(row, inner[0]), min(row + known.shape[0], inner[0] + rows)
-        if first >= last:
-            return
-        at = (slice(first - row, last - row), slice(inner[1], inner[1] + columns))
-        there = known[at]
-        if shaded is not None:
-            part = Window(window.col_off, top + first, columns, last - first)
-            seen, _ = shaded.read(part)
-            dark = there & (seen.mean(axis=2) < shaded.dark_grey)
-            written.dark += int(dark.sum())
-            there = there & ~dark
-        written.take(first - inner[0], answer[(slice(None), *at)], there)
-
-    tiling.run(image, about, look, taken, context, cut)
-
-
-def _look_small(
-    image: Image,
-    window: Window,
-    look: Runner,
-    written: _Written,
-    context: Context,
-    cut: tiling.Tiling,
-) -> None:
-    """Look at all of an image at the size that the network knows, and write a window of it."""
-    shape = (image.frame.height, image.frame.width)
-    rows, columns = resampling.shape_of(shape, look.side_px)
-    small = resampling.Small(image, (rows, columns), context.part(0.0, 0.4))
-    whole = np.zeros((onnx_runner.BANDS, rows, columns), np.float32)
-
-    def taken(row: int, answer: Float32, known: Bool) -> None:
-        whole[:, row : row + known.shape[0]] = answer
-
-    tiling.run(small, Window(0, 0, columns, rows), look, taken, context.part(0.4, 0.6), cut)
-    for strip in resampling.strips(window):
-        context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
-        _, known = image.read(strip)
-        row = int(strip.row_off - window.row_off)
-        written.take(row, resampling.enlarged_answer(whole, shape, strip), known)
-
-
 class _Written:
     """The layers that are written, strip by strip, and what they hold in sum."""
 
     def __init__(
-        self, folder: Path, frame: Frame, files: tuple[str, ...], tags: dict[str, str]
+        self,
+        folder: Path,
+        frame: Frame,
+        files: tuple[str, ...],
+        tags: dict[str, str],
+        *,
+        shaded: tuple[Image, Window] | None = None,
     ) -> None:
-        self._frame = frame
+        self._frame, self._shaded = frame, shaded
         self.pixels: Int = np.zeros(len(classes.NAMES), np.int64)
         self.sums = np.zeros(2)
         self.dark = 0
@@ -282,6 +180,12 @@ class _Written:
     def take(self, row: int, answer: Float32, known: Bool) -> None:
         """Write a strip."""
         window = Window(0, row, self._frame.width, known.shape[0])
+        if self._shaded is not None:
+            image, part = self._shaded
+            at = Window(part.col_off, part.row_off + row, known.shape[1], known.shape[0])
+            dark = known & (image.read(at)[0].mean(axis=2) < image.dark_grey)
+            self.dark += int(dark.sum())
+            known = known & ~dark
         count = len(classes.NAMES)
         share = answer[:count]
         total = measures.entropy(share)
@@ -323,26 +227,9 @@ def _said(
         whose = checkpoint.card.get("calibration", {}).get("data", "generated validation scenes")
         if values["uncertainty"] == "mc-dropout" and usual.get("median"):
             times = float(means[1]) / float(usual["median"])
-            said |= {"times_in_domain": times, "verdict": verdict(float(means[1]), usual)}
+            said |= {"times_in_domain": times, "verdict": inference.verdict(float(means[1]), usual)}
             lines.append(
                 f"Mean mutual information is {times:.1f} times the median of {whose}: the network "
                 f"is {said['verdict']}"
             )
     return {**said, "summary": lines}
-
-
-def verdict(mean: float, usual: Mapping[str, float]) -> str:
-    """Return what an image's mean mutual information means.
-
-    Parameters
-    ----------
-    mean : float
-        Nats.
-    usual : mapping
-        ``median`` and ``percentile_95`` of the means of generated validation scenes; without the
-        latter, `UNUSUAL` times the median stands for it.
-    """
-    unusual = UNUSUAL * usual["median"]
-    if mean > max(usual.get("percentile_95", unusual), unusual):
-        return "out of its depth"
-    return "less sure than usual" if mean >= unusual else "as sure as usual"

@@ -1,4 +1,4 @@
-"""The crater stages that need a network, from paths to paths."""
+"""The stage ``train-craters``: a crater network from a recipe, with its card."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from lunarsite.engine import device, provenance
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.craters.model.weights import Checkpoint
-from lunarsite.engine.craters.training import calibration, real_ground, recipe, tile_sets, training
+from lunarsite.engine.craters.training import calibration, real_ground, recipe, tile_sets
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints, trainer
+from lunarsite.engine.training import checkpoints, state_files
+from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
 
 LICENCE = "CC0-1.0: made from generated ground alone"
 
+
 TERMS = "That of the data it learned from, and of the network it began with"
 
 
-def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Train a network by a recipe, calibrate it and write it with its card.
 
     Raises
@@ -35,10 +35,11 @@ def train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     CancelledError
         With the step that the same command goes on from.
     """
+    needs_torch("Training")
     try:
         return _train(values, context)
     except CancelledError as error:
-        raise trainer.cancelled(Path(values["out"])) from error
+        raise state_files.cancelled(Path(values["out"])) from error
 
 
 def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -55,9 +56,11 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     data = _data(real, context) if real else None
     count = data.count if data else chosen.tiles
     chosen = chosen.for_tiles(count, values["steps"])
-    state_file = trainer.state_of(path)
+    state_file = state_files.state_of(path)
     folder = Path(values["tiles_folder"]) if values["tiles_folder"] else None
-    trained = training.train(
+    from lunarsite.engine.craters.training import task  # noqa: PLC0415  needs torch
+
+    trained = task.train(
         chosen,
         values["seed"],
         where,
@@ -65,9 +68,9 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context.part(0.05 if real else 0.0, 0.9),
         data=data,
         tile_folder=folder,
-        start={n: torch.from_numpy(v) for n, v in start.state.items()} if start else None,
+        start=start.state if start else None,
     )
-    state = {name: value.cpu().numpy() for name, value in trained.state.items()}
+    state = trained.state
     architecture = Architecture(chosen.architecture, chosen.widths)
     card: dict[str, Any] = {
         "format": 1,
@@ -110,17 +113,6 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     }
 
 
-def _summary(path: Path, card: dict[str, Any]) -> list[str]:
-    """Return what a person wants to read of a training that is done."""
-    reached = card["metrics"]
-    beside = f"{path.with_suffix('.json').name} and {path.with_suffix('.sha256').name}"
-    f1 = f"F1 {reached['f1']:.2f} on {reached['frames']} generated frames that it has not seen"
-    return [
-        f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
-        f"Three files were written and belong together: {path}, {beside}",
-    ]
-
-
 def _data(real: Real, context: Context) -> Data:
     room = context.memory_limit_bytes // 2
     return Data(
@@ -130,3 +122,14 @@ def _data(real: Real, context: Context) -> Data:
         tile_sets.Kept(real.tiles.unseen, room // 8),
         len(real.tiles.unseen),
     )
+
+
+def _summary(path: Path, card: dict[str, Any]) -> list[str]:
+    """Return what a person wants to read of a training that is done."""
+    reached = card["metrics"]
+    beside = f"{path.with_suffix('.json').name} and {path.with_suffix('.sha256').name}"
+    f1 = f"F1 {reached['f1']:.2f} on {reached['frames']} generated frames that it has not seen"
+    return [
+        f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
+        f"Three files were written and belong together: {path}, {beside}",
+    ]

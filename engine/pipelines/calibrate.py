@@ -1,0 +1,114 @@
+"""The stage ``calibrate``: temperature scaling of a network on images of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine import device
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.report import reliability
+from lunarsite.engine.segmentation import evaluation, paired_images, weights
+from lunarsite.engine.text import counted
+from lunarsite.engine.training import checkpoints
+from lunarsite.engine.uncertainty.calibration import (
+    Temperatures,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+
+    Float = NDArray[np.float64]
+
+_LEAST_TO_CALIBRATE = 4
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Fit a network's temperatures to images, and write it with a card that says so."""
+    path = Path(values["out"])
+    if path.suffix != ".safetensors":
+        raise ParameterError(
+            f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
+        )
+    pairs = paired_images.pairs_of(values["images"], values["masks"])
+    if len(pairs) < _LEAST_TO_CALIBRATE:
+        raise InputError(
+            f"{counted(len(pairs), 'image')} will not do: on every other one the temperatures are "
+            "judged",
+            f"Give at least {_LEAST_TO_CALIBRATE}",
+        )
+    loaded = weights.load(values["checkpoint"])
+    where = device.choose(context.device)
+    uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
+    asked = {"uncertain": uncertain, "seed": values["seed"]}
+    plain = loaded.runner(where.kind, context.warn, temperatures=Temperatures(), **asked)
+    context.progress(0.0, "Fitting the temperatures")
+    warmth = evaluation.fit_temperatures(plain, paired_images.samples(pairs[::2]), values["seed"])
+    context.progress(0.4, "Judging")
+    rest = pairs[1::2]
+    before = evaluation.judge(
+        loaded.runner(where.kind, context.warn, **asked),
+        paired_images.samples(rest),
+        len(rest),
+        context.part(0.4, 0.7),
+    )
+    warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
+    after = evaluation.judge(warm, paired_images.samples(rest), len(rest), context.part(0.7, 0.95))
+    said = after.summary()
+    usual = said.pop("uncertainty")
+    card = {
+        **loaded.card,
+        "calibration": {
+            **loaded.said_of(warmth),
+            "images": len(pairs[::2]),
+            "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
+        },
+        "calibrated_metrics": said,
+        "in_domain": usual,
+    }
+    checkpoints.save(path, loaded.state, card)
+    outputs = {"checkpoint": str(path)}
+    if values["picture"]:
+        reliability.write(Path(values["picture"]), said["calibration"])
+        outputs["picture"] = str(values["picture"])
+    errors = [each.calibration.all.error() for each in (before, after)]
+    of_rocks = [each.calibration.called_rare.error() for each in (before, after)]
+    _warn_of_worse({"all pixels": errors, "what is called a rock": of_rocks}, context)
+    return {
+        "outputs": outputs,
+        "temperature": warmth.common,
+        "temperature_of_rocks": warmth.rare,
+        "ece_before": errors[0],
+        "ece_after": errors[1],
+        "summary": [
+            f"Temperature {warmth.common:.3f}, of rocks {warmth.rare:.3f}",
+            f"Calibration error {errors[0]:.4f} before and {errors[1]:.4f} after",
+            *_of_rocks(of_rocks),
+            f"Judged on {counted(len(rest), 'image')} that it was not fitted to",
+        ],
+    }
+
+
+def _of_rocks(errors: list[float]) -> list[str]:
+    """Return a line on the pixels called rocks, where there are any."""
+    if not np.isfinite(errors).all():
+        return []
+    return [f"Of what is called a rock {errors[0]:.4f} before and {errors[1]:.4f} after"]
+
+
+def _warn_of_worse(errors: dict[str, list[float]], context: Context) -> None:
+    """Warn where what is said comes true less often than before, as far as figures are shown."""
+    worse = [
+        f"of {what} from {before:.4f} to {after:.4f}"
+        for what, (before, after) in errors.items()
+        if round(after, 4) > round(before, 4)
+    ]
+    if worse:
+        context.warn(
+            f"The calibration error grew {' and '.join(worse)} on images that the temperatures "
+            "were not fitted to: give more images, or go on with the network as it was."
+        )

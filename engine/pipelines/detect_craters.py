@@ -1,0 +1,187 @@
+"""The stage ``detect-craters``: a catalogue of the craters of an elevation model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine import atomic, device, moon, output_paths, provenance
+from lunarsite.engine.craters import output
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, STRIDE
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.workspace import Scratch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.io.raster import Grid
+
+    Float = NDArray[np.float64]
+    Float32 = NDArray[np.float32]
+    UInt8 = NDArray[np.uint8]
+from lunarsite.engine.craters.detection import pyramid, search, template
+from lunarsite.engine.craters.detection.search import SMALLEST_PX, calibration_of, dem_grid, find
+
+_STEPS = 250
+"""Rim probability is written in so many steps; the value after them is nodata."""
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Detect the craters of an elevation model, by a network or by template matching."""
+    detect = _by_template if values["method"] == "template" else _by_network
+    return detect(values, context)
+
+
+def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Find the craters of an elevation model and write them."""
+    grid = dem_grid(values["dem"], context)
+    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
+    where = device.choose(context.device)
+    checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
+    fitted = calibration_of(checkpoint)
+    limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
+    path = Path(values["out"])
+    rims_path = rims_beside(path, values["dem"])
+    half = pyramid.coarser(grid)
+    shaping = {"min_diameter_m": least_m, "min_confidence": limit}
+    record = provenance.describe(
+        "detect-craters", shaping, [values["dem"], checkpoint.path], device=where.kind
+    )
+    tags = provenance.as_tags(record)
+    with atomic.scratch_folder(path.parent) as folder:
+        scratch = Scratch(folder, context.memory_limit_bytes // 2)
+        levels = pyramid.levels(values["dem"], scratch, context)
+        rims = _Rims(scratch(half.shape, np.uint8), half)
+        found = find(
+            levels,
+            checkpoint.runner(where.kind, context.warn),
+            fitted,
+            context.part(0.0, 0.9),
+            rims=rims,
+        )
+        kept = found.kept(least_m, limit)
+        context.progress(0.9, "Measuring depths")
+        craters = output.table(kept, levels)
+        context.progress(0.92, "Writing the craters")
+        cog.write_raster(
+            rims_path,
+            rims.values,
+            half,
+            description="Probability of a crater's rim, in 250ths",
+            nodata=255,
+            tags=tags,
+        )
+    output.write(path, craters, kept.radius_m, tags)
+    context.progress(1.0, "Written")
+    return {
+        "outputs": {"craters": str(path), "rims": str(rims_path)},
+        "craters": len(craters),
+        "min_diameter_m": least_m,
+        "min_confidence": limit,
+        "summary": [
+            f"{len(craters):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
+        ],
+    }
+
+
+def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Find the craters of an elevation model by `template` and write them."""
+    grid = dem_grid(values["dem"], context)
+    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
+    curve = template.Curve.fitted()
+    limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]
+    path = Path(values["out"])
+    rims = rims_beside(path, values["dem"])
+    shaping = {"method": "template", "min_diameter_m": least_m, "min_confidence": limit}
+    record = provenance.describe("detect-craters", shaping, [values["dem"], template.FITTED])
+    with atomic.scratch_folder(path.parent) as folder:
+        scratch = Scratch(folder, context.memory_limit_bytes // 2)
+        levels = pyramid.levels(values["dem"], scratch, context)
+        found = search.find_by_template(levels, context.part(0.0, 0.9)).kept(least_m, limit)
+        context.progress(0.9, "Measuring depths")
+        craters = output.table(found, levels)
+    context.progress(0.95, "Writing the craters")
+    output.write(path, craters, found.radius_m, provenance.as_tags(record))
+    # Those of a network's search before would be taken for this one's.
+    for old in (rims, rims.with_name(rims.name + ".aux.xml")):
+        old.unlink(missing_ok=True)
+    context.progress(1.0, "Written")
+    said = f"{len(craters):,} craters of {least_m:,.0f} m and more by template correlation, "
+    return {
+        "outputs": {"craters": str(path)},
+        "craters": len(craters),
+        "min_diameter_m": least_m,
+        "min_confidence": limit,
+        "summary": [f"{said}confidence from {limit:.2f}"],
+    }
+
+
+class _Rims:
+    """The rim probability of the scale that is surest, at half the elevation model's resolution."""
+
+    def __init__(self, values: UInt8, grid: Grid) -> None:
+        values[:] = 255
+        self.values, self.grid = values, grid
+
+    def __call__(self, level: Level, block: Block, chance: Float32) -> None:
+        """Take in a block of a scale."""
+        times = 2**level.number
+        steps = np.rint(chance * _STEPS).astype(np.uint8)
+        # Blocks begin at even pixels of the map, as the pixels of this raster do.
+        places = zip(
+            pyramid.origin(level.grid),
+            (block.row, block.column),
+            pyramid.origin(self.grid),
+            strict=True,
+        )
+        row, column = ((first + at) // STRIDE * times - own for first, at, own in places)
+        top, left = max(row, 0), max(column, 0)
+        large = np.repeat(np.repeat(steps, times, axis=0), times, axis=1)
+        large = large[top - row :, left - column :]
+        target = self.values[top : top + large.shape[0], left : left + large.shape[1]]
+        large = large[: target.shape[0], : target.shape[1]]
+        known = target != 255
+        # Coarser scales speak only where a finer one has spoken: elsewhere there are no heights.
+        if level.number == 0:
+            target[:] = large
+        else:
+            np.maximum(target, large, out=target, where=known)
+
+
+def least_diameter_m(asked: float | None, grid: Grid, context: Context) -> float:
+    """Return the diameter from which on craters are listed, and warn where less was asked for."""
+    seen = 2.0 * LEAST_RADIUS_PX * grid.pixel_m
+    if asked is not None and asked < seen:
+        context.warn(
+            f"Craters below {seen:,.0f} m cannot be seen at {grid.pixel_m:g} m a pixel, so none is "
+            "listed. A DEM of finer pixels would show them."
+        )
+        return seen
+    west, south, east, north = grid.bounds
+    middle = moon.map_scale(0.5 * (west + east), 0.5 * (south + north))
+    largest_m = max(east - west, north - south) / float(middle)
+    if asked is not None and asked > largest_m:
+        context.warn(
+            f"Craters of {asked:,.0f} m and more are larger than the DEM, whose longer side is "
+            f"{largest_m:,.0f} m: hardly one can be found. Give a lower "
+            "--min-diameter-m, or a larger DEM."
+        )
+    return asked or SMALLEST_PX * grid.pixel_m
+
+
+def rims_beside(path: Path, dem: str) -> Path:
+    """Return where the rims of craters at ``path`` lie.
+
+    Raises
+    ------
+    ParameterError
+        If that is a folder, or the elevation model.
+    """
+    rims = path.with_suffix(".rims.tif")
+    output_paths.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})
+    return rims

@@ -1,0 +1,120 @@
+"""The stage ``evaluate-segmentation``: a network evaluated on images whose masks are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.report import reliability
+from lunarsite.engine.segmentation import evaluation, inference, paired_images
+from lunarsite.engine.text import counted
+from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.calibration import (
+    auroc,
+    false_positive_rate,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.onnx_runner import Runner
+
+    Float = NDArray[np.float64]
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Compare what a network says of images with their masks."""
+    pairs = paired_images.pairs_of(values["images"], values["masks"])
+    where = device.choose(context.device)
+    look, loaded = inference.runner_of(values, where.kind, context)
+    others = paired_images.matching(values["outside"]) if values["outside"] else []
+    share = 0.95 * len(pairs) / (len(pairs) + len(others))
+    judged = evaluation.judge(
+        look, paired_images.samples(pairs), len(pairs), context.part(0.0, share)
+    )
+    said = judged.summary()
+    if values["outside"]:
+        told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
+        if values["uncertainty"] == values["test_time"] == "none":
+            # One look has nothing to disagree with: it is zero for every image.
+            del told["mutual_information"]
+        said["out_of_distribution"] = told
+    read = [path for pair in pairs for path in (pair.image, pair.mask)]
+    record = provenance.describe(
+        "evaluate-segmentation",
+        {name: values[name] for name in ("view", "uncertainty", "passes", "seed", "test_time")},
+        [*(checkpoint.path for checkpoint in loaded), *read, *others],
+        device=where.kind,
+    )
+    outputs: dict[str, str] = {}
+    if values["out"]:
+        path = Path(values["out"])
+        with atomic.whole_file(path) as partial:
+            partial.write_text(
+                json.dumps({**said, "provenance": record}, indent=2) + "\n", encoding="utf-8"
+            )
+        outputs["figures"] = str(path)
+    if values["picture"]:
+        reliability.write(Path(values["picture"]), said["calibration"])
+        outputs["picture"] = str(values["picture"])
+    return {"outputs": outputs, **said, "summary": lines(said)}
+
+
+def lines(said: dict[str, Any]) -> list[str]:
+    """Return what a person wants to read first."""
+    each = ", ".join(
+        f"{name} {value:.3f}" for name, value in said["iou"].items() if value is not None
+    )
+    rock = "none in the masks" if said["any_rock"] is None else f"{said['any_rock']:.3f}"
+    judged, calibration = counted(said["images"], "image"), said["calibration"]
+    called = calibration["ece_called_rocks"]
+    of_rocks = "" if called is None else f", of what is called a rock {called:.4f}"
+    found = [
+        f"mIoU {said['miou']:.3f} over the classes in the masks of {judged}",
+        f"Intersection over union: {each}; any rock {rock}",
+        f"Calibration error {calibration['ece']:.4f}{of_rocks}",
+    ]
+    if "out_of_distribution" in said:
+        other = said["out_of_distribution"]
+        which = "mutual_information" if "mutual_information" in other else "entropy"
+        named = which.replace("_", " ").capitalize()
+        found.append(
+            f"{named} tells {counted(other['images'], 'image')} from outside apart with an AUROC "
+            f"of {other[which]['auroc']:.3f}"
+        )
+    return found
+
+
+def _outside(
+    look: Runner, paths: list[Path], judged: evaluation.Judged, pattern: str, context: Context
+) -> dict[str, Any]:
+    """Return how well uncertainty tells other images, seen in the same way, from those judged."""
+    if not paths:
+        raise InputError(f"No image matches {pattern!r}", "Check --outside; put it in quotes")
+    means = []
+    for number, path in enumerate(paths):
+        context.progress(number / len(paths), "Looking at images from outside")
+        found = evaluation.answer(look, paired_images.read_image(path)[0])
+        total = measures.entropy(found[:-1])
+        means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
+    other = np.array(means)
+    return {
+        "images": len(paths),
+        "entropy": _told_apart(judged.entropy, other[:, 0]),
+        "mutual_information": _told_apart(judged.mutual_information, other[:, 1]),
+    }
+
+
+def _told_apart(inside: Float, outside: Float) -> dict[str, float]:
+    return {
+        "auroc": auroc(inside, outside),
+        "fpr95": false_positive_rate(inside, outside),
+        "median_inside": float(np.median(inside)),
+        "median_outside": float(np.median(outside)),
+    }

@@ -1,0 +1,140 @@
+"""The stage ``skyline``: the horizon of one place, with Sun and Earth over it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lunarsite.engine.illumination.ephemeris import (
+    Ephemeris,
+    ephemeris,
+)
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import read_far
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.io.raster import Dem
+
+    Float = NDArray[np.float64]
+from lunarsite.engine.illumination.skyline import Skyline, Track, skyline, spans, tracks
+
+_YEAR_DAYS = 365
+
+
+_WINDOWS = 5
+
+
+_TRACK_POINTS = 2_000
+
+
+def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Compute the skyline of the ``skyline`` stage, as JSON, and draw it if asked."""
+    context.progress(0.0, "reading the elevation models")
+    dem, far = _models(values["dem"], values["far_field"], context)
+    context.progress(0.4, "horizon")
+    line = skyline(
+        dem,
+        far,
+        values["lon"],
+        values["lat"],
+        mast_height_m=values["mast_height_m"],
+        azimuth_step_deg=values["azimuth_step_deg"],
+    )
+    context.progress(0.6, "Sun and Earth")
+    first = dt.date.fromisoformat(values["start"])
+    stop = values["stop"] or (first + dt.timedelta(days=_YEAR_DAYS)).isoformat()
+    sky = _sky(values["start"], stop, values["step_hours"], context)
+    sun, earth = tracks(line, sky)
+    answer = _answer(line, sky, sun, earth) | {"stop": stop}
+    if values["picture"]:
+        from lunarsite.engine.report.skyline import draw_skyline  # noqa: PLC0415
+
+        context.progress(0.9, "drawing")
+        draw_skyline(Path(values["picture"]), line, sky, sun, earth)
+        answer["outputs"] = {"picture": values["picture"]}
+    return answer
+
+
+def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem, list[Dem]]:
+    """Return the elevation models, from the worker's warm state while the files are unchanged."""
+    stamps = tuple((path, _stamp(path)) for path in (dem_path, *far_paths))
+    key = ("elevation models",)
+    if key in context.warm and context.warm[key][0] == stamps:
+        kept: tuple[Dem, list[Dem]] = context.warm[key][1]
+        return kept
+    dem = raster.read_dem(dem_path)
+    far = read_far(far_paths, dem.grid, context)
+    context.warm[key] = (stamps, (dem, far))
+    return dem, far
+
+
+def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeris:
+    """Return where Sun and Earth stand, from the worker's warm state for the same dates.
+
+    It is a third of the time that a skyline takes, and the same for every place.
+    """
+    dates, key = (start, stop, step_hours), ("Sun and Earth",)
+    if key in context.warm and context.warm[key][0] == dates:
+        kept: Ephemeris = context.warm[key][1]
+        return kept
+    sky = ephemeris(start, stop, step_hours=step_hours)
+    context.warm[key] = (dates, sky)
+    return sky
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    file = Path(path)
+    return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
+
+
+def _answer(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:
+    light, contact = sun.shown > 0.0, earth.clear > 0.0
+    nights = spans(~light, sky)
+    windows = sorted(spans(light & contact, sky), key=lambda span: -float(span["days"]))
+    every = max(1, len(sky.days) // _TRACK_POINTS)
+    longest = max(nights, key=lambda span: float(span["days"]), default=None)
+    illumination = 100.0 * float(sun.shown.mean())
+    visibility = 100.0 * float(contact.mean())
+    night = float(longest["days"]) if longest else 0.0
+    return {
+        "lon_deg": line.lon_deg,
+        "lat_deg": line.lat_deg,
+        "eye_height_m": round(line.height_m, 2),
+        "azimuth_deg": line.azimuth_deg.tolist(),
+        "horizon_deg": np.round(line.horizon_deg, 5).tolist(),
+        "horizon_distance_m": np.round(line.distance_m, 1).tolist(),
+        "illumination_pct": round(illumination, 3),
+        "earth_visibility_pct": round(visibility, 3),
+        "sun_up": spans(light, sky),
+        "earth_up": spans(contact, sky),
+        "longest_night": longest,
+        "longest_night_days": night,
+        "best_windows": windows[:_WINDOWS],
+        "sun": _track(sky, sun, every),
+        "earth": _track(sky, earth, every),
+        "start": sky.start.isoformat(),
+        "step_hours": sky.step_hours,
+        "summary": [
+            f"illumination {illumination:.1f} %, Earth visible {visibility:.1f} % of the time",
+            f"longest night {night:.1f} days" + (f" from {longest['start']}" if longest else ""),
+            *(
+                f"window of light and Earth contact: {span['days']:.1f} days from {span['start']}"
+                for span in windows[:1]
+            ),
+        ],
+    }
+
+
+def _track(sky: Ephemeris, track: Track, every: int) -> dict[str, Any]:
+    return {
+        "time": [sky.date_at(k) for k in range(0, len(sky.days), every)],
+        "azimuth_deg": np.round(track.azimuth_deg[::every], 3).tolist(),
+        "elevation_deg": np.round(track.elevation_deg[::every], 3).tolist(),
+        "visible_fraction": np.round(track.shown[::every], 4).tolist(),
+    }
