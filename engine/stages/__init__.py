@@ -1,7 +1,7 @@
-"""The stages. One module each; this list is the only place that names them all.
+"""Declarations of the stages, one module each; `NAMES` is the only list of them.
 
-Importing a stage's module costs nothing but the standard library: what does the work is imported
-by its ``run``.
+The declarations import nothing but the standard library, so that QGIS's own Python can read them.
+The work is done by the modules of the same names in ``engine/pipelines``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ NAMES: tuple[str, ...] = (
 
 
 def load(name: str) -> Stage:
-    """Return the declaration of the stage of that name.
+    """Return the declaration of a stage.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+
+    Returns
+    -------
+    Stage
+        Its declaration.
 
     Raises
     ------
@@ -51,5 +61,5 @@ def load(name: str) -> Stage:
 
 
 def load_all() -> tuple[Stage, ...]:
-    """Return all declarations in the order of the work."""
+    """Return the declarations of all stages, in the order of `NAMES`."""
     return tuple(load(name) for name in NAMES)

@@ -1,4 +1,4 @@
-"""Parameters of the stages that look at images. Standard library only."""
+"""Parameters of the stages that classify images. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ VIEW = Parameter(
     name="view",
     kind=Kind.CHOICE,
     title="View",
-    help="surface: taken by a camera on the ground, with the sky in it. orbital: seen straight "
-    "down. It chooses the network that comes with LunarSite.",
+    help="surface: taken by a camera on the ground, with sky in the frame. orbital: looking "
+    "straight down. Selects which of the networks shipped with LunarSite is used.",
     choices=("surface", "orbital"),
     default="orbital",
 )
@@ -18,9 +18,9 @@ CHECKPOINT = Parameter(
     name="checkpoint",
     kind=Kind.FILE,
     endings=(".safetensors",),
-    title="Network",
-    help="Checkpoints of train-segmenter, several for an ensemble; the one that comes with "
-    "LunarSite for the view where not given.",
+    title="Network checkpoint",
+    help="Checkpoint written by train-segmenter; several for an ensemble. If not set, the "
+    "network shipped with LunarSite for this view is used.",
     many=True,
     default=(),
     advanced=True,
@@ -29,9 +29,10 @@ CHECKPOINT = Parameter(
 UNCERTAINTY = Parameter(
     name="uncertainty",
     kind=Kind.CHOICE,
-    title="Uncertainty",
-    help="mc-dropout: what passes with dropped channels disagree about. ensemble: what networks "
-    "of several seeds disagree about. none: the entropy of one pass alone.",
+    title="Uncertainty method",
+    help="mc-dropout: disagreement of the network with itself when channels are dropped at "
+    "random. ensemble: disagreement between networks trained with different seeds. none: only the "
+    "predictive entropy of a single pass.",
     choices=("none", "mc-dropout", "ensemble"),
     default="mc-dropout",
 )
@@ -39,9 +40,9 @@ UNCERTAINTY = Parameter(
 PASSES = Parameter(
     name="passes",
     kind=Kind.INTEGER,
-    title="Passes",
-    help="Passes of MC Dropout that are drawn; 0 for the closed form, which stands for infinitely "
-    "many and costs no more than one.",
+    title="MC Dropout passes",
+    help="Number of stochastic forward passes of MC Dropout. 0 uses the closed form, the limit "
+    "of infinitely many passes, at the cost of a single one.",
     default=0,
     minimum=0,
     maximum=1000,
@@ -51,8 +52,9 @@ PASSES = Parameter(
 TEST_TIME = Parameter(
     name="test_time",
     kind=Kind.CHOICE,
-    title="Averaged",
-    help="none: the image is looked at once. flip: its mirror image too, at twice the time.",
+    title="Test-time augmentation",
+    help="none: the image is predicted once. flip: predictions for the image and its mirror "
+    "image are averaged, which takes twice as long.",
     choices=("none", "flip"),
     default="none",
     advanced=True,
@@ -62,7 +64,8 @@ IMAGES = Parameter(
     name="images",
     kind=Kind.TEXT,
     title="Images",
-    help="Pattern of images, in quotes, such as 'scenes/*_image.png'.",
+    help="Glob pattern of the images, quoted on the command line, for example "
+    "'scenes/*_image.png'.",
     required=True,
 )
 
@@ -70,8 +73,9 @@ MASKS = Parameter(
     name="masks",
     kind=Kind.TEXT,
     title="Masks",
-    help="Pattern of their masks, in quotes: the numbers 0 to 3 and 255 for nodata, or the "
-    "colours red sky, green small rocks, blue large rocks.",
+    help="Glob pattern of the masks, quoted on the command line. Masks hold the class values 0 "
+    "to 3, with 255 for pixels to ignore, or the colours red (sky), green (small rocks) and blue "
+    "(large rocks).",
     required=True,
 )
 
@@ -84,10 +88,10 @@ DIAGRAM = Parameter(
     output=True,
 )
 
-DIAGRAM_MADE = Output(
+DIAGRAM_OUTPUT = Output(
     name="picture",
     kind=Kind.PICTURE,
     title="Reliability diagram",
-    help="How often what is said with a confidence comes true.",
+    help="Observed accuracy against predicted confidence.",
     optional=True,
 )

@@ -1,41 +1,41 @@
-"""The parameters of ``train-craters`` that name real ground. Standard library only."""
+"""Parameters of ``train-craters`` for training on real terrain. Standard library only."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Parameter
 
-PARAMETERS = (
+REAL_TERRAIN_PARAMETERS = (
     Parameter(
         name="dem",
         kind=Kind.RASTER,
-        title="Elevation model to learn from",
-        help="Real ground in the place of generated tiles: heights in metres in the Moon's south "
-        "polar stereographic map (IAU_2015:30135). It is cut into tiles.",
+        title="Training elevation model",
+        help="Real terrain to train on instead of generated tiles: heights in metres in the "
+        "Moon's south polar stereographic projection (IAU_2015:30135). It is cut into tiles.",
         advanced=True,
     ),
     Parameter(
         name="catalogue",
         kind=Kind.FILE,
         endings=(".csv", ".gpkg"),
-        title="Catalogue of its craters",
-        help="Craters on the elevation model, a CSV file or a GeoPackage: diameter_m or "
-        "diameter_km, and lon_deg and lat_deg or x_m and y_m.",
+        title="Crater catalogue of the training elevation model",
+        help="CSV table or GeoPackage with the columns diameter_m or diameter_km, and lon_deg "
+        "and lat_deg or x_m and y_m.",
         advanced=True,
     ),
     Parameter(
         name="sector",
         kind=Kind.TEXT,
-        title="Sector for validation: west,east",
-        help="Two longitudes in degrees with a comma between them. Tiles between them are not "
-        "learned from: the network is measured on them. Needed for real ground.",
+        title="Validation sector: west,east",
+        help="Two longitudes in degrees, separated by a comma. Tiles between them are held out "
+        "of training and used for validation. Required when training on real terrain.",
         advanced=True,
     ),
     Parameter(
         name="gap_deg",
         kind=Kind.NUMBER,
-        title="Gap beside the sector",
-        help="Tiles that come nearer to the sector are not used at all, nor are those that show a "
-        "catalogued crater that reaches into a tile of the sector.",
+        title="Gap around the validation sector",
+        help="Tiles closer to the sector than this are not used at all, nor are tiles that show "
+        "a catalogued crater extending into a tile of the sector.",
         default=2.0,
         unit="°",
         minimum=0,
@@ -46,8 +46,8 @@ PARAMETERS = (
         name="min_diameter_m",
         kind=Kind.NUMBER,
         title="Smallest catalogued crater",
-        help="From this diameter on the catalogue lists all craters; smaller ones are not learned. "
-        "3 km if not given, 5 km for DeepMoon's tiles.",
+        help="Diameter from which the catalogue is complete; smaller craters are not used as "
+        "training targets. Defaults to 3 km, or to 5 km for DeepMoon's tiles.",
         unit="m",
         minimum=1,
         maximum=1e6,
@@ -56,8 +56,8 @@ PARAMETERS = (
     Parameter(
         name="pixel_m",
         kind=Kind.NUMBER,
-        title="Pixel of the tiles",
-        help="The elevation model is averaged to pixels of this side.",
+        title="Tile pixel size",
+        help="Pixel size to which the elevation model is averaged before it is cut into tiles.",
         default=118.0,
         unit="m",
         minimum=0.1,
@@ -67,8 +67,8 @@ PARAMETERS = (
     Parameter(
         name="overlap",
         kind=Kind.NUMBER,
-        title="Overlap of the tiles",
-        help="Share of a tile's side that the next tile shows again.",
+        title="Tile overlap",
+        help="Fraction of a tile's side that it shares with the next tile.",
         default=0.0,
         minimum=0,
         maximum=0.9,
@@ -78,16 +78,17 @@ PARAMETERS = (
         name="deepmoon",
         kind=Kind.FILE,
         endings=(".hdf5", ".h5"),
-        title="DeepMoon's images to learn from",
-        help="A file such as train_images.hdf5, in the place of generated tiles.",
+        title="DeepMoon images",
+        help="HDF5 file such as train_images.hdf5, to train on instead of generated tiles.",
         advanced=True,
     ),
     Parameter(
         name="deepmoon_craters",
         kind=Kind.FILE,
         endings=(".hdf5", ".h5"),
-        title="DeepMoon's craters",
-        help="A file such as train_craters.hdf5; the one beside the images where not given.",
+        title="DeepMoon craters",
+        help="HDF5 file such as train_craters.hdf5. If not set, the one next to the images is "
+        "used.",
         advanced=True,
     ),
 )

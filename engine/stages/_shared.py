@@ -1,4 +1,4 @@
-"""Parameters that several stages take. Standard library only."""
+"""Parameters shared by several stages. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ DEM = Parameter(
     name="dem",
     kind=Kind.RASTER,
     title="Elevation model",
-    help="Heights above the lunar sphere in metres, in the Moon's south polar stereographic map "
-    "(IAU_2015:30135).",
+    help="Heights in metres above the lunar reference sphere, in the Moon's south polar "
+    "stereographic projection (IAU_2015:30135).",
     required=True,
 )
 
 FAR_FIELD = Parameter(
     name="far_field",
     kind=Kind.RASTER,
-    title="Far field",
-    help="Coarser elevation models around the first, for the horizons; any number.",
+    title="Far-field elevation models",
+    help="Coarser elevation models that extend beyond the first one, for the horizons. At the "
+    "pole, mountains 100 km away cast shadows.",
     many=True,
     default=(),
 )
@@ -38,7 +39,7 @@ OUT_FOLDER = Parameter(
     name="out",
     kind=Kind.FOLDER,
     title="Output folder",
-    help="Where the results go; made if it is not there.",
+    help="Folder for the results; created if it does not exist.",
     required=True,
     output=True,
 )
@@ -47,7 +48,7 @@ LON = Parameter(
     name="lon",
     kind=Kind.NUMBER,
     title="Longitude",
-    help="East longitude of the location, degrees.",
+    help="East longitude of the location in degrees.",
     required=True,
     minimum=-360,
     maximum=360,
@@ -57,7 +58,7 @@ LAT = Parameter(
     name="lat",
     kind=Kind.NUMBER,
     title="Latitude",
-    help="Latitude of the location, degrees, negative in the south.",
+    help="Latitude of the location in degrees, negative in the south.",
     required=True,
     minimum=-90,
     maximum=90,
@@ -66,8 +67,8 @@ LAT = Parameter(
 SEED = Parameter(
     name="seed",
     kind=Kind.INTEGER,
-    title="Seed",
-    help="The same seed gives the same bytes.",
+    title="Random seed",
+    help="Seed of the random number generator. The same seed gives byte-identical results.",
     default=7,
     minimum=0,
     maximum=2**31 - 1,

@@ -1,53 +1,54 @@
-"""Stage ``calibrate``: let a network's probabilities come true on images of one's own."""
+"""Stage ``calibrate``: temperature scaling of a segmentation network."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _imagery as imagery
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._imagery import DIAGRAM, DIAGRAM_OUTPUT, IMAGES, MASKS
+from lunarsite.engine.stages._shared import SEED
 
 STAGE = Stage(
     name="calibrate",
     title="Calibrate a segmentation network",
     group="Rocks",
-    summary="Fit the temperatures of a segmentation network to images with masks.",
-    help="A number divides what the network says before it becomes probabilities, so that what "
-    "is said with 80 % comes true in 80 of 100 pixels: one where it calls a rock, another "
-    "elsewhere. Both are fitted to every other image and judged on the rest. Classes stay the "
-    "same, but for a few pixels on borders under MC Dropout; how sure they are changes. The "
-    "network's usual uncertainty, with which other images are compared, becomes that of these "
-    "images.",
+    summary="Calibrate a segmentation network by temperature scaling on images with masks.",
+    help="Temperature scaling divides the logits of the network by a constant before they become "
+    "probabilities, so that a confidence of 80 % is right for 80 of 100 pixels. Two temperatures, "
+    "one for pixels predicted as rock and one for all others, are fitted to every other image; "
+    "calibration is evaluated on the remaining images. Predicted classes do not change, except "
+    "for a few pixels at class borders under MC Dropout. The reference uncertainty stored with "
+    "the network, with which other images are compared, is replaced by that of these images.",
     parameters=(
         Parameter(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            title="Network",
-            help="Checkpoint of train-segmenter.",
+            title="Network checkpoint",
+            help="Checkpoint written by train-segmenter.",
             required=True,
         ),
-        imagery.IMAGES,
-        imagery.MASKS,
+        IMAGES,
+        MASKS,
         Parameter(
             name="out",
             kind=Kind.FILE,
             endings=(".safetensors",),
             title="Calibrated checkpoint",
-            help="File to write, .safetensors, with its card and checksums beside it.",
+            help="Checkpoint to write (.safetensors); its card and checksums are written next to "
+            "it.",
             required=True,
             output=True,
         ),
-        imagery.DIAGRAM,
-        shared.SEED,
+        DIAGRAM,
+        SEED,
     ),
     outputs=(
         Output(
             name="checkpoint",
             kind=Kind.FILE,
             title="Calibrated checkpoint",
-            help="For segment-terrain --checkpoint.",
+            help="Calibrated network, to use as the checkpoint of segment-terrain.",
         ),
-        imagery.DIAGRAM_MADE,
+        DIAGRAM_OUTPUT,
     ),
     tags=("rock", "segmentation", "calibration", "temperature"),
 )

@@ -1,23 +1,24 @@
-"""Stage ``compare``: two scorings of the same cells."""
+"""Stage ``compare``: where two scorings of the same cells disagree."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import OUT_FOLDER, RUN_FILES
 
 STAGE = Stage(
     name="compare",
     title="Compare two scorings",
     group="Scoring",
-    summary="Where two profiles or two scorers disagree about the same cells.",
-    help="Takes the output folders of two runs of screen or score over the same cells. The rank "
-    "change is positive where the second thinks better of a cell than the first. The best cells "
-    "of either are listed with both ranks, and whether their 5-95 % intervals meet.",
+    summary="Compare how two criteria profiles or two scorers rank the same cells.",
+    help="Compares the output folders of two runs of screen or score over the same cells. The "
+    "rank change is positive where the second scoring ranks a cell better than the first. The "
+    "best cells of either scoring are listed with both ranks and whether their 5-95 % rank "
+    "intervals overlap.",
     parameters=(
         Parameter(
             name="first",
             kind=Kind.FOLDER,
-            files=shared.RUN_FILES,
+            files=RUN_FILES,
             title="First scoring",
             help="Output folder of screen or score.",
             required=True,
@@ -25,28 +26,28 @@ STAGE = Stage(
         Parameter(
             name="second",
             kind=Kind.FOLDER,
-            files=shared.RUN_FILES,
+            files=RUN_FILES,
             title="Second scoring",
-            help="Output folder of screen or score, over the same cells.",
+            help="Output folder of screen or score for the same cells.",
             required=True,
         ),
         Parameter(
             name="best",
             kind=Kind.INTEGER,
-            title="Best cells listed",
+            title="Number of best cells",
             help="How many of the best cells of each scoring are listed.",
             default=100,
             minimum=1,
             maximum=1_000_000,
         ),
-        shared.OUT_FOLDER,
+        OUT_FOLDER,
     ),
     outputs=(
         Output(
             name="rank_change",
             kind=Kind.RASTER,
             title="Rank change",
-            help="Rank in the first scoring less the rank in the second.",
+            help="Rank in the first scoring minus rank in the second.",
             path="rank_change.tif",
             unit="ranks",
             style="rank_change",
@@ -54,8 +55,9 @@ STAGE = Stage(
         Output(
             name="comparison",
             kind=Kind.VECTOR,
-            title="Best cells of either",
-            help="Both scores, ranks and intervals, and in which scoring a cell is among the best.",
+            title="Best cells of either scoring",
+            help="Scores, ranks and intervals of both scorings, and in which of them a cell is "
+            "among the best.",
             path="comparison.gpkg",
             style="comparison",
         ),
@@ -63,7 +65,7 @@ STAGE = Stage(
             name="spearman",
             kind=Kind.NUMBER,
             title="Rank correlation",
-            help="Spearman's, over all cells that both score.",
+            help="Spearman's rank correlation coefficient over all cells scored by both.",
         ),
     ),
     tags=("profile", "criteria", "sensitivity"),

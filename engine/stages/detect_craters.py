@@ -1,28 +1,29 @@
-"""Stage ``detect-craters``: a catalogue of the craters of an elevation model."""
+"""Stage ``detect-craters``: a catalogue of the craters in an elevation model."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM
 
 STAGE = Stage(
     name="detect-craters",
     title="Detect craters",
     group="Craters",
-    summary="Find the craters of an elevation model: centre, diameter, depth, confidence.",
-    help="A network that was trained on generated ground alone looks at the elevation model at "
-    "all scales, from its own pixels to the whole frame; what several scales see becomes one "
-    "circle. The confidence is the probability that it is a crater, as measured on generated "
-    "ground. The craters are points, their rims circles in a second layer; beside them lies the "
-    "probability of rims as a raster with the ending .rims.tif.",
+    summary="Detect craters in an elevation model: centre, diameter, depth and confidence.",
+    help="A neural network trained on generated terrain alone searches the elevation model at "
+    "all scales, from its native pixels to the whole frame; detections of the same crater at "
+    "several scales are merged. The confidence is the probability that a detection is a crater, "
+    "calibrated on generated terrain. Craters are written as points, with their rims as circles "
+    "in a second layer. The rim probability is written next to them as a raster with the suffix "
+    ".rims.tif.",
     parameters=(
-        shared.DEM,
+        DEM,
         Parameter(
             name="out",
             kind=Kind.VECTOR,
             endings=(".gpkg",),
             title="Craters",
-            help="GeoPackage to write: the layers craters (points) and circles (polygons).",
+            help="GeoPackage to write, with the layers craters (points) and circles (polygons).",
             required=True,
             output=True,
         ),
@@ -30,9 +31,9 @@ STAGE = Stage(
             name="method",
             kind=Kind.CHOICE,
             title="Method",
-            help="network: the trained one. template: correlation with crater profiles, with which "
-            "networks are compared; it finds fewer craters and gives no rims: those of an earlier "
-            "search under the same name are removed.",
+            help="network: the trained neural network. template: correlation with crater "
+            "profiles, a baseline to compare networks with. It finds fewer craters and gives no "
+            "rim probability; a rim raster left under the same name by an earlier run is removed.",
             choices=("network", "template"),
             default="network",
             advanced=True,
@@ -40,8 +41,8 @@ STAGE = Stage(
         Parameter(
             name="min_diameter_m",
             kind=Kind.NUMBER,
-            title="Smallest crater",
-            help="Diameter on the ground; ten pixels where not given.",
+            title="Minimum diameter",
+            help="Smallest crater to report, in metres on the ground. Defaults to ten pixels.",
             unit="m",
             minimum=1,
             maximum=1_000_000,
@@ -49,10 +50,10 @@ STAGE = Stage(
         Parameter(
             name="min_confidence",
             kind=Kind.NUMBER,
-            title="Least confidence",
-            help="Circles below it are left out. Where not given, the value that finds most and "
-            "errs least on generated ground. Worn craters of real ground get less: 0.05 shows them "
-            "too, with more that are none.",
+            title="Minimum confidence",
+            help="Detections with lower confidence are left out. Defaults to the threshold with "
+            "the highest F1 score on generated terrain. Degraded craters on real terrain get "
+            "lower confidences: 0.05 includes them too, along with more false detections.",
             minimum=0,
             maximum=1,
         ),
@@ -60,8 +61,9 @@ STAGE = Stage(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            title="Network",
-            help="Checkpoint of train-craters; the one that comes with LunarSite where not given.",
+            title="Network checkpoint",
+            help="Checkpoint written by train-craters. If not set, the network shipped with "
+            "LunarSite is used.",
             advanced=True,
         ),
     ),
@@ -70,14 +72,16 @@ STAGE = Stage(
             name="craters",
             kind=Kind.VECTOR,
             title="Craters",
-            help="Centres with diameter, depth and confidence; and circles as a second layer.",
+            help="Crater centres with diameter, depth and confidence, and circles as a second "
+            "layer.",
             style="detected_craters",
         ),
         Output(
             name="rims",
             kind=Kind.RASTER,
             title="Rim probability",
-            help="Probability that a pixel is on a crater's rim, in 250ths; of networks only.",
+            help="Probability that a pixel lies on a crater rim, in steps of 1/250; written by "
+            "networks only.",
             style="rim_probability",
             optional=True,
         ),

@@ -1,46 +1,47 @@
-"""Stage ``diagnose-craters``: why a network misses craters."""
+"""Stage ``diagnose-craters``: why a crater network misses craters."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM, OUT_FOLDER, SEED
 
 STAGE = Stage(
     name="diagnose-craters",
     title="Diagnose a crater network",
     group="Craters",
-    summary="Say why a network misses craters: wrong model or wrong data.",
-    help="The network looks at the elevation model four times: at the heights as they come, "
-    "without their plane, stretched to the relief of its training ground, and with all heights "
-    "equally frequent; each at eleven thresholds. If one of them brings craters back at the same "
-    "precision, the input came in another form than in training (modality shift). If none does "
-    "but predictions lie on true rims, the network has to be shown more craters of the kind that "
-    "it misses (distribution within the domain). Where a lower threshold finds much more, "
-    "mostly right, that is said too. Distances of rims and recall by depth over "
-    "diameter are the evidence.",
+    summary="Find out why a network misses craters: wrong input or wrong training data.",
+    help="Runs the network on four preparations of the elevation model: the heights as they are, "
+    "with the regional plane removed, stretched to the relief of the training terrain, and with "
+    "all heights equally frequent (histogram equalisation). Each is evaluated at eleven "
+    "confidence thresholds. If one preparation recovers craters at the same precision, the form "
+    "of the input differs from that in training (modality shift). If none does, but predictions "
+    "lie on true rims, the network needs more training examples of the craters it misses "
+    "(distribution within the domain). If a lower threshold finds many more craters, most of them "
+    "right, that is reported as well. Rim distances and recall by depth-to-diameter ratio are "
+    "given as evidence.",
     parameters=(
-        shared.DEM,
+        DEM,
         Parameter(
             name="catalogue",
             kind=Kind.TABLE,
             endings=(".csv", ".gpkg"),
             title="Crater catalogue",
-            help="CSV table or GeoPackage with diameter_m or diameter_km, and lon_deg and lat_deg "
-            "or x_m and y_m.",
+            help="CSV table or GeoPackage with the columns diameter_m or diameter_km, and "
+            "lon_deg and lat_deg or x_m and y_m.",
             required=True,
         ),
         Parameter(
             name="bounds",
             kind=Kind.TEXT,
             title="Bounds: west, south, east, north in map metres",
-            help="Where the catalogue lists what there is, such as -30000,-10600,21200,15000; the "
-            "elevation model's where not given.",
+            help="Area in which the catalogue is complete, for example "
+            "-30000,-10600,21200,15000. Defaults to the extent of the elevation model.",
         ),
         Parameter(
             name="min_diameter_m",
             kind=Kind.NUMBER,
-            title="Cut in diameter",
-            help="Catalogued craters of this diameter and more are to be found.",
+            title="Minimum diameter",
+            help="Catalogued craters of at least this diameter are expected to be found.",
             default=2000.0,
             unit="m",
             minimum=1,
@@ -50,32 +51,34 @@ STAGE = Stage(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            title="Network",
-            help="Checkpoint of train-craters; the one that comes with LunarSite where not given.",
+            title="Network checkpoint",
+            help="Checkpoint written by train-craters. If not set, the network shipped with "
+            "LunarSite is used.",
             advanced=True,
         ),
-        shared.OUT_FOLDER,
-        shared.SEED,
+        OUT_FOLDER,
+        SEED,
     ),
     outputs=(
         Output(
             name="picture",
             kind=Kind.PICTURE,
-            title="Picture",
-            help="Recall and precision by preparation and threshold, by wear, distances of rims.",
+            title="Diagnostic plots",
+            help="Recall and precision by preparation and threshold, recall by degradation, and "
+            "rim distances.",
             path="diagnosis.png",
         ),
         Output(
             name="report",
             kind=Kind.FILE,
-            title="Page",
+            title="Report",
             help="Verdict and evidence as Markdown.",
             path="diagnosis.md",
         ),
         Output(
             name="grid",
             kind=Kind.TABLE,
-            title="Grid",
+            title="Recall and precision",
             help="Recall and precision of each preparation at each threshold.",
             path="diagnosis.csv",
         ),

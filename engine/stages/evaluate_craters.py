@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import SEED
 
 STAGE = Stage(
     name="evaluate-craters",
     title="Evaluate detected craters",
     group="Craters",
-    summary="Compare detected craters with a catalogue: recall, precision, and what is new.",
-    help="Detections and catalogued craters are paired one to one at three gates. Recall, a lower "
-    "bound of precision, F1 and average precision come with bootstrap intervals, overall and by "
-    "octaves of diameter, beside what random circles of the same sizes reach. Detections "
-    "somewhat smaller than the cut take part too, for diameters have errors; one that matches only "
-    "a crater below the cut or outside the bounds is neither hit nor new. A catalogue is never "
-    "complete: what is unmatched is a new candidate.",
+    summary="Compare detected craters with a catalogue: recall, precision and new candidates.",
+    help="Detections and catalogued craters are matched one to one under three matching "
+    "criteria. Recall, a lower bound on precision, F1 and average precision are reported with "
+    "bootstrap intervals, overall and by octave of diameter, next to what random circles of the "
+    "same sizes reach. Detections somewhat smaller than the minimum diameter are included, "
+    "because diameters have errors; a detection that matches only a crater below the minimum "
+    "diameter or outside the bounds is neither a hit nor new. No catalogue is complete: unmatched "
+    "detections are new candidates.",
     parameters=(
         Parameter(
             name="detections",
             kind=Kind.VECTOR,
             title="Detections",
-            help="GeoPackage of detect-craters, or another layer with diameter_m and confidence.",
+            help="GeoPackage written by detect-craters, or another layer with the fields "
+            "diameter_m and confidence.",
             required=True,
         ),
         Parameter(
@@ -29,23 +31,23 @@ STAGE = Stage(
             kind=Kind.TABLE,
             endings=(".csv", ".gpkg"),
             title="Crater catalogue",
-            help="CSV table or GeoPackage with diameter_m or diameter_km, and lon_deg and lat_deg "
-            "or x_m and y_m.",
+            help="CSV table or GeoPackage with the columns diameter_m or diameter_km, and "
+            "lon_deg and lat_deg or x_m and y_m.",
             required=True,
         ),
         Parameter(
             name="bounds",
             kind=Kind.TEXT,
             title="Bounds: west, south, east, north in map metres",
-            help="Where the catalogue lists what there is, such as -30000,-10600,21200,15000; "
-            "where not given, the elevation model's, if the rims lie beside the detections, or "
-            "those of the detections.",
+            help="Area in which the catalogue is complete, for example "
+            "-30000,-10600,21200,15000. Defaults to the extent of the elevation model if the rim "
+            "raster lies next to the detections, otherwise to the extent of the detections.",
         ),
         Parameter(
             name="min_diameter_m",
             kind=Kind.NUMBER,
-            title="Cut in diameter",
-            help="Catalogued craters of this diameter and more are to be found.",
+            title="Minimum diameter",
+            help="Catalogued craters of at least this diameter are expected to be found.",
             default=2000.0,
             unit="m",
             minimum=1,
@@ -54,8 +56,8 @@ STAGE = Stage(
         Parameter(
             name="min_detected_diameter_m",
             kind=Kind.NUMBER,
-            title="Smallest detection that takes part",
-            help="0.8 of the cut where not given.",
+            title="Minimum detected diameter",
+            help="Smallest detection to match. Defaults to 0.8 times the minimum diameter.",
             unit="m",
             minimum=0,
             maximum=1_000_000,
@@ -64,24 +66,25 @@ STAGE = Stage(
         Parameter(
             name="min_confidence",
             kind=Kind.NUMBER,
-            title="Least confidence",
-            help="Detections below it are left out; none where not given.",
+            title="Minimum confidence",
+            help="Detections with lower confidence are left out. By default all are used.",
             minimum=0,
             maximum=1,
         ),
         Parameter(
             name="gate",
             kind=Kind.CHOICE,
-            title="Gate of the layer",
-            help="By which gate the layer tells hits from misses; the figures are of all three.",
+            title="Matching criterion of the layer",
+            help="Matching criterion by which the output layer separates hits from misses; the "
+            "statistics cover all three.",
             default="iou",
             choices=("deepmoon", "strict", "iou"),
         ),
         Parameter(
             name="rim_pixel_m",
             kind=Kind.NUMBER,
-            title="Pixel of rims",
-            help="Rims are compared as rasters of such pixels.",
+            title="Rim pixel size",
+            help="Pixel size of the rasters in which rims are compared.",
             default=118.0,
             unit="m",
             minimum=1,
@@ -93,40 +96,41 @@ STAGE = Stage(
             kind=Kind.VECTOR,
             endings=(".gpkg",),
             title="Hits, misses and new craters",
-            help="GeoPackage to write: the layers craters (points) and circles, with their kind.",
+            help="GeoPackage to write, with the layers craters (points) and circles; the field "
+            "kind tells hits, misses and new candidates apart.",
             output=True,
         ),
         Parameter(
             name="report",
             kind=Kind.FILE,
             endings=(".md",),
-            title="Page",
+            title="Report",
             help="Markdown file to write, with all tables.",
             output=True,
         ),
-        shared.SEED,
+        SEED,
     ),
     outputs=(
         Output(
             name="compared",
             kind=Kind.VECTOR,
             title="Hits, misses and new craters",
-            help="Centres with kind hit, miss or new; and circles as a second layer.",
+            help="Crater centres whose kind is hit, miss or new, and circles as a second layer.",
             style="compared_craters",
             optional=True,
         ),
         Output(
             name="report",
             kind=Kind.FILE,
-            title="Page",
+            title="Report",
             help="All tables as Markdown.",
             optional=True,
         ),
         Output(
             name="catalogued",
             kind=Kind.INTEGER,
-            title="Craters to be found",
-            help="Catalogued craters of the cut and more inside the bounds.",
+            title="Catalogued craters",
+            help="Number of catalogued craters of at least the minimum diameter within the bounds.",
         ),
     ),
     tags=("crater", "recall", "precision", "catalogue", "validation"),

@@ -1,50 +1,67 @@
-"""Stage ``evaluate-segmentation``: what a network says of images whose masks are known."""
+"""Stage ``evaluate-segmentation``: predictions of a network against masks."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _imagery as imagery
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._imagery import (
+    CHECKPOINT,
+    DIAGRAM,
+    DIAGRAM_OUTPUT,
+    IMAGES,
+    MASKS,
+    PASSES,
+    TEST_TIME,
+    UNCERTAINTY,
+    VIEW,
+)
+from lunarsite.engine.stages._shared import SEED
 
 STAGE = Stage(
     name="evaluate-segmentation",
     title="Evaluate a segmentation network",
     group="Rocks",
-    summary="Compare classes with masks: intersection over union, calibration, uncertainty.",
-    help="Images and masks are paired by the order of their names. Intersection over union is "
-    "pooled over pixels, by class and with both classes of rocks taken for one, with bootstrap "
-    "intervals over images; the calibration error is that of all pixels, of each class and of what "
-    "is called a rock. Images from outside say how well the uncertainty tells that it is out "
-    "of its depth.",
+    summary="Compare predicted classes with masks: intersection over union, calibration, "
+    "uncertainty.",
+    help="Images and masks are paired by the order of their file names. Intersection over union "
+    "is pooled over pixels, for each class and with both rock classes merged, with bootstrap "
+    "intervals over images. The calibration error is given for all pixels, for each class and for "
+    "the pixels predicted as rock. Out-of-distribution images show how well the uncertainty "
+    "separates them from the other images (area under the ROC curve).",
     parameters=(
-        imagery.IMAGES,
-        imagery.MASKS,
-        imagery.VIEW,
-        imagery.UNCERTAINTY,
-        imagery.PASSES,
-        imagery.TEST_TIME,
+        IMAGES,
+        MASKS,
+        VIEW,
+        UNCERTAINTY,
+        PASSES,
+        TEST_TIME,
         Parameter(
             name="outside",
             kind=Kind.TEXT,
-            title="Images from outside",
-            help="Pattern, in quotes, of images that the network is not made for; no masks are "
-            "needed.",
+            title="Out-of-distribution images",
+            help="Glob pattern, quoted on the command line, of images of a kind that the network "
+            "was not trained for; they need no masks.",
         ),
         Parameter(
             name="out",
             kind=Kind.FILE,
             endings=(".json",),
-            title="Figures",
+            title="Metrics",
             help="JSON file to write, with provenance.",
             output=True,
         ),
-        imagery.DIAGRAM,
-        imagery.CHECKPOINT,
-        shared.SEED,
+        DIAGRAM,
+        CHECKPOINT,
+        SEED,
     ),
     outputs=(
-        Output(name="figures", kind=Kind.FILE, title="Figures", help="All figures.", optional=True),
-        imagery.DIAGRAM_MADE,
+        Output(
+            name="figures",
+            kind=Kind.FILE,
+            title="Metrics",
+            help="All metrics, JSON.",
+            optional=True,
+        ),
+        DIAGRAM_OUTPUT,
     ),
     tags=("rock", "segmentation", "calibration", "validation"),
 )

@@ -1,38 +1,39 @@
-"""Stage ``features``: what every cell of a grid is like."""
+"""Stage ``features``: the feature table of grid cells."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM
 
 LAYER_PARAMETERS = (
     Parameter(
         name="illumination",
         kind=Kind.RASTER,
         title="Average illumination",
-        help="Take this map instead of the computed layer; its scale and offset are applied, "
-        "fractions become percent.",
+        help="Map to use instead of the computed layer. Its scale and offset are applied, and "
+        "fractions are converted to percent.",
         advanced=True,
     ),
     Parameter(
         name="earth_visibility",
         kind=Kind.RASTER,
         title="Earth visibility",
-        help="Take this map instead of the computed layer, likewise.",
+        help="Map to use instead of the computed layer. Its scale and offset are applied, and "
+        "fractions are converted to percent.",
         advanced=True,
     ),
     Parameter(
         name="psr",
         kind=Kind.RASTER,
         title="Permanent shadow",
-        help="Take this map instead of the computed layer: 1 shadowed, 0 not.",
+        help="Map to use instead of the computed layer: 1 in permanent shadow, 0 elsewhere.",
         advanced=True,
     ),
     Parameter(
         name="elevation_error",
         kind=Kind.RASTER,
         title="Elevation error",
-        help="Standard error of the heights, metres, such as the ERR file of a LOLA product.",
+        help="Standard error of the heights in metres, such as the ERR file of a LOLA product.",
         advanced=True,
     ),
     Parameter(
@@ -40,25 +41,25 @@ LAYER_PARAMETERS = (
         kind=Kind.TABLE,
         endings=(".csv", ".gpkg"),
         title="Crater catalogue",
-        help="What detect-craters wrote, or a CSV table with diameter_m and lon_deg, lat_deg (or "
-        "x_m, y_m), and depth_m where known.",
+        help="GeoPackage written by detect-craters, or a CSV table with diameter_m, lon_deg and "
+        "lat_deg (or x_m and y_m), and optionally depth_m.",
     ),
     Parameter(
         name="rocks",
         kind=Kind.FOLDER,
         files=("classes.tif", "probabilities.tif"),
-        title="Rocks",
-        help="Folder that segment-terrain wrote, with a place on the Moon. Cells of which it "
-        "shows at least half get the rock coverage, the number of large rocks, and how sure "
-        "the network is, 0 to 1. A criterion on the first two counts with an error of one minus "
-        "that confidence, so that what the network is unsure of decides less.",
+        title="Rock segmentation",
+        help="Output folder of segment-terrain for a georeferenced image. Cells that are at "
+        "least half inside the image get the rock coverage, the number of large rocks and the "
+        "confidence of the network, 0 to 1. For criteria on the first two, one minus that "
+        "confidence counts as their error, so that uncertain predictions carry less weight.",
     ),
     Parameter(
         name="rock_image",
         kind=Kind.RASTER,
-        title="Image for shadow",
-        help="Image with a place on the Moon, such as the one that was segmented. Cells of which "
-        "it shows at least half get the share of pixels that are nearly black.",
+        title="Image for the shadow fraction",
+        help="Georeferenced image, such as the one that was segmented. Cells that are at least "
+        "half inside it get the fraction of pixels that are nearly black.",
         advanced=True,
     ),
 )
@@ -68,7 +69,8 @@ CELL_PARAMETERS = (
         name="cell_m",
         kind=Kind.NUMBER,
         title="Cell size",
-        help="Side of a cell, rounded to whole pixels and aligned to the first pixel.",
+        help="Side of a cell, rounded to whole pixels; cells are aligned to the first pixel of "
+        "the elevation model.",
         default=960.0,
         unit="m",
         minimum=1,
@@ -78,7 +80,7 @@ CELL_PARAMETERS = (
         name="north_limit_deg",
         kind=Kind.NUMBER,
         title="Northern limit",
-        help="Cells whose centre lies north of it are left out.",
+        help="Cells whose centre lies north of this latitude are left out.",
         default=-80.0,
         unit="deg",
         minimum=-90,
@@ -91,17 +93,19 @@ STAGE = Stage(
     name="features",
     title="Cell features",
     group="Scoring",
-    summary="The table of cells: terrain, light, Earth contact, shadow, craters and rocks of each.",
-    help="Every cell gets the statistics of the layers' pixels in it, distances and areas of "
-    "permanent shadow, and how much of it each layer covers. What is missing stays missing.",
+    summary="Compute the feature table of cells: terrain, light, Earth contact, shadow, craters, "
+    "rocks.",
+    help="For every cell of a grid, computes statistics of the layers' pixels inside it, "
+    "distances to permanent shadow and its area, and the fraction of the cell that each layer "
+    "covers. Missing data stay missing.",
     parameters=(
-        shared.DEM,
+        DEM,
         Parameter(
             name="layers",
             kind=Kind.FOLDER,
             files=("*.tif",),
             title="Layers",
-            help="Folder with the outputs of terrain and lighting; layers that are not there are "
+            help="Folder with the outputs of terrain and lighting. Features of absent layers are "
             "missing in the table.",
             required=True,
         ),
@@ -122,7 +126,7 @@ STAGE = Stage(
             name="features",
             kind=Kind.TABLE,
             title="Feature table",
-            help="One row a cell, GeoParquet.",
+            help="One row per cell, GeoParquet.",
         ),
     ),
     tags=("grid", "statistics", "parquet"),

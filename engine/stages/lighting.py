@@ -1,30 +1,30 @@
-"""Stage ``lighting``: light, Earth contact and permanent shadow from an elevation model."""
+"""Stage ``lighting``: illumination, Earth visibility and permanent shadow."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM, FAR_FIELD, OUT_FOLDER
 
 SKY_PARAMETERS = (
     Parameter(
         name="start",
         kind=Kind.DATE,
-        title="First date",
-        help="Start of the span of time, 0 h UTC.",
+        title="Start date",
+        help="Start of the time span, 0 h UTC.",
         default="2027-01-01",
     ),
     Parameter(
         name="stop",
         kind=Kind.DATE,
-        title="Last date",
-        help="End of the span; 18.6 years after the start where it is not given, the time after "
-        "which Sun and Earth repeat their paths.",
+        title="End date",
+        help="End of the time span. Defaults to 18.6 years after the start, after which the Sun "
+        "and the Earth repeat their paths in the sky.",
     ),
     Parameter(
         name="step_hours",
         kind=Kind.NUMBER,
         title="Time step",
-        help="Time between two positions of Sun and Earth.",
+        help="Time between successive positions of the Sun and the Earth.",
         default=6.0,
         unit="hours",
         minimum=0.25,
@@ -38,7 +38,7 @@ SWEEP_PARAMETERS = (
         name="mast_height_m",
         kind=Kind.NUMBER,
         title="Mast height",
-        help="Height of the panel or antenna above the ground.",
+        help="Height of the solar panel or antenna above the ground.",
         default=0.0,
         unit="m",
         minimum=0,
@@ -47,8 +47,8 @@ SWEEP_PARAMETERS = (
     Parameter(
         name="azimuths",
         kind=Kind.INTEGER,
-        title="Azimuths",
-        help="Directions around the circle in which horizons are found.",
+        title="Number of azimuths",
+        help="Number of directions in which horizons are computed.",
         default=360,
         minimum=36,
         maximum=3600,
@@ -58,7 +58,7 @@ SWEEP_PARAMETERS = (
         name="lines_per_pixel",
         kind=Kind.NUMBER,
         title="Lines per pixel",
-        help="How densely the sweep's lines lie; more is slower and more exact.",
+        help="Density of the sweep lines; higher values are slower and more accurate.",
         default=1.5,
         minimum=1,
         maximum=8,
@@ -68,7 +68,8 @@ SWEEP_PARAMETERS = (
         name="earth_part",
         kind=Kind.CHOICE,
         title="Part of the Earth",
-        help="What must be above the horizon for the Earth to count as visible.",
+        help="Part of the Earth's disc that must be above the horizon for the Earth to count as "
+        "visible.",
         default="centre",
         choices=("centre", "any", "whole"),
         advanced=True,
@@ -76,9 +77,9 @@ SWEEP_PARAMETERS = (
     Parameter(
         name="horizon_reach_km",
         kind=Kind.NUMBER,
-        title="Reach of the horizons",
-        help="Distance to which terrain must be known for a direction to count as covered. "
-        "Terrain is used as far as it is given, whatever this says.",
+        title="Required horizon distance",
+        help="A direction counts as covered if the terrain is known out to this distance. All "
+        "available terrain is used, whatever the value.",
         default=90.0,
         unit="km",
         minimum=1,
@@ -90,9 +91,9 @@ SWEEP_PARAMETERS = (
 POSTING = Parameter(
     name="posting_m",
     kind=Kind.NUMBER,
-    title="Posting of the time series",
-    help="Spacing of the points where the darkest month and the longest night are computed, "
-    "rounded to whole pixels.",
+    title="Time series spacing",
+    help="Spacing of the points at which the darkest month and the longest continuous darkness "
+    "are computed, rounded to whole pixels.",
     default=960.0,
     unit="m",
     minimum=1,
@@ -101,16 +102,17 @@ POSTING = Parameter(
 
 STAGE = Stage(
     name="lighting",
-    title="Light and Earth contact",
+    title="Illumination and Earth visibility",
     group="Layers",
-    summary="Average illumination, Earth visibility and permanent shadow over a span of dates.",
-    help="Horizons in all directions are found by an upper-hull sweep over the elevation model and "
-    "whatever coarser models lie around it; the Sun and the Earth are discs that move over them "
-    "for the span of dates. Give a far field: terrain 100 km away casts shadows at the pole.",
+    summary="Compute average illumination, Earth visibility and permanent shadow over a time span.",
+    help="Horizons in all directions are computed by an upper-hull sweep over the elevation "
+    "model and the coarser far-field models around it. The discs of the Sun and the Earth are "
+    "then tracked over these horizons for the time span. Far-field models are strongly "
+    "recommended: at the pole, terrain 100 km away casts shadows.",
     parameters=(
-        shared.DEM,
-        shared.FAR_FIELD,
-        shared.OUT_FOLDER,
+        DEM,
+        FAR_FIELD,
+        OUT_FOLDER,
         *SKY_PARAMETERS,
         *SWEEP_PARAMETERS,
         POSTING,
@@ -120,7 +122,7 @@ STAGE = Stage(
             name="illumination_pct",
             kind=Kind.RASTER,
             title="Average illumination",
-            help="Visible part of the Sun's disc, averaged over the span.",
+            help="Visible fraction of the Sun's disc, averaged over the time span.",
             path="illumination_pct.tif",
             unit="%",
             style="illumination",
@@ -129,7 +131,8 @@ STAGE = Stage(
             name="illumination_sensitivity",
             kind=Kind.RASTER,
             title="Illumination lost per degree of horizon",
-            help="What a horizon one degree higher all round would cost.",
+            help="Decrease in average illumination if the horizon were one degree higher in all "
+            "directions.",
             path="illumination_sensitivity.tif",
             unit="%/deg",
             style="sensitivity",
@@ -138,8 +141,8 @@ STAGE = Stage(
             name="illumination_darkest_month_pct",
             kind=Kind.RASTER,
             title="Illumination of the darkest month",
-            help="Least average illumination over any 29.53 days of the span, over all of a "
-            "shorter one.",
+            help="Lowest average illumination over any 29.53 days of the time span, or over all "
+            "of a shorter span.",
             path="illumination_darkest_month_pct.tif",
             unit="%",
             style="illumination",
@@ -147,9 +150,10 @@ STAGE = Stage(
         Output(
             name="longest_night_days",
             kind=Kind.RASTER,
-            title="Longest darkness",
-            help="Longest time without any part of the Sun's disc within the span; a darkness that "
-            "its ends cut off counts as far as it lies inside.",
+            title="Longest continuous darkness",
+            help="Longest period of the time span in which no part of the Sun's disc is visible. "
+            "A period that continues beyond the start or the end of the span counts as far as it "
+            "lies inside.",
             path="longest_night_days.tif",
             unit="days",
             style="darkness",
@@ -158,8 +162,8 @@ STAGE = Stage(
             name="earth_visibility_pct",
             kind=Kind.RASTER,
             title="Earth visibility",
-            help="Share of the span in which the Earth stands above the horizon: its centre, "
-            "unless another part of it is asked for.",
+            help="Percentage of the time span in which the Earth is above the horizon: the "
+            "centre of its disc, unless another part is chosen.",
             path="earth_visibility_pct.tif",
             unit="%",
             style="earth",
@@ -168,7 +172,8 @@ STAGE = Stage(
             name="earth_sensitivity",
             kind=Kind.RASTER,
             title="Earth visibility lost per degree of horizon",
-            help="What a horizon one degree higher all round would cost.",
+            help="Decrease in Earth visibility if the horizon were one degree higher in all "
+            "directions.",
             path="earth_sensitivity.tif",
             unit="%/deg",
             style="sensitivity",
@@ -177,16 +182,17 @@ STAGE = Stage(
             name="psr",
             kind=Kind.RASTER,
             title="Permanent shadow",
-            help="1 where no part of the Sun shows in the whole span, 0 where some does, 255 where "
-            "a height or a horizon is unknown.",
+            help="1 where no part of the Sun's disc is visible during the whole time span, 0 "
+            "where some is, 255 where a height or a horizon is unknown.",
             path="psr.tif",
             style="psr",
         ),
         Output(
             name="horizon_coverage_pct",
             kind=Kind.RASTER,
-            title="Covered horizon",
-            help="Share of directions whose terrain is known to the asked distance.",
+            title="Horizon coverage",
+            help="Percentage of directions in which the terrain is known out to the required "
+            "distance.",
             path="horizon_coverage_pct.tif",
             unit="%",
             style="coverage",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM, FAR_FIELD
 
 STAGE = Stage(
     name="render-orbital",
-    title="Render from orbit",
+    title="Render an image from orbit",
     group="Rocks",
-    summary="Make an image of an elevation model under the Sun at a time, with cast shadows.",
-    help="The image that a camera straight above would take: every pixel is lit by the part of "
-    "the Sun's disc that its horizon leaves, at the angle of its slope. segment-terrain takes it "
-    "where there is no image. Grey 0 is nodata, 1 is shadow.",
+    summary="Render an elevation model as seen from orbit at a given time, with cast shadows.",
+    help="Simulates the image of a camera looking straight down: every pixel is lit by the part "
+    "of the Sun's disc above its horizon, at the incidence angle on its slope. Use the result "
+    "with segment-terrain where no image is available. Grey value 0 is nodata, 1 is shadow.",
     parameters=(
-        shared.DEM,
+        DEM,
         Parameter(
             name="out",
             kind=Kind.RASTER,
@@ -28,17 +28,17 @@ STAGE = Stage(
             name="time",
             kind=Kind.TEXT,
             title="Time",
-            help="UTC, such as 2027-01-15T06:00.",
+            help="Date and time in UTC, for example 2027-01-15T06:00.",
             required=True,
         ),
-        shared.FAR_FIELD,
+        FAR_FIELD,
     ),
     outputs=(
         Output(
             name="image",
             kind=Kind.RASTER,
             title="Image from orbit",
-            help="Eight bits of grey.",
+            help="8-bit grey values.",
             style="orbital_image",
         ),
     ),

@@ -1,9 +1,9 @@
-"""Stage ``score``: score and rank every cell, and list the sites."""
+"""Stage ``score``: scores and ranks of all cells, and the list of sites."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import OUT_FOLDER
 from lunarsite.engine.stages.train_scorer import CRITERIA_PARAMETERS, FEATURES
 
 SCORER = Parameter(
@@ -11,8 +11,8 @@ SCORER = Parameter(
     kind=Kind.FILE,
     endings=(".ubj",),
     title="Scorer",
-    help="A trained scorer (.ubj); where it is not given, the one that comes with LunarSite for "
-    "the profile.",
+    help="Trained scorer (.ubj). If not set, the scorer shipped with LunarSite for the profile "
+    "is used.",
     advanced=True,
 )
 
@@ -22,13 +22,13 @@ SITE_PARAMETERS = (
         kind=Kind.VECTOR,
         geometry="polygon",
         title="Regions",
-        help="Polygons; sites are then also ranked within each.",
+        help="Polygons; sites are additionally ranked within each of them.",
     ),
     Parameter(
         name="min_distance_m",
         kind=Kind.NUMBER,
-        title="Distance between sites",
-        help="Two sites of the list are at least this far apart.",
+        title="Minimum distance between sites",
+        help="Sites in the list are at least this far apart.",
         default=3000.0,
         unit="m",
         minimum=0,
@@ -37,8 +37,8 @@ SITE_PARAMETERS = (
     Parameter(
         name="max_sites",
         kind=Kind.INTEGER,
-        title="Sites",
-        help="How many sites the list holds at most (and for each region).",
+        title="Maximum number of sites",
+        help="Maximum length of the list of sites, and of the list for each region.",
         default=50,
         minimum=1,
         maximum=10_000,
@@ -50,7 +50,7 @@ OUTPUTS = (
         name="score",
         kind=Kind.RASTER,
         title="Score",
-        help="Score between 0 and 1 of every cell.",
+        help="Score of every cell, between 0 and 1.",
         path="score.tif",
         style="score",
     ),
@@ -58,7 +58,7 @@ OUTPUTS = (
         name="rank",
         kind=Kind.RASTER,
         title="Rank",
-        help="Rank of every cell, 1 the best.",
+        help="Rank of every cell, 1 being the best.",
         path="rank.tif",
         style="rank",
     ),
@@ -74,7 +74,7 @@ OUTPUTS = (
         name="probability",
         kind=Kind.RASTER,
         title="Probability",
-        help="Closed-form probability that every criterion holds.",
+        help="Closed-form probability that all criteria are met.",
         path="probability.tif",
         style="score",
     ),
@@ -82,7 +82,8 @@ OUTPUTS = (
         name="sites",
         kind=Kind.VECTOR,
         title="Sites",
-        help="The best cells with scores, margins and reasons; with regions, a second layer.",
+        help="The best cells with scores, margins and strongest contributions; with regions, a "
+        "second layer.",
         path="sites.gpkg",
         style="sites",
     ),
@@ -106,11 +107,11 @@ STAGE = Stage(
     name="score",
     title="Score and rank",
     group="Scoring",
-    summary="Score every cell, rank it with an interval, and list the best sites with reasons.",
-    help="The score is the scorer's probability that every criterion holds. Ranks have a 5-95 % "
-    "interval from the same Monte Carlo that labels are made of. A cell that lacks a criterion's "
-    "layer gets no score: unknown is not unsuitable.",
-    parameters=(FEATURES, shared.OUT_FOLDER, SCORER, *CRITERIA_PARAMETERS, *SITE_PARAMETERS),
+    summary="Score and rank every cell, and list the best sites with the reasons for their scores.",
+    help="The score is the scorer's probability that all criteria are met. Ranks have a 5-95 % "
+    "interval from the same Monte Carlo simulation that yields the training labels. A cell "
+    "without data for a criterion gets no score: unknown does not mean unsuitable.",
+    parameters=(FEATURES, OUT_FOLDER, SCORER, *CRITERIA_PARAMETERS, *SITE_PARAMETERS),
     outputs=OUTPUTS,
     tags=("ranking", "SHAP", "sites", "uncertainty"),
 )

@@ -1,4 +1,4 @@
-"""Stage ``score-points``: the scores of chosen places."""
+"""Stage ``score-points``: scores of candidate points."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ STAGE = Stage(
     name="score-points",
     title="Score candidate points",
     group="Scoring",
-    summary="Score, rank, margins and strongest reasons of every point of a layer.",
-    help="Looks up the cell of a finished run of screen that each point lies in. Every point comes "
-    "back: one outside the run, or where a layer is missing, with a state that says so and no "
-    "score.",
+    summary="Look up the score, rank, margins and strongest contributions of every point of a "
+    "layer.",
+    help="Finds the cell of a completed run of screen in which each point lies. All points are "
+    "returned; a point outside the run, or where a layer is missing, has no score, and its state "
+    "gives the reason.",
     parameters=(
         explain.RUN,
         Parameter(
@@ -20,7 +21,7 @@ STAGE = Stage(
             kind=Kind.VECTOR,
             geometry="point",
             title="Candidate points",
-            help="Point layer of the Moon; on the command line also a CSV table with lon_deg and "
+            help="Point layer on the Moon; on the command line also a CSV table with lon_deg and "
             "lat_deg.",
             required=True,
         ),
@@ -39,14 +40,15 @@ STAGE = Stage(
             name="points",
             kind=Kind.VECTOR,
             title="Scored points",
-            help="The points with state, score, rank, interval, margins and strongest reasons.",
+            help="The points with state, score, rank, rank interval, margins and strongest "
+            "contributions.",
             style="candidates",
         ),
         Output(
             name="passing",
             kind=Kind.INTEGER,
-            title="Points that pass",
-            help="How many points keep every criterion.",
+            title="Passing points",
+            help="Number of points that meet all criteria.",
         ),
     ),
     tags=("candidates", "margin", "SHAP"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
 from lunarsite.engine.stages import features, lighting, score, terrain, train_scorer
+from lunarsite.engine.stages._shared import DEM, FAR_FIELD, OUT_FOLDER
 
 _OWN = {"dem", "out", "layers", "features", "far_field", "posting_m"}
 
@@ -12,21 +12,21 @@ STAGE = Stage(
     name="screen",
     title="Screen a region",
     group="Screening",
-    summary="From an elevation model to layers, scores, ranked sites and a report, in one run.",
-    help="Runs terrain, lighting, features and score one after the other. A step whose inputs and "
-    "parameters did not change is not run again; a run that was cut off goes on where it stopped "
-    "and ends with the same bytes.",
+    summary="Run the complete screening, from an elevation model to ranked sites and a report.",
+    help="Runs terrain, lighting, features and score in sequence. Steps whose inputs and "
+    "parameters have not changed are skipped. An interrupted run resumes where it stopped and "
+    "gives byte-identical results.",
     parameters=(
-        shared.DEM,
-        shared.FAR_FIELD,
-        shared.OUT_FOLDER,
+        DEM,
+        FAR_FIELD,
+        OUT_FOLDER,
         *(p for p in score.STAGE.parameters if p.name not in _OWN),
         Parameter(
             name="train",
             kind=Kind.BOOLEAN,
             title="Train on this area",
-            help="Fit a scorer to this area instead of taking the one that comes with LunarSite; "
-            "the report says how the two agree.",
+            help="Train a scorer on this area instead of using the one shipped with LunarSite; "
+            "the report states how well the two agree.",
             default=False,
         ),
         *features.CELL_PARAMETERS,
@@ -40,14 +40,14 @@ STAGE = Stage(
             name="layers",
             kind=Kind.FOLDER,
             title="Layers",
-            help="The outputs of terrain and lighting.",
+            help="Outputs of terrain and lighting.",
             path="layers",
         ),
         Output(
             name="features",
             kind=Kind.TABLE,
             title="Feature table",
-            help="One row a cell, GeoParquet.",
+            help="One row per cell, GeoParquet.",
             path="features.parquet",
         ),
         *score.OUTPUTS,
@@ -55,14 +55,15 @@ STAGE = Stage(
             name="report",
             kind=Kind.FILE,
             title="Report",
-            help="Map, layers, sites with skylines, data gaps and provenance in one HTML file.",
+            help="Map, layers, sites with skylines, data gaps and provenance in a single HTML "
+            "file.",
             path="report.html",
         ),
         Output(
             name="manifest",
             kind=Kind.FILE,
             title="Manifest",
-            help="Inputs and outputs with their SHA-256, parameters, versions.",
+            help="Inputs and outputs with their SHA-256 checksums, parameters and versions.",
             path="manifest.json",
         ),
     ),

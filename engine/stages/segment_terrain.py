@@ -1,59 +1,61 @@
-"""Stage ``segment-terrain``: ground, small rocks, large rocks and sky of an image."""
+"""Stage ``segment-terrain``: ground, small rocks, large rocks and sky in an image."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _imagery as imagery
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._imagery import CHECKPOINT, PASSES, TEST_TIME, UNCERTAINTY, VIEW
+from lunarsite.engine.stages._shared import OUT_FOLDER, SEED
 
 STAGE = Stage(
     name="segment-terrain",
     title="Segment terrain",
     group="Rocks",
-    summary="Say what an image shows, ground, small rocks, large rocks or sky, and how surely.",
-    help="A network that was trained on generated scenes alone names every pixel of an image, "
-    "from the ground or from orbit: a rock where both sizes together are the most probable, then "
-    "of the likelier size. Beside the classes it writes the probability of each, the "
-    "predictive entropy (how unsure it is) and the mutual information (how much of that is "
-    "because it has not seen the like). Images of any size are looked at in tiles that overlap; "
-    "the network for those from the ground looks at them reduced to the size that it knows, and "
-    "its answer is enlarged to every pixel. "
-    "PNG and JPEG without a place on the map give the same files.",
+    summary="Segment an image into ground, small rocks, large rocks and sky, with uncertainty.",
+    help="A network trained on generated scenes alone classifies every pixel of an image taken "
+    "on the ground or from orbit. A pixel is predicted as rock where both rock classes together "
+    "are the most probable, and then as the likelier of the two sizes. Besides the classes, "
+    "writes the probability of each class, the predictive entropy (total uncertainty) and the "
+    "mutual information (the part of it due to images unlike the training data). Images of any "
+    "size are processed by sliding-window inference with overlapping tiles. Images from the "
+    "ground are resampled to the training resolution of their network, and the result is "
+    "resampled back to every pixel. PNG and JPEG images without georeferencing give the same "
+    "files.",
     parameters=(
         Parameter(
             name="image",
             kind=Kind.RASTER,
             title="Image",
-            help="GeoTIFF, PNG or JPEG with one band or with red, green and blue.",
+            help="GeoTIFF, PNG or JPEG with one band, or with red, green and blue bands.",
             required=True,
         ),
-        shared.OUT_FOLDER,
-        imagery.VIEW,
-        imagery.UNCERTAINTY,
-        imagery.PASSES,
-        imagery.TEST_TIME,
+        OUT_FOLDER,
+        VIEW,
+        UNCERTAINTY,
+        PASSES,
+        TEST_TIME,
         Parameter(
             name="window",
             kind=Kind.TEXT,
             title="Window",
-            help="Part of the image: column,row,columns,rows in pixels, the first being 0,0. All "
-            "of it where not given. All of an image that is looked at reduced is read.",
+            help="Part of the image to process: column,row,columns,rows in pixels, counted from "
+            "0,0. Defaults to the whole image. Images that are resampled to the training "
+            "resolution are read as a whole in any case.",
             advanced=True,
         ),
         Parameter(
             name="tile_px",
             kind=Kind.INTEGER,
-            title="Tile",
-            help="Side of the tiles, a multiple of 32; smaller ones take less memory and more "
-            "time. What is found does not depend on it.",
+            title="Tile size",
+            help="Side of the tiles, a multiple of 32. Smaller tiles need less memory and more "
+            "time; the result does not depend on the tile size.",
             unit="px",
             default=1024,
             minimum=512,
             maximum=8192,
             advanced=True,
         ),
-        imagery.CHECKPOINT,
-        shared.SEED,
+        CHECKPOINT,
+        SEED,
     ),
     outputs=(
         Output(
@@ -74,14 +76,14 @@ STAGE = Stage(
             name="entropy",
             kind=Kind.RASTER,
             title="Predictive entropy",
-            help="Nats, 0 to 1.39: how unsure the network is.",
+            help="Uncertainty of the predicted class in nats, 0 to 1.39.",
             style="entropy",
         ),
         Output(
             name="mutual_information",
             kind=Kind.RASTER,
             title="Mutual information",
-            help="Nats: what the passes or networks disagree about.",
+            help="Disagreement between the passes or networks in nats.",
             style="mutual_information",
             optional=True,
         ),

@@ -1,28 +1,29 @@
-"""Stage ``skyline``: the horizon of one place, with the tracks of Sun and Earth."""
+"""Stage ``skyline``: the horizon of a location with the tracks of Sun and Earth."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import DEM, FAR_FIELD, LAT, LON
 
 STAGE = Stage(
     name="skyline",
     title="Skyline of a location",
     group="Layers",
-    summary="The horizon of one place, and when Sun and Earth stand above it.",
-    help="The horizon is found by a dense march along great circles every half degree. Over the "
-    "dates given it says when the Sun (any part of its disc) and the Earth (its centre) are up, "
-    "the longest night and the best windows: the longest times of light with the Earth in view.",
+    summary="Compute the horizon of a location and when the Sun and the Earth are above it.",
+    help="The horizon is traced along great circles in all directions. For the time span, "
+    "reports when the Sun (any part of its disc) and the Earth (its centre) are visible, the "
+    "longest continuous darkness, and the best windows: the longest periods of sunlight with the "
+    "Earth in view.",
     parameters=(
-        shared.DEM,
-        shared.FAR_FIELD,
-        shared.LON,
-        shared.LAT,
+        DEM,
+        FAR_FIELD,
+        LON,
+        LAT,
         Parameter(
             name="mast_height_m",
             kind=Kind.NUMBER,
             title="Mast height",
-            help="Height of the eye, the panel or the antenna above the ground.",
+            help="Height of the observer, solar panel or antenna above the ground.",
             default=0.0,
             unit="m",
             minimum=0,
@@ -31,21 +32,21 @@ STAGE = Stage(
         Parameter(
             name="start",
             kind=Kind.DATE,
-            title="First date",
-            help="Start of the span of time, 0 h UTC.",
+            title="Start date",
+            help="Start of the time span, 0 h UTC.",
             default="2027-01-01",
         ),
         Parameter(
             name="stop",
             kind=Kind.DATE,
-            title="Last date",
-            help="End of the span; one year after the start where it is not given.",
+            title="End date",
+            help="End of the time span. Defaults to one year after the start.",
         ),
         Parameter(
             name="step_hours",
             kind=Kind.NUMBER,
             title="Time step",
-            help="Time between two positions of Sun and Earth.",
+            help="Time between successive positions of the Sun and the Earth.",
             default=1.0,
             unit="hours",
             minimum=0.05,
@@ -56,7 +57,7 @@ STAGE = Stage(
             name="azimuth_step_deg",
             kind=Kind.NUMBER,
             title="Azimuth step",
-            help="Spacing of the horizon's directions.",
+            help="Angle between the directions in which the horizon is computed.",
             default=0.5,
             unit="deg",
             minimum=0.05,
@@ -68,7 +69,7 @@ STAGE = Stage(
             kind=Kind.PICTURE,
             endings=(".png", ".svg"),
             title="Picture",
-            help="PNG or SVG file to draw the skyline into.",
+            help="PNG or SVG file to write, showing the skyline.",
             output=True,
         ),
     ),
@@ -77,7 +78,7 @@ STAGE = Stage(
             name="picture",
             kind=Kind.PICTURE,
             title="Skyline",
-            help="The horizon with the tracks of Sun and Earth.",
+            help="The horizon with the tracks of the Sun and the Earth.",
             optional=True,
         ),
     ),

@@ -1,4 +1,4 @@
-"""A synthetic elevation model from a seed."""
+"""Stage ``synthesize``: a synthetic elevation model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ STAGE = Stage(
     name="synthesize",
     title="Synthetic terrain",
     group="Terrain",
-    summary="Make a south-polar elevation model that never was, with a catalogue of its craters.",
-    help=(
-        "Fractal ground under a crater population whose sizes, depths and wear are those of lunar "
-        "highlands. The same seed gives the same bytes. Beside the elevation model a table with "
-        "the ending .craters.csv lists its craters, the oldest first, with the diameters that they "
-        "had when fresh: also those that are worn away or overprinted since."
-    ),
+    summary="Generate a synthetic south polar elevation model and the catalogue of its craters.",
+    help="Fractal terrain with a crater population whose sizes, depths and degradation are those "
+    "of the lunar highlands. The same seed gives byte-identical results. A table with the suffix "
+    ".craters.csv is written next to the elevation model. It lists all craters, oldest first, "
+    "with their diameters when fresh, including those since degraded beyond recognition or "
+    "overprinted.",
     parameters=(
         Parameter(
             name="out",
             kind=Kind.RASTER,
             endings=(".tif", ".tiff"),
             title="Elevation model",
-            help="Where the GeoTIFF goes.",
+            help="GeoTIFF to write.",
             required=True,
             output=True,
         ),
@@ -35,23 +34,25 @@ STAGE = Stage(
             name="preset",
             kind=Kind.CHOICE,
             title="Preset",
-            help="demo: 57.6 km around the pole. cap: all south of 80°S. Both at 80 m.",
+            help="demo: 57.6 km around the pole. cap: everything south of 80°S. Both have pixels "
+            "of 80 m.",
             default="demo",
             choices=tuple(PRESETS),
         ),
         Parameter(
             name="seed",
             kind=Kind.INTEGER,
-            title="Seed",
-            help="Another seed, another place; the preset's where not given.",
+            title="Random seed",
+            help="Seed of the random number generator; another seed gives another terrain. "
+            "Defaults to the preset's seed.",
             minimum=0,
             maximum=2**53,
         ),
         Parameter(
             name="size_px",
             kind=Kind.INTEGER,
-            title="Side",
-            help="Rows and columns; the preset's where not given.",
+            title="Size",
+            help="Number of rows and columns. Defaults to the preset's.",
             unit="px",
             minimum=16,
             maximum=20_000,
@@ -59,8 +60,8 @@ STAGE = Stage(
         Parameter(
             name="pixel_m",
             kind=Kind.NUMBER,
-            title="Pixel",
-            help="Side of a pixel in map metres; the preset's where not given.",
+            title="Pixel size",
+            help="Side of a pixel in map metres. Defaults to the preset's.",
             unit="m",
             minimum=0.5,
             maximum=5_000,
@@ -69,7 +70,7 @@ STAGE = Stage(
             name="center_x_m",
             kind=Kind.NUMBER,
             title="Centre, x",
-            help="Map coordinate of the centre.",
+            help="Map x coordinate of the centre.",
             default=0.0,
             unit="m",
             minimum=-2e6,
@@ -80,7 +81,7 @@ STAGE = Stage(
             name="center_y_m",
             kind=Kind.NUMBER,
             title="Centre, y",
-            help="Map coordinate of the centre.",
+            help="Map y coordinate of the centre.",
             default=0.0,
             unit="m",
             minimum=-2e6,
@@ -90,8 +91,8 @@ STAGE = Stage(
         Parameter(
             name="min_diameter_m",
             kind=Kind.NUMBER,
-            title="Smallest crater",
-            help="Rim diameter; three pixels where not given.",
+            title="Minimum diameter",
+            help="Smallest rim diameter. Defaults to three pixels.",
             unit="m",
             minimum=1,
             maximum=50_000,
@@ -100,8 +101,8 @@ STAGE = Stage(
         Parameter(
             name="max_diameter_m",
             kind=Kind.NUMBER,
-            title="Largest crater",
-            help="Rim diameter.",
+            title="Maximum diameter",
+            help="Largest rim diameter.",
             default=120_000.0,
             unit="m",
             minimum=2,
@@ -112,7 +113,7 @@ STAGE = Stage(
             name="density",
             kind=Kind.NUMBER,
             title="Crater density",
-            help="Share of saturation (Hartmann 1984).",
+            help="Crater density as a fraction of saturation (Hartmann 1984).",
             default=0.75,
             minimum=0,
             maximum=2,
@@ -124,15 +125,15 @@ STAGE = Stage(
             name="dem",
             kind=Kind.RASTER,
             title="Synthetic elevation model",
-            help="Heights above the lunar sphere.",
+            help="Heights above the lunar reference sphere.",
             unit="m",
             style="height_m",
         ),
         Output(
             name="craters",
             kind=Kind.TABLE,
-            title="Its craters",
-            help="Place, rim diameter, depth and wear of every crater with its centre inside.",
+            title="Crater catalogue",
+            help="Position, rim diameter, depth and degradation of every crater centred inside.",
         ),
     ),
     tags=("synthetic", "fractal", "crater", "demo"),

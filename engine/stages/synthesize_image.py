@@ -1,40 +1,38 @@
-"""Stage ``synthesize-image``: a made image from orbit, in which rocks can be seen."""
+"""Stage ``synthesize-image``: a generated image from orbit that shows rocks."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import LAT, LON
 
 STAGE = Stage(
     name="synthesize-image",
     title="Synthetic image from orbit",
     group="Rocks",
-    summary="Make an image from orbit with rocks in it, that never was, around a place.",
-    help=(
-        "Generated ground with craters and rocks under a low Sun, 320 pixels a side, such as the "
-        "network for images from orbit has learned from. It is laid around a place of your choice, "
-        "and shows nothing of the ground there: it is for trying segment-terrain and the dock "
-        "where there is no image fine enough for rocks. The same seed gives the same bytes. "
-        "Beside it a raster with the ending .classes.tif says what every pixel shows."
-    ),
+    summary="Generate a synthetic image from orbit with rocks, georeferenced to a chosen location.",
+    help="Generated terrain with craters and rocks under a low Sun, 320 by 320 pixels, like the "
+    "training images of the orbital network. The image is placed at a location of your choice but "
+    "shows nothing of the real ground there: use it to try segment-terrain and the dock where no "
+    "image is fine enough to resolve rocks. The same seed gives byte-identical results. The true "
+    "class of every pixel is written next to the image as a raster with the suffix .classes.tif.",
     parameters=(
-        shared.LON,
-        shared.LAT,
+        LON,
+        LAT,
         Parameter(
             name="out",
             kind=Kind.RASTER,
             endings=(".tif", ".tiff"),
             title="Image",
-            help="Where the GeoTIFF goes.",
+            help="GeoTIFF to write.",
             required=True,
             output=True,
         ),
         Parameter(
             name="seed",
             kind=Kind.INTEGER,
-            title="Seed",
-            help="Another seed, another scene: the first from it on that has small and large "
-            "rocks.",
+            title="Random seed",
+            help="Seed of the random number generator. The first scene from this seed on that "
+            "has both small and large rocks is used.",
             default=55,
             minimum=0,
             maximum=2**31 - 1,
@@ -42,8 +40,8 @@ STAGE = Stage(
         Parameter(
             name="pixel_m",
             kind=Kind.NUMBER,
-            title="Pixel",
-            help="Side of a pixel in map metres: what the scene holds is in proportion to it.",
+            title="Pixel size",
+            help="Side of a pixel in map metres; everything in the scene scales with it.",
             default=2.0,
             unit="m",
             minimum=0.5,
@@ -55,14 +53,14 @@ STAGE = Stage(
             name="image",
             kind=Kind.RASTER,
             title="Synthetic image from orbit",
-            help="Eight bits of grey.",
+            help="8-bit grey values.",
             style="orbital_image",
         ),
         Output(
             name="classes",
             kind=Kind.RASTER,
-            title="What it shows",
-            help="0 ground, 1 small rocks, 2 large rocks, 255 too small to tell.",
+            title="True classes",
+            help="0 ground, 1 small rocks, 2 large rocks, 255 too small to resolve.",
             style="terrain_classes",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Terrain layers of an elevation model."""
+"""Stage ``terrain``: terrain attributes of an elevation model."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ STAGE = Stage(
     name="terrain",
     title="Terrain layers",
     group="Terrain",
-    summary="Slope, aspect, curvature, roughness, relief and position of an elevation model.",
-    help=(
-        "Reads the elevation model once, block by block, and writes nine layers as cloud-optimised "
-        "GeoTIFFs. Lengths are corrected for the map's scale. Slope and aspect follow Horn, "
-        "curvatures the best-fitting quadratic of 3 by 3 pixels; they need all nine heights. "
-        "Windowed layers need at least half of their window's heights."
-    ),
+    summary="Compute slope, aspect, curvature, roughness, relief and topographic position.",
+    help="The elevation model is read once, block by block, and nine layers are written as "
+    "cloud-optimised GeoTIFFs. Lengths are corrected for the scale of the map projection. Slope "
+    "and aspect follow Horn (1981), and curvatures the best-fitting quadratic surface over 3 by 3 "
+    "pixels; these need all nine heights. Layers computed in larger windows need at least half of "
+    "the heights in their window.",
     parameters=(
         Parameter(
             name="dem",
             kind=Kind.RASTER,
             title="Elevation model",
-            help="Heights above the lunar sphere, metres, on the south polar stereographic map.",
+            help="Heights in metres above the lunar reference sphere, in the Moon's south polar "
+            "stereographic projection (IAU_2015:30135).",
             required=True,
         ),
         Parameter(
             name="out",
             kind=Kind.FOLDER,
             title="Output folder",
-            help="Where the layers go.",
+            help="Folder for the layers; created if it does not exist.",
             required=True,
             output=True,
         ),
@@ -35,7 +35,7 @@ STAGE = Stage(
             name="roughness_windows_px",
             kind=Kind.TEXT,
             title="Roughness windows",
-            help="Three odd window sides in pixels: fine, medium and coarse roughness.",
+            help="Three odd window sizes in pixels, for fine, medium and coarse roughness.",
             default="3,9,27",
             unit="px",
         ),
@@ -43,7 +43,8 @@ STAGE = Stage(
             name="relief_window_px",
             kind=Kind.INTEGER,
             title="Relief window",
-            help="Odd side of the window whose highest less lowest height is the relief.",
+            help="Odd size of the window in which the lowest height is subtracted from the "
+            "highest.",
             default=9,
             unit="px",
             minimum=3,
@@ -53,8 +54,9 @@ STAGE = Stage(
         Parameter(
             name="position_window_px",
             kind=Kind.INTEGER,
-            title="Position window",
-            help="Odd side of the window whose mean height the position index is measured from.",
+            title="Topographic position window",
+            help="Odd size of the window whose mean height is subtracted from the height of its "
+            "central pixel.",
             default=27,
             unit="px",
             minimum=3,
@@ -67,7 +69,7 @@ STAGE = Stage(
             name="slope_deg",
             kind=Kind.RASTER,
             title="Slope",
-            help="Steepest descent, after Horn.",
+            help="Angle of steepest descent, after Horn (1981).",
             path="slope_deg.tif",
             unit="deg",
             style="slope_deg",
@@ -76,7 +78,7 @@ STAGE = Stage(
             name="aspect_deg",
             kind=Kind.RASTER,
             title="Aspect",
-            help="Downhill direction, clockwise from geographic north; nodata where flat.",
+            help="Downslope direction, clockwise from geographic north; nodata on flat ground.",
             path="aspect_deg.tif",
             unit="deg",
             style="aspect_deg",
@@ -85,7 +87,8 @@ STAGE = Stage(
             name="profile_curvature_per_km",
             kind=Kind.RASTER,
             title="Profile curvature",
-            help="Curvature of the normal section down the slope, positive where convex.",
+            help="Curvature of the normal section along the steepest descent, positive where "
+            "convex.",
             path="profile_curvature_per_km.tif",
             unit="1/km",
             style="curvature_per_km",
@@ -94,7 +97,7 @@ STAGE = Stage(
             name="plan_curvature_per_km",
             kind=Kind.RASTER,
             title="Plan curvature",
-            help="Curvature of the normal section along the contour, positive where convex.",
+            help="Curvature of the normal section along the contour line, positive where convex.",
             path="plan_curvature_per_km.tif",
             unit="1/km",
             style="curvature_per_km",
@@ -115,7 +118,7 @@ STAGE = Stage(
             name="relief_m",
             kind=Kind.RASTER,
             title="Relief",
-            help="Highest less lowest height of the window.",
+            help="Highest minus lowest height in the window.",
             path="relief_m.tif",
             unit="m",
             style="relief_m",
@@ -124,7 +127,7 @@ STAGE = Stage(
             name="position_index_m",
             kind=Kind.RASTER,
             title="Topographic position",
-            help="Height above the mean of the window: ridges positive, hollows negative.",
+            help="Height above the mean of the window: positive on ridges, negative in hollows.",
             path="position_index_m.tif",
             unit="m",
             style="position_index_m",

@@ -1,32 +1,32 @@
-"""Stage ``train-craters``: train a crater network by a recipe."""
+"""Stage ``train-craters``: training of a crater network."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _real_tiles as real_tiles
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._real_tiles import REAL_TERRAIN_PARAMETERS
+from lunarsite.engine.stages._shared import SEED
 
 STAGE = Stage(
     name="train-craters",
     title="Train a crater network",
     group="Craters",
-    summary="Train the network that finds craters, on generated or real ground, and measure it.",
-    help="A recipe says which network learns for how long. It learns from generated tiles whose "
-    "craters are known, or from tiles of real ground: of an elevation model with a catalogue of "
-    "craters, or DeepMoon's. It is calibrated on generated ground it never saw, and is written as "
-    "safetensors in 16 bits with a card that tells data, seed, steps, device and what was "
-    "reached. A training that was interrupted goes on when the same command is given again. Real "
-    "ground must hold many tiles on both sides of the sector, with the recipe fine-tune of 256 "
-    "pixels of 118 m or 30 km: the whole cap rather than a frame. --pixel-m and --overlap make "
-    "more of them.",
+    summary="Train a crater network on generated or real terrain, and evaluate it.",
+    help="A recipe defines the network and its training schedule. The training data are "
+    "generated tiles whose craters are known, or tiles of real terrain: an elevation model with a "
+    "crater catalogue, or the DeepMoon data set. Confidence is calibrated on held-out generated "
+    "terrain. The network is written as 16-bit safetensors with a card that records data, seed, "
+    "steps, device and results. Run the same command again to resume an interrupted training. "
+    "Real terrain must provide many tiles both inside and outside the validation sector. With the "
+    "recipe fine-tune, a tile has 256 pixels of 118 m (30 km), so use the whole polar cap rather "
+    "than a single frame; --pixel-m and --overlap yield more tiles.",
     parameters=(
         Parameter(
             name="out",
             kind=Kind.FILE,
             endings=(".safetensors",),
             title="Checkpoint",
-            help="File to write, .safetensors. Two more are written beside it and belong to it: "
-            "the card, .json, and their checksums, .sha256.",
+            help="Checkpoint to write (.safetensors). Its card (.json) and checksums (.sha256) "
+            "are written next to it and belong to it.",
             required=True,
             output=True,
         ),
@@ -35,14 +35,14 @@ STAGE = Stage(
             kind=Kind.TEXT,
             title="Recipe: heat-maps, fine-tune, rims-resnet34 or a YAML file",
             help="heat-maps, fine-tune (25 epochs from a checkpoint), rims-resnet34, or the path "
-            "of a YAML file of your own.",
+            "of your own YAML file.",
             default="heat-maps",
         ),
         Parameter(
             name="steps",
             kind=Kind.INTEGER,
-            title="Steps",
-            help="How many steps to train; the recipe's where not given.",
+            title="Training steps",
+            help="Number of training steps. Defaults to the recipe's.",
             minimum=1,
             maximum=10_000_000,
             advanced=True,
@@ -51,36 +51,44 @@ STAGE = Stage(
             name="start",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            title="Start from",
-            help="A checkpoint whose weights to begin with, in the place of fresh ones.",
+            title="Initial checkpoint",
+            help="Checkpoint with the initial weights. If not set, the weights are initialised "
+            "at random.",
             advanced=True,
         ),
-        *real_tiles.PARAMETERS,
+        *REAL_TERRAIN_PARAMETERS,
         Parameter(
             name="tiles_folder",
             kind=Kind.FOLDER,
-            title="Folder for tiles",
-            help="Where generated tiles are kept for other trainings; nowhere if not given.",
+            title="Tile cache",
+            help="Folder in which generated tiles are kept for later training runs. If not set, "
+            "they are not kept.",
             output=True,
             advanced=True,
         ),
         Parameter(
             name="frames",
             kind=Kind.INTEGER,
-            title="Frames of calibration",
-            help="Generated frames to calibrate on and to measure on, half of them each.",
+            title="Calibration frames",
+            help="Number of generated frames; one half is used for calibration, the other for "
+            "evaluation.",
             default=16,
             minimum=2,
             maximum=1000,
             advanced=True,
         ),
-        shared.SEED,
+        SEED,
     ),
     outputs=(
         Output(
-            name="checkpoint", kind=Kind.FILE, title="Checkpoint", help="The network's weights."
+            name="checkpoint", kind=Kind.FILE, title="Checkpoint", help="Weights of the network."
         ),
-        Output(name="card", kind=Kind.FILE, title="Card", help="What is known of it, JSON."),
+        Output(
+            name="card",
+            kind=Kind.FILE,
+            title="Card",
+            help="Data, training and results of the network, JSON.",
+        ),
     ),
     tags=("crater", "training", "network", "torch"),
 )

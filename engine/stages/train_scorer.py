@@ -1,16 +1,16 @@
-"""Stage ``train-scorer``: fit a scorer to a feature table."""
+"""Stage ``train-scorer``: training of a scorer on a feature table."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import SEED
 
 FEATURES = Parameter(
     name="features",
     kind=Kind.TABLE,
     endings=(".parquet",),
     title="Feature table",
-    help="GeoParquet file of the features stage.",
+    help="GeoParquet file written by features.",
     required=True,
 )
 
@@ -19,14 +19,14 @@ CRITERIA_PARAMETERS = (
         name="profile",
         kind=Kind.TEXT,
         title="Criteria profile: cassa, hls or a YAML file",
-        help="cassa, hls, or the path of a YAML file with limits of your own.",
+        help="cassa, hls, or the path of a YAML file with your own limits.",
         default="cassa",
     ),
     Parameter(
         name="dem_error_m",
         kind=Kind.NUMBER,
-        title="Error of heights",
-        help="Standard error of the DEM's heights, where no elevation error layer says it.",
+        title="Elevation error",
+        help="Standard error of the heights, used where there is no elevation error layer.",
         default=1.0,
         unit="m",
         minimum=0,
@@ -36,8 +36,8 @@ CRITERIA_PARAMETERS = (
     Parameter(
         name="dem_correlation_m",
         kind=Kind.NUMBER,
-        title="Correlation of the height error",
-        help="Distance over which the DEM's error agrees.",
+        title="Correlation length of the elevation error",
+        help="Distance over which errors of the heights are correlated.",
         default=300.0,
         unit="m",
         minimum=1,
@@ -47,8 +47,8 @@ CRITERIA_PARAMETERS = (
     Parameter(
         name="horizon_error_deg",
         kind=Kind.NUMBER,
-        title="Error of horizons",
-        help="Standard error of a horizon all round.",
+        title="Horizon error",
+        help="Standard error of the horizon's elevation angle, common to all directions.",
         default=0.1,
         unit="deg",
         minimum=0,
@@ -59,24 +59,24 @@ CRITERIA_PARAMETERS = (
         name="draws",
         kind=Kind.INTEGER,
         title="Monte Carlo draws",
-        help="How many draws of the errors labels and rank intervals are made of.",
+        help="Number of Monte Carlo draws of the errors, for the labels and the rank intervals.",
         default=100,
         minimum=20,
         maximum=10_000,
         advanced=True,
     ),
-    shared.SEED,
+    SEED,
 )
 
 STAGE = Stage(
     name="train-scorer",
     title="Train a scorer",
     group="Scoring",
-    summary="Fit the scorer to a feature table and measure it on blocks it has not seen.",
-    help="The label of a cell is the probability that every criterion of the profile holds, by "
-    "Monte Carlo over the errors of heights and horizons. Gradient-boosted trees with monotone "
-    "constraints learn it from the physical features; no position is fed in. The card beside the "
-    "model holds what spatial-block cross-validation measured.",
+    summary="Train a scorer on a feature table and evaluate it by spatial-block cross-validation.",
+    help="The label of a cell is the probability that all criteria of the profile are met, from "
+    "a Monte Carlo simulation of the errors of heights and horizons. Gradient-boosted trees with "
+    "monotone constraints are fitted to the physical features; coordinates are not among them. "
+    "The card written next to the scorer holds the results of the cross-validation.",
     parameters=(
         FEATURES,
         Parameter(
@@ -84,7 +84,7 @@ STAGE = Stage(
             kind=Kind.FILE,
             endings=(".ubj",),
             title="Scorer",
-            help="File to write, .ubj; the card is written beside it, .json.",
+            help="Scorer to write (.ubj); its card (.json) is written next to it.",
             required=True,
             output=True,
         ),
@@ -92,8 +92,8 @@ STAGE = Stage(
         Parameter(
             name="folds",
             kind=Kind.INTEGER,
-            title="Folds",
-            help="Folds of the spatial-block cross-validation.",
+            title="Cross-validation folds",
+            help="Number of folds of the spatial-block cross-validation.",
             default=5,
             minimum=2,
             maximum=20,
@@ -101,7 +101,12 @@ STAGE = Stage(
         ),
     ),
     outputs=(
-        Output(name="scorer", kind=Kind.FILE, title="Scorer", help="The trees, with their card."),
+        Output(
+            name="scorer",
+            kind=Kind.FILE,
+            title="Scorer",
+            help="The gradient-boosted trees, with their card.",
+        ),
     ),
     tags=("XGBoost", "training", "criteria"),
 )

@@ -1,27 +1,28 @@
-"""Stage ``train-segmenter``: train a segmentation network by a recipe."""
+"""Stage ``train-segmenter``: training of a segmentation network."""
 
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import _shared as shared
+from lunarsite.engine.stages._shared import SEED
 
 STAGE = Stage(
     name="train-segmenter",
     title="Train a segmentation network",
     group="Rocks",
-    summary="Train the network that tells ground, rocks and sky apart, and measure it.",
-    help="A recipe says which network learns for how long, from generated scenes or from images "
-    "with masks. It is calibrated and measured on images it never saw, and is written as "
-    "safetensors in 16 bits; beside it lie its card, .json, with data, seed, steps, device and "
-    "what was reached, and their checksums, .sha256. A training that was interrupted goes on when "
-    "the same command is given again.",
+    summary="Train a segmentation network for ground, rocks and sky, and evaluate it.",
+    help="A recipe defines the network and its training schedule. The training data are "
+    "generated scenes, or your own images with masks. The network is calibrated and evaluated on "
+    "held-out images and written as 16-bit safetensors; its card (.json), which records data, "
+    "seed, steps, device and results, and the checksums (.sha256) are written next to it. Run the "
+    "same command again to resume an interrupted training.",
     parameters=(
         Parameter(
             name="out",
             kind=Kind.FILE,
             endings=(".safetensors",),
             title="Checkpoint",
-            help="File to write, .safetensors; of several networks each has its number at the end.",
+            help="Checkpoint to write (.safetensors); with several networks, the number of each "
+            "is appended to the name.",
             required=True,
             output=True,
         ),
@@ -29,14 +30,14 @@ STAGE = Stage(
             name="recipe",
             kind=Kind.TEXT,
             title="Recipe: unet-light, orbital, unet-resnet34, unet-resnet50, mc-dropout or a file",
-            help="A recipe by its name, or the path of a YAML file of your own.",
+            help="Name of a recipe, or the path of your own YAML file.",
             default="unet-light",
         ),
         Parameter(
             name="steps",
             kind=Kind.INTEGER,
-            title="Steps",
-            help="How many steps to train; the recipe's where not given.",
+            title="Training steps",
+            help="Number of training steps. Defaults to the recipe's.",
             minimum=1,
             maximum=10_000_000,
             advanced=True,
@@ -44,9 +45,9 @@ STAGE = Stage(
         Parameter(
             name="members",
             kind=Kind.INTEGER,
-            title="Networks",
-            help="How many networks to train, on the same images with seeds that follow one "
-            "another: an ensemble.",
+            title="Ensemble members",
+            help="Number of networks to train as an ensemble, on the same images with "
+            "consecutive seeds.",
             default=1,
             minimum=1,
             maximum=20,
@@ -55,41 +56,44 @@ STAGE = Stage(
             name="start",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            title="Start from",
-            help="A checkpoint whose weights to begin with, in the place of fresh ones.",
+            title="Initial checkpoint",
+            help="Checkpoint with the initial weights. If not set, the weights are initialised "
+            "at random.",
             advanced=True,
         ),
         Parameter(
             name="images",
             kind=Kind.TEXT,
-            title="Images",
-            help="Pattern, in quotes, of images to learn from in the place of generated scenes, "
-            "such as 'images/render/*.png'. One in ten is kept to measure on.",
+            title="Training images",
+            help="Glob pattern, quoted on the command line, of images to train on instead of "
+            "generated scenes, for example 'images/render/*.png'. One in ten is held out for "
+            "evaluation.",
             advanced=True,
         ),
         Parameter(
             name="masks",
             kind=Kind.TEXT,
-            title="Masks",
-            help="Pattern of their masks, in quotes, such as 'images/clean/*.png': red sky, green "
-            "small rocks, blue large rocks, or the numbers 0 to 3.",
+            title="Training masks",
+            help="Glob pattern of their masks, quoted on the command line, for example "
+            "'images/clean/*.png': red sky, green small rocks, blue large rocks, or the class "
+            "values 0 to 3.",
             advanced=True,
         ),
         Parameter(
             name="scenes_folder",
             kind=Kind.FOLDER,
-            title="Scenes",
-            help="Folder in which generated scenes are kept for the next training.",
+            title="Scene cache",
+            help="Folder in which generated scenes are kept for later training runs.",
             advanced=True,
         ),
-        shared.SEED,
+        SEED,
     ),
     outputs=(
         Output(
             name="checkpoint",
             kind=Kind.FILE,
             title="Checkpoint",
-            help="The first network, for segment-terrain --checkpoint.",
+            help="The first network, to use as the checkpoint of segment-terrain.",
         ),
     ),
     tags=("training", "network", "rock"),

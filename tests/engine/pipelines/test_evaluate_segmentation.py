@@ -191,12 +191,12 @@ def test_one_of_a_thing_is_said_in_the_singular(tmp_path, checkpoint):
         paired(tmp_path / "seen", ["a"], ["a", "b"])
 
 
-def test_every_pattern_is_said_to_stand_in_quotes():
+def test_help_of_glob_patterns_says_to_quote_them():
     patterns = [
         parameter
         for stage in stages.load_all()
         for parameter in stage.parameters
-        if parameter.help.startswith("Pattern")
+        if parameter.help.startswith("Glob pattern")
     ]
     assert len(patterns) == 7
-    assert all("in quotes" in parameter.help for parameter in patterns)
+    assert all("quoted on the command line" in parameter.help for parameter in patterns)

@@ -1,4 +1,4 @@
-"""What holds for every stage, whoever wrote it: one declaration, three faces."""
+"""Laws of every stage: one declaration, from which all front ends are derived."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def all_parameters(stage):
     return (*stage.parameters, *COMMON)
 
 
-def some_value(parameter):
-    """Return a value that fits a parameter."""
+def valid_value(parameter):
+    """Return a valid value of a parameter."""
     if parameter.kind is Kind.CHOICE:
         return parameter.choices[0]
     if parameter.kind in (Kind.NUMBER, Kind.INTEGER):
-        within = (parameter.default, parameter.minimum, parameter.maximum, 1)
-        number = next(end for end in within if isinstance(end, int | float))
+        candidates = (parameter.default, parameter.minimum, parameter.maximum, 1)
+        number = next(value for value in candidates if isinstance(value, int | float))
         return int(number) if parameter.kind is Kind.INTEGER else float(number)
     if parameter.kind is Kind.BOOLEAN:
         return True
@@ -65,12 +65,12 @@ def some_value(parameter):
     return "x"
 
 
-def required_words(stage):
-    needed = [parameter for parameter in stage.parameters if parameter.required]
-    return [word for parameter in needed for word in (parameter.flag, str(some_value(parameter)))]
+def required_arguments(stage):
+    required = [parameter for parameter in stage.parameters if parameter.required]
+    return [text for p in required for text in (p.flag, str(valid_value(p)))]
 
 
-def test_the_list_and_the_modules_agree(stage):
+def test_every_listed_stage_has_a_declaration_and_a_pipeline(stage):
     name = stage.name.replace("-", "_")
     declaration = importlib.import_module(f"lunarsite.engine.stages.{name}")
     assert declaration.STAGE is stage
@@ -80,24 +80,24 @@ def test_the_list_and_the_modules_agree(stage):
     assert callable(pipeline.run)
 
 
-def test_no_stage_is_left_off_the_list():
+def test_every_declaration_is_listed():
     folder = ROOT / "engine" / "stages"
     declaring = [path for path in folder.glob("*.py") if "\nSTAGE = " in path.read_text("utf-8")]
     found = {path.stem.replace("_", "-") for path in declaring}
     assert found == set(stages.NAMES)
 
 
-def test_a_declaration_is_whole(stage):
+def test_declarations_are_complete(stage):
     assert re.fullmatch(r"[a-z][a-z-]*", stage.name)
     assert stage.title
     assert stage.group
     assert stage.summary.endswith(".")
     assert stage.help
     json.dumps(stage.as_dict(), allow_nan=False)
-    for thing in (*stage.parameters, *stage.outputs):
-        assert re.fullmatch(r"[a-z][a-z0-9_]*", thing.name), thing.name
-        assert thing.title, thing.name
-        assert thing.help.rstrip().endswith((".", "?")), thing.name
+    for declared in (*stage.parameters, *stage.outputs):
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", declared.name), declared.name
+        assert declared.title, declared.name
+        assert declared.help.rstrip().endswith("."), declared.name
 
 
 def test_names_are_unique(stage):
@@ -108,17 +108,17 @@ def test_names_are_unique(stage):
     assert len(outputs) == len(set(outputs))
 
 
-def test_no_unit_without_a_name(stage):
+def test_names_of_parameters_end_in_their_unit(stage):
     for parameter in all_parameters(stage):
         if parameter.unit:
-            assert parameter.unit in SUFFIXES, f"{parameter.name}: teach the law {parameter.unit!r}"
+            assert parameter.unit in SUFFIXES, f"add {parameter.unit!r} to SUFFIXES"
             assert parameter.name.endswith(SUFFIXES[parameter.unit]), parameter.name
         elif parameter.kind in (Kind.NUMBER, Kind.INTEGER):
             endings = [end for end in set(SUFFIXES.values()) if parameter.name.endswith(end)]
-            assert not endings, f"{parameter.name} names a unit that it does not declare"
+            assert not endings, f"{parameter.name} ends in a unit that is not declared"
 
 
-def test_defaults_fit_their_own_parameters(stage):
+def test_defaults_are_valid(stage):
     for parameter in all_parameters(stage):
         if parameter.required:
             assert parameter.default is None, parameter.name
@@ -151,7 +151,7 @@ def test_the_command_line_shows_every_parameter(stage):
     assert parser.format_help()
 
 
-def test_the_worker_and_the_list_show_every_parameter(stage):
+def test_the_worker_describes_every_parameter(stage):
     described = worker._describe({"stage": stage.name})
     listed = next(one for one in worker._declarations()["stages"] if one["name"] == stage.name)
     assert {key: described[key] for key in listed} == listed == stage.as_dict()
@@ -160,32 +160,32 @@ def test_the_worker_and_the_list_show_every_parameter(stage):
             assert declared[fact] == getattr(parameter, fact)
 
 
-def test_the_command_line_and_the_worker_give_a_stage_the_same_values(stage):
-    words = required_words(stage)
-    from_words = parse([stage.name, *words])
-    from_words = {key: value for key, value in from_words.items() if key not in ("json", "quiet")}
-    needed = {p.name: some_value(p) for p in stage.parameters if p.required}
-    assert stage.resolve(from_words) == stage.resolve(needed)
+def test_the_command_line_and_the_worker_pass_the_same_values(stage):
+    parsed = parse([stage.name, *required_arguments(stage)])
+    from_arguments = {key: v for key, v in parsed.items() if key not in ("json", "quiet")}
+    required = {p.name: valid_value(p) for p in stage.parameters if p.required}
+    assert stage.resolve(from_arguments) == stage.resolve(required)
 
 
-def test_both_faces_refuse_the_same_values_with_the_same_words(stage):
+def test_both_front_ends_reject_values_out_of_range_with_the_same_message(stage):
     for parameter in stage.parameters:
         for end, step in ((parameter.minimum, -1), (parameter.maximum, 1)):
             if end is None:
                 continue
             beyond = end + step * (1 + abs(end))
-            words = [stage.name, *required_words(stage), f"{parameter.flag}={beyond}"]
-            given = {key: v for key, v in parse(words).items() if key not in ("json", "quiet")}
-            needed = {p.name: some_value(p) for p in stage.parameters if p.required}
-            problems = []
-            for values in (given, {**needed, parameter.name: beyond}):
+            arguments = [stage.name, *required_arguments(stage), f"{parameter.flag}={beyond}"]
+            parsed = parse(arguments)
+            given = {key: v for key, v in parsed.items() if key not in ("json", "quiet")}
+            required = {p.name: valid_value(p) for p in stage.parameters if p.required}
+            remedies = []
+            for values in (given, {**required, parameter.name: beyond}):
                 with pytest.raises(ParameterError, match="out of range") as caught:
                     stage.resolve(values)
-                problems.append(caught.value.remedy)
-            assert problems[0] == problems[1]
+                remedies.append(caught.value.remedy)
+            assert remedies[0] == remedies[1]
 
 
-def test_declarations_cost_nothing_but_the_standard_library():
+def test_declarations_import_only_the_standard_library():
     code = (
         "import sys\n"
         "before = {name.split('.')[0] for name in sys.modules}\n"
@@ -195,13 +195,13 @@ def test_declarations_cost_nothing_but_the_standard_library():
         "others = {name.split('.')[0] for name in sys.modules} - known\n"
         "print(sorted(name for name in others if not name.startswith('_')))\n"
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert said.stdout.strip() == "[]"
+    assert completed.stdout.strip() == "[]"
 
 
-def test_the_engine_knows_nothing_of_qgis():
+def test_the_engine_does_not_import_qgis():
     for path in (ROOT / "engine").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = []
@@ -213,15 +213,15 @@ def test_the_engine_knows_nothing_of_qgis():
                 assert not re.match(r"(qgis|PyQt|PySide|lunarsite\.(processing|lunarsite_))", name)
 
 
-def test_the_overview_comes_at_once():
+def test_the_command_line_overview_takes_less_than_a_fifth_of_a_second():
     code = "import sys; from lunarsite.engine.frontends.cli import main; sys.exit(main(['--help']))"
     command = [sys.executable, "-c", code]
-    spent = []
+    seconds = []
     for _ in range(5):
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
-        with_it = time.perf_counter() - start
+        elapsed = time.perf_counter() - start
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=60)
-        spent.append(with_it - (time.perf_counter() - start))
-    assert min(spent) < 0.2
+        seconds.append(elapsed - (time.perf_counter() - start))
+    assert min(seconds) < 0.2

@@ -290,7 +290,7 @@ def test_fields_that_were_left_alone_are_not_given(processing, dem, tmp_path):
 
 def test_the_engines_options_are_told_by_their_titles(processing, dem, tmp_path):
     given = {"dem": str(dem), "out": str(tmp_path / "run"), "start": "2027-01-01"}
-    with pytest.raises(QgsProcessingException, match="‘Last date’"):
+    with pytest.raises(QgsProcessingException, match="‘End date’"):
         processing.run("lunarsite:lighting", {**given, "stop": "2026-01-01"})
 
 
