@@ -32,7 +32,7 @@ from lunarsite.engine.report import drawing
 from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
 from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.segmentation.training.batches import Sample
-from lunarsite.engine.uncertainty.calibration import auroc, false_positive_rate
+from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -205,7 +205,7 @@ def cost(loaded: weights.Checkpoint) -> None:
         took[name] = min(times)
         error[name] = evaluation.judge(
             way, samples, len(samples), Context()
-        ).calibration.all.error()
+        ).calibration.all.expected_calibration_error()
     ratio = took["closed form"] / took["one pass"]
     worse = error["closed form"] - error["20 passes"]
     print(

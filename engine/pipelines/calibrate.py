@@ -75,8 +75,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["picture"]:
         reliability.write(Path(values["picture"]), said["calibration"])
         outputs["picture"] = str(values["picture"])
-    errors = [each.calibration.all.error() for each in (before, after)]
-    of_rocks = [each.calibration.called_rare.error() for each in (before, after)]
+    errors = [each.calibration.all.expected_calibration_error() for each in (before, after)]
+    of_rocks = [
+        each.calibration.predicted_rare.expected_calibration_error() for each in (before, after)
+    ]
     _warn_of_worse({"all pixels": errors, "what is called a rock": of_rocks}, context)
     return {
         "outputs": outputs,

@@ -14,10 +14,7 @@ from lunarsite.engine.report import reliability
 from lunarsite.engine.segmentation import evaluation, inference, paired_images
 from lunarsite.engine.text import counted
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.calibration import (
-    auroc,
-    false_positive_rate,
-)
+from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

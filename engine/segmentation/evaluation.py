@@ -11,8 +11,8 @@ from rasterio.windows import Window
 from lunarsite.engine.segmentation import classes, resampling, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
 from lunarsite.engine.segmentation.training import batches
-from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures, temperatures
+from lunarsite.engine.uncertainty import calibration, measures
+from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,7 +150,9 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
         )
         logits.append(np.log(np.maximum(share[:, some], 1e-9)))
         truth.append(mask.ravel()[some])
-    return temperatures(np.concatenate(logits, axis=1), np.concatenate(truth), ROCKS)
+    return calibration.fit_temperatures(
+        np.concatenate(logits, axis=1), np.concatenate(truth), ROCKS
+    )
 
 
 def numbered(source: Source, numbers: range) -> Iterable[Sample]:

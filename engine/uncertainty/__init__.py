@@ -1,1 +1,1 @@
-"""How sure a network is: MC Dropout, ensembles, calibration, and what lies out of its depth."""
+"""Uncertainty of networks: MC Dropout, ensembles, calibration, out-of-distribution detection."""
