@@ -21,10 +21,11 @@ import numpy as np
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.catalogue import read_circles
+from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.craters.evaluation import matching, metrics, protocol
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.training import calibration
-from lunarsite.engine.craters.training.calibration import Calibration
 
 COMMAND = [str(Path(sys.executable).with_name("lunarsite"))]
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -122,13 +123,13 @@ def real(checkpoint: Path, work: Path) -> None:
 def precision_recall(path: Path) -> np.ndarray:
     """Return precision and recall at every threshold, by the IoU gate."""
     found = detections.read(path, Context()).circles
-    known = protocol.catalogue(CATALOGUE)
+    known = read_circles(CATALOGUE)
     ruling = protocol.Rules(
         protocol.read_bounds(BOUNDS), CUT_M, protocol.least_detected_m(CUT_M, None)
     )
     rows = []
-    for least in np.unique(np.round(found.score, 3)):
-        sides = protocol.sides_of(found.kept(found.score >= least), known, ruling)
+    for least in np.unique(np.round(found.confidence, 3)):
+        sides = protocol.sides_of(found.kept(found.confidence >= least), known, ruling)
         judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)["iou"])
         hits, misses, new = metrics.counts(sides, judged)
         if hits:

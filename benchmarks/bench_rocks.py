@@ -30,8 +30,8 @@ from lunarsite.engine.io import images
 from lunarsite.engine.io.raster import opened
 from lunarsite.engine.report import drawing
 from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
+from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.segmentation.training import batches
-from lunarsite.engine.segmentation.training.batches import Sample
 from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
 
 if TYPE_CHECKING:

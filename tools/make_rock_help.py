@@ -15,7 +15,7 @@ import rasterio
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import classes, evaluation, weights
+from lunarsite.engine.segmentation import classes, evaluation, samples, weights
 from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty import measures
 
@@ -80,7 +80,7 @@ def measured(share: np.ndarray) -> np.ndarray:
     return measures.uncertainty_map_to_rgb((share[1] + share[2]).astype(np.float32), 1.0)
 
 
-def wrong(scene: batches.Sample, named: np.ndarray) -> np.ndarray:
+def wrong(scene: samples.Sample, named: np.ndarray) -> np.ndarray:
     """Return where classes and mask differ."""
     off = (named != scene.mask) & (scene.mask < len(TINT))
     return np.where(off[..., None], [230, 60, 60], scene.image).astype(np.uint8)

@@ -13,7 +13,8 @@ from scipy import special
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters.detection import pyramid, template
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import template
 from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.craters.training.calibration import Judged, joined, outcomes
 from lunarsite.engine.io.raster import Grid

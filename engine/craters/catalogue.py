@@ -12,6 +12,7 @@ import pyogrio.errors
 import pyproj
 
 from lunarsite.engine import moon
+from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.errors import CrsError, InputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,19 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
     _check(np.isfinite(table["diameter_m"]), file, "a finite diameter")
     return table
+
+
+def read_circles(path: str | Path) -> Circles:
+    """Read a crater catalogue as circles.
+
+    Raises
+    ------
+    InputError, CrsError
+        As `read_catalogue`.
+    """
+    table = read_catalogue(path)
+    depth = pd.to_numeric(table["depth_m"], errors="coerce") if "depth_m" in table else None
+    return Circles.of_ground(table["x_m"], table["y_m"], table["diameter_m"], depth_m=depth)
 
 
 def check_not_compared(columns: Iterable[str], what: str) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters.detection import decoding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     Bool = NDArray[np.bool_]
@@ -19,15 +20,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Circles:
-    """Circles on the map.
+class CircleTable:
+    """Circles as columns of equal length; subclasses name them.
+
+    All containers of circles in this package are one: a place, a radius, and what is known of it.
+    """
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the circles of all parts."""
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
+
+    def kept(self, which: Bool | Int) -> Self:
+        """Return some of the circles."""
+        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circles(CircleTable):
+    """Circles on the map: detections, or craters of a catalogue.
 
     Parameters
     ----------
     x_m, y_m, radius_m : ndarray of float64, shape (circles,)
         On the map, so that distances and radii are of one kind.
-    score : ndarray of float64, shape (circles,)
-        How sure it is that it is a crater; 1 in a catalogue.
+    confidence : ndarray of float64, shape (circles,)
+        Probability that it is a crater; 1 in a catalogue.
     depth_m : ndarray of float64, shape (circles,)
         NaN where unknown.
     """
@@ -35,7 +58,7 @@ class Circles:
     x_m: Float
     y_m: Float
     radius_m: Float
-    score: Float
+    confidence: Float
     depth_m: Float
 
     @classmethod
@@ -44,7 +67,7 @@ class Circles:
         x_m: ArrayLike,
         y_m: ArrayLike,
         diameter_m: ArrayLike,
-        score: ArrayLike | None = None,
+        confidence: ArrayLike | None = None,
         depth_m: ArrayLike | None = None,
     ) -> Self:
         """Return circles whose diameters are given on the ground, as in tables."""
@@ -53,12 +76,22 @@ class Circles:
             x,
             y,
             diameter / 2.0 * moon.map_scale(x, y),
-            np.ones(x.size) if score is None else np.array(score, np.float64).ravel(),
+            np.ones(x.size) if confidence is None else np.array(confidence, np.float64).ravel(),
             np.full(x.size, np.nan) if depth_m is None else np.array(depth_m, np.float64).ravel(),
         )
 
-    def __len__(self) -> int:
-        return int(self.x_m.size)
+    @classmethod
+    def on_map(
+        cls,
+        x_m: Float,
+        y_m: Float,
+        radius_m: Float,
+        confidence: Float,
+        depth_m: Float | None = None,
+    ) -> Self:
+        """Return circles whose radii are given in map metres; depths unknown where not given."""
+        unknown = np.full(x_m.size, np.nan)
+        return cls(x_m, y_m, radius_m, confidence, unknown if depth_m is None else depth_m)
 
     @property
     def diameter_m(self) -> Float:
@@ -66,9 +99,9 @@ class Circles:
         diameter: Float = 2.0 * self.radius_m / moon.map_scale(self.x_m, self.y_m)
         return diameter
 
-    def kept(self, which: Bool | Int) -> Self:
-        """Return some of the circles."""
-        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
+    def at_least(self, diameter_m: float, confidence: float) -> Self:
+        """Return those of a diameter on the ground and a confidence, or more."""
+        return self.kept((self.confidence >= confidence) & (self.diameter_m >= diameter_m))
 
     def inside(self, bounds: tuple[float, float, float, float]) -> Bool:
         """Say which centres lie inside west, south, east, north, its edges included."""
@@ -85,4 +118,21 @@ def iou(one: Circles, other: Circles, i: Int, j: Int) -> Float:
         np.concatenate([getattr(one, name), getattr(other, name)])
         for name in ("x_m", "y_m", "radius_m")
     )
-    return decoding.overlap(x, y, radius, i, j + len(one))
+    return overlap(x, y, radius, i, j + len(one))
+
+
+def overlap(x: Float, y: Float, radius: Float, i: Int, j: Int) -> Float:
+    """Return the intersection over union of pairs of circles."""
+    distance = np.hypot(x[i] - x[j], y[i] - y[j])
+    a, b = radius[i], radius[j]
+    apart = distance >= a + b
+    within = distance <= np.abs(a - b)
+    d = np.where(apart | within, 1.0, distance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = np.clip((d**2 + a**2 - b**2) / (2 * d * a), -1.0, 1.0)
+        q = np.clip((d**2 + b**2 - a**2) / (2 * d * b), -1.0, 1.0)
+    lens = (-d + a + b) * (d + a - b) * (d - a + b) * (d + a + b)
+    common = a**2 * np.arccos(p) + b**2 * np.arccos(q) - 0.5 * np.sqrt(np.maximum(lens, 0.0))
+    common = np.where(apart, 0.0, np.where(within, np.pi * np.minimum(a, b) ** 2, common))
+    share: Float = common / (np.pi * (a**2 + b**2) - common)
+    return share

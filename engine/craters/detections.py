@@ -90,7 +90,7 @@ def read(path: str | Path, context: Context) -> Detections:
     found = Circles.of_ground(
         x, y, numbers["diameter_m"], numbers.get("confidence"), numbers.get("depth_m")
     )
-    bad = ~(np.isfinite(x) & np.isfinite(y) & (found.radius_m > 0) & np.isfinite(found.score))
+    bad = ~(np.isfinite(x) & np.isfinite(y) & (found.radius_m > 0) & np.isfinite(found.confidence))
     if bad.any():
         raise InputError(
             f"The detections {file.name} hold {int(bad.sum())} features without a place, a "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.detection.pyramid import Level
+    from lunarsite.engine.craters.pyramid import Level
 
     Float = NDArray[np.float64]
 

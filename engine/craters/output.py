@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.detection.pyramid import Level
+    from lunarsite.engine.craters.circles import Circles
+    from lunarsite.engine.craters.pyramid import Level
 
     Float = NDArray[np.float64]
 
@@ -28,36 +28,7 @@ _SIDES = 72
 """Corners of a drawn circle."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Craters, the most likely first.
-
-    Parameters
-    ----------
-    x_m, y_m, radius_m : ndarray of float64, shape (craters,)
-        On the map.
-    confidence : ndarray of float64, shape (craters,)
-        Probability that it is one.
-    """
-
-    x_m: Float
-    y_m: Float
-    radius_m: Float
-    confidence: Float
-
-    @property
-    def diameter_m(self) -> Float:
-        """On the ground: the map is too large by its scale."""
-        scaled: Float = 2.0 * self.radius_m / moon.map_scale(self.x_m, self.y_m)
-        return scaled
-
-    def kept(self, least_m: float, least_confidence: float) -> Found:
-        """Return those of a diameter on the ground and a confidence, or more."""
-        which = (self.confidence >= least_confidence) & (self.diameter_m >= least_m)
-        return Found(self.x_m[which], self.y_m[which], self.radius_m[which], self.confidence[which])
-
-
-def table(found: Found, levels: Sequence[Level]) -> gpd.GeoDataFrame:
+def table(found: Circles, levels: Sequence[Level]) -> gpd.GeoDataFrame:
     """Return craters with their depths as points on the map."""
     x, y = found.x_m, found.y_m
     lon, lat = moon.xy_to_lonlat(x, y)

@@ -47,17 +47,21 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     asked = {"uncertain": uncertain, "seed": values["seed"]}
     plain = loaded.runner(where.kind, context.warn, temperatures=Temperatures(), **asked)
     context.progress(0.0, "Fitting the temperatures")
-    warmth = evaluation.fit_temperatures(plain, paired_images.samples(pairs[::2]), values["seed"])
+    warmth = evaluation.fit_temperatures(
+        plain, paired_images.read_samples(pairs[::2]), values["seed"]
+    )
     context.progress(0.4, "Judging")
     rest = pairs[1::2]
     before = evaluation.judge(
         loaded.runner(where.kind, context.warn, **asked),
-        paired_images.samples(rest),
+        paired_images.read_samples(rest),
         len(rest),
         context.part(0.4, 0.7),
     )
     warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
-    after = evaluation.judge(warm, paired_images.samples(rest), len(rest), context.part(0.7, 0.95))
+    after = evaluation.judge(
+        warm, paired_images.read_samples(rest), len(rest), context.part(0.7, 0.95)
+    )
     said = after.summary()
     usual = said.pop("uncertainty")
     card = {

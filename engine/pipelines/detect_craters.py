@@ -10,7 +10,7 @@ import numpy as np
 from lunarsite.engine import atomic, device, moon, output_paths, provenance
 from lunarsite.engine.craters import output
 from lunarsite.engine.craters.model import weights
-from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, STRIDE
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, STRIDE
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.workspace import Scratch
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.craters.pyramid import Block, Level
     from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
-from lunarsite.engine.craters.detection import pyramid, search, template
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import search, template
 from lunarsite.engine.craters.detection.search import SMALLEST_PX, calibration_of, dem_grid, find
 
 _STEPS = 250
@@ -64,7 +65,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
             context.part(0.0, 0.9),
             rims=rims,
         )
-        kept = found.kept(least_m, limit)
+        kept = found.at_least(least_m, limit)
         context.progress(0.9, "Measuring depths")
         craters = output.table(kept, levels)
         context.progress(0.92, "Writing the craters")
@@ -102,7 +103,7 @@ def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
-        found = search.find_by_template(levels, context.part(0.0, 0.9)).kept(least_m, limit)
+        found = search.find_by_template(levels, context.part(0.0, 0.9)).at_least(least_m, limit)
         context.progress(0.9, "Measuring depths")
         craters = output.table(found, levels)
     context.progress(0.95, "Writing the craters")

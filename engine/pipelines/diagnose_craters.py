@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from lunarsite.engine import atomic, device, provenance
-from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.detection import pyramid, search
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.catalogue import read_circles
+from lunarsite.engine.craters.detection import search
 from lunarsite.engine.craters.evaluation import diagnosis_page, preprocessing, protocol
 from lunarsite.engine.craters.evaluation.protocol import Rules
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.io.workspace import Scratch
-from lunarsite.engine.report import drawing
+from lunarsite.engine.report import crater_diagnosis, drawing
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.evaluation.protocol import Bounds
-from lunarsite.engine.craters.evaluation.diagnosing import diagnose
+from lunarsite.engine.craters.evaluation.diagnosis_report import diagnose
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
     ruling = Rules(bounds, cut, protocol.least_detected_m(cut, None))
-    known = protocol.catalogue(values["catalogue"])
+    known = read_circles(values["catalogue"])
     protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
     protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)
@@ -59,13 +59,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         for number, name in enumerate(preprocessing.NAMES):
             share = 0.95 * number / len(preprocessing.NAMES)
             part = context.part(share, share + 0.95 / len(preprocessing.NAMES), f"heights {name}")
-            seen = search.find(preprocessing.prepared(levels, name), runner, fitted, part)
-            found[name] = Circles(
-                seen.x_m, seen.y_m, seen.radius_m, seen.confidence, np.full(seen.x_m.size, np.nan)
-            )
+            found[name] = search.find(preprocessing.prepared(levels, name), runner, fitted, part)
         context.progress(0.95, "Comparing")
         plain = found[next(iter(preprocessing.NAMES))]
-        if bare := protocol.uncovered(plain.kept(plain.score >= fitted.threshold), known, ruling):
+        if bare := protocol.uncovered(
+            plain.kept(plain.confidence >= fitted.threshold), known, ruling
+        ):
             context.warn(bare)
         report, distances = diagnose(
             found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
@@ -80,7 +79,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     with atomic.whole_file(paths["report"]) as partial:
         partial.write_text(diagnosis_page.markdown(report, record), encoding="utf-8")
     with drawing.style(), atomic.whole_file(paths["picture"]) as partial:
-        drawing.save(diagnosis_page.picture(report, distances), partial, "png")
+        drawing.save(crater_diagnosis.picture(report, distances), partial, "png")
     context.progress(1.0, "Diagnosed")
     return {
         "outputs": {name: str(path) for name, path in paths.items()},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import atomic, provenance
 from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.craters.evaluation import (
     page,
     protocol,
@@ -32,7 +33,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     context.progress(0.0, "Reading")
     found_file = detections.read(values["detections"], context)
-    known = protocol.catalogue(values["catalogue"])
+    known = read_circles(values["catalogue"])
     cut = values["min_diameter_m"]
     least = protocol.least_detected_m(cut, values["min_detected_diameter_m"])
     if found_file.smallest_m > least:
@@ -43,7 +44,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     ruling = Rules(_bounds(values["bounds"], found_file, context), cut, least)
     found = found_file.circles
     if values["min_confidence"] is not None:
-        found = found.kept(found.score >= values["min_confidence"])
+        found = found.kept(found.confidence >= values["min_confidence"])
     protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
     _check_place(found, found_file.frame, ruling, context)
     sides = protocol.sides_of(found, known, ruling)

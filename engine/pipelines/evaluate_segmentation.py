@@ -33,7 +33,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     others = paired_images.matching(values["outside"]) if values["outside"] else []
     share = 0.95 * len(pairs) / (len(pairs) + len(others))
     judged = evaluation.judge(
-        look, paired_images.samples(pairs), len(pairs), context.part(0.0, share)
+        look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, share)
     )
     said = judged.summary()
     if values["outside"]:

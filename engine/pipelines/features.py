@@ -12,12 +12,13 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import feature_table
 from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES, SOURCES, coverage_column
+from lunarsite.engine.scoring.features.layers import Layers
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
 
 
-def layers_of(values: dict[str, Any]) -> feature_table.Layers:
+def layers_of(values: dict[str, Any]) -> Layers:
     """Return the layers that a call of ``features`` means: those given, else those in the folder.
 
     Raises
@@ -43,9 +44,7 @@ def layers_of(values: dict[str, Any]) -> feature_table.Layers:
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":
                 rasters.pop("earth_sensitivity", None)
-    return feature_table.Layers(
-        values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"]
-    )
+    return Layers(values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"])
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:

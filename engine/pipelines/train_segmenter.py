@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.training.batches import Source
+    from lunarsite.engine.segmentation.samples import Source
     from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.training.task import Data
 

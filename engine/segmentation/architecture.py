@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lunarsite.engine.training.unet import UNet
 
 CHANNELS = 3
 """Red, green, blue."""
@@ -66,27 +64,17 @@ class Architecture:
                 "Take a checkpoint that this version of LunarSite trained",
             )
 
+    def unet(self) -> UNet:
+        """Return the description of the light network, from an image to logits of the classes."""
+        return UNet(
+            channels=CHANNELS,
+            widths=self.widths,
+            heads=(("head", len(classes.NAMES)),),
+            # At the image's own resolution a second block is not worth its time.
+            blocks_at_finest=1,
+            dropout=self.dropout,
+        )
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the weights of the light network."""
-        return dict(_shapes(self.widths))
-
-
-def _shapes(widths: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for level, (before, width) in enumerate(zip((CHANNELS, *widths), widths, strict=False)):
-        yield from _block(f"down.{level}.0", before, width)
-        if level:
-            yield from _block(f"down.{level}.1", width, width)
-    for level, (deep, width) in enumerate(zip(widths[:0:-1], widths[-2::-1], strict=True)):
-        yield f"narrow.{level}.weight", (width, deep, 1, 1)
-        yield f"narrow.{level}.bias", (width,)
-        yield from _block(f"up.{level}.0", 2 * width, width)
-        if level < len(widths) - 2:
-            yield from _block(f"up.{level}.1", width, width)
-    yield "head.weight", (len(classes.NAMES), widths[0], 1, 1)
-    yield "head.bias", (len(classes.NAMES),)
-
-
-def _block(name: str, before: int, after: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield f"{name}.0.weight", (after, before, 3, 3)
-    for part in ("weight", "bias", "running_mean", "running_var"):
-        yield f"{name}.1.{part}", (after,)
+        return self.unet().shapes()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine.segmentation import classes, resampling, tiling
+from lunarsite.engine.segmentation import classes, resampling, samples, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
+from lunarsite.engine.segmentation.samples import reduced
 from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty import calibration, measures
 from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.training.batches import Sample, Source
+    from lunarsite.engine.segmentation.samples import Sample, Source
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -90,7 +91,7 @@ def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
     rows, columns = seen.shape[:2]
     more = [(0, -side % tiling.STEP) for side in (rows, columns)]
     whole: Float32 = np.pad(seen, (*more, (0, 0)), mode="symmetric")
-    found = runner(batches.channels(whole))[:, :rows, :columns]
+    found = runner(samples.channels(whole))[:, :rows, :columns]
     return resampling.enlarged_answer(found, shape, Window(0, 0, shape[1], shape[0]))
 
 
@@ -140,7 +141,7 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     logits, truth = [], []
     for sample in samples:
         # As large as it is looked at: what is enlarged mixes what the network said of two pixels.
-        image, mask = batches.reduced(sample, runner.side_px)
+        image, mask = reduced(sample, runner.side_px)
         share = answer(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
         asked = np.flatnonzero(mask.ravel() < len(classes.NAMES))
         called = np.isin(share[:, asked].argmax(axis=0), ROCKS)

@@ -90,7 +90,7 @@ class OnnxRunner:
         if uncertain and not share:
             raise without_dropout()
         graph = Graph(state)
-        answer = _features(graph, architecture)
+        answer = graph.unet(architecture.unet())
         self._session = graph.session(architecture.name, CHANNELS, answer)
         weight, bias = graph.weights("head")
         self._weight = (weight[:, :, 0, 0] / temperatures.common).astype(np.float32)
@@ -196,21 +196,3 @@ def without_dropout() -> InputError:
         "The network has no dropout, so that all passes of MC Dropout would be alike",
         "Take a checkpoint that was trained with dropout, or --uncertainty none",
     )
-
-
-def _features(graph: Graph, architecture: Architecture) -> str:
-    """Add the network but for its head to a graph: see `network.Light.features`."""
-    x = "channels"
-    beside = []
-    for level in range(len(architecture.widths)):
-        x = graph.block(x, f"down.{level}.0", stride=1 if level == 0 else 2)
-        if level:
-            x = graph.block(x, f"down.{level}.1")
-        beside.append(x)
-    for level, before in enumerate(beside[-2::-1]):
-        x = graph.twice(graph.layer(x, f"narrow.{level}"))
-        x = graph.node("Concat", x, before, axis=1)
-        x = graph.block(x, f"up.{level}.0")
-        if level < len(architecture.widths) - 2:
-            x = graph.block(x, f"up.{level}.1")
-    return x

@@ -17,9 +17,8 @@ from rasterio.windows import Window
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import images, raster
-from lunarsite.engine.segmentation import classes
-from lunarsite.engine.segmentation.training import batches
-from lunarsite.engine.segmentation.training.batches import Sample
+from lunarsite.engine.segmentation import classes, samples
+from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.text import counted
 from lunarsite.engine.training.task import Data
 
@@ -198,7 +197,7 @@ def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
     """
     with images.opened(path) as opened:
         seen, known = opened.read(Window(0, 0, opened.frame.width, opened.frame.height))
-    seen[~known] = batches.MEAN
+    seen[~known] = samples.MEAN
     return np.rint(seen).astype(np.uint8), known
 
 
@@ -216,7 +215,7 @@ def read_mask(path: Path) -> classes.UInt8:
         return classes.from_numbers(source.read(1), path.name)
 
 
-def samples(pairs: list[Pair]) -> Iterable[Sample]:
+def read_samples(pairs: list[Pair]) -> Iterable[Sample]:
     """Yield images with masks, one by one.
 
     Raises

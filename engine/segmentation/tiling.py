@@ -18,8 +18,8 @@ import numpy as np
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.segmentation import samples
 from lunarsite.engine.segmentation.onnx_runner import BANDS
-from lunarsite.engine.segmentation.training import batches
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -169,8 +169,8 @@ def _look(runner: Runner, seen: Float32, known: Bool) -> Float32 | None:
     """Return a network's answer for a tile, or None where there is nothing to be seen."""
     if not known.any():
         return None
-    seen[~known] = batches.MEAN
-    return runner(batches.channels(seen))
+    seen[~known] = samples.MEAN
+    return runner(samples.channels(seen))
 
 
 class _Sums:

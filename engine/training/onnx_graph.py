@@ -1,4 +1,4 @@
-"""A convolutional network as an ONNX graph, put together from its weights.
+"""A convolutional network as an ONNX graph, built from its description and its weights.
 
 Batch norms are folded into the convolutions before them, and ONNX Runtime computes the graph: on
 one core twice as fast as torch, and a hundredth of its size.
@@ -13,10 +13,14 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from lunarsite.engine.training.unet import JoinSkip, Keep, Narrow, Unshuffle
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from lunarsite.engine.training.unet import UNet
 
     Array = NDArray[np.generic]
     State = Mapping[str, Array]
@@ -41,6 +45,33 @@ class Graph:
         self.state = state
         self._nodes: list[onnx.NodeProto] = []
         self._kept: list[onnx.TensorProto] = []
+
+    def unet(self, description: UNet, x: str = "channels") -> str:
+        """Add a U-Net from the input to the features that its heads read; return their name."""
+        skips: list[str] = []
+        folded = 1
+        for step in description.steps():
+            if isinstance(step, Unshuffle):
+                x, folded = self.node("SpaceToDepth", x, blocksize=step.factor), step.factor
+            elif isinstance(step, Keep):
+                skips.append(x)
+            elif isinstance(step, JoinSkip):
+                x = self.node("Concat", self.twice(x), skips.pop(), axis=1)
+            elif isinstance(step, Narrow):
+                x = self.layer(x, step.name)
+            else:
+                weight = self.state[f"{step.name}.0.weight"].astype(np.float64)
+                if folded > 1:
+                    weight, folded = _as_space_to_depth(weight, folded), 1
+                x = self.block(x, step.name, step.stride, weight=weight)
+        return x
+
+    def heads(self, description: UNet, x: str) -> str:
+        """Add the heads as one convolution; return the name of its output."""
+        pairs = [self.weights(name) for name, _ in description.heads]
+        return self.convolution(
+            x, np.concatenate([w for w, _ in pairs]), np.concatenate([b for _, b in pairs])
+        )
 
     def block(
         self, x: str, name: str, stride: int = 1, *, weight: NDArray[np.float64] | None = None
@@ -122,3 +153,13 @@ class Graph:
         return onnxruntime.InferenceSession(
             model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
         )
+
+
+def _as_space_to_depth(weight: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Return a convolution's weights with their inputs in ONNX's order: by place, then by channel.
+
+    Torch's pixel unshuffle has them by channel, then by place.
+    """
+    after, before, side, _ = weight.shape
+    split = weight.reshape(after, before // factor**2, factor**2, side, side)
+    return split.transpose(0, 2, 1, 3, 4).reshape(weight.shape)

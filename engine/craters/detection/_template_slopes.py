@@ -133,6 +133,6 @@ def _profile_slope(distance: Float, smooth: float, wear: int) -> Float:
     worn = profiles.WEAR_MIN * (profiles.WEAR_MAX / profiles.WEAR_MIN) ** (
         wear / (profiles.WEARS - 1)
     )
-    grown = profiles.seen_radius(np.array(profiles.SIMPLE_M), np.array(worn))
+    grown = profiles.mapped_radius(np.array(profiles.SIMPLE_M), np.array(worn))
     found: Float = grown * np.interp(distance * grown, step * np.arange(profiles.RADII), slope)
     return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import ndimage, sparse, spatial
 
+from lunarsite.engine.craters.circles import CircleTable, overlap
 from lunarsite.engine.craters.detection import _decoding_kernels as decode_kernels
-from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Peaks:
+class Peaks(CircleTable):
     """Circles as single scales see them.
 
     Parameters
@@ -52,17 +53,6 @@ class Peaks:
         """Return no peaks."""
         nothing = np.empty(0)
         return cls(nothing, nothing, nothing, nothing, np.empty(0, np.int64))
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the peaks of all parts."""
-        return cls(
-            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
-        )
-
-    def kept(self, which: NDArray[np.bool_] | Int) -> Self:
-        """Return some of the peaks."""
-        return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
 def peaks(heads: Float32, level: int, *, floor: float = FLOOR, edge: int = 0) -> Peaks:
@@ -104,7 +94,7 @@ def peaks(heads: Float32, level: int, *, floor: float = FLOOR, edge: int = 0) ->
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Merged:
+class Merged(CircleTable):
     """Craters, with what each scale said.
 
     Parameters
@@ -218,20 +208,3 @@ def alike(x: Float, y: Float, radius: Float, shared: float) -> sparse.csr_array:
     )
     links.sum_duplicates()
     return links
-
-
-def overlap(x: Float, y: Float, radius: Float, i: Int, j: Int) -> Float:
-    """Return the intersection over union of pairs of circles."""
-    distance = np.hypot(x[i] - x[j], y[i] - y[j])
-    a, b = radius[i], radius[j]
-    apart = distance >= a + b
-    within = distance <= np.abs(a - b)
-    d = np.where(apart | within, 1.0, distance)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = np.clip((d**2 + a**2 - b**2) / (2 * d * a), -1.0, 1.0)
-        q = np.clip((d**2 + b**2 - a**2) / (2 * d * b), -1.0, 1.0)
-    lens = (-d + a + b) * (d + a - b) * (d - a + b) * (d + a + b)
-    common = a**2 * np.arccos(p) + b**2 * np.arccos(q) - 0.5 * np.sqrt(np.maximum(lens, 0.0))
-    common = np.where(apart, 0.0, np.where(within, np.pi * np.minimum(a, b) ** 2, common))
-    share: Float = common / (np.pi * (a**2 + b**2) - common)
-    return share

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from lunarsite.engine.craters.detection import decoding, pyramid
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import decoding
 from lunarsite.engine.craters.detection.decoding import Merged, Peaks
 from lunarsite.engine.craters.model import inputs
-from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
+from lunarsite.engine.craters.model.architecture import OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.pyramid import Block, Level
     from lunarsite.engine.craters.model.onnx_runner import Runner
+    from lunarsite.engine.craters.pyramid import Block, Level
 
     Float32 = NDArray[np.float32]
     Rims = Callable[[Level, Block, Float32], None]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters.detection import decoding, multiscale, template
-from lunarsite.engine.craters.output import Found
-from lunarsite.engine.craters.training import calibration
-from lunarsite.engine.craters.training.calibration import Calibration
+from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.detection import confidence, decoding, multiscale, template
+from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.pyramid import Level
     from lunarsite.engine.craters.model import weights
     from lunarsite.engine.craters.model.onnx_runner import Runner
+    from lunarsite.engine.craters.pyramid import Level
     from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
@@ -40,21 +39,21 @@ def find(
     fitted: Calibration,
     context: Context,
     rims: multiscale.Rims | None = None,
-) -> Found:
+) -> Circles:
     """Return the craters of a pyramid with their confidence, of every size and likelihood."""
     merged = multiscale.find(levels, runner, context, rims)
-    confidence = fitted.confidence(merged)
+    probability = fitted.confidence(merged)
     kept = decoding.suppressed(
-        merged.x, merged.y, merged.radius, merged.best, shared=calibration.COVERED
+        merged.x, merged.y, merged.radius, merged.best, shared=confidence.COVERED
     )
-    kept = kept[np.argsort(-confidence[kept], kind="stable")]
-    return Found(merged.x[kept], merged.y[kept], merged.radius[kept], confidence[kept])
+    kept = kept[np.argsort(-probability[kept], kind="stable")]
+    return Circles.on_map(merged.x[kept], merged.y[kept], merged.radius[kept], probability[kept])
 
 
-def find_by_template(levels: list[Level], context: Context) -> Found:
+def find_by_template(levels: list[Level], context: Context) -> Circles:
     """Return the craters of a pyramid by template matching, of every size and likelihood."""
     found, chance = template.find(levels, template.Curve.fitted(), context)
-    return Found(found.x, found.y, found.radius, chance)
+    return Circles.on_map(found.x, found.y, found.radius, chance)
 
 
 def dem_grid(path: str, context: Context) -> Grid:

@@ -16,17 +16,18 @@ no torch.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import fft, ndimage, special
 
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.circles import CircleTable
 from lunarsite.engine.craters.detection import _template_kernels as template_kernels
 from lunarsite.engine.craters.detection import _template_slopes as template_slopes
-from lunarsite.engine.craters.detection import decoding, pyramid
-from lunarsite.engine.craters.training import calibration
+from lunarsite.engine.craters.detection import confidence, decoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.pyramid import Block, Level
+    from lunarsite.engine.craters.pyramid import Block, Level
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -63,7 +64,7 @@ UNLIKELY = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Matches:
+class Matches(CircleTable):
     """Where the ground looks like a crater.
 
     Parameters
@@ -79,10 +80,6 @@ class Matches:
     y: Float
     radius: Float
     features: Float
-
-    def kept(self, which: NDArray[np.bool_] | Int) -> Matches:
-        """Return some of the matches."""
-        return Matches(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +129,9 @@ def find(levels: Sequence[Level], curve: Curve, context: Context) -> tuple[Match
         parts += context.pool().map(
             lambda job: _of_block(job[0], job[1], radii(job[0].number, last), finest_m, curve), some
         )
-    found = Matches(
-        *(
-            np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Matches)
-        )
-    )
+    found = Matches.joined(parts)
     score = found.features @ curve.weights()
-    best = decoding.suppressed(found.x, found.y, found.radius, score, shared=calibration.COVERED)
+    best = decoding.suppressed(found.x, found.y, found.radius, score, shared=confidence.COVERED)
     chance: Float = special.expit(score[best])
     return found.kept(best), chance
 

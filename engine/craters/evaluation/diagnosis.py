@@ -98,7 +98,7 @@ class Cell:
 
 def cell(found: Circles, known: Circles, ruling: Rules, name: str, threshold: float) -> Cell:
     """Return what detections reach at a threshold."""
-    sides = protocol.sides_of(found.kept(found.score >= threshold), known, ruling)
+    sides = protocol.sides_of(found.kept(found.confidence >= threshold), known, ruling)
     judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)[GATE])
     got = np.zeros(len(sides.known), bool)
     got[judged.partner[judged.partner >= 0]] = True
@@ -147,7 +147,7 @@ def near_by_chance(
             rng.uniform(west, east, len(predicted)),
             rng.uniform(south, north, len(predicted)),
             predicted.radius_m,
-            predicted.score,
+            predicted.confidence,
             predicted.depth_m,
         )
         if len(predicted):

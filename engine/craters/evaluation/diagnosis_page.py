@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lunarsite.engine.craters.evaluation import diagnosis, preprocessing
-from lunarsite.engine.report import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    import numpy as np
     from numpy.typing import NDArray
 
     Float = NDArray[np.float64]
-
-_FARTHEST = 1.5
-"""Distances beyond so many radii are drawn at the edge."""
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
@@ -80,18 +73,6 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def picture(report: Mapping[str, Any], distances: Mapping[str, Float]) -> Figure:
-    """Return the grid of recall and precision, recall by class, and the distances of rims."""
-    made = drawing.figure(11.0, 7.0)
-    made.suptitle(f"Verdict: {report['verdict']}", fontweight="bold")
-    (recall, precision), (classes, curves) = made.subplots(2, 2, height_ratios=(1.0, 1.3))
-    _heat(recall, report, "recall", "Recall")
-    _heat(precision, report, "precision", "Precision, at least")
-    _bars(classes, report)
-    _curves(curves, report, distances)
-    return made
-
-
 def _lower(report: Mapping[str, Any]) -> str:
     """Return what a lower threshold brings and how to ask for it; empty where it brings little."""
     found = report["lower_threshold"]
@@ -102,85 +83,6 @@ def _lower(report: Mapping[str, Any]) -> str:
         f"precision of {found['precision']:.2f} or more (at {report['threshold']:.2f} recall is "
         f"{report['recall']:.2f}): ask detect-craters for that"
     )
-
-
-def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:
-    names, limits = list(preprocessing.NAMES), diagnosis.THRESHOLDS
-    values = np.array(
-        [np.nan if one[what] is None else one[what] for one in report["grid"]], np.float64
-    ).reshape(len(names), len(limits))
-    axes.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        axes.text(
-            column,
-            row,
-            "–" if np.isnan(value) else f"{value:.2f}",
-            ha="center",
-            va="center",
-            size=8,
-            color=drawing.INK if np.isnan(value) or value > 0.48 else drawing.PAPER,
-        )
-    axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("least confidence")
-    axes.set_title(title, loc="left")
-
-
-def _bars(axes: Axes, report: Mapping[str, Any]) -> None:
-    rows = [row for row in report["classes"] if row["catalogued"]]
-    names = list(preprocessing.NAMES)
-    colours = (drawing.EARTH, drawing.SUN, drawing.GOOD, drawing.BAD)
-    width = 0.8 / len(names)
-    place = np.arange(len(rows), dtype=np.float64)
-    for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
-        height = [row["recall"][name] for row in rows]
-        at = place + (number - (len(names) - 1) / 2.0) * width
-        axes.bar(at, height, width * 0.92, color=colour, label=name)
-        for x, y in zip(at, height, strict=True):
-            axes.text(x, y + 0.01, f"{y:.2f}", ha="center", va="bottom", size=7)
-    axes.set_xticks(place, [f"{row['class']}\n{row['catalogued']} craters" for row in rows])
-    axes.set_ylim(0.0, 1.25)
-    axes.set_yticks(np.linspace(0.0, 1.0, 6))
-    axes.legend(loc="upper center", ncols=len(names))
-    axes.set_title(f"Recall by wear, at confidence {report['threshold']:.2f}", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _curves(axes: Axes, report: Mapping[str, Any], distances: Mapping[str, Float]) -> None:
-    near = report["near"]
-    shown = (
-        ("hits", "found craters to the nearest prediction", drawing.GOOD),
-        ("misses", "missed craters to the nearest prediction", drawing.BAD),
-        ("predictions", "predictions to the nearest true rim", drawing.EARTH),
-    )
-    for name, label, colour in shown:
-        values = np.sort(np.minimum(distances[name], _FARTHEST))
-        share = np.arange(1, values.size + 1) / max(values.size, 1)
-        steps = np.concatenate([[0.0], values, [_FARTHEST]])
-        last = share[-1] if values.size else 0.0
-        axes.step(
-            steps,
-            np.concatenate([[0.0], share, [last]]),
-            where="post",
-            color=colour,
-            label=f"{label} ({values.size})",
-        )
-    axes.axvline(near["within_radii"], color=drawing.FAINT, linewidth=0.8, linestyle=":")
-    axes.plot(
-        near["within_radii"],
-        near["by_chance_high"],
-        "o",
-        color=drawing.INK,
-        label="predictions near true rims by chance, at most",
-    )
-    axes.set_xlim(0.0, _FARTHEST)
-    axes.set_ylim(0.0, 1.02)
-    axes.set_xlabel("mean distance of the rims, radii")
-    axes.set_ylabel("share")
-    axes.legend(loc="lower right")
-    axes.set_title("Distance of rims", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _grid(report: Mapping[str, Any]) -> str:

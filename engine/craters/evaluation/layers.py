@@ -41,7 +41,7 @@ def layers(sides: Sides, judged: Judged) -> dict[str, gpd.GeoDataFrame]:
             "y_m": np.concatenate([own.y_m, lost.y_m]),
             "diameter_m": np.concatenate([own.diameter_m, lost.diameter_m]),
             "depth_m": np.concatenate([own.depth_m, lost.depth_m]),
-            "confidence": np.concatenate([own.score, unknown]),
+            "confidence": np.concatenate([own.confidence, unknown]),
             "catalogue_diameter_m": np.concatenate(
                 [np.where(hit, true.diameter_m, np.nan), lost.diameter_m]
             ),

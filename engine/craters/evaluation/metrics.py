@@ -99,7 +99,7 @@ def ranking(sides: Sides, pairs: Pairs) -> Int:
 
     At every threshold as many are hits as a matching of those above it could have at most.
     """
-    order = np.argsort(-sides.found.score, kind="stable")
+    order = np.argsort(-sides.found.confidence, kind="stable")
     of_wanted = sides.wanted[pairs.crater]
     right = matching.admitted(pairs.kept(of_wanted), order)
     rest = pairs.kept(~of_wanted & ~right[pairs.detection])
@@ -218,7 +218,7 @@ def random_circles(
         context.progress(draw / NULL_DRAWS, "Random circles")
         rng = np.random.default_rng([seed, draw])
         x, y = rng.uniform(west, east, len(own)), rng.uniform(south, north, len(own))
-        thrown = Circles(x, y, own.radius_m, own.score, own.depth_m)
+        thrown = Circles(x, y, own.radius_m, own.confidence, own.depth_m)
         other = Sides(thrown, sides.known, sides.full, sides.wanted)
         for gate, pairs in matching.candidates(thrown, sides.known).items():
             judged = judge(other, pairs, matching.most)

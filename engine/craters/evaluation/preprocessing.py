@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters.detection.pyramid import Level
+from lunarsite.engine.craters.pyramid import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable

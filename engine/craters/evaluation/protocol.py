@@ -18,15 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from lunarsite.engine.craters.catalogue import read_catalogue
-from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.evaluation.metrics import Sides
 from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from lunarsite.engine.craters.circles import Circles
 
 Bounds = tuple[float, float, float, float]
 
@@ -63,7 +60,7 @@ def sides_of(found: Circles, known: Circles, rules: Rules) -> Sides:
     """Return detections and catalogue, in an order of their own, with who counts."""
     found = found.kept(found.diameter_m >= rules.min_detected_diameter_m)
     # Files in another order are the same files: equal costs are broken by what circles are.
-    found = found.kept(np.lexsort((found.radius_m, found.y_m, found.x_m, -found.score)))
+    found = found.kept(np.lexsort((found.radius_m, found.y_m, found.x_m, -found.confidence)))
     known = known.kept(np.lexsort((known.depth_m, known.radius_m, known.y_m, known.x_m)))
     return Sides(
         found,
@@ -71,19 +68,6 @@ def sides_of(found: Circles, known: Circles, rules: Rules) -> Sides:
         found.inside(rules.bounds),
         (known.diameter_m >= rules.min_diameter_m) & known.inside(rules.bounds),
     )
-
-
-def catalogue(path: str | Path) -> Circles:
-    """Read a crater catalogue as circles.
-
-    Raises
-    ------
-    InputError, CrsError
-        As `read_catalogue`.
-    """
-    table = read_catalogue(path)
-    depth = pd.to_numeric(table["depth_m"], errors="coerce") if "depth_m" in table else None
-    return Circles.of_ground(table["x_m"], table["y_m"], table["diameter_m"], depth_m=depth)
 
 
 def read_bounds(text: str) -> Bounds:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lunarsite.engine.craters.model import inputs
-from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.training.unet import UNet
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+STRIDE = 2
+"""Pixels per output pixel."""
+
+LEAST_RADIUS_PX = 4.0
+"""Radius at which the first octave begins."""
+
+OCTAVES = 4
+"""Octaves of radius that a network sees at one scale: 4 to 64 pixels."""
 
 HEADS = OCTAVES * 4 + 1
 """Per octave centre, radius, and offset east and south; and one for rims."""
@@ -53,27 +59,19 @@ class Architecture:
                 "Take a checkpoint that this version of LunarSite trained",
             )
 
+    def unet(self) -> UNet:
+        """Return the description of the heat-map network, whose output is half as wide and high.
+
+        Its channels are the logits of centres for each octave, the logit of rims, then radius and
+        offsets octave by octave.
+        """
+        return UNet(
+            channels=len(inputs.CHANNELS),
+            widths=self.widths,
+            heads=(("centers", OCTAVES + 1), ("shapes", OCTAVES * 3)),
+            unshuffle=STRIDE,
+        )
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the weights of the heat-map network."""
-        return dict(_shapes(self.widths))
-
-
-def _shapes(widths: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    first = len(inputs.CHANNELS) * STRIDE**2
-    for level, (before, width) in enumerate(zip((first, *widths), widths, strict=False)):
-        yield from _block(f"down.{level}.0", before, width)
-        yield from _block(f"down.{level}.1", width, width)
-    for level, (deep, width) in enumerate(zip(widths[:0:-1], widths[-2::-1], strict=True)):
-        yield f"narrow.{level}.weight", (width, deep, 1, 1)
-        yield f"narrow.{level}.bias", (width,)
-        yield from _block(f"up.{level}.0", 2 * width, width)
-        yield from _block(f"up.{level}.1", width, width)
-    for head, count in (("centers", OCTAVES + 1), ("shapes", OCTAVES * 3)):
-        yield f"{head}.weight", (count, widths[0], 1, 1)
-        yield f"{head}.bias", (count,)
-
-
-def _block(name: str, before: int, after: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield f"{name}.0.weight", (after, before, 3, 3)
-    for part in ("weight", "bias", "running_mean", "running_var"):
-        yield f"{name}.1.{part}", (after,)
+        return self.unet().shapes()

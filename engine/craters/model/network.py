@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from lunarsite.engine.craters.model import inputs
-from lunarsite.engine.craters.training.targets import OCTAVES, STRIDE
 from lunarsite.engine.errors import MissingDependencyError
 from lunarsite.engine.training.on_device import OnDevice
+from lunarsite.engine.training.torch_unet import TorchUNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def build(architecture: Architecture) -> nn.Module:
     """
     architecture.check()
     if architecture.name == "heat-maps":
-        return HeatMaps(architecture.widths)
+        return _heat_maps(architecture)
     return _resnet_rims()
 
 
@@ -75,52 +75,13 @@ class TorchRunner:
         return self._placed.run(answer)
 
 
-class HeatMaps(nn.Module):  # type: ignore[misc]
-    """A U-Net from the channels to heat-maps at half the resolution.
-
-    Takes (batch, channels, rows, columns) and gives (batch, `architecture.HEADS`, rows / 2,
-    columns / 2): the logits of centres for each octave, then of rims, then radius and offsets
-    octave by octave.
-    """
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        first = len(inputs.CHANNELS) * STRIDE**2
-        self.unshuffle = nn.PixelUnshuffle(STRIDE)
-        self.down = nn.ModuleList()
-        for before, width in zip((first, *widths), widths, strict=False):
-            stride = 1 if before == first else 2
-            self.down.append(nn.Sequential(_block(before, width, stride), _block(width, width)))
-        self.up = nn.ModuleList()
-        self.narrow = nn.ModuleList()
-        for deep, width in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            self.narrow.append(nn.Conv2d(deep, width, 1))
-            self.up.append(nn.Sequential(_block(2 * width, width), _block(width, width)))
-        self.rise = nn.Upsample(scale_factor=2, mode="nearest")
-        self.centers = nn.Conv2d(widths[0], OCTAVES + 1, 1)
-        self.shapes = nn.Conv2d(widths[0], OCTAVES * 3, 1)
-        nn.init.constant_(self.centers.bias, -4.0)
-        nn.init.zeros_(self.shapes.weight)
-        nn.init.zeros_(self.shapes.bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the heads' values."""
-        x = self.unshuffle(x)
-        kept = []
-        for level in self.down:
-            x = level(x)
-            kept.append(x)
-        for narrow, up, beside in zip(self.narrow, self.up, kept[-2::-1], strict=True):
-            x = up(torch.cat([self.rise(narrow(x)), beside], dim=1))
-        return torch.cat([self.centers(x), self.shapes(x)], dim=1)
-
-
-def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(after),
-        nn.ReLU(inplace=True),
-    )
+def _heat_maps(architecture: Architecture) -> nn.Module:
+    """Return the heat-map network, which at first is sure of nothing and knows no shape."""
+    network = TorchUNet(architecture.unet())
+    nn.init.constant_(network.centers.bias, -4.0)
+    nn.init.zeros_(network.shapes.weight)
+    nn.init.zeros_(network.shapes.bias)
+    return network
 
 
 def _resnet_rims() -> nn.Module:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.craters.detection import rings
-from lunarsite.engine.craters.model import onnx_runner
+from lunarsite.engine.craters.model import onnx_runner, rings
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.training import checkpoints

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.model import architecture, inputs
 from lunarsite.engine.craters.training import targets
 from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
 from lunarsite.engine.synthetic.crater_tiles import tiles
@@ -104,7 +104,7 @@ def draw(
     crop_px: int,
     key: list[int],
     *,
-    rim_stride: int = targets.STRIDE,
+    rim_stride: int = architecture.STRIDE,
 ) -> Batch:
     """Return a batch of random crops.
 
@@ -128,7 +128,7 @@ def draw(
     return stacked(crops, rim_stride=rim_stride)
 
 
-def stacked(samples: list[Sample], *, rim_stride: int = targets.STRIDE) -> Batch:
+def stacked(samples: list[Sample], *, rim_stride: int = architecture.STRIDE) -> Batch:
     """Return samples as one batch."""
     answers = [_answers(sample, rim_stride) for sample in samples]
     return Batch(
@@ -154,15 +154,15 @@ def centred(sample: Sample, side_px: int) -> Sample:
 def _answers(sample: Sample, rim_stride: int) -> targets.Targets:
     side = sample.channels.shape[1]
     answers = targets.draw(sample.circles, side)
-    for octave in range(targets.OCTAVES):
+    for octave in range(architecture.OCTAVES):
         # Where the catalogue lists none there may be some.
-        if targets.LEAST_RADIUS_PX * 2.0**octave < UNLABELLED * sample.least_px:
+        if architecture.LEAST_RADIUS_PX * 2.0**octave < UNLABELLED * sample.least_px:
             answers.weight[octave] = 0.0
             answers.shape[octave, 3] = 0.0
-    if rim_stride == targets.STRIDE:
+    if rim_stride == architecture.STRIDE:
         return answers
     rim = np.zeros((2, side // rim_stride, side // rim_stride), np.float32)
-    large = sample.circles[sample.circles[:, 2] >= targets.LEAST_RADIUS_PX]
+    large = sample.circles[sample.circles[:, 2] >= architecture.LEAST_RADIUS_PX]
     tile_kernels.draw_rims(large[:, :4], rim_stride, rim[0], rim[1])
     rim[1] = 1.0 - np.where(rim[0] > 0.0, 0.0, rim[1])
     return targets.Targets(answers.heat, answers.weight, answers.shape, rim)

@@ -8,14 +8,16 @@ threshold is the probability at which F1 is highest. Real frames have no part in
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
 
-from lunarsite.engine.craters.detection import decoding, multiscale, pyramid
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import confidence, decoding, multiscale
+from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.craters.training import batches
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.detection.decoding import Merged
     from lunarsite.engine.craters.model.onnx_runner import Runner
 
     Float = NDArray[np.float64]
@@ -40,40 +41,6 @@ LEAST_RADIUS_PX = 5.0
 
 GIVEN_RADIUS_PX = 4.0
 """What is found between the two is neither right nor wrong where it is there."""
-
-COVERED = 0.5
-"""Of two circles with a larger share in common the less likely is dropped.
-
-Of the catalogue's craters of 2 km and more south of 80°S (Wu et al. 2022) 0.6 % have 0.4 or
-more in common with another.
-"""
-
-_SIZES = (2.0, 6.0)
-"""Octaves of radius in pixels between which size tells; frames hold too few larger ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """From heat to probability, and the probability from which on a circle is reported."""
-
-    constant: float
-    best: float
-    mean: float
-    size: float
-    threshold: float
-
-    def confidence(self, found: Merged) -> Float:
-        """Return the probability of each crater."""
-        chance: Float = special.expit(_features(found) @ self.weights())
-        return chance
-
-    def as_dict(self) -> dict[str, float]:
-        """Return it as JSON."""
-        return asdict(self)
-
-    def weights(self) -> Float:
-        """Return what the features are multiplied by."""
-        return np.array([self.constant, self.best, self.mean, self.size])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,9 +119,9 @@ def judge(runner: Runner, seed: int, side_px: int, context: Context) -> Judged:
         # In units of a pixel, so that heights per pixel are what they were.
         height = (tile.height_m / np.float32(tile.pixel_m)).astype(np.float32)
         found = multiscale.find(pyramid.of(grid, height, scratch), runner, context)
-    features = _features(found)
+    features = confidence.features_of(found)
     score = found.best
-    kept = decoding.suppressed(found.x, found.y, found.radius, score, shared=COVERED)
+    kept = decoding.suppressed(found.x, found.y, found.radius, score, shared=confidence.COVERED)
     kept = kept[found.radius[kept] >= GIVEN_RADIUS_PX]
     x, y, radius = found.x[kept] - 0.5, -found.y[kept] - 0.5, found.radius[kept]
     outcome, wanted = outcomes(x, y, radius, tile.circles, side_px)
@@ -219,12 +186,6 @@ def measure(judged: Judged, fitted: Calibration) -> dict[str, Any]:
         "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
         "calibration_error": round(sum(gaps), 4),
     }
-
-
-def _features(found: Merged) -> Float:
-    mean = np.clip(found.total / found.scales, 1e-3, 1.0 - 1e-3)
-    octave = np.clip(np.log2(found.radius_px), *_SIZES)
-    return np.column_stack([np.ones_like(mean), found.best, special.logit(mean), octave])
 
 
 def outcomes(x: Float, y: Float, radius: Float, circles: Float, side_px: int) -> tuple[Int, int]:

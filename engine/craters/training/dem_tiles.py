@@ -13,7 +13,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters.evaluation import protocol
+from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.craters.training.batches import UNLABELLED
 from lunarsite.engine.craters.training.sectors import span_of
 from lunarsite.engine.craters.training.tile_sets import sample_of, seen, split
@@ -91,7 +91,7 @@ def cut(
     """
     path, name = Path(dem), Path(catalogue).name
     grid = _resampled(raster.dem_grid(path), pixel_m, side_px)
-    known = protocol.catalogue(catalogue)
+    known = read_circles(catalogue)
     # Circles a little below the cut may lie in the first octave that is asked for.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
     step = max(1, round(side_px * (1.0 - overlap)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from lunarsite.engine.craters.training.targets import OCTAVES
+from lunarsite.engine.craters.model.architecture import OCTAVES
 
 
 def heat_maps(

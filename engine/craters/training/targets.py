@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, OCTAVES, STRIDE
 from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
 
 if TYPE_CHECKING:
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
-
-STRIDE = 2
-"""Pixels per output pixel."""
-
-LEAST_RADIUS_PX = 4.0
-"""Radius at which the first octave begins."""
-
-OCTAVES = 4
-"""Octaves of radius that a network sees at one scale: 4 to 64 pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lunarsite.engine.craters.model import network
-from lunarsite.engine.craters.model.architecture import Architecture
+from lunarsite.engine.craters.model.architecture import STRIDE, Architecture
 from lunarsite.engine.craters.training import batches, losses
-from lunarsite.engine.craters.training.targets import STRIDE
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import trainer
 from lunarsite.engine.training.task import Data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.scoring.features.layers import Layers
 
     Float32 = NDArray[np.float32]
 
@@ -34,26 +34,6 @@ WALK_M = 2_000.0
 
 _CLEARANCE_M = 500.0
 _STRIP_ROWS = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Layers:
-    """The rasters that features are taken from; any but the elevation may be missing.
-
-    ``rasters`` maps a source of `columns` (or a sensitivity) to a path, ``craters`` is a catalogue,
-    ``rocks`` a folder that ``segment-terrain`` wrote, ``rock_image`` an image.
-    """
-
-    dem: str
-    rasters: dict[str, str] = field(default_factory=dict)
-    craters: str | None = None
-    rocks: str | None = None
-    rock_image: str | None = None
-
-    def paths(self) -> list[str]:
-        """Return all files that are read."""
-        more = [self.craters, *(rocks.files(self.rocks) if self.rocks else []), self.rock_image]
-        return [self.dem, *self.rasters.values(), *(path for path in more if path)]
 
 
 def build(

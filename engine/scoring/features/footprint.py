@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.raster import Grid
-    from lunarsite.engine.scoring.features.feature_table import Layers
+    from lunarsite.engine.scoring.features.layers import Layers
 
     Float32 = NDArray[np.float32]
 

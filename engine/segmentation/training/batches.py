@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.segmentation import classes, resampling
+from lunarsite.engine.segmentation import classes
+from lunarsite.engine.segmentation.samples import Sample, Source, channels
 from lunarsite.engine.synthetic.scenes import orbital, surface
 
 if TYPE_CHECKING:
@@ -23,25 +24,8 @@ if TYPE_CHECKING:
 VALIDATION_SEED = 1_000_000_000
 """Scenes from this seed on are for validation: nothing is learned from them."""
 
-MEAN, SPREAD = 100.0, 60.0
-"""Of grey levels: what a network sees is (grey - mean) / spread."""
 
 WORLDS = {"surface": surface, "orbital": orbital}
-
-
-class Sample(NamedTuple):
-    """An image, uint8 (rows, columns, 3), and its mask, uint8 (rows, columns)."""
-
-    image: UInt8
-    mask: UInt8
-
-
-class Source(Protocol):
-    """Where samples come from, by number; the same number gives the same sample."""
-
-    def __call__(self, number: int) -> Sample:
-        """Return a sample."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -137,32 +121,6 @@ def stacked(samples: list[Sample]) -> dict[str, NDArray[np.generic]]:
         "channels": np.stack([channels(sample.image) for sample in samples]),
         "mask": np.stack([sample.mask for sample in samples]),
     }
-
-
-def channels(image: UInt8 | Float32) -> Float32:
-    """Return what a network sees of an image, float32 (3, rows, columns)."""
-    seen = (np.moveaxis(image, 2, 0).astype(np.float32) - MEAN) / np.float32(SPREAD)
-    return np.ascontiguousarray(seen, dtype=np.float32)
-
-
-def reduced(sample: Sample, side_px: int | None) -> Sample:
-    """Return a sample at the size at which a network looks at it: `resampling.shape_of`."""
-    before = (sample.mask.shape[0], sample.mask.shape[1])
-    shape = resampling.shape_of(before, side_px)
-    if shape == before:
-        return sample
-    image = resampling.reduced(sample.image.astype(np.float32), shape)
-    rows, columns = (
-        ((np.arange(few) + 0.5) * many / few).astype(np.int64)
-        for few, many in zip(shape, before, strict=True)
-    )
-    return Sample(np.rint(image).astype(np.uint8), sample.mask[np.ix_(rows, columns)])
-
-
-def whole(sample: Sample, multiple: int = 32) -> Sample:
-    """Return a sample cut down to sides that networks take."""
-    rows, columns = (side // multiple * multiple for side in sample.mask.shape)
-    return Sample(sample.image[:rows, :columns], sample.mask[:rows, :columns])
 
 
 def _crop(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lunarsite.engine.segmentation import classes, network
+from lunarsite.engine.segmentation import classes, network, samples
 from lunarsite.engine.segmentation.training import batches, losses
 from lunarsite.engine.training import trainer
 from lunarsite.engine.training.task import Data
@@ -53,16 +53,16 @@ class Segmentation:
             turned=self._recipe.view == "orbital",
         )
 
-    def _learn(self, number: int) -> batches.Sample:
+    def _learn(self, number: int) -> samples.Sample:
         """Return a sample, no larger than crops of it at the size that is looked at can be."""
         side_px = self._recipe.side_px
         largest = None if side_px is None else math.ceil(side_px / self._recipe.zoom[0])
-        return batches.reduced(self._from.learn(number), largest)
+        return samples.reduced(self._from.learn(number), largest)
 
     def unseen(self, number: int) -> Arrays:
         """Return a batch of one that nobody learns from."""
-        sample = batches.reduced(self._from.unseen(number), self._recipe.side_px)
-        return batches.stacked([batches.whole(sample)])
+        sample = samples.reduced(self._from.unseen(number), self._recipe.side_px)
+        return batches.stacked([samples.whole(sample)])
 
     def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
         """Return what is to be small, for the network's answer to a batch."""

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters import morphometry
-from lunarsite.engine.craters.detection import pyramid
+from lunarsite.engine.craters import morphometry, pyramid
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic import craters

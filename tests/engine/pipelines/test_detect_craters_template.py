@@ -10,9 +10,10 @@ import pytest
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.detection import template
-from lunarsite.engine.craters.evaluation import matching, protocol
+from lunarsite.engine.craters.evaluation import matching
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.raster import Grid
@@ -95,7 +96,7 @@ def test_on_the_real_frame_it_finds_what_a_template_can(real, tmp_path):
     detect(real / "dem" / "shackleton_ridge_25m.tif", tmp_path / "a.gpkg", min_diameter_m=1_600.0)
     found = pd.DataFrame(gpd.read_file(tmp_path / "a.gpkg", layer="craters"))
     circles = Circles.of_ground(*(found[n] for n in ("x_m", "y_m", "diameter_m", "confidence")))
-    known = protocol.catalogue(real / "craters" / "lu1319373_80S.csv")
+    known = read_circles(real / "craters" / "lu1319373_80S.csv")
     bounds = (-30_000.0, -10_600.0, 21_200.0, 15_000.0)
     wanted = known.kept((known.diameter_m >= 2_000.0) & known.inside(bounds))
     pairs = matching.candidates(circles, wanted)

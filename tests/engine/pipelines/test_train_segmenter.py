@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from lunarsite.engine.context import Context  # noqa: E402
 from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
-from lunarsite.engine.segmentation import classes, network, torch_runner, weights  # noqa: E402
+from lunarsite.engine.segmentation import classes, network, samples, torch_runner, weights  # noqa: E402
 from lunarsite.engine.segmentation import onnx_runner as running  # noqa: E402
 from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
 from lunarsite.engine.segmentation.training import batches, losses, task  # noqa: E402
@@ -148,7 +148,7 @@ def test_rare_classes_weigh_more():
     mask[2:20] = classes.SKY
 
     def source(_number):
-        return batches.Sample(np.zeros((50, 50, 3), np.uint8), mask)
+        return samples.Sample(np.zeros((50, 50, 3), np.uint8), mask)
 
     found = task.class_weights(task.Data("d", source, 3, source, 1))
     assert found[classes.SMALL] > found[classes.SKY] > found[classes.GROUND]
@@ -196,7 +196,7 @@ def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
     image = np.full((1000, 1500, 3), 90, np.uint8)
     mask = np.zeros((1000, 1500), np.uint8)
     mask[:, 750:] = classes.LARGE
-    sample = batches.Sample(image, mask)
+    sample = samples.Sample(image, mask)
     data = Data("photographs", lambda _: sample, 1, lambda _: sample, 1)
     chosen = Recipe(name="r", crop_px=64, batch=64, side_px=64, zoom=(0.5, 1.0))
     learned = task.Segmentation(chosen, 1, data, "cpu")

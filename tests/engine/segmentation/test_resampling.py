@@ -12,7 +12,14 @@ from rasterio.windows import Window
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import images
-from lunarsite.engine.segmentation import classes, evaluation, paired_images, resampling, weights
+from lunarsite.engine.segmentation import (
+    classes,
+    evaluation,
+    paired_images,
+    resampling,
+    samples,
+    weights,
+)
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.stages import segment_terrain
@@ -254,7 +261,7 @@ def test_pairs_are_read_as_the_stage_looks_at_them(tmp_path):
     path = photograph(tmp_path / "i.tif", values, nodata=0)
     mask = photograph(tmp_path / "m.tif", np.zeros((60, 90, 3), np.uint8))
     sample = paired_images.Pair(path, mask).read()
-    assert (sample.image[10:20, 30:50] == batches.MEAN).all()
+    assert (sample.image[10:20, 30:50] == samples.MEAN).all()
     assert (sample.mask[10:20, 30:50] == classes.NODATA).all()
     assert (sample.mask == classes.NODATA).sum() == 10 * 20
 
@@ -272,7 +279,7 @@ def test_crops_larger_than_a_scene_are_mirrored_and_nobody_is_asked_of_the_mirro
     image = smooth(60, 90)
     mask = np.full((60, 90), classes.LARGE, np.uint8)
     drawn = batches.draw(
-        lambda _: batches.Sample(image, mask), 1, 1, 96, [1, 2], zoom=(0.99, 1.01), turned=False
+        lambda _: samples.Sample(image, mask), 1, 1, 96, [1, 2], zoom=(0.99, 1.01), turned=False
     )
     asked = drawn["mask"][0] != classes.NODATA
     assert abs(asked.mean() - 60 * 90 / 96**2) < 0.05
@@ -285,8 +292,8 @@ def test_samples_are_reduced_with_their_masks():
     image = np.full((200, 320, 3), 40, np.uint8)
     mask = np.zeros((200, 320), np.uint8)
     image[60:140, 80:240], mask[60:140, 80:240] = 200, classes.LARGE
-    small = batches.reduced(batches.Sample(image, mask), 100)
+    small = samples.reduced(samples.Sample(image, mask), 100)
     assert small.mask.shape == (100, 160)
     assert small.image.shape == (100, 160, 3)
     assert ((small.image[..., 0] > 120) == (small.mask == classes.LARGE)).all()
-    assert batches.reduced(small, None) is small
+    assert samples.reduced(small, None) is small

@@ -24,6 +24,7 @@ from lunarsite.engine.segmentation import (
     metrics,
     onnx_runner,
     paired_images,
+    samples,
     tiling,
     weights,
 )
@@ -690,9 +691,9 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
 
     def sample():
         image = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
-        share = softmax(np.einsum("kc,cij->kij", mix, batches.channels(image)))
+        share = softmax(np.einsum("kc,cij->kij", mix, samples.channels(image)))
         drawn = (rng.random((96, 96)) > np.cumsum(share, axis=0)).sum(axis=0)
-        return batches.Sample(image, drawn.clip(0, 3).astype(np.uint8))
+        return samples.Sample(image, drawn.clip(0, 3).astype(np.uint8))
 
     found = evaluation.fit_temperatures(Spoiled(), [sample() for _ in range(6)])
     assert found == pytest.approx((0.8, 2.0), rel=0.08)
@@ -761,7 +762,7 @@ def test_crops_keep_masks_upon_their_images():
     mask[30:70, 50:90] = classes.LARGE
 
     def source(_number):
-        return batches.Sample(image, mask)
+        return samples.Sample(image, mask)
 
     for step in range(8):
         drawn = batches.draw(source, 1, 2, 96, [4, step], zoom=(0.75, 2.2), turned=bool(step % 2))

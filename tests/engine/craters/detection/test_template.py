@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
+from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import _template_kernels as template_kernels
-from lunarsite.engine.craters.detection import pyramid, template
+from lunarsite.engine.craters.detection import template
 from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -55,7 +56,7 @@ def test_craters_of_all_sizes_are_found_where_they_are(tmp_path, wear, slope):
     for column, row, radius in circles:
         # Worn craters are listed as large as mappers draw them.
         diameter = np.array([2.0 * radius * GRID.pixel_m])
-        seen = radius * float(profiles.seen_radius(diameter, np.array([wear]))[0])
+        seen = radius * float(profiles.mapped_radius(diameter, np.array([wear]))[0])
         away, ratio = off(found, column, row, seen)
         assert away < 0.15
         assert 0.8 < ratio < 1.25

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters.detection import multiscale, pyramid
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import multiscale
 from lunarsite.engine.craters.detection import search as searching
 from lunarsite.engine.craters.model import inputs, onnx_runner, weights
-from lunarsite.engine.craters.model.architecture import Architecture
-from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, Architecture
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import detect_craters

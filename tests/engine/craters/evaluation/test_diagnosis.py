@@ -8,12 +8,12 @@ import pytest
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
+from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.circles import Circles
-from lunarsite.engine.craters.detection import pyramid
 from lunarsite.engine.craters.evaluation import (
-    diagnosing,
     diagnosis,
     diagnosis_page,
+    diagnosis_report,
     preprocessing,
     protocol,
 )
@@ -216,7 +216,7 @@ def diagnose(found, known, folder):
     random = np.random.default_rng(2)
     levels = levels_of(random.normal(0, 10, (400, 400)), folder)
     known = protocol.sides_of(known, known, Rules(RULING.bounds, 2000.0, 0.0)).known
-    return diagnosing.diagnose(found, known, RULING, levels, threshold=0.5, seed=7)
+    return diagnosis_report.diagnose(found, known, RULING, levels, threshold=0.5, seed=7)
 
 
 def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):

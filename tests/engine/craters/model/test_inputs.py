@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters.detection import pyramid
+from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.model import inputs
 from lunarsite.engine.craters.training import batches, recipe, targets
 from lunarsite.engine.errors import InputError
@@ -34,7 +34,7 @@ def test_tiles_lie_between_their_limits_and_their_craters_stand_on_known_ground(
         made = tiles.make(seed, 96)
         assert tiles.PIXEL_M[0] <= made.pixel_m <= tiles.PIXEL_M[1]
         x, y, radius, certain = made.circles[:, :4].T
-        assert (radius >= tiles.LEAST_PX).all()
+        assert (radius >= tiles.MIN_RADIUS_PX).all()
         assert set(certain) <= {0.0, 1.0}
         inside = (x >= 0) & (x <= 95) & (y >= 0) & (y <= 95)
         at = np.rint(made.circles[inside, :2]).astype(int)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters.detection import multiscale, pyramid
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import multiscale
 from lunarsite.engine.craters.model import inputs, weights
 from lunarsite.engine.craters.model import onnx_runner as running
 from lunarsite.engine.craters.model.architecture import HEADS, Architecture

@@ -16,6 +16,7 @@ from lunarsite.engine.io.dem import posting
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import columns, feature_table
+from lunarsite.engine.scoring.features.layers import Layers
 
 GRID = Grid(2000.0, 9000.0, 100.0, 30, 22)
 SIDE = 4
@@ -53,7 +54,7 @@ def dem(tmp_path):
 
 def build(dem, context=None, cell_m=400.0, craters=None, north=-80.0, **rasters):
     return feature_table.build(
-        feature_table.Layers(dem, rasters, craters),
+        Layers(dem, rasters, craters),
         cell_m=cell_m,
         north_limit_deg=north,
         context=context or Context(),

@@ -13,8 +13,8 @@ from lunarsite.engine.craters.evaluation import diagnosis, preprocessing, protoc
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lunarsite.engine.craters.detection.pyramid import Level
     from lunarsite.engine.craters.evaluation.protocol import Rules
+    from lunarsite.engine.craters.pyramid import Level
 
 
 def diagnose(
@@ -58,8 +58,8 @@ def diagnose(
     true = _with_depth(known.kept(wanted), levels)
     large = found[plain].kept(found[plain].diameter_m >= ruling.min_detected_diameter_m)
     counted = large.inside(ruling.bounds) & (large.diameter_m >= ruling.min_diameter_m)
-    predicted = _with_depth(large.kept(counted & (large.score >= threshold)), levels)
-    likely = large.kept(large.score >= diagnosis.LIKELY)
+    predicted = _with_depth(large.kept(counted & (large.confidence >= threshold)), levels)
+    likely = large.kept(large.confidence >= diagnosis.LIKELY)
     to_prediction = diagnosis.rim_distance(true, likely)
     to_true = diagnosis.rim_distance(predicted, known)
     chance = diagnosis.near_by_chance(predicted, known, ruling.bounds, seed)
@@ -138,7 +138,7 @@ def _with_depth(circles: Circles, levels: list[Level]) -> Circles:
         circles.x_m,
         circles.y_m,
         circles.radius_m,
-        circles.score,
+        circles.confidence,
         np.where(known, circles.depth_m, measured),
     )
 

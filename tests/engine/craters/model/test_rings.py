@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters.detection import decoding, pyramid, rings
-from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters import pyramid
+from lunarsite.engine.craters.detection import decoding
+from lunarsite.engine.craters.model import inputs, rings
 from lunarsite.engine.craters.model.architecture import HEADS
 from lunarsite.engine.craters.training import targets
 from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft, ndimage, special
 
-from lunarsite.engine.craters.training.targets import LEAST_RADIUS_PX, OCTAVES, STRIDE
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, OCTAVES, STRIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
