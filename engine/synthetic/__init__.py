@@ -1,1 +1,1 @@
-"""Generated terrain: the demo's input and the ground that networks are trained on."""
+"""Synthetic terrain and images: input of the demo and training data of the networks."""

@@ -1,4 +1,4 @@
-"""The compiled inner loop of `craters`."""
+"""Compiled inner loop of `craters`."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 
 _REACH = 4.0
-_WIDEST = 1.3
-"""Lobes may widen a crater up to this."""
+_MAX_STRETCH = 1.3
+"""Largest factor by which lobes widen a crater."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
-def stamp(height: Float32, place: Float, outline: Float, shape: Int32, tables: Float32) -> None:
-    """Let craters change the ground, one after the other, in place.
+def stamp(height: Float32, geometry: Float, outline: Float, shape: Int32, tables: Float32) -> None:
+    """Stamp craters into the terrain, one after the other, in place.
 
-    Inside its rim a crater puts the plane through its rim in the place of what was there; then
-    its profile is added, stretched by its outline 1 + Σ lobe cos n(θ - angle), n = 2 to 5.
+    Inside the rim, the previous terrain is replaced by the plane through the rim. The profile is
+    then added, stretched by the outline 1 + Σ lobe cos n(θ - angle), n = 2 to 5.
 
     Parameters
     ----------
     height : ndarray of float32, shape (rows, columns)
-        Metres.
-    place : ndarray of float64, shape (craters, 5)
-        Column, row and radius in pixels, fresh depth in metres, fractional row of wear.
+        Metres, changed in place.
+    geometry : ndarray of float64, shape (craters, 5)
+        Column, row and radius in pixels, fresh depth in metres, fractional column of wear.
     outline : ndarray of float64, shape (craters, 4, 2)
-        Cosine and sine parts of the lobes.
+        Cosine and sine coefficients of the lobes.
     shape : ndarray of int32, shape (craters,)
-        Which table.
+        Row of ``tables``.
     tables : ndarray of float32, shape (classes, wears, radii)
-        As of `profiles.tables`.
+        As from `profiles.tables`.
     """
     rows, columns = height.shape
     samples, wears = tables.shape[2], tables.shape[1]
     per_radius = (samples - 1) / _REACH
     for i in range(shape.size):
-        c0, r0, r, depth, wear = place[i]
-        extent = _REACH * r * _WIDEST
+        c0, r0, r, depth, wear = geometry[i]
+        extent = _REACH * r * _MAX_STRETCH
         first_row, last_row = max(0, math.ceil(r0 - extent)), min(rows - 1, math.floor(r0 + extent))
         first_column = max(0, math.ceil(c0 - extent))
         last_column = min(columns - 1, math.floor(c0 + extent))
@@ -54,14 +54,14 @@ def stamp(height: Float32, place: Float, outline: Float, shape: Int32, tables: F
         low = min(int(wear), wears - 2)
         weight = wear - low
         old, new = tables[shape[i], low], tables[shape[i], low + 1]
-        # A worn crater is older than the fine relief around it, so less of that is gone.
+        # A degraded crater is older than the fine relief around it, so less of that is cleared.
         cleared = 0.85 * math.sqrt(1.0 - wear / (wears - 1))
         for y in range(first_row, last_row + 1):
             dy = (y - r0) / r
             for x in range(first_column, last_column + 1):
                 dx = (x - c0) / r
                 q = dx * dx + dy * dy
-                if q > (_REACH * _WIDEST) ** 2:
+                if q > (_REACH * _MAX_STRETCH) ** 2:
                     continue
                 d = math.sqrt(q)
                 u, v = (dx / d, dy / d) if d > 0.0 else (1.0, 0.0)
@@ -69,7 +69,7 @@ def stamp(height: Float32, place: Float, outline: Float, shape: Int32, tables: F
                 for n in range(4):
                     un, vn = un * u - vn * v, vn * u + un * v
                     stretch += outline[i, n, 0] * un + outline[i, n, 1] * vn
-                d /= min(max(stretch, 0.7), _WIDEST)
+                d /= min(max(stretch, 0.7), _MAX_STRETCH)
                 at = d * per_radius
                 j = int(at)
                 if j >= samples - 1:

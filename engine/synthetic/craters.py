@@ -1,9 +1,10 @@
-"""A population of craters, and how each changes the ground.
+"""A synthetic crater population and its effect on the terrain.
 
-Sizes follow the empirical saturation of the highlands, N(≥ D) = a D^-1.83 per km² with D in km
-(Hartmann 1984, Icarus 60, 56: a = 10^-1.14; heavily cratered ground holds about half of it).
-Craters in equilibrium are of every age up to the one at which they vanish, so their wear κt/R² is
-uniform; above the transition to complex craters the surface is younger than their lives.
+Diameters follow the empirical saturation of the highlands, N(≥ D) = a D^-1.83 per km² with D in km
+(Hartmann 1984, Icarus 60, 56: a = 10^-1.14; heavily cratered terrain reaches about half of it).
+In equilibrium, craters have every age up to that at which they vanish, so their degradation state
+κt/R², called wear here and in the catalogue, is uniformly distributed. Above the transition to
+complex craters, the surface is younger than the lifetime of the craters.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.synthetic import _crater_kernels as crater_kernels
-from lunarsite.engine.synthetic import profiles
+from lunarsite.engine.synthetic import _crater_kernels, profiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SATURATION_PER_KM2 = 10.0**-1.14
 SLOPE = 1.83
 LARGEST_SLOPE = 2.2
-"""Above `BREAK_M` the surface is not saturated and the slope is the steeper one of production."""
+"""Slope above `BREAK_M`, where the surface is not saturated and follows the steeper production
+function."""
 
 BREAK_M = 60_000.0
 
@@ -46,7 +47,7 @@ CRATER = np.dtype(
         ("lobe_angle", np.float64, (4,)),
     ]
 )
-"""A crater: where, how wide at its rim crest, how deep now, its wear κt/R² and its outline."""
+"""A crater: position, rim crest diameter, present depth, wear κt/R², fresh depth and outline."""
 
 
 def population(
@@ -57,23 +58,23 @@ def population(
     max_diameter_m: float,
     density: float,
 ) -> Record:
-    """Draw the craters that touch a grid, oldest first.
+    """Draw the craters that reach into a grid, oldest first.
 
     Parameters
     ----------
     grid : Grid
-        Where; craters whose centres lie outside but that reach in are among them.
+        The area. Craters centred outside that reach into it are included.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
     min_diameter_m, max_diameter_m : float
         Range of rim diameters, metres on the ground.
     density : float
-        Share of Hartmann's saturation.
+        Fraction of Hartmann's saturation.
 
     Returns
     -------
     ndarray of `CRATER`
-        In the order in which they formed.
+        In order of formation.
 
     Raises
     ------
@@ -102,46 +103,46 @@ def population(
         slope = SLOPE if low < BREAK_M else LARGEST_SLOPE
         a, b = low**-slope, high**-slope
         part["diameter_m"] = (a + (b - a) * rng.random(count)) ** (-1.0 / slope)
-        # The map is too large by k, so a square metre of it holds 1/k² of the ground.
+        # The map is enlarged by its scale k: a square metre of it covers 1/k² m² of ground.
         kept = rng.random(count) * moon.map_scale(part["x_m"], part["y_m"]) ** 2 <= 1.0
         parts.append(part[kept])
     craters: Record = np.concatenate(parts)
     count = craters.size
     diameter = craters["diameter_m"]
-    longest = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / diameter)
-    craters["wear"] = longest * rng.random(count)
+    wear_limit = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / diameter)
+    craters["wear"] = wear_limit * rng.random(count)
     spread = np.exp(0.12 * rng.standard_normal(count))
     craters["fresh_depth_m"] = profiles.fresh_depth_m(diameter) * spread
-    craters["depth_m"] = craters["fresh_depth_m"] * profiles.depth_left(diameter, craters["wear"])
+    craters["depth_m"] = craters["fresh_depth_m"] * profiles.depth_ratio(diameter, craters["wear"])
     strength = np.array([0.04, 0.03, 0.02, 0.015])
     craters["lobe"] = strength * np.abs(rng.standard_normal((count, 4)))
     craters["lobe_angle"] = 2.0 * np.pi * rng.random((count, 4))
-    # Wear in units of time: the same κt erases small craters before large ones.
-    age = craters["wear"] / longest
+    # Wear as a fraction of the lifetime: the same κt erases small craters before large ones.
+    age = craters["wear"] / wear_limit
     ordered: Record = craters[np.argsort(-age, kind="stable")]
     return ordered
 
 
 def stamp(height_m: Float32, grid: Grid, craters: Record) -> None:
-    """Let craters change the ground, one after the other, in place.
+    """Stamp craters into the terrain, one after the other, in place.
 
     Parameters
     ----------
     height_m : ndarray of float32, shape of the grid
-        Metres, changed in place; no nodata.
+        Heights in metres, changed in place; no nodata.
     grid : Grid
-        Its place.
+        Grid of the heights.
     craters : ndarray of `CRATER`
-        In the order in which they formed; all of them, or some of them after others.
+        In order of formation. They may be stamped in several calls.
     """
     scale = moon.map_scale(craters["x_m"], craters["y_m"]) / grid.pixel_m
-    place = np.column_stack(
+    geometry = np.column_stack(
         [
             (craters["x_m"] - grid.x_min_m) / grid.pixel_m - 0.5,
             (grid.y_max_m - craters["y_m"]) / grid.pixel_m - 0.5,
             0.5 * craters["diameter_m"] * scale,
             craters["fresh_depth_m"],
-            profiles.wear_row(craters["wear"]),
+            profiles.wear_column(craters["wear"]),
         ]
     )
     outline = np.stack(
@@ -151,13 +152,13 @@ def stamp(height_m: Float32, grid: Grid, craters: Record) -> None:
         ],
         axis=2,
     )
-    crater_kernels.stamp(
-        height_m, place, outline, profiles.class_of(craters["diameter_m"]), profiles.tables()
+    _crater_kernels.stamp(
+        height_m, geometry, outline, profiles.class_of(craters["diameter_m"]), profiles.tables()
     )
 
 
 def _cumulative(diameter_m: float) -> float:
-    """Return N(≥ D) per km² at saturation."""
+    """Return the cumulative crater frequency N(≥ D) per km² at saturation."""
     km, edge = diameter_m / 1000.0, BREAK_M / 1000.0
     if km <= edge:
         return float(SATURATION_PER_KM2 * km**-SLOPE)

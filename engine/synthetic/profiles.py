@@ -1,10 +1,10 @@
-"""The shape of a crater, fresh and worn.
+"""Radial profiles of fresh and degraded craters.
 
 Fresh shapes follow Pike (1977, Impact and Explosion Cratering, p. 489): simple craters are 0.196
 D^1.01 deep with rims of 0.036 D^1.014 (km), complex ones 1.044 D^0.301 deep with rims of 0.236
-D^0.399, flat floors 0.187 D^1.249 wide and a central peak. Wear is topographic diffusion (Fassett
-& Thomson 2014, JGR Planets 119, 2255): the profile solves dh/dt = κ ∇²h, so its state depends on
-τ = κt/R² alone.
+D^0.399, flat floors 0.187 D^1.249 wide and a central peak. Degradation is topographic diffusion
+(Fassett & Thomson 2014, JGR Planets 119, 2255): the profile solves dh/dt = κ ∇²h, so its state
+depends on τ = κt/R² alone. This degradation state is called wear.
 """
 
 from __future__ import annotations
@@ -22,34 +22,49 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 REACH = 4.0
-"""A crater's ejecta end this many radii from its centre."""
+"""Extent of the ejecta, in rim radii from the centre."""
 
 RADII = 257
-"""Samples of a profile between the centre and `REACH`."""
+"""Samples of a profile from the centre to `REACH`."""
 
 WEARS = 33
-"""States of wear in a table, from fresh to `WEAR_MAX`."""
+"""Degradation states in a table, from `WEAR_MIN` to `WEAR_MAX`."""
 
 WEAR_MAX = 0.3
-"""The largest κt/R² kept: a simple crater is then down to a fifth of its fresh depth."""
+"""Largest κt/R²: a simple crater then has a fifth of its fresh depth."""
 
 WEAR_MIN = 1e-3
-"""The freshest state: slopes at the angle of repose have settled."""
+"""Smallest κt/R²: slopes at the angle of repose have settled."""
 
 SIMPLE_M = 15_000.0
-"""Diameter where simple craters give way to complex ones in highlands (Pike 1988)."""
+"""Transition diameter from simple to complex craters in the highlands (Pike 1988)."""
 
 LARGEST_M = 400_000.0
+"""Largest diameter in the table."""
+
 _PER_OCTAVE = 4
 _DOMAIN = 12.0
+"""Radius of the disc of the Fourier-Bessel series, in rim radii."""
+
 _MODES = 480
 
 
 def fresh_depth_m(diameter_m: Float) -> Float:
-    """Return the depth from rim crest to floor of fresh craters, metres (Pike 1977).
+    """Return the rim-to-floor depth of fresh craters.
 
-    Below 400 m craters form shallower, towards a ratio of 0.15 (Stopar et al. 2017, Icarus 298,
-    34).
+    Parameters
+    ----------
+    diameter_m : ndarray of float64, any shape
+        Rim diameters, metres.
+
+    Returns
+    -------
+    ndarray of float64, same shape
+        Metres. Below 400 m craters form shallower, down to a depth-to-diameter ratio of 0.15.
+
+    References
+    ----------
+    Pike 1977; Stopar et al. 2017, Icarus 298, 34.
     """
     km = np.asarray(diameter_m, np.float64) / 1000.0
     simple = 0.196 * km**1.01
@@ -59,7 +74,7 @@ def fresh_depth_m(diameter_m: Float) -> Float:
 
 
 def class_of(diameter_m: Float) -> NDArray[np.int32]:
-    """Return the row of `tables` that holds the shape of craters of these diameters."""
+    """Return the row of `tables` with the profiles of craters of these diameters, metres."""
     octaves = np.log2(np.asarray(diameter_m, np.float64) / SIMPLE_M)
     rows = np.ceil(octaves * _PER_OCTAVE)
     last = int(np.ceil(np.log2(LARGEST_M / SIMPLE_M) * _PER_OCTAVE))
@@ -67,8 +82,8 @@ def class_of(diameter_m: Float) -> NDArray[np.int32]:
     return out
 
 
-def wear_row(wear: Float) -> Float:
-    """Return the fractional column of `tables` for states of wear κt/R²."""
+def wear_column(wear: Float) -> Float:
+    """Return the fractional column of `tables` for degradation states κt/R²."""
     clipped = np.clip(wear, WEAR_MIN, WEAR_MAX)
     row: Float = np.log(clipped / WEAR_MIN) / np.log(WEAR_MAX / WEAR_MIN) * (WEARS - 1)
     return row
@@ -76,18 +91,18 @@ def wear_row(wear: Float) -> Float:
 
 @cache
 def tables() -> Float32:
-    """Return profiles by class, wear and distance, in units of the fresh depth.
+    """Return profiles by diameter class, wear and distance, in units of the fresh depth.
 
     Returns
     -------
     ndarray of float32, shape (classes, `WEARS`, `RADII`)
-        Height above the ground around; the fresh rim-to-floor depth is 1. Zero at `REACH`.
+        Height above the surroundings; the fresh rim-to-floor depth is 1. Zero at `REACH`.
     """
     last = int(class_of(np.array(LARGEST_M)))
     diameters = SIMPLE_M * 2.0 ** (np.arange(last + 1) / _PER_OCTAVE)
     zeros = special.jn_zeros(0, _MODES)
     fine = np.linspace(0.0, _DOMAIN, 4096, endpoint=False, dtype=np.float64) + _DOMAIN / 8192
-    # Fourier-Bessel series on a disc that is wide against the crater's reach.
+    # Fourier-Bessel series on a disc much wider than the reach of the crater.
     to_modes = special.j0(np.outer(zeros, fine / _DOMAIN)) * fine * (_DOMAIN / 4096)
     to_modes *= 2.0 / (_DOMAIN**2 * special.j1(zeros)[:, None] ** 2)
     radius = np.linspace(0.0, REACH, RADII)
@@ -104,44 +119,50 @@ def tables() -> Float32:
     return out
 
 
-def depth_left(diameter_m: Float, wear: Float) -> Float:
-    """Return the rim-to-floor depth of worn craters as a share of the fresh depth."""
+def depth_ratio(diameter_m: Float, wear: Float) -> Float:
+    """Return the rim-to-floor depth of degraded craters as a fraction of the fresh depth."""
     table = tables()
     share = table.max(axis=2) - table.min(axis=2)
     share /= share[:, :1]
     rows = class_of(diameter_m)
-    at = wear_row(wear)
-    low = np.minimum(at.astype(np.int64), WEARS - 2)
-    weight = at - low
-    left: Float = (1.0 - weight) * share[rows, low] + weight * share[rows, low + 1]
-    return left
+    column = wear_column(wear)
+    low = np.minimum(column.astype(np.int64), WEARS - 2)
+    weight = column - low
+    ratio: Float = (1.0 - weight) * share[rows, low] + weight * share[rows, low + 1]
+    return ratio
 
 
-def seen_radius(diameter_m: Float, wear: Float) -> Float:
-    """Return where mappers draw the rim of worn craters, in rim radii of the fresh crater.
+def mapped_radius(diameter_m: Float, wear: Float) -> Float:
+    """Return the radius at which degraded craters are mapped, in radii of the fresh rim.
 
-    Wear moves the crest outwards, to twice the fresh radius in the end, while the bowl's wall stays
-    where it was; what is drawn lies between. It is taken as the geometric mean of the fresh crest
-    and the present one, which is what the catalogue of Wu et al. 2022 agrees with on the ridge
-    beside Shackleton.
+    Degradation moves the crest outwards, finally to twice the fresh radius, while the wall of the
+    bowl stays in place; mappers draw the rim in between. The geometric mean of the fresh and the
+    present crest agrees with the catalogue of Wu et al. 2022 on the ridge beside Shackleton.
 
     Parameters
     ----------
-    diameter_m, wear : ndarray of float64, any shape
-        Of the fresh crater, and between `WEAR_MIN` and `WEAR_MAX`.
+    diameter_m : ndarray of float64, any shape
+        Rim diameters of the fresh craters, metres.
+    wear : ndarray of float64, same shape
+        Degradation states κt/R², from `WEAR_MIN` to `WEAR_MAX`.
+
+    Returns
+    -------
+    ndarray of float64, same shape
+        Mapped radius over fresh rim radius.
     """
     crest = tables().argmax(axis=2) * (REACH / (RADII - 1))
-    grown = np.sqrt(crest / crest[:, :1])
+    growth = np.sqrt(crest / crest[:, :1])
     rows = class_of(diameter_m)
-    at = wear_row(wear)
-    low = np.minimum(at.astype(np.int64), WEARS - 2)
-    weight = at - low
-    seen: Float = (1.0 - weight) * grown[rows, low] + weight * grown[rows, low + 1]
-    return seen
+    column = wear_column(wear)
+    low = np.minimum(column.astype(np.int64), WEARS - 2)
+    weight = column - low
+    mapped: Float = (1.0 - weight) * growth[rows, low] + weight * growth[rows, low + 1]
+    return mapped
 
 
 def _fresh(radius: Float, km: float, *, simple: bool) -> Float:
-    """Return a fresh profile in units of its depth; ``radius`` in rim radii."""
+    """Return a fresh profile in units of its depth, at distances in rim radii."""
     if simple:
         rim, floor, power = 0.19, 0.15, 1.45
     else:
@@ -152,6 +173,6 @@ def _fresh(radius: Float, km: float, *, simple: bool) -> Float:
     if not simple:
         peak = min(0.0006 * km**1.97 / (1.044 * km**0.301), 0.35)
         inside += peak * np.exp(-((radius / 0.13) ** 2))
-    # Ejecta thin out with the cube of the distance (McGetchin, Settle & Head 1973).
+    # Ejecta thickness falls with the cube of the distance (McGetchin, Settle & Head 1973).
     outside = rim * np.maximum(radius, 1.0) ** -3.0
     return np.where(radius <= 1.0, inside, outside)

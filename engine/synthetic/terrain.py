@@ -1,7 +1,7 @@
-"""A piece of the Moon's south pole that never was: fractal ground under a crater population.
+"""Synthetic south polar terrain: fractal ground under a crater population.
 
-The ground is noise with a power-law spectrum that levels off at long waves, as lunar highlands
-have it (Rosenburg et al. 2011, JGR 116, E02001: Hurst exponents near 0.95 at tens of metres to
+The ground is noise with a power-law spectrum that levels off at long wavelengths, as in the lunar
+highlands (Rosenburg et al. 2011, JGR 116, E02001: Hurst exponents near 0.95 from tens of metres to
 kilometres).
 """
 
@@ -15,7 +15,7 @@ from scipy import fft
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.synthetic import craters as crater_room
+from lunarsite.engine.synthetic.craters import population, stamp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +33,9 @@ CATALOGUE_DECIMALS = {
     "y_m": 1,
     "wear": 4,
 }
-"""Digits of a catalogue that are worth writing."""
+"""Decimals with which the columns of a catalogue are written."""
 
-_CRATERS_A_STEP = 5_000
+_CRATERS_PER_STEP = 5_000
 
 
 def generate(
@@ -52,38 +52,38 @@ def generate(
     threads: int = 1,
     context: Context | None = None,
 ) -> tuple[Float32, pd.DataFrame]:
-    """Make terrain and the catalogue of its craters.
+    """Generate terrain and the catalogue of its craters.
 
     Parameters
     ----------
     grid : Grid
-        Where. The map's scale is honoured: a crater of D metres covers kD map metres.
+        The area. With map scale k, a crater of D metres covers kD map metres.
     seed : int
-        The same seed gives the same bytes, whatever ``threads`` is.
+        The same seed gives byte-identical results, with any number of threads.
     min_diameter_m, max_diameter_m : float
-        Range of crater diameters; the least is three pixels where not given.
+        Range of crater diameters in metres. The minimum defaults to three pixels.
     density : float
-        Share of Hartmann's saturation.
+        Crater density as a fraction of Hartmann's saturation.
     roll_over_m : float
-        Wavelength above which the fractal ground's power no longer grows.
+        Wavelength in metres above which the power of the fractal ground no longer grows.
     hurst : float
         Hurst exponent of the fractal ground.
     slope_deg : float
-        Median slope of the fractal ground between neighbouring pixels at 100 m, degrees.
+        Median slope of the fractal ground over a baseline of 100 m, degrees.
     mean_m : float
-        Mean height of the fractal ground.
+        Mean height of the fractal ground, metres.
     threads : int
-        For the Fourier transform; the context's where there is one.
+        Threads of the Fourier transform; those of the context take precedence.
     context : Context, optional
-        Is told the progress, and may cancel.
+        Receives the progress, and may cancel.
 
     Returns
     -------
     height_m : ndarray of float32, shape of the grid
-        Metres above the sphere; no nodata.
+        Metres above the lunar reference sphere; no nodata.
     catalogue : pandas.DataFrame
-        id, lon_deg, lat_deg, diameter_m, depth_m, x_m, y_m, wear; oldest first; centres that lie
-        in the grid.
+        id, lon_deg, lat_deg, diameter_m, depth_m, x_m, y_m, wear; craters centred in the grid,
+        oldest first.
 
     Raises
     ------
@@ -104,17 +104,17 @@ def generate(
         threads=context.threads,
     )
     height_m += np.float32(mean_m)
-    craters = crater_room.population(
+    craters = population(
         grid,
         rng_craters,
         min_diameter_m=3.0 * grid.pixel_m if min_diameter_m is None else min_diameter_m,
         max_diameter_m=max_diameter_m,
         density=density,
     )
-    steps = max(1, craters.size // _CRATERS_A_STEP)
-    for step, some in enumerate(np.array_split(craters, steps)):
+    steps = max(1, craters.size // _CRATERS_PER_STEP)
+    for step, batch in enumerate(np.array_split(craters, steps)):
         context.progress(0.4 + 0.6 * step / steps, "Craters")
-        crater_room.stamp(height_m, grid, some)
+        stamp(height_m, grid, batch)
     return height_m, _catalogue(craters, grid)
 
 
@@ -127,10 +127,30 @@ def fractal(
     slope_deg: float,
     threads: int = 1,
 ) -> Float32:
-    """Return Gaussian noise of zero mean with a power-law spectrum, float32 metres.
+    """Return Gaussian noise of zero mean with a power-law spectrum.
 
     The power spectral density falls as (1 + (roll_over/wavelength)²)^-(1 + hurst). The noise is
-    made on a larger area, so that opposite edges do not match.
+    generated on a larger area, so that opposite edges do not match.
+
+    Parameters
+    ----------
+    grid : Grid
+        The area.
+    rng : numpy.random.Generator
+        Random number generator.
+    roll_over_m : float
+        Wavelength in metres above which the power no longer grows.
+    hurst : float
+        Hurst exponent.
+    slope_deg : float
+        Median slope over a baseline of 100 m, degrees.
+    threads : int
+        Threads of the Fourier transform.
+
+    Returns
+    -------
+    ndarray of float32, shape of the grid
+        Heights in metres.
     """
     rows = fft.next_fast_len(int(grid.height * 1.2) + 8, real=False)
     columns = fft.next_fast_len(int(grid.width * 1.2) + 8, real=True)
@@ -149,8 +169,8 @@ def fractal(
         spectrum[row] = (noise[0] + 1j * noise[1]) * np.sqrt(power).astype(np.float32)
     spectrum[0, 0] = 0.0
     # A median slope of s has per-axis slopes of s / 1.1774 rms (Rayleigh).
-    wanted = np.tan(np.radians(slope_deg)) / 1.1774
-    amplitude = wanted * 100.0 / np.sqrt(slope_power)
+    axis_rms = np.tan(np.radians(slope_deg)) / 1.1774
+    amplitude = axis_rms * 100.0 / np.sqrt(slope_power)
     spectrum *= np.float32(amplitude * np.sqrt(0.5) * rows * columns)
     noise = fft.irfft2(spectrum, s=(rows, columns), workers=threads, overwrite_x=True)
     return np.ascontiguousarray(noise[: grid.height, : grid.width], dtype=np.float32)

@@ -1,1 +1,1 @@
-"""."""
+"""Generated tiles of terrain with known craters: training data of crater networks."""

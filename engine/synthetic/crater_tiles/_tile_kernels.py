@@ -1,4 +1,4 @@
-"""The compiled inner loops of `tiles` and `targets`."""
+"""Compiled inner loops of `tiles` and of the training targets of crater networks."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ Float32 = NDArray[np.float32]
 _AZIMUTHS = 24
 
 _RINGS = 12
-_OUT_TO = 1.35
-"""Rings are laid out to so many radii, to see the outer flank of the rim."""
+_RING_REACH = 1.35
+"""Radius of the outermost ring in crater radii, to include the outer flank of the rim."""
 
-_CLEARS = 1.3
-"""Craters change the ground before them out to so many of their radii (`synthetic.craters`)."""
+_CLEARED_REACH = 1.3
+"""Radius in crater radii within which a crater replaces older terrain (`synthetic.craters`)."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
-def evidence(height: Float32, place: Float) -> Float:
-    """Return what is left to see of each crater.
+def rim_evidence(height: Float32, circle: Float) -> Float:
+    """Return the height and the completeness of the rim of each crater.
 
     Parameters
     ----------
     height : ndarray of float32, shape (rows, columns)
         Metres.
-    place : ndarray of float64, shape (craters, 3)
+    circle : ndarray of float64, shape (craters, 3)
         Column, row and radius in pixels.
 
     Returns
     -------
     ndarray of float64, shape (craters, 2)
-        Mean height of the rim over the floor in metres, and the share of azimuths at which the
-        rim, its tilt taken away, stands above the floor by at least half of that. Without the
-        tilt taken away a crater on a slope would have half a rim.
+        Mean height of the rim above the floor in metres, and the fraction of azimuths at which
+        the detrended rim stands above the floor by at least half of that. Without detrending, a
+        crater on a slope would have only half a rim.
     """
     rows, columns = height.shape
-    found = np.zeros((place.shape[0], 2))
+    found = np.zeros((circle.shape[0], 2))
     rise = np.zeros(_AZIMUTHS)
     along = np.zeros((_AZIMUTHS, 2))
-    for i in range(place.shape[0]):
-        c0, r0, r = place[i]
+    for i in range(circle.shape[0]):
+        c0, r0, r = circle[i]
         floor = 0.0
         count = 0
         for n in range(_AZIMUTHS):
             angle = 2.0 * math.pi * n / _AZIMUTHS
             for share in (0.1, 0.25):
-                floor += _at(
+                floor += _bilinear(
                     height, c0 + share * r * math.cos(angle), r0 + share * r * math.sin(angle)
                 )
                 count += 1
@@ -64,7 +64,7 @@ def evidence(height: Float32, place: Float) -> Float:
             x, y = c0 + r * math.cos(angle), r0 + r * math.sin(angle)
             if x < 0.0 or y < 0.0 or x > columns - 1 or y > rows - 1:
                 continue
-            rise[seen] = _at(height, x, y) - floor
+            rise[seen] = _bilinear(height, x, y) - floor
             along[seen, 0], along[seen, 1] = math.cos(angle), math.sin(angle)
             total += rise[seen]
             seen += 1
@@ -72,7 +72,7 @@ def evidence(height: Float32, place: Float) -> Float:
             continue
         mean = total / seen
         if seen == _AZIMUTHS:
-            _level(rise, along)
+            _detrend(rise, along)
         high = 0
         for n in range(seen):
             if rise[n] >= 0.5 * mean and mean > 0.0:
@@ -83,58 +83,58 @@ def evidence(height: Float32, place: Float) -> Float:
 
 
 @_compiled
-def clarity(height: Float32, place: Float) -> Float:
-    """Return the share of the relief in and around each circle that is round about its centre.
+def clarity(height: Float32, circle: Float) -> Float:
+    """Return the fraction of the relief in and around each circle that is axially symmetric.
 
-    Ground as rough as a crater is deep hides it, however much its rim stands above its floor by
-    chance. A slope across it does not count; what lies outside the tile is left out.
+    Terrain as rough as a crater is deep hides it, even if its rim happens to stand above its floor.
+    A slope across the circle does not count; pixels outside the tile are ignored.
 
     Parameters
     ----------
     height : ndarray of float32, shape (rows, columns)
         Metres.
-    place : ndarray of float64, shape (craters, 3)
+    circle : ndarray of float64, shape (craters, 3)
         Column, row and radius in pixels.
 
     Returns
     -------
     ndarray of float64, shape (craters,)
-        Variance of the mean over azimuths of rings, per variance of all, by area, 0 to 1.
+        Area-weighted variance of the ring means over the total variance, 0 to 1.
     """
     rows, columns = height.shape
-    out = np.zeros(place.shape[0])
+    out = np.zeros(circle.shape[0])
     x = np.zeros((_RINGS, _AZIMUTHS))
     y = np.zeros((_RINGS, _AZIMUTHS))
     z = np.zeros((_RINGS, _AZIMUTHS))
     weight = np.zeros((_RINGS, _AZIMUTHS))
-    for i in range(place.shape[0]):
-        c0, r0, r = place[i]
+    for i in range(circle.shape[0]):
+        c0, r0, r = circle[i]
         for k in range(_RINGS):
-            share = _OUT_TO * (k + 0.5) / _RINGS
+            share = _RING_REACH * (k + 0.5) / _RINGS
             for n in range(_AZIMUTHS):
                 angle = 2.0 * math.pi * n / _AZIMUTHS
                 x[k, n], y[k, n] = share * math.cos(angle), share * math.sin(angle)
                 column, row = c0 + r * x[k, n], r0 + r * y[k, n]
                 inside = 0.0 <= column <= columns - 1 and 0.0 <= row <= rows - 1
                 weight[k, n] = share if inside else 0.0
-                z[k, n] = _at(height, column, row)
+                z[k, n] = _bilinear(height, column, row)
         _flatten(x, y, z, weight)
-        whole = 0.0
-        round_part = 0.0
+        variance = 0.0
+        symmetric = 0.0
         for k in range(_RINGS):
             total = weight[k].sum()
             if total > 0.0:
                 mean = (weight[k] * z[k]).sum() / total
-                round_part += total * mean * mean
-                whole += (weight[k] * z[k] * z[k]).sum()
-        if whole > 0.0:
-            out[i] = round_part / whole
+                symmetric += total * mean * mean
+                variance += (weight[k] * z[k] * z[k]).sum()
+        if variance > 0.0:
+            out[i] = symmetric / variance
     return out
 
 
 @_compiled
 def _flatten(x: Float, y: Float, z: Float, weight: Float) -> None:
-    """Take the mean and the plane of least squares out of heights, in place."""
+    """Subtract the least-squares plane from heights, in place."""
     total = weight.sum()
     if total <= 0.0:
         return
@@ -152,28 +152,28 @@ def _flatten(x: Float, y: Float, z: Float, weight: Float) -> None:
 
 
 @_compiled
-def survival(place: Float, cleared: Float) -> Float:
-    """Return how much of each crater those after it have left, 0 to 1.
+def survival(circle: Float, cleared: Float) -> Float:
+    """Return the fraction of each crater that younger ones have left, 0 to 1.
 
-    The bowl of a younger crater would pass for that of an older one in it, of which nothing is
-    left: heights alone do not tell.
+    Heights alone do not tell: the bowl of a younger crater could be mistaken for that of an older
+    one that it has erased.
 
     Parameters
     ----------
-    place : ndarray of float64, shape (craters, 3)
-        Column, row and radius in pixels, in the order in which they formed.
+    circle : ndarray of float64, shape (craters, 3)
+        Column, row and radius in pixels, in order of formation.
     cleared : ndarray of float64, shape (craters,)
-        Share of the former ground that each takes away inside its rim.
+        Fraction of the previous terrain that each crater removes inside its rim.
     """
-    count = place.shape[0]
+    count = circle.shape[0]
     left = np.ones(count)
     points = np.ones(2 * _AZIMUTHS)
     for i in range(count):
-        x, y, r = place[i]
+        x, y, r = circle[i]
         touched = False
         for j in range(i + 1, count):
-            reach = r + _CLEARS * place[j, 2]
-            dx, dy = place[j, 0] - x, place[j, 1] - y
+            reach = r + _CLEARED_REACH * circle[j, 2]
+            dx, dy = circle[j, 0] - x, circle[j, 1] - y
             if dx * dx + dy * dy >= reach * reach:
                 continue
             if not touched:
@@ -181,13 +181,13 @@ def survival(place: Float, cleared: Float) -> Float:
                 touched = True
             for n in range(2 * _AZIMUTHS):
                 angle = math.pi * n / _AZIMUTHS
-                # Rim and mid-wall by turns.
+                # Rim and mid-wall alternate.
                 out = r if n % 2 == 0 else 0.5 * r
-                u = (x + out * math.cos(angle) - place[j, 0]) / place[j, 2]
-                v = (y + out * math.sin(angle) - place[j, 1]) / place[j, 2]
+                u = (x + out * math.cos(angle) - circle[j, 0]) / circle[j, 2]
+                v = (y + out * math.sin(angle) - circle[j, 1]) / circle[j, 2]
                 d = math.sqrt(u * u + v * v)
-                if d < _CLEARS:
-                    inside = min(1.0, (_CLEARS - d) / 0.5)
+                if d < _CLEARED_REACH:
+                    inside = min(1.0, (_CLEARED_REACH - d) / 0.5)
                     points[n] *= 1.0 - cleared[j] * inside * inside * (3.0 - 2.0 * inside)
         if touched:
             left[i] = points.mean()
@@ -195,8 +195,8 @@ def survival(place: Float, cleared: Float) -> Float:
 
 
 @_compiled
-def _level(rise: Float, along: Float) -> None:
-    """Take the tilt out of heights all around a circle, in place."""
+def _detrend(rise: Float, along: Float) -> None:
+    """Remove the tilt from heights around a full circle, in place."""
     east = 0.0
     south = 0.0
     for n in range(rise.size):
@@ -207,7 +207,8 @@ def _level(rise: Float, along: Float) -> None:
 
 
 @_compiled
-def _at(height: Float32, x: float, y: float) -> float:
+def _bilinear(height: Float32, x: float, y: float) -> float:
+    """Return a height interpolated bilinearly, clamped to the tile."""
     rows, columns = height.shape
     x = min(max(x, 0.0), columns - 1.001)
     y = min(max(y, 0.0), rows - 1.001)
@@ -222,12 +223,12 @@ def _at(height: Float32, x: float, y: float) -> float:
 def draw_targets(
     circles: Float, least: float, stride: int, heat: Float32, weight: Float32, shape: Float32
 ) -> None:
-    """Draw centre heat, its weight and the shapes of circles, in place.
+    """Draw the heat maps of centres, their weights and the shapes of circles, in place.
 
     Parameters
     ----------
     circles : ndarray of float64, shape (craters, 4)
-        Column, row and radius in pixels, and 1 for a crater, 0 for one that may be or not be.
+        Column, row and radius in pixels, and 1 for certain, 0 for doubtful craters.
     least : float
         Smallest radius of the first octave, pixels.
     stride : int
@@ -235,8 +236,9 @@ def draw_targets(
     heat, weight : ndarray of float32, shape (octaves, rows, columns)
         Zeros and ones on entry.
     shape : ndarray of float32, shape (octaves, 4, rows, columns)
-        Zeros on entry; then log2 of radius above the octave's middle, offset of the centre east
-        and south in radii of the octave's middle, and the weight of the three.
+        Zeros on entry. On return the log2 of the radius over that of the octave's middle, the
+        offset of the centre to the east and south in radii of the octave's middle, and the weight
+        of these three.
     """
     octaves, rows, columns = heat.shape
     for i in range(circles.shape[0]):
@@ -257,7 +259,7 @@ def draw_targets(
                     d2 = (column - x) ** 2 + (row - y) ** 2
                     value = math.exp(-d2 / (2.0 * sigma * sigma))
                     if not (inside and certain):
-                        # A centre that is asked for stays so, whichever circle comes first.
+                        # A certain crater keeps the weight of its centre in any order of circles.
                         if value > 0.2 and heat[k, row, column] < 1.0:
                             weight[k, row, column] = 0.0
                         continue
@@ -274,7 +276,7 @@ def draw_targets(
 
 @_compiled
 def draw_rims(circles: Float, stride: int, rim: Float32, doubt: Float32) -> None:
-    """Mark the output pixels on the rims of circles, and those of doubtful ones, in place."""
+    """Mark the output pixels on the rims of certain and of doubtful circles, in place."""
     rows, columns = rim.shape
     for i in range(circles.shape[0]):
         x, y = (circles[i, 0] + 0.5) / stride - 0.5, (circles[i, 1] + 0.5) / stride - 0.5

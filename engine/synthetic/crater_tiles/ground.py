@@ -1,4 +1,4 @@
-"""The ground of generated tiles beside its craters, and how a survey sees it."""
+"""Terrain of generated tiles apart from its craters, and the errors of its survey."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 
-def sloped(
+def fractal_with_slope(
     grid: Grid,
     rng: np.random.Generator,
     roll_over_px: float,
     hurst: float,
     slope_deg: tuple[float, float],
 ) -> Float32:
-    """Return fractal ground whose median slope, at the pixel's own scale, is drawn from a range."""
+    """Return fractal terrain with a median slope, between pixels, drawn from a range in degrees."""
     ground = terrain.fractal(
         grid, rng, roll_over_m=roll_over_px * grid.pixel_m, hurst=hurst, slope_deg=1.0
     )
@@ -35,20 +35,21 @@ def sloped(
 
 
 def massifs(grid: Grid, rng: np.random.Generator) -> Float32:
-    """Return long slopes for craters to lie on.
+    """Return relief of long wavelength, so that craters lie on slopes.
 
-    At the south pole the median slope is 11° from 25 m to beyond a kilometre, as on LOLA's map of
-    the ridge beside Shackleton; the fractal ground alone is level over many pixels.
+    At the south pole the median slope is 11° over baselines from 25 m to more than a kilometre, as
+    in the LOLA elevation model of the ridge beside Shackleton; the fractal terrain alone is level
+    over many pixels.
     """
     roll_over_px = float(np.exp(rng.uniform(np.log(100.0), np.log(1500.0))))
-    return sloped(grid, rng, roll_over_px, 1.5, (1.0, 16.0))
+    return fractal_with_slope(grid, rng, roll_over_px, 1.5, (1.0, 16.0))
 
 
 def resurface(height: Float32, grid: Grid, rng: np.random.Generator) -> None:
-    """Let the ground go on after its craters, in place: creep in patches, and later relief.
+    """Modify the terrain after cratering, in place: creep in patches, and younger relief.
 
-    Ejecta blankets and mass wasting leave worn rims with gaps and uneven floors; without them all
-    generated craters would be as round as stamps.
+    Ejecta blankets and mass wasting leave degraded rims with gaps and uneven floors; without them,
+    all generated craters would be perfectly round.
     """
     if rng.random() < 0.5:
         patches = terrain.fractal(
@@ -59,30 +60,30 @@ def resurface(height: Float32, grid: Grid, rng: np.random.Generator) -> None:
         height += share.astype(np.float32) * (smooth - height)
     if rng.random() < 0.4:
         roll_over_px = float(rng.choice([30.0, 120.0]))
-        height += sloped(grid, rng, roll_over_px, rng.uniform(0.8, 1.4), (0.3, 2.0))
+        height += fractal_with_slope(grid, rng, roll_over_px, rng.uniform(0.8, 1.4), (0.3, 2.0))
 
 
 def survey(height: Float32, pixel_m: float, rng: np.random.Generator) -> Float32:
-    """Return the ground as a survey would give it."""
-    seen = height
+    """Return the terrain as surveyed: smoothed, interpolated, with offsets, noise and gaps."""
+    surveyed = height
     if rng.random() < 0.5:
-        seen = ndimage.gaussian_filter(seen, rng.uniform(0.3, 1.3), mode="nearest")
+        surveyed = ndimage.gaussian_filter(surveyed, rng.uniform(0.3, 1.3), mode="nearest")
     if rng.random() < 0.25:
-        seen = _interpolated(seen, rng)
+        surveyed = _interpolated(surveyed, rng)
     if rng.random() < 0.25:
-        offset = rng.standard_normal((seen.shape[0], 1)) * rng.uniform(0.0, 0.02) * pixel_m
-        offset *= rng.random((seen.shape[0], 1)) < rng.uniform(0.05, 0.5)
-        seen = seen + offset.astype(np.float32)
+        offset = rng.standard_normal((surveyed.shape[0], 1)) * rng.uniform(0.0, 0.02) * pixel_m
+        offset *= rng.random((surveyed.shape[0], 1)) < rng.uniform(0.05, 0.5)
+        surveyed = surveyed + offset.astype(np.float32)
     if rng.random() < 0.4:
-        noise = rng.standard_normal(seen.shape, dtype=np.float32)
-        seen = seen + noise * np.float32(rng.uniform(0.0, 0.015) * pixel_m)
+        noise = rng.standard_normal(surveyed.shape, dtype=np.float32)
+        surveyed = surveyed + noise * np.float32(rng.uniform(0.0, 0.015) * pixel_m)
     if rng.random() < 0.1:
-        seen = _gaps(seen, rng)
-    return np.ascontiguousarray(seen, dtype=np.float32)
+        surveyed = _gaps(surveyed, rng)
+    return np.ascontiguousarray(surveyed, dtype=np.float32)
 
 
 def _interpolated(height: Float32, rng: np.random.Generator) -> Float32:
-    """Return the ground with rows between laser tracks filled from the tracks beside them."""
+    """Return the terrain with rows between laser tracks interpolated from neighbouring tracks."""
     rows = height.shape[0]
     tracked = rng.random(rows) < rng.uniform(0.35, 0.9)
     known = np.union1d(np.flatnonzero(tracked), [0, rows - 1])
@@ -94,7 +95,7 @@ def _interpolated(height: Float32, rng: np.random.Generator) -> Float32:
 
 
 def _gaps(height: Float32, rng: np.random.Generator) -> Float32:
-    """Return the ground without some of its pixels: an edge, and a hole."""
+    """Return the terrain with nodata along one edge and in a hole."""
     side = height.shape[0]
     out = height.copy()
     out[:, : int(rng.integers(0, side // 3))] = np.nan

@@ -1,8 +1,8 @@
-"""Generated pieces of elevation model with their craters known: what networks are trained on.
+"""Generated tiles of elevation model with known craters, to train networks on.
 
-Every tile is a world of its own: its pixel, roughness, crater density and wear are drawn, and so
-are the faults of its survey, as elevation models from laser tracks have them (gaps filled by
-interpolation, offsets between tracks, smoothing, noise).
+For every tile, pixel size, roughness, crater density and degradation are drawn at random, and so
+are the survey errors typical of elevation models from laser tracks (interpolated gaps, offsets
+between tracks, smoothing, noise).
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.io.raster import Grid
-from lunarsite.engine.synthetic import craters as population_room
 from lunarsite.engine.synthetic import profiles
-from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
-from lunarsite.engine.synthetic.crater_tiles import ground
+from lunarsite.engine.synthetic.crater_tiles import _tile_kernels, ground
+from lunarsite.engine.synthetic.craters import CRATER, population, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,48 +28,47 @@ if TYPE_CHECKING:
     Record = NDArray[np.void]
 
 VERSION = 7
-"""Changes whenever the same seed gives another tile; a cache of another version is not read."""
+"""Incremented when the same seed gives another tile; caches of other versions are not read."""
 
 DATA = (
     "generated tiles; nothing is learned from a real elevation model or a catalogue. Two constants "
     "of the generator follow real ground: its long slopes those of LOLA's map of the ridge beside "
     "Shackleton, and the radius of worn craters that of Wu et al. 2022 there"
 )
-"""What cards say of networks that learned from nothing else."""
+"""Description of the training data in the cards of networks trained on generated tiles alone."""
 
 PIXEL_M = (15.0, 1_000.0)
-"""Pixels are drawn between these, metres."""
+"""Range of pixel sizes, metres."""
 
-LEAST_PX = 2.5
-"""Craters of smaller radius are on the ground but not in the list."""
+MIN_RADIUS_PX = 2.5
+"""Craters of smaller radius are in the terrain but not listed."""
 
 CERTAIN = (0.016, 0.7)
-"""A crater is one if its rim stands this share of its diameter above its floor, on that share of
-azimuths."""
+"""Minimum depth-to-diameter ratio of certain craters, and fraction of azimuths with a rim."""
 
 DOUBTFUL = (0.008, 0.4)
-"""Below these it is gone; between the two nobody is asked."""
+"""Below these a crater counts as erased; in between it is doubtful and ignored in training."""
 
-LEFT = (0.6, 0.25)
-"""As much of it must have survived those after it, for certain and at all."""
+MIN_SURVIVAL = (0.6, 0.25)
+"""Minimum fraction left by younger craters, of certain and of doubtful craters."""
 
-CLEAR = (0.4, 0.12)
-"""So much of the relief about it must be its own (`tile_kernels.clarity`), likewise."""
+MIN_CLARITY = (0.4, 0.12)
+"""Minimum fraction of the local relief due to the crater (`_tile_kernels.clarity`), likewise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """A piece of ground and its craters.
+    """A tile of elevation model and its craters.
 
     Parameters
     ----------
     height_m : ndarray of float32, shape (side, side)
-        Metres; NaN where the survey has nothing.
+        Heights in metres; NaN for nodata.
     pixel_m : float
-        Side of a pixel.
+        Pixel size, metres.
     circles : ndarray of float64, shape (craters, 5)
-        Column and row of the centre, radius, all in pixels; 1 where it is a crater and 0 where it
-        is too far gone to tell; depth now, metres.
+        Column and row of the centre and radius in pixels; 1 for certain and 0 for doubtful
+        craters; present depth in metres.
     """
 
     height_m: Float32
@@ -79,16 +77,21 @@ class Tile:
 
 
 def make(seed: int, side_px: int = 320, *, pixel_m: float | None = None) -> Tile:
-    """Return the tile of a seed.
+    """Generate the tile of a seed.
 
     Parameters
     ----------
     seed : int
-        The same seed gives the same bytes.
+        The same seed gives byte-identical tiles.
     side_px : int
-        Rows and columns.
+        Number of rows and columns.
     pixel_m : float, optional
-        Side of a pixel; drawn where not given.
+        Pixel size in metres. By default drawn from `PIXEL_M`.
+
+    Returns
+    -------
+    Tile
+        Heights and the circles of visible craters.
     """
     rng = np.random.default_rng([VERSION, seed])
     low, high = np.log(PIXEL_M)
@@ -97,25 +100,25 @@ def make(seed: int, side_px: int = 320, *, pixel_m: float | None = None) -> Tile
     half = 0.5 * side_px * pixel
     grid = Grid(-half, half, pixel, side_px, side_px)
     roll_over_px = float(rng.choice([30.0, 200.0, 1000.0]))
-    height = ground.sloped(grid, rng, roll_over_px, rng.uniform(0.9, 1.5), (0.5, 6.0))
+    height = ground.fractal_with_slope(grid, rng, roll_over_px, rng.uniform(0.9, 1.5), (0.5, 6.0))
     height += ground.massifs(grid, rng)
     craters = _craters(grid, rng)
-    population_room.stamp(height, grid, craters)
+    stamp(height, grid, craters)
     ground.resurface(height, grid, rng)
-    seen = ground.survey(height, pixel, rng)
-    circles = _truth(height, seen, grid, craters)
+    surveyed = ground.survey(height, pixel, rng)
+    circles = _visible_circles(height, surveyed, grid, craters)
     column, row = np.rint(circles[:, :2].T).astype(np.int64).clip(0, side_px - 1)
-    return Tile(seen, pixel, circles[np.isfinite(seen[row, column])])
+    return Tile(surveyed, pixel, circles[np.isfinite(surveyed[row, column])])
 
 
 def load(seed: int, side_px: int, folder: Path | None) -> Tile:
-    """Return the tile of a seed, from the cache folder where it is there, and kept there if not."""
+    """Return the tile of a seed, read from a cache folder if it is there and added to it if not."""
     if folder is None:
         return make(seed, side_px)
     path = folder / f"tile-v{VERSION}-{side_px}-{seed}.npz"
     if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            return Tile(kept["height_m"], float(kept["pixel_m"]), kept["circles"])
+        with np.load(path, allow_pickle=False) as cached:
+            return Tile(cached["height_m"], float(cached["pixel_m"]), cached["circles"])
     from lunarsite.engine.atomic import whole_file  # noqa: PLC0415  only a cache writes
 
     tile = make(seed, side_px)
@@ -126,9 +129,9 @@ def load(seed: int, side_px: int, folder: Path | None) -> Tile:
 
 
 def _craters(grid: Grid, rng: np.random.Generator) -> Record:
-    """Return the craters of a tile, oldest first: a population, more large ones, and chains."""
+    """Draw the craters of a tile, oldest first: a population, additional large ones, and chains."""
     pixel = grid.pixel_m
-    craters = population_room.population(
+    craters = population(
         grid,
         rng,
         min_diameter_m=3.0 * pixel,
@@ -139,7 +142,7 @@ def _craters(grid: Grid, rng: np.random.Generator) -> Record:
     half = 0.5 * grid.width * pixel
     count = int(rng.poisson(7.0))
     extra.append(
-        _some(
+        _at_positions(
             rng,
             rng.uniform(-half, half, (count, 2)),
             2.0 * pixel * np.exp(rng.uniform(np.log(7.0), np.log(90.0), count)),
@@ -147,89 +150,92 @@ def _craters(grid: Grid, rng: np.random.Generator) -> Record:
     )
     extra += [_chain(rng, half, pixel) for _ in range(int(rng.poisson(1.2)))]
     craters = np.concatenate(extra)
-    # Lunar craters are shallower than wear alone makes them: ejecta of others fill them.
+    # Lunar craters are shallower than diffusion alone makes them: ejecta of others fill them.
     filled = rng.random(craters.size) < rng.uniform(0.2, 0.8)
     craters["fresh_depth_m"] *= np.where(filled, rng.uniform(0.3, 1.0, craters.size), 1.0)
     craters["wear"] = np.clip(
         craters["wear"] * rng.uniform(0.5, 1.5), profiles.WEAR_MIN, profiles.WEAR_MAX
     )
-    left = profiles.depth_left(craters["diameter_m"], craters["wear"])
-    craters["depth_m"] = craters["fresh_depth_m"] * left
-    longest = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / craters["diameter_m"])
-    # Fresh ones may have been hit early as well: age and wear go together only in the mean.
-    age = craters["wear"] / longest + 0.15 * rng.standard_normal(craters.size)
+    ratio = profiles.depth_ratio(craters["diameter_m"], craters["wear"])
+    craters["depth_m"] = craters["fresh_depth_m"] * ratio
+    wear_limit = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / craters["diameter_m"])
+    # Fresh craters may be old as well: age and wear are correlated only on average.
+    age = craters["wear"] / wear_limit + 0.15 * rng.standard_normal(craters.size)
     ordered: Record = craters[np.argsort(-age, kind="stable")]
     return ordered
 
 
-def _some(rng: np.random.Generator, place: Float, diameter_m: Float) -> Record:
+def _at_positions(rng: np.random.Generator, position: Float, diameter_m: Float) -> Record:
+    """Draw craters of given positions and diameters."""
     count = diameter_m.size
-    some = np.zeros(count, population_room.CRATER)
-    some["x_m"], some["y_m"] = place[:, 0], place[:, 1]
-    some["diameter_m"] = np.minimum(diameter_m, 390_000.0)
-    longest = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / some["diameter_m"])
-    some["wear"] = longest * rng.random(count)
-    some["fresh_depth_m"] = profiles.fresh_depth_m(some["diameter_m"]) * np.exp(
+    craters = np.zeros(count, CRATER)
+    craters["x_m"], craters["y_m"] = position[:, 0], position[:, 1]
+    craters["diameter_m"] = np.minimum(diameter_m, 390_000.0)
+    wear_limit = profiles.WEAR_MAX * np.minimum(1.0, profiles.SIMPLE_M / craters["diameter_m"])
+    craters["wear"] = wear_limit * rng.random(count)
+    craters["fresh_depth_m"] = profiles.fresh_depth_m(craters["diameter_m"]) * np.exp(
         0.12 * rng.standard_normal(count)
     )
     strength = np.array([0.04, 0.03, 0.02, 0.015])
-    some["lobe"] = strength * np.abs(rng.standard_normal((count, 4)))
-    some["lobe_angle"] = 2.0 * np.pi * rng.random((count, 4))
-    return some
+    craters["lobe"] = strength * np.abs(rng.standard_normal((count, 4)))
+    craters["lobe_angle"] = 2.0 * np.pi * rng.random((count, 4))
+    return craters
 
 
 def _chain(rng: np.random.Generator, half_m: float, pixel_m: float) -> Record:
-    """Return a chain or cluster: alike in size and age, side by side or one over the other."""
+    """Draw a chain or cluster of craters of similar size and age, side by side or overlapping."""
     count = int(rng.integers(3, 12))
     diameter = 2.0 * pixel_m * np.exp(rng.uniform(np.log(3.0), np.log(25.0)))
     angle = rng.uniform(0.0, 2.0 * np.pi)
     along = np.cumsum(diameter * rng.uniform(0.45, 1.6, count))
     across = 0.4 * diameter * rng.standard_normal(count)
     start = rng.uniform(-half_m, half_m, 2)
-    place = start + np.column_stack(
+    position = start + np.column_stack(
         [
             along * np.cos(angle) - across * np.sin(angle),
             along * np.sin(angle) + across * np.cos(angle),
         ]
     )
-    some = _some(rng, place, diameter * np.exp(0.2 * rng.standard_normal(count)))
-    some["wear"] = some["wear"].mean()
-    some["fresh_depth_m"] *= rng.uniform(0.4, 0.8)
-    return some
+    craters = _at_positions(rng, position, diameter * np.exp(0.2 * rng.standard_normal(count)))
+    craters["wear"] = craters["wear"].mean()
+    craters["fresh_depth_m"] *= rng.uniform(0.4, 0.8)
+    return craters
 
 
-def _truth(height: Float32, surveyed: Float32, grid: Grid, craters: Record) -> Float:
-    """Return the circles that can be seen, or may be, with half of their rims in the tile.
+def _visible_circles(height: Float32, surveyed: Float32, grid: Grid, craters: Record) -> Float:
+    """Return the circles of certain and doubtful craters with half of their rims in the tile.
 
-    Their radius is that at which mappers would draw them. What the ground shows and the survey
-    lost is one of those that may be.
+    Their radius is that at which they would be mapped. Craters that the terrain shows but the
+    survey does not are doubtful.
     """
     scale = moon.map_scale(craters["x_m"], craters["y_m"])
     column = (craters["x_m"] - grid.x_min_m) / grid.pixel_m - 0.5
     row = (grid.y_max_m - craters["y_m"]) / grid.pixel_m - 0.5
     radius = 0.5 * craters["diameter_m"] * scale / grid.pixel_m
-    radius = radius * profiles.seen_radius(craters["diameter_m"], craters["wear"])
+    radius = radius * profiles.mapped_radius(craters["diameter_m"], craters["wear"])
     inside = np.minimum(np.minimum(column, grid.width - column), np.minimum(row, grid.height - row))
-    kept = (inside > -radius) & (radius >= LEAST_PX)
-    place = np.column_stack([column, row, radius])[kept]
-    age = profiles.wear_row(craters["wear"]) / (profiles.WEARS - 1)
+    kept = (inside > -radius) & (radius >= MIN_RADIUS_PX)
+    circle = np.column_stack([column, row, radius])[kept]
+    age = profiles.wear_column(craters["wear"]) / (profiles.WEARS - 1)
     fresh = np.column_stack([column, row, 0.5 * craters["diameter_m"] * scale / grid.pixel_m])
-    left = tile_kernels.survival(fresh, 0.85 * np.sqrt(1.0 - age))[kept]
-    there = (left >= LEFT[1]) & _shown(height, grid, place, scale[kept], DOUBTFUL)
-    there &= tile_kernels.clarity(height, place) >= CLEAR[1]
+    survival = _tile_kernels.survival(fresh, 0.85 * np.sqrt(1.0 - age))[kept]
+    listed = survival >= MIN_SURVIVAL[1]
+    listed &= _stands_out(height, grid, circle, scale[kept], DOUBTFUL)
+    listed &= _tile_kernels.clarity(height, circle) >= MIN_CLARITY[1]
     known = np.where(np.isfinite(surveyed), surveyed, height)
-    certain = (left >= LEFT[0]) & there & _shown(known, grid, place, scale[kept], CERTAIN)
-    certain &= tile_kernels.clarity(known, place) >= CLEAR[0]
-    circles = np.column_stack([place, certain.astype(np.float64), craters["depth_m"][kept]])
-    listed: Float = circles[there]
-    return listed
+    certain = listed & (survival >= MIN_SURVIVAL[0])
+    certain &= _stands_out(known, grid, circle, scale[kept], CERTAIN)
+    certain &= _tile_kernels.clarity(known, circle) >= MIN_CLARITY[0]
+    circles = np.column_stack([circle, certain.astype(np.float64), craters["depth_m"][kept]])
+    visible: Float = circles[listed]
+    return visible
 
 
-def _shown(
-    height: Float32, grid: Grid, place: Float, scale: Float, least: tuple[float, float]
+def _stands_out(
+    height: Float32, grid: Grid, circle: Float, scale: Float, minimum: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Return which circles stand out of the ground by at least so much."""
-    seen = tile_kernels.evidence(height, place)
-    ratio = seen[:, 0] * scale / (2.0 * place[:, 2] * grid.pixel_m)
-    shown: NDArray[np.bool_] = (ratio >= least[0]) & (seen[:, 1] >= least[1])
-    return shown
+    """Return which circles have at least a minimum depth ratio and fraction of rim."""
+    depth_m, rim = _tile_kernels.rim_evidence(height, circle).T
+    ratio = depth_m * scale / (2.0 * circle[:, 2] * grid.pixel_m)
+    stands_out: NDArray[np.bool_] = (ratio >= minimum[0]) & (rim >= minimum[1])
+    return stands_out

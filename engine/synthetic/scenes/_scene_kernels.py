@@ -1,6 +1,6 @@
-"""The compiled inner loops of `scenes`: what a ray from the camera meets.
+"""Compiled inner loops of scenes: intersections of rays with terrain and rocks.
 
-Frames: x east, y north, z up, metres, the origin in the middle of the ground.
+Coordinates: x east, y north, z up, in metres, with the origin at the centre of the terrain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 @_compiled
 def sample(levels: Float32, pixel_m: Float, x: float, y: float) -> float:
-    """Return a value of nested levels at a place, from the finest that holds it; NaN outside."""
+    """Return a value interpolated in the finest level that contains the point; NaN outside."""
     side = levels.shape[1]
     for k in range(levels.shape[0]):
         column = x / pixel_m[k] + 0.5 * (side - 1)
@@ -39,31 +39,38 @@ def sample(levels: Float32, pixel_m: Float, x: float, y: float) -> float:
 def profiles(
     levels: Float32, pixel_m: Float, eye: Float, azimuth: Float, distance: Float
 ) -> tuple[Float32, Float32]:
-    """Return the slopes at which the ground is seen along azimuths, and their running maximum.
+    """Return the slopes from the camera to the terrain along azimuths, and their running maximum.
 
     Parameters
     ----------
-    levels, pixel_m
-        The ground.
+    levels : ndarray of float32, shape (levels, side, side)
+        Terrain heights in metres, finest level first.
+    pixel_m : ndarray of float64, shape (levels,)
+        Pixel sizes of the levels.
     eye : ndarray of float64, shape (3,)
-        The camera.
+        Position of the camera, metres.
     azimuth : ndarray of float64, shape (columns,)
         Radians from east to north.
     distance : ndarray of float64, shape (steps,)
-        Horizontal, metres, rising.
+        Horizontal distances, metres, increasing.
+
+    Returns
+    -------
+    slope, highest : ndarray of float32, shape (columns, steps)
+        Tangents of elevation angles; -1e9 outside the terrain.
     """
     slope = np.empty((azimuth.size, distance.size), np.float32)
     highest = np.empty((azimuth.size, distance.size), np.float32)
     for a in range(azimuth.size):
         east, north = math.cos(azimuth[a]), math.sin(azimuth[a])
-        most = -1e9
+        maximum = -1e9
         for s in range(distance.size):
             r = distance[s]
             z = sample(levels, pixel_m, eye[0] + r * east, eye[1] + r * north)
-            seen = (z - eye[2]) / r if z == z else -1e9  # noqa: PLR0124  NaN: beyond the ground
-            slope[a, s] = seen
-            most = max(most, seen)
-            highest[a, s] = most
+            tangent = (z - eye[2]) / r if z == z else -1e9  # noqa: PLR0124  NaN: outside the terrain
+            slope[a, s] = tangent
+            maximum = max(maximum, tangent)
+            highest[a, s] = maximum
     return slope, highest
 
 
@@ -76,18 +83,18 @@ def hit_ground(
     highest: Float32,
     distance: Float,
 ) -> Float32:
-    """Return how far along each ray the ground is met; infinite for the sky.
+    """Return the distance along each ray to the terrain; infinite for the sky.
 
     Parameters
     ----------
     rays : ndarray of float32, shape (rows, columns, 3)
         Unit vectors.
     first_azimuth, step : float
-        Of the columns of ``slope`` and ``highest``, radians.
+        Azimuths of the rows of ``slope`` and ``highest``, radians.
     slope, highest : ndarray of float32, shape (columns, steps)
-        As `profiles` gives them.
+        As from `profiles`.
     distance : ndarray of float64, shape (steps,)
-        Horizontal, metres.
+        Horizontal distances, metres.
     """
     rows, columns, _ = rays.shape
     out = np.full((rows, columns), np.inf, np.float32)
@@ -95,12 +102,12 @@ def hit_ground(
     for i in range(rows):
         for j in range(columns):
             dx, dy, dz = rays[i, j, 0], rays[i, j, 1], rays[i, j, 2]
-            level = math.sqrt(dx * dx + dy * dy)
-            if level < 1e-6:
+            horizontal = math.sqrt(dx * dx + dy * dy)
+            if horizontal < 1e-6:
                 continue
-            tilt = dz / level
-            turn = (math.atan2(dy, dx) - first_azimuth) % (2.0 * math.pi)
-            a = min(int(turn / step + 0.5), slope.shape[0] - 1)
+            tilt = dz / horizontal
+            azimuth = (math.atan2(dy, dx) - first_azimuth) % (2.0 * math.pi)
+            a = min(int(azimuth / step + 0.5), slope.shape[0] - 1)
             if highest[a, steps - 1] < tilt:
                 continue
             low, high = -1, steps - 1
@@ -113,17 +120,17 @@ def hit_ground(
             near = distance[high]
             if high > 0:
                 r0, r1 = distance[high - 1], distance[high]
-                # How far the ground lies below the ray, at both ends of the step.
-                below0 = (tilt - slope[a, high - 1]) * r0
-                below1 = (tilt - slope[a, high]) * r1
-                near = r0 + (r1 - r0) * below0 / max(below0 - below1, 1e-9)
-            out[i, j] = near / level
+                # Height of the ray above the terrain at both ends of the step.
+                above0 = (tilt - slope[a, high - 1]) * r0
+                above1 = (tilt - slope[a, high]) * r1
+                near = r0 + (r1 - r0) * above0 / max(above0 - above1, 1e-9)
+            out[i, j] = near / horizontal
     return out
 
 
 @_compiled
 def drop_to_ground(levels: Float32, pixel_m: Float, eye: Float, rays: Float32) -> Float32:
-    """Return how far along steep rays the ground is met; infinite beyond it."""
+    """Return the distance along steep rays to the terrain; infinite outside it."""
     rows, columns, _ = rays.shape
     out = np.full((rows, columns), np.inf, np.float32)
     for i in range(rows):
@@ -143,39 +150,39 @@ def hit_rocks(
     rays: Float32,
     eye: Float,
     box: Int64,
-    place: Float,
+    centre: Float,
     axes: Float,
     faces: Float,
     depth: Float32,
     part: Int32,
     normal: Float32,
 ) -> None:
-    """Let convex rocks hide what lies behind them, in place.
+    """Intersect rays with convex pieces of rock, in place.
 
     Parameters
     ----------
     rays : ndarray of float32, shape (rows, columns, 3)
         Unit vectors.
     eye : ndarray of float64, shape (3,)
-        The camera.
-    box : ndarray of int64, shape (parts, 4)
-        First row, last row, first column and last column on which a part may be seen.
-    place : ndarray of float64, shape (parts, 3)
-        Middles, metres.
-    axes : ndarray of float64, shape (parts, 3, 3)
-        From metres about the middle to units of the part.
-    faces : ndarray of float64, shape (parts, faces, 4)
-        Planes n · p = h about the part, in its units: n and h.
+        Position of the camera, metres.
+    box : ndarray of int64, shape (pieces, 4)
+        First row, last row, first column and last column of the bounding boxes.
+    centre : ndarray of float64, shape (pieces, 3)
+        Metres.
+    axes : ndarray of float64, shape (pieces, 3, 3)
+        Matrices from metres about the centre to units of the piece.
+    faces : ndarray of float64, shape (pieces, faces, 4)
+        Planes n · p = h in units of the piece: n and h.
     depth : ndarray of float32, shape (rows, columns)
-        How far along the rays something is met.
+        Distance along the rays to the first intersection, metres.
     part : ndarray of int32, shape (rows, columns)
-        Which part; -1 for none.
+        Piece that is hit; -1 for none.
     normal : ndarray of float32, shape (rows, columns, 3)
-        Of the face that is met.
+        Normal of the face that is hit.
     """
     for p in range(box.shape[0]):
         m = axes[p]
-        ox, oy, oz = eye[0] - place[p, 0], eye[1] - place[p, 1], eye[2] - place[p, 2]
+        ox, oy, oz = eye[0] - centre[p, 0], eye[1] - centre[p, 1], eye[2] - centre[p, 2]
         lx = m[0, 0] * ox + m[0, 1] * oy + m[0, 2] * oz
         ly = m[1, 0] * ox + m[1, 1] * oy + m[1, 2] * oz
         lz = m[2, 0] * ox + m[2, 1] * oy + m[2, 2] * oz
@@ -214,12 +221,12 @@ def hit_rocks(
 
 
 @_compiled
-def ground_normals(levels: Float32, pixel_m: Float, place: Float32, width_m: Float32) -> Float32:
-    """Return the ground's upward normals at places, over widths of at least the level's pixel."""
-    out = np.empty((place.shape[0], 3), np.float32)
+def ground_normals(levels: Float32, pixel_m: Float, point: Float32, width_m: Float32) -> Float32:
+    """Return upward terrain normals at points, over a baseline of at least a pixel."""
+    out = np.empty((point.shape[0], 3), np.float32)
     side = levels.shape[1]
-    for n in range(place.shape[0]):
-        x, y = float(place[n, 0]), float(place[n, 1])
+    for n in range(point.shape[0]):
+        x, y = float(point[n, 0]), float(point[n, 1])
         pixel = pixel_m[-1]
         for k in range(pixel_m.size):
             if max(abs(x), abs(y)) < (0.5 * side - 2.0) * pixel_m[k]:
@@ -228,7 +235,7 @@ def ground_normals(levels: Float32, pixel_m: Float, place: Float32, width_m: Flo
         h = max(pixel, float(width_m[n]))
         east = sample(levels, pixel_m, x + h, y) - sample(levels, pixel_m, x - h, y)
         north = sample(levels, pixel_m, x, y + h) - sample(levels, pixel_m, x, y - h)
-        if east != east or north != north:  # noqa: PLR0124  NaN: at the edge of the ground
+        if east != east or north != north:  # noqa: PLR0124  NaN: at the edge of the terrain
             east, north = 0.0, 0.0
         east, north = east / (2.0 * h), north / (2.0 * h)
         length = math.sqrt(1.0 + east * east + north * north)

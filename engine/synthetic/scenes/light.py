@@ -1,4 +1,4 @@
-"""How bright generated scenes are: sunlight, shadows, unevenness and mottling."""
+"""Illumination of generated scenes: sunlight, shadows, micro-relief and albedo."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
-from lunarsite.engine.synthetic.scenes import camera, roughness, shadows
+from lunarsite.engine.synthetic.scenes import (
+    _roughness_kernels,
+    _scene_kernels,
+    _shadow_kernels,
+    camera,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,129 +38,134 @@ def light(
     sun_deg: float,
     angle: float,
     unit_m: float = 0.04,
-    black: float = 0.0,
+    black_probability: float = 0.0,
 ) -> Float32:
-    """Return the brightness of every pixel of a drawing; 0 for the sky.
+    """Return the brightness of every rendered pixel.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of chance: how the surface scatters, its unevenness and its mottling.
+        Random number generator, for photometry, micro-relief and albedo.
     ground, rocks : Ground, Rocks
-        What casts shadows. The Sun stands in the east.
+        Terrain and rocks, which cast _shadow_kernels.
     eye : ndarray of float64, shape (3,)
-        The camera, metres.
+        Position of the camera, metres.
     rays, depth, part, normal : ndarray
-        What its pixels meet, as `scene_kernels.hit_rocks` leaves it.
+        Rays of the pixels and their first intersections (`_scene_kernels.hit_rocks`).
     sun_deg : float
-        Elevation of the Sun.
+        Elevation of the Sun, which is in the east.
     angle : float
-        Of a pixel of the image, radians.
+        Angular size of an image pixel, radians.
     unit_m : float
-        About the size of the smallest rocks, metres.
-    black : float
-        Chance that nothing lights the sides of rocks that the Sun does not reach.
+        Length scale of the micro-relief: about the diameter of the smallest rocks, metres.
+    black_probability : float
+        Probability that unlit sides of rocks get no light from the ground.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        0 for the sky.
     """
     pixel = np.array(ground.pixel_m)
-    height = np.radians(sun_deg)
-    sun = np.array([np.cos(height), 0.0, np.sin(height)])
+    elevation = np.radians(sun_deg)
+    sun = np.array([np.cos(elevation), 0.0, np.sin(elevation)])
     hit = np.isfinite(depth)
-    point = (rays * depth[..., None])[hit]
-    place = point + eye.astype(np.float32)
+    from_camera = (rays * depth[..., None])[hit]
+    point = from_camera + eye.astype(np.float32)
     own = part[hit]
     bare = own < 0
     footprint = depth[hit] * np.float32(angle)
     facing = normal[hit]
-    facing[bare] = scene_kernels.ground_normals(
-        ground.height_m, pixel, place[bare], footprint[bare]
+    facing[bare] = _scene_kernels.ground_normals(
+        ground.height_m, pixel, point[bare], footprint[bare]
     )
-    facing += _bumps(rng, place, bare, footprint, unit_m / 0.04)
-    cracked = _break(rng, facing, place, own, footprint, rocks)
+    facing += _micro_relief(rng, point, bare, footprint, unit_m / 0.04)
+    crack_factor = _roughen_rocks(rng, facing, point, own, footprint, rocks)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    shade = shadows.shadow(ground.height_m, pixel, float(np.tan(height)))
-    lit = shadows.lit_by_ground(shade, pixel, place, float(np.tan(height)) + 0.05)
+    shade = _shadow_kernels.shadow_height(ground.height_m, pixel, float(np.tan(elevation)))
+    lit = _shadow_kernels.lit_by_ground(shade, pixel, point, float(np.tan(elevation)) + 0.05)
     cells = np.array([0.12, 0.6, 3.0, 15.0, 75.0]) * unit_m / 0.04
-    first, which = shadows.shadow_bins(rocks.place, rocks.radius, eye, sun, cells)
-    hidden = shadows.in_rock_shadow(
-        point,
+    first, which = _shadow_kernels.shadow_bins(rocks.centre, rocks.radius, eye, sun, cells)
+    hidden = _shadow_kernels.in_rock_shadow(
+        from_camera,
         own,
         eye,
         sun,
         cells,
         first,
         which,
-        rocks.place,
+        rocks.centre,
         rocks.radius,
         rocks.axes,
         rocks.faces,
     )
     lit[hidden] = 0.0
-    light = lit * camera.reflectance(rng, facing, rays[hit], sun)
+    radiance = lit * camera.reflectance(rng, facing, rays[hit], sun)
     fill = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.0, 0.04))
-    # Sides of rocks that the Sun does not reach are lit by the ground before them.
-    bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(light[bare])) if bare.any() else 0.0
-    if black > 0.0 and rng.random() < black:
+    # Unlit sides of rocks receive light reflected by the ground.
+    bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(radiance[bare])) if bare.any() else 0.0
+    if black_probability > 0.0 and rng.random() < black_probability:
         bounce = 0.0
-    light += np.where(bare, 0.0, bounce * (0.75 - 0.25 * facing[:, 2])).astype(np.float32)
+    radiance += np.where(bare, 0.0, bounce * (0.75 - 0.25 * facing[:, 2])).astype(np.float32)
     out = np.zeros(depth.shape, np.float32)
-    out[hit] = _albedo(rng, place, own, rocks, unit_m / 0.04) * cracked * (light + fill)
+    out[hit] = _albedo(rng, point, own, rocks, unit_m / 0.04) * crack_factor * (radiance + fill)
     return out
 
 
-def _bumps(
+def _micro_relief(
     rng: np.random.Generator,
-    place: Float32,
+    point: Float32,
     ground: NDArray[np.bool_],
     footprint: Float32,
     scale: float,
 ) -> Float32:
-    """Return what unevenness finer than the ground's pixels adds to its normals."""
-    out = np.zeros_like(place)
+    """Return the change of ground normals due to relief finer than the pixels of the terrain."""
+    out = np.zeros_like(point)
     strength = float(np.exp(rng.uniform(np.log(0.008), np.log(0.15))))
     for pixel in np.array([0.008, 0.035, 0.15]) * scale:
-        seen = np.clip(2.0 * pixel / np.maximum(footprint, 1e-4), 0.0, 1.0)
+        resolved = np.clip(2.0 * pixel / np.maximum(footprint, 1e-4), 0.0, 1.0)
         texture = _texture(rng, float(rng.uniform(-2.0, -0.6)))
         side = texture.shape[1]
-        row = (place[:, 1] / pixel).astype(np.int64) % side
-        column = (place[:, 0] / pixel).astype(np.int64) % side
-        step = texture[:, row, column] * (strength * seen * ground)
+        row = (point[:, 1] / pixel).astype(np.int64) % side
+        column = (point[:, 0] / pixel).astype(np.int64) % side
+        step = texture[:, row, column] * (strength * resolved * ground)
         out[:, 0] += step[0]
         out[:, 1] += step[1]
     return out
 
 
-def _break(
+def _roughen_rocks(
     rng: np.random.Generator,
     facing: Float32,
-    place: Float32,
+    point: Float32,
     own: Int32,
     footprint: Float32,
     rocks: Rocks,
 ) -> Float32:
-    """Turn the normals of rocks, in place, and return how much light their cracks leave."""
-    left = np.ones(own.size, np.float32)
+    """Roughen the normals of rocks, in place, and return the darkening factor of their cracks."""
+    factor = np.ones(own.size, np.float32)
     rock = np.flatnonzero(own >= 0)
-    # As many rocks are smooth as are broken all over.
+    # From smooth to strongly fractured.
     strength, depth = float(rng.uniform(0.05, 0.9)), float(rng.uniform(0.0, 0.45))
     waves, fall = float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.6, 1.0))
     if rock.size:
         longest = (waves * rocks.diameter_m[rocks.rock[own[rock]]]).astype(np.float32)
-        slopes, crack = roughness.roughen(
-            place[rock], longest, footprint[rock], fall, int(rng.integers(2**31))
+        slopes, crack = _roughness_kernels.roughen(
+            point[rock], longest, footprint[rock], fall, int(rng.integers(2**31))
         )
         facing[rock] -= np.float32(0.5 * strength) * slopes
-        left[rock] -= np.float32(depth) * crack
-    return left
+        factor[rock] -= np.float32(depth) * crack
+    return factor
 
 
 def _texture(rng: np.random.Generator, exponent: float) -> Float32:
-    """Return slopes of noise that repeats, east and north; of mean square one."""
+    """Return the slopes of periodic noise to the east and north, with unit standard deviation."""
     side = 512
     noise = fft.rfft2(rng.standard_normal((side, side), dtype=np.float32))
     wave = np.hypot(fft.fftfreq(side)[:, None], fft.rfftfreq(side)[None, :])
     wave[0, 0] = 1.0
     relief = fft.irfft2(noise * wave ** (exponent), s=(side, side))
-    # Pebbles stand out of the ground; holes between them are shallower.
+    # Pebbles stand out of the ground; the hollows between them are shallower.
     relief = np.where(relief > 0.0, relief, 0.5 * relief)
     slopes = np.stack([np.roll(relief, 1, 1) - relief, relief - np.roll(relief, 1, 0)])
     out: Float32 = (slopes / slopes.std()).astype(np.float32)
@@ -164,17 +173,19 @@ def _texture(rng: np.random.Generator, exponent: float) -> Float32:
 
 
 def _albedo(
-    rng: np.random.Generator, place: Float32, own: Int32, rocks: Rocks, scale: float
+    rng: np.random.Generator, point: Float32, own: Int32, rocks: Rocks, scale: float
 ) -> Float32:
-    """Return how bright what is hit is, about 1: rocks are as bright as the ground or brighter."""
-    usual = float(rng.uniform(0.9, 1.8))
-    each = usual * np.exp(0.12 * rng.standard_normal(max(rocks.diameter_m.size, 1)))
+    """Return relative albedos around 1; most rocks are brighter than the ground."""
+    mean = float(rng.uniform(0.9, 1.8))
+    by_rock = mean * np.exp(0.12 * rng.standard_normal(max(rocks.diameter_m.size, 1)))
     out = np.ones(own.size, np.float32)
     rock = own >= 0
-    out[rock] = each[rocks.rock[own[rock]]]
+    out[rock] = by_rock[rocks.rock[own[rock]]]
     for wave in np.array([0.1, 0.7, 6.0]) * scale:
-        way = rng.standard_normal(3) * (2.0 * np.pi / wave)
-        other = rng.standard_normal(3) * (2.0 * np.pi / wave)
-        mottle = np.sin(place @ way.astype(np.float32)) * np.sin(place @ other.astype(np.float32))
+        first = rng.standard_normal(3) * (2.0 * np.pi / wave)
+        second = rng.standard_normal(3) * (2.0 * np.pi / wave)
+        mottle = np.sin(point @ first.astype(np.float32)) * np.sin(
+            point @ second.astype(np.float32)
+        )
         out *= 1.0 + np.float32(rng.uniform(0.0, 0.06)) * mottle
     return out

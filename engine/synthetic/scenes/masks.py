@@ -1,4 +1,4 @@
-"""Masks of generated scenes: what every pixel shows, and what nobody is asked."""
+"""Class masks of generated scenes."""
 
 from __future__ import annotations
 
@@ -19,103 +19,108 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 
 GROUND, SMALL, LARGE, SKY = range(4)
-UNASKED = 255
-"""Rocks that masks of people have or have not: very small ones, and ones that nothing shows."""
+IGNORE = 255
+"""Ignore index, for rocks that hand-made masks may or may not have: tiny or invisible ones."""
 
 DARK = 16
-"""Grey level: rocks that are nowhere brighter show no light."""
+"""Grey level; rocks that are nowhere brighter count as unlit."""
 
-OUTLINED = (40, 0.25)
-"""Grey level, and share of the outline: a dark rock before so much that is brighter is seen as a
-silhouette. Of other dark rocks nobody is asked."""
+SILHOUETTE = (40, 0.25)
+"""Grey level and fraction of the outline: unlit rocks are visible as silhouettes if the background
+is brighter along so much of its outline. Other unlit rocks are ignored."""
 
 
-def mask_of(
+def class_mask(
     rocks: Rocks,
     part: Int32,
     depth: Float32,
     large: NDArray[np.bool_],
-    least: tuple[float, float],
-    known: NDArray[np.bool_] | None = None,
+    min_area_px: tuple[float, float],
+    visible: NDArray[np.bool_] | None = None,
 ) -> UInt8:
-    """Return the mask of a drawing, at the image's resolution.
+    """Return the class mask of a rendered scene, at the resolution of the image.
 
     Parameters
     ----------
     rocks : Rocks
-        As drawn.
+        Rocks of the scene.
     part : ndarray of int32, shape (rows, columns)
-        Piece of a rock that is seen, -1 for none.
+        Piece of rock that each rendered pixel shows, -1 for none.
     depth : ndarray of float32, shape (rows, columns)
-        Infinite where nothing is seen.
+        Distance along the rays, metres; infinite for the sky.
     large : ndarray of bool, shape (rocks,)
-        Which rocks are large ones.
-    least : tuple of float
-        As `scenes.LEAST_PX`.
-    known : ndarray of bool, shape (rocks,), optional
-        Which rocks can be seen at all: of the others nobody is asked.
+        Which rocks are large.
+    min_area_px : tuple of float
+        As `surface.MIN_AREA_PX`.
+    visible : ndarray of bool, shape (rocks,), optional
+        Which rocks can be recognised in the image; all others are ignored.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows / FINE, columns / FINE)
+        `GROUND`, `SMALL`, `LARGE`, `SKY` or `IGNORE`.
     """
     area = areas(rocks, part)
     kind = np.where(large, LARGE, SMALL)
-    kind[area < least[1]] = UNASKED
-    if known is not None:
-        kind[~known] = UNASKED
-    kind[area < least[0]] = GROUND
-    named = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
-    drawn = np.where(np.isfinite(depth), named, SKY)
+    kind[area < min_area_px[1]] = IGNORE
+    if visible is not None:
+        kind[~visible] = IGNORE
+    kind[area < min_area_px[0]] = GROUND
+    rock_class = np.append(kind, GROUND)[np.where(part >= 0, np.append(rocks.rock, -1)[part], -1)]
+    rendered = np.where(np.isfinite(depth), rock_class, SKY)
     fine = camera.FINE
-    rows, columns = drawn.shape[0] // fine, drawn.shape[1] // fine
+    rows, columns = rendered.shape[0] // fine, rendered.shape[1] // fine
     cells = (
-        drawn.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+        rendered.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     )
-    names = np.array([SMALL, LARGE, UNASKED, GROUND, SKY], np.uint8)
-    votes = np.stack([(cells == name).sum(axis=2) for name in names])
-    mask: UInt8 = names[np.argmax(votes, axis=0)]
+    classes = np.array([SMALL, LARGE, IGNORE, GROUND, SKY], np.uint8)
+    votes = np.stack([(cells == number).sum(axis=2) for number in classes])
+    mask: UInt8 = classes[np.argmax(votes, axis=0)]
     return mask
 
 
-def known(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
-    """Return which rocks an image shows: by light on them, or by their outline.
+def visible_rocks(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
+    """Return which rocks can be recognised in an image: lit ones, and silhouettes.
 
     Parameters
     ----------
     rocks, part : Rocks, ndarray of int32
-        As for `mask_of`.
+        As for `class_mask`.
     image : ndarray of uint8, shape (rows / FINE, columns / FINE, 3)
-        What the camera made of it.
+        The image as developed by the camera.
     """
     lit: NDArray[np.bool_] = brightest(rocks, part, image) > DARK
-    return lit | outlined(rocks, part, image)
+    return lit | silhouettes(rocks, part, image)
 
 
 def areas(rocks: Rocks, part: Int32) -> Float:
-    """Return how many pixels of the image show each rock."""
+    """Return the area of each rock in image pixels."""
     which = rocks.rock[part[part >= 0]]
-    shown: Float = np.bincount(which, minlength=rocks.diameter_m.size) / camera.FINE**2
-    return shown
+    pixels: Float = np.bincount(which, minlength=rocks.diameter_m.size) / camera.FINE**2
+    return pixels
 
 
 def brightest(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.uint8]:
-    """Return the brightest grey level that an image has of each rock."""
-    some = part[:: camera.FINE, :: camera.FINE]
+    """Return the brightest grey level of each rock in an image."""
+    sampled = part[:: camera.FINE, :: camera.FINE]
     found = np.zeros(rocks.diameter_m.size, np.uint8)
-    np.maximum.at(found, rocks.rock[some[some >= 0]], image.max(axis=2)[some >= 0])
+    np.maximum.at(found, rocks.rock[sampled[sampled >= 0]], image.max(axis=2)[sampled >= 0])
     return found
 
 
-def outlined(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
-    """Return which rocks stand before something bright, for enough of their outline."""
-    some = part[:: camera.FINE, :: camera.FINE]
-    which = np.where(some >= 0, np.append(rocks.rock, -1)[some], -1)
-    bright = image.max(axis=2) > OUTLINED[0]
-    edge, before = np.zeros((2, rocks.diameter_m.size), np.int64)
+def silhouettes(rocks: Rocks, part: Int32, image: UInt8) -> NDArray[np.bool_]:
+    """Return which rocks stand against a bright background along enough of their outline."""
+    sampled = part[:: camera.FINE, :: camera.FINE]
+    which = np.where(sampled >= 0, np.append(rocks.rock, -1)[sampled], -1)
+    bright = image.max(axis=2) > SILHOUETTE[0]
+    outline, against_bright = np.zeros((2, rocks.diameter_m.size), np.int64)
     for ids, shown in ((which, bright), (which.T, bright.T)):
         for inside, outside, beyond in (
             (ids[:-1], ids[1:], shown[1:]),
             (ids[1:], ids[:-1], shown[:-1]),
         ):
             ends = (inside >= 0) & (inside != outside)
-            np.add.at(edge, inside[ends], 1)
-            np.add.at(before, inside[ends], beyond[ends])
-    found: NDArray[np.bool_] = before > OUTLINED[1] * np.maximum(edge, 1)
+            np.add.at(outline, inside[ends], 1)
+            np.add.at(against_bright, inside[ends], beyond[ends])
+    found: NDArray[np.bool_] = against_bright > SILHOUETTE[1] * np.maximum(outline, 1)
     return found

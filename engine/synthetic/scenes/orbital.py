@@ -1,6 +1,6 @@
-"""Generated images from orbit, seen straight down, with a mask of what every pixel shows.
+"""Generated images of the lunar surface seen from orbit, straight down, with class masks.
 
-The light, the rocks and their conventions are those of `scenes`; there is no sky.
+Lighting, rocks and mask conventions are those of `surface`; there is no sky.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import numpy as np
 
 from lunarsite.engine.io.raster import Grid
 from lunarsite.engine.synthetic import craters, terrain
-from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
-from lunarsite.engine.synthetic.scenes import camera
-from lunarsite.engine.synthetic.scenes import rocks as scene_rocks
+from lunarsite.engine.synthetic.scenes import _scene_kernels, camera
 from lunarsite.engine.synthetic.scenes.ground import Ground
 from lunarsite.engine.synthetic.scenes.light import light
-from lunarsite.engine.synthetic.scenes.masks import mask_of
+from lunarsite.engine.synthetic.scenes.masks import class_mask
+from lunarsite.engine.synthetic.scenes.rocks import RockField, place_rocks
 from lunarsite.engine.synthetic.scenes.surface import Scene
 
 if TYPE_CHECKING:
@@ -26,25 +25,25 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 VERSION = 2
-"""Changes whenever the same seed gives another image."""
+"""Incremented when the same seed gives another image."""
 
 SIDE_PX = 320
 
 PIXEL_M = (0.5, 2.0)
-"""Pixels are drawn between these, metres."""
+"""Range of pixel sizes, metres."""
 
 LARGE_PX = 7.0
-"""From so many pixels across on a rock is large."""
+"""Diameter in pixels from which a rock is large."""
 
-LEAST_PX = (4.0, 8.0)
-"""As `scenes.LEAST_PX`: in images from orbit a rock of two pixels is already marked."""
+MIN_AREA_PX = (4.0, 8.0)
+"""As `surface.MIN_AREA_PX`; in orbital images even rocks two pixels wide are labelled."""
 
 _HEIGHT = 12.0
-"""Sides of the image from which it is looked down upon: far enough for a nearly parallel view."""
+"""Height of the camera in image widths, enough for a nearly parallel projection."""
 
 
 def make(seed: int) -> Scene:
-    """Return the image of a seed: the same seed gives the same bytes."""
+    """Generate the image of a seed; the same seed gives byte-identical images."""
     rng = np.random.default_rng([VERSION, seed, 2])
     pixel = float(np.exp(rng.uniform(*np.log(PIXEL_M))))
     ground = _ground(rng, pixel)
@@ -54,16 +53,16 @@ def make(seed: int) -> Scene:
     side = SIDE_PX * camera.FINE
     rays = camera.rays(side, side, fov, azimuth_deg=90.0, pitch_deg=-90.0, roll_deg=0.0)
     sizes = np.array(ground.pixel_m)
-    depth = scene_kernels.drop_to_ground(ground.height_m, sizes, eye, rays)
-    rocks = scene_rocks.lay(rng, ground, _field(rng, pixel), _places(rng, pixel, width))
+    depth = _scene_kernels.drop_to_ground(ground.height_m, sizes, eye, rays)
+    rocks = place_rocks(rng, ground, _rock_field(rng, pixel), _positions(rng, pixel, width))
     part = np.full(depth.shape, -1, np.int32)
     normal = np.zeros((*depth.shape, 3), np.float32)
-    boxes = camera.boxes(rays, eye, rocks.place, rocks.radius)
-    scene_kernels.hit_rocks(
-        rays, eye, boxes, rocks.place, rocks.axes, rocks.faces, depth, part, normal
+    boxes = camera.boxes(rays, eye, rocks.centre, rocks.radius)
+    _scene_kernels.hit_rocks(
+        rays, eye, boxes, rocks.centre, rocks.axes, rocks.faces, depth, part, normal
     )
     sun_deg = float(rng.uniform(4.0, 60.0))
-    bright = light(
+    brightness = light(
         rng,
         ground,
         eye,
@@ -76,21 +75,21 @@ def make(seed: int) -> Scene:
         angle=np.radians(fov) / SIDE_PX,
         unit_m=pixel,
     )
-    image = camera.develop(rng, bright, photograph=True)
+    image = camera.develop(rng, brightness, photograph=True)
     grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    mask = mask_of(rocks, part, depth, rocks.diameter_m >= LARGE_PX * pixel, LEAST_PX)
-    turn, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
-    return Scene(_turned(grey, turn, mirrored), _turned(mask, turn, mirrored))
+    mask = class_mask(rocks, part, depth, rocks.diameter_m >= LARGE_PX * pixel, MIN_AREA_PX)
+    quarters, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
+    return Scene(_rotated(grey, quarters, mirrored), _rotated(mask, quarters, mirrored))
 
 
-def _turned(values: NDArray[np.uint8], quarters: int, mirrored: bool) -> NDArray[np.uint8]:  # noqa: FBT001  private
-    """Let the Sun stand in any quarter of the sky."""
-    turned = np.rot90(values, quarters)
-    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+def _rotated(values: NDArray[np.uint8], quarters: int, mirrored: bool) -> NDArray[np.uint8]:  # noqa: FBT001  private
+    """Rotate by quarter turns and mirror, so that the Sun stands in any direction."""
+    rotated = np.rot90(values, quarters)
+    return np.ascontiguousarray(rotated[:, ::-1] if mirrored else rotated)
 
 
 def _ground(rng: np.random.Generator, pixel_m: float) -> Ground:
-    """Return ground at twice the image's resolution, a little larger than the image."""
+    """Return terrain at twice the resolution of the image, slightly larger than the image."""
     side = (SIDE_PX + 40) * camera.FINE
     fine = pixel_m / camera.FINE
     grid = Grid(-0.5 * side * fine, 0.5 * side * fine, fine, side, side)
@@ -103,38 +102,38 @@ def _ground(rng: np.random.Generator, pixel_m: float) -> Ground:
         height += relief * np.float32(np.tan(np.radians(slope)) / rise)
     density = rng.uniform(0.0, 1.1)
     if density > 0.05:
-        some = craters.population(
+        population = craters.population(
             grid,
             rng,
             min_diameter_m=6.0 * fine,
             max_diameter_m=0.5 * side * fine,
             density=density,
         )
-        craters.stamp(height, grid, some)
+        craters.stamp(height, grid, population)
     return Ground(height[None], (fine,))
 
 
-def _field(rng: np.random.Generator, pixel_m: float) -> scene_rocks.Field:
-    return scene_rocks.Field(
-        per_m2=0.0,
+def _rock_field(rng: np.random.Generator, pixel_m: float) -> RockField:
+    return RockField(
+        density_per_m2=0.0,
         exponent=float(rng.uniform(1.8, 3.5)),
-        sizes_m=(1.2 * pixel_m, float(rng.uniform(6.0, 28.0)) * pixel_m),
-        buried=(-0.4, 0.5),
+        diameter_range_m=(1.2 * pixel_m, float(rng.uniform(6.0, 28.0)) * pixel_m),
+        burial=(-0.4, 0.5),
         roundness=float(rng.random()),
     )
 
 
-def _places(rng: np.random.Generator, pixel_m: float, width_m: float) -> Float:
-    """Return where rocks lie: anywhere, and about some craters' or outcrops' middles."""
+def _positions(rng: np.random.Generator, pixel_m: float, width_m: float) -> Float:
+    """Draw the positions of rocks: uniform, and clustered around some craters or outcrops."""
     count = int(min(np.exp(rng.uniform(np.log(3.0), np.log(1200.0))), 1200))
     if rng.random() < 0.12:
         count = 0
-    place = rng.uniform(-0.55, 0.55, (count, 2)) * width_m
-    fields = int(rng.integers(0, 4))
-    gathered = rng.random(count) < rng.uniform(0.0, 0.8) if fields else np.zeros(count, bool)
-    middles = rng.uniform(-0.5, 0.5, (max(fields, 1), 2)) * width_m
-    chosen = rng.integers(0, max(fields, 1), count)
-    spread = rng.uniform(6.0, 60.0, max(fields, 1))[chosen, None] * pixel_m
-    about = middles[chosen] + spread * rng.standard_normal((count, 2))
-    scattered: Float = np.where(gathered[:, None], about, place)
+    uniform = rng.uniform(-0.55, 0.55, (count, 2)) * width_m
+    clusters = int(rng.integers(0, 4))
+    clustered = rng.random(count) < rng.uniform(0.0, 0.8) if clusters else np.zeros(count, bool)
+    centres = rng.uniform(-0.5, 0.5, (max(clusters, 1), 2)) * width_m
+    chosen = rng.integers(0, max(clusters, 1), count)
+    spread = rng.uniform(6.0, 60.0, max(clusters, 1))[chosen, None] * pixel_m
+    around = centres[chosen] + spread * rng.standard_normal((count, 2))
+    scattered: Float = np.where(clustered[:, None], around, uniform)
     return scattered

@@ -1,6 +1,6 @@
-"""Rocks of generated scenes: where they lie, how large they are, and their faces.
+"""Rocks of generated scenes: positions, sizes and shapes.
 
-A rock is one to five convex pieces, each the part of an ellipsoid's inside that some planes leave.
+A rock consists of one to five convex pieces, each an ellipsoid cut by planes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.synthetic.scenes import _scene_kernels as scene_kernels
+from lunarsite.engine.synthetic.scenes import _scene_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 FACES = 26
-"""Planes of a piece."""
+"""Number of planes of a piece."""
 
-MOST = 1600
-"""Rocks of one scene."""
+MAX_ROCKS = 1600
+"""Maximum number of rocks in a scene."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rocks:
-    """Convex pieces of rocks.
+    """Rocks as convex pieces.
 
     Parameters
     ----------
-    place : ndarray of float64, shape (pieces, 3)
-        Middles, metres: east, north, up.
+    centre : ndarray of float64, shape (pieces, 3)
+        Metres: east, north, up.
     radius : ndarray of float64, shape (pieces,)
-        Of the sphere about a piece, metres.
+        Radius of the bounding sphere, metres.
     axes : ndarray of float64, shape (pieces, 3, 3)
-        From metres about the middle to the piece's own units.
+        Matrices from metres about the centre to units of the piece.
     faces : ndarray of float64, shape (pieces, FACES, 4)
-        Planes n · p = h in those units.
+        Planes n · p = h in units of the piece: n and h.
     rock : ndarray of int64, shape (pieces,)
-        Which rock a piece belongs to.
+        Index of the rock that the piece belongs to.
     diameter_m : ndarray of float64, shape (rocks,)
         Mean of length and breadth.
     """
 
-    place: Float
+    centre: Float
     radius: Float
     axes: Float
     faces: Float
@@ -57,191 +57,225 @@ class Rocks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """How rocks lie on the ground.
+class RockField:
+    """Size, shape and spatial distribution of rocks.
 
     Parameters
     ----------
-    per_m2 : float
-        Rocks of 1 m and more on a square metre.
+    density_per_m2 : float
+        Number of rocks of 1 m and larger per square metre.
     exponent : float
         N(≥ D) ∝ D^-exponent (Golombek & Rapp 1997, JGR 102, 4117, and boulder counts about lunar
         craters give 2 to 5 for boulders; the small ones of a surface view are flatter).
-    sizes_m : tuple of float
-        Least and greatest diameter.
-    buried : tuple of float
-        Range of how far middles lie below the ground, in half heights; negative above it.
+    diameter_range_m : tuple of float
+        Smallest and largest diameter.
+    burial : tuple of float
+        Range of the depth of rock centres below the ground in half heights; negative above it.
     roundness : float
-        0 for angular to 1 for rounded.
-    flat : float
-        Share of rocks that are slabs.
-    piled : float
-        Chance that a rock has a second piece; the third, fourth and fifth come half as often each.
-    near : int
-        Rocks that take up much of the view.
-    eye_m : float
-        Height of the camera over the ground, by which they stand away from it.
+        From 0 for angular to 1 for rounded.
+    slab_share : float
+        Fraction of rocks that are slabs.
+    pile_probability : float
+        Probability that a rock has a second piece; halved for each of the third to the fifth.
+    foreground : int
+        Number of rocks that fill much of the view.
+    camera_height_m : float
+        Height of the camera above the ground, which sets the distance of foreground rocks.
     """
 
-    per_m2: float
+    density_per_m2: float
     exponent: float
-    sizes_m: tuple[float, float]
-    buried: tuple[float, float]
+    diameter_range_m: tuple[float, float]
+    burial: tuple[float, float]
     roundness: float
-    flat: float = 0.0
-    piled: float = 0.35
-    near: int = 0
-    eye_m: float = 1.6
+    slab_share: float = 0.0
+    pile_probability: float = 0.35
+    foreground: int = 0
+    camera_height_m: float = 1.6
 
 
-def strew(
+def scatter_rocks(
     rng: np.random.Generator,
     ground: Ground,
-    field: Field,
+    field: RockField,
     eye: Float,
     azimuths: tuple[float, float],
-    least_angle: float,
+    min_angle: float,
 ) -> Rocks:
-    """Lay rocks on the ground where a camera may see them.
+    """Scatter rocks on the ground in the field of view of a camera.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
     ground : Ground
-        What they lie on.
-    field : Field
-        How.
+        Terrain on which they lie.
+    field : RockField
+        Size, shape and distribution.
     eye : ndarray of float64, shape (3,)
-        The camera, metres.
+        Position of the camera, metres.
     azimuths : tuple of float
-        Middle and half width of what it sees, radians from east to north.
-    least_angle : float
-        Rocks that look smaller than this, radians, are left out.
+        Centre and half width of the visible sector, radians from east to north.
+    min_angle : float
+        Rocks of smaller angular size, radians, are left out.
+
+    Returns
+    -------
+    Rocks
+        At most about `MAX_ROCKS`.
     """
-    diameter, near, turn = _seen(rng, field, azimuths, least_angle)
-    diameter, near, turn = _clustered(rng, field, diameter, near, turn)
-    diameter, near, turn = _in_front(rng, field, azimuths, (diameter, near, turn))
-    place = np.column_stack([eye[0] + near * np.cos(turn), eye[1] + near * np.sin(turn)])
-    return _standing(rng, ground, field, diameter, place)
+    diameter, distance, azimuth = _draw_visible(rng, field, azimuths, min_angle)
+    diameter, distance, azimuth = _cluster(rng, field, diameter, distance, azimuth)
+    visible = (diameter, distance, azimuth)
+    diameter, distance, azimuth = _add_foreground(rng, field, azimuths, visible)
+    position = np.column_stack(
+        [eye[0] + distance * np.cos(azimuth), eye[1] + distance * np.sin(azimuth)]
+    )
+    return _on_ground(rng, ground, field, diameter, position)
 
 
-def lay(rng: np.random.Generator, ground: Ground, field: Field, place: Float) -> Rocks:
-    """Lay rocks on the ground at places, metres east and north, shape (rocks, 2)."""
-    a, b = (size**-field.exponent for size in field.sizes_m)
-    diameter = (a + (b - a) * rng.random(len(place))) ** (-1.0 / field.exponent)
-    return _standing(rng, ground, field, diameter, place)
-
-
-def _standing(
-    rng: np.random.Generator, ground: Ground, field: Field, diameter: Float, place: Float
+def place_rocks(
+    rng: np.random.Generator, ground: Ground, field: RockField, position: Float
 ) -> Rocks:
-    x, y = place.T
+    """Place rocks on the ground at given positions.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Random number generator.
+    ground : Ground
+        Terrain on which they lie.
+    field : RockField
+        Size and shape.
+    position : ndarray of float64, shape (rocks, 2)
+        Metres east and north.
+
+    Returns
+    -------
+    Rocks
+        Those that lie on the terrain.
+    """
+    a, b = (size**-field.exponent for size in field.diameter_range_m)
+    diameter = (a + (b - a) * rng.random(len(position))) ** (-1.0 / field.exponent)
+    return _on_ground(rng, ground, field, diameter, position)
+
+
+def _on_ground(
+    rng: np.random.Generator, ground: Ground, field: RockField, diameter: Float, position: Float
+) -> Rocks:
+    """Return rocks that stand on the ground at the given positions, east and north."""
+    x, y = position.T
     pixel = np.array(ground.pixel_m)
     z = np.array(
         [
-            scene_kernels.sample(ground.height_m, pixel, float(a), float(b))
+            _scene_kernels.sample(ground.height_m, pixel, float(a), float(b))
             for a, b in zip(x, y, strict=True)
         ]
     )
-    there = np.isfinite(z)
-    return _pieces(rng, field, diameter[there], np.column_stack([x, y, z])[there])
+    valid = np.isfinite(z)
+    return _pieces(rng, field, diameter[valid], np.column_stack([x, y, z])[valid])
 
 
-def _seen(
-    rng: np.random.Generator, field: Field, azimuths: tuple[float, float], least_angle: float
+def _draw_visible(
+    rng: np.random.Generator, field: RockField, azimuths: tuple[float, float], min_angle: float
 ) -> tuple[Float, Float, Float]:
-    """Return diameter, distance and azimuth of the rocks that are not too small to be seen."""
+    """Draw diameter, distance and azimuth of rocks of at least the minimum angular size."""
     middle, half = azimuths
-    edges = np.geomspace(*field.sizes_m, 12)
+    edges = np.geomspace(*field.diameter_range_m, 12)
     parts = []
     for low, high in itertools.pairwise(edges):
-        farthest = min(high / least_angle, 2200.0)
-        count = field.per_m2 * (low**-field.exponent - high**-field.exponent) * half * farthest**2
-        number = int(rng.poisson(min(count, MOST)))
+        farthest = min(high / min_angle, 2200.0)
+        count = (
+            field.density_per_m2
+            * (low**-field.exponent - high**-field.exponent)
+            * half
+            * farthest**2
+        )
+        number = int(rng.poisson(min(count, MAX_ROCKS)))
         a, b = low**-field.exponent, high**-field.exponent
         size = (a + (b - a) * rng.random(number)) ** (-1.0 / field.exponent)
-        near = farthest * np.sqrt(rng.random(number))
-        turn = middle + half * rng.uniform(-1.0, 1.0, number)
-        # Nothing stands in the camera's way.
-        kept = (size / near >= least_angle) & (near > 0.8 + 1.2 * size)
-        parts.append(np.column_stack([size, near, turn])[kept])
+        distance = farthest * np.sqrt(rng.random(number))
+        azimuth = middle + half * rng.uniform(-1.0, 1.0, number)
+        # No rock is closer to the camera than its own size.
+        kept = (size / distance >= min_angle) & (distance > 0.8 + 1.2 * size)
+        parts.append(np.column_stack([size, distance, azimuth])[kept])
     found = np.concatenate(parts)
-    found = found[rng.permutation(len(found))[:MOST]]
+    found = found[rng.permutation(len(found))[:MAX_ROCKS]]
     return found[:, 0], found[:, 1], found[:, 2]
 
 
-def _clustered(
-    rng: np.random.Generator, field: Field, diameter: Float, near: Float, turn: Float
+def _cluster(
+    rng: np.random.Generator, field: RockField, diameter: Float, distance: Float, azimuth: Float
 ) -> tuple[Float, Float, Float]:
-    """Gather some rocks about others, as what fell apart lies."""
+    """Move some rocks next to others, like the fragments of a broken rock."""
     if diameter.size < 8 or rng.random() < 0.5:
-        return diameter, near, turn
+        return diameter, distance, azimuth
     moved = rng.random(diameter.size) < rng.uniform(0.1, 0.6)
-    about = rng.integers(0, diameter.size, diameter.size)
-    off = diameter[about] * rng.exponential(1.5, diameter.size) + diameter
-    way = rng.uniform(0.0, 2.0 * np.pi, diameter.size)
-    x = near[about] * np.cos(turn[about]) + off * np.cos(way)
-    y = near[about] * np.sin(turn[about]) + off * np.sin(way)
-    place = np.hypot(x, y)
-    moved &= place > 0.8 + 1.2 * diameter
+    parent = rng.integers(0, diameter.size, diameter.size)
+    offset = diameter[parent] * rng.exponential(1.5, diameter.size) + diameter
+    direction = rng.uniform(0.0, 2.0 * np.pi, diameter.size)
+    x = distance[parent] * np.cos(azimuth[parent]) + offset * np.cos(direction)
+    y = distance[parent] * np.sin(azimuth[parent]) + offset * np.sin(direction)
+    new_distance = np.hypot(x, y)
+    moved &= new_distance > 0.8 + 1.2 * diameter
     return (
-        np.minimum(diameter, field.sizes_m[1]),
-        np.where(moved, place, near),
-        np.where(moved, np.arctan2(y, x), turn),
+        np.minimum(diameter, field.diameter_range_m[1]),
+        np.where(moved, new_distance, distance),
+        np.where(moved, np.arctan2(y, x), azimuth),
     )
 
 
-def _in_front(
+def _add_foreground(
     rng: np.random.Generator,
-    field: Field,
+    field: RockField,
     azimuths: tuple[float, float],
     others: tuple[Float, Float, Float],
 ) -> tuple[Float, Float, Float]:
-    """Add the rocks that take up much of the view; what stood where they are is gone."""
-    diameter, near, turn = others
+    """Add rocks that fill much of the view, and remove those that they overlap."""
+    diameter, distance, azimuth = others
     middle, half = azimuths
-    for _ in range(field.near):
-        # In parts of the view's width, and of the camera's height over the ground.
-        wide = float(np.exp(rng.uniform(np.log(0.12), np.log(0.8)))) * half / 0.75
-        away = field.eye_m * float(np.exp(rng.uniform(np.log(1.5), np.log(5.0))))
-        size = 2.0 * away * np.tan(0.5 * min(wide, 1.5))
-        way = middle + half * rng.uniform(-0.6, 0.6)
-        apart = np.hypot(
-            near * np.cos(turn) - away * np.cos(way), near * np.sin(turn) - away * np.sin(way)
+    for _ in range(field.foreground):
+        # Width as a fraction of the view, distance in heights of the camera.
+        width = float(np.exp(rng.uniform(np.log(0.12), np.log(0.8)))) * half / 0.75
+        near = field.camera_height_m * float(np.exp(rng.uniform(np.log(1.5), np.log(5.0))))
+        size = 2.0 * near * np.tan(0.5 * min(width, 1.5))
+        direction = middle + half * rng.uniform(-0.6, 0.6)
+        separation = np.hypot(
+            distance * np.cos(azimuth) - near * np.cos(direction),
+            distance * np.sin(azimuth) - near * np.sin(direction),
         )
-        kept = apart > 0.6 * (diameter + size)
+        kept = separation > 0.6 * (diameter + size)
         diameter = np.append(diameter[kept], size)
-        near, turn = np.append(near[kept], away), np.append(turn[kept], way)
-    return diameter, near, turn
+        distance = np.append(distance[kept], near)
+        azimuth = np.append(azimuth[kept], direction)
+    return diameter, distance, azimuth
 
 
-def _pieces(rng: np.random.Generator, field: Field, diameter: Float, place: Float) -> Rocks:
-    """Return the convex pieces of rocks that stand at places on the ground."""
+def _pieces(rng: np.random.Generator, field: RockField, diameter: Float, foot: Float) -> Rocks:
+    """Draw the convex pieces of rocks that stand at points on the ground."""
     count = diameter.size
-    more = rng.random((count, 4)) < field.piled * np.array([1.0, 0.5, 0.25, 0.125])
-    rock = np.concatenate([np.arange(count), *(np.flatnonzero(m) for m in more.T)])
+    extra = rng.random((count, 4)) < field.pile_probability * np.array([1.0, 0.5, 0.25, 0.125])
+    rock = np.concatenate([np.arange(count), *(np.flatnonzero(m) for m in extra.T)])
     first = np.arange(rock.size) < count
     n = rock.size
     # Half axes: length, breadth, height.
     size = 0.5 * diameter[rock] * np.where(first, 1.0, rng.uniform(0.4, 0.8, n))
     shape = np.column_stack([rng.uniform(0.8, 1.4, n), np.ones(n), rng.uniform(0.45, 1.1, n)])
     shape[:, 1] = 2.0 - np.minimum(shape[:, 0], 1.4)
-    slab = (rng.random(count) < field.flat)[rock]
+    slab = (rng.random(count) < field.slab_share)[rock]
     shape[:, 2] *= np.where(slab, rng.uniform(0.3, 0.7, n), 1.0)
     half = size[:, None] * shape
-    sunk = rng.uniform(*field.buried, count)[rock]
-    middle = place[rock].copy()
-    middle[:, 2] -= sunk * half[:, 2]
-    away = rng.uniform(0.3, 0.9, n) * 0.5 * diameter[rock] * ~first
-    way = rng.uniform(0.0, 2.0 * np.pi, n)
-    middle[:, 0] += away * np.cos(way)
-    middle[:, 1] += away * np.sin(way)
-    middle[:, 2] += np.where(first, 0.0, rng.uniform(-0.2, 0.5, n) * half[:, 2])
-    turned = _rotations(rng, n)
-    axes = turned / half[:, :, None]
+    burial = rng.uniform(*field.burial, count)[rock]
+    centre = foot[rock].copy()
+    centre[:, 2] -= burial * half[:, 2]
+    offset = rng.uniform(0.3, 0.9, n) * 0.5 * diameter[rock] * ~first
+    direction = rng.uniform(0.0, 2.0 * np.pi, n)
+    centre[:, 0] += offset * np.cos(direction)
+    centre[:, 1] += offset * np.sin(direction)
+    centre[:, 2] += np.where(first, 0.0, rng.uniform(-0.2, 0.5, n) * half[:, 2])
+    axes = _rotations(rng, n) / half[:, :, None]
     return Rocks(
-        middle,
+        centre,
         half.max(axis=1) * 1.05,
         axes,
         _faces(rng, n, field.roundness),
@@ -251,7 +285,7 @@ def _pieces(rng: np.random.Generator, field: Field, diameter: Float, place: Floa
 
 
 def _rotations(rng: np.random.Generator, count: int) -> Float:
-    """Return rotations: any turn about the vertical, and some tilt."""
+    """Draw rotations: any angle about the vertical, and some tilt."""
     yaw = rng.uniform(0.0, 2.0 * np.pi, count)
     tilt, roll = rng.normal(0.0, 0.3, (2, count))
     cosine, sine = np.cos(yaw), np.sin(yaw)
@@ -261,20 +295,20 @@ def _rotations(rng: np.random.Generator, count: int) -> Float:
     about_x = np.stack([[one, zero, zero], [zero, cosine, sine], [zero, -sine, cosine]])
     cosine, sine = np.cos(roll), np.sin(roll)
     about_y = np.stack([[cosine, zero, -sine], [zero, one, zero], [sine, zero, cosine]])
-    turned: Float = np.einsum("abn,bcn,cdn->nad", about_x, about_y, about_z)
-    return turned
+    rotation: Float = np.einsum("abn,bcn,cdn->nad", about_x, about_y, about_z)
+    return rotation
 
 
 def _faces(rng: np.random.Generator, count: int, roundness: float) -> Float:
-    """Return planes that leave a convex piece of the unit ball."""
+    """Draw planes that cut a convex piece out of the unit ball."""
     normal = rng.standard_normal((count, FACES, 3))
     normal /= np.linalg.norm(normal, axis=2, keepdims=True)
-    # A few deep cuts make large faces; the others only round the corners.
+    # A few deep cuts make large faces; the others only round off corners.
     deep = rng.uniform(0.45, 0.85, (count, FACES))
     shallow = rng.uniform(0.85, 1.0, (count, FACES))
     cuts = rng.integers(3, 11, (count, 1)) * (1.0 - 0.6 * roundness)
     height = np.where(np.arange(FACES) < cuts, deep, shallow)
-    # The six of a box keep a piece closed, whatever chance gave.
+    # The six planes of a box make sure that every piece is closed.
     box = np.concatenate([np.eye(3), -np.eye(3)])
     normal[:, -6:] = box
     height[:, -6:] = 1.0

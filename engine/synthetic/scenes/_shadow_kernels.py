@@ -1,7 +1,7 @@
-"""The compiled inner loops of `scene_light`: what the Sun lights, and what stands before it.
+"""Compiled loops for the shadows of terrain and rocks.
 
-Frames as of `scene_kernels`. The Sun stands in the east, so that the shadow of the ground is a
-sweep along rows.
+The coordinates are those of `_scene_kernels`. The Sun is in the east, so that the shadow of the
+terrain is a sweep along rows.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 BINS = 96
-"""Cells along a side of each level of `shadow_bins`."""
+"""Cells along a side of each grid level of `shadow_bins`."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
-def shadow(levels: Float32, pixel_m: Float, sun_slope: float) -> Float32:
-    """Return the height below which the ground's own shadow lies, for every pixel of every level.
+def shadow_height(levels: Float32, pixel_m: Float, sun_slope: float) -> Float32:
+    """Return the height of the shadow cast by the terrain over every pixel of every level.
 
     Parameters
     ----------
     levels : ndarray of float32, shape (levels, rows, columns)
-        Heights in metres, the finest first.
+        Heights in metres, finest level first.
     pixel_m : ndarray of float64, shape (levels,)
-        Sides of pixels.
+        Pixel sizes.
     sun_slope : float
-        Tangent of the Sun's elevation; the Sun is in the east.
+        Tangent of the elevation of the Sun.
+
+    Returns
+    -------
+    ndarray of float32, shape (levels, rows, columns)
+        Metres; anything below is in shadow.
     """
     count, side, _ = levels.shape
     out = np.full(levels.shape, -1e9, np.float32)
@@ -57,17 +62,31 @@ def shadow(levels: Float32, pixel_m: Float, sun_slope: float) -> Float32:
 
 
 @_compiled
-def lit_by_ground(shade: Float32, pixel_m: Float, place: Float32, blur: float) -> Float32:
-    """Return how much of the Sun the ground leaves to places, 0 to 1.
+def lit_by_ground(shade: Float32, pixel_m: Float, point: Float32, blur: float) -> Float32:
+    """Return the fraction of sunlight that the terrain leaves at points.
 
-    ``shade`` is as `shadow` gives it; ``blur`` the width of the penumbra per metre of a pixel.
+    Parameters
+    ----------
+    shade : ndarray of float32, shape (levels, rows, columns)
+        As from `shadow_height`.
+    pixel_m : ndarray of float64, shape (levels,)
+        Pixel sizes.
+    point : ndarray of float32, shape (points, 3)
+        Metres: east, north, up.
+    blur : float
+        Width of the penumbra per metre of pixel size.
+
+    Returns
+    -------
+    ndarray of float32, shape (points,)
+        0 to 1.
     """
-    out = np.empty(place.shape[0], np.float32)
+    out = np.empty(point.shape[0], np.float32)
     side = shade.shape[1]
-    for n in range(place.shape[0]):
-        x, y, z = float(place[n, 0]), float(place[n, 1]), float(place[n, 2])
+    for n in range(point.shape[0]):
+        x, y, z = float(point[n, 0]), float(point[n, 1]), float(point[n, 2])
         line = sample(shade, pixel_m, x, y)
-        if line != line:  # noqa: PLR0124  NaN: beyond the ground
+        if line != line:  # noqa: PLR0124  NaN: outside the terrain
             out[n] = 1.0
             continue
         width = pixel_m[-1] * blur
@@ -81,23 +100,36 @@ def lit_by_ground(shade: Float32, pixel_m: Float, place: Float32, blur: float) -
 
 @_compiled
 def shadow_bins(
-    place: Float, radius: Float, eye: Float, sun: Float, cell: Float
+    centre: Float, radius: Float, eye: Float, sun: Float, cell: Float
 ) -> tuple[Int64, Int32]:
-    """Sort parts by where they stand before the Sun, at several scales about the camera.
+    """Index pieces of rock by their position in the plane facing the Sun, on several grid levels.
+
+    Parameters
+    ----------
+    centre : ndarray of float64, shape (pieces, 3)
+        Metres.
+    radius : ndarray of float64, shape (pieces,)
+        Radii of the bounding spheres, metres.
+    eye : ndarray of float64, shape (3,)
+        Position of the camera, on which the grids are centred.
+    sun : ndarray of float64, shape (3,)
+        Unit vector to the Sun.
+    cell : ndarray of float64, shape (levels,)
+        Cell sizes of the grids, metres.
 
     Returns
     -------
     first : ndarray of int64, shape (levels * BINS² + 1,)
-        Where each cell's parts begin.
+        Index of the first piece of each cell in ``which``.
     which : ndarray of int32
-        The parts, cell by cell.
+        Pieces, cell by cell.
     """
-    count = place.shape[0]
+    count = centre.shape[0]
     cells = BINS * BINS
     first = np.zeros(cell.size * cells + 1, np.int64)
     which = np.zeros(0, np.int32)
-    for turn in range(2):
-        if turn == 1:
+    for run in range(2):  # the first run counts, the second one fills
+        if run == 1:
             total = 0
             for c in range(first.size):
                 here = first[c]
@@ -106,8 +138,8 @@ def shadow_bins(
             which = np.empty(total, np.int32)
             at = first.copy()
         for p in range(count):
-            u, v = _before_sun(
-                place[p, 0] - eye[0], place[p, 1] - eye[1], place[p, 2] - eye[2], sun
+            u, v = _project_to_sun(
+                centre[p, 0] - eye[0], centre[p, 1] - eye[1], centre[p, 2] - eye[2], sun
             )
             for k in range(cell.size):
                 half = 0.5 * BINS
@@ -118,7 +150,7 @@ def shadow_bins(
                 for a in range(v0, v1 + 1):
                     for b in range(u0, u1 + 1):
                         c = k * cells + a * BINS + b
-                        if turn == 0:
+                        if run == 0:
                             first[c] += 1
                         else:
                             which[at[c]] = p
@@ -135,25 +167,31 @@ def in_rock_shadow(
     cell: Float,
     first: Int64,
     which: Int32,
-    place: Float,
+    centre: Float,
     radius: Float,
     axes: Float,
     faces: Float,
 ) -> NDArray[np.bool_]:
-    """Return which points a part stands before, as the Sun sees them.
+    """Return which points lie in the shadow of a piece of rock.
 
     Parameters
     ----------
     point : ndarray of float32, shape (points, 3)
         Metres from the camera.
     own : ndarray of int32, shape (points,)
-        Part the point lies on, which casts no shadow on itself: it is convex.
+        Piece on which each point lies. Pieces are convex and cast no shadow on themselves.
+    eye, sun, cell, centre, radius
+        As for `shadow_bins`.
+    first, which
+        As from `shadow_bins`.
+    axes, faces
+        Shapes of the pieces, as of `rocks.Rocks`.
     """
     out = np.zeros(point.shape[0], np.bool_)
     cells = BINS * BINS
     half = 0.5 * BINS
     for n in range(point.shape[0]):
-        u, v = _before_sun(point[n, 0], point[n, 1], point[n, 2], sun)
+        u, v = _project_to_sun(point[n, 0], point[n, 1], point[n, 2], sun)
         for k in range(cell.size):
             a, b = math.floor(v / cell[k] + half), math.floor(u / cell[k] + half)
             if not (0 <= a < BINS and 0 <= b < BINS):
@@ -163,14 +201,14 @@ def in_rock_shadow(
                 p = which[w]
                 if p == own[n]:
                     continue
-                dx = point[n, 0] + eye[0] - place[p, 0]
-                dy = point[n, 1] + eye[1] - place[p, 1]
-                dz = point[n, 2] + eye[2] - place[p, 2]
+                dx = point[n, 0] + eye[0] - centre[p, 0]
+                dy = point[n, 1] + eye[1] - centre[p, 1]
+                dz = point[n, 2] + eye[2] - centre[p, 2]
                 along = -(dx * sun[0] + dy * sun[1] + dz * sun[2])
                 off = dx * dx + dy * dy + dz * dz - along * along
                 if along < -radius[p] or off > radius[p] ** 2:
                     continue
-                if _meets(dx, dy, dz, sun, axes[p], faces[p]):
+                if _intersects(dx, dy, dz, sun, axes[p], faces[p]):
                     out[n] = True
                     break
             break
@@ -178,14 +216,14 @@ def in_rock_shadow(
 
 
 @_compiled
-def _before_sun(x: float, y: float, z: float, sun: Float) -> tuple[float, float]:
-    """Return where a point stands in the plane that faces the Sun, which is in the east."""
+def _project_to_sun(x: float, y: float, z: float, sun: Float) -> tuple[float, float]:
+    """Return the coordinates of a point in the plane facing the Sun, which is in the east."""
     return y, z * sun[0] - x * sun[2]
 
 
 @_compiled
-def _meets(dx: float, dy: float, dz: float, sun: Float, m: Float, faces: Float) -> bool:
-    """Return whether the way from a point to the Sun leads through a part."""
+def _intersects(dx: float, dy: float, dz: float, sun: Float, m: Float, faces: Float) -> bool:
+    """Return whether the ray from a point to the Sun passes through a piece."""
     lx = m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz
     ly = m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz
     lz = m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz

@@ -1,4 +1,4 @@
-"""Broken faces of rocks: how noise at all scales turns their normals, and the cracks in them."""
+"""Rough faces and cracks of rocks, from multi-scale noise in space."""
 
 from __future__ import annotations
 
@@ -11,56 +11,57 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 
 OCTAVES = 7
-"""Wavelengths at most, each half the one before it."""
+"""Maximum number of octaves; each halves the wavelength."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
 def roughen(
-    place: Float32, longest_m: Float32, footprint_m: Float32, fall: float, seed: int
+    point: Float32, longest_m: Float32, footprint_m: Float32, fall: float, seed: int
 ) -> tuple[Float32, Float32]:
-    """Return slopes of noise in space, and how near the middle of a crack places are.
+    """Return the slopes of noise in space and the depth of cracks at points.
 
     Parameters
     ----------
-    place : ndarray of float32, shape (points, 3)
-        Metres.
+    point : ndarray of float32, shape (points, 3)
+        Metres: east, north, up.
     longest_m : ndarray of float32, shape (points,)
-        The longest wave of the noise at each point; a third of a rock is usual.
+        Longest wavelength of the noise at each point, typically a third of the rock.
     footprint_m : ndarray of float32, shape (points,)
-        What a pixel covers there: shorter waves than two of it fade out.
+        Footprint of a pixel there; wavelengths shorter than two footprints fade out.
     fall : float
-        By how much an octave's slopes differ from those of the one before it.
+        Ratio of the slopes of successive octaves.
     seed : int
-        The same seed gives the same noise.
+        Seed of the noise.
 
     Returns
     -------
     slopes : ndarray of float32, shape (points, 3)
-        East, north, up; about two each way where all octaves are seen and ``fall`` is one.
+        East, north, up; about two in each direction where all octaves are resolved and ``fall``
+        is one.
     crack : ndarray of float32, shape (points,)
-        0 to 1.
+        From 0 away from cracks to 1 in their middle.
     """
-    count = place.shape[0]
+    count = point.shape[0]
     slopes = np.zeros((count, 3), np.float32)
     crack = np.zeros(count, np.float32)
     for n in range(count):
         wave, strength = float(longest_m[n]), 1.0
         for octave in range(OCTAVES):
-            seen = min(max(wave / max(2.0 * footprint_m[n], 1e-5) - 1.0, 0.0), 1.0)
-            if seen <= 0.0:
+            resolved = min(max(wave / max(2.0 * footprint_m[n], 1e-5) - 1.0, 0.0), 1.0)
+            if resolved <= 0.0:
                 break
-            x, y, z = place[n, 0] / wave, place[n, 1] / wave, place[n, 2] / wave
+            x, y, z = point[n, 0] / wave, point[n, 1] / wave, point[n, 2] / wave
             value, dx, dy, dz = _noise(x, y, z, seed + octave)
-            # Folded, so that edges run over the face as where rock broke.
+            # Folding gives the sharp edges of fractured rock.
             sign = -1.0 if value < 0.0 else 1.0
-            slopes[n, 0] += sign * strength * seen * dx
-            slopes[n, 1] += sign * strength * seen * dy
-            slopes[n, 2] += sign * strength * seen * dz
+            slopes[n, 0] += sign * strength * resolved * dx
+            slopes[n, 1] += sign * strength * resolved * dy
+            slopes[n, 2] += sign * strength * resolved * dz
             if octave < 3:
                 near = value / 0.04
-                crack[n] = max(crack[n], seen * math.exp(-near * near))
+                crack[n] = max(crack[n], resolved * math.exp(-near * near))
             wave *= 0.5
             strength *= fall
     return slopes, crack
@@ -68,7 +69,7 @@ def roughen(
 
 @_compiled
 def _corner(i: int, j: int, k: int, seed: int) -> float:
-    """Return the noise at a corner of the lattice, -1 to 1."""
+    """Return the noise at a lattice point, -1 to 1."""
     mixed = np.uint64(i) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     mixed ^= np.uint64(j) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= np.uint64(k) * np.uint64(0x165667B19E3779F9)
@@ -80,11 +81,11 @@ def _corner(i: int, j: int, k: int, seed: int) -> float:
 
 @_compiled
 def _noise(x: float, y: float, z: float, seed: int) -> tuple[float, float, float, float]:
-    """Return value noise and its slopes, with unit distance between the lattice's corners."""
+    """Return value noise and its gradient, on a lattice of unit spacing."""
     i, j, k = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - i, y - j, z - k
     sx, sy, sz = _smooth(fx), _smooth(fy), _smooth(fz)
-    tx, ty, tz = _steep(fx), _steep(fy), _steep(fz)
+    tx, ty, tz = _smooth_slope(fx), _smooth_slope(fy), _smooth_slope(fz)
     value = dx = dy = dz = 0.0
     for a in range(2):
         wx, gx = (sx, tx) if a else (1.0 - sx, -tx)
@@ -102,9 +103,11 @@ def _noise(x: float, y: float, z: float, seed: int) -> tuple[float, float, float
 
 @_compiled
 def _smooth(f: float) -> float:
+    """Return the quintic interpolation weight (Perlin 2002)."""
     return f * f * f * (f * (f * 6.0 - 15.0) + 10.0)
 
 
 @_compiled
-def _steep(f: float) -> float:
+def _smooth_slope(f: float) -> float:
+    """Return the derivative of `_smooth`."""
     return 30.0 * f * f * (f * (f - 2.0) + 1.0)
