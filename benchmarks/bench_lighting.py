@@ -26,7 +26,9 @@ from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.raster import Dem, Grid, read_dem
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.synthetic.terrain import generate
-from lunarsite.engine.validation.reference import edge_crossing_horizons, marched_light
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from oracles.dense_march import edge_crossing_horizons, marched_light
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 BEARINGS = (3.0, 20.0, 45.0, 80.0, 130.0, 200.0, 250.0, 315.0)

@@ -31,7 +31,7 @@ from lunarsite.engine.io.raster import opened
 from lunarsite.engine.report import drawing
 from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
 from lunarsite.engine.segmentation.samples import Sample
-from lunarsite.engine.segmentation.training import batches
+from lunarsite.engine.segmentation.training import batches, held_out
 from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     print("|---|---|---|---|")
     loaded = weights.load(checkpoint)
     look = loaded.runner(uncertain=True)
-    sets = {"own": [own(number) for number in range(evaluation.JUDGED // 2, evaluation.JUDGED)]}
+    sets = {"own": [own(number) for number in range(held_out.SCENES // 2, held_out.SCENES)]}
     if DATA.is_dir():
         sets |= {kind: list(shared(kind)) for kind in SIDES}
     judged = {
@@ -103,7 +103,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
 
 
 def own(number: int) -> Sample:
-    return batches.load("surface", evaluation.JUDGED_FROM + number, None)
+    return batches.load("surface", held_out.FIRST_SEED + number, None)
 
 
 def names(kind: str) -> list[str]:
@@ -194,7 +194,7 @@ def cost(loaded: weights.Checkpoint) -> None:
         "20 passes": loaded.runner(uncertain=True, passes=20),
     }
     took, error = {}, {}
-    samples = [own(number) for number in range(evaluation.JUDGED // 2, evaluation.JUDGED)]
+    samples = [own(number) for number in range(held_out.SCENES // 2, held_out.SCENES)]
     for name, way in ways.items():
         way(seen)
         times = []

@@ -261,15 +261,3 @@ def _seen(level_deg: Float, height_deg: Float, radius_deg: Float, part: str) -> 
     offset = {"centre": 0.0, "any": 1.0, "whole": -1.0}[part]
     # The step is smeared over one node of the table, so that looking it up has no bias.
     return np.clip((height_deg + offset * radius_deg - level_deg) / _STEP_DEG + 0.5, 0.0, 1.0)
-
-
-def local_horizons(
-    latitude_threshold_deg: Float32, bearing_deg: Float, lon_deg: float, lat_deg: float
-) -> Float:
-    """Return kept thresholds of one point as angles above its level, degrees, by bearing."""
-    tau = np.radians(90.0 + lat_deg)
-    turn = np.radians(lon_deg - bearing_deg)
-    across = np.arctan(np.tan(tau) * np.sin(turn))
-    along = np.arctan(np.tan(tau) * np.cos(turn) * np.cos(across))
-    slope = np.tan(np.radians(-latitude_threshold_deg.astype(np.float64))) * np.cos(across)
-    return np.asarray(np.degrees(np.arctan(slope) + along))

@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.segmentation import classes, evaluation, paired_images
+from lunarsite.engine.segmentation import classes, paired_images
 from lunarsite.engine.segmentation import weights as networks
-from lunarsite.engine.segmentation.onnx_runner import averaged
-from lunarsite.engine.segmentation.training import batches, recipe
+from lunarsite.engine.segmentation.training import batches, held_out, recipe
 from lunarsite.engine.segmentation.weights import Checkpoint
 from lunarsite.engine.training import checkpoints, state_files
 from lunarsite.engine.training.dependencies import needs_torch
-from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
-    from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.samples import Source
     from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.training.task import Data
 
@@ -141,50 +137,10 @@ def _train_one(
     # What is measured is what is stored: 16 bits.
     stored = checkpoints.as_stored(state)
     checkpoint = Checkpoint(stored, chosen.built(), card, path)
-    card |= measured(checkpoint, chosen, data, folder, where, context.part(0.9, 1.0))
+    card |= held_out.measured(checkpoint, chosen, data, folder, where, context.part(0.9, 1.0))
     written = checkpoints.save(path, state, card)
     state_file.unlink(missing_ok=True)
     return written
-
-
-def measured(
-    checkpoint: Checkpoint,
-    chosen: Recipe,
-    data: Data | None,
-    folder: Path | None,
-    where: Device,
-    context: Context,
-) -> dict[str, Any]:
-    """Return what a card says of a network's temperatures, figures and usual uncertainty."""
-    if data is None:
-        source: Source = batches.Scenes(chosen.view, evaluation.JUDGED_FROM, folder, 0)
-        halves = (range(evaluation.JUDGED // 2), range(evaluation.JUDGED // 2, evaluation.JUDGED))
-    else:
-        source = data.unseen
-        half = max(1, data.unseen_count // 2)
-        halves = (range(half), range(half, data.unseen_count) or range(half))
-    uncertain = bool(chosen.dropout or chosen.everywhere)
-
-    def runner(warmth: Temperatures, *, asked: bool) -> Runner:
-        made = checkpoint.runner(where.kind, context.warn, uncertain=asked, temperatures=warmth)
-        return averaged(made, chosen.test_time)
-
-    warmth = evaluation.fit_temperatures(
-        runner(Temperatures(), asked=uncertain), evaluation.numbered(source, halves[0])
-    )
-    judged = evaluation.judge(
-        runner(warmth, asked=uncertain),
-        evaluation.numbered(source, halves[1]),
-        len(halves[1]),
-        context,
-    )
-    said = judged.summary()
-    usual = said.pop("uncertainty")
-    return {
-        "calibration": {**checkpoint.said_of(warmth), "images": len(halves[0])},
-        "metrics": said,
-        "in_domain": usual,
-    }
 
 
 def _learned_from(chosen: Recipe, data: Data | None) -> dict[str, Any]:

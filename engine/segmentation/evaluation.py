@@ -11,7 +11,6 @@ from rasterio.windows import Window
 from lunarsite.engine.segmentation import classes, resampling, samples, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
 from lunarsite.engine.segmentation.samples import reduced
-from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty import calibration, measures
 from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures
 
@@ -22,19 +21,15 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.samples import Sample, Source
+    from lunarsite.engine.segmentation.samples import Sample
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
-JUDGED = 256
-"""Scenes that nobody learned from: half of them for the temperatures, half for the figures. Of
-half as many the calibration error is a matter of chance: 0.008 one time and 0.012 the next."""
 
 ROCKS = (classes.SMALL, classes.LARGE)
 
-JUDGED_FROM = batches.VALIDATION_SEED + 500_000_000
 
 _PIXELS_EACH = 4_000
 """Pixels of a scene that temperatures are fitted to, and as many of those called a rock."""
@@ -154,12 +149,6 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     return calibration.fit_temperatures(
         np.concatenate(logits, axis=1), np.concatenate(truth), ROCKS
     )
-
-
-def numbered(source: Source, numbers: range) -> Iterable[Sample]:
-    """Yield samples by their numbers."""
-    for number in numbers:
-        yield source(number)
 
 
 def spread(values: Float) -> dict[str, float]:

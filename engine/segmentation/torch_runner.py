@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import classes, network
-from lunarsite.engine.segmentation.onnx_runner import BANDS, UNTOUCHED, without_dropout
-from lunarsite.engine.segmentation.weights import COMMAND
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.segmentation import classes
+from lunarsite.engine.segmentation.onnx_runner import BANDS, UNTOUCHED
 from lunarsite.engine.training.on_device import OnDevice
 from lunarsite.engine.uncertainty import dropout
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lunarsite.engine.segmentation.weights import Checkpoint
     from lunarsite.engine.uncertainty.calibration import Temperatures
 
     Float32 = NDArray[np.float32]
@@ -86,44 +82,3 @@ class TorchRunner:
             total[count] -= (share * torch.log(share.clamp(min=1e-12))).sum(0)
         found: Float32 = (total / max(self._passes, 1)).cpu().numpy()
         return found
-
-
-def make(
-    checkpoint: Checkpoint,
-    device: str,
-    warn: Callable[[str], None],
-    *,
-    uncertain: bool,
-    passes: int,
-    seed: int,
-    temperatures: Temperatures,
-) -> TorchRunner:
-    """Return a checkpoint's network, as `weights.Checkpoint.runner` says.
-
-    Raises
-    ------
-    InputError
-        If the weights do not fit, or it has no dropout and uncertainty is asked for.
-    """
-    architecture = checkpoint.architecture
-    if uncertain and not (architecture.dropout or architecture.everywhere):
-        raise without_dropout()
-    model = network.build(architecture)
-    try:
-        model.load_state_dict({n: torch.from_numpy(v) for n, v in checkpoint.state.items()})
-    except RuntimeError as error:
-        raise InputError(
-            f"The checkpoint {checkpoint.path.name} is of another architecture than its card "
-            f"says: {str(error).splitlines()[0]}",
-            checkpoints.REMEDY + COMMAND,
-        ) from error
-    count = (passes or dropout.PASSES) if uncertain else 0
-    return TorchRunner(
-        model,
-        device,
-        warn,
-        passes=count,
-        seed=seed,
-        temperatures=temperatures,
-        side_px=checkpoint.side_px,
-    )

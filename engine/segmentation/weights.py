@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, onnx_runner, resampling
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.training.checkpoints import State
 
 log = logging.getLogger(__name__)
 
@@ -34,25 +33,8 @@ UNCERTAINTIES = ("none", "mc-dropout", "ensemble")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A trained network's weights and its card.
-
-    Parameters
-    ----------
-    state : dict of ndarray
-        The weights; float32, and what counts batches int64.
-    architecture : Architecture
-        What they fit.
-    card : dict
-        What is known of them.
-    path : Path
-        Where they were read.
-    """
-
-    state: State
-    architecture: Architecture
-    card: dict[str, Any]
-    path: Path
+class Checkpoint(checkpoints.Checkpoint[Architecture]):
+    """A trained segmentation network."""
 
     @property
     def temperatures(self) -> Temperatures:
@@ -120,10 +102,19 @@ class Checkpoint:
                 side_px=self.side_px,
             )
         needs_torch(f"The network of {self.path.name} in this way")
-        from lunarsite.engine.segmentation import torch_runner  # noqa: PLC0415  slow to import
+        from lunarsite.engine.segmentation import network, torch_runner  # noqa: PLC0415  torch
+        from lunarsite.engine.uncertainty import dropout  # noqa: PLC0415  likewise
 
-        return torch_runner.make(
-            self, device, warn, uncertain=uncertain, passes=passes, seed=seed, temperatures=warmth
+        if uncertain and not (self.architecture.dropout or self.architecture.everywhere):
+            raise onnx_runner.without_dropout()
+        return torch_runner.TorchRunner(
+            self.fill(network.build(self.architecture), COMMAND),
+            device,
+            warn,
+            passes=(passes or dropout.PASSES) if uncertain else 0,
+            seed=seed,
+            temperatures=warmth,
+            side_px=self.side_px,
         )
 
 

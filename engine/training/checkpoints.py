@@ -7,7 +7,8 @@ is refused.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     State = dict[str, NDArray[np.generic]]
+
+A = TypeVar("A", bound="Shape")
 
 _TOLD = (
     "weights",
@@ -62,20 +66,6 @@ class Shape(Protocol):
         ...
 
 
-class Started(Protocol):
-    """A checkpoint that a training may begin with."""
-
-    @property
-    def architecture(self) -> Shape:
-        """Of its network."""
-        ...
-
-    @property
-    def path(self) -> Path:
-        """Where it was read."""
-        ...
-
-
 class NeedsStart(Protocol):
     """A recipe that may go on from a checkpoint."""
 
@@ -88,6 +78,48 @@ class NeedsStart(Protocol):
     def needs_start(self) -> bool:
         """Whether it does."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint(Generic[A]):
+    """A trained network's weights and its card; each kind of network adds how it is run.
+
+    Parameters
+    ----------
+    state : dict of ndarray
+        The weights; float32, and what counts batches int64.
+    architecture : Architecture
+        Of the network that they fit.
+    card : dict
+        What is known of them.
+    path : Path
+        Where they were read.
+    """
+
+    state: State
+    architecture: A
+    card: dict[str, Any]
+    path: Path
+
+    def fill(self, network: torch.nn.Module, command: str) -> torch.nn.Module:
+        """Load the weights into a torch network, and return it.
+
+        Raises
+        ------
+        InputError
+            If they do not fit; ``command`` trains such a network.
+        """
+        import torch  # noqa: PLC0415  a second to import, and mostly not needed
+
+        try:
+            network.load_state_dict({n: torch.from_numpy(v) for n, v in self.state.items()})
+        except RuntimeError as error:
+            raise InputError(
+                f"The checkpoint {self.path.name} is of another architecture than its card says: "
+                f"{str(error).splitlines()[0]}",
+                REMEDY + command,
+            ) from error
+        return network
 
 
 def save(
@@ -189,7 +221,7 @@ def read_card(file: Path, command: str) -> dict[str, Any]:
     return card
 
 
-def check_start(chosen: NeedsStart, start: Started | None, wanted: Shape) -> None:
+def check_start(chosen: NeedsStart, start: Checkpoint[Any] | None, wanted: Shape) -> None:
     """Raise unless a training's start is what its recipe asks for.
 
     Parameters

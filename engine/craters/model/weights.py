@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lunarsite.engine.craters.model import onnx_runner, rings
 from lunarsite.engine.craters.model.architecture import Architecture
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lunarsite.engine.craters.model.onnx_runner import Runner
-    from lunarsite.engine.training.checkpoints import State
 
 log = logging.getLogger(__name__)
 
@@ -29,25 +28,8 @@ _REMEDY = checkpoints.REMEDY + _COMMAND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A trained network's weights and its card.
-
-    Parameters
-    ----------
-    state : dict of ndarray
-        The weights; float32, and what counts batches int64.
-    architecture : Architecture
-        What they fit.
-    card : dict
-        What is known of them.
-    path : Path
-        Where they were read.
-    """
-
-    state: State
-    architecture: Architecture
-    card: dict[str, Any]
-    path: Path
+class Checkpoint(checkpoints.Checkpoint[Architecture]):
+    """A trained crater network."""
 
     def runner(self, device: str = "cpu", warn: Callable[[str], None] = log.warning) -> Runner:
         """Return the network, ready to run on ``cpu`` or ``cuda``; ``warn`` as `TorchRunner`.
@@ -107,17 +89,7 @@ def _check_listed(file: Path) -> None:
 
 def _by_torch(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) -> Runner:
     needs_torch(f"The network of {checkpoint.path.name} on this device")
-    import torch  # noqa: PLC0415  a second to import, and mostly not needed
+    from lunarsite.engine.craters.model import network  # noqa: PLC0415  imports torch
 
-    from lunarsite.engine.craters.model import network  # noqa: PLC0415  likewise
-
-    model = network.build(checkpoint.architecture)
-    try:
-        model.load_state_dict({n: torch.from_numpy(v) for n, v in checkpoint.state.items()})
-    except RuntimeError as error:
-        raise InputError(
-            f"The checkpoint {checkpoint.path.name} is of another architecture than its card "
-            f"says: {str(error).splitlines()[0]}",
-            _REMEDY,
-        ) from error
+    model = checkpoint.fill(network.build(checkpoint.architecture), _COMMAND)
     return network.TorchRunner(model, device, warn)

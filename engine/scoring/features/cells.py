@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -130,33 +131,10 @@ def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Fl
     return out
 
 
-@_compiled
-def edge_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Return row and column of the pixels that are 1 and touch one that is not."""
-    rows, columns = mask.shape
-    count = 0
-    for write in range(2):
-        if write == 1:
-            found = np.empty((count, 2), np.int32)
-            count = 0
-        for j in range(rows):
-            for i in range(columns):
-                if mask[j, i] != 1:
-                    continue
-                inner = 0 < j < rows - 1 and 0 < i < columns - 1
-                if (
-                    inner
-                    and mask[j - 1, i] == 1
-                    and mask[j + 1, i] == 1
-                    and mask[j, i - 1] == 1
-                    and mask[j, i + 1] == 1
-                ):
-                    continue
-                if write == 1:
-                    found[count, 0] = j
-                    found[count, 1] = i
-                count += 1
-    return found
+def edge_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return row and column of the pixels that are 1 and touch one that is not, or the border."""
+    inside = mask == 1
+    return np.argwhere(inside & ~ndimage.binary_erosion(inside))
 
 
 @_compiled

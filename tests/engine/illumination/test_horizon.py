@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.dense_march import edge_crossing_horizons
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
@@ -9,7 +10,6 @@ from lunarsite.engine.illumination.horizon import FarField, Sweep, chunks, march
 from lunarsite.engine.io.raster import Dem, Grid, read_dem
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.moon import RADIUS_M
-from lunarsite.engine.validation.reference import edge_crossing_horizons
 
 BEARINGS = (0.0, 7.0, 30.0, 45.0, 61.0, 90.0, 133.0, 180.0, 200.0, 270.0, 314.0, 359.0)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from oracles.dense_march import local_horizons, marched_light
 from scipy import ndimage
 
 from lunarsite.engine import moon, stages
@@ -17,7 +18,6 @@ from lunarsite.engine.io.dem import posting
 from lunarsite.engine.io.raster import Dem, Grid, read_dem
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.pipelines.lighting import middle_pixels
-from lunarsite.engine.validation.reference import marched_light
 
 YEAR = ("2027-01-01", "2028-01-01")
 
@@ -138,7 +138,7 @@ def test_kept_thresholds_give_back_the_horizon(year) -> None:
         x = dem.grid.column_x_m()[points.column[n]]
         y = dem.grid.row_y_m()[points.row[n]]
         lon, lat = (float(v) for v in moon.xy_to_lonlat(x, y))
-        local = lighting.local_horizons(kept[:, n], np.arange(72) * 5.0, lon, lat)
+        local = local_horizons(kept[:, n], np.arange(72) * 5.0, lon, lat)
         if abs(kept[9, n]) < 2.4:
             assert local[9] == pytest.approx(horizon[n], abs=0.005)
 

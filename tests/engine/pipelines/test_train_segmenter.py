@@ -168,7 +168,7 @@ def trained(folder, **more):
 
 
 def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
     given, said = trained(tmp_path)
     card = json.loads((tmp_path / "net.json").read_text())
     assert card["steps"] == 4
@@ -207,7 +207,7 @@ def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
 
 
 def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
     for name in ("straight", "broken"):
         (tmp_path / name).mkdir()
     straight, _ = trained(tmp_path / "straight")
@@ -234,7 +234,7 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monk
 
 
 def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.evaluation.JUDGED", 4)
+    monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
     _, said = trained(tmp_path, members=2)
     first, second = (weights.load(path) for path in said["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]

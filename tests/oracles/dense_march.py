@@ -144,3 +144,15 @@ def _meet(lines: Float, axis: int, toward: Float, across: Float, t: float) -> Fl
         slope = (_stereographic(s + step, t, toward, across)[axis] - here) / step
         s = s - (here - lines) / slope
     return np.asarray(s, np.float64)
+
+
+def local_horizons(
+    latitude_threshold_deg: NDArray[np.float32], bearing_deg: Float, lon_deg: float, lat_deg: float
+) -> Float:
+    """Return kept thresholds of one point as angles above its level, degrees, by bearing."""
+    tau = np.radians(90.0 + lat_deg)
+    turn = np.radians(lon_deg - bearing_deg)
+    across = np.arctan(np.tan(tau) * np.sin(turn))
+    along = np.arctan(np.tan(tau) * np.cos(turn) * np.cos(across))
+    slope = np.tan(np.radians(-latitude_threshold_deg.astype(np.float64))) * np.cos(across)
+    return np.asarray(np.degrees(np.arctan(slope) + along))
