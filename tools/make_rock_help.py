@@ -102,7 +102,7 @@ def reliability(judged: evaluation.Judged) -> None:
 
 def page(rows: list[list[np.ndarray]], name: str) -> None:
     with drawing.style():
-        picture = drawing.figure(SIZE_PX[0] / 100, SIZE_PX[1] / 100, arranged=False)
+        picture = drawing.figure(SIZE_PX[0] / 100, SIZE_PX[1] / 100, constrained=False)
         grid: Any = picture.subplots(len(rows), len(rows[0]), squeeze=False)
         picture.subplots_adjust(0.0, 0.0, 1.0, 1.0, wspace=0.02, hspace=0.02)
         for axes, image in zip(grid.ravel(), [each for row in rows for each in row], strict=True):

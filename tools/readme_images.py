@@ -20,7 +20,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     run = DEMO / "run"
     sites = gpd.read_file(run / "sites.gpkg", layer="sites").head(20)
-    area = maps.ground(DEMO / "dem.tif", sites, {})
+    area = maps.map_frame(DEMO / "dem.tif", sites, {})
     shap = tables.read_table(run / "shap.parquet", "The table of contributions")
     features = tables.read_features(run / "features.parquet")
     with drawing.style():

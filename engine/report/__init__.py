@@ -1,4 +1,4 @@
-"""The report of a run, and the pictures in it."""
+"""Report of a screening run, and the figures in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def write_report(
     folder: Path, values: dict[str, Any], content: dict[str, Any], context: Context
 ) -> None:
-    """Write ``report.html`` into a run's folder; see `page.write_page`."""
+    """Write ``report.html`` into the folder of a run; see `page.write_page`."""
     from lunarsite.engine.report.page import write_page  # noqa: PLC0415  matplotlib loads slowly
 
     write_page(folder, values, content, context)

@@ -1,4 +1,4 @@
-"""What moves the scores: the contributions of the features over all cells."""
+"""Summary plot of the SHAP contributions of the features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE = 20_000
-"""At most so many cells are drawn; the bars are means over the same."""
+"""Maximum number of cells in the plot, and in the means of the bars."""
 
 _SEED = 7
 _TOP = 12
@@ -24,21 +24,26 @@ _BINS = 90
 
 
 def sample(scored: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows to draw: all scored ones, or 20,000 of them, always the same."""
+    """Return the rows to plot: all scored ones, or a fixed random sample of `SAMPLE`."""
     if len(scored) <= SAMPLE:
         return scored
     return np.sort(np.random.default_rng(_SEED).choice(scored, SAMPLE, replace=False))
 
 
 def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
-    """Return the mean strength of the strongest features, and how each moves the cells.
+    """Return the mean strength of the strongest features, and their contribution in each cell.
 
     Parameters
     ----------
     shap : DataFrame
-        Contributions to the log-odds, one column a feature.
+        SHAP contributions to the log-odds, one column per feature.
     features : DataFrame
-        The features' values, the same rows.
+        Values of the features in the same rows.
+
+    Returns
+    -------
+    Figure
+        Bar chart and beeswarm plot.
     """
     names = [name for name in shap if name in BY_NAME]
     strength = shap[names].abs().mean().to_numpy(np.float64)
@@ -58,7 +63,7 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
             size=8,
         )
     bars.set_yticks(height, [_title(str(names[k])) for k in order])
-    bars.set_xlabel("mean strength, log-odds")
+    bars.set_xlabel("mean absolute contribution, log-odds")
     bars.margins(x=0.2)
     rng = np.random.default_rng(_SEED)
     image = None
@@ -82,12 +87,12 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
             linewidths=0,
         )
     swarm.axvline(0.0, color=drawing.FAINT, linewidth=0.8)
-    swarm.set_xlabel("contribution of each cell's value, log-odds (right: a better place)")
+    swarm.set_xlabel("contribution in each cell, log-odds (positive: better)")
     swarm.tick_params(axis="y", length=0, labelleft=False)
     if image is not None:
         bar = picture.colorbar(image, ax=swarm, pad=0.02, aspect=30)
         bar.set_ticks([0.03, 0.97], labels=["low", "high"])
-        bar.set_label("the feature's value", labelpad=-12)
+        bar.set_label("feature value", labelpad=-12)
     for axes in (bars, swarm):
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
@@ -95,14 +100,15 @@ def contributions(shap: pd.DataFrame, features: pd.DataFrame) -> Figure:
 
 
 def _spread(x: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return heights within ±0.38 that show how many points crowd at a place."""
+    """Return vertical offsets within ±0.38 that show the density of the points."""
     count, edges = np.histogram(x, bins=_BINS)
-    which = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, _BINS - 1)
+    bins = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, _BINS - 1)
     share = np.sqrt(count / max(1, int(count.max())))
-    return np.asarray(rng.uniform(-0.38, 0.38, len(x)) * share[which])
+    return np.asarray(rng.uniform(-0.38, 0.38, len(x)) * share[bins])
 
 
 def _title(name: str) -> str:
+    """Return the title of a feature with its unit."""
     feature = BY_NAME[name]
     unit = "°" if feature.unit == "deg" else feature.unit
     return f"{feature.title} ({unit})" if unit else feature.title

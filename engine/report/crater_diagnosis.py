@@ -1,4 +1,4 @@
-"""The picture of a crater diagnosis: recall, precision and distances of rims."""
+"""Figure of a crater diagnosis: recall, precision and rim distances."""
 
 from __future__ import annotations
 
@@ -19,26 +19,40 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 
-_FARTHEST = 1.5
-"""Distances beyond so many radii are drawn at the edge."""
+_MAX_DISTANCE = 1.5
+"""Rim distances, in radii, beyond which all are drawn at the edge."""
 
 
 def picture(report: Mapping[str, Any], distances: Mapping[str, Float]) -> Figure:
-    """Return the grid of recall and precision, recall by class, and the distances of rims."""
-    made = drawing.figure(11.0, 7.0)
-    made.suptitle(f"Verdict: {report['verdict']}", fontweight="bold")
-    (recall, precision), (classes, curves) = made.subplots(2, 2, height_ratios=(1.0, 1.3))
+    """Return the figure.
+
+    Parameters
+    ----------
+    report : dict
+        The diagnosis, as written to its report.
+    distances : dict
+        Rim distances in radii of hits, misses and predictions.
+
+    Returns
+    -------
+    Figure
+        Recall and precision by preparation and threshold, recall by class, and rim distances.
+    """
+    figure = drawing.figure(11.0, 7.0)
+    figure.suptitle(f"Verdict: {report['verdict']}", fontweight="bold")
+    (recall, precision), (classes, curves) = figure.subplots(2, 2, height_ratios=(1.0, 1.3))
     _heat(recall, report, "recall", "Recall")
-    _heat(precision, report, "precision", "Precision, at least")
+    _heat(precision, report, "precision", "Precision, lower bound")
     _bars(classes, report)
     _curves(curves, report, distances)
-    return made
+    return figure
 
 
-def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:
+def _heat(axes: Axes, report: Mapping[str, Any], metric: str, title: str) -> None:
+    """Draw a metric by preparation and threshold."""
     names, limits = list(preprocessing.NAMES), diagnosis.THRESHOLDS
     values = np.array(
-        [np.nan if one[what] is None else one[what] for one in report["grid"]], np.float64
+        [np.nan if row[metric] is None else row[metric] for row in report["grid"]], np.float64
     ).reshape(len(names), len(limits))
     axes.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in np.ndindex(values.shape):
@@ -54,41 +68,43 @@ def _heat(axes: Axes, report: Mapping[str, Any], what: str, title: str) -> None:
         )
     axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("least confidence")
+    axes.set_xlabel("confidence threshold")
     axes.set_title(title, loc="left")
 
 
 def _bars(axes: Axes, report: Mapping[str, Any]) -> None:
+    """Draw the recall of each preparation by class of degradation."""
     rows = [row for row in report["classes"] if row["catalogued"]]
     names = list(preprocessing.NAMES)
     colours = (drawing.EARTH, drawing.SUN, drawing.GOOD, drawing.BAD)
     width = 0.8 / len(names)
-    place = np.arange(len(rows), dtype=np.float64)
+    centres = np.arange(len(rows), dtype=np.float64)
     for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
         height = [row["recall"][name] for row in rows]
-        at = place + (number - (len(names) - 1) / 2.0) * width
-        axes.bar(at, height, width * 0.92, color=colour, label=name)
-        for x, y in zip(at, height, strict=True):
+        position = centres + (number - (len(names) - 1) / 2.0) * width
+        axes.bar(position, height, width * 0.92, color=colour, label=name)
+        for x, y in zip(position, height, strict=True):
             axes.text(x, y + 0.01, f"{y:.2f}", ha="center", va="bottom", size=7)
-    axes.set_xticks(place, [f"{row['class']}\n{row['catalogued']} craters" for row in rows])
+    axes.set_xticks(centres, [f"{row['class']}\n{row['catalogued']} craters" for row in rows])
     axes.set_ylim(0.0, 1.25)
     axes.set_yticks(np.linspace(0.0, 1.0, 6))
     axes.legend(loc="upper center", ncols=len(names))
-    axes.set_title(f"Recall by wear, at confidence {report['threshold']:.2f}", loc="left")
+    axes.set_title(f"Recall by degradation, at confidence {report['threshold']:.2f}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _curves(axes: Axes, report: Mapping[str, Any], distances: Mapping[str, Float]) -> None:
+    """Draw the cumulative distributions of rim distances."""
     near = report["near"]
-    shown = (
-        ("hits", "found craters to the nearest prediction", drawing.GOOD),
+    curves = (
+        ("hits", "detected craters to the nearest prediction", drawing.GOOD),
         ("misses", "missed craters to the nearest prediction", drawing.BAD),
         ("predictions", "predictions to the nearest true rim", drawing.EARTH),
     )
-    for name, label, colour in shown:
-        values = np.sort(np.minimum(distances[name], _FARTHEST))
+    for name, label, colour in curves:
+        values = np.sort(np.minimum(distances[name], _MAX_DISTANCE))
         share = np.arange(1, values.size + 1) / max(values.size, 1)
-        steps = np.concatenate([[0.0], values, [_FARTHEST]])
+        steps = np.concatenate([[0.0], values, [_MAX_DISTANCE]])
         last = share[-1] if values.size else 0.0
         axes.step(
             steps,
@@ -103,12 +119,12 @@ def _curves(axes: Axes, report: Mapping[str, Any], distances: Mapping[str, Float
         near["by_chance_high"],
         "o",
         color=drawing.INK,
-        label="predictions near true rims by chance, at most",
+        label="predictions near true rims by chance, upper bound",
     )
-    axes.set_xlim(0.0, _FARTHEST)
+    axes.set_xlim(0.0, _MAX_DISTANCE)
     axes.set_ylim(0.0, 1.02)
-    axes.set_xlabel("mean distance of the rims, radii")
-    axes.set_ylabel("share")
+    axes.set_xlabel("mean rim distance, radii")
+    axes.set_ylabel("cumulative fraction")
     axes.legend(loc="lower right")
-    axes.set_title("Distance of rims", loc="left")
+    axes.set_title("Rim distances", loc="left")
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What all pictures share: figures without global state, one style, the same bytes every time."""
+"""Common style of all figures: no global state, and reproducible files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INK = "#1b1f24"
 FAINT = "#6a737d"
 PAPER = "#ffffff"
-# Okabe and Ito's colours, told apart with every kind of colour vision.
+# Colours of Okabe and Ito, distinguishable with all types of colour vision.
 SUN = "#e69f00"
 EARTH = "#0072b2"
 GOOD = "#009e73"
@@ -60,33 +60,33 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw as the report does, whatever the user's own matplotlib settings are."""
+    """Apply the style of the report, regardless of the user's matplotlib settings."""
     with mpl.rc_context():
         settings: Any = mpl.rcParams  # its keys are typed one by one
         settings.update(_STYLE)
         yield
 
 
-def figure(width_in: float, height_in: float, *, arranged: bool = True) -> Figure:
-    """Return an empty figure drawn by Agg, which lays itself out unless told otherwise."""
-    made = Figure(figsize=(width_in, height_in), layout="constrained" if arranged else None)
-    FigureCanvasAgg(made)
-    return made
+def figure(width_in: float, height_in: float, *, constrained: bool = True) -> Figure:
+    """Return an empty figure for Agg, with constrained layout unless switched off."""
+    empty = Figure(figsize=(width_in, height_in), layout="constrained" if constrained else None)
+    FigureCanvasAgg(empty)
+    return empty
 
 
 def halo(width: float = 2.5, colour: str = PAPER) -> list[withStroke]:
-    """Return the outline that keeps a text legible on any ground."""
+    """Return the outline that keeps text legible on any background."""
     return [withStroke(linewidth=width, foreground=colour)]
 
 
 def as_png(picture: Figure) -> bytes:
-    """Return a figure as PNG, without date and software."""
+    """Return a figure as PNG, without date and software metadata."""
     target = io.BytesIO()
     picture.savefig(target, format="png", dpi=DPI, metadata={"Software": None})
     return target.getvalue()
 
 
 def save(picture: Figure, path: Path, kind: str) -> None:
-    """Write a figure as ``png`` or ``svg``, without date and software."""
+    """Write a figure as ``png`` or ``svg``, without date and software metadata."""
     empty = ("Software",) if kind == "png" else ("Date", "Creator")
     picture.savefig(path, format=kind, dpi=DPI, metadata=dict.fromkeys(empty))

@@ -1,4 +1,4 @@
-"""What the report says in words and tables, from a run's tables and its manifest."""
+"""Statements and tables of the report, from the tables of a run and its manifest."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ SOURCE_TITLES = {
     "roughness": "Roughness",
     "elevation_error": "Elevation error",
     "craters": "Crater catalogue",
-    "rocks": "Rocks in images",
-    "rock_image": "Shadow in an image",
+    "rocks": "Rock segmentation",
+    "rock_image": "Shadow fraction in an image",
     "illumination": "Average illumination",
     "psr": "Permanent shadow",
     "earth_visibility": "Earth visibility",
     "darkest_month": "Illumination of the darkest month",
-    "longest_night": "Longest darkness",
+    "longest_night": "Longest continuous darkness",
     "relief": "Relief",
     "position_index": "Topographic position",
 }
 
 _VALIDATION = {
-    "cells": ("Cells judged by trees that had not seen their neighbourhood", "d"),
-    "passing_cells": ("Of these, keep every criterion", "d"),
-    "folds": ("Parts of the area, each predicted from the others", "d"),
-    "block_m": ("Largest side of a block that stays in one part, m", ".0f"),
+    "cells": ("Cells evaluated by spatial-block cross-validation", "d"),
+    "passing_cells": ("Cells among them that meet all criteria", "d"),
+    "folds": ("Folds", "d"),
+    "block_m": ("Largest side of a block, m", ".0f"),
     "spearman_with_label": ("Rank correlation with the Monte Carlo probability", ".4f"),
     "spearman_with_closed_form": ("Rank correlation with the closed-form probability", ".4f"),
     "rmse_probability": ("Root mean square error of the probability", ".4f"),
     "calibration_error": ("Calibration error of the probability", ".4f"),
-    "auc_of_strict_rule": ("Area under the curve of the strict rule", ".4f"),
+    "auc_of_strict_rule": ("Area under the ROC curve for meeting all criteria", ".4f"),
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """The tables of a run that the report is made of; ``regions`` may be None."""
+    """Tables of a run from which the report is made; ``regions`` is None without regions."""
 
     features: pd.DataFrame
     scores: pd.DataFrame
@@ -63,17 +63,17 @@ class Tables:
 
 
 def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the run in figures: area, cells, how many pass, the best site, the scorer."""
+    """Return key figures of the run: area, cells, passing cells, the best site, the scorer."""
     features, scores = tables.features, tables.scores
     side = cell_grid(features).pixel_m
     x, y = features["x_m"].to_numpy(np.float64), features["y_m"].to_numpy(np.float64)
     passes = scores["passes"].to_numpy(bool)
     scored = np.isfinite(scores["score"].to_numpy(np.float64))
     profile = Profile.from_dict(content["profile"])
-    singly = []
+    by_criterion = []
     for criterion in profile.criteria:
         margin = criterion.margin(features[criterion.feature])
-        singly.append(
+        by_criterion.append(
             {
                 "title": criterion_title(criterion.feature, criterion.sense, criterion.threshold),
                 "share_pct": 100.0 * float(np.mean(margin[scored] >= 0.0)) if scored.any() else 0.0,
@@ -87,7 +87,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
         "unknown": int((~scored).sum()),
         "passing": int(passes.sum()),
         "passing_km2": area_km2(x[passes], y[passes], side),
-        "singly": singly,
+        "by_criterion": by_criterion,
         "sites": len(tables.sites),
         "passing_sites": int(tables.sites["passes"].sum()),
         "best": site_rows(tables.sites, profile, 1)[0],
@@ -96,10 +96,10 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def site_rows(sites: pd.DataFrame, profile: Profile, most: int) -> list[dict[str, Any]]:
-    """Return the first sites of a list with their criteria and reasons, ready to be written."""
+def site_rows(sites: pd.DataFrame, profile: Profile, limit: int) -> list[dict[str, Any]]:
+    """Return the first sites of a list with their criteria and reasons, for the template."""
     rows = []
-    for record in sites.head(most).to_dict("records"):
+    for record in sites.head(limit).to_dict("records"):
         criteria = [
             {
                 "title": BY_NAME[c.feature].title,
@@ -119,12 +119,12 @@ def site_rows(sites: pd.DataFrame, profile: Profile, most: int) -> list[dict[str
 
 
 def region_tables(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
-    """Return, for each region with scored cells, its best sites."""
+    """Return the best sites of each region that has scored cells."""
     if tables.regions is None:
         return []
     return [
         {
-            "mark": f"R{number}",
+            "label": f"R{number}",
             "name": str(name),
             "cells": int(part["cells_in_region"].iloc[0]),
             "count": len(part),
@@ -135,32 +135,32 @@ def region_tables(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
 
 
 def coverage(tables: Tables, profile: Profile) -> list[dict[str, Any]]:
-    """Return for each layer how much of the area it covers and what it is used for."""
-    asked = {BY_NAME[criterion.feature].source for criterion in profile.criteria}
+    """Return the coverage of each layer, and whether a criterion uses it."""
+    required = {BY_NAME[criterion.feature].source for criterion in profile.criteria}
     return [
         {
             "title": SOURCE_TITLES[source],
             "coverage_pct": float(tables.features[coverage_column(source)].mean()),
-            "criterion": source in asked,
+            "criterion": source in required,
             "features": sum(feature.source == source for feature in FEATURES),
         }
         for source in SOURCES
     ]
 
 
-def missing(found: list[dict[str, Any]]) -> list[str]:
-    """Return the titles of the layers that are absent everywhere."""
-    return [layer["title"].lower() for layer in found if layer["coverage_pct"] == 0.0]
+def missing(layers: list[dict[str, Any]]) -> list[str]:
+    """Return the titles of the layers without any data."""
+    return [layer["title"].lower() for layer in layers if layer["coverage_pct"] == 0.0]
 
 
-def touched_by_missing_terrain_pct(content: dict[str, Any]) -> float:
-    """Return for how many pixels the terrain ends before the asked distance, percent."""
+def incomplete_horizons_pct(content: dict[str, Any]) -> float:
+    """Return the percentage of pixels whose terrain ends before the required horizon distance."""
     result = content["steps"].get("lighting", {}).get("result", {})
     return float(result.get("touched_by_missing_terrain_pct", 0.0))
 
 
 def validation(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the scorer's own measurements as titles and figures."""
+    """Return the validation metrics of the scorer as titles and values."""
     metrics = content["scorer"]["validation"]
     return [
         (title, format(int(metrics[name]) if how == "d" else metrics[name], how))
@@ -170,7 +170,7 @@ def validation(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def criteria(profile: Profile) -> list[dict[str, Any]]:
-    """Return the criteria in words."""
+    """Return the criteria as text."""
     return [
         {
             "title": criterion_title(c.feature, c.sense, c.threshold),
@@ -182,13 +182,13 @@ def criteria(profile: Profile) -> list[dict[str, Any]]:
 
 
 def criterion_title(feature: str, sense: str, threshold: float) -> str:
-    """Return a criterion in one line: ``Slope, mean ≤ 5°``."""
+    """Return a criterion as text: ``Slope, mean ≤ 5°``."""
     sign = "≤" if sense == "at_most" else "≥"
     return f"{BY_NAME[feature].title} {sign}\N{NO-BREAK SPACE}{threshold:g}{unit(feature)}"
 
 
 def unit(feature: str) -> str:
-    """Return a feature's unit as it follows a number."""
+    """Return the unit of a feature as written after a number."""
     symbol = BY_NAME[feature].unit
     if symbol == "deg":
         return "°"
@@ -196,7 +196,7 @@ def unit(feature: str) -> str:
 
 
 def parameters(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the parameters as text, those not given left out."""
+    """Return the parameters that are set, as text."""
     return [
         (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
         for name, value in sorted(content["parameters"].items())

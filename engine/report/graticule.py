@@ -1,4 +1,4 @@
-"""Meridians, parallels and a scale bar for a map of the pole."""
+"""Graticule and scale bar for a polar map."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _LINE: dict[str, Any] = {"color": drawing.PAPER, "linewidth": 0.6, "alpha": 0.75
 
 
 def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
-    """Draw meridians and parallels; write their degrees at the frame and along one direction.
+    """Draw meridians and parallels, with longitudes labelled at the frame and latitudes inside.
 
     Parameters
     ----------
     axes : Axes
-        Of map metres.
+        Axes in map metres.
     extent : tuple of float
         West, east, south and north edge, metres.
     labels : bool
-        Whether degrees are written.
+        Whether to label the graticule.
     avoid : ndarray of float64, shape (points, 2)
-        Where latitudes are not written, metres.
+        Points to keep clear of latitude labels, map metres.
     """
     west, east, south, north = extent
     along = np.linspace(0.0, 1.0, _BORDER)
@@ -73,11 +73,11 @@ def centre_ticks(centre: float, low: float, high: float) -> Float:
 
 
 def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
-    """Draw a bar of a round number of kilometres in the first corner that hides no point."""
+    """Draw a scale bar of round length in the corner where it hides the fewest points."""
     west, east, south, north = extent
-    wanted = 0.22 * (east - west)
-    power = 10.0 ** np.floor(np.log10(wanted))
-    length = float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= wanted))
+    target = 0.22 * (east - west)
+    power = 10.0 ** np.floor(np.log10(target))
+    length = float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= target))
     edge = 0.035 * (east - west)
     corners = [
         (x, y)
@@ -103,9 +103,9 @@ def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
             solid_capstyle="butt",
             zorder=9,
         )
-    words = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
     axes.annotate(
-        words,
+        label,
         (x + length / 2, y),
         xytext=(0, 4),
         textcoords="offset points",
@@ -117,17 +117,17 @@ def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
     )
 
 
-def _ticks(low: float, high: float, steps: tuple[float, ...], most: int) -> Float:
-    """Return the round numbers of a span at the smallest step that gives no more than ``most``."""
+def _ticks(low: float, high: float, steps: tuple[float, ...], limit: int) -> Float:
+    """Return the round numbers in a range at the smallest step that gives at most ``limit``."""
     for step in steps:
         found = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
-        if len(found) <= most:
+        if len(found) <= limit:
             break
     return np.asarray(found[found > -90.0 + 1e-9] if steps is _LAT_STEPS else found)
 
 
 def _write_longitudes(axes: Axes, extent: Extent, lons: Float) -> None:
-    """Write each meridian's longitude where it leaves the frame."""
+    """Label each meridian where it leaves the frame."""
     west, east, south, north = extent
     along = np.linspace(0.0, 1.0, _BORDER)
     x = west + (east - west) * along
@@ -158,20 +158,20 @@ def _write_longitudes(axes: Axes, extent: Extent, lons: Float) -> None:
 
 
 def _write_latitudes(axes: Axes, extent: Extent, lats: Float, avoid: Float) -> None:
-    """Write each parallel's latitude on it, in the direction in which most of it is seen."""
+    """Label each parallel near the central meridian of the map."""
     west, east, south, north = extent
-    room_x, room_y = 0.06 * (east - west), 0.04 * (north - south)
+    margin_x, margin_y = 0.06 * (east - west), 0.04 * (north - south)
     middle = float(moon.xy_to_lonlat((west + east) / 2, (south + north) / 2)[0])
-    turns = np.concatenate([[0.0], np.repeat(np.arange(2.0, 181.0, 2.0), 2)])
-    turns[2::2] *= -1.0
+    offsets = np.concatenate([[0.0], np.repeat(np.arange(2.0, 181.0, 2.0), 2)])
+    offsets[2::2] *= -1.0
     for lat in lats:
-        x, y = moon.lonlat_to_xy(middle + 12.0 + turns, lat)
-        seen = (west + room_x < x) & (x < east - room_x)
-        seen &= (south + room_y < y) & (y < north - room_y)
+        x, y = moon.lonlat_to_xy(middle + 12.0 + offsets, lat)
+        free = (west + margin_x < x) & (x < east - margin_x)
+        free &= (south + margin_y < y) & (y < north - margin_y)
         if len(avoid):
-            away = np.hypot(x[:, None] - avoid[:, 0], y[:, None] - avoid[:, 1]).min(axis=1)
-            seen &= away > 1.3 * _NEAR * (east - west)
-        for k in np.flatnonzero(seen)[:1]:
+            distance = np.hypot(x[:, None] - avoid[:, 0], y[:, None] - avoid[:, 1]).min(axis=1)
+            free &= distance > 1.3 * _NEAR * (east - west)
+        for k in np.flatnonzero(free)[:1]:
             axes.text(
                 x[k],
                 y[k],
@@ -185,6 +185,7 @@ def _write_latitudes(axes: Axes, extent: Extent, lats: Float, avoid: Float) -> N
 
 
 def _longitude(lon: float) -> str:
+    """Return a longitude as text."""
     lon = (lon + 180.0) % 360.0 - 180.0
     if abs(lon) < 1e-9 or abs(abs(lon) - 180.0) < 1e-9:
         return f"{abs(lon):.0f}°"

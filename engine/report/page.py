@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing beside it."""
+"""The report of a screening run as a single self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lunarsite.engine.io import vector
 from lunarsite.engine.io.dem import read_far, read_fine
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import charts, drawing, facts, maps
-from lunarsite.engine.report import skyline as pictures
+from lunarsite.engine.report.skyline import skyline_figure
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES
 from lunarsite.engine.scoring.profiles import Profile
@@ -34,66 +34,66 @@ _HERE = Path(__file__).parent
 _SKYLINES = 6
 _YEAR_DAYS = 365
 _STEP_HOURS = 3.0
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LAST_DAY = dt.date(2100, 1, 1)
 
 _LAYERS = (
-    ("slope", "Slope", "°", maps.Look("viridis"), "Steepest descent."),
+    ("slope", "Slope", "°", maps.LayerStyle("viridis"), "Angle of steepest descent."),
     (
         "roughness",
         "Roughness",
         "m",
-        maps.Look("cividis"),
-        "Heights about the local plane, standard deviation.",
+        maps.LayerStyle("cividis"),
+        "Standard deviation of the heights about the local plane.",
     ),
     (
         "illumination",
         "Average illumination",
         "%",
-        maps.Look("inferno"),
-        "Visible part of the Sun's disc, mean over the span.",
+        maps.LayerStyle("inferno"),
+        "Visible fraction of the Sun's disc, averaged over the time span.",
     ),
     (
         "darkest_month",
         "Darkest month",
         "%",
-        maps.Look("inferno"),
-        "Least illumination over 29.5 days.",
+        maps.LayerStyle("inferno"),
+        "Lowest average illumination over 29.5 days.",
     ),
     (
         "longest_night",
-        "Longest darkness",
+        "Longest continuous darkness",
         "days",
-        maps.Look("cividis_r", logarithmic=True),
-        "Longest time without any part of the Sun, on a logarithmic scale.",
+        maps.LayerStyle("cividis_r", logarithmic=True),
+        "Longest period without any part of the Sun visible, on a logarithmic scale.",
     ),
     (
         "earth_visibility",
         "Earth visibility",
         "%",
-        maps.Look("viridis"),
-        "Share of the span with the Earth above the horizon.",
+        maps.LayerStyle("viridis"),
+        "Percentage of the time span with the Earth above the horizon.",
     ),
     (
         "psr",
         "Permanent shadow",
         "",
-        maps.Look("#f4e8c1 #27376b", classes=("sunlit at times", "permanent shadow")),
-        "No part of the Sun in the whole span.",
+        maps.LayerStyle("#f4e8c1 #27376b", classes=("sunlit at times", "permanent shadow")),
+        "No part of the Sun visible during the whole time span.",
     ),
     (
         "horizon_coverage",
-        "Covered horizon",
+        "Horizon coverage",
         "%",
-        maps.Look("viridis"),
-        "Share of directions whose terrain is known to the asked distance.",
+        maps.LayerStyle("viridis"),
+        "Percentage of directions in which the terrain is known out to the required distance.",
     ),
     (
         "rank_interval",
         "Rank interval",
         "ranks",
-        maps.Look("cividis"),
-        "Width of the 5-95 % interval of the rank: wide where errors decide.",
+        maps.LayerStyle("cividis"),
+        "Width of the 5-95 % interval of the rank: wide where the rank depends on data errors.",
     ),
 )
 
@@ -106,16 +106,16 @@ _FILES = {source: f"layers/{name}" for source, name in LAYER_FILES.items()} | {
 def write_page(
     folder: Path, values: dict[str, Any], content: dict[str, Any], context: Context
 ) -> None:
-    """Write ``report.html`` into the folder of a run, whole or not at all.
+    """Write ``report.html`` into the folder of a run, atomically.
 
     Parameters
     ----------
     folder : Path
-        The run's folder with its layers and tables.
+        Folder of the run, with its layers and tables.
     values : dict
         The resolved parameters of the ``screen`` stage.
     content : dict
-        The manifest so far.
+        Contents of the manifest so far.
     context : Context
         Progress, cancellation, memory.
 
@@ -127,33 +127,33 @@ def write_page(
         If the file cannot be written.
     """
     context.progress(0.0, "reading the run")
-    found = _read(folder)
+    run = _read(folder)
     profile = Profile.from_dict(content["profile"])
-    regions = facts.region_tables(found, profile)
-    shown = found.sites.head(facts.SHOWN_SITES)
+    regions = facts.region_tables(run, profile)
+    shown = run.sites.head(facts.SHOWN_SITES)
     with drawing.style():
-        place = maps.ground(values["dem"], shown, _shapes(values, regions, context))
+        frame = maps.map_frame(values["dem"], shown, _shapes(values, regions, context))
         context.progress(0.1, "maps")
-        site_map = _embedded(maps.site_map(place))
-        score_map = _embedded(maps.score_map(place, folder / "score.tif"))
-        layers = _layers(folder, values, place, context.part(0.2, 0.5))
+        site_map = _embedded(maps.site_map(frame))
+        score_map = _embedded(maps.score_map(frame, folder / "score.tif"))
+        layers = _layers(folder, values, frame, context.part(0.2, 0.5))
         context.progress(0.5, "contributions")
-        scored = np.flatnonzero(np.isfinite(found.scores["score"].to_numpy(np.float64)))
+        scored = np.flatnonzero(np.isfinite(run.scores["score"].to_numpy(np.float64)))
         rows = charts.sample(scored)
-        shap = _embedded(charts.contributions(found.shap.iloc[rows], found.features.iloc[rows]))
-        skylines = _skylines(folder, values, found, context.part(0.6, 0.95))
+        shap = _embedded(charts.contributions(run.shap.iloc[rows], run.features.iloc[rows]))
+        skylines = _skylines(folder, values, run, context.part(0.6, 0.95))
     context.progress(0.95, "writing")
-    coverage = facts.coverage(found, profile)
+    coverage = facts.coverage(run, profile)
     css = (_HERE / "report.css").read_text(encoding="utf-8")
     text = _template().render(
         css=Markup(css),  # noqa: S704  # nosec B704  # our own file
         content=content,
-        headline=facts.headline(found, content),
+        headline=facts.headline(run, content),
         profile=profile,
         criteria=facts.criteria(profile),
         site_map=site_map,
         score_map=score_map,
-        sites=facts.site_rows(found.sites, profile, facts.SHOWN_SITES),
+        sites=facts.site_rows(run.sites, profile, facts.SHOWN_SITES),
         skylines=skylines,
         regions=regions,
         regions_given=bool(values["regions"]),
@@ -164,13 +164,14 @@ def write_page(
         missing=facts.missing(coverage),
         validation=facts.validation(content),
         parameters=facts.parameters(content),
-        edge=facts.touched_by_missing_terrain_pct(content),
+        incomplete_pct=facts.incomplete_horizons_pct(content),
     )
     with whole_file(folder / "report.html") as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _read(folder: Path) -> facts.Tables:
+    """Return the tables of a run."""
     names = {str(name) for name in pyogrio.list_layers(folder / "sites.gpkg")[:, 0]}
     in_regions = "sites_in_regions"
     return facts.Tables(
@@ -187,59 +188,66 @@ def _read(folder: Path) -> facts.Tables:
 def _shapes(
     values: dict[str, Any], regions: list[dict[str, Any]], context: Context
 ) -> dict[str, Any]:
-    """Return the outlines of the regions that have a table, by their marks."""
+    """Return the outlines of the regions that have a table, by their labels."""
     if not regions:
         return {}
     frame = vector.read_polygons(values["regions"], "The regions", context)
     return {
-        region["mark"]: frame.geometry[frame["name"] == region["name"]].union_all()
+        region["label"]: frame.geometry[frame["name"] == region["name"]].union_all()
         for region in regions
     }
 
 
 def _layers(
-    folder: Path, values: dict[str, Any], place: maps.Ground, context: Context
+    folder: Path, values: dict[str, Any], frame: maps.MapFrame, context: Context
 ) -> list[dict[str, Any]]:
-    """Return the small maps; one without its file keeps its title and has no picture."""
-    found = []
-    for number, (source, title, unit, look, words) in enumerate(_LAYERS):
+    """Return the small maps; those of absent layers have a title but no picture."""
+    layers = []
+    for number, (source, title, unit, style, description) in enumerate(_LAYERS):
         context.progress(number / len(_LAYERS), title)
-        given = values[source] if source in GIVEN else None
-        path = Path(given) if given else folder / _FILES[source]
+        external = values[source] if source in GIVEN else None
+        path = Path(external) if external else folder / _FILES[source]
         picture = None
         if path.is_file():
             picture = _embedded(
-                maps.layer_map(place, path, look, f"{title}, {unit}", own=not given)
+                maps.layer_map(frame, path, style, f"{title}, {unit}", own=not external)
             )
-        found.append({"title": title, "words": words, "given": bool(given), "picture": picture})
-    return found
+        layers.append(
+            {
+                "title": title,
+                "description": description,
+                "external": bool(external),
+                "picture": picture,
+            }
+        )
+    return layers
 
 
 def _skylines(
-    folder: Path, values: dict[str, Any], found: facts.Tables, context: Context
+    folder: Path, values: dict[str, Any], run: facts.Tables, context: Context
 ) -> list[dict[str, Any]]:
-    """Return the skylines of the best sites over one year, at the cells' centres."""
+    """Return the skylines of the best sites over one year, from the centres of their cells."""
     context.progress(0.0, "reading the elevation models")
     start = dt.date.fromisoformat(values["start"])
     stop = min(start + dt.timedelta(days=_YEAR_DAYS), _LAST_DAY)
     sky = ephemeris(start.isoformat(), stop.isoformat(), step_hours=_STEP_HOURS)
-    best = found.sites.head(_SKYLINES)
-    drawn = []
+    best = run.sites.head(_SKYLINES)
+    skylines = []
     with scratch_folder(folder) as work:
         dem = read_fine(values["dem"], Scratch(work, context.memory_limit_bytes))
         far = read_far(values["far_field"], dem.grid, context)
         for number, site in enumerate(best.itertuples()):
             context.progress(0.2 + 0.8 * number / len(best), "skylines")
             if not skyline.has_ground(dem, site.x_m, site.y_m):
-                drawn.append({"site": site.site, "picture": None})
+                skylines.append({"site": site.site, "picture": None})
                 continue
             line = skyline.skyline(
                 dem, far, site.lon_deg, site.lat_deg, mast_height_m=values["mast_height_m"]
             )
             sun, earth = skyline.tracks(line, sky)
-            picture = pictures.skyline_figure(line, sky, sun, earth, name=f"Site {site.site}")
-            drawn.append({"site": site.site, "picture": _embedded(picture)})
-    return drawn
+            picture = skyline_figure(line, sky, sun, earth, name=f"Site {site.site}")
+            skylines.append({"site": site.site, "picture": _embedded(picture)})
+    return skylines
 
 
 def _embedded(picture: Figure) -> str:
@@ -248,6 +256,7 @@ def _embedded(picture: Figure) -> str:
 
 
 def _template() -> jinja2.Template:
+    """Return the template of the page with its filters."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -268,26 +277,26 @@ def _template() -> jinja2.Template:
 
 
 def _score(value: float) -> str:
-    """Return a score with digits where it has any: near 1 as well as near 0."""
+    """Return a score as text, with significant digits near 0 and near 1 as well."""
     if 0.0005 <= value <= 0.9995:
         return f"{value:.3f}"
     if value > 0.5:
         return "over 0.9995"
     if value <= 0.0:
         return "0"
-    power = int(np.floor(np.log10(value)))
-    return f"{value / 10.0**power:.1f}·10{str(power).translate(_RAISED)}"
+    exponent = int(np.floor(np.log10(value)))
+    return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def _share(value: float) -> str:
-    """Return percent; a share that is not quite all is not rounded to all."""
+    """Return a percentage as text; only exactly 0 and 100 are shown as such."""
     if value in (0.0, 100.0):
         return f"{value:.0f}\N{NO-BREAK SPACE}%"
     return f"{min(max(value, 0.1), 99.9):.1f}\N{NO-BREAK SPACE}%"
 
 
 def _points(value: float) -> str:
-    """Return score points, hundredths, signed; what would round to nothing is said to be small."""
+    """Return signed score points, hundredths, as text; tiny values are not rounded to zero."""
     if 0.0 < abs(value) < 0.0005:
         return "under +0.1" if value > 0.0 else "under −0.1"
     return f"{100.0 * value:+.1f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""The skyline of a place with the ways of Sun and Earth over it, and the calendar below."""
+"""Skyline of a location with the tracks of Sun and Earth, and a calendar of their visibility."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 _KINDS = {".png": "png", ".svg": "svg"}
 _DISCS = 800
 _TRACK_STEP_HOURS = 3.0
-_DEEPEST_DEG = 6.0
-_WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW", "N")
+_LOWEST_DEG = 6.0
+_COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW", "N")
 
 
 def draw_skyline(path: Path, line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> None:
-    """Draw a skyline into a file, whole or not at all.
+    """Draw a skyline into a file, atomically.
 
     Parameters
     ----------
     path : Path
-        Its ending, ``.png`` or ``.svg``, says what is written.
+        File to write, ``.png`` or ``.svg``.
     line : Skyline
         The horizon.
     sky : Ephemeris
-        The span of time.
+        Positions of the Sun and the Earth over the time span.
     sun, earth : Track
-        What `skyline.tracks` found over the skyline.
+        As from `illumination.skyline.tracks`.
 
     Raises
     ------
     ParameterError
-        For another ending.
+        For any other suffix.
     OutputError
         If the file cannot be written.
     """
@@ -59,7 +59,7 @@ def draw_skyline(path: Path, line: Skyline, sky: Ephemeris, sun: Track, earth: T
     if kind is None:
         raise ParameterError(
             f"--picture: {path.name} ends neither in .png nor in .svg",
-            "Name the picture x.png or x.svg",
+            "Choose a file name that ends in .png or .svg",
         )
     with drawing.style(), whole_file(path) as partial:
         drawing.save(skyline_figure(line, sky, sun, earth), partial, kind)
@@ -68,16 +68,16 @@ def draw_skyline(path: Path, line: Skyline, sky: Ephemeris, sun: Track, earth: T
 def skyline_figure(
     line: Skyline, sky: Ephemeris, sun: Track, earth: Track, *, name: str = ""
 ) -> Figure:
-    """Return the drawing of a skyline; ``name`` leads its title. Needs `drawing.style`."""
+    """Return the figure of a skyline, with ``name`` in its title; call within `drawing.style`."""
     picture = drawing.figure(7.4, 4.7)
     above, below = picture.subplots(2, 1, height_ratios=(3.1, 1.0))
-    low, high = _heights(line, sun, sky, earth)
+    low, high = _elevation_range(line, sun, sky, earth)
     _sun(above, sun, sky)
     _earth(above, earth, sky)
     _terrain(above, line, low)
     above.axhline(0.0, color=drawing.FAINT, linewidth=0.6, linestyle=(0, (4, 4)), zorder=6)
     above.set(xlim=(0, 360), ylim=(low, high), ylabel="elevation, °")
-    above.set_xticks(np.arange(0, 361, 45), _WINDS)
+    above.set_xticks(np.arange(0, 361, 45), _COMPASS)
     above.set_xticks(np.arange(0, 361, 15), minor=True)
     title = f"{_degrees(line.lon_deg, 'E', 'W')}, {_degrees(line.lat_deg, 'N', 'S')}"
     if name:
@@ -98,8 +98,10 @@ def skyline_figure(
     return picture
 
 
-def _heights(line: Skyline, sun: Track, sky: Ephemeris, earth: Track) -> tuple[float, float]:
-    """Return the span of elevations that shows the horizon and both tracks."""
+def _elevation_range(
+    line: Skyline, sun: Track, sky: Ephemeris, earth: Track
+) -> tuple[float, float]:
+    """Return the range of elevations that includes the horizon and both tracks."""
     sun_radius, earth_radius = float(sky.sun.radius_deg.max()), float(sky.earth.radius_deg.max())
     high = max(
         float(np.nanmax(line.horizon_deg)),
@@ -109,26 +111,27 @@ def _heights(line: Skyline, sun: Track, sky: Ephemeris, earth: Track) -> tuple[f
     )
     low = min(
         float(np.nanmin(line.horizon_deg)),
-        max(float(sun.elevation_deg.min()) - sun_radius, -_DEEPEST_DEG),
+        max(float(sun.elevation_deg.min()) - sun_radius, -_LOWEST_DEG),
         -1.0,
     )
-    room = 0.05 * (high - low)
-    return low - room, high + room
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin
 
 
 def _terrain(axes: Axes, line: Skyline, low: float) -> None:
+    """Draw the terrain below the horizon."""
     azimuth = np.append(line.azimuth_deg, 360.0)
     horizon = np.append(line.horizon_deg, line.horizon_deg[0])
-    # Translucent: what the terrain hides is seen to be hidden.
+    # Translucent, so that hidden parts of the tracks remain visible.
     axes.fill_between(azimuth, low, horizon, color=drawing.TERRAIN, alpha=0.82, lw=0, zorder=4)
     axes.plot(azimuth, horizon, color=drawing.INK, linewidth=1.0, zorder=5)
 
 
 def _sun(axes: Axes, sun: Track, sky: Ephemeris) -> None:
-    """Draw every round of the Sun as a band as thick as its disc."""
-    every = _every(sky)
-    for azimuth, which in _rounds(sun.azimuth_deg[::every]):
-        centre, radius = sun.elevation_deg[::every][which], sky.sun.radius_deg[::every][which]
+    """Draw every revolution of the Sun as a band as wide as its disc."""
+    stride = _track_stride(sky)
+    for azimuth, which in _revolutions(sun.azimuth_deg[::stride]):
+        centre, radius = sun.elevation_deg[::stride][which], sky.sun.radius_deg[::stride][which]
         axes.fill_between(
             azimuth, centre - radius, centre + radius, color=drawing.SUN, alpha=0.22, lw=0, zorder=2
         )
@@ -136,18 +139,18 @@ def _sun(axes: Axes, sun: Track, sky: Ephemeris) -> None:
 
 
 def _earth(axes: Axes, earth: Track, sky: Ephemeris) -> None:
-    """Draw the Earth's discs in their true size, and the way of their centre."""
-    every = max(1, len(earth.azimuth_deg) // _DISCS)
-    azimuth, centre = earth.azimuth_deg[::every], earth.elevation_deg[::every]
-    width = 2.0 * sky.earth.radius_deg[::every]
-    for turn in (-360.0, 0.0, 360.0):  # a disc on the northern edge shows at both ends
+    """Draw the discs of the Earth in true size, and the track of their centre."""
+    stride = max(1, len(earth.azimuth_deg) // _DISCS)
+    azimuth, centre = earth.azimuth_deg[::stride], earth.elevation_deg[::stride]
+    width = 2.0 * sky.earth.radius_deg[::stride]
+    for shift in (-360.0, 0.0, 360.0):  # a disc at the northern edge appears at both ends
         axes.add_collection(
             EllipseCollection(
                 width / np.cos(np.radians(centre)),
                 width,
                 np.zeros_like(width),
                 units="xy",
-                offsets=np.column_stack([azimuth + turn, centre]),
+                offsets=np.column_stack([azimuth + shift, centre]),
                 offset_transform=axes.transData,
                 facecolors=drawing.EARTH,
                 edgecolors="none",
@@ -155,11 +158,11 @@ def _earth(axes: Axes, earth: Track, sky: Ephemeris) -> None:
                 zorder=3,
             )
         )
-    every = _every(sky)
-    for way, which in _rounds(earth.azimuth_deg[::every]):
+    stride = _track_stride(sky)
+    for track_azimuth, which in _revolutions(earth.azimuth_deg[::stride]):
         axes.plot(
-            way,
-            earth.elevation_deg[::every][which],
+            track_azimuth,
+            earth.elevation_deg[::stride][which],
             color=drawing.EARTH,
             linewidth=0.6,
             alpha=0.8,
@@ -167,39 +170,39 @@ def _earth(axes: Axes, earth: Track, sky: Ephemeris) -> None:
         )
 
 
-def _every(sky: Ephemeris) -> int:
-    """Return how many steps make one point of a drawn track."""
+def _track_stride(sky: Ephemeris) -> int:
+    """Return the number of time steps per point of a drawn track."""
     return max(1, round(_TRACK_STEP_HOURS / sky.step_hours))
 
 
-def _rounds(azimuth_deg: Float) -> list[tuple[Float, NDArray[np.int64]]]:
-    """Return the parts of a track between crossings of north, each led over both edges.
+def _revolutions(azimuth_deg: Float) -> list[tuple[Float, NDArray[np.int64]]]:
+    """Split a track where it crosses north; each part extends beyond both edges of the plot.
 
     Returns
     -------
     list of (azimuth, index)
-        Azimuths, degrees, may lie up to one step outside 0 to 360; ``index`` counts in the track.
+        Azimuths in degrees, up to one step outside 0 to 360, and indices into the track.
     """
-    whole = np.unwrap(azimuth_deg, period=360.0)
-    turn = np.floor(whole / 360.0).astype(np.int64)
-    edges = np.flatnonzero(np.diff(turn)) + 1
-    found = []
-    for first, last in zip([0, *edges], [*edges, len(whole)], strict=True):
-        which = np.arange(max(0, first - 1), min(len(whole), last + 1))
-        found.append((whole[which] - 360.0 * turn[first], which))
-    return found
+    unwrapped = np.unwrap(azimuth_deg, period=360.0)
+    revolution = np.floor(unwrapped / 360.0).astype(np.int64)
+    edges = np.flatnonzero(np.diff(revolution)) + 1
+    parts = []
+    for first, last in zip([0, *edges], [*edges, len(unwrapped)], strict=True):
+        which = np.arange(max(0, first - 1), min(len(unwrapped), last + 1))
+        parts.append((unwrapped[which] - 360.0 * revolution[first], which))
+    return parts
 
 
 def _calendar(axes: Axes, sky: Ephemeris, sun: Track, earth: Track) -> None:
-    """Draw over the dates how much of each disc shows."""
-    dates: Any = matplotlib.dates  # without types of its own
+    """Draw the visible fraction of each disc over time."""
+    dates: Any = matplotlib.dates  # has no type annotations
     midnight = dates.date2num(dt.datetime.combine(sky.start, dt.time()))
     days = midnight + sky.days
     for base, shown, colour in ((1.15, sun.shown, drawing.SUN), (0.0, earth.shown, drawing.EARTH)):
-        turns = np.diff(shown, prepend=-1.0) != 0.0
-        turns[:-1] |= turns[1:]
-        turns[-1] = True
-        axes.fill_between(days[turns], base, base + shown[turns], color=colour, lw=0, alpha=0.9)
+        changes = np.diff(shown, prepend=-1.0) != 0.0
+        changes[:-1] |= changes[1:]
+        changes[-1] = True
+        axes.fill_between(days[changes], base, base + shown[changes], color=colour, lw=0, alpha=0.9)
         axes.axhline(base, color=drawing.FAINT, linewidth=0.6)
     axes.set_xlim(days[0], days[-1] + sky.step_hours / 24.0)
     axes.set_ylim(-0.05, 2.25)
@@ -213,4 +216,5 @@ def _calendar(axes: Axes, sky: Ephemeris, sun: Track, earth: Track) -> None:
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:
+    """Return an angle with its hemisphere as text."""
     return f"{abs(value):.3f}° {positive if value >= 0 else negative}"

@@ -1,4 +1,4 @@
-"""The report of a run and the pictures in it."""
+"""The report of a screening run and its figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import Skyline, tracks
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
-from lunarsite.engine.report.skyline import _rounds, draw_skyline
+from lunarsite.engine.report.skyline import _revolutions, draw_skyline
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{"
 SECTIONS = (
@@ -39,17 +39,17 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Walks a page and keeps what it loads, what it names, and whether its tags are closed."""
+    """Collects the identifiers, links and text of a page, and checks that its tags are closed."""
 
     def __init__(self):
         super().__init__()
         self.open, self.ids, self.sources, self.words, self.tags = [], [], [], [], set()
 
     def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
+        attributes = dict(attrs)
         self.tags.add(tag)
-        self.ids += [given["id"]] if "id" in given else []
-        self.sources += [given[name] for name in ("src", "href") if name in given]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.sources += [attributes[name] for name in ("src", "href") if name in attributes]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -69,13 +69,13 @@ def parsed(text):
 
 
 def cone(side=60, pixel_m=200.0):
-    """Return a hill beside the pole with a pit on its flank and a corner without data."""
+    """Return a hill near the pole with a pit on its flank and nodata in a corner."""
     grid = raster.Grid(2_000.0, 14_000.0, pixel_m, side, side)
     x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
     middle = (x.mean(), y.mean())
-    away = np.hypot(x - middle[0], y - middle[1])
+    distance = np.hypot(x - middle[0], y - middle[1])
     pit = np.hypot(x - middle[0] - 3_000.0, y - middle[1])
-    height = 900.0 - 0.09 * away - np.where(pit < 1_200.0, 0.5 * (1_200.0 - pit), 0.0)
+    height = 900.0 - 0.09 * distance - np.where(pit < 1_200.0, 0.5 * (1_200.0 - pit), 0.0)
     height[:4, :7] = np.nan
     return grid, height.astype(np.float32)
 
@@ -121,7 +121,7 @@ def text(screened):
     return (screened[0] / "report.html").read_text(encoding="utf-8")
 
 
-def test_needs_nothing_beside_it(text):
+def test_page_is_self_contained(text):
     found = parsed(text)
     assert found.sources
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in found.sources)
@@ -129,19 +129,19 @@ def test_needs_nothing_beside_it(text):
     assert "script" not in found.tags
 
 
-def test_names_every_section(text):
+def test_page_has_all_sections(text):
     found = parsed(text)
     assert [name for name in SECTIONS if name not in found.ids] == []
     links = [source[1:] for source in found.sources if source.startswith("#")]
     assert set(links) <= set(found.ids)
 
 
-def test_hostile_names_are_words(text):
+def test_names_are_escaped(text):
     assert "<script>" not in text
     assert any(HOSTILE in words for words in parsed(text).words)
 
 
-def test_tells_what_was_found_and_what_is_missing(screened, text):
+def test_page_names_sites_inputs_warnings_and_missing_layers(screened, text):
     folder, values = screened
     words = " ".join(" ".join(parsed(text).words).split())
     content = manifest(folder)
@@ -151,13 +151,13 @@ def test_tells_what_was_found_and_what_is_missing(screened, text):
         assert entry["sha256"] in words
     for warning in content["warnings"]:
         assert warning in words
-    absent = "elevation error, crater catalogue, rocks in images, shadow in an image"
+    absent = "elevation error, crater catalogue, rock segmentation, shadow fraction in an image"
     assert f"Missing everywhere: {absent}." in words
     assert f"{values['cell_m']:g} m" in words
     assert content["profile"]["source"] in words
 
 
-def test_pictures_hold_no_date(text):
+def test_figures_have_no_date(text):
     pictures = [
         base64.b64decode(source.partition(",")[2])
         for source in parsed(text).sources
@@ -170,13 +170,13 @@ def test_pictures_hold_no_date(text):
         assert b"tIME" not in picture
 
 
-def test_same_run_same_bytes(screened, text):
+def test_page_is_reproducible(screened, text):
     folder, values = screened
     write_report(folder, values, manifest(folder), Context(threads=1))
     assert (folder / "report.html").read_text(encoding="utf-8") == text
 
 
-def test_says_which_layer_is_absent(screened, text, monkeypatch):
+def test_absent_layers_are_reported(screened, text, monkeypatch):
     monkeypatch.setattr(page, "_SKYLINES", 1)
     folder, values = screened
     layer = folder / "layers" / "longest_night_days.tif"
@@ -188,11 +188,11 @@ def test_says_which_layer_is_absent(screened, text, monkeypatch):
     finally:
         away.rename(layer)
         (folder / "report.html").write_text(text, encoding="utf-8")
-    assert "This layer is not there" in found
-    assert "This layer is not there" not in text
+    assert "Not available: this layer" in found
+    assert "Not available: this layer" not in text
 
 
-def test_given_layers_are_warped_to_the_frame(screened, tmp_path):
+def test_external_layers_are_warped_to_the_frame(screened, tmp_path):
     folder, values = screened
     with rasterio.open(folder / "layers" / "illumination_pct.tif") as source:
         grid = raster.grid_of(source, "layer")
@@ -201,19 +201,19 @@ def test_given_layers_are_warped_to_the_frame(screened, tmp_path):
     cog.write_raster(path, np.full(larger.shape, 40.0, np.float32), larger, description="Light")
     sites = gpd.read_file(folder / "sites.gpkg", layer="sites")
     with drawing.style():
-        place = maps.ground(values["dem"], sites, {})
-        picture = maps.layer_map(place, path, maps.Look("inferno"), "Light, %", own=False)
+        frame = maps.map_frame(values["dem"], sites, {})
+        picture = maps.layer_map(frame, path, maps.LayerStyle("inferno"), "Light, %", own=False)
         shown = picture.axes[0].images[0]
     np.testing.assert_allclose(np.asarray(shown.get_array()), 40.0)
-    assert tuple(shown.get_extent()) == pytest.approx(place.extent)
+    assert tuple(shown.get_extent()) == pytest.approx(frame.extent)
 
 
-def test_large_model_is_read_small(tmp_path):
+def test_large_rasters_are_downsampled_on_reading(tmp_path):
     grid = raster.Grid(-13_000.0, 13_000.0, 10.0, 2600, 2600)
     x = np.broadcast_to(grid.column_x_m(), grid.shape).astype(np.float32)
     path = tmp_path / "plane.tif"
     cog.write_raster(path, 0.1 * x, grid, description="Height", unit="m")
-    heights, small = maps.read_small(path, "The DEM", 500)
+    heights, small = maps.read_overview(path, "The DEM", 500)
     assert max(heights.shape) <= 500
     assert small.bounds == pytest.approx(grid.bounds)
     np.testing.assert_allclose(heights[3], 0.1 * small.column_x_m(), atol=0.1 * small.pixel_m)
@@ -226,12 +226,12 @@ def test_hillshade_is_lit_from_the_upper_left():
     away = maps.hillshade(-(row + column).astype(np.float32), grid)
     assert toward.mean() > 0.8
     assert away.mean() < 0.5
-    holed = np.zeros(grid.shape, np.float32)
-    holed[10, 10] = np.nan
-    assert np.isnan(maps.hillshade(holed, grid)[10, 10])
+    with_gap = np.zeros(grid.shape, np.float32)
+    with_gap[10, 10] = np.nan
+    assert np.isnan(maps.hillshade(with_gap, grid)[10, 10])
 
 
-def test_area_is_the_grounds():
+def test_area_is_that_on_the_ground():
     lon, lat = np.meshgrid(np.arange(0.0, 360.0, 1.0), np.arange(-89.95, -80.0, 0.1))
     x, y = moon.lonlat_to_xy(lon.ravel(), lat.ravel())
     ring = np.radians(1.0) * np.radians(0.1) * np.cos(np.radians(lat.ravel())) * moon.RADIUS_M**2
@@ -253,16 +253,16 @@ def test_area_is_the_grounds():
         (5_000.0, 5_400.0, 90_000.0, 90_400.0),
     ],
 )
-def test_every_frame_has_degrees_and_a_scale(extent):
+def test_every_frame_has_a_labelled_graticule_and_a_scale_bar(extent):
     west, east, south, north = extent
     with drawing.style():
         picture = drawing.figure(5.0, 5.0)
         axes = picture.subplots()
         axes.set_xlim(west, east)
         axes.set_ylim(south, north)
-        nobody = np.zeros((0, 2))
-        graticule.draw(axes, extent, labels=True, avoid=nobody)
-        graticule.scale_bar(axes, extent, avoid=nobody)
+        nothing = np.zeros((0, 2))
+        graticule.draw(axes, extent, labels=True, avoid=nothing)
+        graticule.scale_bar(axes, extent, avoid=nothing)
         words = [text.get_text() for text in axes.texts]
         drawing.as_png(picture)
     assert axes.get_xlim() == (west, east)
@@ -271,7 +271,7 @@ def test_every_frame_has_degrees_and_a_scale(extent):
     assert any(word.endswith((" km", " m")) for word in words)
 
 
-def test_numbers_keep_apart():
+def test_site_numbers_do_not_overlap():
     random = np.random.default_rng(3)
     count = 20
     x, y = random.uniform(0.0, 5e4, (2, count))
@@ -280,9 +280,9 @@ def test_numbers_keep_apart():
         geometry=gpd.points_from_xy(x, y),
     )
     grid = raster.Grid(0.0, 5e4, 100.0, 500, 500)
-    place = maps.Ground(grid, (0.0, 5e4, 0.0, 5e4), np.full((5, 5), 0.5, np.float32), sites)
+    frame = maps.MapFrame(grid, (0.0, 5e4, 0.0, 5e4), np.full((5, 5), 0.5, np.float32), sites)
     with drawing.style():
-        picture = maps.site_map(place)
+        picture = maps.site_map(frame)
         picture.canvas.draw()
         numbers = [t for t in picture.axes[0].texts if t.get_text().isdigit()]
         boxes = [t.get_window_extent() for t in numbers]
@@ -291,7 +291,7 @@ def test_numbers_keep_apart():
     assert len(overlaps) <= 1
 
 
-def test_sample_is_bounded_and_the_same():
+def test_sample_is_bounded_and_reproducible():
     few, many = np.arange(50), np.arange(charts.SAMPLE + 5_000)
     np.testing.assert_array_equal(charts.sample(few), few)
     chosen = charts.sample(many)
@@ -303,11 +303,11 @@ def test_sample_is_bounded_and_the_same():
     ("value", "words"),
     [(0.5, "0.500"), (0.99999, "over 0.9995"), (0.00012, "1.2·10⁻⁴"), (0.0, "0")],
 )
-def test_scores_keep_their_digits(value, words):
+def test_scores_keep_significant_digits(value, words):
     assert page._score(value) == words
 
 
-def test_a_share_is_not_rounded_to_all():
+def test_percentages_and_points_are_not_rounded_to_their_limits():
     assert page._share(100.0).startswith("100")
     assert page._share(99.999).startswith("99.9")
     assert page._share(0.001).startswith("0.1")
@@ -328,7 +328,7 @@ def over_a_ridge():
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")])
-def test_draws_a_skyline(over_a_ridge, tmp_path, name, start):
+def test_skyline_is_drawn_reproducibly(over_a_ridge, tmp_path, name, start):
     first, second = tmp_path / name, tmp_path / "again" / name
     draw_skyline(first, *over_a_ridge)
     draw_skyline(second, *over_a_ridge)
@@ -338,14 +338,14 @@ def test_draws_a_skyline(over_a_ridge, tmp_path, name, start):
     assert [p.name for p in tmp_path.iterdir()] in ([name, "again"], ["again", name])
 
 
-def test_refuses_another_kind_of_picture(over_a_ridge, tmp_path):
+def test_other_picture_formats_are_rejected(over_a_ridge, tmp_path):
     with pytest.raises(ParameterError, match=r"neither in \.png nor in \.svg"):
         draw_skyline(tmp_path / "a.txt", *over_a_ridge)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leaves_the_users_drawing_alone(over_a_ridge, tmp_path):
-    import matplotlib as mpl  # noqa: PLC0415  its settings are what is tested
+def test_matplotlib_settings_are_neither_used_nor_changed(over_a_ridge, tmp_path):
+    import matplotlib as mpl  # noqa: PLC0415  the settings under test
 
     before = dict(mpl.rcParams)
     with mpl.rc_context({"font.size": 30.0}):
@@ -355,17 +355,17 @@ def test_leaves_the_users_drawing_alone(over_a_ridge, tmp_path):
     assert dict(mpl.rcParams) == before
 
 
-def test_rounds_cover_the_track():
+def test_revolutions_cover_the_track():
     azimuth = np.mod(350.0 - np.arange(0.0, 900.0, 7.0), 360.0)
-    rounds = _rounds(azimuth)
-    assert len(rounds) == 3
-    assert set(np.concatenate([which for _, which in rounds])) == set(range(len(azimuth)))
-    for way, which in rounds:
-        assert np.all(np.abs(np.diff(way)) < 10.0)
-        np.testing.assert_allclose(np.mod(way, 360.0), azimuth[which], atol=1e-9)
+    revolutions = _revolutions(azimuth)
+    assert len(revolutions) == 3
+    assert set(np.concatenate([which for _, which in revolutions])) == set(range(len(azimuth)))
+    for part, which in revolutions:
+        assert np.all(np.abs(np.diff(part)) < 10.0)
+        np.testing.assert_allclose(np.mod(part, 360.0), azimuth[which], atol=1e-9)
 
 
-def test_regions_elsewhere_are_refused_before_the_work(screened, tmp_path):
+def test_regions_outside_the_dem_are_rejected_before_the_run(screened, tmp_path):
     _, values = screened
     away = tmp_path / "away.gpkg"
     gpd.GeoDataFrame(
