@@ -22,7 +22,7 @@ from lunarsite.engine.synthetic import _crater_kernels, profiles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float32 = NDArray[np.float32]
     Record = NDArray[np.void]

@@ -29,7 +29,7 @@ def auroc(inside: Float, outside: Float) -> float:
     """
     if not inside.size or not outside.size:
         return float("nan")
-    # The statistic does not depend on the method, which is about a p-value that nobody reads.
+    # The method only concerns the p-value, which is not used.
     test = stats.mannwhitneyu(outside, inside, method="asymptotic")
     return float(test.statistic / (inside.size * outside.size))
 

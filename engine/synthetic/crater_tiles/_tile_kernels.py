@@ -58,23 +58,23 @@ def rim_evidence(height: Float32, circle: Float) -> Float:
                 count += 1
         floor /= count
         total = 0.0
-        seen = 0
+        sampled = 0
         for n in range(_AZIMUTHS):
             angle = 2.0 * math.pi * n / _AZIMUTHS
             x, y = c0 + r * math.cos(angle), r0 + r * math.sin(angle)
             if x < 0.0 or y < 0.0 or x > columns - 1 or y > rows - 1:
                 continue
-            rise[seen] = _bilinear(height, x, y) - floor
-            along[seen, 0], along[seen, 1] = math.cos(angle), math.sin(angle)
-            total += rise[seen]
-            seen += 1
-        if seen < _AZIMUTHS // 2:
+            rise[sampled] = _bilinear(height, x, y) - floor
+            along[sampled, 0], along[sampled, 1] = math.cos(angle), math.sin(angle)
+            total += rise[sampled]
+            sampled += 1
+        if sampled < _AZIMUTHS // 2:
             continue
-        mean = total / seen
-        if seen == _AZIMUTHS:
+        mean = total / sampled
+        if sampled == _AZIMUTHS:
             _detrend(rise, along)
         high = 0
-        for n in range(seen):
+        for n in range(sampled):
             if rise[n] >= 0.5 * mean and mean > 0.0:
                 high += 1
         found[i, 0] = mean
@@ -221,7 +221,12 @@ def _bilinear(height: Float32, x: float, y: float) -> float:
 
 @_compiled
 def draw_targets(
-    circles: Float, least: float, stride: int, heat: Float32, weight: Float32, shape: Float32
+    circles: Float,
+    min_radius_px: float,
+    stride: int,
+    heat: Float32,
+    weight: Float32,
+    shape: Float32,
 ) -> None:
     """Draw the heat maps of centres, their weights and the shapes of circles, in place.
 
@@ -229,7 +234,7 @@ def draw_targets(
     ----------
     circles : ndarray of float64, shape (craters, 4)
         Column, row and radius in pixels, and 1 for certain, 0 for doubtful craters.
-    least : float
+    min_radius_px : float
         Smallest radius of the first octave, pixels.
     stride : int
         Pixels per output pixel.
@@ -244,7 +249,7 @@ def draw_targets(
     for i in range(circles.shape[0]):
         x, y = (circles[i, 0] + 0.5) / stride - 0.5, (circles[i, 1] + 0.5) / stride - 0.5
         r, certain = circles[i, 2], circles[i, 3] > 0.5
-        at = math.log2(r / least)
+        at = math.log2(r / min_radius_px)
         cx, cy = math.floor(x + 0.5), math.floor(y + 0.5)
         for k in range(octaves):
             inside = k <= at < k + 1
@@ -253,7 +258,7 @@ def draw_targets(
                 continue
             sigma = max(0.8, r / stride / 6.0)
             reach = math.ceil(3.0 * sigma)
-            middle = least * 2.0 ** (k + 0.5)
+            middle = min_radius_px * 2.0 ** (k + 0.5)
             for row in range(max(0, cy - reach), min(rows, cy + reach + 1)):
                 for column in range(max(0, cx - reach), min(columns, cx + reach + 1)):
                     d2 = (column - x) ** 2 + (row - y) ** 2

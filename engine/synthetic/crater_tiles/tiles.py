@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.synthetic import profiles
 from lunarsite.engine.synthetic.crater_tiles import _tile_kernels, ground
 from lunarsite.engine.synthetic.craters import CRATER, population, stamp

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.synthetic import craters, terrain
 from lunarsite.engine.synthetic.scenes import _scene_kernels, camera
 from lunarsite.engine.synthetic.scenes.ground import Ground
