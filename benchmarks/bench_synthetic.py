@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.synthetic.terrain import generate
 from lunarsite.engine.terrain import attributes
 
@@ -44,7 +44,7 @@ def main(out: Path, quick: bool = False) -> None:  # noqa: FBT001, FBT002
 
 
 def compare(pixel_m: float, path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
-    dem = raster.read_dem(path)
+    dem = read_dem(path)
     factor = round(pixel_m / dem.grid.pixel_m)
     rows, columns = (side // factor for side in dem.grid.shape)
     real = dem.height_m[: rows * factor, : columns * factor]

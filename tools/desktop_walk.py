@@ -1,4 +1,4 @@
-"""What a user does, done inside the QGIS desktop: started by screenshots.py, which says why."""
+"""Uses the plugin in QGIS and takes screenshots; started by screenshots.py."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ IMAGES = Path(os.environ["LUNARSITE_WALK_IMAGES"])
 DONE = Path(os.environ["LUNARSITE_WALK_DONE"])
 DARK = bool(os.environ.get("LUNARSITE_WALK_DARK"))
 REAL = os.environ.get("LUNARSITE_WALK_REAL", "").split(os.pathsep) if not DARK else []
-"""A real elevation model and its far fields, finest first; empty where there is none."""
+"""A lunar elevation model and its far fields, finest first; empty if there is none."""
 PLUGIN = Path(QgsApplication.qgisSettingsDirPath()) / "python" / "plugins" / "lunarsite"
 
 
 def walk() -> None:
-    """Do every step, and leave word whether it went well."""
-    said = "ok"
+    """Run all steps, and write the result to a file."""
+    outcome = "ok"
     try:
         iface.mainWindow().resize(1460, 910)
         iface.messageBar().clearWidgets()
         for step in STEPS:
             step()
-    except Exception:  # noqa: BLE001  whatever it is, the launcher shows it
-        said = traceback.format_exc()
-    DONE.write_text(said, encoding="utf-8")
+    except Exception:  # noqa: BLE001  shown by the launcher
+        outcome = traceback.format_exc()
+    DONE.write_text(outcome, encoding="utf-8")
 
 
 def toolbox() -> None:
-    """Open the toolbox with the provider unfolded."""
+    """Open the toolbox with the provider expanded."""
     dock = iface.mainWindow().findChild(QWidget, "ProcessingToolbox")
     dock.show()
     wait(1.5)
@@ -52,7 +52,7 @@ def toolbox() -> None:
 
 
 def run_dialog() -> None:
-    """Open the dialog of a screening."""
+    """Open the dialog of Screen a region."""
     from processing.gui.AlgorithmDialog import AlgorithmDialog  # noqa: PLC0415
 
     made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:screen")
@@ -64,21 +64,21 @@ def run_dialog() -> None:
     dialog.close()
 
 
-def set_up() -> None:
-    """Open the engine's set-up where there is no engine yet."""
+def show_setup() -> None:
+    """Open the engine setup while there is no engine."""
     desktop().open_setup()
     wait(4.0)
     grab(desktop().setup, "setup")
     desktop().setup.close()
 
 
-def name_engine() -> None:
-    """Name the checkout's engine, as a user names one of his own."""
+def use_engine() -> None:
+    """Use the engine of the checkout."""
     os.environ["LUNARSITE_ENGINE_PYTHON"] = os.environ["LUNARSITE_WALK_ENGINE"]
 
 
 def demo() -> None:
-    """Open the demo and wait until its run can be asked."""
+    """Open the demo, and wait until its run is open."""
     desktop().open_demo()
     until(lambda: desktop().dock is not None and desktop().dock.run is not None, 300)
     wait(8.0)
@@ -88,7 +88,7 @@ def demo() -> None:
 
 
 def click() -> None:
-    """Click the best site, and two more to compare; keep them all."""
+    """Click the best site and two more, and save all three."""
     dock = desktop().dock
     layer = QgsProject.instance().mapLayersByName("Sites")[0]
     places = [QgsPointXY(f["x_m"], f["y_m"]) for f in layer.getFeatures()][:6]
@@ -96,8 +96,8 @@ def click() -> None:
         click_map(place)
         until(lambda: dock.panel.skyline is not None, 60)
         wait(0.5)
-        dock.keep()
-    # The best site lies on the demo's image, which is looked at meanwhile.
+        dock.save_place()
+    # The best site is in the demo's image, which is processed at the same time.
     until(lambda: not dock.image_panel.cancel.isVisible(), 60)
     wait(1.0)
     grab(iface.mainWindow(), "dark" if DARK else "dock")
@@ -107,7 +107,7 @@ def sections() -> None:
     """Scroll to the calendar."""
     dock = desktop().dock
     bar = dock.panel.scroll.verticalScrollBar()
-    # The calendar stands above the coverage of data, with which the dock ends.
+    # The calendar is above the data coverage, which is at the end.
     bar.setValue(bar.maximum() - 330)
     wait(0.5)
     grab(dock, "dock-light")
@@ -115,16 +115,16 @@ def sections() -> None:
 
 
 def compare() -> None:
-    """Show the kept places side by side."""
+    """Show the saved places."""
     dock = desktop().dock
-    dock.tabs.setCurrentWidget(dock.kept)
+    dock.tabs.setCurrentWidget(dock.saved_places)
     wait(0.5)
     grab(dock, "compare")
     dock.tabs.setCurrentWidget(dock.panel)
 
 
-def unsure() -> None:
-    """Go to the demo's image, and click the largest rock in it."""
+def uncertainty() -> None:
+    """Zoom to the demo's image, and click its largest rock."""
     dock = desktop().dock
     panel = dock.image_panel
     panel.switch.setChecked(True)
@@ -139,8 +139,8 @@ def unsure() -> None:
     panel.switch.setChecked(False)
 
 
-def real_frame() -> None:
-    """Screen real terrain from the dialog, and click its best site."""
+def real_terrain() -> None:
+    """Screen real terrain with the dialog, and click the best site."""
     from processing.gui.AlgorithmDialog import AlgorithmDialog  # noqa: PLC0415
 
     if not any(REAL):
@@ -154,8 +154,8 @@ def real_frame() -> None:
     made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:screen")
     dialog = AlgorithmDialog(made, False, iface.mainWindow())
     dialog.resize(1000, 720)
-    given = {"dem": dem, "far_field": far, "profile": "hls", "cell_m": 1000.0, "out": str(out)}
-    dialog.mainWidget().setParameters(given)
+    parameters = {"dem": dem, "far_field": far, "profile": "hls", "cell_m": 1000.0, "out": str(out)}
+    dialog.mainWidget().setParameters(parameters)
     dialog.show()
     dialog.runAlgorithm()
     until(lambda: QgsProject.instance().mapLayersByName("Sites"), 400)
@@ -173,7 +173,7 @@ def real_frame() -> None:
     wait(8.0)
     click_map(QgsPointXY(best["x_m"], best["y_m"]))
     until(lambda: dock.panel.skyline is not None, 60)
-    # What the dock shows has made the canvas narrower.
+    # The contents of the dock have made the canvas narrower.
     area = shade.extent()
     area.scale(1.2)
     iface.mapCanvas().setExtent(area)
@@ -185,12 +185,12 @@ def real_frame() -> None:
 
 
 def desktop() -> object:
-    """Return what the plugin added to the desktop."""
+    """Return the plugin's desktop object."""
     return plugins["lunarsite"].desktop
 
 
 def click_map(place: QgsPointXY) -> None:
-    """Click a place of the map with the mouse."""
+    """Click a place on the map."""
     canvas = iface.mapCanvas()
     point = canvas.getCoordinateTransform().transform(place)
     spot = QPoint(round(point.x()), round(point.y()))
@@ -200,13 +200,13 @@ def click_map(place: QgsPointXY) -> None:
 
 
 def grab(widget: QWidget, name: str) -> None:
-    """Save what a widget looks like."""
+    """Save a screenshot of a widget."""
     wait(0.3)
     widget.grab().save(str(IMAGES / f"{name}.png"))
 
 
 def wait(seconds: float) -> None:
-    """Let QGIS work for a while."""
+    """Process events for a while."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         QgsApplication.processEvents()
@@ -214,26 +214,26 @@ def wait(seconds: float) -> None:
 
 
 def until(condition: Callable[[], bool], within_s: float) -> None:
-    """Let QGIS work until a condition holds.
+    """Process events until a condition holds.
 
     Raises
     ------
     TimeoutError
-        If it does not.
+        If it does not hold in time.
     """
     limit = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > limit:
-            raise TimeoutError(f"nothing came within {within_s} s")
+            raise TimeoutError(f"timed out after {within_s} s")
         wait(0.05)
 
 
 STEPS = (
-    (name_engine, demo, click)
+    (use_engine, demo, click)
     if DARK
     else (
-        *(set_up, name_engine, toolbox, run_dialog, demo),
-        *(click, sections, compare, unsure, real_frame),
+        *(show_setup, use_engine, toolbox, run_dialog, demo),
+        *(click, sections, compare, uncertainty, real_terrain),
     )
 )
 

@@ -16,7 +16,7 @@ import rasterio
 from lunarsite.engine.context import Context
 from lunarsite.engine.report import drawing
 from lunarsite.engine.segmentation import classes, evaluation, samples, weights
-from lunarsite.engine.segmentation.training import batches
+from lunarsite.engine.segmentation.training import batches, held_out
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SHOWN = 46
 
 def main() -> None:
     look = weights.load(weights.BUNDLED["surface"]).runner(uncertain=True)
-    scene = batches.load("surface", evaluation.JUDGED_FROM + SHOWN, None)
+    scene = batches.load("surface", held_out.FIRST_SEED + SHOWN, None)
     found = evaluation.answer(look, scene.image)
     share = found[:-1]
     unsure = measures.uncertainty_map_to_rgb(np.maximum(measures.entropy(share) - found[-1], 0.0))
@@ -47,7 +47,7 @@ def main() -> None:
         ],
         "evaluate-segmentation",
     )
-    samples = [batches.load("surface", evaluation.JUDGED_FROM + n, None) for n in range(32, 64)]
+    samples = [batches.load("surface", held_out.FIRST_SEED + n, None) for n in range(32, 64)]
     reliability(evaluation.judge(look, samples, len(samples), Context()))
     seeds = range(6)
     many = [batches.load("surface", 900_000_000 + 4 * seed, None).image for seed in seeds]

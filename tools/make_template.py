@@ -17,7 +17,7 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import template
 from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.craters.training.calibration import Judged, joined, outcomes
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
 

@@ -1,9 +1,9 @@
-"""Says where code for QGIS would run on one of Qt 5 and Qt 6 only.
+"""Checks that code for QGIS is compatible with both Qt 5 and Qt 6.
 
     .venv/bin/python tools/qt6.py
 
-Reads the code without running it, so it needs neither. The facts are those of QGIS's own
-``pyqt5_to_pyqt6.py`` and of the modules of ``qgis.PyQt``.
+This is a static check, so neither version is needed. The rules are taken from QGIS's
+``pyqt5_to_pyqt6.py`` and from the modules in ``qgis.PyQt``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("lunarsite_plugin", "processing_provider", "tools", "tests/qgis")
+FOLDERS = ("lunarsite_plugin", "processing_provider", "qgis_common", "tools", "tests/qgis")
 BINDINGS = frozenset({"PyQt4", "PyQt5", "PyQt6", "PySide2", "PySide6", "sip"})
 MODULES = frozenset({"QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtXml", "QtSvg", "QtTest"})
 MOVED = frozenset({"QAction", "QActionGroup", "QShortcut"})
@@ -32,7 +32,7 @@ REMOVED = {
     "QtWebKitWidgets": "there is no web engine to rely on",
     "qApp": "use QApplication.instance()",
 }
-"""Names that Qt 6 or PyQt6 does not have."""
+"""Names that do not exist in Qt 6 or PyQt6."""
 METHODS = {
     "exec_": "use exec",
     "toTime_t": "use toSecsSinceEpoch",
@@ -49,13 +49,13 @@ METHODS = {
     "AA_UseHighDpiPixmaps": "Qt 6 always scales",
     "MidButton": "use MiddleButton",
 }
-"""Members that Qt 6 or PyQt6 does not have."""
+"""Members that do not exist in Qt 6 or PyQt6."""
 ENDINGS = ("Type", "Flag", "ColorRole")
-"""How enumerations are called and their members hardly ever."""
+"""Suffixes of the names of enumerations, but hardly ever of their members."""
 
 
 def problems(source: str) -> list[tuple[int, str]]:
-    """Return what would fail on Qt 5 or Qt 6 in a module: line number and sentence."""
+    """Return the problems in a module: line numbers and messages."""
     tree = ast.parse(source)
     above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     types = _in_annotations(tree)
@@ -73,7 +73,7 @@ def problems(source: str) -> list[tuple[int, str]]:
 
 
 def scoped(source: str) -> Iterator[list[str]]:
-    """Yield the names of members that are written in full, like Qt, AlignmentFlag, AlignLeft."""
+    """Yield the fully scoped enumeration members, like Qt, AlignmentFlag, AlignLeft."""
     for node in ast.walk(ast.parse(source)):
         names = _chain(node) if isinstance(node, ast.Attribute) else []
         if len(names) == 3 and _is_class(names[0]) and all(_is_name(name) for name in names[1:]):
@@ -81,7 +81,7 @@ def scoped(source: str) -> Iterator[list[str]]:
 
 
 def modules() -> list[Path]:
-    """Return the modules that QGIS runs."""
+    """Return the modules that run in QGIS."""
     return sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -125,7 +125,7 @@ def _attribute(
 
 
 def _call(node: ast.Call) -> Iterator[str]:
-    """Yield calls whose form only Qt 5 knows."""
+    """Yield problems of calls that only work in Qt 5."""
     called = node.func
     if isinstance(called, ast.Name) and called.id == "QVariant":
         yield "QVariant() is not a type in PyQt6: use qgis.core.NULL, or a Python value"
@@ -140,7 +140,7 @@ def _call(node: ast.Call) -> Iterator[str]:
 
 
 def _chain(node: ast.Attribute) -> list[str]:
-    """Return the names of a dotted expression, Qt's modules left out; empty if it is another."""
+    """Return the names in a dotted expression without Qt modules; empty for other expressions."""
     names: list[str] = []
     inner: ast.expr = node
     while isinstance(inner, ast.Attribute):
@@ -154,17 +154,17 @@ def _chain(node: ast.Attribute) -> list[str]:
 
 
 def _is_class(name: str) -> bool:
-    """Return whether a name is one of Qt's or QGIS's classes or name spaces."""
+    """Return whether a name is a class or namespace of Qt or QGIS."""
     return name in {"Qt", "Qgis"} or (name[:1] == "Q" and name[1:2].isupper()) or name[:3] == "Qgs"
 
 
 def _is_name(name: str) -> bool:
-    """Return whether a name is written as enumerations and their members are."""
+    """Return whether a name looks like an enumeration or one of its members."""
     return name[:1].isupper() and (not name.isupper() or len(name) == 1)
 
 
 def _is_type(node: ast.Attribute, above: dict[ast.AST, ast.AST], types: set[ast.AST]) -> bool:
-    """Return whether the enumeration itself is meant: it is called, or says what something is."""
+    """Return whether the enumeration itself is used, in a call or as a type."""
     user = above.get(node)
     if isinstance(user, ast.Call):
         name = getattr(user.func, "attr", getattr(user.func, "id", ""))
@@ -173,17 +173,17 @@ def _is_type(node: ast.Attribute, above: dict[ast.AST, ast.AST], types: set[ast.
 
 
 def _in_annotations(tree: ast.AST) -> set[ast.AST]:
-    written = [
+    annotations = [
         part
         for node in ast.walk(tree)
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
         if isinstance(part, ast.AST)
     ]
-    return {node for part in written for node in ast.walk(part)}
+    return {node for part in annotations for node in ast.walk(part)}
 
 
 def main() -> int:
-    """Look at every module, and for compiled resources."""
+    """Check all modules, and look for compiled resources."""
     found = [
         f"{path.relative_to(ROOT)}:{line} {text}"
         for path in modules()

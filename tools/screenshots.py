@@ -1,7 +1,7 @@
-"""Drives the QGIS desktop under Xvfb and writes docs/images/*.png: make screenshots.
+"""Takes the screenshots in docs/images with QGIS under Xvfb: make screenshots.
 
-A fresh profile gets the plugin's zip, unpacked; ``desktop_walk.py`` then runs inside QGIS, names
-the checkout's engine, clicks its way through, and grabs what it sees. Look at the pictures.
+The packaged plugin is unpacked into a new profile. ``desktop_walk.py`` then runs in QGIS, with the
+engine of the checkout, uses the plugin, and saves screenshots. Check the pictures by eye.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ news-feed\\https_feed.qgis.org\\disabled=true
 
 
 def main() -> int:
-    """Run the walk in the light and in the dark theme, and return the exit code."""
-    # Not in the folder for temporary files, whose layers QGIS marks as such.
+    """Take the screenshots in the light and in the dark theme, and return the exit code."""
+    # Not in the system's temporary folder, because QGIS marks layers there as temporary.
     place = ROOT / ".cache"
     place.mkdir(exist_ok=True)
     display, server = start_display()
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def prepare(work: Path, theme: str) -> None:
-    """Make a fresh profile with the plugin in it."""
+    """Create a new profile with the plugin."""
     profile = work / "profiles" / "default"
     plugins = profile / "python" / "plugins"
     plugins.mkdir(parents=True)
@@ -74,16 +74,16 @@ def prepare(work: Path, theme: str) -> None:
     (profile / "QGIS").mkdir()
     (profile / "QGIS" / "QGIS3.ini").write_text(SETTINGS.format(theme=theme), encoding="utf-8")
     demo = ROOT / "demo"
-    if (demo / "run" / "manifest.json").is_file():  # saves making it once more
+    if (demo / "run" / "manifest.json").is_file():  # saves time
         shutil.copytree(demo, profile / "lunarsite" / "demo")
 
 
 def newest_zip() -> Path:
-    """Return the plugin's zip that was made last."""
-    made = sorted((ROOT / "dist").glob("lunarsite-*.zip"), key=lambda path: path.stat().st_mtime)
-    if not made:
-        sys.exit("screenshots: there is no zip in dist; run make package first")
-    return made[-1]
+    """Return the most recent package of the plugin."""
+    packages = sorted((ROOT / "dist").glob("lunarsite-*.zip"), key=lambda p: p.stat().st_mtime)
+    if not packages:
+        sys.exit("screenshots: there is no package in dist; run make package first")
+    return packages[-1]
 
 
 def start_display() -> tuple[str, subprocess.Popen[bytes]]:
@@ -95,12 +95,12 @@ def start_display() -> tuple[str, subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     os.close(writer)
-    with os.fdopen(reader) as said:
-        return f":{said.readline().strip()}", server
+    with os.fdopen(reader) as output:
+        return f":{output.readline().strip()}", server
 
 
 def walk(work: Path, display: str, theme: str) -> int:
-    """Start QGIS with the walk inside and wait for its last word."""
+    """Run desktop_walk.py in QGIS, and wait for its result."""
     done, log = work / "done.txt", work / "qgis.log"
     environment = os.environ | {
         "DISPLAY": display,
@@ -122,9 +122,10 @@ def walk(work: Path, display: str, theme: str) -> int:
             time.sleep(0.2)
         qgis.kill()
         qgis.wait()
-    said = done.read_text(encoding="utf-8") if done.is_file() else "QGIS ended before the walk did"
-    if said != "ok":
-        sys.stderr.write(f"{log.read_text(encoding='utf-8', errors='replace')[-3000:]}\n{said}\n")
+    outcome = done.read_text(encoding="utf-8") if done.is_file() else "QGIS exited or timed out"
+    if outcome != "ok":
+        output = log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        sys.stderr.write(f"{output}\n{outcome}\n")
         return 1
     return 0
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.dem import check_heights
+from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
     Raises
     ------
     CrsError, InputError
-        As `raster.read_dem`.
+        As `dem.read_dem`.
     """
     with raster.opened(path, "The DEM") as source:
         grid = raster.grid_of(source, "The DEM")
@@ -100,13 +101,13 @@ def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
             context.check()
             part = raster.read_band(source, 1, window=window)
             if np.isfinite(part).any():
-                raster.check_heights(part, grid, "The DEM")
+                check_heights(part, grid, "The DEM")
                 known = True
             rows = slice(int(window.row_off), int(window.row_off + window.height))
             columns = slice(int(window.col_off), int(window.col_off + window.width))
             height[rows, columns] = part
     if not known:
-        raster.check_heights(height, grid, "The DEM")
+        check_heights(height, grid, "The DEM")
     return of(grid, height, scratch)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Dem, Grid
+    from lunarsite.engine.io.grid import Dem, Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

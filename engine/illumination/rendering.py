@@ -20,7 +20,7 @@ from lunarsite.engine.illumination.ephemeris import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.io.raster import Dem
+    from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

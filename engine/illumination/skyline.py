@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.io.raster import Dem
+    from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid, Place
+    from lunarsite.engine.io.grid import Grid, Place
 
 _BLOCK = 512
 _AMPLE_BYTES = 16 * 1024**2

@@ -14,9 +14,12 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.raster import Dem, Grid
+from lunarsite.engine.io.grid import Dem, Grid
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
     from collections.abc import Sequence
 
     import rasterio
@@ -29,6 +32,99 @@ FARTHEST_M = 400_000.0
 
 _MAX_FAR_SIDE = 4096
 _BLOCK = 2048
+
+
+_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+_COLOURS = 3
+"""So many bands of whole numbers make a picture."""
+
+LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
+"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
+
+
+def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
+    """Return the grid of an elevation model after the checks that need no pixels."""
+    with raster.opened(path, what) as source:
+        check_no_picture(source, what)
+        return raster.grid_of(source, what)
+
+
+def check_no_picture(source: rasterio.DatasetReader, what: str) -> None:
+    """Raise `InputError` if an open raster is of colours or shades, and so no elevation model."""
+    coloured = source.count >= _COLOURS and np.dtype(source.dtypes[0]).kind == "u"
+    if source.driver in _PICTURES or coloured:
+        raise InputError(
+            f"{what} {Path(source.name).name} is a picture ({source.driver}, {source.count} bands "
+            f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
+            "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
+        )
+
+
+def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None = None) -> Dem:
+    """Read the first band of an elevation model, whole or a window.
+
+    Scale and offset of the band are applied; nodata of any value, NaN and values below -3e38
+    become NaN.
+
+    Parameters
+    ----------
+    path : path
+        A raster that GDAL reads.
+    what : str
+        How messages call it.
+    window : rasterio.windows.Window, optional
+        Part to read; pixels outside the raster come back as NaN.
+
+    Returns
+    -------
+    Dem
+        float32 metres.
+
+    Raises
+    ------
+    CrsError, InputError
+        With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage,
+        a picture.
+    """
+    with raster.opened(path, what) as source:
+        check_no_picture(source, what)
+        grid = raster.grid_of(source, what)
+        heights = raster.read_band(source, 1, window=window)
+    read = grid if window is None else grid.part(window)
+    check_heights(heights, read, what)
+    return Dem(read, heights)
+
+
+def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
+    """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
+
+    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
+    flattest mare has more, and any lunar frame in kilometres has less.
+    """
+    finite = np.isfinite(height_m)
+    if not finite.any():
+        raise InputError(f"{what} holds no data: every pixel is nodata", "Check the nodata value")
+    low = float(np.min(height_m, where=finite, initial=np.inf))
+    high = float(np.max(height_m, where=finite, initial=-np.inf))
+    if low > moon.RADIUS_M - 2e4 and high < moon.RADIUS_M + 2e4:
+        raise InputError(
+            f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
+            f"Subtract {moon.RADIUS_M:,.0f} m from it",
+        )
+    if low < LOWEST_M or high > HIGHEST_M:
+        raise InputError(
+            f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
+            f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
+            "Check its unit (metres are needed), its scale and offset, and its nodata value",
+        )
+    side_m = max(grid.width, grid.height) * grid.pixel_m
+    if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
+        raise InputError(
+            f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
+            "in metres",
+            "Multiply it by 1000, or set the band's scale: gdal_edit.py -scale 1000",
+        )
 
 
 def read_fine(path: str | Path, scratch: Scratch) -> Dem:
@@ -46,7 +142,7 @@ def read_fine(path: str | Path, scratch: Scratch) -> Dem:
         for window in grid.tiles(_BLOCK):
             rows, columns = window.toslices()
             heights[rows, columns] = raster.read_band(source, 1, window=window)
-    raster.check_heights(heights, grid, what)
+    check_heights(heights, grid, what)
     return Dem(grid, heights)
 
 
@@ -90,7 +186,7 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> Dem:
                 dtype="float32",
             ) as warped:
                 dem = _cut(warped, grid, around, what, context)
-    raster.check_heights(dem.height_m, dem.grid, what)
+    check_heights(dem.height_m, dem.grid, what)
     return dem
 
 

@@ -9,153 +9,31 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
 import rasterio
 import rasterio.errors
 import rasterio.shutil
-from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
+from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from affine import Affine
     from numpy.typing import NDArray
+    from rasterio.windows import Window
 
     Float32 = NDArray[np.float32]
 
 MIN_SIDE_PX = 3
-
-_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-_COLOURS = 3
-"""So many bands of whole numbers make a picture."""
-
-LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
-"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A raster's place on the map.
-
-    Parameters
-    ----------
-    x_min_m, y_max_m : float
-        The outer corner of the first pixel, metres.
-    pixel_m : float
-        Side of a pixel in map metres.
-    width, height : int
-        Columns and rows.
-    """
-
-    x_min_m: float
-    y_max_m: float
-    pixel_m: float
-    width: int
-    height: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.height, self.width
-
-    @property
-    def crs(self) -> str:
-        """Its coordinate system."""
-        return moon.SOUTH_POLAR
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east and north edge, metres."""
-        return (
-            self.x_min_m,
-            self.y_max_m - self.height * self.pixel_m,
-            self.x_min_m + self.width * self.pixel_m,
-            self.y_max_m,
-        )
-
-    @property
-    def transform(self) -> Affine:
-        """Pixel corner to map coordinates."""
-        return Affine(self.pixel_m, 0.0, self.x_min_m, 0.0, -self.pixel_m, self.y_max_m)
-
-    def column_x_m(self) -> NDArray[np.float64]:
-        """Return the x of every column's centre, metres."""
-        return self.x_min_m + (np.arange(self.width, dtype=np.float64) + 0.5) * self.pixel_m
-
-    def row_y_m(self) -> NDArray[np.float64]:
-        """Return the y of every row's centre, metres."""
-        return self.y_max_m - (np.arange(self.height, dtype=np.float64) + 0.5) * self.pixel_m
-
-    def pixel_of(self, x_m: float, y_m: float) -> tuple[int, int] | None:
-        """Return row and column of the pixel that holds a point, or None outside."""
-        column = int(np.floor((x_m - self.x_min_m) / self.pixel_m))
-        row = int(np.floor((self.y_max_m - y_m) / self.pixel_m))
-        if 0 <= row < self.height and 0 <= column < self.width:
-            return row, column
-        return None
-
-    def part(self, window: Window) -> Grid:
-        """Return the grid of a window."""
-        return Grid(
-            self.x_min_m + window.col_off * self.pixel_m,
-            self.y_max_m - window.row_off * self.pixel_m,
-            self.pixel_m,
-            int(window.width),
-            int(window.height),
-        )
-
-    def tiles(self, side: int) -> Iterator[Window]:
-        """Yield windows of at most ``side`` × ``side`` pixels that cover the grid, row by row."""
-        for row in range(0, self.height, side):
-            for column in range(0, self.width, side):
-                yield Window(
-                    column,
-                    row,
-                    min(side, self.width - column),
-                    min(side, self.height - row),
-                )
-
-
-class Place(Protocol):
-    """Where the pixels of a raster lie; ``crs`` is None where nobody knows."""
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        ...
-
-    @property
-    def transform(self) -> Affine:
-        """Pixel corner to map coordinates."""
-        ...
-
-    @property
-    def crs(self) -> Any:
-        """As rasterio takes it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dem:
-    """Heights on a grid: float32 metres above the sphere, NaN where nothing is known."""
-
-    grid: Grid
-    height_m: Float32
 
 
 @contextmanager
@@ -212,90 +90,6 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
             f"Set it if you know it: gdal_edit.py -a_srs {moon.SOUTH_POLAR} {source.name}",
         )
     return pyproj.CRS.from_user_input(source.crs)
-
-
-def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
-    """Return the grid of an elevation model after the checks that need no pixels."""
-    with opened(path, what) as source:
-        check_no_picture(source, what)
-        return grid_of(source, what)
-
-
-def check_no_picture(source: rasterio.DatasetReader, what: str) -> None:
-    """Raise `InputError` if an open raster is of colours or shades, and so no elevation model."""
-    coloured = source.count >= _COLOURS and np.dtype(source.dtypes[0]).kind == "u"
-    if source.driver in _PICTURES or coloured:
-        raise InputError(
-            f"{what} {Path(source.name).name} is a picture ({source.driver}, {source.count} bands "
-            f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
-            "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
-        )
-
-
-def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None = None) -> Dem:
-    """Read the first band of an elevation model, whole or a window.
-
-    Scale and offset of the band are applied; nodata of any value, NaN and values below -3e38
-    become NaN.
-
-    Parameters
-    ----------
-    path : path
-        A raster that GDAL reads.
-    what : str
-        How messages call it.
-    window : rasterio.windows.Window, optional
-        Part to read; pixels outside the raster come back as NaN.
-
-    Returns
-    -------
-    Dem
-        float32 metres.
-
-    Raises
-    ------
-    CrsError, InputError
-        With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage,
-        a picture.
-    """
-    with opened(path, what) as source:
-        check_no_picture(source, what)
-        grid = grid_of(source, what)
-        heights = read_band(source, 1, window=window)
-    read = grid if window is None else grid.part(window)
-    check_heights(heights, read, what)
-    return Dem(read, heights)
-
-
-def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
-    """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
-
-    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
-    flattest mare has more, and any lunar frame in kilometres has less.
-    """
-    finite = np.isfinite(height_m)
-    if not finite.any():
-        raise InputError(f"{what} holds no data: every pixel is nodata", "Check the nodata value")
-    low = float(np.min(height_m, where=finite, initial=np.inf))
-    high = float(np.max(height_m, where=finite, initial=-np.inf))
-    if low > moon.RADIUS_M - 2e4 and high < moon.RADIUS_M + 2e4:
-        raise InputError(
-            f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
-            f"Subtract {moon.RADIUS_M:,.0f} m from it",
-        )
-    if low < LOWEST_M or high > HIGHEST_M:
-        raise InputError(
-            f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
-            f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
-            "Check its unit (metres are needed), its scale and offset, and its nodata value",
-        )
-    side_m = max(grid.width, grid.height) * grid.pixel_m
-    if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
-        raise InputError(
-            f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
-            "in metres",
-            "Multiply it by 1000, or set the band's scale: gdal_edit.py -scale 1000",
-        )
 
 
 def read_band(

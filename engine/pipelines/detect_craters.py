@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import search, template
-from lunarsite.engine.craters.detection.search import SMALLEST_PX, calibration_of, dem_grid, find
+from lunarsite.engine.craters.detection.search import SMALLEST_PX, calibration_of, check_dem, find
 
 _STEPS = 250
 """Rim probability is written in so many steps; the value after them is nodata."""
@@ -40,7 +40,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model and write them."""
-    grid = dem_grid(values["dem"], context)
+    grid = check_dem(values["dem"], context)
     least_m = least_diameter_m(values["min_diameter_m"], grid, context)
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
@@ -92,7 +92,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Find the craters of an elevation model by `template` and write them."""
-    grid = dem_grid(values["dem"], context)
+    grid = check_dem(values["dem"], context)
     least_m = least_diameter_m(values["min_diameter_m"], grid, context)
     curve = template.Curve.fitted()
     limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]

@@ -14,15 +14,15 @@ from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.night import darkness
-from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.dem import posting, read_far, read_fine
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.dem import dem_grid, posting, read_far, read_fine
 from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
 _NO_VERDICT = 255
@@ -47,7 +47,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     stage = stages.load("lighting")
     out = Path(values["out"])
     context.progress(0.0, "reading the elevation models")
-    raster.dem_grid(values["dem"])
+    dem_grid(values["dem"])
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     with scratch_folder(out) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes)

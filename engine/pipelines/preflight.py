@@ -11,7 +11,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io.dem import dem_grid, posting
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.scoring.features.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import rasterio
 
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
 Content = dict[str, Any]
 
@@ -110,7 +110,7 @@ def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and give the copy",
                 )
-    grid = raster.dem_grid(values["dem"])
+    grid = dem_grid(values["dem"])
     _check_cells(grid, values["cell_m"], values["north_limit_deg"])
     _check_criteria(profiles.load(values["profile"]), values)
     for path in values["far_field"]:
@@ -149,7 +149,7 @@ def check_closely(values: dict[str, Any]) -> None:
         from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
         shapes = vector.read_polygons(values["regions"], "The regions", Context())
-        west, south, east, north = raster.dem_grid(values["dem"]).bounds
+        west, south, east, north = dem_grid(values["dem"]).bounds
         if shapes.cx[west:east, south:north].empty:
             raise InputError(
                 f"No region of {Path(values['regions']).name} overlaps the DEM",

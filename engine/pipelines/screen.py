@@ -18,7 +18,7 @@ from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError, CancelledError
-from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle, profiles
@@ -195,7 +195,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         if all(values[name] for name in _COMPUTED):
             run.manifest.forget("lighting", _outputs("lighting"))
         else:
-            posting = max(values["cell_m"], raster.dem_grid(values["dem"]).pixel_m)
+            posting = max(values["cell_m"], dem_grid(values["dem"]).pixel_m)
             run.values = values | {"posting_m": posting}
             run.stage("lighting", seen, _outputs("lighting"), out=layers)
         made = {

@@ -12,14 +12,13 @@ from lunarsite.engine.illumination.ephemeris import (
     Ephemeris,
     ephemeris,
 )
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import read_far
+from lunarsite.engine.io.dem import read_dem, read_far
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Dem
+    from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
 from lunarsite.engine.illumination.skyline import Skyline, Track, skyline, spans, tracks
@@ -68,7 +67,7 @@ def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem,
     if key in context.warm and context.warm[key][0] == stamps:
         kept: tuple[Dem, list[Dem]] = context.warm[key][1]
         return kept
-    dem = raster.read_dem(dem_path)
+    dem = read_dem(dem_path)
     far = read_far(far_paths, dem.grid, context)
     context.warm[key] = (stamps, (dem, far))
     return dem, far

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.contract import Values
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages.synthesize import PRESETS
 
 
 def run(values: Values, context: Context) -> Values:
     """Write the elevation model and its catalogue."""
     from lunarsite.engine import atomic, provenance  # noqa: PLC0415
-    from lunarsite.engine.io import cog, raster  # noqa: PLC0415
+    from lunarsite.engine.io import cog  # noqa: PLC0415
     from lunarsite.engine.synthetic import terrain  # noqa: PLC0415
 
     chosen = {
@@ -22,7 +23,7 @@ def run(values: Values, context: Context) -> Values:
         for name, fallback in PRESETS[values["preset"]].items()
     }
     side, pixel_m = int(chosen["size_px"]), float(chosen["pixel_m"])
-    grid = raster.Grid(
+    grid = Grid(
         values["center_x_m"] - 0.5 * side * pixel_m,
         values["center_y_m"] + 0.5 * side * pixel_m,
         pixel_m,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine.io.grid import Grid
+
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.contract import Values
@@ -22,7 +24,7 @@ def run(values: Values, context: Context) -> Values:
     """Write the image and what it shows."""
     from lunarsite.engine import atomic, moon, provenance  # noqa: PLC0415
     from lunarsite.engine.errors import ParameterError  # noqa: PLC0415
-    from lunarsite.engine.io import cog, raster  # noqa: PLC0415
+    from lunarsite.engine.io import cog  # noqa: PLC0415
 
     if values["lat"] >= 0.0:
         raise ParameterError(
@@ -35,7 +37,7 @@ def run(values: Values, context: Context) -> Values:
     x_m, y_m = (float(metres) for metres in moon.lonlat_to_xy(values["lon"], values["lat"]))
     pixel_m = values["pixel_m"]
     left, top = x_m - 0.5 * columns * pixel_m, y_m + 0.5 * rows * pixel_m
-    grid = raster.Grid(left, top, pixel_m, columns, rows)
+    grid = Grid(left, top, pixel_m, columns, rows)
     shaping = {name: values[name] for name in ("lon", "lat", "pixel_m")} | {"seed": seed}
     tags = provenance.as_tags(provenance.describe("synthesize-image", shaping, []))
     path = Path(values["out"])

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import provenance
 from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.dem import check_heights, dem_grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float32 = NDArray[np.float32]
 from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
@@ -40,7 +41,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     shaping = {name: values[name] for name in values if name.endswith("_window_px")}
     shaping["roughness_windows_px"] = values["roughness_windows_px"]
     context.progress(0.0, "Reading the elevation model")
-    raster.dem_grid(values["dem"])
+    dem_grid(values["dem"])
     tags = provenance.as_tags(provenance.describe("terrain", shaping, [values["dem"]]))
     return write_layers(
         values["dem"], Path(values["out"]), context=context, windows=windows, tags=tags
@@ -85,7 +86,7 @@ def write_layers(
     Raises
     ------
     CrsError, InputError
-        For a model that `raster.read_dem` refuses too. Nothing is written then.
+        For a model that `dem.read_dem` refuses too. Nothing is written then.
     OutputError
         If the folder cannot be written or the disk is full.
     """
@@ -161,7 +162,7 @@ def _stream(
             while len(waiting) > 2 * context.threads:
                 finish_one()
         ends = np.array([[low, high]] if counts[0] else [[np.nan]], np.float32)
-        raster.check_heights(ends, grid, "The DEM")
+        check_heights(ends, grid, "The DEM")
         while waiting:
             finish_one()
     finally:

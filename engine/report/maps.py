@@ -15,6 +15,7 @@ from scipy import special
 
 from lunarsite.engine import moon
 from lunarsite.engine.io import raster
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.report import drawing, graticule, marks
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from lunarsite.engine.io.raster import Grid
 
     Float32 = NDArray[np.float32]
 
@@ -113,7 +113,7 @@ def read_overview(
         scaled = values.filled(np.nan) * source.scales[0] + source.offsets[0]
     scaled[~(np.abs(scaled) < 1e30)] = np.nan  # heights of -3e38 mean nodata, undeclared
     pixel = grid.width * grid.pixel_m / shape[1]
-    small = raster.Grid(grid.x_min_m, grid.y_max_m, pixel, shape[1], shape[0])
+    small = Grid(grid.x_min_m, grid.y_max_m, pixel, shape[1], shape[0])
     return np.asarray(scaled, dtype=np.float32), small
 
 
@@ -190,7 +190,7 @@ def layer_map(
         values, grid = read_overview(path, "The layer", _SMALL_PX, resampling=method)
     else:
         factor = max(1.0, max(frame.grid.shape) / _SMALL_PX)
-        grid = raster.Grid(
+        grid = Grid(
             frame.grid.x_min_m,
             frame.grid.y_max_m,
             frame.grid.pixel_m * factor,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
 
 _MOST_RUNS = 3

@@ -19,7 +19,7 @@ from lunarsite.engine.terrain import _attribute_kernels as terrain_kernels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float32 = NDArray[np.float32]
 

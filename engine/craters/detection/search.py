@@ -12,6 +12,7 @@ from lunarsite.engine.craters.detection import confidence, decoding, multiscale,
 from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
+from lunarsite.engine.io.dem import check_no_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.craters.model import weights
     from lunarsite.engine.craters.model.onnx_runner import Runner
     from lunarsite.engine.craters.pyramid import Level
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -56,16 +57,16 @@ def find_by_template(levels: list[Level], context: Context) -> Circles:
     return Circles.on_map(found.x, found.y, found.radius, chance)
 
 
-def dem_grid(path: str, context: Context) -> Grid:
+def check_dem(path: str, context: Context) -> Grid:
     """Return the grid of an elevation model in which craters can be looked for.
 
     Raises
     ------
     CrsError, InputError
-        As `raster.dem_grid`; if its pixels are too coarse.
+        As `dem.dem_grid`; if its pixels are too coarse.
     """
     with raster.opened(path, "The DEM") as source:
-        raster.check_no_picture(source, "The DEM")
+        check_no_picture(source, "The DEM")
         grid = raster.grid_of(source, "The DEM")
         plain = not source.units[0] and (source.scales[0], source.offsets[0]) == (1.0, 0.0)
         if source.dtypes[0] in ("uint8", "int8") and plain:

@@ -19,7 +19,7 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import confidence, decoding, multiscale
 from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.craters.training import batches
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
 

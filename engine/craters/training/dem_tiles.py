@@ -19,7 +19,8 @@ from lunarsite.engine.craters.training.sectors import span_of
 from lunarsite.engine.craters.training.tile_sets import sample_of, seen, split
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.dem import check_heights, dem_grid
+from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ def cut(
         tile of a side of the split has a crater.
     """
     path, name = Path(dem), Path(catalogue).name
-    grid = _resampled(raster.dem_grid(path), pixel_m, side_px)
+    grid = _resampled(dem_grid(path), pixel_m, side_px)
     known = read_circles(catalogue)
     # Circles a little below the cut may lie in the first octave that is asked for.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
@@ -109,7 +110,7 @@ def cut(
         height_m = piece.height_m()
         if np.isfinite(height_m).mean() < LEAST_KNOWN:
             continue
-        raster.check_heights(height_m, grid.part(window), "The DEM")
+        check_heights(height_m, grid.part(window), "The DEM")
         if not seen(piece.circles, height_m).any():
             continue
         pieces.append(piece)
@@ -123,7 +124,7 @@ def cut(
     try:
         return split(pieces, spans, sector, shown)
     except InputError as error:
-        more = _more_tiles(raster.dem_grid(path), grid, overlap)
+        more = _more_tiles(dem_grid(path), grid, overlap)
         raise InputError(error.problem, error.remedy + more) from error
 
 

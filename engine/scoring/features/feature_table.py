@@ -17,14 +17,14 @@ from lunarsite.engine.craters import detections
 from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io.dem import check_heights, dem_grid, posting
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
     from lunarsite.engine.scoring.features.layers import Layers
 
     Float32 = NDArray[np.float32]
@@ -63,7 +63,7 @@ def build(
     InputError
         If no cell is left, or a cell is smaller than a pixel.
     """
-    grid = raster.dem_grid(layers.dem)
+    grid = dem_grid(layers.dem)
     coarse, side = posting(grid, cell_m)
     if not np.isclose(side * grid.pixel_m, cell_m, rtol=1e-9):
         context.warn(
@@ -122,7 +122,7 @@ def cell_grid(table: pd.DataFrame) -> Grid:
     x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
     row, column = table["row"].to_numpy(), table["column"].to_numpy()
     cell = _spacing(x, y, row, column)
-    return raster.Grid(
+    return Grid(
         float(x[0]) - (int(column[0]) + 0.5) * cell,
         float(y[0]) + (int(row[0]) + 0.5) * cell,
         cell,
@@ -224,7 +224,7 @@ def read_pixels(source: str, path: str, grid: Grid, what: str, context: Context)
     method = Resampling.nearest if source == "psr" else Resampling.bilinear
     pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
     if source == "elevation":
-        raster.check_heights(pixels, grid, "The DEM")
+        check_heights(pixels, grid, "The DEM")
     if warped:
         context.warn(f"{what} lies on another grid and was warped to the DEM's.")
     return pixels

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
     from lunarsite.engine.scoring.features.layers import Layers
 
     Float32 = NDArray[np.float32]

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import raster
+from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
 
     Float = NDArray[np.float64]
     Read = Callable[[Grid], Iterator[tuple[Window, Float, NDArray[np.bool_]]]]
@@ -87,9 +86,7 @@ def means_by_cell(
     if around is not None:
         part = coarse.part(around)
         fine_m = coarse.pixel_m / side
-        fine = raster.Grid(
-            part.x_min_m, part.y_max_m, fine_m, part.width * side, part.height * side
-        )
+        fine = Grid(part.x_min_m, part.y_max_m, fine_m, part.width * side, part.height * side)
         for window, values, known in read(fine):
             context.check()
             row = (np.arange(window.row_off, window.row_off + window.height) // side).astype(int)

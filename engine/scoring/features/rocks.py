@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.raster import Grid
+    from lunarsite.engine.io.grid import Grid
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]

@@ -6,7 +6,7 @@ import pytest
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import morphometry, pyramid
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic import craters
 

@@ -7,7 +7,8 @@ from oracles.dense_march import edge_crossing_horizons
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.illumination.horizon import FarField, Sweep, chunks, march
-from lunarsite.engine.io.raster import Dem, Grid, read_dem
+from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.moon import RADIUS_M
 

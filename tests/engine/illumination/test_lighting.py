@@ -14,8 +14,8 @@ from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.night import darkness
 from lunarsite.engine.io.cog import write_raster
-from lunarsite.engine.io.dem import posting
-from lunarsite.engine.io.raster import Dem, Grid, read_dem
+from lunarsite.engine.io.dem import posting, read_dem
+from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.pipelines.lighting import middle_pixels
 

@@ -9,7 +9,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import has_ground, skyline, spans, tracks
 from lunarsite.engine.io.cog import write_raster
-from lunarsite.engine.io.raster import Dem, Grid
+from lunarsite.engine.io.grid import Dem, Grid
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io import dem as module
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.dem import posting, read_far, read_fine
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 
 AROUND = Grid(-10e3, 10e3, 200.0, 100, 100)

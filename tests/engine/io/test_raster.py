@@ -16,7 +16,9 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, OutputError
 from lunarsite.engine.io.cog import RasterSink, write_raster
-from lunarsite.engine.io.raster import Grid, dem_grid, opened, read_band, read_dem, read_layer
+from lunarsite.engine.io.dem import dem_grid, read_dem
+from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.raster import opened, read_band, read_layer
 
 GRID = Grid(-10_000.0, 6_000.0, 200.0, 40, 30)
 NORTH_UP = GRID.transform

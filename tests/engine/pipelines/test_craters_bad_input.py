@@ -20,7 +20,7 @@ from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.errors import CrsError, InputError, OutputError, ParameterError
 from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints

@@ -16,7 +16,7 @@ from lunarsite.engine.craters.detection import template
 from lunarsite.engine.craters.evaluation import matching
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 

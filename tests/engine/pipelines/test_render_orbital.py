@@ -12,7 +12,7 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.illumination import rendering
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Dem, Grid
+from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.stages import render_orbital
 
 TIME = "2027-01-15T06:00"

@@ -21,7 +21,7 @@ from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import profiles, tables
 from lunarsite.engine.scoring.features import columns
 

@@ -24,7 +24,7 @@ from lunarsite.engine.errors import (
     ParameterError,
 )
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints

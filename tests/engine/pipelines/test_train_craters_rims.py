@@ -8,7 +8,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.craters.training import batches, targets
 from lunarsite.engine.craters.training.batches import Sample
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints

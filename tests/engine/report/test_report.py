@@ -19,6 +19,7 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import Skyline, tracks
 from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
 from lunarsite.engine.report.skyline import _revolutions, draw_skyline
 
@@ -70,7 +71,7 @@ def parsed(text):
 
 def cone(side=60, pixel_m=200.0):
     """Return a hill near the pole with a pit on its flank and nodata in a corner."""
-    grid = raster.Grid(2_000.0, 14_000.0, pixel_m, side, side)
+    grid = Grid(2_000.0, 14_000.0, pixel_m, side, side)
     x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
     middle = (x.mean(), y.mean())
     distance = np.hypot(x - middle[0], y - middle[1])
@@ -196,7 +197,7 @@ def test_external_layers_are_warped_to_the_frame(screened, tmp_path):
     folder, values = screened
     with rasterio.open(folder / "layers" / "illumination_pct.tif") as source:
         grid = raster.grid_of(source, "layer")
-    larger = raster.Grid(grid.x_min_m - 5e3, grid.y_max_m + 5e3, 500.0, 44, 44)
+    larger = Grid(grid.x_min_m - 5e3, grid.y_max_m + 5e3, 500.0, 44, 44)
     path = tmp_path / "light.tif"
     cog.write_raster(path, np.full(larger.shape, 40.0, np.float32), larger, description="Light")
     sites = gpd.read_file(folder / "sites.gpkg", layer="sites")
@@ -209,7 +210,7 @@ def test_external_layers_are_warped_to_the_frame(screened, tmp_path):
 
 
 def test_large_rasters_are_downsampled_on_reading(tmp_path):
-    grid = raster.Grid(-13_000.0, 13_000.0, 10.0, 2600, 2600)
+    grid = Grid(-13_000.0, 13_000.0, 10.0, 2600, 2600)
     x = np.broadcast_to(grid.column_x_m(), grid.shape).astype(np.float32)
     path = tmp_path / "plane.tif"
     cog.write_raster(path, 0.1 * x, grid, description="Height", unit="m")
@@ -220,7 +221,7 @@ def test_large_rasters_are_downsampled_on_reading(tmp_path):
 
 
 def test_hillshade_is_lit_from_the_upper_left():
-    grid = raster.Grid(0.0, 0.0, 10.0, 50, 50)
+    grid = Grid(0.0, 0.0, 10.0, 50, 50)
     row, column = np.indices(grid.shape)
     toward = maps.hillshade((row + column).astype(np.float32), grid)
     away = maps.hillshade(-(row + column).astype(np.float32), grid)
@@ -279,7 +280,7 @@ def test_site_numbers_do_not_overlap():
         {"site": np.arange(1, count + 1), "passes": x > 2e4, "x_m": x, "y_m": y},
         geometry=gpd.points_from_xy(x, y),
     )
-    grid = raster.Grid(0.0, 5e4, 100.0, 500, 500)
+    grid = Grid(0.0, 5e4, 100.0, 500, 500)
     frame = maps.MapFrame(grid, (0.0, 5e4, 0.0, 5e4), np.full((5, 5), 0.5, np.float32), sites)
     with drawing.style():
         picture = maps.site_map(frame)

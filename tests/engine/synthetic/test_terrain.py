@@ -10,8 +10,8 @@ import rasterio
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages.synthesize import STAGE
 from lunarsite.engine.synthetic import craters, profiles
 from lunarsite.engine.synthetic.terrain import fractal, generate
@@ -146,7 +146,7 @@ def test_stage_writes_the_elevation_model_and_its_catalogue(tmp_path):
         [provenance.sha256(path) for path in result["outputs"].values()] for result in results
     ]
     assert digests[0] == digests[1]
-    dem = raster.read_dem(results[0]["outputs"]["dem"])
+    dem = read_dem(results[0]["outputs"]["dem"])
     assert dem.grid == Grid(-1_400.0, -600.0, 100.0, 128, 128)
     with rasterio.open(results[0]["outputs"]["dem"]) as source:
         assert '"seed": 3' in source.tags()["LUNARSITE"]
@@ -168,7 +168,7 @@ def test_stage_writes_the_elevation_model_and_its_catalogue(tmp_path):
 
 @pytest.mark.realdata
 def test_slopes_are_close_to_those_of_the_real_ridge(real):
-    dem = raster.read_dem(real / "dem" / "shackleton_ridge_200m.tif")
+    dem = read_dem(real / "dem" / "shackleton_ridge_200m.tif")
     synthetic = [generate(dem.grid, seed)[0] for seed in range(1, 5)]
     medians = [np.median(np.hypot(*np.gradient(h, 200.0))) for h in synthetic]
     real_median = np.median(np.hypot(*np.gradient(dem.height_m, 200.0)))

@@ -7,8 +7,9 @@ import rasterio
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
-from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.pipelines import terrain
 from lunarsite.engine.stages.terrain import STAGE
 from lunarsite.engine.terrain import attributes
@@ -212,7 +213,7 @@ def test_cancelling_leaves_nothing(tmp_path):
 
 @pytest.mark.realdata
 def test_real_slopes_agree_with_the_known_wall_of_shackleton(real):
-    dem = raster.read_dem(real / "dem" / "shackleton_ridge_200m.tif")
+    dem = read_dem(real / "dem" / "shackleton_ridge_200m.tif")
     slope = attributes.derivatives(dem.height_m, dem.grid)["slope_deg"]
     assert 30.0 < np.nanquantile(slope, 0.97) < 33.0
 

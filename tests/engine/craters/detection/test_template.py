@@ -10,7 +10,7 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import _template_kernels as template_kernels
 from lunarsite.engine.craters.detection import template
 from lunarsite.engine.errors import CancelledError
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic import craters, profiles
 from lunarsite.engine.synthetic.crater_tiles import tiles

@@ -13,7 +13,7 @@ from lunarsite.engine.craters.detection import multiscale
 from lunarsite.engine.craters.detection import search as searching
 from lunarsite.engine.craters.model import inputs, onnx_runner, weights
 from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, Architecture
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import detect_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles

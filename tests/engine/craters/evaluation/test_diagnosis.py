@@ -21,7 +21,7 @@ from lunarsite.engine.craters.evaluation.diagnosis import Cell
 from lunarsite.engine.craters.evaluation.protocol import Rules
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.stages import diagnose_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles

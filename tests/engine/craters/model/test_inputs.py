@@ -9,7 +9,7 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.model import inputs
 from lunarsite.engine.craters.training import batches, recipe, targets
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
 

@@ -11,7 +11,7 @@ from lunarsite.engine.craters.model import onnx_runner as running
 from lunarsite.engine.craters.model.architecture import HEADS, Architecture
 from lunarsite.engine.craters.training import calibration
 from lunarsite.engine.errors import CancelledError, InputError
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoints

@@ -15,7 +15,7 @@ from lunarsite.engine.craters.training import batches, deepmoon, dem_tiles, reci
 from lunarsite.engine.craters.training.sectors import Sector, read_sector, span_of
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import train_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 

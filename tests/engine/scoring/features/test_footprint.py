@@ -12,7 +12,7 @@ from affine import Affine
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import tables
 
 PIXEL_M = 10.0

@@ -11,7 +11,7 @@ from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.raster import Grid
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import labels, profiles, scorer, tables
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
 from lunarsite.engine.segmentation import classes
