@@ -108,6 +108,7 @@ NO_NCCL = --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13
 lock: setup
 	$(COMPILE) $(NO_NCCL) -o requirements/core.txt
 	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt -o requirements/dev.txt
+	$(COMPILE) $(NO_NCCL) --extra docs -c requirements/dev.txt -o requirements/docs.txt
 	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt -o .cache/qgis.txt
 	grep -E '^(execnet|pytest|pytest-qgis|pytest-xdist|iniconfig|packaging|pluggy|pygments)==' .cache/qgis.txt >requirements/qgis.txt
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt -o requirements/ml.txt

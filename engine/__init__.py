@@ -1,1 +1,85 @@
-"""The engine: every stage as a plain function, and three faces on them. Knows nothing of QGIS."""
+"""LunarSite's engine: terrain, light, craters, rocks and scores of lunar landing sites.
+
+What is listed in ``__all__`` is the public API; the rest may change between versions. Names are
+imported when they are first used, so that importing the engine costs nothing but the standard
+library. Nothing here knows of QGIS.
+
+Examples
+--------
+>>> import numpy as np
+>>> from lunarsite import engine as ls
+>>> heights_m = np.tile(np.linspace(0.0, 200.0, 100), (100, 1))
+>>> dem = ls.Dem.from_array(heights_m, pixel_m=20.0, x_min_m=-1000.0, y_max_m=1000.0)
+>>> round(float(ls.terrain_attributes(dem)["slope_deg"][50, 50]), 1)
+5.8
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+
+_PUBLIC = {
+    "Context": "context",
+    "CrsError": "errors",
+    "Dem": "io.grid",
+    "Grid": "io.grid",
+    "InputError": "errors",
+    "LunarSiteError": "errors",
+    "ParameterError": "errors",
+    "detect_craters": "craters.detection.detect",
+    "ephemeris": "illumination.ephemeris",
+    "explain": "frontends.library",
+    "horizon": "illumination.horizon",
+    "illumination": "illumination.lighting",
+    "lonlat_to_xy": "moon",
+    "mc_predict": "uncertainty.dropout",
+    "read_catalogue": "craters.catalogue",
+    "read_dem": "io.dem",
+    "run": "frontends.library",
+    "screen": "frontends.library",
+    "segment": "segmentation.segment",
+    "skyline": "illumination.skyline",
+    "terrain_attributes": "terrain.attributes",
+    "tracks": "illumination.skyline",
+    "xy_to_lonlat": "moon",
+}
+"""Each public name and the module that defines it, as ``__init__.pyi`` says it to type checkers."""
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  all of them are strings
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from lunarsite.engine.provenance import version  # noqa: PLC0415  reads a file
+
+        return version()
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Engine(ModuleType):
+    """The engine as a module whose function ``illumination`` is not hidden by the package.
+
+    Python binds a package to its name in its parent when it is imported. The public function of
+    that name goes before; the package is reached by ``from lunarsite.engine.illumination import``.
+    """
+
+    @property
+    def illumination(self) -> object:
+        """The public function; see `lunarsite.engine.illumination.lighting`."""
+        return __getattr__("illumination")
+
+    @illumination.setter
+    def illumination(self, _package: ModuleType) -> None:
+        """Leave the name to the function."""
+
+
+sys.modules[__name__].__class__ = _Engine

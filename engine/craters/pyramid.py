@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import check_heights
+from lunarsite.engine.io.averaging import block_mean
+from lunarsite.engine.io.dem import read_fine
 from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.workspace import Scratch
+    from lunarsite.engine.io.workspace import Allocator, Scratch
 
     Float32 = NDArray[np.float32]
 
@@ -93,25 +93,11 @@ def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
     CrsError, InputError
         As `dem.read_dem`.
     """
-    with raster.opened(path, "The DEM") as source:
-        grid = raster.grid_of(source, "The DEM")
-        height = scratch(grid.shape, np.float32)
-        known = False
-        for window in grid.tiles(2048):
-            context.check()
-            part = raster.read_band(source, 1, window=window)
-            if np.isfinite(part).any():
-                check_heights(part, grid, "The DEM")
-                known = True
-            rows = slice(int(window.row_off), int(window.row_off + window.height))
-            columns = slice(int(window.col_off), int(window.col_off + window.width))
-            height[rows, columns] = part
-    if not known:
-        check_heights(height, grid, "The DEM")
-    return of(grid, height, scratch)
+    dem = read_fine(path, scratch, context)
+    return of(dem.grid, dem.height_m, scratch)
 
 
-def of(grid: Grid, height_m: Float32, scratch: Scratch) -> list[Level]:
+def of(grid: Grid, height_m: Float32, scratch: Allocator) -> list[Level]:
     """Return heights at all scales, the finest first.
 
     Parameters
@@ -120,7 +106,7 @@ def of(grid: Grid, height_m: Float32, scratch: Scratch) -> list[Level]:
         Where they lie.
     height_m : ndarray of float32, shape of the grid
         Metres, NaN for nodata.
-    scratch : Scratch
+    scratch : callable
         Makes the arrays of the coarser scales.
     """
     found = [Level(0, grid, height_m)]
@@ -150,17 +136,12 @@ def coarser(grid: Grid) -> Grid:
     )
 
 
-def _coarser(finer: Level, scratch: Scratch) -> Level:
+def _coarser(finer: Level, scratch: Allocator) -> Level:
     grid = coarser(finer.grid)
     rows, columns = grid.shape
     above, left = (n % 2 for n in origin(finer.grid))
     height = scratch(grid.shape, np.float32)
     for row in range(0, rows, 1024):
         part = finer.around(2 * row - above, -left, 2 * min(1024, rows - row), 2 * columns)
-        quads = part.reshape(-1, 2, columns, 2)
-        known = np.isfinite(quads)
-        count = known.sum(axis=(1, 3))
-        total = np.where(known, quads, 0.0).sum(axis=(1, 3), dtype=np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            height[row : row + 1024] = np.where(count > 0, total / count, np.nan)
+        height[row : row + 1024] = block_mean(part, 2)
     return Level(finer.number + 1, grid, height)

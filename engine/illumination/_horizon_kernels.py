@@ -6,14 +6,11 @@ Lengths are in units of the Moon's radius, but for heights, which are metres.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Allocator = Callable[[Any, Any], Any]
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 

@@ -33,6 +33,7 @@ SYNODIC_MONTH_DAYS = 29.530589
 
 _AU_M = 149_597_870_700.0
 _J2000 = 2_451_545.0
+_LONGEST_STEP = 24.0 * 14
 _EARLIEST, _LATEST = dt.date(1972, 1, 1), dt.date(2100, 1, 1)
 
 # E1 … E13: degrees at J2000 and degrees a day.
@@ -145,8 +146,12 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     >>> bool(abs(abs(sky.sun.lon_deg[3]) - 180) < 1)  # a solar eclipse: the Sun behind the Moon
     True
     """
-    first = dt.date.fromisoformat(start)
-    last = dt.date.fromisoformat(stop or default_stop(start))
+    first = _date("start", start)
+    last = _date("stop", stop) if stop else _date("stop", default_stop(first.isoformat()))
+    if not isinstance(step_hours, int | float | np.number) or not 0.0 < step_hours <= _LONGEST_STEP:
+        raise ParameterError(
+            f"step_hours is {step_hours!r}", f"Give hours above 0, at most {_LONGEST_STEP:g}"
+        )
     if first < _EARLIEST or last > _LATEST:
         raise ParameterError(
             f"The dates {first} to {last} leave the span of the ephemeris",
@@ -161,6 +166,24 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     midnight = float(first.toordinal()) + 1_721_424.5
     sun, earth = sun_and_earth(midnight, days)
     return Ephemeris(first, step_hours, days, sun, earth)
+
+
+def _date(name: str, value: object) -> dt.date:
+    """Return a date given as text or as a date.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ParameterError(f"{name} is {value!r}, not a date", "Write it as YYYY-MM-DD") from None
 
 
 def sun_and_earth(jd_utc: float, days: Float) -> tuple[Body, Body]:

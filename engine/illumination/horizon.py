@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine.context import Context
 from lunarsite.engine.illumination import _gather_kernels as gather_kernels
 from lunarsite.engine.illumination import _horizon_kernels as kernels
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
-    from lunarsite.engine.io.grid import Dem, Grid
+    from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.io.workspace import Allocator
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -114,7 +116,7 @@ class Sweep:
         *,
         lines_per_pixel: float = DEFAULT_LINES_PER_PIXEL,
         mast_height_m: float = 0.0,
-        scratch: kernels.Allocator = np.empty,
+        scratch: Allocator = np.empty,
     ) -> None:
         self.grid = dem.grid
         self.far = FarField.of(far)
@@ -215,6 +217,66 @@ class Sweep:
         return self._values[:size].reshape(slots, columns)
 
 
+def horizon(
+    dem: Dem,
+    bearing_deg: float,
+    *,
+    far_field: Sequence[Dem] = (),
+    mast_height_m: float = 0.0,
+    lines_per_pixel: float = DEFAULT_LINES_PER_PIXEL,
+    context: Context | None = None,
+) -> Float32:
+    """Return the horizon of every pixel towards one bearing, by the upper-hull sweep.
+
+    Parameters
+    ----------
+    dem : Dem
+        The area.
+    bearing_deg : float
+        East longitude, degrees, of the point of the equator that is looked towards: the longitude
+        under the Sun, the Earth, or any other body near the equator.
+    far_field : sequence of Dem, optional
+        Coarser models around it, any order; they also fill its gaps.
+    mast_height_m : float, optional
+        Height of the observer above the ground, metres.
+    lines_per_pixel : float, optional
+        Lines of the sweep for each pixel across it.
+    context : Context, optional
+        Threads, progress, cancellation.
+
+    Returns
+    -------
+    ndarray of float32, shape of the grid
+        Elevation of the horizon above the local level, degrees; NaN where nothing is known.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of the wrong type.
+
+    References
+    ----------
+    Dozier, Bruno & Downey (1981), Computers & Geosciences 7:145.
+
+    Examples
+    --------
+    On a bare sphere the horizon lies a little below the level:
+
+    >>> import numpy as np
+    >>> plain = Dem.from_array(np.zeros((60, 60)), pixel_m=1000.0, x_min_m=-3e4, y_max_m=3e4)
+    >>> found = horizon(plain, 90.0)
+    >>> found.shape, bool(-1.0 < np.nanmedian(found) <= 0.0)
+    ((60, 60), True)
+    """
+    sweep = Sweep(
+        require_dem(dem),
+        require_dems(far_field),
+        lines_per_pixel=lines_per_pixel,
+        mast_height_m=mast_height_m,
+    )
+    return sweep.horizon_deg(float(bearing_deg), Context() if context is None else context)
+
+
 def chunks(count: int, threads: int) -> Iterator[tuple[int, int]]:
     """Yield ranges that share ``count`` items out among threads, a few for each."""
     parts = max(1, min(count, threads * _CHUNKS_PER_THREAD))
@@ -290,7 +352,7 @@ def _first_pixel(grid: Grid) -> tuple[float, float, float]:
     )
 
 
-def _filled(dem: Dem, far: FarField, scratch: kernels.Allocator) -> Float32:
+def _filled(dem: Dem, far: FarField, scratch: Allocator) -> Float32:
     """Return the heights with gaps filled from the far field: what lies in a gap casts shadows."""
     strips = [slice(row, row + _STRIP_ROWS) for row in range(0, dem.grid.height, _STRIP_ROWS)]
     if not len(far.table) or all(np.isfinite(dem.height_m[strip]).all() for strip in strips):

@@ -18,17 +18,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels as gather_kernels
-from lunarsite.engine.illumination.ephemeris import Body, visible_fraction
+from lunarsite.engine.illumination.ephemeris import Body, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep, chunks
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
-    from lunarsite.engine.illumination._horizon_kernels import Allocator
     from lunarsite.engine.illumination.ephemeris import Ephemeris
+    from lunarsite.engine.io.workspace import Allocator
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -204,6 +208,82 @@ def light(
     for layer in layers:
         layer[missing] = np.nan
     return Light(sunlit, sun_loss, earthlit, earth_loss, covered, psr, thresholds)
+
+
+def illumination(
+    dem: Dem,
+    start: str = "2027-01-01",
+    stop: str | None = None,
+    *,
+    far_field: Sequence[Dem] = (),
+    mast_height_m: float = 0.0,
+    step_hours: float = 6.0,
+    azimuths: int = 360,
+    earth_part: str = "centre",
+    context: Context | None = None,
+) -> Light:
+    """Return average illumination, Earth visibility and permanent shadow over a span of dates.
+
+    Parameters
+    ----------
+    dem : Dem
+        The area.
+    start, stop : str, optional
+        Dates, YYYY-MM-DD, 0 h UTC. Without ``stop`` a full cycle of 18.6 years, after which Sun
+        and Earth repeat their paths.
+    far_field : sequence of Dem, optional
+        Coarser models around it. At the pole terrain 100 km away casts shadows.
+    mast_height_m : float, optional
+        Height of the solar panel or antenna above the ground, metres.
+    step_hours : float, optional
+        Time between two positions of Sun and Earth, hours.
+    azimuths : int, optional
+        Number of directions in which horizons are computed.
+    earth_part : {"centre", "any", "whole"}, optional
+        What of the Earth's disc must be above the horizon for it to count as visible.
+    context : Context, optional
+        Threads, progress, cancellation.
+
+    Returns
+    -------
+    Light
+        Layers of float32, shape of the grid: ``illumination_pct``, ``earth_visibility_pct``,
+        ``horizon_coverage_pct`` and sensitivities, NaN where nothing is known; ``psr``, bool.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of the wrong type, or the dates leave the ephemeris (1972 to 2100).
+
+    References
+    ----------
+    Mazarico et al. (2011), Icarus 211:1066; horizons by Dozier, Bruno & Downey (1981).
+
+    Examples
+    --------
+    The Sun reaches the floor of no deep bowl at the pole, but its rim:
+
+    >>> import numpy as np
+    >>> axis_m = np.arange(-20, 20) * 500.0 + 250.0
+    >>> radius_m = np.hypot(axis_m[None, :], axis_m[:, None])
+    >>> bowl = np.where(radius_m < 6e3, -3000.0 * (1.0 - (radius_m / 6e3) ** 2), 0.0)
+    >>> dem = Dem.from_array(bowl, pixel_m=500.0, x_min_m=-1e4, y_max_m=1e4)
+    >>> light = illumination(dem, "2027-01-01", "2028-01-01", azimuths=72)
+    >>> bool(light.psr[20, 20]), bool(light.illumination_pct.max() > 30.0)
+    (True, True)
+    """
+    require_dem(dem)
+    far = require_dems(far_field)
+    if earth_part not in EARTH_PARTS:
+        raise ParameterError(
+            f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
+        )
+    if not (isinstance(azimuths, int) and azimuths >= 4):
+        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number of at least 4")
+    sky = ephemeris(start, stop, step_hours=step_hours)
+    sweep = Sweep(dem, far, mast_height_m=mast_height_m)
+    surroundings = Context() if context is None else context
+    return light(sweep, sky, surroundings, azimuths=azimuths, earth_part=earth_part)
 
 
 def threshold_scale() -> tuple[float, float]:

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.illumination.ephemeris import (
     Ephemeris,
     elevation_azimuth,
     visible_fraction,
 )
 from lunarsite.engine.illumination.horizon import FarField, march
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
 
@@ -65,21 +64,69 @@ class Skyline:
 
 def skyline(
     dem: Dem,
-    far: Sequence[Dem],
     lon_deg: float,
     lat_deg: float,
     *,
+    far_field: Sequence[Dem] = (),
     mast_height_m: float = 0.0,
     azimuth_step_deg: float = 0.5,
 ) -> Skyline:
-    """Return the horizon around a place.
+    """Return the horizon around a location, by a march along great circles.
+
+    Parameters
+    ----------
+    dem : Dem
+        The elevation model around the location.
+    lon_deg, lat_deg : float
+        East longitude and latitude, degrees.
+    far_field : sequence of Dem, optional
+        Coarser models around the first. At the pole terrain 100 km away casts shadows.
+    mast_height_m : float, optional
+        Height of the observer above the ground, metres.
+    azimuth_step_deg : float, optional
+        Degrees between two azimuths.
+
+    Returns
+    -------
+    Skyline
+        ``azimuth_deg`` (geographic, clockwise from north), ``horizon_deg`` and ``distance_m`` of
+        the terrain that makes the horizon; float64, shape (azimuths,).
 
     Raises
     ------
     InputError
-        If the place lies outside the elevation model, or one of the four pixels around it holds no
-        data.
+        If the location lies outside the elevation model, or one of the four pixels around it holds
+        no data.
+    ParameterError
+        If an argument is of the wrong type or out of range.
+
+    See Also
+    --------
+    tracks : Sun and Earth over a skyline.
+
+    References
+    ----------
+    h = atan2((R + z) cos θ - (R + z₀ + mast), (R + z) sin θ) over all terrain at the angular
+    distance θ; see the concept page on horizons.
+
+    Examples
+    --------
+    A wall 1 km high, 10 km east of the pole on the map:
+
+    >>> import numpy as np
+    >>> height_m = np.zeros((201, 201))
+    >>> height_m[:, 150:] = 1000.0
+    >>> dem = Dem.from_array(height_m, pixel_m=200.0, x_min_m=-20_100.0, y_max_m=20_100.0)
+    >>> line = skyline(dem, 0.0, -89.99)
+    >>> round(float(line.at(np.array([90.0]))[0]), 1)
+    5.6
     """
+    require_dem(dem)
+    far = require_dems(far_field)
+    _check_number("lon_deg", lon_deg, -360.0, 360.0)
+    _check_number("lat_deg", lat_deg, -90.0, 90.0)
+    _check_number("mast_height_m", mast_height_m, 0.0, 1e6)
+    _check_number("azimuth_step_deg", azimuth_step_deg, 1e-3, 90.0)
     x, y = (float(value) for value in moon.lonlat_to_xy(lon_deg, lat_deg))
     place = dem.grid.pixel_of(x, y)
     if place is None or not has_ground(dem, x, y):
@@ -100,6 +147,15 @@ def skyline(
     )
     height = float(dem.height_m[place]) + mast_height_m
     return Skyline(lon_deg, lat_deg, height, azimuth, horizon[0], distance[0])
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    """Raise `ParameterError` unless a value is a number in a closed range."""
+    if not isinstance(value, int | float | np.number) or not low <= value <= high:
+        raise ParameterError(
+            f"{name} is {value!r}; it must be a number from {low:g} to {high:g}",
+            "Give a number in that range",
+        )
 
 
 def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:

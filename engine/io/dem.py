@@ -1,4 +1,4 @@
-"""Elevation models inside one another: a fine one near, coarser ones far."""
+"""Elevation models: read, checked, and nested, a fine one near and coarser ones far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
+from lunarsite.engine.io.averaging import block_mean
 from lunarsite.engine.io.grid import Dem, Grid
+from lunarsite.engine.io.heights import check_heights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,10 +39,7 @@ _BLOCK = 2048
 _PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
 _COLOURS = 3
-"""So many bands of whole numbers make a picture."""
-
-LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
-"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
+"""Bands of unsigned integers from which on a raster is a picture."""
 
 
 def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
@@ -96,50 +95,30 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
     return Dem(read, heights)
 
 
-def check_heights(height_m: Float32, grid: Grid, what: str) -> None:
-    """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
-
-    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
-    flattest mare has more, and any lunar frame in kilometres has less.
-    """
-    finite = np.isfinite(height_m)
-    if not finite.any():
-        raise InputError(f"{what} holds no data: every pixel is nodata", "Check the nodata value")
-    low = float(np.min(height_m, where=finite, initial=np.inf))
-    high = float(np.max(height_m, where=finite, initial=-np.inf))
-    if low > moon.RADIUS_M - 2e4 and high < moon.RADIUS_M + 2e4:
-        raise InputError(
-            f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
-            f"Subtract {moon.RADIUS_M:,.0f} m from it",
-        )
-    if low < LOWEST_M or high > HIGHEST_M:
-        raise InputError(
-            f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
-            f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
-            "Check its unit (metres are needed), its scale and offset, and its nodata value",
-        )
-    side_m = max(grid.width, grid.height) * grid.pixel_m
-    if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
-        raise InputError(
-            f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
-            "in metres",
-            "Multiply it by 1000, or set the band's scale: gdal_edit.py -scale 1000",
-        )
-
-
-def read_fine(path: str | Path, scratch: Scratch) -> Dem:
+def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None) -> Dem:
     """Read the fine elevation model into a work array, block by block.
+
+    Parameters
+    ----------
+    path : path
+        The elevation model.
+    scratch : Scratch
+        Makes the array.
+    context : Context, optional
+        May cancel between blocks.
 
     Raises
     ------
     CrsError, InputError
-        As `raster.read_dem`.
+        As `read_dem`.
     """
     what = "The DEM"
     with raster.opened(path, what) as source:
         grid = raster.grid_of(source, what)
         heights = scratch(grid.shape, np.float32)
         for window in grid.tiles(_BLOCK):
+            if context is not None:
+                context.check()
             rows, columns = window.toslices()
             heights[rows, columns] = raster.read_band(source, 1, window=window)
     check_heights(heights, grid, what)
@@ -234,12 +213,7 @@ def _cut(
             window.col_off, window.row_off + row * factor, width * factor, count * factor
         )
         fine = raster.read_band(source, 1, window=strip)
-        blocks = fine.reshape(count, factor, width, factor)
-        known = np.isfinite(blocks)
-        number = known.sum(axis=(1, 3))
-        total = np.where(known, blocks, 0.0).sum(axis=(1, 3), dtype=np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values[row : row + count] = np.where(number > 0, total / number, np.nan)
+        values[row : row + count] = block_mean(fine, factor)
     return Dem(coarse, values)
 
 

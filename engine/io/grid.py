@@ -7,20 +7,25 @@ map in metres.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from affine import Affine
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.io.heights import check_heights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Float32 = NDArray[np.float32]
+
+MIN_SIDE_PX = 3
+"""Slope and curvature need 3 × 3 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,119 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dem:
-    """Heights on a grid: float32 metres above the sphere, NaN where nothing is known."""
+    """An elevation model: heights on a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where the pixels lie.
+    height_m : ndarray of float32, shape of the grid
+        Metres above the sphere of 1,737,400 m; NaN for nodata.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dem = Dem.from_array(np.zeros((100, 200)), pixel_m=20.0)
+    >>> dem.grid.shape, dem.grid.bounds
+    ((100, 200), (0.0, -2000.0, 4000.0, 0.0))
+    """
 
     grid: Grid
     height_m: Float32
+
+    @classmethod
+    def from_array(
+        cls, height_m: ArrayLike, *, pixel_m: float, x_min_m: float = 0.0, y_max_m: float = 0.0
+    ) -> Self:
+        """Return the elevation model of an array of heights.
+
+        Parameters
+        ----------
+        height_m : array_like of numbers, shape (rows, columns)
+            Metres above the sphere, the first row in the north of the map; NaN, infinite or masked
+            for nodata. It is copied.
+        pixel_m : float
+            Side of a pixel in map metres.
+        x_min_m, y_max_m : float
+            Outer corner of the first pixel on the south polar stereographic map, metres.
+
+        Returns
+        -------
+        Dem
+            float32.
+
+        Raises
+        ------
+        InputError
+            If the array is not two-dimensional, not of numbers, smaller than 3 × 3, all nodata, or
+            its values cannot be heights on the Moon in metres.
+        ParameterError
+            If the pixel or the corner is not a finite number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> x_m = np.arange(50) * 100.0
+        >>> ramp = Dem.from_array(np.tile(0.1 * x_m, (50, 1)), pixel_m=100.0)
+        >>> ramp.height_m.dtype, round(float(ramp.height_m.max()))
+        (dtype('float32'), 490)
+        """
+        try:
+            values = np.ma.filled(np.ma.asarray(height_m).astype(np.float64), np.nan)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"The heights are not an array of numbers: {error}",
+                "Give a two-dimensional array of metres",
+            ) from error
+        if values.ndim != 2:
+            raise InputError(
+                f"The heights have the shape {values.shape}, not rows and columns",
+                "Give a two-dimensional array: one band of heights",
+            )
+        if min(values.shape) < MIN_SIDE_PX:
+            raise InputError(
+                f"The heights have the shape {values.shape}; at least {MIN_SIDE_PX} × "
+                f"{MIN_SIDE_PX} pixels are needed",
+                "Give a larger piece",
+            )
+        for name, value in (("pixel_m", pixel_m), ("x_min_m", x_min_m), ("y_max_m", y_max_m)):
+            number = isinstance(value, int | float | np.number) and np.isfinite(value)
+            if not number or (name == "pixel_m" and value <= 0):
+                raise ParameterError(f"{name} is {value!r}", "Give a finite number of metres")
+        values[~np.isfinite(values)] = np.nan
+        rows, columns = values.shape
+        grid = Grid(float(x_min_m), float(y_max_m), float(pixel_m), columns, rows)
+        check_heights(values.astype(np.float32), grid, "The array")
+        return cls(grid, values.astype(np.float32))
+
+
+def require_dem(value: object, name: str = "dem") -> Dem:
+    """Return an elevation model as it is, or raise what to give instead.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    if not isinstance(value, Dem):
+        raise ParameterError(
+            f"{name} is a {type(value).__name__}, not an elevation model",
+            "Give what read_dem or Dem.from_array return",
+        )
+    return value
+
+
+def require_dems(values: object, name: str = "far_field") -> list[Dem]:
+    """Return a list of elevation models, or raise what to give instead.
+
+    Raises
+    ------
+    ParameterError
+        If it is no list of them.
+    """
+    if not isinstance(values, list | tuple):
+        raise ParameterError(
+            f"{name} is a {type(values).__name__}, not a list of elevation models",
+            "Give a list, such as [read_dem('wide.tif')]",
+        )
+    return [require_dem(value, name) for value in values]

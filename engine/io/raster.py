@@ -22,7 +22,7 @@ from rasterio.vrt import WarpedVRT
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
-from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     Float32 = NDArray[np.float32]
-
-MIN_SIDE_PX = 3
 
 
 @contextmanager

@@ -39,9 +39,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     context.progress(0.4, "horizon")
     line = skyline(
         dem,
-        far,
         values["lon"],
         values["lat"],
+        far_field=far,
         mast_height_m=values["mast_height_m"],
         azimuth_step_deg=values["azimuth_step_deg"],
     )

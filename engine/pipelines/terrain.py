@@ -13,7 +13,8 @@ from rasterio.windows import Window
 
 from lunarsite.engine import provenance
 from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.dem import check_heights, dem_grid
+from lunarsite.engine.io.dem import dem_grid
+from lunarsite.engine.io.heights import check_heights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

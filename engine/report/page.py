@@ -242,7 +242,11 @@ def _skylines(
                 skylines.append({"site": site.site, "picture": None})
                 continue
             line = skyline.skyline(
-                dem, far, site.lon_deg, site.lat_deg, mast_height_m=values["mast_height_m"]
+                dem,
+                site.lon_deg,
+                site.lat_deg,
+                far_field=far,
+                mast_height_m=values["mast_height_m"],
             )
             sun, earth = skyline.tracks(line, sky)
             picture = skyline_figure(line, sky, sun, earth, name=f"Site {site.site}")

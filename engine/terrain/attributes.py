@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.io.grid import Dem, require_dem
 from lunarsite.engine.terrain import _attribute_kernels as terrain_kernels
 
 if TYPE_CHECKING:
@@ -104,6 +105,47 @@ class Windows:
 
 
 DEFAULT_WINDOWS = Windows()
+
+
+def terrain_attributes(dem: Dem, *, windows: Windows = DEFAULT_WINDOWS) -> dict[str, Float32]:
+    """Return slope, aspect, curvatures, roughness, relief and topographic position.
+
+    Parameters
+    ----------
+    dem : Dem
+        The elevation model.
+    windows : Windows, optional
+        Sides of the windows of roughness, relief and position, pixels.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape of the grid
+        By name, with the unit at its end: ``slope_deg``, ``aspect_deg`` (downhill, clockwise from
+        geographic north), ``profile_curvature_per_km``, ``plan_curvature_per_km``,
+        ``roughness_fine_m``, ``roughness_medium_m``, ``roughness_coarse_m``, ``relief_m``,
+        ``position_index_m``. NaN for nodata.
+
+    Raises
+    ------
+    ParameterError
+        If ``dem`` is no elevation model, or a window is not an odd number from 3 to 255.
+
+    References
+    ----------
+    Slope and aspect: Horn (1981), Proc. IEEE 69:14. Curvatures: Evans (1980), Z. Geomorph.
+    Suppl. 36:274; Minár, Evans & Jenčo (2020), Earth-Sci. Rev. 211:103414.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.tile(0.1 * np.arange(40) * 20.0, (40, 1))
+    >>> dem = Dem.from_array(ramp, pixel_m=20.0, x_min_m=-400.0, y_max_m=400.0)
+    >>> layers = terrain_attributes(dem)
+    >>> round(float(layers["slope_deg"][20, 20]), 2)
+    5.71
+    """
+    require_dem(dem)
+    return derivatives(dem.height_m, dem.grid, windows=windows)
 
 
 def derivatives(

@@ -23,7 +23,7 @@ def wall(tmp_path):
 
 
 def test_wall_stands_in_the_east(wall) -> None:
-    line = skyline(wall[1], [], 0.0, -89.99)
+    line = skyline(wall[1], 0.0, -89.99)
     # At longitude 0 north points along +y, so that east is +x.
     east = line.horizon_deg[line.azimuth_deg == 90.0][0]
     assert east == pytest.approx(np.degrees(np.arctan2(1000.0, 10_100.0)), abs=0.2)
@@ -33,7 +33,7 @@ def test_wall_stands_in_the_east(wall) -> None:
 
 
 def test_turning_the_place_turns_the_azimuths(wall) -> None:
-    line = skyline(wall[1], [], 90.0, -89.99)
+    line = skyline(wall[1], 90.0, -89.99)
     # At longitude 90 the wall lies to the north.
     highest = line.azimuth_deg[np.argmax(line.horizon_deg)]
     assert min(highest, 360 - highest) < 5
@@ -61,7 +61,7 @@ def test_stage_answers_with_tracks_windows_and_nights(wall) -> None:
     assert nights >= answer["longest_night_days"] > 0
     assert set(answer["sun"]) == {"time", "azimuth_deg", "elevation_deg", "visible_fraction"}
     assert answer["best_windows"] == sorted(answer["best_windows"], key=lambda w: -w["days"])
-    line = skyline(wall[1], [], 0.0, -89.99)
+    line = skyline(wall[1], 0.0, -89.99)
     sun, _ = tracks(line, ephemeris("2027-01-01", "2027-03-01", step_hours=1))
     assert answer["illumination_pct"] == pytest.approx(100 * sun.shown.mean(), abs=0.001)
 
@@ -96,10 +96,10 @@ def test_place_beside_a_gap_is_refused_and_no_endless_night(wall) -> None:
     assert not has_ground(dem, -30e3, 0.0)
     lon, lat = moon.xy_to_lonlat(x - 10, y + 10)
     with pytest.raises(InputError, match="beside it"):
-        skyline(dem, [], float(lon), float(lat))
+        skyline(dem, float(lon), float(lat))
 
 
 def test_place_outside_is_refused(wall) -> None:
     lon, lat = moon.xy_to_lonlat(30e3, 0.0)
     with pytest.raises(InputError, match="no height"):
-        skyline(wall[1], [], float(lon), float(lat))
+        skyline(wall[1], float(lon), float(lat))

@@ -1,0 +1,105 @@
+"""Craters of an elevation model in memory, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.craters import output, pyramid
+from lunarsite.engine.craters.detection import search, template
+from lunarsite.engine.craters.model import weights
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.io.grid import Dem, require_dem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+
+METHODS = ("network", "template")
+
+
+def detect_craters(
+    dem: Dem,
+    *,
+    min_diameter_m: float | None = None,
+    min_confidence: float | None = None,
+    method: str = "network",
+    checkpoint: str | Path | None = None,
+    context: Context | None = None,
+) -> gpd.GeoDataFrame:
+    """Detect craters in an elevation model.
+
+    Parameters
+    ----------
+    dem : Dem
+        The elevation model; NaN for nodata.
+    min_diameter_m : float, optional
+        Smallest diameter on the ground that is listed, metres; ten pixels where not given.
+    min_confidence : float, optional
+        Smallest confidence that is listed, 0 to 1; the method's own threshold where not given.
+    method : {"network", "template"}, optional
+        The trained network, or template matching without one.
+    checkpoint : path, optional
+        A network of ``train-craters`` in the place of the one that ships.
+    context : Context, optional
+        Threads, progress, cancellation.
+
+    Returns
+    -------
+    GeoDataFrame
+        A point for each crater on the south polar stereographic map, the most confident first:
+        ``lon_deg``, ``lat_deg``, ``x_m``, ``y_m``, ``diameter_m``, ``depth_m``, ``confidence``,
+        ``rim_height_m``.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of the wrong type or out of range.
+    InputError
+        If the checkpoint cannot be used.
+
+    References
+    ----------
+    Centre heat maps by size octave, merged across scales; gates and tiles after Silburt et al.
+    (2019), Icarus 317:27.
+
+    Examples
+    --------
+    A parabolic bowl 4 km wide with a raised rim:
+
+    >>> import numpy as np
+    >>> axis_m = np.arange(-80, 80) * 100.0 + 50.0
+    >>> radius = np.hypot(axis_m[None, :], axis_m[:, None]) / 2000.0
+    >>> rim = 150.0 * np.exp(-np.abs(radius - 1.0) * 4.0)
+    >>> bowl = np.where(radius < 1.0, -600.0 * (1.0 - radius**2), 0.0) + rim
+    >>> dem = Dem.from_array(bowl, pixel_m=100.0, x_min_m=-8000.0, y_max_m=8000.0)
+    >>> craters = detect_craters(dem, min_diameter_m=2000.0)
+    >>> len(craters), bool(abs(craters["diameter_m"].iloc[0] / 4000.0 - 1.0) < 0.25)
+    (1, True)
+    """
+    require_dem(dem)
+    if method not in METHODS:
+        raise ParameterError(f"method is {method!r}", f"Choose one of: {', '.join(METHODS)}")
+    least_m = search.SMALLEST_PX * dem.grid.pixel_m if min_diameter_m is None else min_diameter_m
+    for name, value, high in (
+        ("min_diameter_m", least_m, np.inf),
+        ("min_confidence", 0.0 if min_confidence is None else min_confidence, 1.0),
+    ):
+        if not isinstance(value, int | float | np.number) or not 0.0 <= value <= high:
+            raise ParameterError(f"{name} is {value!r}", f"Give a number from 0 to {high:g}")
+    surroundings = Context() if context is None else context
+    levels = pyramid.of(dem.grid, dem.height_m, np.zeros)
+    if method == "template":
+        threshold = template.Curve.fitted().threshold
+        found = search.find_by_template(levels, surroundings)
+    else:
+        trained = weights.load(checkpoint or weights.BUNDLED)
+        calibration = search.calibration_of(trained)
+        threshold = calibration.threshold
+        runner = trained.runner("cpu", surroundings.warn)
+        found = search.find(levels, runner, calibration, surroundings)
+    limit = threshold if min_confidence is None else min_confidence
+    return output.table(found.at_least(least_m, limit), levels)

@@ -1,0 +1,133 @@
+"""The stages as Python functions: what a notebook calls where files go in and files come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine import stages
+from lunarsite.engine.context import Context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dict[str, Any]:
+    """Run a stage by its name.
+
+    Parameters
+    ----------
+    stage : str
+        Such as ``"terrain"``; `stages.NAMES` lists them all.
+    context : Context, optional
+        Threads, memory, progress, cancellation.
+    **parameters
+        Those of the stage, by the names of its declaration; the command-line reference describes
+        them.
+
+    Returns
+    -------
+    dict
+        The stage's result: ``outputs`` maps names to paths, ``warnings`` lists what the user should
+        know.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown stage or parameter, or a value out of its range.
+    LunarSiteError
+        Whatever the stage raises.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> found = run("synthesize", out=f"{folder}/dem.tif", size_px=64)
+    >>> sorted(found["outputs"])
+    ['craters', 'dem']
+    """
+    surroundings = Context() if context is None else context
+    result = stages.load(stage).run(parameters, surroundings)
+    return {"warnings": list(surroundings.warnings), **result}
+
+
+def screen(
+    dem: str | Path, out: str | Path, *, context: Context | None = None, **parameters: Any
+) -> dict[str, Any]:
+    """Screen an elevation model: from heights to ranked landing sites and a report.
+
+    Parameters
+    ----------
+    dem : path
+        Elevation model: metres above the sphere, south polar stereographic (``IAU_2015:30135``).
+    out : path
+        Folder of the run. A run that is there is resumed.
+    context : Context, optional
+        Threads, memory, progress, cancellation.
+    **parameters
+        Of the stage ``screen``: ``far_field=["wide.tif"]``, ``profile="hls"``, ``cell_m=500``, …
+
+    Returns
+    -------
+    dict
+        ``outputs`` (paths), ``best`` (the best site), ``cells``, ``sites``, ``warnings``.
+
+    Raises
+    ------
+    LunarSiteError
+        With a remedy, whatever is wrong with the input.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=72, pixel_m=160.0)
+    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", start="2027-01-01", stop="2027-07-01")
+    >>> sorted(found["best"])[:3]
+    ['lat_deg', 'lon_deg', 'rank_high']
+    """
+    return run("screen", context=context, dem=dem, out=out, **parameters)
+
+
+def explain(
+    folder: str | Path, lon_deg: float, lat_deg: float, *, context: Context | None = None
+) -> dict[str, Any]:
+    """Explain the score of a location in a finished run.
+
+    Parameters
+    ----------
+    folder : path
+        A finished run of `screen`.
+    lon_deg, lat_deg : float
+        East longitude and latitude, degrees.
+    context : Context, optional
+        Keeps opened runs between calls.
+
+    Returns
+    -------
+    dict
+        ``score`` (0 to 1), ``rank``, ``interval`` (5 and 95 % of the rank), ``contributions``
+        (SHAP values in score points), ``margins`` of the criteria, ``to_pass``, ``coverage``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run, or the location lies outside its cells.
+
+    References
+    ----------
+    Shapley values of trees: Lundberg et al. (2020), Nat. Mach. Intell. 2:56.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=72, pixel_m=160.0)
+    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", start="2027-01-01", stop="2027-07-01")
+    >>> best = found["best"]
+    >>> why = explain(f"{folder}/run", best["lon_deg"], best["lat_deg"])
+    >>> round(why["base_value"] + sum(c["contribution"] for c in why["contributions"]), 3) == round(
+    ...     why["score"], 3
+    ... )
+    True
+    """
+    return run("explain", context=context, run=folder, lon=lon_deg, lat=lat_deg)

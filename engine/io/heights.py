@@ -1,0 +1,68 @@
+"""What heights on the Moon can be, in metres above the sphere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lunarsite.engine import moon
+from lunarsite.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+
+LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
+"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
+
+
+class Frame(Protocol):
+    """The size of a raster on the map."""
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def pixel_m(self) -> float:
+        """Side of a pixel, metres."""
+        ...
+
+
+def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
+    """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
+
+    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
+    flattest mare has more, and any lunar frame in kilometres has less.
+    """
+    finite = np.isfinite(height_m)
+    if not finite.any():
+        raise InputError(f"{what} holds no data: every pixel is nodata", "Check the nodata value")
+    low = float(np.min(height_m, where=finite, initial=np.inf))
+    high = float(np.max(height_m, where=finite, initial=-np.inf))
+    if low > moon.RADIUS_M - 2e4 and high < moon.RADIUS_M + 2e4:
+        raise InputError(
+            f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
+            f"Subtract {moon.RADIUS_M:,.0f} m from it",
+        )
+    if low < LOWEST_M or high > HIGHEST_M:
+        raise InputError(
+            f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
+            f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
+            "Check its unit (metres are needed), its scale and offset, and its nodata value",
+        )
+    side_m = max(frame.width, frame.height) * frame.pixel_m
+    if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
+        raise InputError(
+            f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
+            "in metres",
+            "Multiply it by 1000, or set the band's scale: gdal_edit.py -scale 1000",
+        )

@@ -1,0 +1,138 @@
+"""Terrain classes of an image in memory, with their uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.segmentation import classes, evaluation, weights
+from lunarsite.engine.uncertainty import measures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Float32 = NDArray[np.float32]
+
+VIEWS = ("surface", "orbital")
+UNCERTAINTIES = ("none", "mc-dropout")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """What `segment` returns.
+
+    Parameters
+    ----------
+    classes : ndarray of uint8, shape (rows, columns)
+        0 ground, 1 small rocks, 2 large rocks, 3 sky.
+    probabilities : ndarray of float32, shape (4, rows, columns)
+        Of the classes; they add up to 1.
+    entropy : ndarray of float32, shape (rows, columns)
+        Predictive entropy, nats.
+    mutual_information : ndarray of float32, shape (rows, columns)
+        Mutual information, nats: what the passes of MC Dropout disagree about. Zero without them.
+    """
+
+    classes: NDArray[np.uint8]
+    probabilities: Float32
+    entropy: Float32
+    mutual_information: Float32
+
+
+def segment(
+    image: ArrayLike,
+    *,
+    view: str = "surface",
+    uncertainty: str = "mc-dropout",
+    checkpoint: str | Path | None = None,
+    context: Context | None = None,
+) -> Segmentation:
+    """Segment an image into ground, small rocks, large rocks and sky.
+
+    Parameters
+    ----------
+    image : array_like, shape (rows, columns) or (rows, columns, 3)
+        Brightness or red, green and blue, 0 to 255. Images of any size that fits in memory; files
+        of any size are for the stage ``segment-terrain``.
+    view : {"surface", "orbital"}, optional
+        A camera on the ground, or one in orbit with pixels of 2 m or finer.
+    uncertainty : {"mc-dropout", "none"}, optional
+        MC Dropout before the last layer in closed form, or a single pass.
+    checkpoint : path, optional
+        A network of ``train-segmenter`` in the place of the one that ships.
+    context : Context, optional
+        Receives warnings.
+
+    Returns
+    -------
+    Segmentation
+        Classes, probabilities, entropy and mutual information.
+
+    Raises
+    ------
+    InputError
+        If the image is not an array of that shape and range, or the checkpoint cannot be used.
+    ParameterError
+        For an unknown view or uncertainty.
+
+    References
+    ----------
+    MC Dropout: Gal & Ghahramani (2016), arXiv:1506.02142.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((160, 160, 3), 110, np.uint8)
+    >>> image[:60] = 0  # a black sky
+    >>> found = segment(image)
+    >>> found.classes.shape, found.probabilities.shape
+    ((160, 160), (4, 160, 160))
+    >>> bool((found.classes[:30] == 3).mean() > 0.5)
+    True
+    """
+    for name, value, known in (
+        ("view", view, VIEWS),
+        ("uncertainty", uncertainty, UNCERTAINTIES),
+    ):
+        if value not in known:
+            raise ParameterError(f"{name} is {value!r}", f"Choose one of: {', '.join(known)}")
+    pixels = _pixels(image)
+    surroundings = Context() if context is None else context
+    trained = weights.load(checkpoint or weights.BUNDLED[view])
+    runner = trained.runner("cpu", surroundings.warn, uncertain=uncertainty == "mc-dropout")
+    answer = evaluation.answer(runner, pixels)
+    count = len(classes.NAMES)
+    share = answer[:count]
+    total = measures.entropy(share)
+    shared = np.maximum(total - answer[count], 0.0).astype(np.float32)
+    return Segmentation(classes.named(share).astype(np.uint8), share, total, shared)
+
+
+def _pixels(image: ArrayLike) -> Float32:
+    """Return an image as float32 (rows, columns, 3)."""
+    try:
+        pixels = np.asarray(image).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The image is not an array of numbers: {error}", "Give an array of grey levels"
+        ) from error
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < 32:
+        raise InputError(
+            f"The image has the shape {pixels.shape}",
+            "Give rows × columns, or rows × columns × 3, of at least 32 × 32 pixels",
+        )
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= 0.0 and 1.0 < high <= 255.0):
+        raise InputError(
+            f"The image ranges from {low:g} to {high:g}, not from 0 to 255",
+            "Scale it to 0 to 255; NaN is not taken",
+        )
+    return pixels
