@@ -1,5 +1,5 @@
-"""The desktop: dock, map tool, charts, engine set-up and the client of the engine's worker.
+"""The desktop part of the QGIS plugin: dock, map tool, charts, reports and engine setup.
 
-Runs in QGIS's own Python and imports the standard library, ``qgis``, the provider and the stages'
-declarations only.
+It runs in QGIS's own Python, and imports only the standard library, ``qgis``, our other packages
+for QGIS, and the engine modules that need nothing but the standard library.
 """

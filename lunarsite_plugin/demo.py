@@ -1,4 +1,4 @@
-"""The demo: a region that never was, screened and shown, one click away from a score."""
+"""The demo: synthetic terrain, screened in the background and ready to click."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from qgis.core import (
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
-from lunarsite.processing_provider.algorithm import run
+from lunarsite.processing_provider.run import run
 from lunarsite.qgis_common.location import PLUGIN_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CRATERS = "craters.gpkg"
-"""What is detected in the demo's terrain."""
+"""The craters detected in the demo's terrain."""
 IMAGE = "image.tif"
-"""A made image around the best site, in which rocks can be seen: the terrain's pixels are 80 m."""
+"""A synthetic orbital image of the best site that resolves rocks; the terrain's pixels are 80 m."""
 _NETWORK = PLUGIN_FOLDER / "models" / "craters.safetensors"
 _SHARES = {
     "synthesize": (0.0, 5.0),
@@ -30,45 +30,47 @@ _SHARES = {
     "screen": (20.0, 95.0),
     "synthesize-image": (95.0, 100.0),
 }
-"""Which part of the progress bar each stage takes, percent."""
+"""The part of the progress bar for each stage, percent."""
 
 
 def folder() -> Path:
-    """Return where the demo lies: inside the user's profile."""
+    """Return the demo's folder in the user's profile."""
     return Path(QgsApplication.qgisSettingsDirPath()) / "lunarsite" / "demo"
 
 
 class DemoTask(QgsTask):
-    """Makes the demo's terrain, detects its craters, screens it, and makes an image of a site.
+    """Creates the demo: terrain, detected craters, a screening run, and an image of a site.
 
-    It works in the task manager's thread. What is there already and unchanged is not made again.
+    It runs in a background thread. Files that are up to date are not created again.
 
     Parameters
     ----------
+    home : Path
+        The folder to create it in.
     done : callable
-        Called in the main thread with the run's folder once it is finished.
+        Called in the main thread with the folder of the run when it is finished.
     failed : callable
-        Called in the main thread with the error otherwise; not after a cancellation.
+        Called in the main thread with the error if it fails, but not if it is cancelled.
     """
 
     def __init__(
         self,
-        place: Path,
+        home: Path,
         done: Callable[[Path], None],
         failed: Callable[[LunarSiteError], None],
     ) -> None:
-        super().__init__("LunarSite: the demo", QgsTask.Flag.CanCancel)
-        self._place, self._done, self._failed = place, done, failed
+        super().__init__("LunarSite demo", QgsTask.Flag.CanCancel)
+        self._home, self._done, self._failed = home, done, failed
         self._error: LunarSiteError | None = None
-        # There from the start, so that a cancellation is not lost on the way into the thread.
+        # Created here, so that the task can be cancelled before its thread starts.
         self._feedback = QgsProcessingFeedback(False)
-        self._feedback.progressChanged.connect(self._show)
+        self._feedback.progressChanged.connect(self._show_progress)
         self._share = _SHARES["synthesize"]
 
     def run(self) -> bool:
-        """Do the work; QGIS calls it in a thread of its own."""
-        dem, craters, image = (self._place / name for name in ("dem.tif", CRATERS, IMAGE))
-        run_path = self._place / "run"
+        """Create the demo; QGIS calls this in a background thread."""
+        dem, craters, image = (self._home / name for name in ("dem.tif", CRATERS, IMAGE))
+        run_path = self._home / "run"
         try:
             if not dem.is_file():
                 self._stage("synthesize", out=dem)
@@ -89,12 +91,12 @@ class DemoTask(QgsTask):
         self._feedback.cancel()
         super().cancel()
 
-    def finished(self, good: bool) -> None:  # noqa: FBT001  QGIS gives it by place
-        """Tell whoever asked; QGIS calls it in the main thread."""
+    def finished(self, result: bool) -> None:  # noqa: FBT001  QGIS passes it by position
+        """Report the outcome; QGIS calls this in the main thread."""
         if self.isCanceled():
-            return  # also where the work was done just then: who asked may be gone
-        if good:
-            self._done(self._place / "run")
+            return  # even if it was finished just then: the receiver may be gone
+        if result:
+            self._done(self._home / "run")
         elif self._error is not None:
             self._failed(self._error)
 
@@ -103,17 +105,17 @@ class DemoTask(QgsTask):
         if best is not None:
             self._stage("synthesize-image", lon=best[0], lat=best[1], out=image)
 
-    def _stage(self, name: str, **given: Path | float) -> None:
+    def _stage(self, name: str, **parameters: Path | float) -> None:
         self._share = _SHARES[name]
-        values = {key: str(each) if isinstance(each, Path) else each for key, each in given.items()}
+        values = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
         run(name, values, self._feedback)
 
-    def _show(self, percent: float) -> None:
+    def _show_progress(self, percent: float) -> None:
         first, last = self._share
         self.setProgress(first + (last - first) * percent / 100.0)
 
 
 def _is_newer(made: Path, *sources: Path) -> bool:
-    """Say whether a file is there and was made after those that it is made from."""
+    """Return whether a file exists and is newer than its sources."""
     made_ns = made.stat().st_mtime_ns if made.is_file() else 0
     return made_ns > max(source.stat().st_mtime_ns for source in sources)

@@ -1,4 +1,4 @@
-"""What the plugin adds to the desktop: menu, toolbar button, dock; each made at its first use."""
+"""The plugin's menu, toolbar button, dock and dialogs, which are created when first used."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from lunarsite.qgis_common.session import EngineSession
 
 MENU = "LunarSite"
-_NOTICES_MS = 1500
+_WARNING_DELAY_MS = 1500
 
 _ICON = PLUGIN_FOLDER / "resources" / "icons" / "lunarsite.svg"
 
 
 class Desktop:
-    """The plugin's menu in the Plugins menu, its toolbar button, and what they open.
+    """The plugin's submenu of the Plugins menu, its toolbar button, and what they open.
 
-    Nothing but the menu and the button is made before it is used; no engine is started.
+    Loading the plugin creates only the menu and the button, and starts no engine.
     """
 
     def __init__(self, iface: QgisInterface) -> None:
@@ -47,20 +47,20 @@ class Desktop:
         self._task: DemoTask | None = None
         self._warning: QgsMessageBarItem | None = None
         self._before: list[QgsMessageBarItem] = []
-        self._notices = QTimer()
-        self._notices.setSingleShot(True)
-        self._notices.setInterval(_NOTICES_MS)
-        self._notices.timeout.connect(self._quieten)
+        self._warning_timer = QTimer()
+        self._warning_timer.setSingleShot(True)
+        self._warning_timer.setInterval(_WARNING_DELAY_MS)
+        self._warning_timer.timeout.connect(self._dismiss_crs_warnings)
         moon_crs.ensure()
         window, icon = iface.mainWindow(), QIcon(str(_ICON))
-        self.toggle = QAction(icon, "LunarSite dock", window)
+        self.toggle = QAction(icon, "LunarSite Panel", window)
         self.toggle.setCheckable(True)
-        self.toggle.setToolTip("Show or hide the LunarSite dock: score places on the Moon")
+        self.toggle.setToolTip("Show or hide the LunarSite panel, which scores landing sites")
         self.toggle.toggled.connect(self.show_dock)
         self.actions = [
             self.toggle,
-            self._action("Open the demo", self.open_demo),
-            self._action("Engine set-up…", self.open_setup),
+            self._action("Open Demo", self.open_demo),
+            self._action("Engine Setup…", self.open_setup),
             self._action("Help", self.open_help),
         ]
         for action in self.actions:
@@ -70,55 +70,55 @@ class Desktop:
         if menu is not None:
             menu.setIcon(icon)
 
-    def show_dock(self, shown: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+    def show_dock(self, shown: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         """Show or hide the dock."""
         if shown:
-            self._made_dock().setUserVisible(True)
+            self._get_dock().setUserVisible(True)
         elif self.dock is not None:
             self.dock.close()
 
     def open_setup(self) -> None:
-        """Open the engine's set-up."""
+        """Open the engine setup dialog."""
         if self.setup is None:
             from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog  # noqa: PLC0415
 
             self.setup = SetupDialog(self._iface.mainWindow())
             self.setup.engineAboutToChange.connect(self._end_engine)
-            self.setup.engineChanged.connect(self._take_engine)
+            self.setup.engineChanged.connect(self._on_engine_changed)
         self.setup.show()
         self.setup.raise_()
         self.setup.activateWindow()
 
     def open_demo(self) -> None:
-        """Make the demo in the background, show it, and wait for a click."""
+        """Create the demo in the background and show it."""
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
         from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         if self._task is not None:
-            self._say("The demo is being made already; it is shown when it is ready.")
+            self._show_info("The demo is already being created. It opens when it is ready.")
             return
         others = run_layers.elsewhere(QgsProject.instance())
         if others:
-            self._say(
-                f"The demo sets the project to the Moon's map, and {', '.join(others[:3])} "
-                "lies on another body. Open a new project first."
+            self._show_info(
+                "The demo sets the project CRS to the Moon, but the project contains layers of "
+                f"another body: {', '.join(others[:3])}. Create a new project first."
             )
             return
-        self._take_back()
-        self._task = demo.DemoTask(demo.folder(), self._show_demo, self._say_no_demo)
+        self._dismiss_warning()
+        self._task = demo.DemoTask(demo.folder(), self._show_demo, self._show_demo_error)
         self._task.taskTerminated.connect(self._forget_task)
         QgsApplication.taskManager().addTask(self._task)
-        there = (demo.folder() / "run" / "manifest.json").is_file()
-        doing = "opened" if there else "made, which takes a minute"
-        self._say(f"The demo is being {doing}; it is shown when it is ready.")
+        exists = (demo.folder() / "run" / "manifest.json").is_file()
+        duration = "" if exists else " This takes about a minute."
+        self._show_info(f"Preparing the demo.{duration} It opens when it is ready.")
 
     def open_help(self) -> None:
         """Open the project's page in the browser."""
         QDesktopServices.openUrl(QUrl(_metadata()["homepage"]))
 
     def remove(self) -> None:
-        """Take everything away again."""
-        self._notices.stop()
+        """Remove everything that was added."""
+        self._warning_timer.stop()
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -128,7 +128,7 @@ class Desktop:
             self.setup.deleteLater()
             self.setup = None
         if self.dock is not None:
-            self.dock.shut()
+            self.dock.shut_down()
             self._iface.removeDockWidget(self.dock)
             self.dock.deleteLater()
             self.dock = None
@@ -140,7 +140,7 @@ class Desktop:
             action.deleteLater()
         self.actions = []
 
-    def _made_dock(self) -> LunarSiteDock:
+    def _get_dock(self) -> LunarSiteDock:
         if self.dock is None:
             from lunarsite.lunarsite_plugin.dock.dock import LunarSiteDock  # noqa: PLC0415
             from lunarsite.qgis_common.session import EngineSession  # noqa: PLC0415
@@ -151,39 +151,39 @@ class Desktop:
             self.dock.setWindowIcon(self.toggle.icon())
             self.dock.setupRequested.connect(self.open_setup)
             self.dock.control.browsed.connect(self._show_browsed)
-            self.dock.closed.connect(self._untick)
-            self.dock.opened.connect(self._tick)
+            self.dock.closed.connect(self._uncheck_toggle)
+            self.dock.opened.connect(self._check_toggle)
             self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         return self.dock
 
     def _action(self, title: str, slot: Callable[[], None]) -> QAction:
         action = QAction(title, self._iface.mainWindow())
 
-        def start(_checked: bool = False) -> None:  # noqa: FBT001, FBT002  Qt's signal passes it so
+        def start(_checked: bool = False) -> None:  # noqa: FBT001, FBT002  Qt passes it
             slot()
 
         action.triggered.connect(start)
         return action
 
     def _menu(self) -> QMenu | None:
-        """Return the submenu that holds the actions, where there is one."""
+        """Return the submenu with the actions, if there is one."""
         for menu in self._iface.pluginMenu().children():
             if getattr(menu, "title", str)() == MENU:
                 return menu
         return None
 
-    def _tick(self) -> None:
+    def _check_toggle(self) -> None:
         self.toggle.setChecked(True)
 
-    def _untick(self) -> None:
+    def _uncheck_toggle(self) -> None:
         self.toggle.setChecked(False)
 
     def _end_engine(self) -> None:
         if self.session is not None:
-            self.session.shut()
+            self.session.shut_down()
 
-    def _take_engine(self) -> None:
-        self._take_back()
+    def _on_engine_changed(self) -> None:
+        self._dismiss_warning()
         self._end_engine()
         if self.dock is not None:
             self.dock.show_engine()
@@ -194,16 +194,16 @@ class Desktop:
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
 
         self._task = None
-        place = run.parent
-        self._show_layers(run, place / "dem.tif", place / demo.CRATERS, place / demo.IMAGE)
+        home = run.parent
+        self._show_layers(run, home / "dem.tif", home / demo.CRATERS, home / demo.IMAGE)
         self.toggle.setChecked(True)
-        dock = self._made_dock()
+        dock = self._get_dock()
         dock.choose_run(run)
         dock.click.setChecked(True)
         dock.image_panel.switch.setChecked(True)
 
     def _show_browsed(self, run: RunFolder) -> None:
-        """Show the layers of a run that was browsed for, unless the project has some of them."""
+        """Add the layers of a run that the user browsed for, unless they are in the project."""
         from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         project = QgsProject.instance()
@@ -211,9 +211,9 @@ class Desktop:
             return
         others = run_layers.elsewhere(project)
         if others:
-            self._say(
-                f"The run is of the Moon, and {', '.join(others[:3])} lies on another body: its "
-                "layers are not added. Open a new project for them."
+            self._show_info(
+                "The layers of the run were not added, because the project contains layers of "
+                f"another body: {', '.join(others[:3])}. Create a new project for them."
             )
             return
         dem = next((each.path for each in run.inputs if each.role == "dem"), None)
@@ -226,30 +226,30 @@ class Desktop:
 
         self._before = self._iface.messageBar().items()
         run_layers.show(run, dem, self._iface.mapCanvas(), craters, image)
-        self._quieten()
-        self._notices.start()  # what the canvas says as it draws comes a moment later
+        self._dismiss_crs_warnings()
+        self._warning_timer.start()  # drawing the canvas adds more warnings a little later
 
-    def _quieten(self) -> None:
+    def _dismiss_crs_warnings(self) -> None:
         from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
-        run_layers.quieten(self._iface.messageBar(), self._before)
+        run_layers.dismiss_crs_warnings(self._iface.messageBar(), self._before)
 
-    def _say_no_demo(self, error: LunarSiteError) -> None:
+    def _show_demo_error(self, error: LunarSiteError) -> None:
         self._task = None
-        self._take_back()
+        self._dismiss_warning()
         bar = self._iface.messageBar()
         self._warning = bar.pushWidget(
             bar.createMessage(MENU, str(error)), Qgis.MessageLevel.Warning
         )
 
-    def _take_back(self) -> None:
-        """Take the warning off the bar, once what it says may hold no longer."""
+    def _dismiss_warning(self) -> None:
+        """Remove our warning from the message bar, because it may no longer apply."""
         bar = self._iface.messageBar()
         if self._warning in bar.items():  # the user may have closed it
             bar.popWidget(self._warning)
         self._warning = None
 
-    def _say(self, text: str) -> None:
+    def _show_info(self, text: str) -> None:
         self._iface.messageBar().pushMessage(MENU, text, Qgis.MessageLevel.Info)
 
     def _forget_task(self) -> None:

@@ -1,4 +1,4 @@
-"""The plugin as QGIS knows it: what is added on loading and taken away on unloading."""
+"""The plugin class that QGIS loads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class LunarSitePlugin:
-    """What QGIS loads.
+    """Adds the Processing provider and the desktop parts, and removes them on unloading.
 
     Parameters
     ----------
     iface : QgisInterface or None
-        The desktop; None where there is none, as in ``qgis_process``.
+        The QGIS interface; None if there is none, as in ``qgis_process``.
     """
 
     def __init__(self, iface: QgisInterface | None) -> None:
@@ -28,13 +28,13 @@ class LunarSitePlugin:
         self.desktop: Desktop | None = None
 
     def initProcessing(self) -> None:
-        """Add the toolbox; all that ``qgis_process`` asks for."""
+        """Add the Processing provider; ``qgis_process`` calls only this."""
         from lunarsite.processing_provider.provider import register  # noqa: PLC0415
 
         self._provider = register()
 
     def initGui(self) -> None:
-        """Add everything the desktop shows."""
+        """Add the provider, the menu and the toolbar button."""
         self.initProcessing()
         if self._iface is not None:
             from lunarsite.lunarsite_plugin.desktop import Desktop  # noqa: PLC0415
@@ -42,7 +42,7 @@ class LunarSitePlugin:
             self.desktop = Desktop(self._iface)
 
     def unload(self) -> None:
-        """Take everything away again."""
+        """Remove everything that was added."""
         if self.desktop is not None:
             self.desktop.remove()
             self.desktop = None

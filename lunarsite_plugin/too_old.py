@@ -1,4 +1,4 @@
-"""What QGIS loads in place of the plugin where its Python is too old. Keeps to Python 3.9."""
+"""Stands in for the plugin if QGIS's Python is too old. Compatible with Python 3.9."""
 
 import platform
 from typing import Any
@@ -7,27 +7,27 @@ NEEDED = "3.11"
 
 
 def sentence(version: str) -> str:
-    """Return what is wrong with a Python of that version, and the remedy."""
+    """Return the message for a version of Python."""
     return (
-        f"LunarSite needs Python {NEEDED} or newer, and this QGIS runs on Python {version}. "
-        "Install a newer QGIS, for example the current long-term release."
+        f"LunarSite needs Python {NEEDED} or newer, but this QGIS uses Python {version}. "
+        "Install a newer version of QGIS, for example the current long-term release."
     )
 
 
 class TooOld:
-    """A plugin that only says so: in the desktop's message bar, else as an error.
+    """A plugin that only reports the problem, in the message bar or as an error.
 
     Parameters
     ----------
     iface : QgisInterface or None
-        The desktop; None where there is none, as in ``qgis_process``.
+        The QGIS interface; None if there is none, as in ``qgis_process``.
     """
 
     def __init__(self, iface: Any) -> None:
         self._iface = iface
 
     def initProcessing(self) -> None:
-        """Say it where there is only a terminal.
+        """Report the problem in the terminal.
 
         Raises
         ------
@@ -37,8 +37,8 @@ class TooOld:
         raise RuntimeError(sentence(platform.python_version()))
 
     def initGui(self) -> None:
-        """Say it in the message bar."""
+        """Report the problem in the message bar."""
         self._iface.messageBar().pushWarning("LunarSite", sentence(platform.python_version()))
 
     def unload(self) -> None:
-        """Take nothing away: nothing was added."""
+        """Do nothing: nothing was added."""

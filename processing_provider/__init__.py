@@ -1,1 +1,1 @@
-"""The QGIS toolbox: one provider, and one base algorithm made from a stage's declaration."""
+"""The Processing provider: one algorithm per stage, derived from the stage's declaration."""

@@ -1,4 +1,4 @@
-"""Enumerations that QGIS 3.36 moved to ``Qgis``, under one name for QGIS 3.34 too."""
+"""Enumerations that QGIS 3.36 moved to ``Qgis``, with one name for QGIS 3.34 as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The help beside an algorithm's dialog, from the declaration's own words."""
+"""The help panel of an algorithm, derived from the stage's declaration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.processing_provider.parameters import help_text, label
+from lunarsite.processing_provider.definitions import help_text, label
 
 if TYPE_CHECKING:
     from lunarsite.engine.contract import Stage
@@ -15,7 +15,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "resources" / "help"
 
 
 def short_help(stage: Stage) -> str:
-    """Return the help as HTML: what it does, a picture, and all parameters and outputs."""
+    """Return the help as HTML: summary, picture, description, parameters and outputs."""
     picture = PICTURES / f"{stage.name}.png"
     parts = [f"<p><b>{escape(stage.summary)}</b></p>"]
     if picture.is_file():

@@ -1,8 +1,8 @@
-"""Layers of a project as files that the engine reads.
+"""Input layers as files that the engine can read.
 
-What is a plain file and says the same as the layer is passed on as it is. Anything else (unsaved
-edits, a subset, a selection, a database, a service, memory, a coordinate system set in the project)
-is written to a temporary file first. A layer of another body is refused.
+If the layer is a plain file with the same contents and CRS, that file is used. Anything else
+(unsaved edits, filters, selections, databases, services, memory layers, or a CRS that was set in
+the project) is exported to a temporary file first. Layers on another body are rejected.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 
 _VECTOR_ENDINGS = (".gpkg", ".geojson", ".json", ".shp")
 _CRATERS = "craters"
-"""The layer of points in the files of detect-craters and evaluate-craters."""
+"""The point layer in the files of detect-craters and evaluate-craters."""
 
 
 @dataclass(frozen=True)
 class RasterSource:
-    """A raster layer, taken apart in the main thread so that another can write it.
+    """A raster layer that can be exported in another thread.
 
-    ``path`` is set where the engine can read the layer's own file; otherwise ``provider`` is a copy
-    that belongs to nobody else.
+    ``path`` is set if the engine can read the layer's own file; otherwise ``provider`` is a clone
+    of the layer's data provider.
     """
 
     name: str
@@ -56,21 +56,19 @@ class RasterSource:
     crs: QgsCoordinateReferenceSystem | None = None
 
     def file(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> str:
-        """Return a file that the engine can read, written now where there is none.
+        """Return a file that the engine can read; export the layer if necessary.
 
         Raises
         ------
         InputError
-            If it cannot be written.
+            If it cannot be exported.
         CancelledError
-            If it was cancelled meanwhile.
+            If the user cancelled.
         """
         if self.provider is None or self.crs is None:
             return self.path
-        target = QgsProcessingUtils.generateTempFilename(
-            f"{layer_export.plain(self.name)}.tif", context
-        )
-        feedback.pushInfo(f"Writing the layer {self.name} to a file for the engine")
+        target = layer_export.temporary_file(self.name, ".tif", context)
+        feedback.pushInfo(f"Exporting the layer {self.name} to a file for the engine")
         pipe = QgsRasterPipe()
         pipe.set(self.provider)
         writer = QgsRasterFileWriter(target)
@@ -89,106 +87,103 @@ class RasterSource:
             raise CancelledError
         if error != QgsRasterFileWriter.WriterError.NoError:
             raise InputError(
-                f"The layer {self.name} could not be written to a file (error {int(error)})",
-                "Save it as a GeoTIFF and give that",
+                f"Could not export the layer {self.name} (error {int(error)})",
+                "Export it to GeoTIFF yourself, and use that file",
             )
         return target
 
 
 def raster_source(layer: QgsRasterLayer) -> RasterSource:
-    """Take a raster layer apart; call it in the main thread.
+    """Return the source of a raster layer; call this in the main thread.
 
     Raises
     ------
     CrsError
-        If the layer lies on another body.
+        If the layer is on another body.
     InputError
-        If the layer is broken, or has no pixels of its own.
+        If the layer is invalid, or has no native pixels.
     """
     if not layer.isValid():
         raise InputError(
-            f"The layer {layer.name()} cannot be read: {layer.error().summary()}",
-            "Mend its source, or give another",
+            f"Cannot read the layer {layer.name()}: {layer.error().summary()}",
+            "Repair its data source, or choose another layer",
         )
     check_body(layer.crs(), layer.name())
     provider = layer.dataProvider()
     path = _file_of(layer)
     options = QgsRasterLayer.LayerOptions(loadDefaultStyle=False)
-    if path and _says_the_same(QgsRasterLayer(path, "own", "gdal", options), layer):
+    if path and _has_same_crs(QgsRasterLayer(path, "own", "gdal", options), layer):
         return RasterSource(layer.name(), path)
     if provider.xSize() < 1 or provider.ySize() < 1:
         raise InputError(
-            f"The layer {layer.name()} has no pixels of its own ({provider.name()})",
-            "Export the part you want as a GeoTIFF: right-click the layer, Export, Save As",
+            f"The layer {layer.name()} has no native pixels ({provider.name()})",
+            "Export the area to GeoTIFF: right-click the layer, Export, Save As",
         )
     return RasterSource(layer.name(), provider=provider.clone(), crs=layer.crs())
 
 
 def check_body(crs: QgsCoordinateReferenceSystem, name: str) -> None:
-    """Refuse a layer of another body. One without a coordinate system is left to the engine.
+    """Reject a layer on another body; layers without a CRS are left to the engine.
 
     Raises
     ------
     CrsError
-        If the coordinate system belongs to another body.
+        If the CRS belongs to another body.
     """
     body = moon_crs.body(crs)
     if body and body != moon_crs.MOON:
         raise CrsError(
-            f"The layer {name} lies on {body} ({crs.authid() or crs.description()}), "
-            "and LunarSite works on the Moon",
-            "Give a layer of the Moon; if it is one, set its coordinate system to "
-            f"{moon_crs.SOUTH_POLAR}",
+            f"The layer {name} is on {body} ({crs.authid() or crs.description()}), not on the Moon",
+            f"Choose a lunar layer; if this is one, set its CRS to {moon_crs.SOUTH_POLAR}",
         )
 
 
 def vector_file(
     parameter: Parameter,
     algorithm: QgsProcessingAlgorithm,
-    given: dict[str, Any],
+    parameters: dict[str, Any],
     context: QgsProcessingContext,
     feedback: QgsProcessingFeedback,
 ) -> str:
-    """Return a file with the features that the user gave, edits, subset and selection included.
+    """Return a file with the features of a layer, respecting edits, filters and selections.
 
     Raises
     ------
     CrsError
-        If they lie on another body.
+        If the layer is on another body, or has no CRS.
     InputError
-        If there are none, or they cannot be written.
+        If it has no features, or cannot be exported.
     CancelledError
-        If it was cancelled meanwhile.
+        If the user cancelled.
     """
-    plain = _plain_file(given[parameter.name], parameter, context)
+    plain = _plain_file(parameters[parameter.name], parameter, context)
     if plain:
         return plain
-    source = algorithm.parameterAsSource(given, parameter.name, context)
+    source = algorithm.parameterAsSource(parameters, parameter.name, context)
     if source is None:
         raise InputError(
-            f"{parameter.title}: {given[parameter.name]!r} is no layer that QGIS can read",
+            f"{parameter.title}: {parameters[parameter.name]!r} is not a layer that QGIS can read",
             "Choose a layer of the project or a file",
         )
     check_body(source.sourceCrs(), source.sourceName())
     if not source.sourceCrs().isValid():
         raise CrsError(
-            f"The layer {source.sourceName()} has no coordinate system that QGIS knows",
-            f"Set it among the layer's properties, to {moon_crs.SOUTH_POLAR} or another of the "
-            "Moon's",
+            f"The layer {source.sourceName()} has no valid CRS",
+            f"Set it in the layer properties to {moon_crs.SOUTH_POLAR} or another lunar CRS",
         )
     if source.featureCount() == 0:
         raise InputError(
-            f"{parameter.title}: the layer {source.sourceName()} holds no features",
-            "Choose a layer with features, or widen its filter or the selection",
+            f"{parameter.title}: the layer {source.sourceName()} has no features",
+            "Choose a layer with features, or change its filter or the selection",
         )
-    feedback.pushInfo(f"Writing the layer {source.sourceName()} to a file for the engine")
+    feedback.pushInfo(f"Exporting the layer {source.sourceName()} to a file for the engine")
     if parameter.kind is Kind.TABLE:
-        return layer_export.table(source, context, feedback)
-    return layer_export.features(source, context, feedback)
+        return layer_export.export_table(source, context, feedback)
+    return layer_export.export_features(source, context, feedback)
 
 
 def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext) -> str:
-    """Return the path where a whole file was given, or a layer that shows just that."""
+    """Return the path if the value is a file or an unmodified layer of a file, otherwise ""."""
     endings = parameter.endings or _VECTOR_ENDINGS
     if isinstance(value, str) and value.lower().endswith(endings) and Path(value).is_file():
         return value
@@ -199,25 +194,26 @@ def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext)
         return ""
     parts = QgsProviderRegistry.instance().decodeUri("ogr", layer.source())
     path = str(parts.get("path") or "")
-    whole = not (layer.subsetString() or layer.isModified() or parts.get("vsiPrefix"))
-    fits = path.lower().endswith(endings) and Path(path).is_file()
-    if not (whole and fits and _is_what_is_read(path, str(parts.get("layerName") or ""))):
+    unmodified = not (layer.subsetString() or layer.isModified() or parts.get("vsiPrefix"))
+    readable = path.lower().endswith(endings) and Path(path).is_file()
+    sublayer = str(parts.get("layerName") or "")
+    if not (unmodified and readable and _is_default_sublayer(path, sublayer)):
         return ""
     options = QgsVectorLayer.LayerOptions(loadDefaultStyle=False)
-    return path if _says_the_same(QgsVectorLayer(path, "own", "ogr", options), layer) else ""
+    return path if _has_same_crs(QgsVectorLayer(path, "own", "ogr", options), layer) else ""
 
 
-def _is_what_is_read(path: str, layer: str) -> bool:
-    """Say whether the engine, given a file, reads this layer of it; empty names the first one.
+def _is_default_sublayer(path: str, layer: str) -> bool:
+    """Return whether the engine reads this layer of a file; empty stands for the first one.
 
-    With a file of detected craters come what it says of itself and the raster of rims beside it.
+    Files of detected craters have several layers, and a raster of rims next to them.
     """
     names = [each.name() for each in QgsProviderRegistry.instance().querySublayers(path)]
     return len(names) == 1 or (names[:1] == [_CRATERS] and layer in ("", _CRATERS))
 
 
 def _file_of(layer: QgsRasterLayer) -> str:
-    """Return the file behind a raster layer, or nothing where it is not one."""
+    """Return the file of a raster layer, or "" if it is not a plain file."""
     if layer.providerType() != "gdal":
         return ""
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
@@ -227,10 +223,10 @@ def _file_of(layer: QgsRasterLayer) -> str:
     return path if path and Path(path).is_file() else ""
 
 
-def _says_the_same(file: QgsMapLayer, layer: QgsMapLayer) -> bool:
-    """Say whether a file's own coordinate system is the layer's.
+def _has_same_crs(file: QgsMapLayer, layer: QgsMapLayer) -> bool:
+    """Return whether a file's own CRS is that of the layer.
 
-    The user may have set another in the project; then the layer counts.
+    The user may have set another CRS in the project, which takes precedence.
     """
     own, shown = moon_crs.named(file.crs()), moon_crs.named(layer.crs())
     if not own.isValid() and not shown.isValid():

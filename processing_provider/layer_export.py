@@ -1,4 +1,4 @@
-"""Features of a layer, written to temporary files that the engine reads."""
+"""Export of vector layers to temporary files that the engine can read."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     )
 
 
-def features(
+def export_features(
     source: QgsProcessingFeatureSource,
     context: QgsProcessingContext,
     feedback: QgsProcessingFeedback,
 ) -> str:
-    """Write features to a temporary GeoPackage and return its path.
+    """Export features to a temporary GeoPackage, and return its path.
 
     Raises
     ------
     InputError
         If it cannot be written.
     CancelledError
-        If it was cancelled meanwhile.
+        If the user cancelled.
     """
-    target = QgsProcessingUtils.generateTempFilename(f"{plain(source.sourceName())}.gpkg", context)
+    target = temporary_file(source.sourceName(), ".gpkg", context)
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
     options.fileEncoding = "UTF-8"
-    # An fid that repeats, as after a join, must not end the work: the file gives its own.
+    # Duplicate fids, for example after a join, would be an error: let the file assign new ones.
     options.skipAttributeCreation = False
     fields = source.fields()
-    taken = fields.lookupField("fid")
-    if taken >= 0:
-        fields.remove(taken)
+    fid = fields.lookupField("fid")
+    if fid >= 0:
+        fields.remove(fid)
     writer = QgsVectorFileWriter.create(
         target,
         fields,
@@ -61,68 +61,68 @@ def features(
         options,
     )
     for feature in _each(source, feedback):
-        if taken >= 0:
+        if fid >= 0:
             attributes = feature.attributes()
-            del attributes[taken]
+            del attributes[fid]
             feature.setAttributes(attributes)
         writer.addFeature(feature)
     problem = writer.errorMessage()
     del writer  # closes the file
     if problem:
         raise InputError(
-            f"The layer {source.sourceName()} could not be written: {problem}",
-            "Export it as a GeoPackage and give that",
+            f"Could not export the layer {source.sourceName()}: {problem}",
+            "Export it to GeoPackage yourself, and use that file",
         )
     return target
 
 
-def table(
+def export_table(
     source: QgsProcessingFeatureSource,
     context: QgsProcessingContext,
     feedback: QgsProcessingFeedback,
 ) -> str:
-    """Write attributes to a temporary CSV and return its path.
+    """Export attributes to a temporary CSV file, and return its path.
 
-    Points without columns of position get ``x_m`` and ``y_m`` from their geometry.
+    Points without coordinate columns get ``x_m`` and ``y_m`` from their geometry.
 
     Raises
     ------
     CrsError
-        If there is no way from their map to the south polar one.
+        If their CRS cannot be transformed to the south polar CRS.
     CancelledError
-        If it was cancelled meanwhile.
+        If the user cancelled.
     """
-    target = QgsProcessingUtils.generateTempFilename(f"{plain(source.sourceName())}.csv", context)
+    target = temporary_file(source.sourceName(), ".csv", context)
     names = source.fields().names()
-    placed = {"lon_deg", "lat_deg"} <= set(names) or {"x_m", "y_m"} <= set(names)
+    has_coordinates = {"lon_deg", "lat_deg"} <= set(names) or {"x_m", "y_m"} <= set(names)
     points = QgsWkbTypes.geometryType(source.wkbType()) == QgsWkbTypes.GeometryType.PointGeometry
-    steps = None
-    if points and not placed:
+    transforms = None
+    if points and not has_coordinates:
         names = [*names, "x_m", "y_m"]
-        steps = map_place.to_south_polar(source.sourceCrs(), context.transformContext())
+        transforms = map_place.to_south_polar(source.sourceCrs(), context.transformContext())
     with Path(target).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(names)
         for feature in _each(source, feedback):
-            # What is empty comes as a null of Qt's, which would be written as the word NULL.
+            # Empty values are Qt nulls, which would be written as NULL.
             row = ["" if QgsVariantUtils.isNull(each) else each for each in feature.attributes()]
-            if steps is not None:
+            if transforms is not None:
                 try:
-                    place = feature.geometry().asPoint()
-                    for step in steps:
-                        place = step.transform(place)
+                    point = feature.geometry().asPoint()
+                    for transform in transforms:
+                        point = transform.transform(point)
                 except (QgsCsException, TypeError, ValueError):
                     row += ["", ""]
                 else:
-                    row += [place.x(), place.y()]
+                    row += [point.x(), point.y()]
             rows.writerow(row)
     return target
 
 
-def plain(name: str) -> str:
-    """Return a layer's name as a file may be called."""
-    kept = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
-    return kept[:60] or "layer"
+def temporary_file(layer_name: str, suffix: str, context: QgsProcessingContext) -> str:
+    """Return the path of a temporary file named after a layer."""
+    stem = "".join(char if char.isalnum() or char in "-_" else "_" for char in layer_name)
+    return QgsProcessingUtils.generateTempFilename(f"{stem[:60] or 'layer'}{suffix}", context)
 
 
 def _each(

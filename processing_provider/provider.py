@@ -1,4 +1,4 @@
-"""The toolbox's provider: one algorithm a stage, and the batch models."""
+"""The Processing provider, with the stages as algorithms and the batch models."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ID = "lunarsite"
 
 
 class LunarSiteProvider(QgsProcessingProvider):
-    """All stages of the engine as algorithms, and ``models/*.model3``."""
+    """Provides all stages of the engine as algorithms, and the models in ``models``."""
 
     def id(self) -> str:
-        """Return the prefix of the algorithms' ids."""
+        """Return the id, which is the prefix of the algorithm ids."""
         return ID
 
     def name(self) -> str:
@@ -26,38 +26,38 @@ class LunarSiteProvider(QgsProcessingProvider):
         return "LunarSite"
 
     def longName(self) -> str:
-        """Return the name where there is room for it."""
-        return "LunarSite: landing sites at the Moon's south pole"
+        """Return the long name."""
+        return "LunarSite: landing sites at the lunar south pole"
 
     def icon(self) -> QIcon:
         """Return the plugin's icon."""
         return QIcon(str(ROOT / "resources" / "icons" / "lunarsite.svg"))
 
     def svgIconPath(self) -> str:
-        """Return the icon's file."""
+        """Return the path of the icon."""
         return str(ROOT / "resources" / "icons" / "lunarsite.svg")
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
-        """Return what the engine writes rasters as."""
+        """Return the raster formats that the engine writes."""
         return ["tif"]
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:
-        """Return what the engine writes vectors as."""
+        """Return the vector formats that the engine writes."""
         return ["gpkg"]
 
     def defaultVectorFileExtension(self, _has_geometry: bool = True) -> str:  # noqa: FBT001, FBT002
-        """Return the ending of a file that the user left to QGIS."""
+        """Return the extension of temporary vector files."""
         return "gpkg"
 
     def defaultRasterFileExtension(self) -> str:
-        """Return the ending of a raster that the user left to QGIS."""
+        """Return the extension of temporary raster files."""
         return "tif"
 
     def loadAlgorithms(self) -> None:
-        """Make the algorithms from the declarations.
+        """Add the algorithms and the models.
 
-        A model is read by looking its steps up in the registry, so the models wait until this
-        provider is in it: see `register`.
+        Reading a model looks up its steps in the registry, so models are only added once this
+        provider is registered: see `register`.
         """
         for stage in stages.load_all():
             self.addAlgorithm(StageAlgorithm(stage))
@@ -70,7 +70,7 @@ class LunarSiteProvider(QgsProcessingProvider):
 
 
 def register() -> LunarSiteProvider:
-    """Add the provider to QGIS and return it; the registry owns it."""
+    """Register the provider and return it; the registry owns it."""
     provider = LunarSiteProvider()
     QgsApplication.processingRegistry().addProvider(provider)
     provider.refreshAlgorithms()

@@ -1,7 +1,7 @@
-"""The engine's worker as a child process, and requests to it.
+"""A client for the engine's worker, which runs as a child process.
 
-One thread reads the replies and one the log; callbacks come from the first of them, so whoever
-paints must hand them on. Standard library only; may be used from any thread.
+One thread reads the replies and another one the log. Callbacks are called from these threads, so
+a GUI must pass them on to the main thread. Standard library only; can be used from any thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess  # nosec B404  # the engine is a process of its own, so that it cannot harm QGIS
+import subprocess  # nosec B404  # the engine runs in a separate process, isolated from QGIS
 import threading
 from collections import deque
 from contextlib import suppress
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError, how_it_ended
-from lunarsite.qgis_common.environment import scrubbed
+from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError, exit_error
+from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,58 +27,58 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 LOG_LINES = 200
-"""How much of the log is kept for reports."""
+"""Number of log lines kept for error reports."""
 END_WITHIN_S = 1.9
-"""When a child that was told to end is killed; it ends itself within 1.8 s."""
+"""When a child that was told to exit is killed; normally it exits within 1.8 s."""
 
 _POLL_S = 0.05
 
 
 class Command(Protocol):
-    """Anything that knows how the engine is started; see ``location.Located``."""
+    """Anything that knows how to start the engine; see ``location.EngineInterpreter``."""
 
     @property
     def command(self) -> list[str]:
-        """The words that start the engine; a verb of its command line follows."""
+        """The command that starts the engine, without the subcommand."""
         ...
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Pending:
     done: Callable[[Values | LunarSiteError], None]
     progress: Callable[[float, str], None] | None
 
 
 @dataclass(slots=True)
-class _Answer:
-    """A reply that another thread waits for."""
+class _Reply:
+    """A reply that another thread is waiting for."""
 
-    there: threading.Event = field(default_factory=threading.Event)
+    arrived: threading.Event = field(default_factory=threading.Event)
     value: Values | LunarSiteError | None = None
 
-    def give(self, value: Values | LunarSiteError) -> None:
+    def set(self, value: Values | LunarSiteError) -> None:
         self.value = value
-        self.there.set()
+        self.arrived.set()
 
 
 class Client:
-    """A worker that was started, and what is asked of it.
+    """Starts a worker, and sends requests to it.
 
     Parameters
     ----------
     engine : Command
-        How it is started.
+        How to start it.
     on_log : callable, optional
-        Gets every line of the engine's log, from a thread of the client's.
+        Called with every line of the engine's log, from a background thread.
     on_hello : callable, optional
-        Gets the worker's greeting: version, device, pid.
+        Called with the worker's greeting: version, device, pid.
     on_end : callable, optional
-        Gets the error that says how the process ended, if nobody asked it to.
+        Called with an error if the process exits unexpectedly.
 
     Raises
     ------
     EngineDiedError
-        If the process cannot be started at all.
+        If the process cannot be started.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class Client:
     ) -> None:
         self._on_log, self._on_hello, self._on_end = on_log, on_hello, on_end
         self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._waiting: dict[int, _Waiting] = {}
+        self._pending: dict[int, _Pending] = {}
         self._lock = threading.Lock()
         self._next = 1
         self._closing = False
         self._ended: LunarSiteError | None = None
         self.hello: Values | None = None
-        self._process = _start([*engine.command, "worker"], scrubbed(environment))
+        self._process = _start([*engine.command, "worker"], child_environment(environment))
         self._log_reader = threading.Thread(target=self._read_log, daemon=True, name="engine log")
         self._log_reader.start()
         self._reader = threading.Thread(target=self._read, daemon=True, name="engine replies")
@@ -137,17 +137,17 @@ class Client:
         done: Callable[[Values | LunarSiteError], None],
         progress: Callable[[float, str], None] | None = None,
     ) -> int:
-        """Send a request and return its id at once.
+        """Send a request, and return its id immediately.
 
-        ``done`` gets the result or the error, ``progress`` a fraction from 0 to 1 and a message;
-        both are called from the client's thread.
+        ``done`` is called with the result or the error, ``progress`` with a fraction from 0 to 1
+        and a message, both from a background thread.
         """
         with self._lock:
             request_id = self._next
             self._next += 1
             ended = self._ended
             if ended is None:
-                self._waiting[request_id] = _Waiting(done, progress)
+                self._pending[request_id] = _Pending(done, progress)
         if ended is not None:
             done(ended)
             return request_id
@@ -162,37 +162,37 @@ class Client:
         progress: Callable[[float, str], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Values:
-        """Send a request and wait for its result.
+        """Send a request, and wait for its result.
 
-        Where ``cancelled`` says so, the whole process is ended, within `END_WITHIN_S`.
+        If ``cancelled`` returns True, the worker is stopped within `END_WITHIN_S`.
 
         Raises
         ------
         EngineError
-            What the engine answered.
+            If the engine reports an error.
         EngineDiedError
-            If the process ended.
+            If the process exited.
         CancelledError
             If it was cancelled.
         """
-        answer = _Answer()
-        self.submit(method, params, answer.give, progress)
-        while not answer.there.wait(_POLL_S):
+        reply = _Reply()
+        self.submit(method, params, reply.set, progress)
+        while not reply.arrived.wait(_POLL_S):
             if cancelled is not None and cancelled():
                 self.close()
-                if isinstance(answer.value, CancelledError):
-                    raise answer.value  # the engine's own, which may know how to go on
+                if isinstance(reply.value, CancelledError):
+                    raise reply.value  # the engine's own error, which explains how to resume
                 raise CancelledError
-        if isinstance(answer.value, LunarSiteError):
-            raise answer.value
-        return answer.value or {}
+        if isinstance(reply.value, LunarSiteError):
+            raise reply.value
+        return reply.value or {}
 
     def cancel(self, request_id: int) -> None:
-        """Ask the engine to leave off a request; its ``done`` gets the error that says so."""
+        """Cancel a request; its ``done`` is called with a CancelledError."""
         self._send({"id": f"cancel {request_id}", "method": "cancel", "params": {"id": request_id}})
 
     def close(self, within_s: float = END_WITHIN_S) -> None:
-        """End the process: by the end of its input, which it obeys within 1.8 s, or by force."""
+        """Stop the process by closing its input, and kill it if it does not exit in time."""
         self.begin_close()
         try:
             self._process.wait(max(0.0, within_s))
@@ -203,7 +203,7 @@ class Client:
         self._log_reader.join(1.0)
 
     def begin_close(self) -> None:
-        """Tell the process to end and return at once."""
+        """Close the input of the process, and return immediately."""
         self._closing = True
         with suppress(OSError):
             if self._process.stdin is not None:
@@ -211,7 +211,7 @@ class Client:
 
     def _send(self, message: Values) -> None:
         line = json.dumps(message, ensure_ascii=False).encode() + b"\n"
-        # A pipe that nobody reads any more is told of by the reader, with the reason.
+        # The reading thread reports a broken pipe, with the reason.
         with suppress(OSError, ValueError), self._lock:
             if self._process.stdin is not None:
                 self._process.stdin.write(line)
@@ -224,8 +224,8 @@ class Client:
                 try:
                     message = json.loads(line)
                 except ValueError:
-                    continue  # not the protocol's: the engine keeps its log on the other pipe
-                if isinstance(message, dict):  # nor is a bare number that somebody printed
+                    continue  # not part of the protocol; the log is on the other pipe
+                if isinstance(message, dict):  # nor is a number that something printed
                     self._take(message)
             replies.close()
         self._finish()
@@ -241,30 +241,30 @@ class Client:
             return
         if message.get("event") == "progress":
             with self._lock:
-                waiting = self._waiting.get(request_id)
-            if waiting is not None and waiting.progress is not None:
-                waiting.progress(float(message["fraction"]), str(message["message"]))
+                pending = self._pending.get(request_id)
+            if pending is not None and pending.progress is not None:
+                pending.progress(float(message["fraction"]), str(message["message"]))
             return
         with self._lock:
-            waiting = self._waiting.pop(request_id, None)
-        if waiting is not None:
-            waiting.done(_reply(message))
+            pending = self._pending.pop(request_id, None)
+        if pending is not None:
+            pending.done(_parse_reply(message))
 
     def _finish(self) -> None:
-        """Tell everybody who waits that the process is gone, and why."""
+        """Report the end of the process, and the reason, to all pending requests."""
         code = self._process.wait()
         self._log_reader.join(1.0)
-        asked = self._closing
+        expected = self._closing
         error = (
-            CancelledError() if asked else how_it_ended(code, self.log, greeted=bool(self.hello))
+            CancelledError() if expected else exit_error(code, self.log, greeted=bool(self.hello))
         )
         with self._lock:
             self._ended = error
-            waiting, self._waiting = list(self._waiting.values()), {}
+            pending, self._pending = list(self._pending.values()), {}
         self.begin_close()
-        for each in waiting:
+        for each in pending:
             each.done(error)
-        if self._on_end is not None and not asked:
+        if self._on_end is not None and not expected:
             self._on_end(error)
 
     def _read_log(self) -> None:
@@ -279,7 +279,7 @@ class Client:
         stream.close()
 
 
-def _reply(message: Values) -> Values | LunarSiteError:
+def _parse_reply(message: Values) -> Values | LunarSiteError:
     error = message.get("error")
     if error is None:
         result: Values = message.get("result") or {}
@@ -289,13 +289,13 @@ def _reply(message: Values) -> Values | LunarSiteError:
     return EngineError(error["problem"], error["remedy"], error.get("type", "EngineError"))
 
 
-def _start(words: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     options: Values = {"start_new_session": True}
     if os.name == "nt":
         options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
     try:
         return subprocess.Popen(  # nosec B603  # no shell; the user's own interpreter
-            words,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -304,8 +304,8 @@ def _start(words: list[str], environment: dict[str, str]) -> subprocess.Popen[by
         )
     except OSError as error:
         raise EngineDiedError(
-            f"The engine could not be started with {words[0]}: {error.strerror or error}",
-            "Open LunarSite, Engine set-up, and install it again or choose another interpreter",
+            f"The engine could not be started with {command[0]}: {error.strerror or error}",
+            "Open LunarSite, Engine Setup, and reinstall it or choose another interpreter",
         ) from error
 
 

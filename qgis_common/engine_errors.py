@@ -1,4 +1,4 @@
-"""What can come of the engine in place of an answer. Standard library only."""
+"""Errors of the engine and of its process. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from lunarsite.engine.errors import LunarSiteError
 
-_TOLD_LINES = 8
+_LOG_LINES = 8
 
 
 class EngineError(LunarSiteError):
-    """What the engine answered: its own problem and remedy; ``kind`` is the type's name there."""
+    """An error that the engine reported; ``kind`` is the name of the exception in the engine."""
 
     def __init__(self, problem: str, remedy: str, kind: str = "EngineError") -> None:
         super().__init__(problem, remedy)
@@ -19,29 +19,28 @@ class EngineError(LunarSiteError):
 
 
 class EngineDiedError(LunarSiteError):
-    """The engine's process ended while it was needed; ``lines`` are the last ones of its log."""
+    """The engine's process exited unexpectedly; ``lines`` are the last lines of its log."""
 
     def __init__(self, problem: str, remedy: str, lines: tuple[str, ...] = ()) -> None:
         super().__init__(problem, remedy)
         self.lines = lines
 
 
-def how_it_ended(code: int, log: tuple[str, ...], *, greeted: bool) -> EngineDiedError:
-    """Return the error that says how the engine's process ended, with the last lines of its log."""
-    lines = log[-_TOLD_LINES:]
-    said = " ".join(log[-40:])
-    if not greeted and ("ModuleNotFoundError" in said or "ImportError" in said):
+def exit_error(code: int, log: tuple[str, ...], *, greeted: bool) -> EngineDiedError:
+    """Return the error for an unexpected exit, with the last lines of the log."""
+    lines = log[-_LOG_LINES:]
+    recent = " ".join(log[-40:])
+    if not greeted and ("ModuleNotFoundError" in recent or "ImportError" in recent):
         return EngineDiedError(
-            f"The engine's interpreter lacks what the engine needs: {lines[-1] if lines else ''}",
-            "Open LunarSite, Engine set-up, and install the engine again or choose another "
-            "interpreter",
+            f"The engine's interpreter lacks a required library: {lines[-1] if lines else ''}",
+            "Open LunarSite, Engine Setup, and reinstall the engine or choose another interpreter",
             lines,
         )
     if code in (-getattr(signal, "SIGKILL", 9), 137):
         return EngineDiedError(
-            "The engine was killed by the system, which happens when memory runs out",
-            "Lower the memory limit or the number of threads among the advanced parameters, "
-            "take a smaller area, or close other programs",
+            "The engine was killed by the system, probably because it ran out of memory",
+            "Reduce the memory limit or the number of threads in the advanced parameters, use a "
+            "smaller area, or close other programs",
             lines,
         )
     how = f"exit code {code}"
@@ -49,7 +48,7 @@ def how_it_ended(code: int, log: tuple[str, ...], *, greeted: bool) -> EngineDie
         with suppress(ValueError):
             how = signal.Signals(-code).name
     return EngineDiedError(
-        f"The engine ended without an answer ({how})",
-        "Run it again; if it happens again, report it with Engine set-up, Copy diagnostics",
+        f"The engine stopped unexpectedly ({how})",
+        "Try again; if this happens again, report it with Engine Setup, Copy Diagnostics",
         lines,
     )

@@ -1,7 +1,7 @@
-"""The environment a child process gets: the user's, without what belongs to QGIS.
+"""The environment of child processes: that of QGIS, without the variables that QGIS sets.
 
-QGIS starts with variables that point Python, PROJ, GDAL, Qt and the loader at its own libraries.
-The engine brings its own, and one such variable is enough to mix the two. Standard library only.
+QGIS sets variables that make Python, PROJ, GDAL, Qt and the dynamic loader use its own libraries.
+The engine has its own, and a single such variable would mix the two. Standard library only.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ _NAMES = frozenset(
 )
 
 
-def scrubbed(
-    extra: Mapping[str, str] | None = None, *, of: Mapping[str, str] | None = None
+def child_environment(
+    extra: Mapping[str, str] | None = None, *, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the environment for a child process.
 
     Parameters
     ----------
     extra : mapping, optional
-        Variables to set on top.
-    of : mapping, optional
-        The environment to start from; that of this process where it is not given.
+        Additional variables.
+    base : mapping, optional
+            The environment to start from; by default that of this process.
     """
-    given = dict(os.environ if of is None else of)
-    root = given.get("OSGEO4W_ROOT", "")
-    kept = {name: value for name, value in given.items() if not _of_qgis(name.upper())}
-    if root and "PATH" in kept:
-        kept["PATH"] = _without(kept["PATH"], root)
-    return {**kept, **(extra or {})}
+    variables = dict(os.environ if base is None else base)
+    root = variables.get("OSGEO4W_ROOT", "")
+    clean = {name: value for name, value in variables.items() if not _is_qgis(name.upper())}
+    if root and "PATH" in clean:
+        clean["PATH"] = _without(clean["PATH"], root)
+    return {**clean, **(extra or {})}
 
 
-def _of_qgis(name: str) -> bool:
+def _is_qgis(name: str) -> bool:
     return name in _NAMES or name.startswith(_PREFIXES)
 
 
 def _without(search_path: str, root: str) -> str:
-    """Return a search path without the folders of an OSGeo4W installation and their libraries."""
+    """Return a search path without the folders of an OSGeo4W installation."""
     inside = Path(root)
     folders = [part for part in search_path.split(os.pathsep) if part]
     return os.pathsep.join(part for part in folders if not Path(part).is_relative_to(inside))

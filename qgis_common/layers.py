@@ -1,4 +1,4 @@
-"""What a stage leaves behind, as results of an algorithm and as layers of the project."""
+"""The outputs of a stage, as results of an algorithm and as layers of the project."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
 
 _LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
 _ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
-"""QGIS keeps no reference to what Python made, so these are kept until they have long been used."""
+"""References that QGIS does not keep itself; enough of them that old ones are no longer needed."""
 GROUND = "Elevation model"
 _GROUND = Output(name="ground", kind=Kind.RASTER, title=GROUND, help="", style="hillshade")
-"""What cell maps are shown over: the elevation model that they were made from."""
+"""The elevation model below the cell rasters."""
 _MAIN = frozenset({"slope_deg", "illumination_pct", "earth_visibility_pct", "psr"})
-"""What is shown of a folder of layers: opening a layer holds the desktop up for 10 ms."""
-_OF_RANKS = frozenset({"rank", "uncertainty"})
+"""The layers of a folder that are loaded: opening a layer blocks QGIS for 10 ms."""
+_RANK_STYLES = frozenset({"rank", "uncertainty"})
 _FEW = 2
-"""So many layers of one run are all shown."""
+"""Up to this number, all layers of a run are visible."""
 _BELOW = -1
-"""The place in the layer tree of what lies beside a chosen file; that file's own is 0."""
-_IN_VIEW = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
-"""Outputs whose layers are ticked among the many that one run makes."""
+"""Sort key of layers next to a destination file, whose own key is 0."""
+_VISIBLE = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
+"""The visible layers if a run has many."""
 
 
-def styled(stage: Stage) -> bool:
-    """Say whether a stage leaves layers in its output folder, which QGIS would not load."""
+def has_folder_layers(stage: Stage) -> bool:
+    """Return whether a stage writes layers to a folder, which QGIS does not load by itself."""
     return any(output.style and output.path for output in stage.outputs)
 
 
@@ -57,28 +57,30 @@ def style_file(style: str) -> Path:
 
 
 def results(stage: Stage, values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an algorithm's results: paths by output, and the plain values of the stage."""
-    plain = {
+    """Return the results of an algorithm: paths of outputs, and simple values."""
+    simple = {
         name: value
         for name, value in result.items()
         if isinstance(value, bool | int | float | str) and value != ""
     }
-    plain["summary"] = "\n".join(str(line) for line in result.get("summary") or [])
-    asked = {p.name: values[p.name] for p in stage.parameters if p.output and p.name in values}
-    return {**plain, **(result.get("outputs") or {}), **asked}
+    simple["summary"] = "\n".join(str(line) for line in result.get("summary") or [])
+    destinations = {
+        p.name: values[p.name] for p in stage.parameters if p.output and p.name in values
+    }
+    return {**simple, **(result.get("outputs") or {}), **destinations}
 
 
-def made_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Output, Path]]:
-    """Yield the layers that a result holds with their declarations.
+def output_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Output, Path]]:
+    """Yield the layers of a result and their declarations.
 
-    Vectors come first, then the stage's own rasters. A folder among the outputs counts with the
-    few layers in it that most criteria ask for; the others are a drag away.
+    Vector layers come first, then the stage's own rasters. Of an output folder, only the layers
+    that most criteria use are included; the user can add the others.
     """
-    there = result.get("outputs") or {}
+    paths = result.get("outputs") or {}
     own = stage.outputs
     found: list[tuple[Output, Path]] = []
     for output in stage.outputs:
-        path = Path(str(there.get(output.name) or ""))
+        path = Path(str(paths.get(output.name) or ""))
         if output.kind in _LAYER_KINDS and path.is_file():
             found.append((output, path))
         elif output.kind is Kind.FOLDER and path.is_dir():
@@ -91,25 +93,25 @@ def made_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Outpu
 def load_on_completion(
     stage: Stage, result: Mapping[str, Any], dem: str, context: QgsProcessingContext
 ) -> None:
-    """Have a result's layers added to the project when the algorithm's dialog is done with it.
+    """Load the layers of a result when the algorithm is finished.
 
-    They are styled, and stand in a group named after the folder they are in. Maps of cells lie over
-    the elevation model ``dem``, unless that is empty or a layer already.
+    They are styled, in a group named after their folder. The elevation model ``dem`` is added below
+    cell rasters unless it is empty or in the project already.
     """
-    made = [(output, path) for output, path in made_layers(stage, result) if output.path]
+    made = [(output, path) for output, path in output_layers(stage, result) if output.path]
     several = len(made) > _FEW
     cells = any(output.name == "score" for output, _ in made)
     if cells and dem and not _is_shown(dem, context.project()):
         made.append((_GROUND, Path(dem)))
-    for place, (output, path) in enumerate(made):
+    for order, (output, path) in enumerate(made):
         details = QgsProcessingContext.LayerDetails(
             output.title, context.project(), output.name, QgsProcessingUtils.LayerHint.UnknownType
         )
         details.forceName = True
         details.groupName = group_name(stage, made[0][1])
-        details.layerSortKey = -place
+        details.layerSortKey = -order
         details.setPostProcessor(
-            Styler.make(output.style, shown=not several or output.name in _IN_VIEW)
+            Styler.make(output.style, visible=not several or output.name in _VISIBLE)
         )
         context.addLayerToLoadOnCompletion(str(path), details)
 
@@ -117,11 +119,11 @@ def load_on_completion(
 def add_to_project(
     stage: Stage, result: Mapping[str, Any], project: QgsProject, group: QgsLayerTreeGroup
 ) -> list[QgsMapLayer]:
-    """Add a result's layers to a group of the layer tree at once, styled; return them in order.
+    """Add the layers of a result to a layer tree group now, styled, and return them.
 
-    Call it in the main thread.
+    Call this in the main thread.
     """
-    made = list(made_layers(stage, result))
+    made = list(output_layers(stage, result))
     added: list[QgsMapLayer] = []
     for output, path in made:
         kind = QgsVectorLayer if output.kind is Kind.VECTOR else QgsRasterLayer
@@ -132,9 +134,9 @@ def add_to_project(
         moon_crs.name_layer(layer)
         project.addMapLayer(layer, addToLegend=False)
         node = group.addLayer(layer)
-        shown = len(made) <= _FEW or output.name in _IN_VIEW
-        node.setItemVisibilityChecked(shown)
-        node.setExpanded(shown)
+        visible = len(made) <= _FEW or output.name in _VISIBLE
+        node.setItemVisibilityChecked(visible)
+        node.setExpanded(visible)
         added.append(layer)
     return added
 
@@ -142,27 +144,27 @@ def add_to_project(
 def style_destinations(
     stage: Stage, result: Mapping[str, Any], context: QgsProcessingContext
 ) -> None:
-    """Style the outputs that are a file of the user's choice, where QGIS is to load them.
+    """Style the destination files that QGIS will load.
 
-    A raster that the stage leaves beside such a file is loaded with it, below it and unticked.
+    A raster that the stage writes next to such a file is also loaded, below it and unchecked.
     """
-    free = [(output, path) for output, path in made_layers(stage, result) if not output.path]
+    free = [(output, path) for output, path in output_layers(stage, result) if not output.path]
     loaded = [each for each in free if context.willLoadLayerOnCompletion(str(each[1]))]
     for output, path in loaded:
         details = context.layerToLoadOnCompletionDetails(str(path))
-        details.setPostProcessor(Styler.make(output.style, shown=True))
+        details.setPostProcessor(Styler.make(output.style, visible=True))
     for output, path in free:
-        if loaded and (output, path) not in loaded and _lies_beside(path, loaded[0][1]):
+        if loaded and (output, path) not in loaded and _is_next_to(path, loaded[0][1]):
             details = QgsProcessingContext.LayerDetails(
                 output.title, context.project(), "", QgsProcessingUtils.LayerHint.Raster
             )
             details.layerSortKey = _BELOW
-            details.setPostProcessor(Styler.make(output.style, shown=False))
+            details.setPostProcessor(Styler.make(output.style, visible=False))
             context.addLayerToLoadOnCompletion(str(path), details)
 
 
-def _lies_beside(path: Path, chosen: Path) -> bool:
-    """Say whether a file was named by the stage after one that the user chose."""
+def _is_next_to(path: Path, chosen: Path) -> bool:
+    """Return whether the stage derived the name of a file from one that the user chose."""
     return path.parent == chosen.parent and path.name.startswith(f"{chosen.stem}.")
 
 
@@ -171,22 +173,22 @@ def _is_shown(path: str, project: QgsProject) -> bool:
 
 
 def group_name(stage: Stage, path: Path) -> str:
-    """Return the name of the group in the layer tree for a file of a run."""
+    """Return the name of the layer tree group for a file of a run."""
     folder = path.parent.parent if path.parent.name == "layers" else path.parent
     return f"LunarSite, {stage.title.lower()}: {folder.name}"
 
 
 def apply_style(layer: QgsMapLayer, style: str) -> None:
-    """Give a layer one of our styles; an unknown one leaves it as it is."""
+    """Apply one of our styles to a layer, if it exists."""
     if style and style_file(style).is_file():
         layer.loadNamedStyle(str(style_file(style)))
-        if style in _OF_RANKS and isinstance(layer, QgsRasterLayer):
+        if style in _RANK_STYLES and isinstance(layer, QgsRasterLayer):
             _scale_to(layer)
         layer.triggerRepaint()
 
 
 def _scale_to(layer: QgsRasterLayer) -> None:
-    """Stretch a ramp of ranks, made for a large run, to the highest value of this one."""
+    """Fit a colour ramp of ranks, made for a large run, to the highest rank of this one."""
     renderer, provider = layer.renderer(), layer.dataProvider()
     if not isinstance(renderer, QgsSingleBandPseudoColorRenderer):
         return
@@ -195,7 +197,7 @@ def _scale_to(layer: QgsRasterLayer) -> None:
     items = function.colorRampItemList()
     if not items or not items[-1].value > 1.0 or not highest > 1.0:
         return
-    # In powers, so that the first of many ranks stay apart.
+    # A power law keeps the best ranks distinguishable.
     power = math.log(highest) / math.log(items[-1].value)
     for item in items:
         if item.value > 0.0:
@@ -207,16 +209,16 @@ def _scale_to(layer: QgsRasterLayer) -> None:
 
 
 class Styler(QgsProcessingLayerPostProcessorInterface):
-    """Styles a layer once it is in the project."""
+    """Styles a layer when it has been loaded."""
 
-    def __init__(self, style: str, *, shown: bool) -> None:
+    def __init__(self, style: str, *, visible: bool) -> None:
         super().__init__()
-        self.style, self.shown = style, shown
+        self.style, self.visible = style, visible
 
     @classmethod
-    def make(cls, style: str, *, shown: bool) -> Styler:
-        """Return one that stays alive for as long as QGIS may ask for it."""
-        made = cls(style, shown=shown)
+    def make(cls, style: str, *, visible: bool) -> Styler:
+        """Return a post-processor that stays alive as long as QGIS may need it."""
+        made = cls(style, visible=visible)
         _ALIVE.append(made)
         return made
 
@@ -226,19 +228,19 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
         context: QgsProcessingContext,
         _feedback: QgsProcessingFeedback,
     ) -> None:
-        """Style it, and untick it where it is one of many."""
+        """Style the layer, and set its visibility."""
         apply_style(layer, self.style)
         moon_crs.name_layer(layer)
         project = context.project()
         node = project.layerTreeRoot().findLayer(layer.id()) if project is not None else None
         if node is not None:
-            node.setItemVisibilityChecked(self.shown)
-            node.setExpanded(self.shown)
+            node.setItemVisibilityChecked(self.visible)
+            node.setExpanded(self.visible)
 
 
 @cache
 def _declared() -> dict[str, Output]:
-    """Return all raster and vector outputs of all stages by their file names."""
+    """Return the raster and vector outputs of all stages by file name."""
     return {
         Path(output.path).name: output
         for stage in stages.load_all()

@@ -1,4 +1,4 @@
-"""Where the engine is: which interpreter holds its libraries, and who says so."""
+"""Finds the Python interpreter of the engine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
 
 
 class EngineMissingError(LunarSiteError):
-    """There is no interpreter with the engine's libraries."""
+    """There is no interpreter for the engine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """An interpreter for the engine.
+class EngineInterpreter:
+    """A Python interpreter for the engine.
 
-    ``origin`` says in a few words who named it: the environment, the settings, the set-up dialog or
-    the checkout.
+    ``origin`` describes how it was found: from an environment variable, from the settings, as
+    installed by the engine setup, or in a development checkout.
     """
 
     python: Path
@@ -34,60 +34,61 @@ class Located:
 
     @property
     def command(self) -> list[str]:
-        """The words that start the engine; a verb of its command line follows."""
+        """The command that starts the engine, without the subcommand."""
         return [str(self.python), "-I", "-X", "utf8", str(LAUNCHER)]
 
 
 def engine_home(profile: Path | None = None) -> Path:
-    """Return the folder that the set-up installs into, inside the user's QGIS profile."""
+    """Return the installation folder of the engine in the user's QGIS profile."""
     base = Path(QgsApplication.qgisSettingsDirPath()) if profile is None else profile
     return base / "lunarsite" / "engine"
 
 
 def managed_python(home: Path) -> Path:
-    """Return the interpreter of the virtual environment below ``home``, there or not."""
+    """Return the interpreter of the virtual environment in ``home``, which may not exist."""
     return _interpreter_of(home / "venv")
 
 
-def find() -> Located:
-    """Return the engine's interpreter: as the environment says, the settings, or the set-up made.
+def find() -> EngineInterpreter:
+    """Find the interpreter: from the environment, the settings, the setup, or the checkout.
 
     Raises
     ------
     EngineMissingError
-        If there is none, or the one that is named is not there.
+        If there is none, or the configured one does not exist.
     """
     for named, origin in (
         (os.environ.get(VARIABLE, ""), f"the environment variable {VARIABLE}"),
-        (own(), "your own choice in the engine set-up"),
+        (user_python(), "selected in the engine setup"),
     ):
         if named:
             if not Path(named).is_file():
                 raise EngineMissingError(
-                    f"There is no interpreter at {named}, named by {origin}",
-                    "Open LunarSite, Engine set-up, and choose another or install one",
+                    f"There is no Python interpreter at {named} ({origin})",
+                    "Open LunarSite, Engine Setup, and install the engine or choose another "
+                    "interpreter",
                 )
-            return Located(Path(named), origin)
+            return EngineInterpreter(Path(named), origin)
     for python, origin in (
-        (managed_python(engine_home()), "installed by the engine set-up"),
-        (_interpreter_of(PLUGIN_FOLDER / ".venv"), "the checkout's own environment"),
+        (managed_python(engine_home()), "installed by the engine setup"),
+        (_interpreter_of(PLUGIN_FOLDER / ".venv"), "the environment of the checkout"),
     ):
         if python.is_file():
-            return Located(python, origin)
+            return EngineInterpreter(python, origin)
     raise EngineMissingError(
         "LunarSite's engine is not installed",
-        "Open LunarSite, Engine set-up, and click Install; without a desktop, name an interpreter "
-        f"that has the packages of requirements/core.txt in {VARIABLE}",
+        "Open LunarSite, Engine Setup, and click Install; without a desktop, set the variable "
+        f"{VARIABLE} to an interpreter that has the packages in requirements/core.txt",
     )
 
 
-def own() -> str:
-    """Return the interpreter that the user brought, empty for none."""
+def user_python() -> str:
+    """Return the interpreter that the user selected, or an empty string."""
     return str(QgsSettings().value(SETTING, "") or "")
 
 
-def set_own(python: Path | None) -> None:
-    """Take an interpreter of the user's, or with None go back to the installed one."""
+def set_user_python(python: Path | None) -> None:
+    """Select an interpreter, or with None return to the installed one."""
     settings = QgsSettings()
     if python is None:
         settings.remove(SETTING)

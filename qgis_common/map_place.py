@@ -1,4 +1,4 @@
-"""Places on the Moon, in the map of the engine and in that of the canvas."""
+"""Places on the Moon, and their coordinates in the CRS of the engine and of the map canvas."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lunarsite.qgis_common import moon_crs
 _UNNAMED = "+proj=longlat +R=1737400 +no_defs +type=crs"
 _NOWHERE = QgsPointXY(math.nan, math.nan)
 _FARTHEST_M = 1e8
-"""South polar metres beyond which a place is as good as the north pole, which that map lacks."""
+"""Beyond this distance in the south polar CRS, a place is practically at the north pole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place: south polar map metres (IAU_2015:30135), and degrees."""
+    """A place, in the south polar CRS (IAU_2015:30135), metres, and in degrees."""
 
     x_m: float
     y_m: float
@@ -35,52 +35,52 @@ class Place:
 
 
 def place_at(point: QgsPointXY, crs: QgsCoordinateReferenceSystem) -> Place:
-    """Return the place of a point on a map.
+    """Return the place at a point of a map.
 
     Raises
     ------
     CrsError
-        If the map is not one of the Moon, or the point is not on it.
+        If the CRS is not lunar, or the point is not on the Moon.
     """
     check_moon(crs)
-    there = _moved(point, crs, _geographic(crs))
-    here = _moved(there, moon_crs.crs(moon_crs.GEOGRAPHIC), moon_crs.crs())
+    there = _transformed(point, crs, _geographic(crs))
+    here = _transformed(there, moon_crs.crs(moon_crs.GEOGRAPHIC), moon_crs.crs())
     if math.hypot(here.x(), here.y()) > _FARTHEST_M:
         raise CrsError(
-            "The place lies at the north pole, which the engine's map does not hold",
-            "Choose a place inside the scored area",
+            "The place is at the north pole, which the engine's CRS cannot represent",
+            "Choose a place in the scored area",
         )
     return Place(here.x(), here.y(), there.x(), there.y())
 
 
 def place_of(lon_deg: float, lat_deg: float) -> Place:
-    """Return the place of a longitude and a latitude, degrees.
+    """Return the place at a longitude and a latitude, degrees.
 
     Raises
     ------
     CrsError
-        If the south polar map does not hold it.
+        If the south polar CRS cannot represent it.
     """
     return place_at(QgsPointXY(lon_deg, lat_deg), moon_crs.crs(moon_crs.GEOGRAPHIC))
 
 
 def point_on(crs: QgsCoordinateReferenceSystem, x_m: float, y_m: float) -> QgsPointXY:
-    """Return where a place, in south polar map metres, lies on a map.
+    """Transform south polar coordinates, metres, to the CRS of a map.
 
     Raises
     ------
     CrsError
-        If the map is not one of the Moon, or does not hold it.
+        If the CRS is not lunar, or cannot represent the place.
     """
     check_moon(crs)
-    there = _moved(QgsPointXY(x_m, y_m), moon_crs.crs(), moon_crs.crs(moon_crs.GEOGRAPHIC))
-    return _moved(there, _geographic(crs), crs)
+    there = _transformed(QgsPointXY(x_m, y_m), moon_crs.crs(), moon_crs.crs(moon_crs.GEOGRAPHIC))
+    return _transformed(there, _geographic(crs), crs)
 
 
 def square_on(
     crs: QgsCoordinateReferenceSystem, x_m: float, y_m: float, size_m: float
 ) -> list[QgsPointXY]:
-    """Return the outline of a cell on a map; the cell's centre and width are south polar metres."""
+    """Return the outline of a cell in the CRS of a map; centre and width in south polar metres."""
     steps = 4
     corners = ((-0.5, 0.5), (0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5))
     outline = []
@@ -95,54 +95,54 @@ def square_on(
 def to_south_polar(
     crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext
 ) -> tuple[QgsCoordinateTransform, QgsCoordinateTransform]:
-    """Return the two steps, over degrees, from a map to the south polar one; for many points.
+    """Return the two transforms, via degrees, from a CRS to the south polar CRS.
 
     Raises
     ------
     CrsError
-        If there is no way from that map to the Moon's.
+        If there is no such transform.
     """
     degrees = _geographic(crs, context)
     first = QgsCoordinateTransform(crs, degrees, context)
-    # One that is not valid leaves the coordinates as they are, without a word.
+    # An invalid transform silently leaves the coordinates unchanged.
     if not first.isValid():
         raise CrsError(
-            f"There is no way from {crs.authid() or crs.toProj()} to the Moon's south polar map",
-            f"Set the layer's coordinate system to {moon_crs.SOUTH_POLAR} or another of the Moon's",
+            f"Cannot transform {crs.authid() or crs.toProj()} to the Moon's south polar CRS",
+            f"Set the CRS of the layer to {moon_crs.SOUTH_POLAR} or another lunar CRS",
         )
     named = moon_crs.crs(moon_crs.GEOGRAPHIC)
     return first, QgsCoordinateTransform(named, moon_crs.crs(), context)
 
 
 def check_moon(crs: QgsCoordinateReferenceSystem) -> None:
-    """Raise if a map is not one of the Moon.
+    """Check that a CRS is lunar.
 
     Raises
     ------
     CrsError
-        With the name of what it is.
+        If it is not.
     """
     if not crs.isValid():
         raise CrsError(
-            "The map has no coordinate system, so a click has no place on the Moon",
-            "Set the project's coordinate system to Moon 2015 south polar (IAU_2015:30135)",
+            "The map has no CRS, so places on the Moon cannot be located",
+            "Set the project CRS to the Moon's south polar CRS (IAU_2015:30135)",
         )
     body = moon_crs.body(crs)
     if body != moon_crs.MOON:
         shown = f"{body or 'another body'} ({crs.authid() or crs.description()})"
         raise CrsError(
             f"The map shows {shown}, not the Moon",
-            "Set the project's coordinate system to Moon 2015 south polar (IAU_2015:30135)",
+            "Set the project CRS to the Moon's south polar CRS (IAU_2015:30135)",
         )
 
 
 def _geographic(
     crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext | None = None
 ) -> QgsCoordinateReferenceSystem:
-    """Return longitude and latitude on the sphere, in the form that a map can be brought to.
+    """Return a geographic CRS that another CRS can be transformed to.
 
-    PROJ takes a map without a registered body for one of another body, and QGIS then leaves the
-    coordinates as they are without a word; an unnamed sphere goes with an unnamed map.
+    PROJ assumes that a CRS without a registered body belongs to another body, and QGIS then
+    silently leaves coordinates unchanged. An unnamed CRS needs an unnamed sphere.
     """
     named = moon_crs.crs(moon_crs.GEOGRAPHIC)
     if context is None:
@@ -152,7 +152,7 @@ def _geographic(
     return QgsCoordinateReferenceSystem.fromProj(_UNNAMED)
 
 
-def _moved(
+def _transformed(
     point: QgsPointXY, source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem
 ) -> QgsPointXY:
     transform = QgsCoordinateTransform(source, target, QgsProject.instance().transformContext())
@@ -162,7 +162,7 @@ def _moved(
         found = _NOWHERE
     if not (math.isfinite(found.x()) and math.isfinite(found.y())):
         raise CrsError(
-            f"The point {point.x():g}, {point.y():g} has no place on the Moon",
-            "Choose a place inside the scored area",
+            f"The point {point.x():g}, {point.y():g} is not on the Moon",
+            "Choose a place in the scored area",
         )
     return found

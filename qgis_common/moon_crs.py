@@ -1,4 +1,4 @@
-"""The Moon's coordinate systems in QGIS."""
+"""Lunar coordinate reference systems in QGIS."""
 
 from __future__ import annotations
 
@@ -30,65 +30,65 @@ _TITLES = {
 
 
 def crs(name: str = SOUTH_POLAR) -> QgsCoordinateReferenceSystem:
-    """Return one of the Moon's coordinate systems.
+    """Return a lunar CRS.
 
-    Where QGIS's PROJ lacks the IAU's registry, it is the user's system that `ensure` has saved, or
-    one that is equal to it.
+    If QGIS's PROJ does not have the IAU registry, it is the custom CRS saved by `ensure`, or an
+    equivalent one.
     """
     registered = QgsCoordinateReferenceSystem(name)
     return registered if registered.isValid() else _from_proj(name)
 
 
 def ensure() -> list[str]:
-    """Save the systems that QGIS's PROJ does not know among the user's own; return their names."""
-    lacking = [name for name in _TITLES if not QgsCoordinateReferenceSystem(name).isValid()]
-    return [title for name in lacking if (title := save(_from_proj(name), _TITLES[name]))]
+    """Save the CRSs that PROJ does not know as custom CRSs; return their names."""
+    missing = [name for name in _TITLES if not QgsCoordinateReferenceSystem(name).isValid()]
+    return [title for name in missing if (title := save(_from_proj(name), _TITLES[name]))]
 
 
-def save(made: QgsCoordinateReferenceSystem, title: str) -> str:
-    """Save a system among the user's own, unless an equal one is there; return its name there."""
-    if made.authid() or made.saveAsUserCrs(title) == -1:
+def save(new: QgsCoordinateReferenceSystem, title: str) -> str:
+    """Save a custom CRS unless an equivalent one exists; return its name, or an empty string."""
+    if new.authid() or new.saveAsUserCrs(title) == -1:
         return ""
     return title
 
 
-def named(given: QgsCoordinateReferenceSystem) -> QgsCoordinateReferenceSystem:
-    """Return the registered system that one without a name is equal to, or the given one."""
-    if given.authid() or not given.isValid():
-        return given
-    words = set(given.toProj().split())
-    if _RADIUS not in words:
-        return given
+def named(unnamed: QgsCoordinateReferenceSystem) -> QgsCoordinateReferenceSystem:
+    """Return the registered CRS that is equivalent to one without an authority code, if any."""
+    if unnamed.authid() or not unnamed.isValid():
+        return unnamed
+    terms = set(unnamed.toProj().split())
+    if _RADIUS not in terms:
+        return unnamed
     zero = {"+lon_0=0", "+x_0=0", "+y_0=0", "+units=m"}
-    if "+proj=longlat" in words:
+    if "+proj=longlat" in terms:
         return crs(GEOGRAPHIC)
     for name, latitude in ((SOUTH_POLAR, "-90"), (NORTH_POLAR, "90")):
         true_scale = {"+k=1", "+k_0=1", f"+lat_ts={latitude}"}
-        if {"+proj=stere", f"+lat_0={latitude}", *zero} <= words and words & true_scale:
+        if {"+proj=stere", f"+lat_0={latitude}", *zero} <= terms and terms & true_scale:
             return crs(name)
-    return given
+    return unnamed
 
 
 def name_layer(layer: QgsMapLayer) -> None:
-    """Give a layer whose system has no name the registered one that it is equal to."""
+    """Replace an unnamed CRS of a layer by the equivalent registered one."""
     known = named(layer.crs())
     if known.authid() and known.authid() != layer.crs().authid():
         layer.setCrs(known)
 
 
-def body(given: QgsCoordinateReferenceSystem) -> str:
-    """Return the body that a system belongs to, empty where it does not say.
+def body(crs: QgsCoordinateReferenceSystem) -> str:
+    """Return the celestial body of a CRS, empty if it is unknown.
 
-    PROJ names it by the registered system that it recognises; what it does not recognise is the
-    Moon's by its radius.
+    PROJ knows the body of registered CRSs; others are considered lunar if they have the Moon's
+    radius.
     """
-    if not given.isValid():
+    if not crs.isValid():
         return ""
-    for word in given.toProj().split():
-        key, _, value = word.partition("=")
+    for term in crs.toProj().split():
+        key, _, value = term.partition("=")
         if key in ("+R", "+a") and abs(float(value) - _RADIUS_M) < _TOLERANCE_M:
             return MOON
-    return str(given.celestialBodyName())
+    return str(crs.celestialBodyName())
 
 
 def _from_proj(name: str) -> QgsCoordinateReferenceSystem:

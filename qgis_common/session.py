@@ -1,8 +1,8 @@
-"""The desktop's engine: started at the first need, asked without waiting, restarted when it died.
+"""Asynchronous access to the engine: started when needed, and restarted if it has exited.
 
-Three processes, so that a skyline at work, half a second that nothing can break off, or an image
-that is looked at never delays a score: one holds the tables of the run, one the elevation models,
-and one the network, if it is asked at all.
+There are up to three processes, so that neither a skyline, half a second that cannot be
+interrupted, nor an image delays a score: one has the tables of the run in memory, one the
+elevation models, and one the network.
 """
 
 from __future__ import annotations
@@ -25,33 +25,32 @@ NO_ENGINE, STARTING, ENDED = "no engine", "starting", "ended"
 
 _SCORES = "scores"
 _LANES = {"skyline": "light", "segment-terrain": "images"}
-"""Methods that have a process of their own."""
+"""Methods that have a process of their own; all others share one."""
 
 
 class EngineSession(QObject):
-    """Asks the engine and tells the answers, all in the thread that it lives in.
+    """Sends requests to the engine, and emits the answers in its own thread.
 
-    A request supersedes an earlier one of the same method: that one is cancelled, and its answer
-    is never told.
+    A request supersedes an earlier one of the same method, which is cancelled and never answered.
 
     Parameters
     ----------
     parent : QObject, optional
-        Its owner.
+        The owner.
     find : callable, optional
-        Says where the engine is, or raises why there is none.
+        Returns the interpreter of the engine, or raises an error if there is none.
     """
 
     answered = pyqtSignal(int, object)
-    """Id of a request and its result, a dict."""
+    """The id of a request and its result, a dict."""
     failed = pyqtSignal(int, object)
-    """Id of a request and its LunarSiteError."""
+    """The id of a request and its LunarSiteError."""
     progressed = pyqtSignal(int, float, str)
-    """Id of a request, a fraction from 0 to 1 and a message."""
+    """The id of a request, a fraction from 0 to 1 and a message."""
     stateChanged = pyqtSignal(str)
     """``no engine``, ``starting``, ``ready on cpu x86_64`` or ``ended``."""
 
-    _heard = pyqtSignal(str, int, object)
+    _received = pyqtSignal(str, int, object)
 
     def __init__(
         self,
@@ -64,33 +63,33 @@ class EngineSession(QObject):
         self._next = 1
         self._state = ENDED
         self._hello: Values = {}
-        # The client calls from its own threads; a queued signal is what brings it to this one.
-        self._heard.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        # The client calls back from its own threads; a queued signal moves this to our thread.
+        self._received.connect(self._take, Qt.ConnectionType.QueuedConnection)
 
     @property
     def state(self) -> str:
-        """What `stateChanged` told last."""
+        """The state that `stateChanged` emitted last."""
         return self._state
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the engines that run, that of the scores first."""
+        """The ids of the running processes, that for scores first."""
         return [lane.client.pid for lane in self._lanes.values() if lane.alive]
 
     def device_text(self) -> str:
-        """Return what is to be known of the engine, for people."""
+        """Return the status of the engine as text."""
         if not self._hello:
-            return "The engine is starting…" if self._state == STARTING else self._rest_text()
+            return "The engine is starting…" if self._state == STARTING else self._idle_text()
         device = self._hello["device"]
         kind = {"cpu": "CPU", "cuda": "GPU"}.get(device["kind"], device["kind"])
         return f"Engine {self._hello['version']} on {kind}, {device['name']}"
 
     def device_reason(self) -> str:
-        """Return why the engine works on that device, empty before it runs."""
+        """Return why the engine uses its device; empty if it is not running."""
         return str(self._hello["device"].get("reason") or "") if self._hello else ""
 
     def ask(self, method: str, params: Mapping[str, Any]) -> int:
-        """Ask the engine, starting it where need be, and return the request's id at once."""
+        """Send a request, starting the engine if necessary, and return its id immediately."""
         request_id = self._next
         self._next += 1
         lane = self._lanes[_LANES.get(method, _SCORES)]
@@ -98,83 +97,83 @@ class EngineSession(QObject):
         if earlier is not None:
             self.cancel(earlier)
         lane.latest[method] = request_id
-        bring = self._bringing("done", request_id)
+        done = self._callback("done", request_id)
         try:
             client = self._running(lane)
         except LunarSiteError as error:
-            self._tell(NO_ENGINE)
-            bring(error)
+            self._set_state(NO_ENGINE)
+            done(error)
             return request_id
-        progress = self._bringing_progress(request_id)
-        lane.sent[request_id] = client.submit(method, params, bring, progress)
+        progress = self._progress_callback(request_id)
+        lane.sent[request_id] = client.submit(method, params, done, progress)
         return request_id
 
     def cancel(self, request_id: int) -> None:
-        """Leave a request off; its answer is not told any more."""
+        """Cancel a request; it is not answered any more."""
         for lane in self._lanes.values():
             lane.forget(request_id)
 
-    def shut(self) -> None:
-        """End the engine and return at once; the next question starts it again."""
+    def shut_down(self) -> None:
+        """Stop the engine, and return immediately; the next request starts it again."""
         for lane in self._lanes.values():
             client = lane.client
             lane.reset()
             if client is not None:
                 client.begin_close()
-                # Waiting and killing take up to two seconds, which the caller does not have.
+                # Waiting for the process may take up to two seconds, so it is done in a thread.
                 threading.Thread(target=client.close, name="engine end").start()
         self._hello = {}
-        self._tell(ENDED)
+        self._set_state(ENDED)
 
-    def _rest_text(self) -> str:
+    def _idle_text(self) -> str:
         try:
             self._find()
         except LunarSiteError:
-            return "There is no engine yet"
-        return "The engine starts when it is needed"
+            return "The engine is not available"
+        return "The engine will start when it is needed"
 
     def _running(self, lane: _Lane) -> Client:
         if lane.client is None or not lane.alive:
             located = self._find()
             if not self._hello:
-                self._tell(STARTING)
+                self._set_state(STARTING)
             lane.sent.clear()
             lane.client = Client(
-                located, on_hello=self._bringing("hello", 0), on_end=self._bringing("end", 0)
+                located, on_hello=self._callback("hello", 0), on_end=self._callback("end", 0)
             )
         return lane.client
 
-    def _bringing(self, kind: str, request_id: int) -> Callable[[object], None]:
-        def bring(value: object) -> None:
-            # The client's thread may outlive this object, when QGIS goes away.
+    def _callback(self, kind: str, request_id: int) -> Callable[[object], None]:
+        def call_back(value: object) -> None:
+            # The client's thread may outlive this object when QGIS exits.
             with suppress(RuntimeError):
-                self._heard.emit(kind, request_id, value)
+                self._received.emit(kind, request_id, value)
 
-        return bring
+        return call_back
 
-    def _bringing_progress(self, request_id: int) -> Callable[[float, str], None]:
-        bring = self._bringing("progress", request_id)
+    def _progress_callback(self, request_id: int) -> Callable[[float, str], None]:
+        call_back = self._callback("progress", request_id)
 
-        def bring_progress(fraction: float, message: str) -> None:
-            bring((fraction, message))
+        def progress(fraction: float, message: str) -> None:
+            call_back((fraction, message))
 
-        return bring_progress
+        return progress
 
     def _take(self, kind: str, request_id: int, value: Any) -> None:
-        """Tell what came from the client, in this object's own thread."""
+        """Handle what the client received, in this object's thread."""
         if kind == "hello":
             if self.pids:
                 self._hello = value
-                self._tell(f"ready on {value['device']['kind']} {value['device']['name']}")
+                self._set_state(f"ready on {value['device']['kind']} {value['device']['name']}")
             return
         if kind == "end":
             if not self.pids:
                 self._hello = {}
-                self._tell(ENDED)
+                self._set_state(ENDED)
             return
         lane = next((each for each in self._lanes.values() if each.waits(request_id)), None)
         if lane is None:
-            return  # superseded, cancelled, or from an engine that was shut
+            return  # superseded, cancelled, or from an engine that was stopped
         if kind == "progress":
             self.progressed.emit(request_id, *value)
             return
@@ -184,7 +183,7 @@ class EngineSession(QObject):
         else:
             self.answered.emit(request_id, value)
 
-    def _tell(self, state: str) -> None:
+    def _set_state(self, state: str) -> None:
         if state != self._state:
             self._state = state
             self.stateChanged.emit(state)
@@ -192,7 +191,7 @@ class EngineSession(QObject):
 
 @dataclass(slots=True)
 class _Lane:
-    """One process, and what it was asked: the latest request of every method, and their ids."""
+    """One process, and the latest request of each method."""
 
     client: Client | None = None
     latest: dict[str, int] = field(default_factory=dict)
@@ -207,9 +206,9 @@ class _Lane:
 
     def forget(self, request_id: int, *, cancel: bool = True) -> None:
         self.latest = {name: each for name, each in self.latest.items() if each != request_id}
-        theirs = self.sent.pop(request_id, None)
-        if cancel and theirs is not None and self.client is not None:
-            self.client.cancel(theirs)
+        client_id = self.sent.pop(request_id, None)
+        if cancel and client_id is not None and self.client is not None:
+            self.client.cancel(client_id)
 
     def reset(self) -> None:
         self.client = None

@@ -1,6 +1,7 @@
-"""Small painted charts of one place: why it scores so, and what Sun and Earth do over it.
+"""Charts of one place: why it scores as it does, and where the Sun and the Earth are in its sky.
 
-``words``, ``site_model`` and ``sky_model`` turn the engine's answers into values and sentences and
-need the standard library only. A module for each chart draws it: ``height``, ``paint`` and
-``tip_at``, plain functions on any painter. ``widgets`` puts them on the screen.
+``formatting``, ``site_model``, ``sky_model`` and ``calendar_model`` turn the engine's answers into
+values and sentences, and need only the standard library. Each chart has a module that draws it on
+any painter, with the functions ``height``, ``paint`` and ``tip_at``. ``widgets`` shows them on the
+screen.
 """

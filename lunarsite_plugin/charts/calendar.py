@@ -1,4 +1,4 @@
-"""Light and Earth contact, a row a month."""
+"""A calendar of sunlight and Earth visibility, one row per month or year."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qgis.PyQt.QtCore import QPointF, QRectF
 
-from lunarsite.lunarsite_plugin.charts.ink import Ink
+from lunarsite.lunarsite_plugin.charts.chart_painter import ChartPainter
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -24,36 +24,36 @@ _YEAR_TICKS = ((1, "Jan"), (92, "Apr"), (183, "Jul"), (275, "Oct"))
 
 
 def height(data: Calendar, em: float) -> float:
-    """Return the chart's height where a line of text is ``em`` high."""
+    """Return the chart's height, given the height ``em`` of a line of text."""
     return em * (_LEGEND + _HEAD + _ROW * len(data.rows))
 
 
 def paint(painter: QPainter, rect: QRectF, data: Calendar, colors: Colors, font: QFont) -> None:
-    """Draw the chart into a rectangle, from its top."""
-    ink = Ink.of(painter, font, colors)
-    frame = _Frame.of(rect, data, ink.em)
-    legend = QRectF(rect.left(), rect.top(), rect.width(), 1.1 * ink.em)
-    bands = [("Light", colors.sun), ("Earth", colors.earth), ("Both", colors.both)]
-    ink.legend(legend, bands)
+    """Draw the chart into a rectangle, from the top."""
+    draw = ChartPainter.of(painter, font, colors)
+    frame = _Frame.of(rect, data, draw.em)
+    legend = QRectF(rect.left(), rect.top(), rect.width(), 1.1 * draw.em)
+    bands = [("Sun", colors.sun), ("Earth", colors.earth), ("Both", colors.both)]
+    draw.legend(legend, bands)
     for day, name in _YEAR_TICKS if data.by_year else _MONTH_TICKS:
         x = frame.left + (day - 0.5) * frame.day
-        head = QRectF(x - 1.5 * ink.em, frame.top - _HEAD * ink.em, 3.0 * ink.em, ink.em)
-        ink.text(head, name, colors.muted, "middle")
+        head = QRectF(x - 1.5 * draw.em, frame.top - _HEAD * draw.em, 3.0 * draw.em, draw.em)
+        draw.text(head, name, colors.muted, "middle")
     for k, row in enumerate(data.rows):
         top = frame.top + k * frame.row
-        label = QRectF(rect.left(), top, (_SIDE - 0.3) * ink.em, frame.row)
-        ink.text(label, row.label, colors.muted)
+        label = QRectF(rect.left(), top, (_SIDE - 0.3) * draw.em, frame.row)
+        draw.text(label, row.label, colors.muted)
         tall = 0.84 * frame.row / _BANDS
-        ink.bar(frame.bar(row.first, row.whole, top, _BANDS * tall), colors.empty)
+        draw.bar(frame.bar(row.first, row.covered, top, _BANDS * tall), colors.empty)
         for band, (spans, (_, color)) in enumerate(
             zip((row.light, row.earth, row.both), bands, strict=True)
         ):
             for span in spans:
-                ink.bar(frame.bar(row.first, span, top + band * tall, tall), color)
+                draw.bar(frame.bar(row.first, span, top + band * tall, tall), color)
 
 
 def tip_at(data: Calendar, rect: QRectF, em: float, point: QPointF) -> str:
-    """Return what the day under a point holds."""
+    """Return the tooltip for the day under a point."""
     frame = _Frame.of(rect, data, em)
     row = int((point.y() - frame.top) // frame.row)
     if not 0 <= row < len(data.rows):
@@ -66,7 +66,7 @@ def tip_at(data: Calendar, rect: QRectF, em: float, point: QPointF) -> str:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where days lie: the corner of the first, and the width of a day and height of a row."""
+    """The layout: the corner of the first day, the width of a day and the height of a row."""
 
     left: float
     top: float

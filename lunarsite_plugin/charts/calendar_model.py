@@ -1,4 +1,4 @@
-"""When light and Earth contact last, laid out by months or years. Standard library only."""
+"""When the Sun and the Earth are visible, by month or by year. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.charts import formatting
 
 MOST_MONTHS = 24
-"""Longer spans of time get a row a year."""
+"""Longer periods get one row per year."""
 
 _DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Span:
-    """A span of time, UTC."""
+    """A period of time, UTC."""
 
     start: dt.datetime
     end: dt.datetime
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Span:
-        """Return a span of the engine's answer."""
+        """Return a period of the engine's answer."""
         return cls(when(found["start"]), when(found["end"]))
 
     @property
@@ -37,59 +37,59 @@ Spans = tuple[Span, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """A month or a year: its spans of light, of Earth contact, and of both at once.
+    """A month or a year: when the Sun is visible, when the Earth is, and when both are.
 
-    ``first`` is where the row begins; ``whole`` the part of it that the calendar covers.
+    ``first`` is the start of the row, ``covered`` the part of it that the calendar covers.
     """
 
     label: str
     title: str
     first: dt.datetime
-    whole: Span
+    covered: Span
     light: Spans
     earth: Spans
     both: Spans
 
     @property
     def sentence(self) -> str:
-        """The row in words."""
+        """The row as text."""
         light, earth, both = (
-            words.quantity(total_days(spans), "days")
+            formatting.quantity(total_days(spans), "days")
             for spans in (self.light, self.earth, self.both)
         )
-        return f"{self.title}: light {light}, Earth in view {earth}, both {both}"
+        return f"{self.title}: Sun visible {light}, Earth visible {earth}, both {both}"
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Light and Earth contact over a span of time; ``across_days`` is the width of every row."""
+    """Sun and Earth visibility over a period; ``across_days`` is the width of every row."""
 
     rows: tuple[Row, ...]
     across_days: int
     by_year: bool
 
     def describe(self, row: int, days: float) -> str:
-        """Return what a day holds, in words; empty where the calendar has no such day."""
+        """Return a day as text; empty if the calendar does not cover it."""
         line = self.rows[row]
         start = line.first + dt.timedelta(days=int(days))
-        day = _within((line.whole,), Span(start, start + _DAY))
+        day = _within((line.covered,), Span(start, start + _DAY))
         if not day:
             return ""
         light, earth, both = (
             24.0 * total_days(_within(spans, day[0]))
             for spans in (line.light, line.earth, line.both)
         )
-        hours = f"light {light:.0f} h, Earth in view {earth:.0f} h, both {both:.0f} h"
-        return f"{words.day(start)}: {hours}"
+        hours = f"Sun visible {light:.0f} h, Earth visible {earth:.0f} h, both {both:.0f} h"
+        return f"{formatting.day(start)}: {hours}"
 
     @property
     def text(self) -> str:
-        """The chart in words."""
+        """The chart as text."""
         return "\n".join(row.sentence for row in self.rows)
 
 
 def when(text: str) -> dt.datetime:
-    """Return a moment of the engine's answer, UTC."""
+    """Return a time of the engine's answer, UTC."""
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
@@ -101,13 +101,13 @@ def calendar(result: dict[str, Any]) -> Calendar:
 
 
 def empty_calendar(start: dt.date, stop: dt.date) -> Calendar:
-    """Return the calendar of a span of time about which nothing is known yet."""
+    """Return the calendar of a period for which there is no answer yet."""
     first, last = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (start, stop))
     return _laid_out(Span(first, max(last, first + _DAY)), (), ())
 
 
 def common(one: Spans, other: Spans) -> Spans:
-    """Return when both of two lists of spans last; each is in order of time."""
+    """Return the intersection of two lists of periods, each sorted by time."""
     found, i, j = [], 0, 0
     while i < len(one) and j < len(other):
         start, end = max(one[i].start, other[j].start), min(one[i].end, other[j].end)
@@ -121,22 +121,22 @@ def common(one: Spans, other: Spans) -> Spans:
 
 
 def total_days(spans: Spans) -> float:
-    """Return how long spans last together, days."""
+    """Return the total length of some periods, days."""
     return sum(span.days for span in spans)
 
 
-def _laid_out(whole: Span, light: Spans, earth: Spans) -> Calendar:
-    months = 12 * (whole.end.year - whole.start.year) + whole.end.month - whole.start.month + 1
+def _laid_out(period: Span, light: Spans, earth: Spans) -> Calendar:
+    months = 12 * (period.end.year - period.start.year) + period.end.month - period.start.month + 1
     by_year = months > MOST_MONTHS
     both = common(light, earth)
     rows = []
-    first = whole.start.replace(day=1, hour=0, minute=0)
+    first = period.start.replace(day=1, hour=0, minute=0)
     if by_year:
         first = first.replace(month=1)
-    while first < whole.end:
+    while first < period.end:
         following = _next(first, by_year=by_year)
-        row = Span(max(first, whole.start), min(following, whole.end))
-        month = words.MONTHS[first.month - 1]
+        row = Span(max(first, period.start), min(following, period.end))
+        month = formatting.MONTHS[first.month - 1]
         year = str(first.year)
         named = by_year or first.month == 1 or not rows
         rows.append(
@@ -144,7 +144,7 @@ def _laid_out(whole: Span, light: Spans, earth: Spans) -> Calendar:
                 label=year if by_year else f"{month} {year}" if named else month,
                 title=year if by_year else f"{month} {year}",
                 first=first,
-                whole=row,
+                covered=row,
                 light=_within(light, row),
                 earth=_within(earth, row),
                 both=_within(both, row),
@@ -154,8 +154,8 @@ def _laid_out(whole: Span, light: Spans, earth: Spans) -> Calendar:
     return Calendar(tuple(rows), 366 if by_year else 31, by_year)
 
 
-def _within(spans: Spans, whole: Span) -> Spans:
-    return common(spans, (whole,))
+def _within(spans: Spans, period: Span) -> Spans:
+    return common(spans, (period,))
 
 
 def _next(first: dt.datetime, *, by_year: bool) -> dt.datetime:

@@ -1,4 +1,4 @@
-"""The charts' colours: blue against orange, which every kind of colour vision tells apart."""
+"""Colours of the charts: blue and orange, which people with any colour vision can tell apart."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from qgis.PyQt.QtGui import QColor, QPalette
 
 _DARK_BELOW = 128
 _READABLE = 4.5
-"""The least contrast of text (WCAG 2.2, 1.4.3)."""
+"""Minimum contrast of text (WCAG 2.2, success criterion 1.4.3)."""
 _MUTED = 0.78
-"""How much of the text's colour secondary text keeps: still 4.5 to 1 on QGIS's own themes."""
+"""Weight of the text colour in secondary text: still 4.5:1 on QGIS's own themes."""
 
 
 @dataclass(frozen=True)
 class Colors:
-    """What a chart is painted with. Text is only ever painted on ``background``."""
+    """The colours of a chart. Text is only ever drawn on ``background``."""
 
     background: QColor
     text: QColor
@@ -31,10 +31,10 @@ class Colors:
 
 
 def of_palette(palette: QPalette) -> Colors:
-    """Return the colours that go with a widget's palette, light or dark.
+    """Return the colours to go with a widget's palette, light or dark.
 
-    Style sheets may darken a window and leave the palette's text black, as QGIS's Night Mapping
-    does: text that could not be read on the window is replaced.
+    A style sheet may darken the window and leave the palette's text black, as QGIS's Night Mapping
+    theme does; unreadable text colours are replaced.
     """
     roles = QPalette.ColorRole
     background = palette.color(roles.Window)

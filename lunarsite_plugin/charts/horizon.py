@@ -1,4 +1,4 @@
-"""The skyline with the tracks of Sun and Earth."""
+"""Skyline chart with the tracks of the Sun and the Earth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qgis.PyQt.QtCore import QPointF, QRectF, Qt
 from qgis.PyQt.QtGui import QColor, QPen, QPolygonF
 
-from lunarsite.lunarsite_plugin.charts.ink import Ink
+from lunarsite.lunarsite_plugin.charts.chart_painter import ChartPainter
 
 if TYPE_CHECKING:
     from qgis.PyQt.QtGui import QFont, QPainter
@@ -22,32 +22,32 @@ _CORNERS = ((0, "N"), (90, "E"), (180, "S"), (270, "W"), (360, "N"))
 _STEPS_DEG = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 _REACH_EM = 0.8
 _VEIL = 225
-"""The ground lets a hint of the tracks through: where a body is that never rises."""
+"""Opacity of the ground: a body that never rises shows through faintly."""
 
 
-def height(data: Skyline, em: float) -> float:  # noqa: ARG001  all charts are asked alike
-    """Return the chart's height where a line of text is ``em`` high."""
+def height(data: Skyline, em: float) -> float:  # noqa: ARG001  all charts have this signature
+    """Return the chart's height, given the height ``em`` of a line of text."""
     return _HEIGHT * em
 
 
 def paint(painter: QPainter, rect: QRectF, data: Skyline, colors: Colors, font: QFont) -> None:
-    """Draw the chart into a rectangle, from its top."""
-    ink = Ink.of(painter, font, colors)
-    frame = _Frame.of(rect, data, ink.em)
-    legend = QRectF(rect.left(), rect.top(), rect.width(), 1.1 * ink.em)
+    """Draw the chart into a rectangle, from the top."""
+    draw = ChartPainter.of(painter, font, colors)
+    frame = _Frame.of(rect, data, draw.em)
+    legend = QRectF(rect.left(), rect.top(), rect.width(), 1.1 * draw.em)
     entries = [("Sun", colors.sun), ("Earth", colors.earth), ("Ground", colors.ground)]
-    ink.legend(legend, entries)
+    draw.legend(legend, entries)
     painter.save()
     painter.setClipRect(frame.plot)
     for track, color in ((data.earth, colors.earth), (data.sun, colors.sun)):
-        _dots(ink, frame, track, color)
-    _ground(ink, frame, data)
+        _dots(draw, frame, track, color)
+    _ground(draw, frame, data)
     painter.restore()
-    _axes(ink, frame, data)
+    _axes(draw, frame, data)
 
 
 def tip_at(data: Skyline, rect: QRectF, em: float, point: QPointF) -> str:
-    """Return the horizon under a point, and the body that stands there."""
+    """Return the horizon at a point, and the body near it."""
     frame = _Frame.of(rect, data, em)
     if not frame.plot.contains(point):
         return ""
@@ -59,7 +59,7 @@ def tip_at(data: Skyline, rect: QRectF, em: float, point: QPointF) -> str:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where directions lie: the plot, and the size of a degree across and up."""
+    """The layout: the plot area, and the size of a degree in x and y."""
 
     plot: QRectF
     low_deg: float
@@ -86,17 +86,17 @@ class _Frame:
         return azimuth, self.low_deg + (self.plot.bottom() - point.y()) / self.y_deg
 
 
-def _dots(ink: Ink, frame: _Frame, track: Track, color: QColor) -> None:
-    pen = QPen(color, 0.14 * ink.em)
+def _dots(draw: ChartPainter, frame: _Frame, track: Track, color: QColor) -> None:
+    pen = QPen(color, 0.14 * draw.em)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-    ink.painter.setPen(pen)
+    draw.painter.setPen(pen)
     places = zip(track.azimuth_deg, track.elevation_deg, strict=True)
-    ink.painter.drawPoints(QPolygonF([frame.point(*place) for place in places]))
+    draw.painter.drawPoints(QPolygonF([frame.point(*place) for place in places]))
 
 
-def _ground(ink: Ink, frame: _Frame, data: Skyline) -> None:
-    """Fill the ground, a polygon for each stretch whose horizon is known."""
-    color = QColor(ink.colors.ground)
+def _ground(draw: ChartPainter, frame: _Frame, data: Skyline) -> None:
+    """Fill the ground, with one polygon for each run of known horizon."""
+    color = QColor(draw.colors.ground)
     color.setAlpha(_VEIL)
     bottom = frame.plot.bottom()
     known = [*zip(data.azimuth_deg, data.horizon_deg, strict=True), (360.0, data.horizon_deg[0])]
@@ -106,30 +106,30 @@ def _ground(ink: Ink, frame: _Frame, data: Skyline) -> None:
             stretch.append(frame.point(azimuth, horizon))
         elif stretch:
             foot = [QPointF(stretch[-1].x(), bottom), QPointF(stretch[0].x(), bottom)]
-            ink.painter.setPen(Qt.PenStyle.NoPen)
-            ink.painter.setBrush(color)
-            ink.painter.drawPolygon(QPolygonF([*stretch, *foot]))
-            ink.painter.setPen(QPen(ink.colors.text, max(1.0, 0.08 * ink.em)))
-            ink.painter.drawPolyline(QPolygonF(stretch))
+            draw.painter.setPen(Qt.PenStyle.NoPen)
+            draw.painter.setBrush(color)
+            draw.painter.drawPolygon(QPolygonF([*stretch, *foot]))
+            draw.painter.setPen(QPen(draw.colors.text, max(1.0, 0.08 * draw.em)))
+            draw.painter.drawPolyline(QPolygonF(stretch))
             stretch = []
 
 
-def _axes(ink: Ink, frame: _Frame, data: Skyline) -> None:
-    plot, em = frame.plot, ink.em
+def _axes(draw: ChartPainter, frame: _Frame, data: Skyline) -> None:
+    plot, em = frame.plot, draw.em
     span = data.high_deg - data.low_deg
     step = next((step for step in _STEPS_DEG if span / step <= 6.0), 45.0)
     for k in range(math.ceil(data.low_deg / step), math.floor(data.high_deg / step) + 1):
         y = frame.y(k * step)
-        ink.line(QPointF(plot.left() - 0.25 * em, y), QPointF(plot.left(), y), ink.colors.line)
+        draw.line(QPointF(plot.left() - 0.25 * em, y), QPointF(plot.left(), y), draw.colors.line)
         if k == 0:
-            ink.line(QPointF(plot.left(), y), QPointF(plot.right(), y), ink.colors.line)
+            draw.line(QPointF(plot.left(), y), QPointF(plot.right(), y), draw.colors.line)
         label = QRectF(plot.left() - _SIDE * em, y - 0.5 * em, (_SIDE - 0.35) * em, em)
-        ink.text(label, f"{k * step:g}°".replace("-", "−"), ink.colors.muted, "right")
+        draw.text(label, f"{k * step:g}°".replace("-", "−"), draw.colors.muted, "right")
     for azimuth, name in _CORNERS:
         x = plot.left() + azimuth * frame.x_deg
-        ink.line(QPointF(x, plot.bottom()), QPointF(x, plot.bottom() + 0.2 * em), ink.colors.line)
+        draw.line(QPointF(x, plot.bottom()), QPointF(x, plot.bottom() + 0.2 * em), draw.colors.line)
         foot = QRectF(x - 0.6 * em, plot.bottom() + 0.1 * em, 1.2 * em, em)
-        ink.text(foot, name, ink.colors.muted, "middle")
-    ink.painter.setBrush(Qt.BrushStyle.NoBrush)
-    ink.painter.setPen(QPen(ink.colors.line, 1.0))
-    ink.painter.drawRect(plot)
+        draw.text(foot, name, draw.colors.muted, "middle")
+    draw.painter.setBrush(Qt.BrushStyle.NoBrush)
+    draw.painter.setPen(QPen(draw.colors.line, 1.0))
+    draw.painter.drawRect(plot)

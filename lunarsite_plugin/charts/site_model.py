@@ -1,23 +1,23 @@
-"""What the ``explain`` stage answers, ready to be drawn or read. Standard library only."""
+"""The answer of the ``explain`` stage, as values and sentences. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.charts import formatting
 
 SHOWN = 8
-"""Contributions shown one by one; the others are summed."""
+"""How many contributions are shown individually; the rest are summed."""
 
 START = "Mean of training cells"
-"""What the base value is called."""
+"""Label of the base value."""
 
 _LAYERS = {
     "psr": "permanent shadow",
     "earth_visibility": "Earth visibility",
     "position_index": "topographic position",
-    "longest_night": "longest darkness",
+    "longest_night": "longest continuous darkness",
     "rocks": "rocks in images",
     "rock_image": "shadow in an image",
 }
@@ -37,25 +37,25 @@ class Bar:
 
     @property
     def contribution(self) -> float:
-        """What the bar adds to the score."""
+        """The change in score."""
         return self.end - self.start
 
     @property
     def sentence(self) -> str:
-        """The bar in words."""
+        """The bar as text."""
         named = f"{self.title} ({self.reading})" if self.reading else self.title
         does = "raises" if self.contribution >= 0.0 else "lowers"
-        points = words.points(self.contribution)
-        if points == words.NO_POINTS:
+        points = formatting.points(self.contribution)
+        if points == formatting.NO_POINTS:
             return f"{named}: hardly any effect"
         return f"{named}: {does} the score by {points[1:]}"
 
 
 @dataclass(frozen=True)
 class Waterfall:
-    """The way from the base value to the score, strongest step first.
+    """The steps from the base value to the score, largest first.
 
-    ``low`` and ``high`` are the least and the greatest score passed on the way.
+    ``low`` and ``high`` are the lowest and the highest score on the way.
     """
 
     base: float
@@ -65,27 +65,27 @@ class Waterfall:
     high: float
 
     def position(self, value: float) -> float:
-        """Return where a score lies between the ends, 0 to 1."""
+        """Return the position of a score between ``low`` and ``high``, 0 to 1."""
         width = self.high - self.low
         return (value - self.low) / width if width > 0.0 else 0.5
 
     @property
     def text(self) -> str:
-        """The chart in words."""
+        """The chart as text."""
         return "\n".join(
             [
-                f"{START}: {words.score(self.base)}",
+                f"{START}: {formatting.score(self.base)}",
                 *(bar.sentence for bar in self.bars),
-                f"Score here: {words.score(self.score)}",
+                f"Score here: {formatting.score(self.score)}",
             ]
         )
 
 
 @dataclass(frozen=True)
 class MarginRow:
-    """One criterion; ``holds`` is None where the value is not known.
+    """One criterion; ``holds`` is None if the value is unknown.
 
-    ``position`` lies between -1, missed by the whole limit or more, and 1; 0 is the limit.
+    ``position`` is the margin relative to the limit, clipped to -1 to 1; 0 is the limit itself.
     """
 
     title: str
@@ -99,27 +99,27 @@ class MarginRow:
 
     @property
     def verdict(self) -> str:
-        """Whether it holds, and by how much."""
+        """Whether the criterion is met, and by how much."""
         if self.holds is None or self.margin is None:
-            return "not known here"
-        does = "holds" if self.holds else "fails"
-        return f"{does} by {words.quantity(abs(self.margin), self.unit)}"
+            return "unknown here"
+        does = "passes" if self.holds else "fails"
+        return f"{does} by {formatting.quantity(abs(self.margin), self.unit)}"
 
     @property
     def limit(self) -> str:
         """The criterion's limit."""
-        return f"{'at most' if self.at_most else 'at least'} " + words.quantity(
+        return f"{'at most' if self.at_most else 'at least'} " + formatting.quantity(
             self.threshold, self.unit
         )
 
     @property
     def reading(self) -> str:
-        """The value beside its limit."""
-        return f"{words.quantity(self.value, self.unit)}, must be {self.limit}"
+        """The value and its limit."""
+        return f"{formatting.quantity(self.value, self.unit)}, must be {self.limit}"
 
     @property
     def sentence(self) -> str:
-        """The row in words."""
+        """The row as text."""
         return f"{self.title}: {self.reading}: {self.verdict}"
 
 
@@ -131,31 +131,31 @@ class Margins:
 
     @property
     def verdict(self) -> str:
-        """The criteria together, in a few words."""
+        """The overall verdict."""
         failed = sum(row.holds is False for row in self.rows)
         unknown = sum(row.holds is None for row in self.rows)
         if failed:
-            besides = f", {unknown} not known" if unknown else " criteria"
-            return f"Fails {failed} of {len(self.rows)}{besides}"
+            rest = f", {unknown} unknown" if unknown else " criteria"
+            return f"Fails {failed} of {len(self.rows)}{rest}"
         if unknown:
-            return f"{unknown} of {len(self.rows)} criteria not known"
-        return "Passes every criterion"
+            return f"{unknown} of {len(self.rows)} criteria unknown"
+        return "Passes all criteria"
 
     @property
     def passes(self) -> bool | None:
-        """Whether every criterion holds; None where it is not known."""
+        """Whether all criteria are met; None if that is unknown."""
         held = [row.holds for row in self.rows]
         return False if False in held else None if None in held else True
 
     @property
     def text(self) -> str:
-        """The chart in words."""
+        """The chart as text."""
         return "\n".join(row.sentence for row in self.rows)
 
 
 @dataclass(frozen=True)
 class RankLine:
-    """A rank, 1 the best, among all scored cells, and the 5 to 95 % range it may lie in."""
+    """A rank among all scored cells (1 is best), and its 5 to 95 % interval."""
 
     rank: int
     low: int
@@ -163,19 +163,19 @@ class RankLine:
     cells: int
 
     def position(self, rank: float) -> float:
-        """Return where a rank lies between the best and the last, 0 to 1."""
+        """Return the position of a rank between the best and the last, 0 to 1."""
         return (rank - 1) / (self.cells - 1) if self.cells > 1 else 0.5
 
     @property
     def standing(self) -> str:
-        """The rank beside the other cells, in words."""
+        """How the cell compares with the others, as text."""
         if self.rank == 1:
             return "the best of all cells"
         return f"better than {better_text(self.rank, self.cells)} of cells"
 
     @property
     def text(self) -> str:
-        """The chart in words."""
+        """The chart as text."""
         return (
             f"Rank {self.rank:,} of {self.cells:,} "
             f"(5–95 %: {self.low:,}–{self.high:,}), {self.standing}"
@@ -184,39 +184,41 @@ class RankLine:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a cell a layer knows, percent."""
+    """The part of a cell for which a layer has data, percent."""
 
     title: str
     known_pct: float
 
     @property
     def text(self) -> str:
-        """The share in words."""
+        """The coverage as text."""
         if self.known_pct <= 0.0:
             return "no data"
-        return words.percent(self.known_pct)
+        return formatting.percent(self.known_pct)
 
 
 def better_pct(rank: int, cells: int) -> float:
-    """Return the share of all cells that are worse than the one of a rank, percent."""
+    """Return the percentage of all cells that rank lower."""
     return 100.0 * (cells - rank) / cells
 
 
 def better_text(rank: int, cells: int) -> str:
-    """Return the share of cells that are worse: ``99.7 %``."""
+    """Return the percentage of cells that rank lower as text: ``99.7 %``."""
     if rank == 1:
         return "all others"
-    return f"{min(99.9, better_pct(rank, cells)):.1f} %"  # all only for the best
+    return f"{min(99.9, better_pct(rank, cells)):.1f} %"  # 100 % would mean the best
 
 
 def waterfall(explanation: dict[str, Any], shown: int = SHOWN) -> Waterfall | None:
-    """Return the way from the base value to the score, or None where there is no score."""
+    """Return the steps from the base value to the score, or None without a score."""
     if explanation["score"] is None:
         return None
     base = float(explanation["base_value"])
     found = sorted(explanation["contributions"], key=_strength, reverse=True)
     head, rest = found[:shown], found[shown:]
-    steps = [(c["title"], words.quantity(c["value"], c["unit"]), c["contribution"]) for c in head]
+    steps = [
+        (c["title"], formatting.quantity(c["value"], c["unit"]), c["contribution"]) for c in head
+    ]
     if rest:
         total = sum(c["contribution"] for c in rest)
         steps.append((f"{len(rest)} other{'s' if len(rest) > 1 else ''}", "", total))
@@ -230,12 +232,12 @@ def waterfall(explanation: dict[str, Any], shown: int = SHOWN) -> Waterfall | No
 
 
 def margins(explanation: dict[str, Any]) -> Margins:
-    """Return the criteria with their margins."""
+    """Return the criteria and their margins."""
     return Margins(tuple(_margin_row(found) for found in explanation["margins"]))
 
 
 def rank_line(explanation: dict[str, Any]) -> RankLine | None:
-    """Return the rank, or None where there is no score."""
+    """Return the rank, or None without a score."""
     if explanation["rank"] is None:
         return None
     low, high = explanation["interval"]
@@ -243,7 +245,7 @@ def rank_line(explanation: dict[str, Any]) -> RankLine | None:
 
 
 def coverage(explanation: dict[str, Any]) -> tuple[Coverage, ...]:
-    """Return what was known of the cell, the least known first."""
+    """Return the data coverage of the cell, lowest first."""
     found = [
         Coverage(_LAYERS.get(source, source.replace("_", " ")), float(known or 0.0))
         for source, known in explanation["coverage"].items()
@@ -252,35 +254,36 @@ def coverage(explanation: dict[str, Any]) -> tuple[Coverage, ...]:
 
 
 def coverage_sentence(layers: tuple[Coverage, ...]) -> str:
-    """Return what is missing, in a sentence or two."""
+    """Return which data are missing, in a sentence or two."""
     missing = [layer.title for layer in layers if layer.known_pct <= 0.0]
     partly = [layer.title for layer in layers if 0.0 < layer.known_pct < 100.0]
-    said = []
+    sentences = []
     if missing:
-        said.append(f"Not known here: {words.listing(missing)}.")
+        sentences.append(f"No data here: {formatting.listing(missing)}.")
     if partly:
-        said.append(f"Known for a part of the cell: {words.listing(partly)}.")
-    return " ".join(said) or "Every layer covers the whole cell."
+        sentences.append(f"Data for part of the cell only: {formatting.listing(partly)}.")
+    return " ".join(sentences) or "All layers cover the entire cell."
 
 
 def changes(explanation: dict[str, Any]) -> tuple[str, ...]:
-    """Return what would make the place pass, a sentence a change."""
+    """Return what would have to change for the place to pass, one sentence per criterion."""
     if explanation["to_pass"]["passes"]:
-        return ("This cell passes every criterion already.",)
+        return ("This cell already passes all criteria.",)
     limits = {found["feature"]: _margin_row(found).limit for found in explanation["margins"]}
     return tuple(_change(found, limits) for found in explanation["to_pass"]["changes"])
 
 
 def nearest_passing(explanation: dict[str, Any]) -> str:
-    """Return where the nearest cell is that passes, in a sentence, empty where this one does."""
+    """Return a sentence on the nearest passing cell, empty if this one passes."""
     found = explanation["to_pass"]
     if found["passes"]:
         return ""
     near = found["nearest_passing"]
     if near is None:
-        return "No cell of the area passes every criterion."
-    where = words.place(near["lon_deg"], near["lat_deg"])
-    return f"The nearest cell that passes is {words.distance(near['distance_m'])} away, at {where}."
+        return "No cell in the area passes all criteria."
+    where = formatting.place(near["lon_deg"], near["lat_deg"])
+    distance = formatting.distance(near["distance_m"])
+    return f"The nearest passing cell is {distance} away, at {where}."
 
 
 def _strength(contribution: dict[str, Any]) -> float:
@@ -304,10 +307,10 @@ def _margin_row(found: dict[str, Any]) -> MarginRow:
 
 def _change(found: dict[str, Any], limits: dict[str, str]) -> str:
     if found["value"] is None:
-        return f"{found['title']} is not known here; it must be {limits[found['feature']]}."
-    way = "rise" if found["change"] > 0.0 else "fall"
+        return f"{found['title']} is unknown here; it must be {limits[found['feature']]}."
+    verb = "increase" if found["change"] > 0.0 else "decrease"
     value, needed, by = (
-        words.quantity(amount, found["unit"])
+        formatting.quantity(amount, found["unit"])
         for amount in (found["value"], found["needed"], abs(found["change"]))
     )
-    return f"{found['title']} must {way} from {value} to {needed}, by {by}."
+    return f"{found['title']} must {verb} by {by}, from {value} to {needed}."

@@ -1,36 +1,37 @@
-"""What the ``skyline`` stage answers, ready to be drawn or read. Standard library only."""
+"""The answer of the ``skyline`` stage, as values and sentences. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.charts import formatting
 from lunarsite.lunarsite_plugin.charts.calendar_model import Span, when
 
 _BELOW_DEG = 1.0
-"""How far below the lowest terrain the picture reaches: the bodies go much deeper."""
+"""How far the chart reaches below the lowest terrain: the bodies set much lower than that."""
 _AIR_DEG = 0.3
 _WINDOWS = 5
-SUN, EARTH = "Sun in view", "Earth in view"
-WINDOWS = "Longest light with contact"
-_NAMES = (SUN, EARTH, "Longest night", WINDOWS, *(f"{k}." for k in range(1, _WINDOWS + 1)))
+SUN, EARTH = "Sun visible", "Earth visible"
+DARKNESS = "Longest continuous darkness"
+WINDOWS = "Longest windows with Sun and Earth"
+_NAMES = (SUN, EARTH, DARKNESS, WINDOWS, *(f"{k}." for k in range(1, _WINDOWS + 1)))
 _HERE = (
-    "This is for this one point over the dates chosen. The criterion {} is the mean of the whole "
-    "cell over the time that the run was screened for, 18.6 years unless it was set."
+    "At this point, over the selected dates. The criterion {} is the mean of the entire cell over "
+    "the period of the screening, 18.6 years by default."
 )
 HELP = {
     SUN: _HERE.format("Average illumination"),
     EARTH: _HERE.format("Earth visibility"),
-    WINDOWS: "The longest times of light with the Earth in view, the longest first.",
+    WINDOWS: "The longest periods with both Sun and Earth visible, longest first.",
 }
-"""What is said beside a figure, by its name."""
+"""Tooltips of the figures, by name."""
 _NONE = "–"
 
 
 @dataclass(frozen=True)
 class Track:
-    """A body over a place; a point a time step, ``shown`` the part of its disc in view, 0 to 1."""
+    """The path of a body across the sky; ``shown`` is the visible fraction of its disc, 0 to 1."""
 
     name: str
     times: tuple[str, ...]
@@ -39,9 +40,9 @@ class Track:
     shown: tuple[float, ...]
 
     def nearest(self, azimuth_deg: float, elevation_deg: float, reach: tuple[float, float]) -> str:
-        """Return the point nearest to a direction, in words; empty where none is in reach.
+        """Return the point nearest to a direction as text; empty if none is within reach.
 
-        ``reach`` holds degrees of azimuth and of elevation.
+        ``reach`` holds the degrees of azimuth and of elevation.
         """
         best, found = 1.0, -1
         for k, (azimuth, elevation) in enumerate(
@@ -53,18 +54,18 @@ class Track:
                 best, found = away, k
         if found < 0:
             return ""
-        moment = words.instant(when(self.times[found]))
-        height = words.quantity(round(self.elevation_deg[found], 2), "deg")
-        seen = f"{100.0 * self.shown[found]:.0f} % of its disc in view"
-        return f"{self.name}, {moment}: {height} high, {seen}"
+        moment = formatting.instant(when(self.times[found]))
+        height = formatting.quantity(round(self.elevation_deg[found], 2), "deg")
+        visible = f"{100.0 * self.shown[found]:.0f} % of its disc visible"
+        return f"{self.name}, {moment}: elevation {height}, {visible}"
 
 
 @dataclass(frozen=True)
 class Skyline:
-    """The horizon around a place with Sun and Earth, degrees; azimuths clockwise from north.
+    """The horizon around a place, with Sun and Earth, degrees; azimuths clockwise from north.
 
-    ``low_deg`` and ``high_deg`` bound what a picture shows. Where the terrain is not known the
-    horizon is None.
+    ``low_deg`` and ``high_deg`` are the limits of the chart. The horizon is None where the terrain
+    is unknown.
     """
 
     azimuth_deg: tuple[float, ...]
@@ -76,57 +77,57 @@ class Skyline:
     high_deg: float
 
     def index_at(self, azimuth_deg: float) -> int:
-        """Return the direction nearest to an azimuth."""
+        """Return the index of the direction nearest to an azimuth."""
         count = len(self.azimuth_deg)
         return round(azimuth_deg / 360.0 * count) % count
 
     def describe(self, azimuth_deg: float) -> str:
-        """Return the horizon in one direction, in words."""
+        """Return the horizon in one direction, as text."""
         k = self.index_at(azimuth_deg)
         height, away = self.horizon_deg[k], self.distance_m[k]
-        toward = f"Azimuth {self.azimuth_deg[k]:.0f}° ({words.compass(self.azimuth_deg[k])})"
+        toward = f"Azimuth {self.azimuth_deg[k]:.0f}° ({formatting.compass(self.azimuth_deg[k])})"
         if height is None:
-            return f"{toward}: the horizon is not known"
-        far = f", terrain {words.distance(away)} away" if away is not None else ""
-        return f"{toward}: horizon {words.quantity(round(height, 2), 'deg')}{far}"
+            return f"{toward}: horizon unknown"
+        far = f", terrain {formatting.distance(away)} away" if away is not None else ""
+        return f"{toward}: horizon {formatting.quantity(round(height, 2), 'deg')}{far}"
 
     @property
     def text(self) -> str:
-        """The chart in words."""
+        """The chart as text."""
         known = [(height, k) for k, height in enumerate(self.horizon_deg) if height is not None]
         lines = [self.describe(45.0 * k) for k in range(8)]
         if known:
             lines.insert(0, "Highest: " + self.describe(self.azimuth_deg[max(known)[1]]))
         for track in (self.sun, self.earth):
             low, high = (
-                words.quantity(round(end(track.elevation_deg), 2), "deg") for end in (min, max)
+                formatting.quantity(round(end(track.elevation_deg), 2), "deg") for end in (min, max)
             )
-            lines.append(f"{track.name} stands between {low} and {high}")
+            lines.append(f"{track.name} between {low} and {high}")
         return "\n".join(lines)
 
 
 _NOWHERE = Track("", (), (), (), ())
 NOTHING = Skyline((), (), (), _NOWHERE, _NOWHERE, 0.0, 1.0)
-"""A skyline about which nothing is known yet."""
+"""An empty skyline, before there is an answer."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The numbers of a span of time, each with its name; as many as there may be.
+    """The figures of a period, each with its name; always the same number of rows.
 
-    A heading has an empty number.
+    A heading has an empty value.
     """
 
     rows: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
-        """The numbers in words."""
-        return "\n".join(said(*row) for row in self.rows if row[1] != _NONE)
+        """The figures as text."""
+        return "\n".join(figure_text(*row) for row in self.rows if row[1] != _NONE)
 
 
-def said(name: str, value: str) -> str:
-    """Return a figure in words: ``Sun in view: 47 %``, ``1. 5 days``, or a heading."""
+def figure_text(name: str, value: str) -> str:
+    """Return a figure as text: ``Sun visible: 47 %``, ``1. 5 days``, or a heading."""
     return f"{name} {value}" if name.endswith(".") else f"{name}: {value}".rstrip()
 
 
@@ -134,7 +135,7 @@ NO_FIGURES = Figures(tuple((name, "" if name == WINDOWS else _NONE) for name in 
 
 
 def skyline(result: dict[str, Any]) -> Skyline:
-    """Return the horizon with the tracks of Sun and Earth."""
+    """Return the horizon and the tracks of Sun and Earth."""
     sun, earth = _track("Sun", result["sun"]), _track("Earth", result["earth"])
     horizon = tuple(result["horizon_deg"])
     terrain = [height for height in horizon if height is not None] or [0.0]
@@ -151,12 +152,12 @@ def skyline(result: dict[str, Any]) -> Skyline:
 
 
 def figures(result: dict[str, Any]) -> Figures:
-    """Return shares of light and Earth contact, the longest night and the best windows."""
-    night = result["longest_night"]
+    """Return Sun and Earth visibility, the longest darkness and the longest windows."""
+    darkness = result["longest_night"]
     values = [
-        f"{words.percent(result['illumination_pct'])} of the time",
-        f"{words.percent(result['earth_visibility_pct'])} of the time",
-        _lasting(night) if night else "no night",
+        f"{formatting.percent(result['illumination_pct'])} of the time",
+        f"{formatting.percent(result['earth_visibility_pct'])} of the time",
+        _lasting(darkness) if darkness else "none",
         "",
         *(_lasting(window) for window in result["best_windows"][:_WINDOWS]),
     ]
@@ -166,7 +167,7 @@ def figures(result: dict[str, Any]) -> Figures:
 
 def _lasting(found: dict[str, Any]) -> str:
     span = Span.of(found)
-    return f"{words.quantity(span.days, 'days')} from {words.day(span.start)}"
+    return f"{formatting.quantity(span.days, 'days')} from {formatting.day(span.start)}"
 
 
 def _track(name: str, found: dict[str, Any]) -> Track:

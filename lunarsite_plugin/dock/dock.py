@@ -1,4 +1,4 @@
-"""The dock: which run, which place, what is known of it, and what was kept."""
+"""The dock: scores places on the map, explains the scores, and compares saved places."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from qgis.PyQt.QtGui import QGuiApplication
 from qgis.PyQt.QtWidgets import QFileDialog, QWidget
 
 from lunarsite.engine.errors import CrsError, LunarSiteError
-from lunarsite.lunarsite_plugin.dock.body import DockBody
+from lunarsite.lunarsite_plugin.dock.body import SAVED_PLACES, DockBody
 from lunarsite.lunarsite_plugin.map.tool import CellMarker, LocationTool
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.lunarsite_plugin.runs.control import RunControl
-from lunarsite.lunarsite_plugin.saved_places import places as kept
+from lunarsite.lunarsite_plugin.saved_places.places import (
+    as_json,
+    free_name,
+    from_json,
+    of_answer,
+)
 from lunarsite.lunarsite_plugin.site.flow import OPENING, SiteFlow
 from lunarsite.lunarsite_plugin.uncertainty.control import ImageControl
-from lunarsite.lunarsite_plugin.uncertainty.rank_interval import UncertaintyLayer
+from lunarsite.lunarsite_plugin.uncertainty.rank_interval import RankIntervalLayer
 from lunarsite.qgis_common import map_place, moon_crs
 
 if TYPE_CHECKING:
@@ -31,16 +36,15 @@ if TYPE_CHECKING:
     from lunarsite.qgis_common.session import EngineSession
 
 _LONGEST_DAYS = 731
-"""A run's span of time up to which the calendar shows all of it, else its first year."""
-
-
-_AROUND_M = 20_000.0
+"""Up to this period the calendar shows all of a run, otherwise its first year."""
+_EXTENT_M = 20_000.0
+"""Width of the map around a place if the canvas has no scale yet."""
 
 
 class LunarSiteDock(QgsDockWidget):
-    """Scores places that are clicked on a map canvas.
+    """Scores places that the user clicks on the map canvas or enters as coordinates.
 
-    `shut` must be called before it is thrown away: it stops listening to project and canvas.
+    Call `shut_down` before deleting it, to disconnect it from the project and the canvas.
     """
 
     setupRequested = pyqtSignal()
@@ -53,7 +57,7 @@ class LunarSiteDock(QgsDockWidget):
         self.canvas, self.session = canvas, session
         self.flow = SiteFlow(session, self)
         self.tool, self.marker = LocationTool(canvas), CellMarker(canvas)
-        self.uncertainty = UncertaintyLayer()
+        self.rank_interval = RankIntervalLayer()
         self._build()
         self.image = ImageControl(self.image_panel, session, canvas, self)
         self.control = RunControl(self.runs, self.locate, self)
@@ -66,14 +70,14 @@ class LunarSiteDock(QgsDockWidget):
         return self.control.run
 
     def choose_run(self, folder: Path) -> bool:
-        """Take a run to score places with; return whether it can be used."""
+        """Select the run to score places with; return whether it can be used."""
         return self.control.choose(folder)
 
     def score(self, place: Place) -> None:
         """Score a place."""
         self.place_edit.show_place(place.lon_deg, place.lat_deg)
-        usable = self.control.keep_up()
-        self.image.look(place)
+        usable = self.control.reload_if_changed()
+        self.image.set_place(place)
         if not usable:
             return
         self.tabs.setCurrentWidget(self.panel)
@@ -82,59 +86,58 @@ class LunarSiteDock(QgsDockWidget):
         self.flow.score(place)
 
     def score_at(self, lon_deg: float, lat_deg: float) -> None:
-        """Score the place of a longitude and a latitude, degrees."""
+        """Score the place at a longitude and a latitude, degrees."""
         try:
             self.score(map_place.place_of(lon_deg, lat_deg))
         except CrsError as error:
             self._decline(error)
 
     def go_to(self, lon_deg: float, lat_deg: float) -> None:
-        """Show a place on the map and score it; degrees."""
+        """Centre the map on a place and score it; longitude and latitude in degrees."""
         try:
             self._go(map_place.place_of(lon_deg, lat_deg))
         except CrsError as error:
             self._decline(error)
 
-    def keep(self) -> None:
-        """Keep the place that is shown, to be compared."""
-        shown = self.panel.explanation
-        if shown is None or self.run is None:
+    def save_place(self) -> None:
+        """Add the current place to the saved places."""
+        answer = self.panel.explanation
+        if answer is None or self.run is None:
             return
-        name = kept.free_name(self.kept.places)
-        light = self.panel.skyline
-        self.kept.add(kept.of_answer(shown, light, name=name, run=self.run.title))
-        self._show_status("The place is kept: see the tab Kept.")
+        name = free_name(self.saved_places.places)
+        self.saved_places.add(of_answer(answer, self.panel.skyline, name=name, run=self.run.title))
+        self._show_status(f"Place saved: see the {SAVED_PLACES} tab.")
 
     def copy(self) -> None:
-        """Put what is shown on the clipboard, as text."""
+        """Copy the contents of the panel to the clipboard as text."""
         parts = (self.panel.text(), self.image.text())
         QGuiApplication.clipboard().setText("\n".join(part for part in parts if part))
 
     def save_report(self, path: Path) -> None:
-        """Write a page about the place that is shown: HTML or PDF, by the name's ending."""
+        """Save a report on the current place as HTML or PDF, depending on the file name."""
         if self.panel.explanation is None or self.run is None:
             return
-        # The painting on paper is needed here only.
-        from lunarsite.lunarsite_plugin.report import site as site_report  # noqa: PLC0415
+        # Imported here to keep opening the dock fast.
+        from lunarsite.lunarsite_plugin.report import save, site  # noqa: PLC0415
 
-        site = site_report.Site(
+        content = site.Site(
             self.panel.explanation,
             self.panel.skyline,
-            site_report.map_picture(self.canvas, self.panel.explanation["cell"]),
-            site_report.provenance(self.run, self.session.device_text()),
+            site.map_picture(self.canvas, self.panel.explanation["cell"]),
+            site.provenance(self.run, self.session.device_text()),
         )
         try:
-            site_report.save_report(path, site)
-        except LunarSiteError as error:
+            save.save_report(path, content)
+        except (LunarSiteError, OSError) as error:
             self._show_status(str(error))
             return
-        told = f"The page is in {path}."
-        if site.map_picture is None:
-            told += " It has no map: the map does not show the place."
-        self._show_status(told)
+        message = f"Report saved to {path}."
+        if content.map_picture is None:
+            message += " It has no map because the place is outside the map view."
+        self._show_status(message)
 
-    def shut(self) -> None:
-        """Let go of the project, the canvas and the engine."""
+    def shut_down(self) -> None:
+        """Disconnect from the project, the canvas and the engine."""
         self.control.stop()
         self.image.stop()
         self.flow.stop()
@@ -147,13 +150,8 @@ class LunarSiteDock(QgsDockWidget):
         body = DockBody(self)
         self.runs, self.place_edit, self.click = body.runs, body.place_edit, body.click
         self.switch, self.status, self.locate = body.switch, body.status, body.locate
-        self.image_panel = body.image
-        self.tabs, self.panel, self.kept, self.engine = (
-            body.tabs,
-            body.panel,
-            body.kept,
-            body.engine,
-        )
+        self.image_panel, self.tabs, self.panel = body.image, body.tabs, body.panel
+        self.saved_places, self.engine = body.saved_places, body.engine
         self.tool.setButton(self.click)
         self.setWidget(body)
         self.show_engine()
@@ -162,39 +160,39 @@ class LunarSiteDock(QgsDockWidget):
         self.control.projectRead.connect(self._begin)
         self.control.chosen.connect(self._use_run)
         self.control.refused.connect(self._use_no_run)
-        self.control.located.connect(self.flow.take_located)
-        self.control.told.connect(self._show_status)
+        self.control.located.connect(self.flow.set_located)
+        self.control.message.connect(self._show_status)
         self.click.toggled.connect(self._use_tool)
         self.tool.placed.connect(self.score)
         self.tool.refused.connect(self._decline)
         self.place_edit.entered.connect(self.score_at)
         self.place_edit.refused.connect(self._decline)
-        self.switch.toggled.connect(self._show_uncertainty)
+        self.switch.toggled.connect(self._show_rank_interval)
         self.engine.setup.connect(self.setupRequested)
         self.flow.explained.connect(self._explained)
         self.flow.refused.connect(self._refuse)
         self.flow.waiting.connect(self.panel.show_waiting)
         self.flow.opening.connect(self._show_status)
-        self.flow.lit.connect(self.panel.show_skyline)
-        self.flow.unlit.connect(self._unlit)
+        self.flow.skylineReady.connect(self.panel.show_skyline)
+        self.flow.skylineFailed.connect(self._show_no_skyline)
         self.panel.datesChanged.connect(self.flow.set_dates)
         self.panel.goToNearestPassing.connect(self._go_to_cell)
-        self.panel.keepRequested.connect(self.keep)
+        self.panel.saveRequested.connect(self.save_place)
         self.panel.copyRequested.connect(self.copy)
-        self.panel.reportRequested.connect(self._report)
-        self.kept.goTo.connect(self.go_to)
-        self.kept.changed.connect(self._remember_kept)
+        self.panel.reportRequested.connect(self._ask_report_path)
+        self.saved_places.goTo.connect(self.go_to)
+        self.saved_places.changed.connect(self._remember_saved_places)
         self.session.stateChanged.connect(self.show_engine)
-        self.closed.connect(self._put_away)
-        self.opened.connect(self._take_out)
+        self.closed.connect(self._on_closed)
+        self.opened.connect(self._on_opened)
 
     def _begin(self) -> None:
-        """Start anew with another project."""
-        self.uncertainty.forget()
+        """Start over with another project."""
+        self.rank_interval.forget()
         self.image.begin()
         self._use_run(None)
-        self.kept.set_places(kept.from_json(project_runs.kept()))
-        self._count_kept()
+        self.saved_places.set_places(from_json(project_runs.saved_places()))
+        self._update_tab_title()
 
     def _use_run(self, run: RunFolder | None) -> None:
         self.marker.clear()
@@ -216,12 +214,12 @@ class LunarSiteDock(QgsDockWidget):
         self.panel.show_explanation(result)
         self.marker.show(result["cell"])
         if self.switch.isChecked():
-            self._show_uncertainty(True)
+            self._show_rank_interval(True)
 
     def _decline(self, error: LunarSiteError) -> None:
-        """Say why a place cannot be asked about; an earlier one's answer must not follow that."""
+        """Show why a place is not valid, and drop the request for the previous place."""
         self.flow.drop_place()
-        self.image.drop()
+        self.image.clear()
         self._refuse(error)
 
     def _refuse(self, error: LunarSiteError) -> None:
@@ -229,7 +227,7 @@ class LunarSiteDock(QgsDockWidget):
         self.tabs.setCurrentWidget(self.panel)
         self.panel.show_message(error.problem, error.remedy)
 
-    def _unlit(self, error: LunarSiteError) -> None:
+    def _show_no_skyline(self, error: LunarSiteError) -> None:
         self.panel.show_skyline_message(error.problem, error.remedy)
 
     def _show_status(self, text: str) -> None:
@@ -237,20 +235,20 @@ class LunarSiteDock(QgsDockWidget):
         self.status.setVisible(bool(text))
 
     def show_engine(self, _state: str = "") -> None:
-        """Say which engine answers, or that there is none."""
-        self.engine.tell(self.session.device_text(), self.session.device_reason())
+        """Show the status of the engine."""
+        self.engine.set_status(self.session.device_text(), self.session.device_reason())
 
-    def _use_tool(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+    def _use_tool(self, on: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         if on:
             self.canvas.setMapTool(self.tool)
         else:
             self.canvas.unsetMapTool(self.tool)
 
-    def _put_away(self) -> None:
+    def _on_closed(self) -> None:
         self.canvas.unsetMapTool(self.tool)
         self.marker.clear()
 
-    def _take_out(self) -> None:
+    def _on_opened(self) -> None:
         if self.panel.explanation is not None:
             self.marker.show(self.panel.explanation["cell"])
 
@@ -264,40 +262,39 @@ class LunarSiteDock(QgsDockWidget):
         except CrsError as error:
             self._decline(error)
             return
-        if self.canvas.extent().isEmpty():  # nothing was ever shown, so there is no scale
-            around = map_place.square_on(crs, place.x_m, place.y_m, _AROUND_M)
+        if self.canvas.extent().isEmpty():  # an empty canvas has no scale
+            around = map_place.square_on(crs, place.x_m, place.y_m, _EXTENT_M)
             self.canvas.setExtent(QgsGeometry.fromPolygonXY([around]).boundingBox())
         self.canvas.setCenter(centre)
         self.canvas.refresh()
         self.score(place)
 
-    def _show_uncertainty(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+    def _show_rank_interval(self, on: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         if not on:
-            self.uncertainty.hide()
+            self.rank_interval.hide()
             return
         if self.run is None:
             return
         try:
-            self.uncertainty.show(self.run)
+            self.rank_interval.show(self.run)
         except LunarSiteError as error:
             self.switch.setChecked(False)
             self._show_status(str(error))
 
-    def _report(self) -> None:
-        kinds = "PDF (*.pdf);;HTML (*.html)"
-        text, kind = QFileDialog.getSaveFileName(
-            self, "Save a page about this place", "landing site.pdf", kinds
+    def _ask_report_path(self) -> None:
+        text, chosen_filter = QFileDialog.getSaveFileName(
+            self, "Save Site Report", "landing site.pdf", "PDF (*.pdf);;HTML (*.html)"
         )
         if text:
-            ending = ".html" if "html" in kind else ".pdf"
+            suffix = ".html" if "html" in chosen_filter else ".pdf"
             path = Path(text)
             known = path.suffix.lower() in {".pdf", ".html", ".htm"}
-            self.save_report(path if known else path.with_name(path.name + ending))
+            self.save_report(path if known else path.with_name(path.name + suffix))
 
-    def _remember_kept(self) -> None:
-        project_runs.keep(kept.as_json(self.kept.places))
-        self._count_kept()
+    def _remember_saved_places(self) -> None:
+        project_runs.set_saved_places(as_json(self.saved_places.places))
+        self._update_tab_title()
 
-    def _count_kept(self) -> None:
-        count = len(self.kept.places)
-        self.tabs.setTabText(1, f"Kept ({count})" if count else "Kept")
+    def _update_tab_title(self) -> None:
+        count = len(self.saved_places.places)
+        self.tabs.setTabText(1, f"{SAVED_PLACES} ({count})" if count else SAVED_PLACES)

@@ -1,4 +1,4 @@
-"""Places as people type and paste them. Standard library only."""
+"""Parsing of coordinates as people type and paste them. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lunarsite.engine.errors import ParameterError
 
-EXAMPLE = "Write degrees, for example 137.3 W and 89.45 S, or −137.3 and −89.45"
+EXAMPLE = "Enter degrees, for example 137.3 W and 89.45 S, or −137.3 and −89.45"
 
 _ANGLE = re.compile(
     r"""\s*
@@ -27,40 +27,41 @@ _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 
 @dataclass(frozen=True, slots=True)
 class Angle:
-    """An angle in degrees; ``axis`` is ``lon`` or ``lat`` where a letter says so, else empty."""
+    """An angle in degrees; ``axis`` is ``lon`` or ``lat`` if a letter says so, otherwise empty."""
 
     deg: float
     axis: str
 
 
 def parse_place(text: str) -> tuple[float, float]:
-    """Return longitude and latitude, degrees, of a place in one text.
+    """Parse a longitude and a latitude, degrees, in either order.
 
-    Letters say which is which. Without them the longitude comes first, unless the second number
-    can be no latitude.
+    Letters (N, S, E, W) tell which is which. Without letters the longitude comes first, unless the
+    second number cannot be a latitude.
 
     Raises
     ------
     ParameterError
-        If the text does not hold two angles that are a place.
+        If the text is not a valid pair of coordinates.
     """
     first, second = _pair(text)
     if "" not in (first.axis, second.axis) and first.axis == second.axis:
-        raise ParameterError(f"{text.strip()!r} holds two of the same kind", EXAMPLE)
+        kind = {"lon": "longitudes", "lat": "latitudes"}[first.axis]
+        raise ParameterError(f"{text.strip()!r} contains two {kind}", EXAMPLE)
     swapped = first.axis == "lat" or second.axis == "lon"
     if not first.axis and not second.axis:
         swapped = abs(second.deg) > 90.0 >= abs(first.deg)
     lon, lat = (second, first) if swapped else (first, second)
-    return checked(lon.deg, lat.deg)
+    return check_range(lon.deg, lat.deg)
 
 
 def parse_angle(text: str, axis: str) -> float:
-    """Return one angle, degrees; ``axis``, ``lon`` or ``lat``, says what it must be.
+    """Parse one angle, degrees; ``axis`` is ``lon`` or ``lat``.
 
     Raises
     ------
     ParameterError
-        If the text is no such angle.
+        If the text is not such an angle.
     """
     found = _angle(_plain(text))
     name = {"lon": "longitude", "lat": "latitude"}[axis]
@@ -69,8 +70,8 @@ def parse_angle(text: str, axis: str) -> float:
     return found.deg
 
 
-def holds_pair(text: str) -> bool:
-    """Say whether a text holds two angles; degrees with their minutes are one."""
+def is_pair(text: str) -> bool:
+    """Return whether a text contains two angles; degrees and minutes are one angle."""
     if _angle(_plain(text, keep_commas=True)) is not None:
         return False
     try:
@@ -80,13 +81,13 @@ def holds_pair(text: str) -> bool:
     return True
 
 
-def checked(lon_deg: float, lat_deg: float) -> tuple[float, float]:
-    """Return a place with its longitude between -180 and 180 degrees.
+def check_range(lon_deg: float, lat_deg: float) -> tuple[float, float]:
+    """Return coordinates with the longitude between -180 and 180 degrees.
 
     Raises
     ------
     ParameterError
-        If it is no place.
+        If they are out of range.
     """
     if not abs(lat_deg) <= 90.0:
         raise ParameterError(
@@ -99,8 +100,8 @@ def checked(lon_deg: float, lat_deg: float) -> tuple[float, float]:
     return math.remainder(lon_deg, 360.0), lat_deg
 
 
-def written(angle_deg: float) -> str:
-    """Return an angle as a field shows it, with four decimals at the most: ``-137.386``."""
+def format_angle(angle_deg: float) -> str:
+    """Return an angle as text with at most four decimals: ``-137.386``."""
     return f"{angle_deg:.4f}".rstrip("0").rstrip(".")
 
 
@@ -111,13 +112,13 @@ def _pair(text: str) -> tuple[Angle, Angle]:
         (_plain(plain[:at]), _plain(plain[at:].lstrip(",; \t/")))
         for at in (match.start() for match in re.finditer(r"[,;/\s]|(?<=[NSEWnsew])(?=\d)", plain))
     ]
-    # A comma or a semicolon parts surely; spaces stand inside angles too.
+    # Commas and semicolons are reliable separators; spaces also occur within angles.
     halves.sort(key=lambda half: len(half[0].split()) + len(half[1].split()))
     for half in halves:
         first, second = (_angle(part.strip(",; \t/")) for part in half)
         if first is not None and second is not None:
             return first, second
-    raise ParameterError(f"{text.strip()!r} does not hold a longitude and a latitude", EXAMPLE)
+    raise ParameterError(f"{text.strip()!r} is not a longitude and a latitude", EXAMPLE)
 
 
 def _angle(text: str) -> Angle | None:

@@ -1,4 +1,4 @@
-"""What the dock does on the map: takes clicks, and marks the cell that is shown."""
+"""The dock's map tool, and the marker of the current cell."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _CLEAR = QColor(0, 0, 0, 0)
 
 
 class LocationTool(QgsMapTool):
-    """Takes clicks on the map, in any coordinate system of the Moon."""
+    """A map tool that reports clicked places, in any lunar CRS."""
 
     placed = pyqtSignal(object)
     """The `Place` that was clicked."""
     refused = pyqtSignal(object)
-    """The error that says why a click has no place."""
+    """The error that explains why a click is not a valid place."""
 
     def __init__(self, canvas: QgsMapCanvas) -> None:
         super().__init__(canvas)
         self.setCursor(QgsApplication.getThemeCursor(QgsApplication.Cursor.CrossHair))
 
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
-        """Take a click with the left button."""
+        """Report a click with the left button."""
         if event.button() != Qt.MouseButton.LeftButton:
             return
         crs = self.canvas().mapSettings().destinationCrs()
@@ -47,7 +47,7 @@ class LocationTool(QgsMapTool):
 
 
 class CellMarker:
-    """Marks a cell on the canvas, by its outline and by a cross for small scales."""
+    """Marks a cell on the canvas with its outline, and with a cross for small scales."""
 
     def __init__(self, canvas: QgsMapCanvas) -> None:
         self._canvas = canvas
@@ -70,17 +70,17 @@ class CellMarker:
         return self.cross.isVisible()
 
     def show(self, cell: dict[str, Any]) -> None:
-        """Mark the ``cell`` of an answer of ``explain``."""
+        """Mark the ``cell`` in an answer of ``explain``."""
         self._cell = cell
         self._draw()
 
     def clear(self) -> None:
-        """Mark nothing."""
+        """Remove the mark."""
         self._cell = None
         self._draw()
 
     def remove(self) -> None:
-        """Take the marks off the canvas for good."""
+        """Remove the canvas items for good."""
         with suppress(TypeError):
             self._canvas.destinationCrsChanged.disconnect(self._draw)
         for item in (self.outline, self.cross):
@@ -92,7 +92,7 @@ class CellMarker:
         self.cross.setVisible(False)
         if cell is None:
             return
-        # A map of another body has no room for the cell: nothing is marked there.
+        # Nothing is marked on a map of another body.
         with suppress(CrsError):
             corners = map_place.square_on(crs, cell["x_m"], cell["y_m"], cell["size_m"])
             centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])

@@ -1,1 +1,1 @@
-"""."""
+"""Site reports as PDF and HTML."""

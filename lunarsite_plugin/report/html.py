@@ -1,4 +1,4 @@
-"""The HTML page about one place: pictures inside the file, and everything in words too."""
+"""The HTML report: charts embedded as pictures, each with a text alternative."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lunarsite.lunarsite_plugin.charts import (
     colors,
     contributions,
     figures,
+    formatting,
     horizon,
     margins,
     rank,
     site_model,
     sky_model,
-    words,
 )
-from lunarsite.lunarsite_plugin.report.page import NO_SKYLINE
+from lunarsite.lunarsite_plugin.report.site import NO_SKYLINE
 from lunarsite.lunarsite_plugin.site import text as site_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _WIDTH_PX, _RATIO, _MARGIN_PX = 460, 2, 4
 _FONT_PT = 10.0
 _DOTS_PER_M = 3780
-"""96 dots an inch, the browsers' pixel."""
+"""96 dots per inch, the CSS pixel."""
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #111; background: #fff; margin: 1.5rem auto;
@@ -47,50 +47,51 @@ details { margin: .2rem 0; color: #444; } footer { margin-top: 1.5rem; color: #4
 """
 
 
-def page(site: Site) -> str:
-    """Return the page, which needs no other file."""
+def html_page(site: Site) -> str:
+    """Return the report as one self-contained HTML page."""
     answer = site.explanation
     title = f"Landing site at {site_text.place_line(answer)}"
     held = site_model.margins(answer)
     line, steps = site_model.rank_line(answer), site_model.waterfall(answer)
-    left = [_part("Criteria", _chart("Criteria with their margins", margins, held))]
+    left = [_section("Criteria", _chart("Criteria and margins", margins, held))]
     why = _chart("What raises and lowers the score", contributions, steps) if steps else ""
-    left += [_part("Why this score", why or _said(site_text.NO_SCORE))]
+    left += [_section("Why this score", why or _paragraph(site_text.NO_SCORE))]
     layers = site_model.coverage(answer)
     right = [
-        _part("Map", _map(site.map_picture)) if site.map_picture is not None else "",
-        _part("To make it pass", _said(site_text.way_text(answer, bullet="• "))),
-        _part("Data coverage", _said(site_model.coverage_sentence(layers))),
+        _section("Map", _map(site.map_picture)) if site.map_picture is not None else "",
+        _section("Required changes", _paragraph(site_text.to_pass_text(answer, bullet="• "))),
+        _section("Data coverage", _paragraph(site_model.coverage_sentence(layers))),
     ]
     notes = "\n".join(site_text.warnings(answer, site.skyline))
-    right += [_part("Notes", _said(notes)) if notes else ""]
+    right += [_section("Notes", _paragraph(notes)) if notes else ""]
+    score = formatting.score(answer["score"])
     return "\n".join(
         [
             "<!DOCTYPE html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}</title>',
+            f'<html lang="en"><head><meta charset="utf-8"><title>{_escaped(title)}</title>',
             f"<style>{_STYLE}</style></head><body>",
-            f"<h1>{_safe(title)}</h1>",
-            _said(site_text.cell_line(answer)),
-            f'<p class="verdict">Score {words.score(answer["score"])}. {_safe(held.verdict)}.</p>',
-            _said(line.text) + _chart("Rank among all cells", rank, line) if line else "",
+            f"<h1>{_escaped(title)}</h1>",
+            _paragraph(site_text.cell_line(answer)),
+            f'<p class="verdict">Score {score}. {_escaped(held.verdict)}.</p>',
+            _paragraph(line.text) + _chart("Rank among all cells", rank, line) if line else "",
             f'<div class="columns"><div>{"".join(left)}</div><div>{"".join(right)}</div></div>',
-            _part("Light and Earth contact", _light(site.skyline)),
-            f"<footer>{_said(site.provenance)}</footer></body></html>\n",
+            _section("Sun and Earth visibility", _light(site.skyline)),
+            f"<footer>{_paragraph(site.provenance)}</footer></body></html>\n",
         ]
     )
 
 
 def _light(skyline: Values | None) -> str:
     if skyline is None:
-        return _said(NO_SKYLINE)
+        return _paragraph(NO_SKYLINE)
     sky = _chart("Skyline with Sun and Earth", horizon, sky_model.skyline(skyline), 2 * _WIDTH_PX)
-    days = _chart("Calendar of light", calendar, calendar_model.calendar(skyline))
-    shown = _chart("Figures of light", figures, sky_model.figures(skyline))
-    return f'{sky}<div class="columns"><div>{days}</div><div>{shown}</div></div>'
+    days = _chart("Illumination calendar", calendar, calendar_model.calendar(skyline))
+    table = _chart("Sun and Earth visibility", figures, sky_model.figures(skyline))
+    return f'{sky}<div class="columns"><div>{days}</div><div>{table}</div></div>'
 
 
 def _chart(title: str, drawing: ModuleType, data: Any, width_px: int = _WIDTH_PX) -> str:
-    """Return a chart as a picture, with its words as the alternative and to be unfolded."""
+    """Return a chart as a picture, with its text as alt text and in a fold-out below."""
     font = QFont()
     font.setPointSizeF(_FONT_PT)
     probe = QImage(1, 1, QImage.Format.Format_RGB32)
@@ -101,38 +102,38 @@ def _chart(title: str, drawing: ModuleType, data: Any, width_px: int = _WIDTH_PX
     image = QImage(wide, round(tall), QImage.Format.Format_RGB32)
     image.setDotsPerMeterX(_RATIO * _DOTS_PER_M)
     image.setDotsPerMeterY(_RATIO * _DOTS_PER_M)
-    shades = colors.on_paper()
-    image.fill(shades.background)
+    palette = colors.on_paper()
+    image.fill(palette.background)
     painter = QPainter(image)
-    room = QRectF(image.rect()).adjusted(margin, margin, -margin, -margin)
-    drawing.paint(painter, room, data, shades, font)
+    area = QRectF(image.rect()).adjusted(margin, margin, -margin, -margin)
+    drawing.paint(painter, area, data, palette, font)
     painter.end()
     picture = _img(image, f"{title}\n{data.text}", width_px)
-    return f"{picture}<details><summary>In words</summary>{_said(data.text)}</details>"
+    return f"{picture}<details><summary>As text</summary>{_paragraph(data.text)}</details>"
 
 
 def _map(image: QImage) -> str:
-    return _img(image, "The map around the place, with its cell marked", _WIDTH_PX)
+    return _img(image, "Map of the surroundings, with the cell outlined", _WIDTH_PX)
 
 
-def _img(image: QImage, told: str, width_px: int) -> str:
+def _img(image: QImage, alt: str, width_px: int) -> str:
     data = QByteArray()
     buffer = QBuffer(data)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")
     buffer.close()
-    coded = base64.b64encode(bytes(data)).decode("ascii")
-    alt = _safe(told).replace("\n", "&#10;")
-    return f'<img width="{width_px}" alt="{alt}" src="data:image/png;base64,{coded}">'
+    encoded = base64.b64encode(bytes(data)).decode("ascii")
+    alt = _escaped(alt).replace("\n", "&#10;")
+    return f'<img width="{width_px}" alt="{alt}" src="data:image/png;base64,{encoded}">'
 
 
-def _part(title: str, body: str) -> str:
-    return f"<h2>{_safe(title)}</h2>{body}"
+def _section(title: str, body: str) -> str:
+    return f"<h2>{_escaped(title)}</h2>{body}"
 
 
-def _said(text: str) -> str:
-    return f"<p>{_safe(text)}</p>"
+def _paragraph(text: str) -> str:
+    return f"<p>{_escaped(text)}</p>"
 
 
-def _safe(text: str) -> str:
+def _escaped(text: str) -> str:
     return html.escape(text, quote=True)

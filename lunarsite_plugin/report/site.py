@@ -1,4 +1,4 @@
-"""A page about one place: PDF on A4, or one HTML file that holds all it shows."""
+"""What a site report contains, for either format."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QRectF
 
 from lunarsite.engine.errors import CrsError
-from lunarsite.lunarsite_plugin.charts import words
-from lunarsite.lunarsite_plugin.report import html as report_html
-from lunarsite.lunarsite_plugin.report import page as report_page
-from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+from lunarsite.lunarsite_plugin.charts import formatting
 from lunarsite.qgis_common import map_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from qgis.gui import QgsMapCanvas
     from qgis.PyQt.QtGui import QImage
@@ -25,12 +21,15 @@ if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
     from lunarsite.lunarsite_plugin.runs.folder import Input, RunFolder
 
+NO_SKYLINE = "The skyline had not been computed when this report was saved."
+
 
 @dataclass(frozen=True)
 class Site:
-    """What a page shows: the engine's answers, a picture of the map, and where it all comes from.
+    """The contents of a report: the engine's answers, a picture of the map, and the provenance.
 
-    ``skyline`` is None where there is none (yet), ``map_picture`` where no map shows the place.
+    ``skyline`` is None if it has not been computed, ``map_picture`` if the map does not show the
+    place.
     """
 
     explanation: Values
@@ -39,23 +38,8 @@ class Site:
     provenance: str
 
 
-def save_report(path: Path, site: Site) -> None:
-    """Write the page; HTML where the name says so, else PDF.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    if path.suffix.lower() in {".html", ".htm"}:
-        write_text(path, report_html.page(site))
-        return
-    with whole_file(path) as partial:
-        report_page.write_pdf(partial, site)
-
-
 def map_picture(canvas: QgsMapCanvas, cell: Mapping[str, Any]) -> QImage | None:
-    """Return the map with its marks, or None where it does not show a cell's centre."""
+    """Return a picture of the map with its marker, or None if the cell's centre is out of view."""
     try:
         crs = canvas.mapSettings().destinationCrs()
         centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])
@@ -68,18 +52,18 @@ def map_picture(canvas: QgsMapCanvas, cell: Mapping[str, Any]) -> QImage | None:
 
 
 def provenance(run: RunFolder, engine: str) -> str:
-    """Return where a page comes from, in one line."""
-    inputs = ", ".join(f"{each.name} ({_told(each)})" for each in run.inputs)
+    """Return the provenance of a report in one line."""
+    inputs = ", ".join(f"{each.name} ({_fingerprint(each)})" for each in run.inputs)
     return (
         f"Run {run.title}, {run.profile}, screened by LunarSite {run.version} from {inputs}; "
-        f"light from {run.start.isoformat()} to {run.stop.isoformat()}. {engine}."
+        f"lighting from {run.start.isoformat()} to {run.stop.isoformat()}. {engine}."
     )
 
 
-def _told(given: Input) -> str:
-    """Return what tells an input apart: the day it was written, and the start of its SHA-256."""
-    short = f"SHA-256 {given.sha256[:12]}…"
-    if given.path is None:
+def _fingerprint(source: Input) -> str:
+    """Return what identifies an input: its modification date and the start of its SHA-256."""
+    short = f"SHA-256 {source.sha256[:12]}…"
+    if source.path is None:
         return short
-    day = dt.datetime.fromtimestamp(given.path.stat().st_mtime, tz=dt.UTC).date()
-    return f"{words.day(day)}, {short}"
+    day = dt.datetime.fromtimestamp(source.path.stat().st_mtime, tz=dt.UTC).date()
+    return f"{formatting.day(day)}, {short}"

@@ -1,4 +1,4 @@
-"""Which run the dock scores with: found, chosen, remembered, and its lost terrain located."""
+"""Selects the run that the dock scores with, and locates its missing inputs."""
 
 from __future__ import annotations
 
@@ -10,101 +10,101 @@ from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin.runs import folder as run_folder
 from lunarsite.lunarsite_plugin.runs import project as project_runs
-from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+from lunarsite.lunarsite_plugin.runs.folder import RunFolder, check_located
 
 if TYPE_CHECKING:
     from qgis.PyQt.QtWidgets import QPushButton
 
-    from lunarsite.lunarsite_plugin.dock.parts import RunChooser
+    from lunarsite.lunarsite_plugin.runs.chooser import RunChooser
+    from lunarsite.lunarsite_plugin.runs.folder import Input
 
 
 class RunControl(QObject):
-    """Follows the project and the user's choice.
+    """Keeps track of the runs in the project and of the user's choice.
 
     Parameters
     ----------
     chooser : RunChooser
-        Where runs are offered.
+        The combo box of runs.
     locate : QPushButton
-        Shown where a run's elevation model is not found.
+        Button that is shown if an elevation model of the run is missing.
     """
 
     projectRead = pyqtSignal()
-    """Another project is open; its run is told next."""
+    """Another project has been opened; its run is emitted next."""
     chosen = pyqtSignal(object)
-    """The RunFolder in use, None for none."""
+    """The RunFolder in use, or None."""
     refused = pyqtSignal(object)
-    """The error that says why a folder cannot be used; there is no run in use then."""
+    """The error that explains why a folder cannot be used; no run is in use then."""
     browsed = pyqtSignal(object)
-    """The RunFolder that the user has just looked for, which the project need not show."""
+    """The RunFolder that the user has just browsed for; it may not be in the project."""
     located = pyqtSignal(object)
-    """The RunFolder in use, of whose inputs more are found now."""
-    told = pyqtSignal(str)
-    """What is to be said of a file that was located, empty for nothing."""
+    """The RunFolder in use, after a missing input has been located."""
+    message = pyqtSignal(str)
+    """A message about a located file; empty to clear it."""
 
     def __init__(self, chooser: RunChooser, locate: QPushButton, parent: QObject) -> None:
         super().__init__(parent)
         self.run: RunFolder | None = None
-        self._wanted: Path | None = None
+        self._requested: Path | None = None
         self._chooser, self._locate = chooser, locate
         self._browsed: list[Path] = []
-        # Many layers come at once when a run is loaded; they are looked at together.
-        self._look = QTimer(self)
-        self._look.setSingleShot(True)
-        self._look.setInterval(0)
-        self._look.timeout.connect(self._refresh)
+        # Loading a run adds many layers at once; wait for all of them.
+        self._refresh_timer = QTimer(self)
+        self._refresh_timer.setSingleShot(True)
+        self._refresh_timer.setInterval(0)
+        self._refresh_timer.timeout.connect(self._refresh)
         chooser.chosen.connect(self.choose)
         chooser.browse.connect(self._browse)
-        locate.clicked.connect(self._ask_where)
+        locate.clicked.connect(self._ask_location)
         self._listen(True)
 
     def begin(self) -> None:
-        """Take what the open project remembers."""
-        self.run, self._wanted, self._browsed = None, None, []
+        """Restore the state that the open project remembers."""
+        self.run, self._requested, self._browsed = None, None, []
         self._locate.hide()
         self.projectRead.emit()
-        self._look.start()
+        self._refresh_timer.start()
 
     def choose(self, folder: Path) -> bool:
-        """Use a run and have the project remember it; return whether it can be used."""
-        good = self._take(folder)
-        if good:
+        """Select a run and remember it in the project; return whether it can be used."""
+        usable = self._open(folder)
+        if usable:
             project_runs.choose(folder)
-        return good
+        return usable
 
-    def keep_up(self) -> bool:
-        """Read the run again if it was screened anew, went away or came back meanwhile.
+    def reload_if_changed(self) -> bool:
+        """Read the run again if it has been repeated, moved or restored in the meantime.
 
-        Return False where the run that was chosen cannot be used now, which is told.
+        Return False, after emitting ``refused``, if the selected run can no longer be used.
         """
-        if self._wanted is None or (self.run is not None and not self.run.changed()):
+        if self._requested is None or (self.run is not None and not self.run.changed()):
             return True
-        return self._take(self._wanted)
+        return self._open(self._requested)
 
-    def take_located(self, wanted: run_folder.Input, path: Path) -> None:
-        """Take the file that an input of the run is now."""
+    def set_located(self, wanted: Input, path: Path) -> None:
+        """Use a file that the user located as an input of the run."""
         if self.run is None:
             return
         try:
-            run_folder.check_located(wanted, path)
+            check_located(wanted, path)
             project_runs.locate(wanted.sha256, path)
             self.run = RunFolder.open(self.run.path, project_runs.located())
         except LunarSiteError as error:
-            self.told.emit(str(error))
+            self.message.emit(str(error))
             return
         self._locate.setVisible(bool(self.run.missing))
-        self.told.emit("")
+        self.message.emit("")
         self.located.emit(self.run)
 
     def stop(self) -> None:
-        """Let go of the project."""
-        self._look.stop()
+        """Disconnect from the project."""
+        self._refresh_timer.stop()
         self._listen(False)
 
-    def _take(self, folder: Path) -> bool:
-        self._wanted = folder
+    def _open(self, folder: Path) -> bool:
+        self._requested = folder
         try:
             self.run = RunFolder.open(folder, project_runs.located())
         except LunarSiteError as error:
@@ -112,19 +112,19 @@ class RunControl(QObject):
             self.refused.emit(error)
         else:
             self.chosen.emit(self.run)
-        self._offer(folder)
+        self._list_runs(folder)
         self._locate.setVisible(self.run is not None and bool(self.run.missing))
         return self.run is not None
 
     def _refresh(self) -> None:
-        """Offer the project's runs; take the first that can be used where none is in use."""
+        """List the project's runs; if none is in use, select the first that can be used."""
         if self.run is None:
-            self._wanted = None
-        for folder in self._offer(self.run.path if self.run else None):
-            if self.run is not None or self._take(folder):
+            self._requested = None
+        for folder in self._list_runs(self.run.path if self.run else None):
+            if self.run is not None or self._open(folder):
                 return
 
-    def _offer(self, current: Path | None) -> list[Path]:
+    def _list_runs(self, current: Path | None) -> list[Path]:
         known = [project_runs.chosen(), *self._browsed, *project_runs.found()]
         folders = list(dict.fromkeys(path for path in known if path is not None))
         if current is not None and current not in folders:
@@ -134,25 +134,25 @@ class RunControl(QObject):
 
     def _browse(self) -> None:
         start = str(self.run.path.parent) if self.run else ""
-        text = QFileDialog.getExistingDirectory(self._chooser, "Folder of a finished run", start)
+        text = QFileDialog.getExistingDirectory(self._chooser, "Choose Run Folder", start)
         if text:
             self._browsed.append(Path(text))
             if self.choose(Path(text)):
                 self.browsed.emit(self.run)
 
-    def _ask_where(self) -> None:
+    def _ask_location(self) -> None:
         if self.run is None or not self.run.missing:
             return
         wanted = self.run.missing[0]
-        title = f"Where is {wanted.name}?"
+        title = f"Locate {wanted.name}"
         text, _ = QFileDialog.getOpenFileName(self._chooser, title, wanted.name)
         if text:
-            self.take_located(wanted, Path(text))
+            self.set_located(wanted, Path(text))
 
     def _layers_changed(self, _layers: object) -> None:
-        self._look.start()
+        self._refresh_timer.start()
 
-    def _listen(self, on: bool) -> None:  # noqa: FBT001  signals are connected or disconnected
+    def _listen(self, on: bool) -> None:  # noqa: FBT001  connects or disconnects
         project = QgsProject.instance()
         for signal, slot in (
             (project.layersAdded, self._layers_changed),

@@ -1,4 +1,4 @@
-"""The folder of a finished screening: what it holds, and what it was made from.
+"""The folder of a finished screening run: its results and its inputs.
 
 Standard library only.
 """
@@ -27,10 +27,10 @@ _YEAR_DAYS = 365
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file that the run was made from.
+    """An input file of the run.
 
-    ``path`` is where it lies now, None where it is not found. ``size`` is its length in bytes, None
-    where the run does not know it.
+    ``path`` is where it is now, None if it cannot be found. ``size`` is its length in bytes, None
+    if the run did not record it.
     """
 
     role: str
@@ -40,7 +40,7 @@ class Input:
     path: Path | None
 
     def is_like(self, path: Path) -> bool:
-        """Say whether a file is this one, or by its name and length a copy of it."""
+        """Return whether a file is this one or, judging by name and length, a copy of it."""
         if path == self.path:
             return True
         return path.name == self.name and is_file(path) and path.stat().st_size == self.size
@@ -50,10 +50,9 @@ class Input:
 class RunFolder:
     """A finished run.
 
-    ``start`` and ``stop`` bound the light that was worked out, ``best`` is the place of the best
-    cell (longitude and latitude, degrees). ``craters`` is the catalogue of craters that it was made
-    with, None where there is none or it is not found. ``written_ns`` is when its manifest was
-    written.
+    ``start`` and ``stop`` delimit the period of illumination, ``best`` is the best cell (longitude
+    and latitude, degrees). ``craters`` is the crater catalogue used, None if there was none or it
+    cannot be found. ``written_ns`` is the modification time of the manifest.
     """
 
     path: Path
@@ -69,42 +68,41 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, located: Mapping[str, str] | None = None) -> RunFolder:
-        """Read what a folder holds.
+        """Read the manifest of a run.
 
         Parameters
         ----------
         path : Path
-            The folder.
+            The folder of the run.
         located : mapping, optional
-            Where the user found inputs: paths by SHA-256.
+            Inputs that the user has located: paths by SHA-256.
 
         Raises
         ------
         InputError
-            If it holds no run, one that is not finished, or a manifest of something else.
+            If the folder has no run, an unfinished one, or another kind of manifest.
         """
-        written_ns = _written_ns(path)  # before it is read: a later change is seen then
+        written_ns = _written_ns(path)  # first, so that a change while reading is noticed later
         content = _manifest(path)
         if not content.get("finished"):
             raise InputError(
                 f"The run in {path} is not finished",
-                "Run Screen a region again with the same output folder: it goes on where it "
-                "was left off",
+                "Run Screen a region again with the same output folder, and it resumes",
             )
         known = _read(path / _KNOWN)
         try:
-            given, profile = content["parameters"], content["profile"]
+            parameters, profile = content["parameters"], content["profile"]
             best = content["steps"]["score"]["result"].get("best")
             every = [_input(each, path, known, located or {}) for each in content["inputs"]]
             craters = next((each.path for each in every if each.role == "craters"), None)
-            start = dt.date.fromisoformat(given["start"])
+            start = dt.date.fromisoformat(parameters["start"])
             year = start + dt.timedelta(days=_YEAR_DAYS)
-            stop = dt.date.fromisoformat(given["stop"]) if given["stop"] else year
+            stop = dt.date.fromisoformat(parameters["stop"]) if parameters["stop"] else year
             return cls(
                 path=path,
                 profile=str(profile.get("title") or profile["name"]),
                 version=str(content["lunarsite"]),
-                mast_height_m=float(given["mast_height_m"]),
+                mast_height_m=float(parameters["mast_height_m"]),
                 start=start,
                 stop=stop,
                 best=(float(best["lon_deg"]), float(best["lat_deg"])) if best else None,
@@ -114,45 +112,45 @@ class RunFolder:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"The manifest of {path} is not one that this version of LunarSite writes "
+                f"The manifest of {path} is not in the format of this version of LunarSite "
                 f"({type(error).__name__}: {error})",
                 "Choose the output folder of Screen a region, or run it again",
             ) from error
 
     @property
     def title(self) -> str:
-        """What it is called in lists: its folder's name, and the one around it."""
+        """The name in lists: the folder and its parent."""
         return f"{self.path.parent.name}/{self.path.name}"
 
     @property
     def missing(self) -> tuple[Input, ...]:
-        """The elevation models that are not found."""
+        """The elevation models that cannot be found."""
         return tuple(each for each in self.inputs if each.path is None)
 
     def span(self, longest_days: int) -> tuple[str, str]:
-        """Return the first and last day of its light, ``YYYY-MM-DD``; of too long a span a year."""
+        """Return the period of illumination, ``YYYY-MM-DD``; only the first year if it is long."""
         stop = self.stop
         if (stop - self.start).days > longest_days:
             stop = self.start + dt.timedelta(days=_YEAR_DAYS)
         return self.start.isoformat(), stop.isoformat()
 
     def changed(self) -> bool:
-        """Say whether it was screened anew, moved or removed since it was read."""
+        """Return whether the run has been repeated, moved or deleted since it was read."""
         return _written_ns(self.path) != self.written_ns
 
     def terrain(self) -> dict[str, Any]:
-        """Return the parameters ``dem`` and ``far_field`` of a skyline.
+        """Return the parameters ``dem`` and ``far_field`` for a skyline.
 
         Raises
         ------
         InputError
-            If an elevation model is not found.
+            If an elevation model cannot be found.
         """
         if self.missing:
             absent = self.missing[0]
             raise InputError(
-                f"The elevation model {absent.name} that the run was made from is not where it was",
-                "Click Locate the elevation model, and choose the file",
+                f"The run's elevation model {absent.name} has been moved or changed",
+                "Click Locate Elevation Model and choose the file",
             )
         paths = {
             role: [str(each.path) for each in self.inputs if each.role == role] for role in _TERRAIN
@@ -165,35 +163,35 @@ class RunFolder:
         Raises
         ------
         InputError
-            If it is not there.
+            If it does not exist.
         """
         path = self.path / name
         if not path.is_file():
             raise InputError(
-                f"{path} is not there, though the run is finished", "Run Screen a region again"
+                f"{path} is missing, although the run is finished", "Run Screen a region again"
             )
         return path
 
 
 def check_located(wanted: Input, path: Path) -> None:
-    """Raise if a file that the user chose cannot be an input of the run.
+    """Check that a file that the user located can be an input of the run.
 
     Raises
     ------
     InputError
-        If its length differs, which the file's own content cannot.
+        If its length differs.
     """
     size = path.stat().st_size if is_file(path) else None
     if size is None or (wanted.size is not None and size != wanted.size):
         raise InputError(
-            f"{path} is not the file {wanted.name} that the run was made from: its length is "
-            f"{size or 0:,} bytes, not {wanted.size or 0:,}",
-            "Choose the same file, or run Screen a region again with this one",
+            f"{path} is not the run's {wanted.name}: its length is {size or 0:,} bytes, not "
+            f"{wanted.size or 0:,}",
+            "Choose the original file, or run Screen a region again with this one",
         )
 
 
 def runs_of(sources: Iterable[Path]) -> list[Path]:
-    """Return the folders of runs that files lie in, in their order, each once."""
+    """Return the run folders that contain the files, in order and without duplicates."""
     found: dict[Path, None] = {}
     for source in sources:
         for folder in (source.parent, source.parent.parent):
@@ -204,7 +202,7 @@ def runs_of(sources: Iterable[Path]) -> list[Path]:
 
 
 def _written_ns(path: Path) -> int:
-    """Return when a run's manifest was written, 0 where there is none."""
+    """Return the modification time of a run's manifest, 0 if there is none."""
     try:
         return (path / MANIFEST).stat().st_mtime_ns
     except OSError:
@@ -214,36 +212,36 @@ def _written_ns(path: Path) -> int:
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
-        with suppress(FileNotFoundError, NotADirectoryError):  # which are told next
+        with suppress(FileNotFoundError, NotADirectoryError):  # reported below
             file.stat()
     except OSError as error:
         raise InputError(
-            f"The folder {path} cannot be looked into: {error.strerror or error}",
-            "See that you may read it and that its drive is there, or choose another run",
+            f"Cannot access the folder {path}: {error.strerror or error}",
+            "Check its permissions and that its drive is connected, or choose another run",
         ) from error
     if not path.is_dir():
         raise InputError(
-            f"There is no folder {path}: it was moved, renamed or removed",
-            "Choose where the run is now",
+            f"The folder {path} does not exist: it has been moved, renamed or deleted",
+            "Choose the current folder of the run",
         )
     if not file.is_file():
         raise InputError(
-            f"{path} holds no run: there is no {MANIFEST}",
+            f"{path} contains no run: there is no {MANIFEST}",
             "Choose the output folder of Screen a region",
         )
     content = _read(file)
     if not isinstance(content.get("steps"), dict):
         raise InputError(
-            f"{file} is not LunarSite's", "Choose the output folder of Screen a region"
+            f"{file} was not written by LunarSite", "Choose the output folder of Screen a region"
         )
     return content
 
 
 def _input(
-    given: Mapping[str, Any], folder: Path, known: Mapping[str, Any], located: Mapping[str, str]
+    record: Mapping[str, Any], folder: Path, known: Mapping[str, Any], located: Mapping[str, str]
 ) -> Input:
-    """Find an input: where the user says, where it was, or beside the run."""
-    name, sha = str(given["name"]), str(given["sha256"])
+    """Find an input: where the user located it, where it was, or next to the run."""
+    name, sha = str(record["name"]), str(record["sha256"])
     stamps = {
         Path(path): stamp
         for path, stamp in known.items()
@@ -254,11 +252,11 @@ def _input(
     places += stamps
     places += [near / name for near in (folder, folder.parent, folder.parent.parent)]
     found = next((path for path in places if _is_it(path, size, stamps.get(path))), None)
-    return Input(str(given["role"]), name, sha, size, found)
+    return Input(str(record["role"]), name, sha, size, found)
 
 
 def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:
-    """Say whether a file is the one the run read: by its time where it read it, else its length."""
+    """Return whether a file is the run's: by length and time at its old path, else by length."""
     if not is_file(path):
         return False
     status = path.stat()
@@ -268,7 +266,7 @@ def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Say whether there is a file; in a folder that is closed to the user there is none."""
+    """Return whether a file exists; False if its folder is not accessible."""
     try:
         return path.is_file()
     except OSError:

@@ -1,4 +1,4 @@
-"""The group of the layer tree that holds a run's layers."""
+"""The layer tree group of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def of_run(run: RunFolder) -> QgsLayerTreeGroup:
-    """Return the group that holds a run's layers already, or a new one that is named after it."""
-    # Imported here, so that loading the plugin does not wait for it.
+    """Return the group that contains layers of the run, or a new group named after it."""
+    # Imported here to keep loading the plugin fast.
     from lunarsite.qgis_common import layers  # noqa: PLC0415
 
     root = QgsProject.instance().layerTreeRoot()

@@ -1,4 +1,4 @@
-"""The layers of a run in the project: added, styled, grouped, with the Moon's map."""
+"""Adds the layers of a run to the project, styled and in a group."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 DETECTED = "Detected craters"
 IMAGE = "Synthetic image from orbit"
 _READABLE = 400
-"""So many circles leave the map beneath them readable; more are not ticked."""
+"""With more circles than this the map below is hard to read, so the layer is not checked."""
 
 
 def elsewhere(project: QgsProject) -> list[str]:
-    """Return the names of a project's layers that lie on another body than the Moon."""
+    """Return the names of a project's layers that are not on the Moon."""
     known = ((layer.name(), moon_crs.body(layer.crs())) for layer in project.mapLayers().values())
     return [name for name, body in known if body not in ("", moon_crs.MOON)]
 
 
 def shown(folder: Path, project: QgsProject) -> bool:
-    """Say whether the project holds a layer of a run."""
+    """Return whether the project contains a layer of a run."""
     sources = (project_runs.source_path(layer) for layer in project.mapLayers().values())
     return any(
         source is not None and folder in (source.parent, source.parent.parent) for source in sources
@@ -50,22 +50,22 @@ def show(
     craters: Path | None = None,
     image: Path | None = None,
 ) -> None:
-    """Add a run's layers to the project, set its coordinate system, and go there.
+    """Add a run's layers to the project, set the project CRS, and zoom to the run.
 
-    What an earlier call added is replaced.
+    Layers that an earlier call added are replaced.
 
     Parameters
     ----------
     folder : Path
-        Of the run.
+        The folder of the run.
     dem : Path or None
-        The elevation model that it was made from, shown as a hillshade beneath.
+        The run's elevation model, shown as a hillshade at the bottom.
     canvas : QgsMapCanvas or None
-        The map to move.
+        The map to zoom.
     craters : Path or None
-        The catalogue that it was made with. Shown where it is one of detected craters.
+        The run's crater catalogue, shown if the craters were detected by LunarSite.
     image : Path or None
-        An image from orbit, shown over the maps of cells and under sites and craters.
+        An orbital image, shown above the cell rasters and below sites and craters.
     """
     project = QgsProject.instance()
     project.setCrs(moon_crs.crs())
@@ -97,7 +97,7 @@ def show(
 
 
 def _add_image(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> None:
-    """Add an image below the sites, where it is there."""
+    """Add an image below the sites if it exists."""
     layer = QgsRasterLayer(str(path), IMAGE)
     if not layer.isValid():
         return
@@ -108,7 +108,7 @@ def _add_image(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> Non
 
 
 def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> None:
-    """Add detected craters as circles below the sites; a catalogue without confidence is left."""
+    """Add detected craters as circles below the sites; skip catalogues without confidence."""
     layer = QgsVectorLayer(f"{path}|layername=craters", DETECTED)
     if not layer.isValid() or not {"diameter_m", "confidence"} <= set(layer.fields().names()):
         return
@@ -116,16 +116,16 @@ def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> N
     moon_crs.name_layer(layer)
     project.addMapLayer(layer, addToLegend=False)
     node = group.insertLayer(1, layer)
-    shown = layer.featureCount() <= _READABLE
-    node.setItemVisibilityChecked(shown)
-    node.setExpanded(shown)
+    checked = layer.featureCount() <= _READABLE
+    node.setItemVisibilityChecked(checked)
+    node.setExpanded(checked)
 
 
-def quieten(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:
-    """Take away what QGIS itself has said since about coordinate systems of the Earth.
+def dismiss_crs_warnings(bar: QgsMessageBar, before: list[QgsMessageBarItem]) -> None:
+    """Remove new messages of QGIS about the missing transform to EPSG:4326.
 
-    QGIS asks where any new project or layer lies on the Earth, and reports that the Moon does not:
-    there is no transform from its systems to EPSG:4326, nor need there be.
+    QGIS locates every new project and layer on the Earth, and reports that it cannot do so for
+    the Moon: there is no transform from the Moon's CRS to EPSG:4326, and none is needed.
     """
     for item in bar.items():
         about = moon_crs.SOUTH_POLAR in item.text() or "EPSG:4326" in item.text()

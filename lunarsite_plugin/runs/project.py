@@ -1,4 +1,4 @@
-"""The runs that a project knows: those of its layers, and the one that was chosen."""
+"""What a project remembers: the selected run, located inputs and saved places."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from pathlib import Path
 
 from qgis.core import QgsMapLayer, QgsProject, QgsProviderRegistry
 
-from lunarsite.lunarsite_plugin.runs import folder as run_folder
+from lunarsite.lunarsite_plugin.runs.folder import MANIFEST, runs_of
 
 SCOPE = "lunarsite"
-_RUN, _RUN_ABSOLUTE, _LOCATED, _KEPT = "run", "run_absolute", "located", "kept"
+_RUN, _RUN_ABSOLUTE, _LOCATED = "run", "run_absolute", "located"
+_SAVED_PLACES = "kept"
+"""The key in saved projects, which stays as it is."""
 
 
 def found() -> list[Path]:
-    """Return the folders of runs that the project's layers lie in, the latest run first."""
-    folders = run_folder.runs_of(
+    """Return the run folders that contain the project's layers, most recent first."""
+    folders = runs_of(
         path
         for layer in QgsProject.instance().mapLayers().values()
         if (path := source_path(layer)) is not None
@@ -24,51 +26,51 @@ def found() -> list[Path]:
 
 
 def source_path(layer: QgsMapLayer) -> Path | None:
-    """Return the file that a layer is read from, None where it is none."""
+    """Return the file that a layer is read from, or None."""
     registry = QgsProviderRegistry.instance()
     path = registry.decodeUri(layer.providerType(), layer.source()).get("path") or ""
     return Path(path) if path else None
 
 
 def chosen() -> Path | None:
-    """Return the run that the project remembers, None for none."""
+    """Return the run that the project remembers, or None."""
     text, _ = QgsProject.instance().readEntry(SCOPE, _RUN, "")
     if not text:
         return None
     path = Path(QgsProject.instance().readPath(text))
     absolute, _ = QgsProject.instance().readEntry(SCOPE, _RUN_ABSOLUTE, "")
-    # Moved together with its run, a project finds it by the relative path; saved under a name in
-    # another folder, by the absolute one, for QGIS adapts the paths of layers only.
+    # A project that was moved together with its run finds it by the relative path. One that was
+    # saved to another folder finds it by the absolute path: QGIS only adapts the paths of layers.
     if absolute and not path.is_dir() and Path(absolute).is_dir():
         return Path(absolute)
     return path
 
 
 def choose(folder: Path) -> None:
-    """Have the project remember a run, also relative to its file where it stores paths so."""
+    """Remember a run in the project, as an absolute path and as the project stores paths."""
     _write(_RUN, QgsProject.instance().writePath(str(folder)))
     _write(_RUN_ABSOLUTE, str(folder))
 
 
 def located() -> dict[str, str]:
-    """Return where the user found inputs of runs: paths by SHA-256."""
+    """Return the inputs of runs that the user has located: paths by SHA-256."""
     content = _read(_LOCATED)
     return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
 
 
 def locate(sha256: str, path: Path) -> None:
-    """Have the project remember where an input lies."""
+    """Remember the location of an input in the project."""
     _write(_LOCATED, json.dumps({**located(), sha256: str(path)}))
 
 
-def kept() -> object:
-    """Return the kept places as they were written, None for none."""
-    return _read(_KEPT)
+def saved_places() -> object:
+    """Return the saved places as JSON, or None."""
+    return _read(_SAVED_PLACES)
 
 
-def keep(content: object) -> None:
-    """Have the project remember the kept places."""
-    _write(_KEPT, json.dumps(content, ensure_ascii=False))
+def set_saved_places(content: object) -> None:
+    """Remember the saved places, as JSON, in the project."""
+    _write(_SAVED_PLACES, json.dumps(content, ensure_ascii=False))
 
 
 def _read(key: str) -> object:
@@ -86,6 +88,6 @@ def _write(key: str, text: str) -> None:
 
 def _age(folder: Path) -> float:
     try:
-        return (folder / run_folder.MANIFEST).stat().st_mtime
+        return (folder / MANIFEST).stat().st_mtime
     except OSError:
         return 0.0

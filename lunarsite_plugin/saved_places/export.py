@@ -1,4 +1,4 @@
-"""Kept places as files."""
+"""Export of saved places to CSV and GeoPackage."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
+from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import OutputError
-from lunarsite.lunarsite_plugin.saved_places import places as kept
-from lunarsite.lunarsite_plugin.whole_file import whole_file, write_text
+from lunarsite.lunarsite_plugin.saved_places.places import csv_text, records
 from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunarsite.lunarsite_plugin.saved_places.places import KeptPlace
+    from lunarsite.lunarsite_plugin.saved_places.places import SavedPlace
 
-LAYER = "kept_places"
+LAYER = "saved_places"
 
 _TRUE_AT_THE_POLE = (
     "+proj=stere +lat_0=-90 +lat_ts=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs "
     "+type=crs"
 )
-"""The south polar map by its scale at the pole: equal to the registered one, and not named so."""
+"""The south polar CRS, defined by its true scale at the pole: the same as the registered one."""
 _SPHERE = "Moon (2015) - Sphere"
 _NAMES = {
     "PROJCRS": f"Moon 2015 south polar stereographic ({moon_crs.SOUTH_POLAR})",
@@ -42,32 +42,33 @@ _NAMES = {
     "ELLIPSOID": _SPHERE,
 }
 _METATYPES_FROM = 33800
-"""The QGIS version from which fields are made with QMetaType, and warn of the older kind."""
-_WHOLE = frozenset({"cell_id", "rank", "rank_low", "rank_high", "cells"})
+"""The QGIS version that introduced QMetaType for fields and deprecated QVariant."""
+_INTEGER = frozenset({"cell_id", "rank", "rank_low", "rank_high", "cells"})
 _TEXT = frozenset({"name", "profile", "run"})
 _BOOLEAN = frozenset({"passes"})
 
 
-def write_csv(path: Path, places: list[KeptPlace]) -> None:
-    """Write places as CSV, a row each.
+def write_csv(path: Path, places: list[SavedPlace]) -> None:
+    """Write places as CSV, one row each.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    write_text(path, kept.csv_text(places))
+    with whole_file(path) as partial:
+        partial.write_text(csv_text(places), encoding="utf-8", newline="")
 
 
-def write_geopackage(path: Path, places: list[KeptPlace]) -> None:
-    """Write places as points in the Moon's south polar map, IAU_2015:30135.
+def write_geopackage(path: Path, places: list[SavedPlace]) -> None:
+    """Write places as points in the Moon's south polar CRS, IAU_2015:30135.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    names, rows = kept.records(places)
+    names, rows = records(places)
     fields = QgsFields()
     for name in names:
         fields.append(QgsField(name, _type_of(name)))
@@ -99,10 +100,10 @@ def _writer(partial: Path, path: Path, fields: QgsFields) -> QgsVectorFileWriter
 
 
 def _file_crs() -> QgsCoordinateReferenceSystem:
-    """Return the south polar map by its definition alone, as the engine's own files carry it.
+    """Return the south polar CRS without its authority code, as in the engine's own files.
 
-    QGIS takes a GeoPackage's system for invalid where it is named by the IAU's number and the
-    GDAL beneath is older than the registry (seen with QGIS 3.40 on GDAL 3.6).
+    QGIS considers the CRS of a GeoPackage invalid if it has an IAU code that GDAL does not know
+    (seen with QGIS 3.40 on GDAL 3.6).
     """
     text = QgsCoordinateReferenceSystem.fromProj(_TRUE_AT_THE_POLE).toWkt(
         QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED
@@ -116,7 +117,7 @@ def _file_crs() -> QgsCoordinateReferenceSystem:
 
 def _type_of(name: str) -> Any:
     kind = "Double"
-    if name in _WHOLE:
+    if name in _INTEGER:
         kind = "LongLong"
     elif name in _TEXT:
         kind = "QString"

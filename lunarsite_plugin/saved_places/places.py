@@ -1,4 +1,4 @@
-"""Places that were kept to be compared. Standard library only."""
+"""Places saved for comparison. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import io
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.lunarsite_plugin.charts import site_model, sky_model, words
+from lunarsite.lunarsite_plugin.charts import formatting, site_model, sky_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 BETTER = "Better than"
-"""The line of the share of cells that are worse."""
+"""Title of the row with the percentage of cells that rank lower."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A criterion's feature at a place; ``holds`` is None where the value is not known."""
+    """A criterion's feature at a place; ``holds`` is None if the value is unknown."""
 
     feature: str
     title: str
@@ -28,11 +28,12 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPlace:
-    """What is remembered of a place: its cell, score, rank and criteria; degrees and metres.
+class SavedPlace:
+    """A saved place: its cell, score, rank and criteria.
 
-    ``passes`` is None where a criterion is not known. ``illumination_pct`` and
-    ``earth_visibility_pct`` are those of the skyline over the dates of the dock, None without one.
+    ``passes`` is None if a criterion is unknown. ``skyline_illumination_pct`` and
+    ``skyline_earth_visibility_pct`` are for the dates selected in the dock, None without a
+    skyline.
     """
 
     name: str
@@ -57,13 +58,13 @@ class KeptPlace:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What makes it the same place: the cell of a run."""
+        """What identifies the place: the cell of a run."""
         return self.run, self.profile, self.cell_id
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One property of all places: words to show, and numbers to sort by; ``help`` explains it."""
+    """One property of all places: text to show, and numbers to sort by; ``help`` explains it."""
 
     title: str
     cells: tuple[str, ...]
@@ -73,8 +74,8 @@ class Line:
 
 def of_answer(
     explanation: dict[str, Any], skyline: dict[str, Any] | None, *, name: str, run: str
-) -> KeptPlace:
-    """Return the place of the answers of ``explain`` and ``skyline``."""
+) -> SavedPlace:
+    """Return the place for the answers of ``explain`` and ``skyline``."""
     cell = explanation["cell"]
     low, high = explanation["interval"] or (None, None)
     values = tuple(
@@ -83,7 +84,7 @@ def of_answer(
     )
     held = [value.holds for value in values]
     light = skyline or {}
-    return KeptPlace(
+    return SavedPlace(
         name=name,
         cell_id=cell["cell_id"],
         lon_deg=cell["lon_deg"],
@@ -106,25 +107,25 @@ def of_answer(
     )
 
 
-def with_place(places: list[KeptPlace], place: KeptPlace) -> list[KeptPlace]:
-    """Return places with one more; one that is kept already takes the new values, not the name."""
+def with_place(places: list[SavedPlace], place: SavedPlace) -> list[SavedPlace]:
+    """Add a place; if it is already saved, its values are updated and its name is kept."""
     for k, known in enumerate(places):
         if known.key == place.key:
             return [*places[:k], replace(place, name=known.name), *places[k + 1 :]]
     return [*places, place]
 
 
-def free_name(places: Iterable[KeptPlace]) -> str:
-    """Return the first of ``Place 1``, ``Place 2`` … that no place has."""
+def free_name(places: Iterable[SavedPlace]) -> str:
+    """Return the first of ``Place 1``, ``Place 2`` … that is not in use."""
     taken = {place.name for place in places}
     return next(name for k in range(1, len(taken) + 2) if (name := f"Place {k}") not in taken)
 
 
-def lines(places: list[KeptPlace]) -> list[Line]:
-    """Return what is compared, a line each."""
+def lines(places: list[SavedPlace]) -> list[Line]:
+    """Return the rows of the comparison."""
     features = {value.feature: value for place in places for value in place.values}
     return [
-        _line("Score", places, lambda p: p.score, words.score),
+        _line("Score", places, lambda p: p.score, formatting.score),
         _line("Rank", places, lambda p: p.rank, lambda rank: f"{rank:,}"),
         Line(
             "Rank, 5–95 %",
@@ -135,32 +136,35 @@ def lines(places: list[KeptPlace]) -> list[Line]:
             BETTER,
             tuple(_better(place) for place in places),
             tuple(p.rank and site_model.better_pct(p.rank, p.cells) for p in places),
-            "The share of all scored cells that are worse",
+            "Percentage of all scored cells that rank lower",
         ),
         Line(
             "Passes",
-            tuple({True: "✓ yes", False: "✗ no", None: "? not known"}[p.passes] for p in places),
+            tuple({True: "✓ yes", False: "✗ no", None: "? unknown"}[p.passes] for p in places),
             tuple(None if p.passes is None else float(p.passes) for p in places),
         ),
         *(_feature_line(value, places) for value in features.values()),
         _light_line(sky_model.SUN, places, lambda p: p.skyline_illumination_pct),
         _light_line(sky_model.EARTH, places, lambda p: p.skyline_earth_visibility_pct),
         _line(
-            "Latitude", places, lambda p: p.lat_deg, lambda lat: words.place(0.0, lat).split(",")[0]
+            "Latitude",
+            places,
+            lambda p: p.lat_deg,
+            lambda lat: formatting.place(0.0, lat).split(",")[0],
         ),
         _line(
             "Longitude",
             places,
             lambda p: p.lon_deg,
-            lambda lon: words.place(lon, 0.0).split(", ")[1],
+            lambda lon: formatting.place(lon, 0.0).split(", ")[1],
         ),
         Line("Profile", tuple(p.profile for p in places), (None,) * len(places)),
         Line("Run", tuple(p.run for p in places), (None,) * len(places)),
     ]
 
 
-def ordered(places: list[KeptPlace], line: Line, *, descending: bool) -> list[KeptPlace]:
-    """Return places in the order of a line, what is not known at the end."""
+def ordered(places: list[SavedPlace], line: Line, *, descending: bool) -> list[SavedPlace]:
+    """Sort places by a row, unknown values last."""
     if not any(number is not None for number in line.numbers):
         pairs = sorted(zip(line.cells, range(len(places)), strict=True), reverse=descending)
         return [places[k] for _, k in pairs]
@@ -170,16 +174,16 @@ def ordered(places: list[KeptPlace], line: Line, *, descending: bool) -> list[Ke
     return [places[k] for k in [*(k for _, k in known), *rest]]
 
 
-def text_table(places: list[KeptPlace]) -> str:
-    """Return places side by side as text, columns parted by tabs."""
+def text_table(places: list[SavedPlace]) -> str:
+    """Return the comparison as tab-separated text."""
     rows = [["", *(place.name for place in places)]]
     rows += [[line.title, *line.cells] for line in lines(places)]
     return "\n".join("\t".join(row) for row in rows) + "\n"
 
 
-def records(places: list[KeptPlace]) -> tuple[list[str], list[list[Any]]]:
-    """Return column names, with units, and a row of plain values for each place."""
-    plain = [each.name for each in fields(KeptPlace) if each.name != "values"]
+def records(places: list[SavedPlace]) -> tuple[list[str], list[list[Any]]]:
+    """Return column names, with units, and one row of plain values per place."""
+    plain = [each.name for each in fields(SavedPlace) if each.name != "values"]
     features = list(dict.fromkeys(v.feature for place in places for v in place.values))
     rows = []
     for place in places:
@@ -189,8 +193,8 @@ def records(places: list[KeptPlace]) -> tuple[list[str], list[list[Any]]]:
     return [*plain, *features], rows
 
 
-def csv_text(places: list[KeptPlace]) -> str:
-    """Return places as CSV, a row each; what is not known is empty."""
+def csv_text(places: list[SavedPlace]) -> str:
+    """Return places as CSV, one row each; unknown values are empty."""
     names, rows = records(places)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -199,21 +203,21 @@ def csv_text(places: list[KeptPlace]) -> str:
     return out.getvalue()
 
 
-def as_json(places: list[KeptPlace]) -> list[dict[str, Any]]:
+def as_json(places: list[SavedPlace]) -> list[dict[str, Any]]:
     """Return places as JSON."""
     return [asdict(place) for place in places]
 
 
-def from_json(content: object) -> list[KeptPlace]:
-    """Return places from JSON; what is not one of ours is left out."""
+def from_json(content: object) -> list[SavedPlace]:
+    """Return places from JSON, skipping invalid entries."""
     if not isinstance(content, list):
         return []
     places = []
     for each in content:
         try:
             values = tuple(Value(**value) for value in each["values"])
-            place = KeptPlace(**{**each, "values": values})
-            lines([place])  # a value of another kind would show only when it is painted
+            place = SavedPlace(**{**each, "values": values})
+            lines([place])  # raises now, rather than when painted, if a value has the wrong type
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         places.append(place)
@@ -222,8 +226,8 @@ def from_json(content: object) -> list[KeptPlace]:
 
 def _line(
     title: str,
-    places: list[KeptPlace],
-    get: Callable[[KeptPlace], float | None],
+    places: list[SavedPlace],
+    get: Callable[[SavedPlace], float | None],
     write: Callable[[Any], str],
 ) -> Line:
     found = tuple(get(place) for place in places)
@@ -232,29 +236,29 @@ def _line(
 
 
 def _light_line(
-    title: str, places: list[KeptPlace], get: Callable[[KeptPlace], float | None]
+    title: str, places: list[SavedPlace], get: Callable[[SavedPlace], float | None]
 ) -> Line:
-    return replace(_line(title, places, get, words.percent), help=sky_model.HELP[title])
+    return replace(_line(title, places, get, formatting.percent), help=sky_model.HELP[title])
 
 
-def _feature_line(wanted: Value, places: list[KeptPlace]) -> Line:
+def _feature_line(wanted: Value, places: list[SavedPlace]) -> Line:
     cells, numbers = [], []
     for place in places:
         value = next((v for v in place.values if v.feature == wanted.feature), None)
         mark = {True: "✓ ", False: "✗ ", None: ""}[value.holds] if value else ""
         known = value is not None and value.value is not None
-        cells.append(mark + words.quantity(value.value, value.unit) if known else "–")
+        cells.append(mark + formatting.quantity(value.value, value.unit) if known else "–")
         numbers.append(value.value if known else None)
     return Line(wanted.title, tuple(cells), tuple(numbers))
 
 
-def _interval(place: KeptPlace) -> str:
+def _interval(place: SavedPlace) -> str:
     if place.rank_low is None or place.rank_high is None:
         return "–"
     return f"{place.rank_low:,}–{place.rank_high:,}"
 
 
-def _better(place: KeptPlace) -> str:
+def _better(place: SavedPlace) -> str:
     return "–" if place.rank is None else site_model.better_text(place.rank, place.cells)
 
 
@@ -263,7 +267,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as CSV carries it; text that a spreadsheet would run is quoted."""
+    """Return a value for CSV; text that a spreadsheet would take for a formula is quoted."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}:

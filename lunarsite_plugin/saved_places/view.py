@@ -1,4 +1,4 @@
-"""Kept places side by side, a column each."""
+"""The saved places side by side, one column each."""
 
 from __future__ import annotations
 
@@ -24,34 +24,40 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin.saved_places import export as kept_export
-from lunarsite.lunarsite_plugin.saved_places import places as kept
+from lunarsite.lunarsite_plugin.saved_places.export import write_csv, write_geopackage
+from lunarsite.lunarsite_plugin.saved_places.places import (
+    BETTER,
+    lines,
+    ordered,
+    text_table,
+    with_place,
+)
 from lunarsite.lunarsite_plugin.site.parts import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lunarsite.lunarsite_plugin.saved_places.places import KeptPlace
+    from lunarsite.lunarsite_plugin.saved_places.places import SavedPlace
 
-HINT = "Score a place and click Keep: kept places stand here side by side."
-_BEST_FIRST_DOWN = frozenset({"Score", kept.BETTER, "Passes"})
-"""Lines whose greatest value is the best; they are sorted from it first."""
+HINT = "Score a place and click Save to compare it here with others."
+_HIGHER_IS_BETTER = frozenset({"Score", BETTER, "Passes"})
+"""Rows that are sorted in descending order first."""
 
 
-class KeptView(QWidget):
-    """The list of kept places."""
+class SavedPlacesView(QWidget):
+    """The table of saved places, with buttons to sort, rename, remove and export them."""
 
     goTo = pyqtSignal(float, float)
     """Longitude and latitude of a place, degrees."""
     changed = pyqtSignal()
-    """Other places are kept now, or under other names or in another order."""
+    """Places were added, removed, renamed or sorted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.places: list[KeptPlace] = []
+        self.places: list[SavedPlace] = []
         self._sorted: tuple[str, bool] = ("", False)
         self.table = QTableWidget(self)
-        self.table.setAccessibleName("Kept places, a column each")
+        self.table.setAccessibleName("Saved places, one column each")
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectColumns)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -62,105 +68,100 @@ class KeptView(QWidget):
         side.setHighlightSections(False)
         side.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         side.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        side.setToolTip("Click a line to sort the places by it")
+        side.setToolTip("Click a row heading to sort the places by it")
         side.sectionClicked.connect(self.sort_by)
         top = self.table.horizontalHeader()
         top.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        top.setToolTip("Double-click a name to change it")
+        top.setToolTip("Double-click a name to rename the place")
         top.sectionDoubleClicked.connect(self.rename)
-        self.table.itemSelectionChanged.connect(self._offer)
-        self.hint, self.told = label(HINT), label()
+        self.table.itemSelectionChanged.connect(self._update_buttons)
+        self.hint, self.message = label(HINT), label()
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.hint.setMargin(8)
-        self.told.hide()
+        self.message.hide()
         filled = QWidget(self)
         column = QVBoxLayout(filled)
         column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.table, 1)
-        column.addWidget(self.told)
+        column.addWidget(self.message)
         column.addLayout(self._actions())
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.hint)
         self.pages.addWidget(filled)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.pages)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.pages)
         self._show()
 
-    def set_places(self, places: list[KeptPlace]) -> None:
-        """Show other places, without telling of a change."""
+    def set_places(self, places: list[SavedPlace]) -> None:
+        """Show other places, without emitting ``changed``."""
         self.places = list(places)
         self._show()
 
-    def add(self, place: KeptPlace) -> None:
-        """Keep one more place."""
-        self._take(kept.with_place(self.places, place), select=place)
+    def add(self, place: SavedPlace) -> None:
+        """Add a place."""
+        self._take(with_place(self.places, place), select=place)
 
     def sort_by(self, row: int) -> None:
-        """Sort by a line; a second time the other way round."""
-        line = kept.lines(self.places)[row]
+        """Sort by a row; the second time in reverse order."""
+        line = lines(self.places)[row]
         name, descending = self._sorted
-        descending = not descending if name == line.title else line.title in _BEST_FIRST_DOWN
+        descending = not descending if name == line.title else line.title in _HIGHER_IS_BETTER
         self._sorted = (line.title, descending)
-        self._take(kept.ordered(self.places, line, descending=descending))
+        self._take(ordered(self.places, line, descending=descending))
 
     def rename(self, column: int) -> None:
-        """Ask for another name of a place."""
+        """Ask for a new name for a place."""
         place = self.places[column]
-        name, agreed = QInputDialog.getText(
-            self, "Rename the place", "Name", QLineEdit.EchoMode.Normal, place.name
+        name, accepted = QInputDialog.getText(
+            self, "Rename Place", "Name", QLineEdit.EchoMode.Normal, place.name
         )
-        if agreed and name.strip():
+        if accepted and name.strip():
             self.set_name(column, name.strip())
 
     def set_name(self, column: int, name: str) -> None:
-        """Give a place another name."""
+        """Rename a place."""
         renamed = dataclasses.replace(self.places[column], name=name)
         places = [*self.places[:column], renamed, *self.places[column + 1 :]]
         self._take(places, select=renamed)
 
     def remove(self, column: int) -> None:
-        """Keep a place no longer."""
+        """Remove a place."""
         self._take([*self.places[:column], *self.places[column + 1 :]])
 
     def copy(self) -> None:
-        """Put the table on the clipboard, as text."""
-        QGuiApplication.clipboard().setText(kept.text_table(self.places))
-        self._tell("The table is on the clipboard.")
+        """Copy the table to the clipboard as text."""
+        QGuiApplication.clipboard().setText(text_table(self.places))
+        self._show_message("Table copied to the clipboard.")
 
     def export(self, path: Path) -> None:
-        """Write the places to a file whose ending says how."""
-        write = kept_export.write_csv
-        if path.suffix.lower() == ".gpkg":
-            write = kept_export.write_geopackage
+        """Write the places to a GeoPackage or CSV file, depending on its extension."""
+        write = write_geopackage if path.suffix.lower() == ".gpkg" else write_csv
         try:
             write(path, self.places)
-        except LunarSiteError as error:
-            self._tell(str(error))
+        except (LunarSiteError, OSError) as error:
+            self._show_message(str(error))
             return
-        self._tell(f"{len(self.places)} places are in {path}.")
+        count = len(self.places)
+        self._show_message(f"{count} place{'' if count == 1 else 's'} exported to {path}.")
 
     def current(self) -> int:
-        """Return the column that is selected, -1 for none."""
+        """Return the selected column, or -1."""
         chosen = self.table.selectionModel().selectedColumns()
         return chosen[0].column() if chosen else -1
 
     def _actions(self) -> QVBoxLayout:
-        """Return the buttons: a line for one place, and one for all."""
+        """Return the buttons: one row for the selected place, and one for all places."""
         above, below = QHBoxLayout(), QHBoxLayout()
         self.for_one: list[QToolButton] = []
         csv, package = ("CSV table (*.csv)", ".csv"), ("GeoPackage (*.gpkg)", ".gpkg")
-        told = ("Go to", self._go, "Show this place on the map and score it")
         actions: tuple[tuple[tuple[str, Callable[[], None], str], bool], ...] = (
-            (told, True),
-            (("Rename…", self._rename, "Give this place another name"), True),
-            (("Remove", self._remove, "Keep this place no longer"), True),
-            (("Copy", self.copy, "Copy the table as text"), False),
-            (("CSV…", self._asking(*csv), "Save as a table, a row a place"), False),
-            (
-                ("GeoPackage…", self._asking(*package), "Save as points in the Moon's map"),
-                False,
-            ),
+            (("Go to", self._go, "Show this place on the map and score it"), True),
+            (("Rename…", self._rename, "Rename this place"), True),
+            (("Remove", self._remove, "Remove this place from the table"), True),
+            (("Copy", self.copy, "Copy the table to the clipboard as text"), False),
+            (("CSV…", self._exporter(*csv), "Export as a table with one row per place"), False),
+            (("GeoPackage…", self._exporter(*package), "Export as a point layer"), False),
         )
         for (title, slot, tip), one in actions:
             button = QToolButton(self)
@@ -170,24 +171,22 @@ class KeptView(QWidget):
             (above if one else below).addWidget(button)
             if one:
                 self.for_one.append(button)
-        whole = QVBoxLayout()
+        rows = QVBoxLayout()
         for row in (above, below):
             row.addStretch(1)
-            whole.addLayout(row)
-        return whole
+            rows.addLayout(row)
+        return rows
 
-    def _asking(self, kind: str, ending: str) -> Callable[[], None]:
-        def ask() -> None:
-            title = "Save the kept places"
-            text, _ = QFileDialog.getSaveFileName(self, title, f"kept places{ending}", kind)
+    def _exporter(self, file_filter: str, suffix: str) -> Callable[[], None]:
+        def ask_and_export() -> None:
+            title = "Export Saved Places"
+            text, _ = QFileDialog.getSaveFileName(self, title, f"saved places{suffix}", file_filter)
             if text:
                 path = Path(text)
-                whole = (
-                    path if path.suffix.lower() == ending else path.with_name(path.name + ending)
-                )
-                self.export(whole)
+                complete = path.suffix.lower() == suffix
+                self.export(path if complete else path.with_name(path.name + suffix))
 
-        return ask
+        return ask_and_export
 
     def _go(self) -> None:
         place = self.places[self.current()]
@@ -199,11 +198,11 @@ class KeptView(QWidget):
     def _remove(self) -> None:
         self.remove(self.current())
 
-    def _offer(self) -> None:
+    def _update_buttons(self) -> None:
         for button in self.for_one:
             button.setEnabled(self.current() >= 0)
 
-    def _take(self, places: list[KeptPlace], select: KeptPlace | None = None) -> None:
+    def _take(self, places: list[SavedPlace], select: SavedPlace | None = None) -> None:
         self.places = places
         self._show()
         if select is not None:
@@ -215,9 +214,9 @@ class KeptView(QWidget):
         self.changed.emit()
 
     def _show(self) -> None:
-        self.told.hide()
+        self.message.hide()
         self.pages.setCurrentIndex(1 if self.places else 0)
-        rows = kept.lines(self.places)
+        rows = lines(self.places)
         self.table.clear()
         self.table.setRowCount(len(rows))
         self.table.setColumnCount(len(self.places))
@@ -226,11 +225,11 @@ class KeptView(QWidget):
         for row, line in enumerate(rows):
             for column, text in enumerate(line.cells):
                 item = QTableWidgetItem(text)
-                told = f"{self.places[column].name}, {line.title}: {text}"
-                item.setToolTip(f"{told}\n{line.help}" if line.help else told)
+                tip = f"{self.places[column].name}, {line.title}: {text}"
+                item.setToolTip(f"{tip}\n{line.help}" if line.help else tip)
                 self.table.setItem(row, column, item)
-        self._offer()
+        self._update_buttons()
 
-    def _tell(self, text: str) -> None:
-        self.told.setText(text)
-        self.told.show()
+    def _show_message(self, text: str) -> None:
+        self.message.setText(text)
+        self.message.show()

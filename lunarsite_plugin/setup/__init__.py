@@ -1,1 +1,1 @@
-"""The engine set-up: find an interpreter, install, check, remove, and say what is there."""
+"""Engine setup: install, check and remove the engine, or use an existing Python environment."""

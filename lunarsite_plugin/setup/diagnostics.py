@@ -1,4 +1,4 @@
-"""What a report of a fault needs to know, as text without anything private."""
+"""Diagnostics for bug reports, without private information."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qgis.PyQt.QtCore import qVersion
 
 from lunarsite.engine.errors import LunarSiteError
 from lunarsite.lunarsite_plugin.setup import network, plan
-from lunarsite.lunarsite_plugin.setup.place import PLUGIN_FOLDER
+from lunarsite.lunarsite_plugin.setup.paths import PLUGIN_FOLDER
 from lunarsite.lunarsite_plugin.setup.work import without_credentials
 from lunarsite.qgis_common import location
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lunarsite.lunarsite_plugin.setup.check import Row
-    from lunarsite.lunarsite_plugin.setup.place import Place
+    from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
 
 LOG_LINES = 40
 
 
-def text(place: Place, rows: Iterable[Row] = (), log: Iterable[str] | None = None) -> str:
-    """Return the report: QGIS, the engine, what a check found, and the log's last lines.
+def text(paths: EnginePaths, rows: Iterable[Row] = (), log: Iterable[str] | None = None) -> str:
+    """Return a report on QGIS, the engine, the last check and the end of the log.
 
     Parameters
     ----------
-    place : Place
-        Where the set-up works.
+    paths : EnginePaths
+        The files of the engine.
     rows : iterable of Row
-        The last check's findings.
+        The results of the last check.
     log : iterable of str, optional
-        Lines of a log; the set-up's own where it is not given.
+        Lines of the log; by default those of the setup log.
     """
-    state = plan.state(place)
+    state = plan.state(paths)
     lines = [
         f"LunarSite {plugin_version()}",
         f"QGIS {Qgis.QGIS_VERSION}, Qt {qVersion()}, Python {platform.python_version()}",
         f"System {platform.platform()}, {platform.machine()}",
         f"Engine in use {_engine()}",
-        f"Engine of the set-up {state.kind} in {place.home}: {state.why}; torch {state.torch}",
+        f"Installed engine {state.kind} in {paths.home}: {state.why}; torch {state.torch}",
         f"Proxy in QGIS {'set' if network.proxy_is_set() else 'not set'}",
-        *(f"{row.what} {_mark(row)}: {row.told}" for row in rows),
+        *(f"{row.what} {_mark(row)}: {row.detail}" for row in rows),
         "Log:",
-        *list(last_lines(place.log) if log is None else log)[-LOG_LINES:],
+        *list(last_lines(paths.log) if log is None else log)[-LOG_LINES:],
     ]
     return masked("\n".join(lines)) + "\n"
 
 
 def masked(report: str) -> str:
-    """Return a text in which the home folder reads ~ and no address names a user."""
+    """Replace the home folder by ~, and remove credentials from URLs."""
     home = str(Path.home())
     for form in (home, home.replace("\\", "/"), home.replace("\\", "\\\\")):
         if len(form) > 1:
@@ -68,7 +68,7 @@ def plugin_version() -> str:
 
 
 def last_lines(path: Path, count: int = LOG_LINES) -> list[str]:
-    """Return the last lines of a log, none where there is no log."""
+    """Return the last lines of a log, if there is one."""
     return (plan.read_text(path) or "").splitlines()[-count:]
 
 
@@ -81,4 +81,4 @@ def _engine() -> str:
 
 
 def _mark(row: Row) -> str:
-    return {True: "ok", False: "NOT ok", None: "note"}[row.ok]
+    return {True: "ok", False: "failed", None: "note"}[row.ok]

@@ -1,4 +1,4 @@
-"""The engine set-up: one dialog to install, bring, check and remove an engine."""
+"""The engine setup dialog."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from lunarsite.engine.errors import CancelledError, LunarSiteError
 from lunarsite.lunarsite_plugin.setup import (
     check,
     diagnostics,
+    messages,
     network,
     pages,
     runner,
     tasks,
-    words,
 )
 from lunarsite.lunarsite_plugin.setup.job import Job
-from lunarsite.lunarsite_plugin.setup.place import Place
+from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
 from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
@@ -45,27 +45,27 @@ _LOG_BLOCKS = 5000
 
 
 class SetupDialog(QDialog):
-    """Sets the engine up, on the user's clicks alone.
+    """Installs, checks and removes the engine, or selects an existing Python environment.
 
     Parameters
     ----------
     parent : QWidget, optional
         QGIS's main window.
-    place : Place, optional
-        Where to work; the user's profile where it is not given.
+    paths : EnginePaths, optional
+        The files of the engine; by default in the user's profile.
     """
 
     engineAboutToChange = pyqtSignal()
-    """The engine's files are about to be replaced or removed: who runs it should end it."""
+    """The engine's files are about to be replaced or removed, so it must be stopped."""
     engineChanged = pyqtSignal()
-    """Another engine is in use from now on, or none."""
+    """Another engine is in use now, or none."""
 
-    def __init__(self, parent: QWidget | None = None, place: Place | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, paths: EnginePaths | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("LunarSite: engine set-up")
+        self.setWindowTitle("LunarSite Engine Setup")
         self.setObjectName("LunarSiteSetupDialog")
         home = location.engine_home()
-        self.place = place or Place(home, location.managed_python(home))
+        self.paths = paths or EnginePaths(home, location.managed_python(home))
         self._job: Job | None = None
         self._then: Callable[[Any], None] | None = None
         self._checked: Path | None = None
@@ -75,39 +75,39 @@ class SetupDialog(QDialog):
 
     @property
     def busy(self) -> bool:
-        """Whether something is at work."""
+        """Whether a job is running."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """Show the state as it is now."""
-        self.headline.setText(words.headline(self.place, self._checked, self._rows))
-        for page in (self.install_page, self.own_page, self.remove_page):
+        """Update the dialog to the current state."""
+        self.headline.setText(messages.headline(self.paths, self._checked, self._rows))
+        for page in (self.install_page, self.existing_page, self.remove_page):
             page.refresh()
-        for page in (self.install_page, self.own_page, self.check_page, self.remove_page):
+        for page in (self.install_page, self.existing_page, self.check_page, self.remove_page):
             page.setEnabled(not self.busy)
         self.cancel.setEnabled(self.busy)
         self.bar.setTextVisible(self.busy)
 
     def shut_down(self) -> None:
-        """End what is at work, within two seconds: QGIS or the plugin goes away."""
+        """Stop the current job within two seconds, because QGIS or the plugin is closing."""
         job, self._job = self._job, None
         if job is not None:
-            # Nobody is left to be told or asked: what closes the window now must not wait.
+            # Do not ask or wait for anything while QGIS is closing.
             job.ended.disconnect(self._end)
             job.cancel()
             job.wait()
 
     def reject(self) -> None:
-        """Close; ask first what becomes of the work."""
+        """Close the dialog; ask first if a job is running."""
         if self.busy and not self._may_close():
             return
         super().reject()
 
     def copy_diagnostics(self) -> None:
-        """Put the diagnostics on the clipboard."""
-        report = diagnostics.text(self.place, self._rows, self.log.toPlainText().splitlines())
+        """Copy the diagnostics to the clipboard."""
+        report = diagnostics.text(self.paths, self._rows, self.log.toPlainText().splitlines())
         QGuiApplication.clipboard().setText(report)
-        self.status.setText("The diagnostics are on the clipboard.")
+        self.status.setText("Diagnostics copied to the clipboard.")
 
     def _build(self) -> None:
         self.headline = QLabel()
@@ -115,19 +115,19 @@ class SetupDialog(QDialog):
         font = self.headline.font()
         font.setBold(True)
         self.headline.setFont(font)
-        self.install_page = pages.InstallPage(self.place)
-        self.install_page.installAsked.connect(self._install)
-        self.install_page.searchAsked.connect(self._search)
-        self.own_page = pages.OwnPage()
-        self.own_page.useAsked.connect(self._use_own)
-        self.own_page.dropAsked.connect(self._drop_own)
+        self.install_page = pages.InstallPage(self.paths)
+        self.install_page.installRequested.connect(self._install)
+        self.install_page.searchRequested.connect(self._search)
+        self.existing_page = pages.ExistingPage()
+        self.existing_page.useRequested.connect(self._use_existing)
+        self.existing_page.stopRequested.connect(self._stop_using_existing)
         self.check_page = pages.CheckPage()
-        self.check_page.checkAsked.connect(self._check)
-        self.remove_page = pages.RemovePage(self.place)
-        self.remove_page.removeAsked.connect(self._remove)
+        self.check_page.checkRequested.connect(self._check)
+        self.remove_page = pages.RemovePage(self.paths)
+        self.remove_page.removeRequested.connect(self._remove)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.install_page, "Install")
-        self.tabs.addTab(self.own_page, "Your own")
+        self.tabs.addTab(self.existing_page, "Use Existing")
         self.tabs.addTab(self.check_page, "Check")
         self.tabs.addTab(self.remove_page, "Remove")
         self.status = QLabel()
@@ -137,14 +137,14 @@ class SetupDialog(QDialog):
         self.cancel = QPushButton("Cancel")
         self.cancel.clicked.connect(self._cancel)
         self.log = QPlainTextEdit()
-        self.log.setAccessibleName("Log of the set-up")
+        self.log.setAccessibleName("Setup log")
         self.log.setReadOnly(True)
         self.log.setMaximumBlockCount(_LOG_BLOCKS)
         fixed = QFont("monospace", self.log.font().pointSize())
         fixed.setStyleHint(QFont.StyleHint.Monospace)
         self.log.setFont(fixed)
-        self.log.setPlaceholderText("The log of the set-up appears here.")
-        self.log.setPlainText("\n".join(diagnostics.last_lines(self.place.log, 200)))
+        self.log.setPlaceholderText("The setup log appears here.")
+        self.log.setPlainText("\n".join(diagnostics.last_lines(self.paths.log, 200)))
         self.log.moveCursor(QTextCursor.MoveOperation.End)
         self._lay_out()
 
@@ -153,7 +153,7 @@ class SetupDialog(QDialog):
         progress.addWidget(self.bar, 1)
         progress.addWidget(self.cancel)
         buttons = QHBoxLayout()
-        for text, action in (("Copy diagnostics", self.copy_diagnostics), ("Help", self._help)):
+        for text, action in (("Copy Diagnostics", self.copy_diagnostics), ("Help", self._help)):
             button = QPushButton(text)
             button.clicked.connect(action)
             buttons.addWidget(button)
@@ -170,27 +170,27 @@ class SetupDialog(QDialog):
         layout.addLayout(buttons)
         self.resize(620, 620)
         for button in self.findChildren(QPushButton):
-            button.setAutoDefault(False)  # Enter in a field must not start anything
+            button.setAutoDefault(False)  # Enter in a field must not start a job
 
     def _install(self) -> None:
         try:
-            runner.open_home(self.place)
-            wish = self.install_page.wish()
-            way = network.variables(self.place.certificates)
+            runner.open_home(self.paths)
+            request = self.install_page.request()
+            proxy = network.variables(self.paths.certificates)
         except LunarSiteError as error:
-            self._tell(error)
+            self._show_error(error)
             return
-        wish = dataclasses.replace(wish, environment=way)
+        request = dataclasses.replace(request, environment=proxy)
         self.engineAboutToChange.emit()
 
         def work(work: Work) -> list[check.Row]:
-            return tasks.install(self.place, wish, work)
+            return tasks.install(self.paths, request, work)
 
-        self._begin(work, self._installed)
+        self._begin(work, self._on_installed)
 
-    def _installed(self, rows: list[check.Row]) -> None:
-        location.set_own(None)  # who installs an engine wants it to be used
-        self._found(self.place.python, rows)
+    def _on_installed(self, rows: list[check.Row]) -> None:
+        location.set_user_python(None)  # an engine that was just installed is to be used
+        self._show_check(self.paths.python, rows)
         self.engineChanged.emit()
 
     def _search(self) -> None:
@@ -200,28 +200,28 @@ class SetupDialog(QDialog):
         try:
             python = location.find().python
         except LunarSiteError as error:
-            self._tell(error)
+            self._show_error(error)
             return
 
         def work(work: Work) -> list[check.Row]:
             return check.check(python, work)
 
-        def take(rows: list[check.Row]) -> None:
-            self._found(python, rows)
+        def on_checked(rows: list[check.Row]) -> None:
+            self._show_check(python, rows)
 
-        self._begin(work, take)
+        self._begin(work, on_checked)
 
-    def _found(self, python: Path, rows: list[check.Row]) -> None:
+    def _show_check(self, python: Path, rows: list[check.Row]) -> None:
         self._checked, self._rows = python, rows
-        self.check_page.show_findings(rows)
+        self.check_page.show_results(rows)
         self.tabs.setCurrentWidget(self.check_page)
 
-    def _use_own(self, path: str) -> None:
+    def _use_existing(self, path: str) -> None:
         python = Path(path)
         if not python.is_file():
-            self._tell(
+            self._show_error(
                 LunarSiteError(
-                    f"There is no file {path or '(none is named)'}",
+                    f"The file {path or '(none selected)'} does not exist",
                     "Choose the interpreter itself, for example bin/python or python.exe",
                 )
             )
@@ -230,25 +230,25 @@ class SetupDialog(QDialog):
         def work(work: Work) -> list[check.Row]:
             return tasks.adopt(python, work)
 
-        def take(rows: list[check.Row]) -> None:
-            location.set_own(python)
-            self._found(python, rows)
+        def on_checked(rows: list[check.Row]) -> None:
+            location.set_user_python(python)
+            self._show_check(python, rows)
             self.engineChanged.emit()
 
-        self._begin(work, take)
+        self._begin(work, on_checked)
 
-    def _drop_own(self) -> None:
-        location.set_own(None)
+    def _stop_using_existing(self) -> None:
+        location.set_user_python(None)
         self._rows = []
-        self.status.setText("Your own interpreter is no longer used.")
+        self.status.setText("The existing interpreter is no longer used.")
         self.refresh()
         self.engineChanged.emit()
 
     def _remove(self) -> None:
         answer = QMessageBox.question(
             self,
-            "Remove the engine",
-            f"Remove the engine in {words.shortened(self.place.home)}?",
+            "Remove Engine",
+            f"Remove the engine from {messages.shortened(self.paths.home)}?",
             QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
             QMessageBox.StandardButton.No,
         )
@@ -257,20 +257,20 @@ class SetupDialog(QDialog):
         self.engineAboutToChange.emit()
 
         def work(work: Work) -> None:
-            runner.remove(self.place, work)
+            runner.remove(self.paths, work)
 
-        self._begin(work, self._removed)
+        self._begin(work, self._on_removed)
 
-    def _removed(self, _nothing: object) -> None:
+    def _on_removed(self, _nothing: object) -> None:
         self._rows = []
-        self.check_page.findings.clear()
+        self.check_page.results.clear()
         self.engineChanged.emit()
 
     def _begin(self, task: Callable[[Work], Any], then: Callable[[Any], None]) -> None:
         if self._job is not None:
             return
         self._then = then
-        self._job = Job(task, self.place.log, self)
+        self._job = Job(task, self.paths.log, self)
         self._job.progressed.connect(self._show_progress)
         self._job.logged.connect(self.log.appendPlainText)
         self._job.ended.connect(self._end)
@@ -283,7 +283,7 @@ class SetupDialog(QDialog):
             job.deleteLater()
         self.bar.setValue(0)
         if isinstance(result, LunarSiteError):
-            self._tell(result)
+            self._show_error(result)
         elif self._then is not None:
             self._then(result)
         self.refresh()
@@ -292,8 +292,8 @@ class SetupDialog(QDialog):
         self.bar.setValue(round(fraction * _STEPS))
         self.status.setText(text + ".")
 
-    def _tell(self, error: LunarSiteError) -> None:
-        cancelled = "Cancelled. What was finished is kept."
+    def _show_error(self, error: LunarSiteError) -> None:
+        cancelled = "Cancelled. Completed steps are kept."
         self.status.setText(cancelled if isinstance(error, CancelledError) else str(error))
 
     def _cancel(self) -> None:
@@ -303,17 +303,17 @@ class SetupDialog(QDialog):
             self._job.cancel()
 
     def _may_close(self) -> bool:
-        """Ask whether the work goes on without the window, and return whether it may close."""
+        """Ask whether to continue in the background, and return whether the dialog may close."""
         box = QMessageBox(self)
-        box.setWindowTitle("The set-up is at work")
-        box.setText("The set-up is still at work. What shall become of it?")
-        box.addButton("Go on in the background", QMessageBox.ButtonRole.AcceptRole)
-        cancel = box.addButton("Cancel the work", QMessageBox.ButtonRole.DestructiveRole)
-        back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
+        box.setWindowTitle("Engine Setup")
+        box.setText("The engine setup is still running. Do you want to cancel it?")
+        box.addButton("Continue in Background", QMessageBox.ButtonRole.AcceptRole)
+        cancel = box.addButton("Cancel Setup", QMessageBox.ButtonRole.DestructiveRole)
+        back = box.addButton("Keep Open", QMessageBox.ButtonRole.RejectRole)
         box.exec()
         if box.clickedButton() is cancel:
             self._cancel()
         return box.clickedButton() not in {back, None}
 
     def _help(self) -> None:
-        QMessageBox.information(self, "Engine set-up", words.HELP)
+        QMessageBox.information(self, "Engine Setup", messages.HELP)

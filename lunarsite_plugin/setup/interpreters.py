@@ -1,6 +1,6 @@
-"""Python interpreters that an engine can be built on. Standard library only.
+"""Python interpreters that can run the engine. Standard library only.
 
-``sys.executable`` is never one of them: on Windows and macOS it is QGIS itself.
+``sys.executable`` is never one of them, because it is QGIS itself on Windows and macOS.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup.ask import ask
-from lunarsite.qgis_common.environment import scrubbed
+from lunarsite.lunarsite_plugin.setup.probe import probe
+from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 OLDEST = (3, 11)
 NEWEST_PINNED = (3, 13)
-"""The newest Python that the pinned requirements were tried with."""
+"""The newest Python that the pinned requirements were tested with."""
 ANSWER_WITHIN_S = 15.0
 
 _MACOS_STUB = Path("/usr/bin/python3") if sys.platform == "darwin" else None
-"""Offers to install Apple's developer tools when it is run, and is too old besides."""
+"""Running it offers to install Apple's developer tools, and it is too old anyway."""
 _NAMES = ("python3", "python3.13", "python3.12", "python3.11", "python")
-_QUESTION = """
+_QUERY = """
 import json, platform, struct, sys, sysconfig
 from importlib.util import find_spec
 print(json.dumps({
@@ -46,9 +46,9 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that was run and can carry the engine.
+    """A Python interpreter that can run the engine.
 
-    ``has_pip`` and ``has_ensurepip`` say what it can fetch uv with.
+    ``has_pip`` and ``has_ensurepip`` tell how uv can be downloaded with it.
     """
 
     python: Path
@@ -58,31 +58,31 @@ class Interpreter:
 
     @property
     def version_text(self) -> str:
-        """The version as people write it."""
+        """The version as text."""
         return ".".join(map(str, self.version))
 
     @property
     def is_pinned_for(self) -> bool:
-        """Whether the pinned requirements were tried with this version."""
+        """Whether the pinned requirements were tested with this version."""
         return self.version[:2] <= NEWEST_PINNED
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A Python that cannot carry the engine, and why."""
+class Unsuitable:
+    """A program that cannot run the engine, and why."""
 
     python: Path
     reason: str
 
 
-def find(paths: Iterable[Path] | None = None) -> tuple[list[Interpreter], list[Refused]]:
-    """Return the interpreters that fit, the best first, and those that do not.
+def find(paths: Iterable[Path] | None = None) -> tuple[list[Interpreter], list[Unsuitable]]:
+    """Return the suitable interpreters, best first, and the unsuitable ones.
 
-    Those that the requirements were tried with come before newer ones; among these the order in
-    which they were found is kept. Runs every candidate, so it may take seconds.
+    Versions that the requirements were tested with come before newer ones, otherwise in search
+    order. This runs every candidate, which may take several seconds.
     """
     found: list[Interpreter] = []
-    refused: list[Refused] = []
+    unsuitable: list[Unsuitable] = []
     seen: set[str] = set()
     for path in candidates() if paths is None else paths:
         answer = examine(path)
@@ -93,13 +93,13 @@ def find(paths: Iterable[Path] | None = None) -> tuple[list[Interpreter], list[R
         if isinstance(answer, Interpreter):
             found.append(answer)
         else:
-            refused.append(answer)
-    return sorted(found, key=lambda each: not each.is_pinned_for), refused
+            unsuitable.append(answer)
+    return sorted(found, key=lambda each: not each.is_pinned_for), unsuitable
 
 
 def candidates() -> list[Path]:
-    """Return the paths where interpreters may be, without running any."""
-    search_path = scrubbed().get("PATH")
+    """Return the paths of possible interpreters, without running them."""
+    search_path = child_environment().get("PATH")
     named = (shutil.which(name, path=search_path) for name in _NAMES)
     places = [Path(path) for path in named if path]
     places += [*_system_places(), *_bundled_with_qgis()]
@@ -109,42 +109,42 @@ def candidates() -> list[Path]:
     return list(dict.fromkeys(present))
 
 
-def examine(python: Path) -> Interpreter | Refused:
-    """Run a candidate, by itself and without QGIS's variables, and return what it is."""
+def examine(python: Path) -> Interpreter | Unsuitable:
+    """Run a candidate in isolated mode, and return what it is."""
     try:
-        answer = ask([str(python), "-I", "-c", _QUESTION], ANSWER_WITHIN_S)
+        answer = probe([str(python), "-I", "-c", _QUERY], ANSWER_WITHIN_S)
     except subprocess.TimeoutExpired:
-        return Refused(python, f"it did not answer within {ANSWER_WITHIN_S:g} s")
+        return Unsuitable(python, f"it did not answer within {ANSWER_WITHIN_S:g} s")
     except OSError as error:
-        return Refused(python, f"it cannot be started: {error.strerror or error}")
+        return Unsuitable(python, f"it cannot be started: {error.strerror or error}")
     try:
-        told = json.loads(answer.stdout)
+        facts = json.loads(answer.stdout)
     except ValueError:
-        said = (answer.stderr or answer.stdout).strip().splitlines()
-        return Refused(python, f"it is no Python 3: {said[0] if said else 'it said nothing'}")
-    if not isinstance(told, dict) or "free_threaded" not in told:
-        return Refused(python, "it is no Python 3: it answered something else")
-    version = tuple(told["version"])
-    reason = _unfit(version, told)
+        output = (answer.stderr or answer.stdout).strip().splitlines()
+        return Unsuitable(python, f"it is not Python 3: {output[0] if output else 'no output'}")
+    if not isinstance(facts, dict) or "free_threaded" not in facts:
+        return Unsuitable(python, "it is not Python 3: unexpected output")
+    version = tuple(facts["version"])
+    reason = _unfit(version, facts)
     if reason:
-        return Refused(python, reason)
-    return Interpreter(Path(told["python"]), version, told["pip"], told["ensurepip"])
+        return Unsuitable(python, reason)
+    return Interpreter(Path(facts["python"]), version, facts["pip"], facts["ensurepip"])
 
 
-def _unfit(version: tuple[int, ...], told: dict[str, object]) -> str:
+def _unfit(version: tuple[int, ...], facts: dict[str, object]) -> str:
     if version[:2] < OLDEST:
         return f"it is Python {'.'.join(map(str, version))}; the engine needs 3.11 or newer"
-    if told["bits"] != 64:
-        return f"it is a {told['bits']}-bit Python; the engine needs 64 bits"
-    if told["implementation"] != "CPython":
-        return f"it is {told['implementation']}; the engine needs CPython"
-    if told["free_threaded"]:
-        return "it is a free-threaded build, which most libraries do not serve yet"
+    if facts["bits"] != 64:
+        return f"it is a {facts['bits']}-bit Python; the engine needs 64 bits"
+    if facts["implementation"] != "CPython":
+        return f"it is {facts['implementation']}; the engine needs CPython"
+    if facts["free_threaded"]:
+        return "it is a free-threaded build, which most libraries do not support yet"
     return ""
 
 
 def _bundled_with_qgis() -> list[Path]:
-    """Return where QGIS's installers put the Python that they bring along."""
+    """Return the locations of the Python that comes with QGIS."""
     prefix = Path(sys.base_prefix)
     if os.name == "nt":
         return [prefix / "python.exe"]
@@ -157,7 +157,7 @@ def _bundled_with_qgis() -> list[Path]:
 
 
 def _system_places() -> Iterator[Path]:
-    """Yield places that the PATH of a desktop program often leaves out."""
+    """Yield locations that are often missing from the PATH of desktop programs."""
     if sys.platform != "darwin":
         return
     for minor in range(NEWEST_PINNED[1], OLDEST[1] - 1, -1):
@@ -167,16 +167,16 @@ def _system_places() -> Iterator[Path]:
 
 
 def _known_to_launcher(launcher: str | None) -> list[Path]:
-    """Return the interpreters that Windows' ``py`` launcher lists."""
+    """Return the interpreters that the Windows launcher ``py`` lists."""
     if launcher is None:
         return []
     try:
-        listed = ask([launcher, "--list-paths"], ANSWER_WITHIN_S)
+        listed = probe([launcher, "--list-paths"], ANSWER_WITHIN_S)
     except (OSError, subprocess.TimeoutExpired):
         return []
     return listed_by_launcher(listed.stdout)
 
 
 def listed_by_launcher(text: str) -> list[Path]:
-    r"""Return the paths in the launcher's list, whose lines read `` -V:3.12 * C:\…\python.exe``."""
+    r"""Parse the launcher's list, with lines like `` -V:3.12 * C:\…\python.exe``."""
     return [Path(found) for found in re.findall(r"[A-Za-z]:\\[^\r\n]*\.exe", text)]

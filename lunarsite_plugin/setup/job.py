@@ -1,4 +1,4 @@
-"""Runs a piece of work in a thread and tells of it by signals, in the thread of who listens."""
+"""Runs a setup task in a thread, and reports to the main thread with signals."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ END_WITHIN_S = 2.0
 
 
 class Job(QObject):
-    """One piece of work.
+    """A task in a thread.
 
     Parameters
     ----------
     task : callable
-        Gets a `Work` and returns the result; called in the thread.
+        Called in the thread with a `Work`; returns the result.
     log : Path, optional
-        A file that the log is appended to once its folder is there.
+        File to append the log to, once its folder exists.
     """
 
     progressed = pyqtSignal(float, str)
     logged = pyqtSignal(str)
     ended = pyqtSignal(object)
-    """The result, or the LunarSiteError that says why there is none."""
+    """The result, or the LunarSiteError that explains why there is none."""
 
     def __init__(
         self,
@@ -46,20 +46,20 @@ class Job(QObject):
         self._task = task
         self._log = log
         self._work = Work(self._progress, self._write)
-        self._thread = threading.Thread(target=self._run, daemon=True, name="LunarSite set-up")
+        self._thread = threading.Thread(target=self._run, daemon=True, name="LunarSite setup")
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         if self._log is not None:
             trim_log(self._log)
         self._thread.start()
 
     def cancel(self) -> None:
-        """Stop; ``ended`` comes within two seconds."""
+        """Cancel the task; ``ended`` is emitted within two seconds."""
         self._work.cancel()
 
     def wait(self, within_s: float = END_WITHIN_S) -> bool:
-        """Wait for the thread and return whether it has ended."""
+        """Wait for the thread, and return whether it has ended."""
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
@@ -70,21 +70,21 @@ class Job(QObject):
         except LunarSiteError as error:
             self._write(f"!! {error}")
             result = error
-        except Exception as error:  # noqa: BLE001  a fault here must reach the user, not a thread's end
+        except Exception as error:  # noqa: BLE001  reported to the user
             result = LunarSiteError(
-                f"The set-up met a fault of its own: {type(error).__name__}: {error}",
-                "Copy the diagnostics and report it",
+                f"Unexpected error in the engine setup: {type(error).__name__}: {error}",
+                "Copy the diagnostics and report this bug",
             )
             self._write(f"!! {result}")
-        with suppress(RuntimeError):  # who listened is gone
+        with suppress(RuntimeError):  # the receiver has been deleted
             self.ended.emit(result)
 
     def _progress(self, fraction: float, text: str) -> None:
-        with suppress(RuntimeError):  # who listened is gone
+        with suppress(RuntimeError):  # the receiver has been deleted
             self.progressed.emit(fraction, text)
 
     def _write(self, line: str) -> None:
-        with suppress(RuntimeError):  # who listened is gone
+        with suppress(RuntimeError):  # the receiver has been deleted
             self.logged.emit(line)
         if self._log is not None and self._log.parent.is_dir():
             with suppress(OSError), self._log.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""One set-up at a time: a lock that a crashed QGIS does not leave behind."""
+"""A lock against simultaneous setups, which does not outlive a crashed QGIS."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock file while the block runs.
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold a lock file for the duration of the block.
 
     Raises
     ------
     BusyError
-        If another QGIS holds it, with its process id.
+        If another QGIS process holds it; the message contains the process id.
     """
     lock = QLockFile(str(path))
-    lock.setStaleLockTime(0)  # an installation may take hours; a dead process is seen by its id
+    lock.setStaleLockTime(0)  # by process id only: an installation may take hours
     if not lock.tryLock(0):
         raise BusyError(
-            f"Another QGIS (process {_holder(lock)}) is setting the engine up right now",
-            "Wait until it is done, or cancel it there",
+            f"Another QGIS (process {_holder(lock)}) is setting up the engine",
+            "Wait until it has finished, or cancel it there",
         )
     try:
         yield
@@ -37,6 +37,6 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _holder(lock: QLockFile) -> str:
-    # PyQt returns (known, pid, host, program) or, in some versions, without the first.
+    # PyQt returns (known, pid, host, program), in some versions without the first item.
     numbers = [part for part in lock.getLockInfo() if type(part) is int]
     return str(numbers[0]) if numbers else "unknown"

@@ -1,4 +1,4 @@
-"""The way to the network for uv and pip: QGIS's proxy and certificates, as variables."""
+"""QGIS's proxy and certificates as environment variables for uv and pip."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qgis.core import QgsApplication, QgsSettings
 from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtNetwork import QNetworkProxy
 
+from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import LunarSiteError
 
 if TYPE_CHECKING:
@@ -21,33 +22,33 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 def variables(certificates: Path) -> dict[str, str]:
-    """Return what children get so that they reach the network as QGIS does.
+    """Return environment variables that give child processes QGIS's network access.
 
-    What the user has set for pip and uv in the environment stays. To be called from the main
-    thread: a proxy's password may lie behind QGIS's master password, which is then asked for.
+    Variables that the user has set for pip and uv remain in effect. Call this from the main thread,
+    because QGIS may have to ask for its master password to read the proxy's password.
 
     Parameters
     ----------
     certificates : Path
-        Where QGIS's certificate authorities are written, if the user has added any.
+        File for QGIS's certificate authorities, which is written if the user has added any.
     """
     return {**index(os.environ), **proxy(), **trust(certificates)}
 
 
 def proxy_is_set() -> bool:
-    """Whether QGIS is told to use a proxy."""
+    """Return whether QGIS is configured to use a proxy."""
     return QgsSettings().value("proxy/proxyEnabled", False, type=bool)
 
 
 def proxy() -> dict[str, str]:
-    """Return QGIS's proxy as variables in both spellings; empty where none is set.
+    """Return QGIS's proxy as variables in upper and lower case; empty if none is set.
 
-    QGIS's choice "default" is the system's own, which uv and pip find themselves.
+    The default proxy is that of the system, which uv and pip find on their own.
 
     Raises
     ------
     LunarSiteError
-        If the proxy is of a kind that uv and pip do not know, or has no host.
+        If uv and pip do not support this type of proxy, or it has no host.
     """
     settings = QgsSettings()
     kind = str(settings.value("proxy/proxyType", "") or "")
@@ -56,8 +57,8 @@ def proxy() -> dict[str, str]:
     host = str(settings.value("proxy/proxyHost", "") or "")
     if kind not in _SCHEMES or not host:
         raise LunarSiteError(
-            f"QGIS's proxy ({kind}, host {host or 'not given'}) cannot serve uv and pip",
-            "Choose an HTTP or SOCKS5 proxy with a host in QGIS: Settings, Options, Network",
+            f"uv and pip cannot use QGIS's proxy ({kind}, host {host or 'not set'})",
+            "Set an HTTP or SOCKS5 proxy with a host in QGIS: Settings, Options, Network",
         )
     port = str(settings.value("proxy/proxyPort", "") or "")
     address = f"{_SCHEMES[kind]}://{_credentials(settings)}{host}{':' if port else ''}{port}"
@@ -70,28 +71,27 @@ def proxy() -> dict[str, str]:
 
 
 def trust(certificates: Path) -> dict[str, str]:
-    """Return which certificate authorities children trust.
+    """Return variables for the certificate authorities that child processes trust.
 
-    They use the system's. Where the user has added authorities to QGIS, these, the system's and
-    those the environment names are written to one file.
+    By default these are the system's. If the user has added authorities to QGIS, they are written
+    to one file together with the system's and those from the environment.
     """
     system = {"UV_SYSTEM_CERTS": os.environ.get("UV_SYSTEM_CERTS", "1")}
     manager = QgsApplication.authManager()
     if manager.isDisabled() or not (manager.databaseCAs() or manager.extraFileCAs()):
         return system
     texts = [bytes(manager.trustedCaCertsPemText()).decode("ascii", "ignore")]
-    given = os.environ.get("SSL_CERT_FILE", "")
-    if given and Path(given).is_file():
-        texts.append(Path(given).read_text("utf-8", "replace"))
-    beside = certificates.with_suffix(".part")
-    beside.write_text("\n".join(texts), "utf-8")
-    beside.replace(certificates)
+    from_environment = os.environ.get("SSL_CERT_FILE", "")
+    if from_environment and Path(from_environment).is_file():
+        texts.append(Path(from_environment).read_text("utf-8", "replace"))
+    with whole_file(certificates) as partial:
+        partial.write_text("\n".join(texts), "utf-8")
     path = str(certificates)
     return {"SSL_CERT_FILE": path, "PIP_CERT": path, "REQUESTS_CA_BUNDLE": path, **system}
 
 
 def index(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the index for uv where only pip is told of one."""
+    """Return pip's package index for uv, unless uv has one of its own."""
     named = environment.get("PIP_INDEX_URL", "")
     if named and not environment.get("UV_DEFAULT_INDEX") and not environment.get("UV_INDEX_URL"):
         return {"UV_DEFAULT_INDEX": named}
@@ -99,18 +99,18 @@ def index(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _credentials(settings: QgsSettings) -> str:
-    """Return ``user:password@`` for the proxy, from its authentication or its own fields."""
+    """Return ``user:password@`` for the proxy, from its authentication configuration or fields."""
     user = str(settings.value("proxy/proxyUser", "") or "")
     password = str(settings.value("proxy/proxyPassword", "") or "")
     config = str(settings.value("proxy/authcfg", "") or "")
     if config:
         proxy = QNetworkProxy()
-        done = QgsApplication.authManager().updateNetworkProxy(proxy, config)
-        taken, proxy = done if isinstance(done, tuple) else (done, proxy)
-        if not taken:
+        updated = QgsApplication.authManager().updateNetworkProxy(proxy, config)
+        success, proxy = updated if isinstance(updated, tuple) else (updated, proxy)
+        if not success:
             raise LunarSiteError(
-                f"QGIS's authentication {config} for the proxy cannot be read",
-                "Give QGIS's master password when it asks, or choose another authentication for "
+                f"QGIS cannot read the authentication configuration {config} of the proxy",
+                "Enter QGIS's master password when it asks, or choose another authentication for "
                 "the proxy in Settings, Options, Network",
             )
         user, password = proxy.user(), proxy.password()
@@ -120,7 +120,7 @@ def _credentials(settings: QgsSettings) -> str:
 
 
 def _excluded(settings: QgsSettings) -> list[str]:
-    """Return the hosts that QGIS reaches without the proxy."""
+    """Return the hosts that QGIS accesses without the proxy."""
     hosts: list[str] = []
     for key in ("proxy/proxyExcludedUrls", "proxy/noProxyUrls"):
         value = settings.value(key, [])

@@ -1,4 +1,4 @@
-"""The dialog's four pages: install, an engine of one's own, check, remove."""
+"""The four pages of the engine setup dialog."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin.setup import plan, tasks, words
+from lunarsite.lunarsite_plugin.setup import messages, plan, tasks
 from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.setup.check import Row
     from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter
-    from lunarsite.lunarsite_plugin.setup.place import Place
+    from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
 
 _TORCH = (
-    ("none", "None", "Only training networks needs torch; finding craters and rocks does not."),
-    ("auto", "Automatic", "The GPU build if a new NVIDIA driver is here, else the processor's."),
-    ("cpu", "For the processor", "The smaller build; works everywhere."),
-    ("gpu", "For an NVIDIA GPU", "Needs an NVIDIA driver, 580 or newer, to use the GPU."),
+    ("none", "None", "Torch is only needed to train networks, not to detect craters and rocks."),
+    ("auto", "Automatic", "GPU build with a recent NVIDIA driver, otherwise CPU build."),
+    ("cpu", "CPU build", "The smaller build, which works everywhere."),
+    ("gpu", "GPU build", "To use the GPU, it needs an NVIDIA driver, version 580 or newer."),
 )
 
 
 class InstallPage(QWidget):
-    """The choices for an installation."""
+    """The options of an installation."""
 
-    installAsked = pyqtSignal()
-    searchAsked = pyqtSignal()
+    installRequested = pyqtSignal()
+    searchRequested = pyqtSignal()
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, paths: EnginePaths) -> None:
         super().__init__()
-        self._place = place
+        self._paths = paths
         self.base = _elastic(QComboBox())
-        self.base.addItem("Automatic: the first that fits", "")
-        self.base.setToolTip("The Python that the engine's environment is made with.")
-        self.base.setAccessibleName("Python to build on")
+        self.base.addItem("Automatic", "")
+        self.base.setToolTip("The Python interpreter for the engine's environment.")
+        self.base.setAccessibleName("Python Interpreter")
         self.search = QPushButton("Search")
-        self.search.setToolTip("Look for Python 3.11 or newer on this computer.")
+        self.search.setToolTip("Search this computer for Python 3.11 or newer.")
         self.search.clicked.connect(self._ask_search)
         self.torch = _elastic(QComboBox())
         for build, label, tip in _TORCH:
             self.torch.addItem(label, build)
             self.torch.setItemData(self.torch.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.torch.setToolTip("torch trains networks of craters and rocks, and runs them on a GPU.")
-        self.torch.currentIndexChanged.connect(self._tell_size)
+        self.torch.setToolTip("PyTorch, to train crater and rock networks and to use a GPU.")
+        self.torch.currentIndexChanged.connect(self._show_size)
         self.wheels = QgsFileWidget()
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
-        self.wheels.setDialogTitle("Folder of wheels")
+        self.wheels.setDialogTitle("Wheel Folder")
         self.wheels.setToolTip(
-            "A folder with all packages as wheels (.whl files), uv's included, to install "
-            "without a network. Leave it empty to use the network."
+            "A folder with all packages, including uv, as wheels (.whl files), to install without "
+            "a network connection. Leave this empty to download them."
         )
         self.note = _note()
         self.install = QPushButton()
@@ -75,136 +75,136 @@ class InstallPage(QWidget):
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Python", row)
-        form.addRow("torch", self.torch)
-        form.addRow("Offline folder", self.wheels)
+        form.addRow("PyTorch", self.torch)
+        form.addRow("Wheel folder", self.wheels)
         _stack(self, form, self.note, self.install)
-        self._take_choices()
+        self._restore_choices()
 
-    def wish(self) -> tasks.Wish:
-        """Return what is chosen, without the way to the network."""
+    def request(self) -> tasks.InstallRequest:
+        """Return the selected options, without the network settings."""
         folder = self.wheels.filePath().strip()
-        return tasks.Wish(
+        return tasks.InstallRequest(
             str(self.base.currentData() or ""),
             str(self.torch.currentData()),
             Path(folder) if folder else None,
         )
 
     def show_interpreters(self, found: list[Interpreter]) -> None:
-        """Offer the interpreters that a search found."""
+        """List the interpreters that a search found."""
         while self.base.count() > 1:
             self.base.removeItem(1)
         for each in found:
-            tried = "" if each.is_pinned_for else ", newer than what was tried"
-            label = f"{each.version_text}{tried}: {words.shortened(each.python)}"
+            note = "" if each.is_pinned_for else ", untested"
+            label = f"{each.version_text}{note}: {messages.shortened(each.python)}"
             self.base.addItem(label, str(each.python))
 
     def refresh(self) -> None:
-        """Show the state as it is now."""
-        self.install.setText(words.install_label(self._place))
-        self._tell_size()
+        """Update the page to the current state."""
+        self.install.setText(messages.install_label(self._paths))
+        self._show_size()
 
-    def _take_choices(self) -> None:
-        """Begin with the choices of the engine that is there, or was begun."""
-        before = plan.state(self._place)
+    def _restore_choices(self) -> None:
+        """Start with the options of the current or unfinished installation."""
+        before = plan.state(self._paths)
         self.torch.setCurrentIndex(max(0, self.torch.findData(before.torch)))
         self.wheels.setFilePath(before.wheels)
 
     def _ask_install(self) -> None:
-        self.installAsked.emit()
+        self.installRequested.emit()
 
     def _ask_search(self) -> None:
-        self.searchAsked.emit()
+        self.searchRequested.emit()
 
-    def _tell_size(self) -> None:
+    def _show_size(self) -> None:
         build = str(self.torch.currentData())
-        use = next(tip for name, _, tip in _TORCH if name == build)
-        self.note.setText(f"{use} {words.size_note(self._place, build)}")
+        tip = next(tip for name, _, tip in _TORCH if name == build)
+        self.note.setText(f"{tip} {messages.size_note(self._paths, build)}")
 
 
-class OwnPage(QWidget):
-    """An interpreter that the user brings."""
+class ExistingPage(QWidget):
+    """Selects an existing Python interpreter."""
 
-    useAsked = pyqtSignal(str)
-    dropAsked = pyqtSignal()
+    useRequested = pyqtSignal(str)
+    stopRequested = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
         text = _note(
-            "Take a Python 3.11 or newer that holds the engine's libraries already. It is checked "
-            "first and never changed."
+            "Select a Python interpreter, version 3.11 or newer, that already has the engine's "
+            "libraries. It is checked first, and never modified."
         )
         self.python = QgsFileWidget()
         self.python.setStorageMode(QgsFileWidget.StorageMode.GetFile)
-        self.python.setDialogTitle("Python interpreter")
-        self.python.setAccessibleName("Your own interpreter")
-        self.python.setFilePath(location.own())
-        self.use = QPushButton("Check and use")
+        self.python.setDialogTitle("Python Interpreter")
+        self.python.setAccessibleName("Existing Python interpreter")
+        self.python.setFilePath(location.user_python())
+        self.use = QPushButton("Check and Use")
         self.use.clicked.connect(self._ask_use)
-        self.drop = QPushButton("Stop using it")
-        self.drop.clicked.connect(self._ask_drop)
+        self.stop = QPushButton("Stop Using")
+        self.stop.clicked.connect(self._ask_stop)
         row = QHBoxLayout()
         row.addWidget(self.use)
-        row.addWidget(self.drop)
+        row.addWidget(self.stop)
         _stack(self, text, self.python, row)
 
     def refresh(self) -> None:
-        """Show the state as it is now."""
-        self.drop.setEnabled(bool(location.own()))
+        """Update the page to the current state."""
+        self.stop.setEnabled(bool(location.user_python()))
 
     def _ask_use(self) -> None:
-        self.useAsked.emit(self.python.filePath().strip())
+        self.useRequested.emit(self.python.filePath().strip())
 
-    def _ask_drop(self) -> None:
-        self.dropAsked.emit()
+    def _ask_stop(self) -> None:
+        self.stopRequested.emit()
 
 
 class CheckPage(QWidget):
-    """What a check found."""
+    """Checks the engine and shows the results."""
 
-    checkAsked = pyqtSignal()
+    checkRequested = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.check = QPushButton("Check the engine")
+        self.check = QPushButton("Check Engine")
         self.check.clicked.connect(self._ask_check)
-        self.findings = QTextBrowser()
-        self.findings.setAccessibleName("Findings of the check")
-        self.findings.setPlaceholderText(
-            "Versions, the device, and how long a small job takes: a check needs some seconds, the "
-            "first one up to a minute."
+        self.results = QTextBrowser()
+        self.results.setAccessibleName("Results of the check")
+        self.results.setPlaceholderText(
+            "Shows the versions of the libraries, the device, and the time for a short test. This "
+            "takes a few seconds, the first time up to a minute."
         )
         layout = QVBoxLayout(self)
         layout.addWidget(self.check)
-        layout.addWidget(self.findings, 1)
+        layout.addWidget(self.results, 1)
 
-    def show_findings(self, rows: list[Row]) -> None:
-        """Show what was found."""
-        self.findings.setHtml(words.findings(rows))
+    def show_results(self, rows: list[Row]) -> None:
+        """Show the results of a check."""
+        self.results.setHtml(messages.check_table(rows))
 
     def _ask_check(self) -> None:
-        self.checkAsked.emit()
+        self.checkRequested.emit()
 
 
 class RemovePage(QWidget):
-    """Takes the engine away."""
+    """Removes the engine."""
 
-    removeAsked = pyqtSignal()
+    removeRequested = pyqtSignal()
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, paths: EnginePaths) -> None:
         super().__init__()
-        self._place = place
+        self._paths = paths
         self.note = _note()
-        self.remove = QPushButton("Remove the engine…")
+        self.remove = QPushButton("Remove Engine…")
         self.remove.clicked.connect(self._ask_remove)
         _stack(self, self.note, self.remove)
 
     def refresh(self) -> None:
-        """Show the state as it is now."""
-        self.note.setText(words.remove_note(self._place))
-        self.remove.setEnabled(self._place.marker.is_file())
+        """Update the page to the current state."""
+        self.note.setText(messages.remove_note(self._paths))
+        self.remove.setEnabled(self._paths.marker.is_file())
 
     def _ask_remove(self) -> None:
-        self.removeAsked.emit()
+        self.removeRequested.emit()
 
 
 def _note(text: str = "") -> QLabel:
@@ -214,7 +214,7 @@ def _note(text: str = "") -> QLabel:
 
 
 def _elastic(box: QComboBox) -> QComboBox:
-    """Return a box that long entries do not make the dialog wider than the screen for."""
+    """Keep long entries of a combo box from widening the dialog."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(12)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -1,8 +1,7 @@
-"""The steps of an installation, and how far it is. Standard library only; runs nothing.
+"""The steps and the state of an installation. Standard library only; runs nothing.
 
-Each step leaves a stamp that says what it was done from. An installation that was broken off goes
-on at the first step whose stamp is missing or says something else; a changed requirement is seen in
-the same way.
+Each step leaves a stamp that identifies its inputs. An interrupted installation resumes at the
+first step whose stamp is missing or different. Changed requirements are detected in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import LunarSiteError
 from lunarsite.lunarsite_plugin.setup import torch_build
-from lunarsite.lunarsite_plugin.setup.place import LAUNCHER, REQUIREMENTS, Place
+from lunarsite.lunarsite_plugin.setup.paths import LAUNCHER, REQUIREMENTS, EnginePaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,18 +25,19 @@ if TYPE_CHECKING:
 CHOICES_FILE = "choices.json"
 GIB = 1024**3
 _UNPACK = Path(__file__).with_name("unpack_uv.py")
-_PIP_AS_GIVEN = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-"""Settings of the user's that are meant for other installations and forbid one into a folder."""
+_PIP_DEFAULTS = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+"""Overrides user settings that would prevent an installation into a folder."""
 NEEDED_BYTES = {"none": int(1.5 * GIB), "cpu": int(3.0 * GIB), "gpu": int(8.5 * GIB)}
-"""What an environment takes by torch's build, downloads included; 1.2 GiB without, measured."""
+"""Disk space by torch build, including downloads; 1.2 GiB was measured without torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose.
+    """The options of an installation.
 
     ``torch`` is a build: none, cpu or gpu. ``wheels`` is a folder to install from without a
-    network. ``environment`` is what the children get on top: proxy, certificates, index.
+    network connection. ``environment`` has additional variables for child processes: proxy,
+    certificates, package index.
     """
 
     base: Interpreter
@@ -50,8 +50,8 @@ class Options:
 class Step:
     """One command of an installation.
 
-    ``stamp`` is written to ``stamp_file`` when it succeeded; ``share`` is its part of the time.
-    ``fills`` says that it changes the environment in the making, which is not sound until it ends.
+    ``stamp`` is written to ``stamp_file`` on success; ``share`` is the relative duration.
+    ``fills`` is set if the step modifies the new environment, which is unusable until it finishes.
     """
 
     name: str
@@ -65,15 +65,16 @@ class Step:
 
     @property
     def is_done(self) -> bool:
-        """Whether its stamp stands and says the same."""
+        """Whether its stamp exists and is current."""
         return self.stamp_file is not None and read_text(self.stamp_file) == self.stamp
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far an engine is: ``kind`` is missing, incomplete, outdated or ready.
+    """The state of an engine: ``kind`` is missing, incomplete, outdated or ready.
 
-    ``torch`` and ``base`` are what it was made with; ``why`` is one sentence.
+    ``torch``, ``base`` and ``wheels`` are the options it was installed with; ``why`` is one
+    sentence.
     """
 
     kind: str
@@ -83,22 +84,22 @@ class State:
     wheels: str = ""
 
 
-def steps(place: Place, options: Options, uv: Path | None) -> list[Step]:
-    """Return the steps of an installation; ``uv`` is one that is there already, if any."""
-    fetch = [] if uv else _fetch_uv(place, options)
-    program = uv or own_uv(place)
+def steps(paths: EnginePaths, options: Options, uv: Path | None) -> list[Step]:
+    """Return the steps of an installation; ``uv`` is the path of uv if it is available."""
+    fetch = [] if uv else _fetch_uv(paths, options)
+    program = uv or own_uv(paths)
     stamps = _stamps(_choices(options))
-    folder = stamp_folder(place.build)
+    folder = stamp_folder(paths.build)
     common = {"environment": options.environment, "fills": True}
     make = (str(program), "venv", "--clear", "--relocatable", "--no-python-downloads")
-    install = (str(program), "pip", "install", "--python", str(place.build_python))
+    install = (str(program), "pip", "install", "--python", str(paths.build_python))
     install += ("--no-deps", "--no-build", "--no-python-downloads", *_source(options))
     result = [
         *fetch,
         Step(
             "venv",
-            "Making an environment",
-            (*make, "--python", str(options.base.python), str(place.build)),
+            "Creating the environment",
+            (*make, "--python", str(options.base.python), str(paths.build)),
             0.02,
             folder / "venv",
             stamps["venv"],
@@ -127,122 +128,122 @@ def steps(place: Place, options: Options, uv: Path | None) -> list[Step]:
                 **common,
             )
         )
-    return [*result, _first_job(place)]
+    return [*result, _smoke_test(paths)]
 
 
 def pending(plan: Sequence[Step]) -> list[Step]:
-    """Return the steps that are left: everything from the first one that is not done."""
+    """Return the remaining steps: all from the first one that is not done."""
     for index, step in enumerate(plan):
         if not step.is_done:
             return list(plan[index:])
     return []
 
 
-def state(place: Place) -> State:
-    """Return how far the engine of a place is, from what lies there."""
-    if not place.python.exists():
-        return _unfinished(place)
-    chosen = choices_of(place.venv)
-    told = _told(chosen)
-    home = _base_folder(place.venv)
+def state(paths: EnginePaths) -> State:
+    """Return the state of the engine, judging by its files."""
+    if not paths.python.exists():
+        return _unfinished(paths)
+    chosen = choices_of(paths.venv)
+    made_with = _options_of(chosen)
+    home = _base_folder(paths.venv)
     if home is not None and not home.exists():
-        return State("incomplete", f"The Python that it stands on is gone: {home}", **told)
+        return State("incomplete", f"Its Python interpreter no longer exists: {home}", **made_with)
     wanted = _stamps(chosen)
-    found = {name: read_text(stamp_folder(place.venv) / name) for name in wanted}
+    found = {name: read_text(stamp_folder(paths.venv) / name) for name in wanted}
     if None in found.values():
-        return State("incomplete", "Its installation was not finished", **told)
+        return State("incomplete", "The installation was not finished", **made_with)
     if found != wanted:
-        return State("outdated", "This LunarSite needs other versions of its libraries", **told)
-    return State("ready", "It holds the libraries that this LunarSite needs", **told)
+        return State("outdated", "This version of LunarSite needs other libraries", **made_with)
+    return State("ready", "It has the libraries that this version of LunarSite needs", **made_with)
 
 
 def choices_text(options: Options) -> str:
-    """Return what is noted inside an environment about the choices it was made with."""
+    """Return the options as text, to be stored in the environment."""
     return json.dumps(_choices(options), indent=1)
 
 
 def choices_of(environment: Path) -> dict[str, Any]:
-    """Return the choices that an environment was made with, empty where nothing is noted."""
+    """Return the options that are stored in an environment, or an empty dictionary."""
     try:
-        noted = json.loads(read_text(stamp_folder(environment) / CHOICES_FILE) or "")
+        stored = json.loads(read_text(stamp_folder(environment) / CHOICES_FILE) or "")
     except ValueError:
         return {}
-    return noted if isinstance(noted, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def stamp_folder(environment: Path) -> Path:
-    """Return the folder of an environment's stamps: inside, so that they go with it."""
+    """Return the folder for the stamps of an environment, which is inside it."""
     return environment / ".lunarsite"
 
 
-def own_uv(place: Place) -> Path:
-    """Return where the set-up puts uv; pip and the unpacking use the same layout."""
-    return place.uv / "bin" / ("uv.exe" if os.name == "nt" else "uv")
+def own_uv(paths: EnginePaths) -> Path:
+    """Return the path of the uv that the setup installs, by pip or from a wheel."""
+    return paths.uv / "bin" / ("uv.exe" if os.name == "nt" else "uv")
 
 
 def pinned_uv() -> str:
-    """Return the version of uv that is pinned."""
+    """Return the pinned version of uv."""
     return (REQUIREMENTS / "uv.txt").read_text("utf-8").strip().partition("==")[2]
 
 
 def ml_requirements(build: str) -> list[str]:
-    """Return the pinned requirements of torch's build."""
+    """Return the pinned requirements of a torch build."""
     return torch_build.requirements(
         (REQUIREMENTS / "ml.txt").read_text("utf-8").splitlines(), build
     )
 
 
 def read_text(path: Path) -> str | None:
-    """Return a small file's text, None where it cannot be read."""
+    """Return the text of a small file, or None if it cannot be read."""
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def _fetch_uv(place: Place, options: Options) -> list[Step]:
-    """Return the steps that bring uv: out of its wheel, or by a pip that is there or made."""
+def _fetch_uv(paths: EnginePaths, options: Options) -> list[Step]:
+    """Return the steps that install uv: from its wheel, or with pip."""
     base = str(options.base.python)
     done = {
-        "stamp_file": place.uv / ".stamp",
+        "stamp_file": paths.uv / ".stamp",
         "stamp": pinned_uv(),
-        "environment": {**options.environment, **_PIP_AS_GIVEN},
+        "environment": {**options.environment, **_PIP_DEFAULTS},
     }
     if options.wheels is not None:
-        unpack = (base, "-I", str(_UNPACK), str(options.wheels), pinned_uv(), str(own_uv(place)))
-        return [Step("uv", "Unpacking uv, which installs the rest", unpack, 0.02, **done)]
+        unpack = (base, "-I", str(_UNPACK), str(options.wheels), pinned_uv(), str(own_uv(paths)))
+        return [Step("uv", "Unpacking the installer uv", unpack, 0.02, **done)]
     pip = ("-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--upgrade")
     pip += ("--progress-bar", "off", "--root-user-action", "ignore")
-    pip += ("--only-binary", ":all:", "--target", str(place.uv))
+    pip += ("--only-binary", ":all:", "--target", str(paths.uv))
     pip += ("-r", str(REQUIREMENTS / "uv.txt"))
-    title = "Fetching uv, which installs the rest"
+    title = "Downloading the installer uv"
     if options.base.has_pip:
         return [Step("uv", title, (base, *pip), 0.05, **done)]
     if not options.base.has_ensurepip:
         raise LunarSiteError(
-            f"{base} has neither pip nor ensurepip, so uv cannot be fetched with it",
+            f"{base} has neither pip nor ensurepip, so it cannot download uv",
             "Install pip for it (Debian and Ubuntu: the packages python3-pip or python3-venv), "
             "install uv itself, or choose another Python",
         )
-    with_pip = place.boot / place.python.relative_to(place.venv)
-    make = (base, "-I", "-m", "venv", "--clear", str(place.boot))
-    boot = {**done, "stamp_file": place.boot / ".stamp"}
+    with_pip = paths.boot / paths.python.relative_to(paths.venv)
+    make = (base, "-I", "-m", "venv", "--clear", str(paths.boot))
+    boot = {**done, "stamp_file": paths.boot / ".stamp"}
     return [
-        Step("boot", "Making a pip", make, 0.05, **boot),
+        Step("boot", "Creating a temporary pip", make, 0.05, **boot),
         Step("uv", title, (str(with_pip), *pip), 0.05, **done),
     ]
 
 
-def _first_job(place: Place) -> Step:
-    """Return the step that proves the new environment before it takes the old one's place.
+def _smoke_test(paths: EnginePaths) -> Step:
+    """Return the step that tests the new environment before it replaces the old one.
 
-    A small elevation model loads the compiled libraries, which is where a system that lacks
-    something shows it.
+    Creating a small elevation model loads the compiled libraries, which fails if the system lacks
+    something that they need.
     """
-    python = (str(place.build_python), "-I", "-X", "utf8", str(LAUNCHER))
-    out = stamp_folder(place.build) / "first.tif"
-    job = ("synthesize", "--size-px", "16", "--out", str(out), "--quiet")
-    return Step("start", "Starting the engine once", (*python, *job), 0.1)
+    python = (str(paths.build_python), "-I", "-X", "utf8", str(LAUNCHER))
+    out = stamp_folder(paths.build) / "first.tif"
+    test = ("synthesize", "--size-px", "16", "--out", str(out), "--quiet")
+    return Step("start", "Testing the engine", (*python, *test), 0.1)
 
 
 def _source(options: Options) -> tuple[str, ...]:
@@ -261,7 +262,7 @@ def _choices(options: Options) -> dict[str, str]:
 
 
 def _stamps(choices: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the stamps say for some choices and the requirements as they are now."""
+    """Return the stamps for some options and the current requirements."""
     torch = str(choices.get("torch", ""))
     venv = _digest(str(choices.get("base", "")), str(choices.get("version", "")))
     stamps = {
@@ -277,14 +278,14 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _unfinished(place: Place) -> State:
-    if not place.build.exists():
-        return State("missing", "There is no engine yet")
-    why = "An installation was broken off; it goes on where it stopped"
-    return State("incomplete", why, **_told(choices_of(place.build)))
+def _unfinished(paths: EnginePaths) -> State:
+    if not paths.build.exists():
+        return State("missing", "The engine is not installed")
+    why = "An installation was interrupted and can be resumed"
+    return State("incomplete", why, **_options_of(choices_of(paths.build)))
 
 
-def _told(choices: Mapping[str, Any]) -> dict[str, str]:
+def _options_of(choices: Mapping[str, Any]) -> dict[str, str]:
     return {
         "torch": str(choices.get("torch") or "none"),
         "base": str(choices.get("base", "")),
@@ -293,7 +294,7 @@ def _told(choices: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _base_folder(environment: Path) -> Path | None:
-    """Return the folder of the interpreter that an environment stands on."""
+    """Return the folder of the base interpreter of an environment."""
     for line in (read_text(environment / "pyvenv.cfg") or "").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "home":

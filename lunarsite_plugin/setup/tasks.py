@@ -1,4 +1,4 @@
-"""What the dialog's buttons do, for a thread to do."""
+"""The tasks behind the dialog's buttons, to be run in a thread."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, runner, torch_build
-from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Refused
+from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Unsuitable
 from lunarsite.lunarsite_plugin.setup.work import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lunarsite.lunarsite_plugin.setup.place import Place
+    from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
     from lunarsite.lunarsite_plugin.setup.work import Work
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user chose for an installation.
+class InstallRequest:
+    """The user's choices for an installation.
 
-    ``base`` is empty for the first interpreter that fits; ``torch`` is none, auto, cpu or gpu.
+    ``base`` is empty for an automatic choice; ``torch`` is none, auto, cpu or gpu.
     """
 
     base: str = ""
@@ -30,54 +30,54 @@ class Wish:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def install(place: Place, wish: Wish, work: Work) -> list[check.Row]:
+def install(paths: EnginePaths, request: InstallRequest, work: Work) -> list[check.Row]:
     """Install an engine and check it."""
-    work.progress(0.0, "Looking for a Python to build on")
-    if wish.wheels is not None and not wish.wheels.is_dir():
+    work.progress(0.0, "Searching for a Python interpreter")
+    if request.wheels is not None and not request.wheels.is_dir():
         raise SetupError(
-            f"There is no folder {wish.wheels}",
-            "Choose the folder that holds the wheels, or leave it empty to use the network",
+            f"The folder {request.wheels} does not exist",
+            "Choose a folder with wheels, or leave it empty to download them",
         )
-    base = choose_base(place, wish.base, work)
-    driver = torch_build.driver_version() if wish.torch == "auto" else None
-    build = torch_build.resolve(wish.torch, driver=driver, wheels=wish.wheels)
+    base = choose_base(paths, request.base, work)
+    driver = torch_build.driver_version() if request.torch == "auto" else None
+    build = torch_build.resolve(request.torch, driver=driver, wheels=request.wheels)
     work.line(f"Python {base.version_text} at {base.python}; torch: {build}; driver: {driver}")
-    runner.install(place, plan.Options(base, build, wish.wheels, wish.environment), work)
-    return check.check(place.python, work)
+    runner.install(paths, plan.Options(base, build, request.wheels, request.environment), work)
+    return check.check(paths.python, work)
 
 
 def search(work: Work) -> list[Interpreter]:
-    """Return the interpreters on this machine that fit; those that do not go to the log."""
-    work.progress(0.1, "Looking for interpreters")
-    found, refused = interpreters.find()
+    """Return the suitable interpreters on this computer; log the unsuitable ones."""
+    work.progress(0.1, "Searching for Python interpreters")
+    found, unsuitable = interpreters.find()
     for each in found:
         work.line(f"{each.python}: Python {each.version_text}")
-    for each in refused:
+    for each in unsuitable:
         work.line(f"{each.python}: {each.reason}")
     work.progress(1.0, f"{len(found)} found")
     return found
 
 
 def adopt(python: Path, work: Work) -> list[check.Row]:
-    """Check an interpreter that the user brings; return the findings.
+    """Check an existing interpreter, and return the results.
 
     Raises
     ------
     SetupError
-        If it does not carry the engine.
+        If it cannot run the engine.
     """
     rows = check.check(python, work)
-    bad = [row for row in rows if row.ok is False]
-    if bad:
+    failed = [row for row in rows if row.ok is False]
+    if failed:
         raise SetupError(
-            f"{python} cannot carry the engine: {bad[0].what.lower()} {bad[0].told}",
-            "Install into it what is missing, or let Install make an engine",
+            f"{python} cannot run the engine: {failed[0].what.lower()}: {failed[0].detail}",
+            "Install what is missing, or use Install to create an environment",
         )
     return rows
 
 
-def choose_base(place: Place, wanted: str, work: Work) -> Interpreter:
-    """Return the interpreter to build on: the one named, that of before, or the first that fits.
+def choose_base(paths: EnginePaths, wanted: str, work: Work) -> Interpreter:
+    """Return the requested interpreter, the previous one, or the first suitable one.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def choose_base(place: Place, wanted: str, work: Work) -> Interpreter:
     """
     if wanted:
         answer = interpreters.examine(Path(wanted))
-        if isinstance(answer, Refused):
+        if isinstance(answer, Unsuitable):
             raise SetupError(
-                f"The engine cannot be built on {wanted}: {answer.reason}",
-                "Choose another Python, or Automatic",
+                f"{wanted} cannot run the engine: {answer.reason}",
+                "Choose another interpreter, or Automatic",
             )
         return answer
-    before = plan.state(place).base
+    before = plan.state(paths).base
     if before:
         answer = interpreters.examine(Path(before))
         if isinstance(answer, Interpreter):
@@ -100,7 +100,7 @@ def choose_base(place: Place, wanted: str, work: Work) -> Interpreter:
     found = search(work)
     if not found:
         raise SetupError(
-            "There is no Python 3.11 or newer on this machine that an engine can be built on",
-            "Install one, for example from python.org, or name one under Install, Python",
+            "No suitable Python 3.11 or newer was found on this computer",
+            "Install one, for example from python.org, or choose one under Install, Python",
         )
     return found[0]

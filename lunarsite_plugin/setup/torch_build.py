@@ -1,4 +1,4 @@
-"""Which build of torch is installed, and what that asks of uv. Standard library only."""
+"""Builds of torch, and how uv installs them. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess  # nosec B404  # for its TimeoutExpired
 import sys
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup.ask import ask
-from lunarsite.qgis_common.environment import scrubbed
+from lunarsite.lunarsite_plugin.setup.probe import probe
+from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ CHOICES = ("none", "auto", "cpu", "gpu")
 BUILDS = ("none", "cpu", "gpu")
 
 OLDEST_DRIVER = 580
-"""The first NVIDIA driver that runs CUDA 13, which the pinned torch is built with."""
+"""The oldest NVIDIA driver for CUDA 13, which the pinned torch is built with."""
 ANSWER_WITHIN_S = 10.0
 
 _OF_GPU = re.compile(r"(nvidia|cuda)-|triton\b")
@@ -28,8 +28,8 @@ _OF_GPU = re.compile(r"(nvidia|cuda)-|triton\b")
 def resolve(choice: str, *, driver: int | None, wheels: Path | None = None) -> str:
     """Return the build for a choice: none, cpu or gpu.
 
-    Automatic takes the GPU build where a driver is new enough for it; from a folder of wheels it
-    also has to lie there.
+    Automatic selects the GPU build if the driver is new enough and, if there is a wheel folder, it
+    contains that build.
     """
     if choice != "auto":
         return choice
@@ -41,12 +41,12 @@ def resolve(choice: str, *, driver: int | None, wheels: Path | None = None) -> s
 
 
 def driver_version() -> int | None:
-    """Return the major version of the NVIDIA driver, None where there is none that answers."""
-    program = shutil.which("nvidia-smi", path=scrubbed().get("PATH"))
+    """Return the major version of the NVIDIA driver, or None."""
+    program = shutil.which("nvidia-smi", path=child_environment().get("PATH"))
     if program is None:
         return None
     try:
-        answer = ask(
+        answer = probe(
             [program, "--query-gpu=driver_version", "--format=csv,noheader"], ANSWER_WITHIN_S
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -56,7 +56,7 @@ def driver_version() -> int | None:
 
 
 def requirements(lines: Iterable[str], build: str) -> list[str]:
-    """Return the pinned requirements of a build: the one for processors leaves CUDA out."""
+    """Return the pinned requirements of a build; the CPU build does not need CUDA."""
     pinned = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if build == "gpu":
         return pinned
@@ -64,10 +64,10 @@ def requirements(lines: Iterable[str], build: str) -> list[str]:
 
 
 def uv_options(build: str, *, offline: bool, platform: str = sys.platform) -> list[str]:
-    """Return what uv has to be told for a build.
+    """Return the options of uv for a build.
 
-    The usual index has the GPU build for Linux and the processor build for Windows and macOS; uv
-    knows where the other ones are.
+    The Python Package Index has the GPU build for Linux and the CPU build for Windows and macOS; uv
+    knows where to get the others.
     """
     if offline:
         return []

@@ -1,29 +1,28 @@
-"""Takes the program uv out of its wheel, which is a zip file.
+"""Extracts uv from its wheel, which is a zip file.
 
-Run by the interpreter that the engine is built on: ``unpack_uv.py WHEELS VERSION TARGET``. Of the
-wheels for several systems, the one whose program runs here is kept.
+Run by the base interpreter of the engine: ``unpack_uv.py WHEELS VERSION TARGET``. If there are
+wheels for several systems, the one that runs on this system is used.
 """
 
 from __future__ import annotations
 
-import subprocess  # nosec B404  # the program is tried before it is kept
+import subprocess  # nosec B404  # to try the extracted program
 import sys
 import zipfile
 from pathlib import Path
 
 
 def main(wheels: str, version: str, target: str) -> int:
-    """Unpack uv of a version from a folder of wheels to a file, and return the exit code."""
+    """Extract a version of uv from a wheel folder to a file, and return the exit code."""
     program = Path(target)
     program.parent.mkdir(parents=True, exist_ok=True)
     tried = sorted(Path(wheels).glob(f"uv-{version}-*.whl"))
     for wheel in tried:
         if _unpack(wheel, program) and _runs(program):
-            sys.stdout.write(f"uv {version} comes from {wheel.name}\n")
+            sys.stdout.write(f"using uv {version} from {wheel.name}\n")
             return 0
     program.unlink(missing_ok=True)
-    what = "none of them runs here" if tried else "there is none"
-    sys.stdout.write(f"error: {wheels} needs a wheel of uv {version} for this system; {what}\n")
+    sys.stdout.write(f"error: {wheels} has no wheel of uv {version} for this system\n")
     return 1
 
 
@@ -42,7 +41,7 @@ def _unpack(wheel: Path, program: Path) -> bool:
 
 def _runs(program: Path) -> bool:
     try:
-        done = subprocess.run(  # nosec B603  # no shell; a wheel the user laid there
+        done = subprocess.run(  # nosec B603  # no shell; from the user's wheel folder
             [str(program), "--version"], capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What uv and pip say, read: progress, and what to do about an error. Standard library only."""
+"""Parses the output of uv and pip: progress, and advice on errors. Standard library only."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ _NO_NETWORK = "dns error|failed to fetch|error sending request|connection|timed 
 _ADVICE = (
     (
         "no space left|disk quota|not enough space",
-        "Free some disk space and click Install again: it goes on where it stopped",
+        "Free some disk space and resume the installation",
     ),
     (
         "certificate|invalid peer|ssl:",
         (
             "Add your organisation's certificate authority in QGIS (Settings, Options, "
-            "Authentication, Manage certificates) and click Install again"
+            "Authentication, Manage certificates) and resume the installation"
         ),
     ),
     (
         r"\b407\b|proxy",
         (
-            "Check the proxy in QGIS (Settings, Options, Network), with its user and password, "
-            "and click Install again"
+            "Check the proxy in QGIS, with its user name and password (Settings, Options, "
+            "Network), and resume the installation"
         ),
     ),
     (
         _NO_NETWORK,
         (
-            "Check the network and the proxy in QGIS (Settings, Options, Network), or install from "
-            "a folder of wheels; click Install again and it goes on where it stopped"
+            "Check the network connection and the proxy in QGIS (Settings, Options, Network), or "
+            "install from a wheel folder, then resume the installation"
         ),
     ),
     (
         "matching python|no-build|building source|usable wheels",
-        "Choose a Python from 3.11 to 3.13: there are no ready-made packages for this one",
+        "Choose a Python version from 3.11 to 3.13: there are no binary packages for this one",
     ),
     (
         "dll load failed",
-        "Install Microsoft's Visual C++ runtime (the x64 redistributable) and click Install again",
+        "Install the Microsoft Visual C++ Redistributable (x64) and resume the installation",
     ),
     (
         "permission denied|access is denied",
-        "Close other programs that use the engine, look at the folder's rights, and try again",
+        "Close other programs that use the engine, check the folder's permissions, and retry",
     ),
 )
-"""What uv and pip say, and what helps; the first three also where there is no network."""
+"""Patterns in the output and advice; the first three also apply to offline installations."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far an installation by uv is, from its lines: by the bytes of the larger packages.
+    """The progress of uv, from its output, weighted by the size of the larger packages.
 
-    ``fraction`` never falls; ``detail`` says what is being fetched.
+    ``fraction`` never decreases; ``detail`` names the current downloads.
     """
 
     fraction: float = 0.0
@@ -69,7 +69,7 @@ class Progress:
     _done: set[str] = field(default_factory=set)
 
     def take(self, line: str) -> None:
-        """Take a line of uv's."""
+        """Parse a line of output."""
         if found := _DOWNLOADING.match(line):
             self._sizes_mib[found[1]] = float(found[2]) * _MEBI[found[3]]
         elif found := _DOWNLOADED.match(line):
@@ -82,9 +82,9 @@ class Progress:
             self._rise(1.0)
         else:
             return
-        self._weigh()
+        self._update()
 
-    def _weigh(self) -> None:
+    def _update(self) -> None:
         total_mib = sum(self._sizes_mib.values())
         done_mib = sum(size for name, size in self._sizes_mib.items() if name in self._done)
         open_names = [name for name in self._sizes_mib if name not in self._done]
@@ -94,7 +94,7 @@ class Progress:
             largest = sorted(open_names, key=lambda name: -self._sizes_mib[name])[:3]
             more = ", …" if len(open_names) > len(largest) else ""
             listed = ", ".join(f"{name} ({self._sizes_mib[name]:.0f} MiB)" for name in largest)
-            self.detail = f"fetching {listed}{more}"
+            self.detail = f"downloading {listed}{more}"
         else:
             self.detail = "writing files" if self.fraction >= 0.9 else ""
 
@@ -103,32 +103,32 @@ class Progress:
 
 
 def error_of(lines: list[str]) -> str:
-    """Return what went wrong in a sentence: the error and its last cause."""
+    """Return the error and its last cause in one sentence."""
     errors = [line.strip() for line in lines if re.match(r"\s*(error|ERROR)\b", line)]
     causes = [line.strip() for line in lines if re.match(r"\s*(cause|Caused by):?", line)]
-    told = [*errors[-1:], *causes[-1:]] or [line.strip() for line in lines if line.strip()][-1:]
-    return "; ".join(re.sub(r"^(error|ERROR|cause|Caused by):\s*", "", each) for each in told)
+    found = [*errors[-1:], *causes[-1:]] or [line.strip() for line in lines if line.strip()][-1:]
+    return "; ".join(re.sub(r"^(error|ERROR|cause|Caused by):\s*", "", each) for each in found)
 
 
 def remedy(lines: list[str], *, offline: bool = False, own_server: bool = False) -> str:
-    """Return what to do about a step that failed, from what it said.
+    """Return advice on a failed step, judging by its output.
 
-    ``offline`` says that it was to come from a folder of wheels, ``own_server`` that it lies on a
-    server of torch's own.
+    ``offline`` is set for an installation from a wheel folder, ``own_server`` for a download from
+    the PyTorch server.
     """
-    said = "\n".join(lines)
+    output = "\n".join(lines)
     for signs, advice in _ADVICE[:3]:
-        if re.search(signs, said, re.IGNORECASE):
+        if re.search(signs, output, re.IGNORECASE):
             return advice
     if offline:
-        return "Add what is missing to the folder of wheels and click Install again"
-    if own_server and re.search(_NO_NETWORK, said, re.IGNORECASE):
+        return "Add the missing packages to the wheel folder and resume the installation"
+    if own_server and re.search(_NO_NETWORK, output, re.IGNORECASE):
         return (
-            "The processor build of torch lies on a server of its own, which cannot be reached. "
-            "Check the network and the proxy in QGIS; or choose the GPU build, which comes from "
-            "the usual index and works without a GPU too; or install without torch"
+            "The PyTorch server, which has the CPU build, cannot be reached. Check the network "
+            "connection and the proxy in QGIS, choose the GPU build, which comes from the Python "
+            "Package Index and also works without a GPU, or install without torch"
         )
     for signs, advice in _ADVICE[3:]:
-        if re.search(signs, said, re.IGNORECASE):
+        if re.search(signs, output, re.IGNORECASE):
             return advice
-    return "Read the log below; click Install again and it goes on where it stopped"
+    return "See the log below and resume the installation"

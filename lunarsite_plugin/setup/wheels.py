@@ -1,4 +1,4 @@
-"""Which wheels a folder lacks. Standard library only."""
+"""Finds missing wheels in a folder. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 
 def missing(argv: Sequence[str], work: Work) -> list[str]:
-    """Return the requirements of an installation that its folder of wheels cannot serve.
+    """Return the requirements of an installation that are missing from its wheel folder.
 
-    uv names only the first that is missing, so it is asked about each, without installing: it
-    knows which of them this system and this Python need.
+    uv reports only the first missing one, so this does a dry run for each of them. uv knows which
+    requirements apply to this system and this version of Python.
     """
-    words, requirements = _taken_apart(argv)
-    asking = Work(work.progress, _unheard)
-    lacking = []
+    command, requirements = _split(argv)
+    silent = Work(work.progress, _ignore)
+    missing_ones = []
     for requirement in requirements:
         if work.cancelled:
             break
-        if asking.run([*words, "--dry-run", "--quiet", requirement]) != 0:
-            lacking.append(requirement.partition(" ;")[0])
-    return lacking
+        if silent.run([*command, "--dry-run", "--quiet", requirement]) != 0:
+            missing_ones.append(requirement.partition(" ;")[0])
+    return missing_ones
 
 
-def _taken_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return a command without its requirements, and these, those of a file included."""
-    words: list[str] = []
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command into the command itself and its requirements, including those in files."""
+    command: list[str] = []
     requirements: list[str] = []
     rest = iter(argv)
     for word in rest:
@@ -40,9 +40,9 @@ def _taken_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         elif "==" in word:
             requirements.append(word)
         else:
-            words.append(word)
-    return words, requirements
+            command.append(word)
+    return command, requirements
 
 
-def _unheard(_line: str) -> None:
-    """Take a line that is not for the log."""
+def _ignore(_line: str) -> None:
+    """Ignore a line of output."""

@@ -1,6 +1,6 @@
-"""A piece of work in the background: its children, its log, its progress, its end.
+"""What a background task needs: child processes, log, progress, and cancellation.
 
-Standard library only. The functions that are given are called from the thread that works.
+Standard library only. Callbacks are called from the task's thread.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess  # nosec B404  # the set-up is done by other programs
+import subprocess  # nosec B404  # uv, pip and the engine do the work
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.qgis_common.environment import scrubbed
+from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 FORCE_AFTER_S = 1.0
-"""How long a child that was told to end may take; then it is killed with all that it started."""
+"""How long a child process may take to terminate before it and its children are killed."""
 
 _CREDENTIALS = re.compile(r"(\w+://)[^/\s@]+@")
 
@@ -31,14 +31,14 @@ class SetupError(LunarSiteError):
 
 
 class Work:
-    """What a piece of work says and runs, and the way to stop it.
+    """The child processes, the log and the progress of a background task.
 
     Parameters
     ----------
     progress : callable
-        Gets a fraction from 0 to 1 and a sentence.
+        Called with a fraction from 0 to 1 and a message.
     line : callable
-        Gets every line of the log, without credentials.
+        Called with every line of the log, without credentials.
     """
 
     def __init__(self, progress: Callable[[float, str], None], line: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ class Work:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether the task was cancelled."""
         return self._cancelled.is_set()
 
     def line(self, text: str) -> None:
@@ -58,7 +58,7 @@ class Work:
         self._line(without_credentials(text))
 
     def cancel(self) -> None:
-        """Stop: the child and all that it started are gone within two seconds."""
+        """Cancel the task: its child process and all descendants end within two seconds."""
         with self._lock:
             self._cancelled.set()
             child = self._child
@@ -78,16 +78,16 @@ class Work:
         within_s: float | None = None,
         logged: bool = True,
     ) -> int:
-        """Run a program to its end and return its exit code; what it says goes to the log.
+        """Run a program, log its output, and return its exit code.
 
-        ``on_line`` gets every line too, and alone where it is not to be ``logged``.
+        ``on_line`` is called with every line of output. Without ``logged``, nothing is logged.
 
         Raises
         ------
         SetupError
-            If it cannot be started or is not done ``within_s``.
+            If it cannot be started or does not finish ``within_s``.
         CancelledError
-            If the work was told to stop.
+            If the task was cancelled.
         """
         child = self._start(argv, environment, folder)
         late = threading.Event()
@@ -118,13 +118,13 @@ class Work:
             raise CancelledError
         if late.is_set():
             raise SetupError(
-                f"{argv[0]} was not done within {within_s:g} s",
-                "Run it again when the computer is less busy; the log says how far it came",
+                f"{argv[0]} did not finish within {within_s:g} s",
+                "Try again when the computer is less busy; the log shows how far it got",
             )
         return code
 
     def _force(self, child: subprocess.Popen[bytes]) -> None:
-        """Kill a child's whole group, also where only what the child started is left of it."""
+        """Kill the process group of a child, even if only its descendants are left."""
         with self._lock:
             still_read = self._child is child
         if still_read:
@@ -149,7 +149,7 @@ class Work:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=folder,
-                    env=scrubbed(environment),
+                    env=child_environment(environment),
                     **options,
                 )
             except OSError as error:
@@ -161,7 +161,7 @@ class Work:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text in which no address names a user or a password."""
+    """Remove user names and passwords from URLs in a text."""
     return _CREDENTIALS.sub(r"\1", text)
 
 
@@ -174,7 +174,7 @@ def _stop(child: subprocess.Popen[bytes], *, by_force: bool) -> None:
 
 
 def _stop_tree(child: subprocess.Popen[bytes]) -> None:
-    """End a child and its children on Windows, where a group cannot be killed."""
+    """Terminate a child and its descendants on Windows, which cannot kill process groups."""
     root = os.environ.get("SYSTEMROOT", r"C:\Windows")
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(  # nosec B603  # no shell; the system's own program

@@ -1,1 +1,1 @@
-"""."""
+"""The panel that explains the score of one place."""

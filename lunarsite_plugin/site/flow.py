@@ -1,4 +1,4 @@
-"""From a place to what is known of it: which question follows which, and who gets the answers."""
+"""Requests about a place: the score first, then the skyline."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
     from lunarsite.qgis_common.session import EngineSession
 
 WAIT_MS = 200
-"""Answers usually come sooner, and then nothing needs to say that they are waited for."""
+"""Answers usually arrive sooner, so that no waiting message is needed."""
 
 OPENING = "Opening the run…"
 SCORING = "Scoring the place…"
 NO_RUN = InputError(
-    "There is no run to score places with",
-    "Run Screen a region from the toolbox, or choose the folder of a finished run with Browse",
+    "No screening run is selected, so places cannot be scored",
+    "Run Screen a region from the toolbox, or use Browse to choose the folder of a finished run",
 )
 
-LEFT_OFF = EngineError("The engine was ended before it answered", "Score the place again")
+STOPPED = EngineError("The engine stopped before it answered", "Score the place again")
 
 
 class SiteFlow(QObject):
-    """Asks for the score of a place, then for its skyline; the latest place counts.
+    """Requests the score of a place and then its skyline; only the latest place counts.
 
-    A run is opened as soon as it is chosen, and its elevation models are read, so that the first
-    click is answered as fast as the others.
+    As soon as a run is selected, the engine opens it and reads its elevation models, so that the
+    first click is answered as fast as the following ones.
     """
 
     explained = pyqtSignal(object)
     """The answer of ``explain``."""
-    lit = pyqtSignal(object)
+    skylineReady = pyqtSignal(object)
     """The answer of ``skyline``."""
     refused = pyqtSignal(object)
-    """The error that says why there is no score."""
-    unlit = pyqtSignal(object)
-    """The error that says why there is no skyline; the score stays."""
+    """The error that explains why there is no score."""
+    skylineFailed = pyqtSignal(object)
+    """The error that explains why there is no skyline; the score remains."""
     waiting = pyqtSignal(str)
-    """What a click waits for."""
+    """A message about what a click is waiting for."""
     opening = pyqtSignal(str)
-    """What is done with the run; empty when it is done."""
+    """A message while the run is being opened; empty when that is done."""
 
     def __init__(self, session: EngineSession, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -57,17 +57,17 @@ class SiteFlow(QObject):
         self._scored = False
         self._open = False
         self._ids: dict[str, int] = {}
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.setInterval(WAIT_MS)
-        self._patience.timeout.connect(self._say_waiting)
+        self._wait_timer = QTimer(self)
+        self._wait_timer.setSingleShot(True)
+        self._wait_timer.setInterval(WAIT_MS)
+        self._wait_timer.timeout.connect(self._show_waiting)
         session.answered.connect(self._take)
         session.failed.connect(self._fail)
         session.stateChanged.connect(self._note_state)
 
     def set_run(self, run: RunFolder | None) -> None:
-        """Take another run, and have the engine open it."""
-        self._leave_off()
+        """Switch to another run, and have the engine open it."""
+        self._cancel_all()
         self.run, self.place, self._scored, self._open = run, None, False, False
         self.opening.emit("")
         if run is None or run.best is None:
@@ -76,28 +76,28 @@ class SiteFlow(QObject):
         self.opening.emit(OPENING)
         self._ask("open", "explain", {"run": str(run.path), "lon": lon, "lat": lat})
         if not run.missing:
-            self._ask("read", "skyline", self._light(lon, lat))
+            self._ask("read", "skyline", self._skyline_params(lon, lat))
 
-    def take_located(self, run: RunFolder) -> None:
-        """Take the same run, of which more is found now."""
+    def set_located(self, run: RunFolder) -> None:
+        """Update the run after one of its missing inputs has been located."""
         self.run = run
         if self._scored:
-            self._ask_light()
+            self._ask_skyline()
 
     def set_dates(self, start: str, stop: str) -> None:
-        """Set the span of time for skylines, ``YYYY-MM-DD``, and ask for the one that is shown."""
+        """Set the period of skylines, ``YYYY-MM-DD``, and request the current one again."""
         self._dates = (start, stop)
         if self._scored:
-            self._ask_light()
+            self._ask_skyline()
 
     def score(self, place: Place) -> None:
-        """Ask what is known of a place."""
+        """Request the score and the skyline of a place."""
         if self.run is None:
             self.refused.emit(NO_RUN)
             return
         self.place, self._scored = place, False
         self._forget("skyline")
-        self._patience.start()
+        self._wait_timer.start()
         self._ask(
             "explain",
             "explain",
@@ -105,15 +105,15 @@ class SiteFlow(QObject):
         )
 
     def drop_place(self) -> None:
-        """Ask no more about the place: another was named since, of which nothing can be known."""
-        self._patience.stop()
+        """Drop the current place: the user has since entered one that is not valid."""
+        self._wait_timer.stop()
         self._forget("explain")
         self._forget("skyline")
         self.place, self._scored = None, False
 
     def stop(self) -> None:
-        """Leave off what is asked, and ask no more."""
-        self._leave_off()
+        """Cancel all requests, and make no more."""
+        self._cancel_all()
         for signal, slot in (
             (self._session.answered, self._take),
             (self._session.failed, self._fail),
@@ -121,8 +121,8 @@ class SiteFlow(QObject):
         ):
             signal.disconnect(slot)
 
-    def _light(self, lon: float, lat: float) -> dict[str, Any]:
-        """Return the parameters of a skyline."""
+    def _skyline_params(self, lon: float, lat: float) -> dict[str, Any]:
+        """Return the parameters of a skyline request."""
         start, stop = self._dates
         if self.run is None:
             raise NO_RUN
@@ -130,13 +130,13 @@ class SiteFlow(QObject):
         mast = {"mast_height_m": self.run.mast_height_m}
         return {**self.run.terrain(), "lon": lon, "lat": lat, **mast, **span}
 
-    def _ask_light(self) -> None:
+    def _ask_skyline(self) -> None:
         if self.place is None:
             return
         try:
-            params = self._light(self.place.lon_deg, self.place.lat_deg)
+            params = self._skyline_params(self.place.lon_deg, self.place.lat_deg)
         except LunarSiteError as error:
-            self.unlit.emit(error)
+            self.skylineFailed.emit(error)
             return
         self._ask("skyline", "skyline", params)
 
@@ -146,42 +146,42 @@ class SiteFlow(QObject):
     def _take(self, request_id: int, result: dict[str, Any]) -> None:
         kind = self._kind(request_id)
         if kind in ("open", "explain"):
-            self._now_open()
+            self._mark_open()
         if kind == "explain":
-            self._patience.stop()
+            self._wait_timer.stop()
             self._scored = True
             self.explained.emit(result)
-            self._ask_light()
+            self._ask_skyline()
         elif kind == "skyline":
-            self.lit.emit(result)
+            self.skylineReady.emit(result)
 
     def _fail(self, request_id: int, error: LunarSiteError) -> None:
         kind = self._kind(request_id)
         if kind in ("open", "explain"):
-            self._patience.stop()
+            self._wait_timer.stop()
             self.opening.emit("")
             self.refused.emit(error)
         elif kind == "skyline":
-            self.unlit.emit(error)
+            self.skylineFailed.emit(error)
 
     def _kind(self, request_id: int) -> str:
         kind = next((name for name, asked in self._ids.items() if asked == request_id), "")
         self._ids.pop(kind, None)
         return kind
 
-    def _now_open(self) -> None:
+    def _mark_open(self) -> None:
         self._open = True
         self.opening.emit("")
 
     def _note_state(self, state: str) -> None:
-        # Another process knows nothing of the run yet.
+        # A new process has not opened the run yet.
         if not state.startswith("ready"):
             self._open = False
         if state == ENDED:
             for request_id in list(self._ids.values()):
-                self._fail(request_id, LEFT_OFF)
+                self._fail(request_id, STOPPED)
 
-    def _say_waiting(self) -> None:
+    def _show_waiting(self) -> None:
         self.waiting.emit(SCORING if self._open else OPENING)
 
     def _forget(self, kind: str) -> None:
@@ -189,7 +189,7 @@ class SiteFlow(QObject):
         if asked is not None:
             self._session.cancel(asked)
 
-    def _leave_off(self) -> None:
-        self._patience.stop()
+    def _cancel_all(self) -> None:
+        self._wait_timer.stop()
         for kind in list(self._ids):
             self._forget(kind)

@@ -1,4 +1,4 @@
-"""What is known about one clicked place: score, reasons, light, and how complete the data are."""
+"""The panel about one place: score, reasons, illumination, and data coverage."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lunarsite.lunarsite_plugin.site.sections import (
     Headline,
     Light,
     Notes,
-    Way,
+    ToPass,
     Why,
 )
 
 if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
 
-HINT = "Choose Click a place, then click the map; or type a place and choose Score."
+HINT = "Activate Pick on Map and click the map, or enter coordinates and click Score."
 
 
 class SitePanel(QWidget):
     """Shows the answers of the ``explain`` and ``skyline`` stages for one place."""
 
     goToNearestPassing = pyqtSignal(float, float)
-    """Map metres of the nearest cell that passes."""
+    """South polar coordinates of the nearest passing cell, metres."""
     datesChanged = pyqtSignal(str, str)
     """First and last day of the calendar, ``YYYY-MM-DD``."""
-    keepRequested = pyqtSignal()
+    saveRequested = pyqtSignal()
     copyRequested = pyqtSignal()
     reportRequested = pyqtSignal()
 
@@ -40,7 +40,7 @@ class SitePanel(QWidget):
         super().__init__(parent)
         self.explanation: Values | None = None
         self.skyline: Values | None = None
-        self.headline, self.way, self.light = Headline(), Way(), Light()
+        self.headline, self.to_pass, self.light = Headline(), ToPass(), Light()
         self.criteria, self.why, self.coverage, self.notes = Criteria(), Why(), Coverage(), Notes()
         self.message = label(HINT)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -60,9 +60,9 @@ class SitePanel(QWidget):
         self._connect()
 
     def show_explanation(self, result: Values) -> None:
-        """Show the answer of ``explain``; the skyline's is waited for."""
+        """Show the answer of ``explain``; that of ``skyline`` follows later."""
         self.explanation, self.skyline = result, None
-        for part in (self.headline, self.criteria, self.why, self.way, self.coverage):
+        for part in (self.headline, self.criteria, self.why, self.to_pass, self.coverage):
             part.show_answer(result)
         self.notes.show_answers(result)
         self.light.wait()
@@ -77,12 +77,12 @@ class SitePanel(QWidget):
         self.notes.show_answers(self.explanation, result)
 
     def show_skyline_message(self, problem: str, remedy: str) -> None:
-        """Say why there is no skyline; the score stays."""
+        """Show why there is no skyline; the score remains."""
         self.skyline = None
         self.light.wait(_sentences(problem, remedy))
 
     def show_waiting(self, text: str) -> None:
-        """Say what is waited for; the answer to an earlier click stays, greyed, in its place."""
+        """Show a waiting message; the previous answer stays in place, greyed out."""
         if self.explanation is None:
             self._show_text(text)
             return
@@ -90,7 +90,7 @@ class SitePanel(QWidget):
         self.site.setEnabled(False)
 
     def show_message(self, problem: str, remedy: str) -> None:
-        """Say why there is no answer, and what to do about it."""
+        """Show why there is no answer, and what to do about it."""
         self.explanation = self.skyline = None
         self._show_text(_sentences(problem, remedy))
 
@@ -100,7 +100,7 @@ class SitePanel(QWidget):
         self._show_text(HINT)
 
     def set_dates(self, start: str, stop: str) -> None:
-        """Set the dates of the calendar, ``YYYY-MM-DD``, without asking for them."""
+        """Set the dates of the calendar, ``YYYY-MM-DD``, without requesting a skyline."""
         self.light.dates.set_dates(start, stop)
 
     def dates(self) -> tuple[str, str]:
@@ -108,7 +108,7 @@ class SitePanel(QWidget):
         return self.light.dates.dates()
 
     def text(self) -> str:
-        """Return what is shown, in words."""
+        """Return the contents of the panel as text."""
         if self.explanation is None:
             return self.message.text()
         return site_text.explanation_text(self.explanation, self.skyline)
@@ -122,24 +122,24 @@ class SitePanel(QWidget):
         column.addStretch(1)
 
     def _sections(self) -> tuple[QWidget, ...]:
-        sections = (self.criteria, self.why, self.way, self.light, self.coverage, self.notes)
+        sections = (self.criteria, self.why, self.to_pass, self.light, self.coverage, self.notes)
         return (self.headline, *sections)
 
     def _settle(self) -> None:
-        """Lay the sections out from the inside at once: Qt takes an event for every level."""
+        """Lay out all sections now, innermost first: Qt takes one event per level."""
         for section in self._sections()[1:]:
             section.inside.activate()
         for part in (*self._sections(), self.site):
             part.layout().activate()
 
     def _connect(self) -> None:
-        self.headline.keep.connect(self.keepRequested)
+        self.headline.save.connect(self.saveRequested)
         self.headline.copy.connect(self.copyRequested)
         self.headline.report.connect(self.reportRequested)
-        self.way.go.connect(self.goToNearestPassing)
-        self.light.dates.applied.connect(self._ask_for_dates)
+        self.to_pass.go.connect(self.goToNearestPassing)
+        self.light.dates.applied.connect(self._request_dates)
 
-    def _ask_for_dates(self, start: str, stop: str) -> None:
+    def _request_dates(self, start: str, stop: str) -> None:
         self.skyline = None
         self.light.wait()
         self.datesChanged.emit(start, stop)

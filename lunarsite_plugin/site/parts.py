@@ -1,4 +1,4 @@
-"""The parts that the site panel is put together from."""
+"""Widgets that the site panel is built from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin.charts import colors, ink
+from lunarsite.lunarsite_plugin.charts import chart_painter, colors
 
 if TYPE_CHECKING:
     from qgis.PyQt.QtGui import QPaintEvent, QWheelEvent
@@ -30,7 +30,7 @@ QToolButton:focus { border: 1px solid palette(highlight); }
 
 
 def label(text: str = "", parent: QWidget | None = None) -> QLabel:
-    """Return a label for plain text that wraps and can be selected."""
+    """Return a word-wrapped label for plain text that can be selected."""
     made = QLabel(text, parent)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(True)
@@ -39,7 +39,7 @@ def label(text: str = "", parent: QWidget | None = None) -> QLabel:
 
 
 class Section(QWidget):
-    """A heading that folds what stands under it."""
+    """A collapsible section with a heading."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +49,7 @@ class Section(QWidget):
         self.heading.setChecked(True)
         self.heading.setAutoRaise(True)
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.heading.setToolTip(f"Show or hide: {title}")
+        self.heading.setToolTip(f"Show or hide {title}")
         self.heading.setStyleSheet(_PLAIN)
         font = self.heading.font()
         font.setBold(True)
@@ -62,18 +62,18 @@ class Section(QWidget):
         column.setSpacing(2)
         column.addWidget(self.heading)
         column.addWidget(self.body)
-        self.heading.toggled.connect(self.unfold)
-        self.unfold(unfolded=True)
+        self.heading.toggled.connect(self.expand)
+        self.expand(expanded=True)
 
-    def unfold(self, unfolded: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+    def expand(self, expanded: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         """Show or hide the body."""
-        arrow = Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow
+        arrow = Qt.ArrowType.DownArrow if expanded else Qt.ArrowType.RightArrow
         self.heading.setArrowType(arrow)
-        self.body.setVisible(unfolded)
+        self.body.setVisible(expanded)
 
 
 class Badge(QWidget):
-    """A verdict in words, with a sign and a frame in its colour."""
+    """A verdict as text, with a symbol and a frame in its colour."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,7 +81,7 @@ class Badge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def set_verdict(self, text: str, *, passes: bool | None) -> None:
-        """Show a verdict; None is for one that is not known."""
+        """Show a verdict; ``passes`` is None if it is unknown."""
         self._text, self._passes = text, passes
         self.setAccessibleName(text)
         self.setToolTip(text)
@@ -89,46 +89,46 @@ class Badge(QWidget):
         self.update()
 
     def text(self) -> str:
-        """Return the words."""
+        """Return the verdict."""
         return self._text
 
     def sizeHint(self) -> QSize:
-        """Return the size that the words ask for."""
+        """Return the size for the text."""
         metrics = self.fontMetrics()
         wide = metrics.horizontalAdvance(self._text) + 3 * metrics.height()
         return QSize(wide, round(1.7 * metrics.height()))
 
     def minimumSizeHint(self) -> QSize:
-        """Return the same height; the words are elided where they must be."""
+        """Return the same height; the text is elided if necessary."""
         return QSize(6 * self.fontMetrics().height(), self.sizeHint().height())
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  all is painted
-        """Paint the sign, the words and the frame."""
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  repaints everything
+        """Paint the symbol, the text and the frame."""
         painter = QPainter(self)
         shades = colors.of_palette(self.palette())
         color = {True: shades.better, False: shades.worse, None: shades.line}[self._passes]
-        pen = ink.Ink.of(painter, self.font(), shades)
+        pen = chart_painter.ChartPainter.of(painter, self.font(), shades)
         frame = QRectF(self.rect()).adjusted(1.0, 1.0, -1.0, -1.0)
         painter.setPen(QPen(color, 2.0))
         painter.drawRect(frame)
         stripe = QRectF(frame.left(), frame.top(), 0.5 * pen.em, frame.height())
         pen.bar(stripe, color)
-        sign = {True: "✓", False: "✗", None: "?"}[self._passes]
-        words = frame.adjusted(0.9 * pen.em, 0.0, -0.3 * pen.em, 0.0)
-        pen.text(words, f"{sign}  {self._text}", shades.text)
+        symbol = {True: "✓", False: "✗", None: "?"}[self._passes]
+        text_area = frame.adjusted(0.9 * pen.em, 0.0, -0.3 * pen.em, 0.0)
+        pen.text(text_area, f"{symbol}  {self._text}", shades.text)
         painter.end()
 
 
 class DayEdit(QDateEdit):
-    """A date that the wheel leaves alone: it scrolls the panel."""
+    """A date edit that ignores the mouse wheel, so that the wheel scrolls the panel."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to what scrolls."""
+        """Leave the wheel to the scroll area."""
         event.ignore()
 
 
 class Dates(QWidget):
-    """The span of time that light and Earth contact are worked out for."""
+    """The period for which illumination and Earth visibility are computed."""
 
     applied = pyqtSignal(str, str)
 
@@ -143,8 +143,8 @@ class Dates(QWidget):
         for row, (name, edit) in enumerate((("From", self.start), ("To", self.stop))):
             edit.setDisplayFormat(_ISO)
             edit.setCalendarPopup(True)
-            edit.setAccessibleName(f"{name}, day of the calendar")
-            edit.setToolTip(f"{name} this day, 0 h UTC")
+            edit.setAccessibleName(f"{name}, date of the calendar")
+            edit.setToolTip(f"{name} this day, 00:00 UTC")
             grid.addWidget(QLabel(name, self), row, 0)
             grid.addWidget(edit, row, 1)
         grid.addWidget(self.apply, 1, 2)
@@ -164,11 +164,11 @@ class Dates(QWidget):
         return self.start.date().toString(_ISO), self.stop.date().toString(_ISO)
 
     def _check(self) -> None:
-        """Offer what can be worked out only: the last day comes after the first."""
+        """Enable Apply only if the end date is after the start date."""
         ordered = self.start.date() < self.stop.date()
         self.apply.setEnabled(ordered)
-        told = "Work out light and Earth contact for these dates"
-        self.apply.setToolTip(told if ordered else "The last day must come after the first")
+        action = "Compute Sun and Earth visibility for these dates"
+        self.apply.setToolTip(action if ordered else "The end date must be after the start date")
 
     def _apply(self) -> None:
         self.applied.emit(*self.dates())

@@ -1,4 +1,4 @@
-"""The sections of the site panel: each shows its part of the engine's answers."""
+"""The sections of the site panel, each for one part of the engine's answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from lunarsite.lunarsite_plugin.charts import calendar_model, site_model, sky_model, widgets, words
+from lunarsite.lunarsite_plugin.charts import (
+    calendar_model,
+    formatting,
+    site_model,
+    sky_model,
+    widgets,
+)
 from lunarsite.lunarsite_plugin.site import text as site_text
 from lunarsite.lunarsite_plugin.site.parts import Badge, Dates, Section, label
 
@@ -24,20 +30,20 @@ if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
 
 START, STOP = "2027-01-01", "2028-01-01"
-MEANING = "score: probability that every criterion holds"
-MEANING_WHOLE = (
-    "The probability, 0 to 1, that every criterion holds in the cell, given the errors of heights "
-    "and horizons, as the scorer estimates it from the cell's terrain and light"
+MEANING = "score: probability that all criteria are met"
+MEANING_TIP = (
+    "The probability, 0 to 1, that the cell meets all criteria, given the errors of elevations and "
+    "horizons, as the scorer estimates it from the cell's terrain and illumination"
 )
-WORKING = "Working out the skyline…"
+WORKING = "Computing the skyline…"
 
 _LARGE = 2.2
 
 
 class Headline(QWidget):
-    """Where the place is, its score and rank, and whether it passes."""
+    """The place, its score and rank, and whether it passes."""
 
-    keep = pyqtSignal()
+    save = pyqtSignal()
     copy = pyqtSignal()
     report = pyqtSignal()
 
@@ -50,7 +56,7 @@ class Headline(QWidget):
         self.score.setFont(font)
         meaning = label(MEANING)
         for part in (self.score, meaning):
-            part.setToolTip(MEANING_WHOLE)
+            part.setToolTip(MEANING_TIP)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.score)
@@ -71,8 +77,8 @@ class Headline(QWidget):
         self.place.setText(site_text.place_line(result))
         self.cell.setText(site_text.cell_line(result))
         known = result["score"] is not None
-        self.score.setText(words.score(result["score"]) if known else "–")
-        self.score.setAccessibleName(f"Score {words.score(result['score'])}, 0 to 1")
+        self.score.setText(formatting.score(result["score"]) if known else "–")
+        self.score.setAccessibleName(f"Score {formatting.score(result['score'])}, 0 to 1")
         held = site_model.margins(result)
         self.badge.set_verdict(held.verdict, passes=held.passes)
         line = site_model.rank_line(result)
@@ -83,14 +89,14 @@ class Headline(QWidget):
 
     def _actions(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        for title, signal, told in (
-            ("Keep", self.keep, "Add this place to the list of kept places, to compare"),
-            ("Copy", self.copy, "Copy all that is shown here to the clipboard"),
-            ("Report…", self.report, "Save a page about this place"),
+        for title, signal, tip in (
+            ("Save", self.save, "Add this place to the saved places, to compare it with others"),
+            ("Copy", self.copy, "Copy everything shown here to the clipboard"),
+            ("Report…", self.report, "Save a report on this place as PDF or HTML"),
         ):
             button = QToolButton(self)
             button.setText(title)
-            button.setToolTip(told)
+            button.setToolTip(tip)
             button.clicked.connect(signal)
             row.addWidget(button)
         row.addStretch(1)
@@ -98,7 +104,7 @@ class Headline(QWidget):
 
 
 class Criteria(Section):
-    """Every criterion with its value, limit and margin."""
+    """All criteria with their values, limits and margins."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Criteria", parent)
@@ -127,17 +133,17 @@ class Why(Section):
             self.chart.set_sentence(site_text.NO_SCORE)
 
 
-class Way(Section):
-    """What would make the place pass, and the way to the nearest one that does."""
+class ToPass(Section):
+    """What it would take for the place to pass, and the nearest cell that does."""
 
     go = pyqtSignal(float, float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("To make it pass", parent)
+        super().__init__("Required changes", parent)
         self.sentences = label()
         self.button = QPushButton(self)
-        self.button.setAccessibleName("Go to the nearest cell that passes")
-        self.button.setToolTip("Go to the nearest cell that passes, and score it")
+        self.button.setAccessibleName("Go to the nearest passing cell")
+        self.button.setToolTip("Go to the nearest passing cell and score it")
         self.button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.button.clicked.connect(self._go)
         self._place = (0.0, 0.0)
@@ -146,22 +152,22 @@ class Way(Section):
 
     def show_answer(self, result: Values) -> None:
         """Show the answer of ``explain``."""
-        self.sentences.setText(site_text.way_text(result, bullet="• "))
+        self.sentences.setText(site_text.to_pass_text(result, bullet="• "))
         near = result["to_pass"]["nearest_passing"]
         self.button.setVisible(near is not None)
         if near is not None:
             self._place = (near["x_m"], near["y_m"])
-            self.button.setText(f"Go there ({words.distance(near['distance_m'])})")
+            self.button.setText(f"Go to Cell ({formatting.distance(near['distance_m'])})")
 
     def _go(self) -> None:
         self.go.emit(*self._place)
 
 
 class Light(Section):
-    """The skyline, the calendar of light and of Earth contact, and their figures."""
+    """The skyline, the calendar, and the figures of illumination and Earth visibility."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Light and Earth contact", parent)
+        super().__init__("Sun and Earth visibility", parent)
         self.sky, self.calendar = widgets.SkylineChart(self), widgets.CalendarChart(self)
         self.dates, self.figures = Dates(START, STOP, self), widgets.FiguresTable(self)
         for part in (self.sky, self.dates, self.calendar, self.figures):
@@ -174,7 +180,7 @@ class Light(Section):
         self.figures.set_data(sky_model.figures(result))
 
     def wait(self, sentence: str = WORKING) -> None:
-        """Show a sentence in the room that the answer for the chosen dates will take."""
+        """Show a sentence in the space that the answer for the selected dates will take."""
         start, stop = (dt.date.fromisoformat(day) for day in self.dates.dates())
         self.sky.set_waiting(sentence)
         self.calendar.set_waiting("", calendar_model.empty_calendar(start, stop))
@@ -182,16 +188,16 @@ class Light(Section):
 
 
 class Coverage(Section):
-    """What was known of the cell, the least known first."""
+    """The data coverage of the cell, lowest first."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Data coverage", parent)
         self.sentence, self.names, self.shares = label(), QLabel(self), QLabel(self)
         self.shares.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()
-        for shown in (self.names, self.shares):
-            shown.setTextFormat(Qt.TextFormat.PlainText)
-            row.addWidget(shown)
+        for column in (self.names, self.shares):
+            column.setTextFormat(Qt.TextFormat.PlainText)
+            row.addWidget(column)
         row.addStretch(1)
         self.inside.addWidget(self.sentence)
         self.inside.addLayout(row)
@@ -205,7 +211,7 @@ class Coverage(Section):
 
 
 class Notes(Section):
-    """What the engine wants the user to know."""
+    """Warnings from the engine."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Notes", parent)
@@ -213,7 +219,7 @@ class Notes(Section):
         self.inside.addWidget(self.lines)
 
     def show_answers(self, *results: Values | None) -> None:
-        """Show the notes of all answers; without any, the section is not there."""
+        """Show the warnings of all answers; the section is hidden if there are none."""
         found = site_text.warnings(*results)
         self.lines.setText("\n".join(found))
         self.setVisible(bool(found))

@@ -1,10 +1,10 @@
-"""One place in words: what the panel shows, for the clipboard. Standard library only."""
+"""The contents of the site panel as text, for the clipboard. Standard library only."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lunarsite.lunarsite_plugin.charts import calendar_model, site_model, sky_model, words
+from lunarsite.lunarsite_plugin.charts import calendar_model, formatting, site_model, sky_model
 
 
 def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None = None) -> str:
@@ -15,13 +15,13 @@ def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None
     explanation : dict
         Result of ``explain``.
     skyline : dict or None
-        Result of ``skyline``, where there is one.
+        Result of ``skyline``, if there is one.
     """
     parts = [
         ("", _headline(explanation)),
         ("Criteria", site_model.margins(explanation).text),
         ("Why", why_text(explanation)),
-        ("To make it pass", way_text(explanation)),
+        ("Required changes", to_pass_text(explanation)),
         *(_sky_parts(skyline) if skyline else []),
         ("Data coverage", _coverage(explanation)),
         ("Notes", "\n".join(warnings(explanation, skyline))),
@@ -30,37 +30,37 @@ def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None
 
 
 def place_line(explanation: dict[str, Any]) -> str:
-    """Return where the cell is."""
+    """Return the coordinates of the cell."""
     cell = explanation["cell"]
-    return words.place(cell["lon_deg"], cell["lat_deg"])
+    return formatting.place(cell["lon_deg"], cell["lat_deg"])
 
 
 def cell_line(explanation: dict[str, Any]) -> str:
-    """Return of what cell the place is the centre, and what it is measured by."""
-    size = words.distance(explanation["cell"]["size_m"])
+    """Return the size of the cell and the criteria profile."""
+    size = formatting.distance(explanation["cell"]["size_m"])
     return f"Centre of the cell, {size} across; criteria profile {explanation['profile']}"
 
 
 def why_text(explanation: dict[str, Any]) -> str:
-    """Return the contributions in words, or why there are none."""
+    """Return the contributions as text, or why there are none."""
     steps = site_model.waterfall(explanation)
     return steps.text if steps else NO_SCORE
 
 
-def way_text(explanation: dict[str, Any], bullet: str = "") -> str:
-    """Return what would make the place pass, a line each; several get bullets."""
+def to_pass_text(explanation: dict[str, Any], bullet: str = "") -> str:
+    """Return what it would take for the place to pass, one line each; bullets if several."""
     lines = [*site_model.changes(explanation), site_model.nearest_passing(explanation)]
-    said = [line for line in lines if line]
-    return "\n".join(f"{bullet}{line}" for line in said) if len(said) > 1 else said[0]
+    lines = [line for line in lines if line]
+    return "\n".join(f"{bullet}{line}" for line in lines) if len(lines) > 1 else lines[0]
 
 
 def warnings(*results: dict[str, Any] | None) -> list[str]:
-    """Return what the engine wants the user to know, each once."""
+    """Return the engine's warnings without duplicates."""
     found = [str(line) for result in results if result for line in result.get("warnings", [])]
     return list(dict.fromkeys(found))
 
 
-NO_SCORE = "There is no score: the layer of a criterion is not known here."
+NO_SCORE = "There is no score: the layer of at least one criterion has no data here."
 
 
 def _headline(explanation: dict[str, Any]) -> str:
@@ -69,7 +69,7 @@ def _headline(explanation: dict[str, Any]) -> str:
         [
             place_line(explanation),
             cell_line(explanation),
-            f"Score: {words.score(explanation['score'])}, 0 to 1",
+            f"Score: {formatting.score(explanation['score'])} (0 to 1)",
             *([rank.text] if rank else []),
             site_model.margins(explanation).verdict,
         ]
@@ -88,7 +88,7 @@ def _coverage(explanation: dict[str, Any]) -> str:
 
 def _sky_parts(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        ("Light and Earth contact", sky_model.figures(result).text),
+        ("Sun and Earth visibility", sky_model.figures(result).text),
         ("Skyline", sky_model.skyline(result).text),
         ("Calendar", calendar_model.calendar(result).text),
     ]

@@ -1,4 +1,4 @@
-"""The layers that show how unsure the network is around a click: added, sampled, replaced."""
+"""The layers with the MC Dropout uncertainty around a click."""
 
 from __future__ import annotations
 
@@ -23,40 +23,39 @@ from lunarsite.lunarsite_plugin.uncertainty.text import AtClick
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qgis.core import QgsMapLayer
+    from qgis.core import QgsMapLayer, QgsPointXY
 
     from lunarsite.lunarsite_plugin.runs.folder import RunFolder
-    from lunarsite.lunarsite_plugin.uncertainty.window import ImageWindow
 
 FOLDERS = ("mc-dropout-1", "mc-dropout-2")
-"""Two by turns: what the project shows is never written over while it is open."""
+"""Used alternately, so that files of layers in the project are never overwritten."""
 
 GROUP = "LunarSite, MC Dropout uncertainty"
-"""Holds the layers where no run is in use."""
+"""The group of the layers if no run is in use."""
 
 _OWN = "lunarsite/mc-dropout"
-"""Marks that group in the project, for its name is the user's to change."""
+"""Custom property of that group, which the user may rename."""
 
-_SHOWN = {"mutual_information": True, "entropy": False}
-"""From the top; ticked or not at first, for one over the other neither could be read."""
+_CHECKED = {"mutual_information": True, "entropy": False}
+"""The layers from top to bottom, and whether they are checked at first: one hides the other."""
 
 
-def folder(run: RunFolder | None) -> Path:
-    """Return where the next answer goes: in the run, or among the session's temporary files."""
-    inside = run is not None and os.access(run.path, os.W_OK)
-    base = run.path if run is not None and inside else Path(QgsProcessingUtils.tempFolder())
-    used = {path.parent for layer in _there() if (path := project_runs.source_path(layer))}
+def output_folder(run: RunFolder | None) -> Path:
+    """Return the folder for the next result: in the run, or in QGIS's temporary folder."""
+    writable = run is not None and os.access(run.path, os.W_OK)
+    base = run.path if run is not None and writable else Path(QgsProcessingUtils.tempFolder())
+    used = {path.parent for layer in _in_project() if (path := project_runs.source_path(layer))}
     return next((base / name for name in FOLDERS if base / name not in used), base / FOLDERS[0])
 
 
-def of_click(layer: QgsMapLayer) -> bool:
-    """Say whether a layer is one that a click has left: it is taken away at the next."""
+def is_result(layer: QgsMapLayer) -> bool:
+    """Return whether a layer is the result of a click, which the next click replaces."""
     path = project_runs.source_path(layer)
-    return path is not None and path.parent.name in FOLDERS and path.stem in _SHOWN
+    return path is not None and path.parent.name in FOLDERS and path.stem in _CHECKED
 
 
-class ImageLayers:
-    """What the project shows of the latest click."""
+class UncertaintyLayers:
+    """The layers of the latest click."""
 
     def __init__(self) -> None:
         self._added: list[str] = []
@@ -64,47 +63,45 @@ class ImageLayers:
     def show(
         self,
         result: dict[str, Any],
-        window: ImageWindow,
+        point: QgsPointXY,
         image: QgsRasterLayer,
         run: RunFolder | None,
     ) -> AtClick:
-        """Show an answer in the place of the one before, and return its values at the click.
+        """Show a result in place of the previous one, and return its values at the click.
 
         Raises
         ------
         InputError
-            If QGIS cannot read what the engine wrote, or it lies elsewhere than the click.
+            If QGIS cannot read the result, or it does not contain the click.
         """
-        made = {name: _layer(name, result["outputs"][name], image) for name in _SHOWN}
+        made = {name: _layer(name, result["outputs"][name], image) for name in _CHECKED}
         for layer in made.values():
-            if not layer.extent().contains(window.point):
+            if not layer.extent().contains(point):
                 raise InputError(
-                    f"The image {image.name()} is turned against its map, so that its pixels "
-                    "cannot be found from a click",
-                    "Warp it with Raster, Projections, Warp, and choose the result",
+                    f"The image {image.name()} is rotated relative to its CRS, so its pixels "
+                    "cannot be located from a click",
+                    "Use Raster, Projections, Warp (Reproject) on it, and choose the result",
                 )
-        earlier = _there()
-        ticked = _ticked(earlier)
-        home, at = _home(image, run, _beside(earlier, made.values()))
+        earlier = _in_project()
+        checked = _visibility(earlier)
+        group, at = _position(image, run, _beside(earlier, made.values()))
         for k, (name, layer) in enumerate(made.items()):
             QgsProject.instance().addMapLayer(layer, False)
-            node = home.insertLayer(at + k, layer)
-            node.setItemVisibilityChecked(ticked.get(name, _SHOWN[name]))
+            node = group.insertLayer(at + k, layer)
+            node.setItemVisibilityChecked(checked.get(name, _CHECKED[name]))
             node.setExpanded(False)
-        # After the new ones are in, so that their group stays where the user has it, by its name.
+        # Only now, so that a group that the user has moved or renamed is never empty and stays.
         self._remove([layer.id() for layer in earlier])
         self._added = [layer.id() for layer in made.values()]
-        values = {
-            name: layer.dataProvider().sample(window.point, 1)[0] for name, layer in made.items()
-        }
+        values = {name: layer.dataProvider().sample(point, 1)[0] for name, layer in made.items()}
         return AtClick(values["entropy"], values["mutual_information"])
 
     def hide(self) -> None:
-        """Take away what was added."""
+        """Remove the layers that were added."""
         self._remove([each for each in self._added if QgsProject.instance().mapLayer(each)])
 
     def forget(self) -> None:
-        """Leave the layers to the project, which is another one now or was read again."""
+        """Leave the layers in the project, because another one is open now."""
         self._added = []
 
     def _remove(self, ids: list[str]) -> None:
@@ -116,29 +113,29 @@ class ImageLayers:
         self._added = []
 
 
-def _there() -> list[QgsRasterLayer]:
-    """Return the project's layers that a click has left, also one of an earlier session."""
-    return [layer for layer in QgsProject.instance().mapLayers().values() if of_click(layer)]
+def _in_project() -> list[QgsRasterLayer]:
+    """Return the results of clicks in the project, also from an earlier session."""
+    return [layer for layer in QgsProject.instance().mapLayers().values() if is_result(layer)]
 
 
-def _ticked(layers: list[QgsRasterLayer]) -> dict[str, bool]:
-    """Return which of the layers of a click are ticked, by the names of their files."""
-    root, ticked = QgsProject.instance().layerTreeRoot(), {}
+def _visibility(layers: list[QgsRasterLayer]) -> dict[str, bool]:
+    """Return whether the layers are checked, by file name without extension."""
+    root, checked = QgsProject.instance().layerTreeRoot(), {}
     for layer in layers:
         node, path = root.findLayer(layer.id()), project_runs.source_path(layer)
         if node is not None and path is not None:
-            ticked[path.stem] = node.itemVisibilityChecked()
-    return ticked
+            checked[path.stem] = node.itemVisibilityChecked()
+    return checked
 
 
 def _beside(
     layers: list[QgsRasterLayer], others: Iterable[QgsRasterLayer]
 ) -> list[QgsLayerTreeNode]:
-    """Return the nodes of layers that lie in the same run as others, or with them in none."""
+    """Return the nodes of the layers from the same run as others, or like them from no run."""
     root = QgsProject.instance().layerTreeRoot()
     bases = {_base(other) for other in others}
     nodes = [root.findLayer(layer.id()) for layer in layers if _base(layer) in bases]
-    return sorted((node for node in nodes if node is not None), key=_place)
+    return sorted((node for node in nodes if node is not None), key=_tree_position)
 
 
 def _base(layer: QgsRasterLayer) -> Path | None:
@@ -147,7 +144,7 @@ def _base(layer: QgsRasterLayer) -> Path | None:
 
 
 def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
-    # Imported here, so that loading the plugin does not wait for it.
+    # Imported here to keep loading the plugin fast.
     from lunarsite.qgis_common import layers  # noqa: PLC0415
 
     output = next(each for each in stages.load("segment-terrain").outputs if each.name == name)
@@ -155,23 +152,24 @@ def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
     if not layer.isValid():
         raise InputError(f"QGIS cannot read {path}", "Click the place again")
     layers.apply_style(layer, output.style)
-    layer.setCrs(image.crs())  # which the user may have chosen
+    layer.setCrs(image.crs())  # the user may have set it
     return layer
 
 
-def _home(
+def _position(
     image: QgsRasterLayer, run: RunFolder | None, earlier: list[QgsLayerTreeNode]
 ) -> tuple[QgsLayerTreeGroup, int]:
-    """Return the group for the layers, and where in it.
+    """Return the group for the layers, and the position in it.
 
-    That of those before them; without any, the run's; but over the image in any case.
+    This is the position of the previous layers, or otherwise the group of the run, but in any case
+    above the image.
     """
     root = QgsProject.instance().layerTreeRoot()
     node = root.findLayer(image.id())
-    if earlier and (node is None or _place(earlier[0]) < _place(node)):
+    if earlier and (node is None or _tree_position(earlier[0]) < _tree_position(node)):
         return earlier[0].parent(), earlier[0].parent().children().index(earlier[0])
     group = run_group.of_run(run) if run is not None else _own_group(root)
-    if node is None or _place(group) < _place(node):
+    if node is None or _tree_position(group) < _tree_position(node):
         return group, 0
     parent = node.parent()
     if group is parent:
@@ -191,8 +189,8 @@ def _own_groups(root: QgsLayerTreeGroup) -> list[QgsLayerTreeGroup]:
     return [group for group in root.findGroups(True) if group.customProperty(_OWN)]
 
 
-def _place(node: QgsLayerTreeNode) -> list[int]:
-    """Return where a node stands in the tree, comparable with others: less is higher."""
+def _tree_position(node: QgsLayerTreeNode) -> list[int]:
+    """Return the position of a node in the tree; smaller is higher."""
     found: list[int] = []
     parent = node.parent()
     while parent is not None:

@@ -1,4 +1,4 @@
-"""The switch for MC Dropout: which image, how much of it, and what was found at the click."""
+"""The MC Dropout uncertainty option: the image, the size of the window, and the answer."""
 
 from __future__ import annotations
 
@@ -21,125 +21,126 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.lunarsite_plugin.site.parts import label
-from lunarsite.lunarsite_plugin.uncertainty import window as image_window
+from lunarsite.lunarsite_plugin.uncertainty.window import rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIDES_PX = (64, 4096)
-USUAL_PX = 512
+DEFAULT_PX = 512
 
-CLICK = "Click a place on the image."
+CLICK = "Click the image."
 NO_IMAGE = (
-    "The project has no image. Add one whose pixels are 2 m or finer, such as one of the camera "
-    "LROC NAC. For a trial, make one with Synthetic image from orbit in the toolbox."
+    "The project has no image. Add one with a pixel size of at most 2 m, such as an LROC NAC "
+    "image. To try this out, create one with Synthetic image from orbit in the toolbox."
 )
 NO_FILE = (
-    "The layer {} is no file of its own: it is a part of one, lies in an archive or on a server, "
-    "or is opened with options. Save it as a GeoTIFF: Export, Save As."
+    "The layer {} is not a plain file: it is a subdataset, is in an archive or on a server, or has "
+    "open options. Export it to GeoTIFF with Export, Save As."
 )
-_MEANING = (
-    "Ask the network for rocks about the window around the click, and show as layers how unsure "
-    "it is: predictive entropy, and mutual information, which is high where it has not seen the "
-    "like"
+_TIP = (
+    "Run the rock network on a window around the click, and show its uncertainty as layers: "
+    "predictive entropy, and mutual information, which is high for unfamiliar terrain"
 )
-_ANSWER = (
-    "Entropy, 0 to 1.39 nat: how unsure the network is of the classes ground, small rocks, large "
-    "rocks and sky. Mutual information: how much of that is because it has not seen the like. Its "
-    "mean over the window is compared with those over the generated scenes of 320 × 320 px that "
-    "the network was validated on, if the window has as much as 256 × 256 px with data."
+_ANSWER_TIP = (
+    "Entropy, 0 to 1.39 nat: total uncertainty about the classes ground, small rocks, large rocks "
+    "and sky. Mutual information: the part that comes from the model, because it was not trained "
+    "on similar terrain. Its mean over the window is compared with the median over the synthetic "
+    "scenes of 320 × 320 px in the validation set, if the window has at least 256 × 256 px of data."
 )
 
 
 class ImagePanel(QWidget):
-    """What is unfolded beneath the switch *MC Dropout uncertainty*."""
+    """The *MC Dropout uncertainty* option, and its settings, which are hidden while it is off."""
 
     switched = pyqtSignal(bool)
     changed = pyqtSignal()
-    """Another image or another window is chosen."""
+    """Another image or window size is selected."""
     goTo = pyqtSignal()
     cancelled = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._own, self._lack = "", NO_IMAGE
+        self._chosen_id, self._no_image = "", NO_IMAGE
         self.switch = QCheckBox("MC Dropout uncertainty", self)
-        self.switch.setToolTip(_MEANING)
+        self.switch.setToolTip(_TIP)
         self.images, self.go, self.side = self._image(), QToolButton(self), QSpinBox(self)
-        self.go.setText("Go to")
-        self.go.setToolTip("Show on the map where the image lies")
+        self.go.setText("Zoom to Image")
+        self.go.setToolTip("Zoom the map to the image")
         self.side.setRange(*SIDES_PX)
         self.side.setSingleStep(64)
-        self.side.setValue(USUAL_PX)
+        self.side.setValue(DEFAULT_PX)
         self.side.setSuffix(" px")
         self.side.setKeyboardTracking(False)
-        self.side.setAccessibleName("Side of the window around the click, pixels")
+        self.side.setAccessibleName("Size of the window around the click, pixels")
         self.side.setToolTip(
-            "Side of the square around the click; a larger one takes longer, and one under 256 px "
-            "is not compared with validation"
+            "Size of the square around the click. Larger windows take longer; windows below 256 px "
+            "are not compared with the validation set."
         )
         self.bar, self.cancel = QProgressBar(self), QToolButton(self)
         self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.bar.setToolTip("How much of the window was looked at")
+        self.bar.setToolTip("Progress of the current window")
         self.cancel.setText("Cancel")
-        self.cancel.setToolTip("Leave off the window that is being looked at")
+        self.cancel.setToolTip("Cancel the current window")
         self.text = label(CLICK, self)
-        self.text.setToolTip(_ANSWER)
+        self.text.setToolTip(_ANSWER_TIP)
         self._arrange()
         self._connect()
         self.set_images([])
-        self._unfold(False)
+        self._expand(False)
 
     def image(self) -> QgsRasterLayer | None:
-        """Return the image that is chosen, None where there is none."""
+        """Return the selected image, or None."""
         layer = self.images.currentLayer()
         return layer if isinstance(layer, QgsRasterLayer) else None
 
-    def set_images(self, others: list[QgsMapLayer], no_files: Sequence[str] = ()) -> None:
-        """Offer the project's rasters, but for those that are no images.
+    def set_images(self, excluded: list[QgsMapLayer], not_files: Sequence[str] = ()) -> None:
+        """List the project's rasters except those that are excluded.
 
-        The finest on the Moon is taken until the user has chosen one. ``no_files`` are the names of
-        those that would be images if they were files.
+        Until the user chooses one, the lunar image with the highest resolution is selected.
+        ``not_files`` are the names of images that cannot be used because they are not files.
         """
-        lacked, self._lack = self._lack, NO_FILE.format(no_files[0]) if no_files else NO_IMAGE
-        self.images.setExceptedLayerList(others)
-        offered = [self.images.layer(k) for k in range(self.images.count())]
-        if self._own not in [layer.id() for layer in offered]:
-            self._own = ""
-            finest = min(offered, key=image_window.rank, default=None)
-            self.images.setLayer(finest)
-        there = self.image() is not None
+        former, self._no_image = (
+            self._no_image,
+            NO_FILE.format(not_files[0]) if not_files else NO_IMAGE,
+        )
+        self.images.setExceptedLayerList(excluded)
+        listed = [self.images.layer(k) for k in range(self.images.count())]
+        if self._chosen_id not in [layer.id() for layer in listed]:
+            self._chosen_id = ""
+            self.images.setLayer(min(listed, key=rank, default=None))
+        usable = self.image() is not None
         for part in (self.images, self.go, self.side):
-            part.setEnabled(there)
-        if not there or self.text.text() == lacked:
-            self.rest()
+            part.setEnabled(usable)
+        if not usable or self.text.text() == former:
+            self.show_hint()
 
-    def rest(self) -> None:
-        """Say what there is to do: nothing is known."""
-        self.say(CLICK if self.image() is not None else self._lack)
+    def show_hint(self) -> None:
+        """Show what to do next."""
+        self.show_text(CLICK if self.image() is not None else self._no_image)
 
-    def say(self, text: str) -> None:
-        """Say what is known, or why nothing is; nothing is waited for."""
+    def show_text(self, text: str) -> None:
+        """Show an answer or a message, and end the busy state."""
         self.text.setText(text)
         self.text.setEnabled(True)
         self.text.show()
         self._busy(False)
 
-    def wait(self) -> None:
-        """Show that the image is looked at; what was said last stays, greyed."""
+    def show_busy(self) -> None:
+        """Show that a request is in progress; the previous text stays, greyed out."""
         self.text.setEnabled(False)
         self.bar.setValue(0)
         self._busy(True)
 
     def progress(self, fraction: float) -> None:
-        """Show how far the work is, 0 to 1."""
+        """Show the progress, 0 to 1."""
         self.bar.setValue(round(100 * fraction))
 
     def _image(self) -> QgsMapLayerComboBox:
         made = QgsMapLayerComboBox(self)
         made.setFilters(Qgis.LayerFilter.RasterLayer)
-        made.setAccessibleName("Image that is looked at")
-        made.setToolTip("Image from orbit, with pixels of 2 m or finer, in a file of its own")
+        made.setAccessibleName("Image")
+        made.setToolTip("Orbital image with a pixel size of at most 2 m, in a file of its own")
         made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         made.setMinimumContentsLength(8)
         return made
@@ -154,7 +155,7 @@ class ImagePanel(QWidget):
         grid.addWidget(self.images, 0, 1)
         grid.addWidget(self.go, 0, 2)
         grid.addWidget(QLabel("Window", self), 1, 0)
-        # Beside the window's side, so that nothing below moves as it comes and goes.
+        # Next to the window size, so that nothing below moves when it appears.
         row = QHBoxLayout()
         row.addWidget(self.side)
         row.addWidget(self.bar, 1)
@@ -169,7 +170,7 @@ class ImagePanel(QWidget):
         column.addWidget(self.options)
 
     def _connect(self) -> None:
-        self.switch.toggled.connect(self._unfold)
+        self.switch.toggled.connect(self._expand)
         self.switch.toggled.connect(self.switched)
         self.images.activated.connect(self._choose)
         self.images.layerChanged.connect(self._change)
@@ -179,12 +180,12 @@ class ImagePanel(QWidget):
 
     def _choose(self, _index: int) -> None:
         layer = self.image()
-        self._own = layer.id() if layer is not None else ""
+        self._chosen_id = layer.id() if layer is not None else ""
 
     def _change(self, _value: object) -> None:
         self.changed.emit()
 
-    def _unfold(self, on: bool) -> None:  # noqa: FBT001  Qt's signal passes it so
+    def _expand(self, on: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         self.options.setVisible(on)
         self._busy(False)
 

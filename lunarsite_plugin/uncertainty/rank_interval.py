@@ -1,4 +1,4 @@
-"""The layer that says how sure the ranking is."""
+"""The layer with the uncertainty of the ranking."""
 
 from __future__ import annotations
 
@@ -25,55 +25,55 @@ if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 
 
-_OF_CELLS = ("score.tif", "rank.tif", "probability.tif", RANK_INTERVAL)
+_CELL_RASTERS = ("score.tif", "rank.tif", "probability.tif", RANK_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)
-class UncertaintyRaster:
-    """A raster on disk; ``style`` names a QML file in ``resources/styles``."""
+class RankInterval:
+    """The raster on disk; ``style`` is the name of a QML file in ``resources/styles``."""
 
     path: Path
     title: str
     style: str
 
 
-def rank_interval(run: RunFolder) -> UncertaintyRaster:
-    """Return the width of the rank's 5 to 95 % interval, as the run left it.
+def rank_interval(run: RunFolder) -> RankInterval:
+    """Return the run's raster of the width of the rank's 5 to 95 % interval.
 
-    It is the run's whole raster: a value a cell, a megabyte for the largest run. A window around
-    the place would be a second file that the project had to keep, with colours of its own.
+    It is the raster of the entire run, with one value per cell: a megabyte for the largest run. A
+    window around the place would be another file to manage, with its own colour ramp.
 
     Raises
     ------
     InputError
-        If it is not there.
+        If it does not exist.
     """
     declared = {output.path: output for output in stages.load("score").outputs}
     output = declared[RANK_INTERVAL]
-    return UncertaintyRaster(run.raster(RANK_INTERVAL), output.title, output.style)
+    return RankInterval(run.raster(RANK_INTERVAL), output.title, output.style)
 
 
-class UncertaintyLayer:
-    """The layer that the switch in the dock shows and hides."""
+class RankIntervalLayer:
+    """The layer that the Rank interval option shows and hides."""
 
     def __init__(self) -> None:
-        self._shown, self._ours = "", False
-        self._covering: list[str] = []
+        self._shown, self._added_here = "", False
+        self._hidden: list[str] = []
 
     def show(self, run: RunFolder) -> QgsMapLayer:
-        """Show how sure the ranking of a run is, in the group of the run; return the layer.
+        """Show the rank interval in the group of the run; return the layer.
 
         Raises
         ------
         LunarSiteError
-            If there is no raster, or it cannot be read.
+            If the raster is missing or cannot be read.
         """
         wanted = rank_interval(run)
         layer = _layer_of(wanted.path)
         if layer is None or layer.id() != self._shown:
             self.hide()
         if layer is None:
-            layer, self._ours = self._add(wanted, run), True
+            layer, self._added_here = self._add(wanted, run), True
         self._shown = layer.id()
         node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
         if node is not None:
@@ -82,16 +82,16 @@ class UncertaintyLayer:
         return layer
 
     def hide(self) -> None:
-        """Take away the layer that was added; one that was there before is hidden only."""
-        project, shown, ours = QgsProject.instance(), self._shown, self._ours
-        for covering in self._covering:
-            above = project.layerTreeRoot().findLayer(covering)
+        """Remove the layer if it was added here; otherwise uncheck it."""
+        project, shown, added_here = QgsProject.instance(), self._shown, self._added_here
+        for layer_id in self._hidden:
+            above = project.layerTreeRoot().findLayer(layer_id)
             if above is not None:
                 above.setItemVisibilityChecked(True)
         self.forget()
         if project.mapLayer(shown) is None:
             return
-        if ours:
+        if added_here:
             project.removeMapLayer(shown)
             return
         node = project.layerTreeRoot().findLayer(shown)
@@ -99,21 +99,21 @@ class UncertaintyLayer:
             node.setItemVisibilityChecked(False)
 
     def forget(self) -> None:
-        """Leave the layer to the project, which is another one now or was read again."""
-        self._shown, self._ours, self._covering = "", False, []
+        """Leave the layer in the project, because another one is open now."""
+        self._shown, self._added_here, self._hidden = "", False, []
 
     def _uncover(self, node: QgsLayerTreeLayer) -> None:
-        """Hide the run's other maps of cells: one over another, neither could be read."""
+        """Hide the run's other cell rasters, which would obscure it."""
         group = node.parent()
         for other in group.findLayers() if group is not None else []:
             source = project_runs.source_path(other.layer()) if other.layer() else None
-            covers = source is not None and source.name in _OF_CELLS
+            covers = source is not None and source.name in _CELL_RASTERS
             if covers and other.layerId() != node.layerId() and other.itemVisibilityChecked():
                 other.setItemVisibilityChecked(False)
-                self._covering.append(other.layerId())
+                self._hidden.append(other.layerId())
 
-    def _add(self, wanted: UncertaintyRaster, run: RunFolder) -> QgsMapLayer:
-        # Imported here, so that loading the plugin does not wait for it.
+    def _add(self, wanted: RankInterval, run: RunFolder) -> QgsMapLayer:
+        # Imported here to keep loading the plugin fast.
         from lunarsite.qgis_common import layers  # noqa: PLC0415
 
         layer = QgsRasterLayer(str(wanted.path), wanted.title)
@@ -128,6 +128,6 @@ class UncertaintyLayer:
 
 
 def _layer_of(path: Path) -> QgsMapLayer | None:
-    """Return the project's layer of a file, None where there is none."""
+    """Return the project's layer of a file, or None."""
     layers = QgsProject.instance().mapLayers().values()
     return next((each for each in layers if project_runs.source_path(each) == path), None)

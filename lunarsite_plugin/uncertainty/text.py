@@ -1,4 +1,4 @@
-"""How unsure a network is of an image, in words. Standard library only."""
+"""The MC Dropout uncertainty as text. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 COMPARED_PX = 256 * 256
-"""With data, which a window has at the least whose mean is compared with that of whole scenes."""
+"""Least pixels with data for which the mean is compared with that of validation scenes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtClick:
-    """What the layers hold at the click, nats; NaN where the image has no data."""
+    """The values at the click, nats; NaN if the image has no data there."""
 
     entropy: float
     mutual_information: float
 
 
 def answer(result: dict[str, Any], at: AtClick) -> str:
-    """Return what is known at the click, and of the window around it, a line each.
+    """Return the values at the click and the means of the window, one line each.
 
     Parameters
     ----------
     result : dict
-        Answer of ``segment-terrain`` for the window.
+        Result of ``segment-terrain`` for the window.
     at : AtClick
         The values at the click.
     """
@@ -35,27 +35,27 @@ def answer(result: dict[str, Any], at: AtClick) -> str:
 def nats(value: float) -> str:
     """Return an entropy with its unit."""
     if 0.0 < value < 0.0001:
-        return "under 0.0001 nat"
+        return "<0.0001 nat"
     return f"{value:.4f} nat" if value < 0.1 else f"{value:.2f} nat"
 
 
 def _at_click(at: AtClick) -> str:
     if math.isnan(at.entropy) or math.isnan(at.mutual_information):
-        return "At the click: the image has no data there."
-    shared = nats(at.mutual_information)
-    return f"At the click: entropy {nats(at.entropy)}, mutual information {shared}."
+        return "At the click: no data in the image."
+    mutual = nats(at.mutual_information)
+    return f"At the click: entropy {nats(at.entropy)}, mutual information {mutual}."
 
 
 def _of_window(result: dict[str, Any]) -> str:
     if not result["pixels"]:
-        return "The window's mean: the image has no data around the click."
+        return "Mean of the window: no data in the image."
     means = (
-        f"The window's mean: entropy {nats(result['mean_entropy'])}, mutual information "
+        f"Mean of the window: entropy {nats(result['mean_entropy'])}, mutual information "
         f"{nats(result['mean_mutual_information'])}"
     )
     if "times_in_domain" not in result:
         return f"{means}."
     if result["pixels"] < COMPARED_PX:
-        return f"{means}; too small a window to compare."
+        return f"{means}; the window is too small to compare with validation."
     times = result["times_in_domain"]
-    return f"{means}, {times:.1f}× the median of validation: {result['verdict']}."
+    return f"{means}, {times:.1f}× the validation median: {result['verdict']}."

@@ -1,4 +1,4 @@
-"""What the tests inside QGIS share. QGIS and the engine, that of the checkout's .venv, are real."""
+"""Fixtures of the tests that run in QGIS, with the engine of the checkout's .venv."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Feedback(QgsProcessingFeedback):
-    """Remembers what it is told; calls ``each`` at every progress."""
+    """Records what it receives; calls ``each`` on every change of progress."""
 
     def __init__(self, each=None):
         super().__init__(False)
@@ -50,9 +50,9 @@ class Feedback(QgsProcessingFeedback):
 
 
 @pytest.fixture(scope="session")
-def engine() -> location.Located:
-    return location.Located(
-        location._interpreter_of(ROOT / ".venv"), "the checkout's own environment"
+def engine() -> location.EngineInterpreter:
+    return location.EngineInterpreter(
+        location._interpreter_of(ROOT / ".venv"), "the environment of the checkout"
     )
 
 
@@ -62,23 +62,23 @@ def processing(qgis_app, qgis_processing):
     sys.path.append("/usr/share/qgis/python/plugins")
     import processing  # noqa: PLC0415
 
-    # From QGIS 3.44 on, dialogs hand the layer tree to C++, which takes no stand-in.
+    # Since QGIS 3.44, dialogs pass the layer tree view to C++, which does not accept a mock.
     tree = QgsLayerTreeView()
     utils.iface.layerTreeView = lambda: tree
-    kept = toolbox.register()  # QGIS keeps no reference to its Python side
+    provider = toolbox.register()  # a reference that QGIS does not keep itself
     yield processing
     QgsApplication.processingRegistry().removeProvider("lunarsite")
-    del kept
+    del provider
 
 
 @pytest.fixture(scope="session")
 def wait_until(qgis_app):
-    """Return a function that lets the event loop run until a condition holds."""
+    """Return a function that processes events until a condition holds."""
 
     def wait(condition, within_s=60.0):
         limit = time.monotonic() + within_s
         while not condition():
-            assert time.monotonic() < limit, "it did not happen in time"
+            assert time.monotonic() < limit, "timed out"
             QgsApplication.processEvents()
             time.sleep(0.01)
 
@@ -92,7 +92,7 @@ def feedback():
 
 @pytest.fixture(scope="session")
 def dem(processing, tmp_path_factory):
-    """Return a small made elevation model, with its craters beside it."""
+    """Return a small synthetic elevation model, with its crater catalogue next to it."""
     path = tmp_path_factory.mktemp("dem") / "dem.tif"
     processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 96, "pixel_m": 240})
     return path
@@ -100,7 +100,7 @@ def dem(processing, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run_folder(processing, dem, tmp_path_factory):
-    """Return the folder of a finished screening of it."""
+    """Return the folder of a finished screening of this model."""
     out = tmp_path_factory.mktemp("screened") / "run"
     processing.run("lunarsite:screen", {**SMALL, "dem": str(dem), "out": str(out)})
     return out
@@ -116,7 +116,7 @@ def project(qgis_app):
 
 @pytest.fixture
 def make_dock(project, engine, wait_until):
-    """Return a maker of docks on a canvas that shows the south polar map."""
+    """Return a function that creates docks on a canvas in the south polar CRS."""
     made = []
 
     def make(find=lambda: engine):
@@ -133,15 +133,15 @@ def make_dock(project, engine, wait_until):
 
     yield make
     for canvas, session, dock in made:
-        dock.shut()
-        session.shut()
+        dock.shut_down()
+        session.shut_down()
         dock.deleteLater()
         canvas.deleteLater()
 
 
 @pytest.fixture
 def dock(make_dock, run_folder, wait_until):
-    """Return a dock whose run is open."""
+    """Return a dock with an open run."""
     made = make_dock()
     assert made.choose_run(run_folder)
     wait_until(lambda: not made.status.text())
@@ -149,4 +149,4 @@ def dock(make_dock, run_folder, wait_until):
 
 
 SMALL = {"azimuths": 72, "step_hours": 48, "stop": "2028-01-01", "draws": 20, "profile": "hls"}
-"""What makes a screening short."""
+"""Parameters of a quick screening."""

@@ -1,4 +1,4 @@
-"""A main window for the plugin to work on, where QGIS's own is not running."""
+"""A substitute for QGIS's main window."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from qgis.PyQt.QtWidgets import QMainWindow
 
 
 class Desktop:
-    """The parts of QGIS's main window that the plugin works on: real widgets, wired as there."""
+    """The parts of QGIS's interface that the plugin uses, with real widgets."""
 
     def __init__(self):
         self.window = QMainWindow()

@@ -1,4 +1,4 @@
-"""Places as people type and paste them."""
+"""Coordinates as people type and paste them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.lunarsite_plugin.charts import words
+from lunarsite.lunarsite_plugin.charts import formatting
 from lunarsite.lunarsite_plugin.map import place_text
 
 
@@ -15,7 +15,7 @@ from lunarsite.lunarsite_plugin.map import place_text
     "text",
     [
         "-137.3 -89.45",
-        "-89.45, -137.3",  # −137.3 can be no latitude
+        "-89.45, -137.3",  # −137.3 cannot be a latitude
         "137.3 W 89.45 S",
         "89.45S137.3W",
         "89.45° S, 137.3° W",
@@ -27,31 +27,31 @@ from lunarsite.lunarsite_plugin.map import place_text
         "222.7, -89.45",
     ],
 )
-def test_a_place_is_read_in_the_ways_people_write_it(text):
-    assert place_text.holds_pair(text)
+def test_common_notations_are_parsed(text):
+    assert place_text.is_pair(text)
     assert place_text.parse_place(text) == pytest.approx((-137.3, -89.45))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "does not hold a longitude and a latitude"),
-        ("here", "does not hold a longitude and a latitude"),
-        ("1 2 3", "does not hold a longitude and a latitude"),
-        ("10 N 20 S", "two of the same kind"),
+        ("", "is not a longitude and a latitude"),
+        ("here", "is not a longitude and a latitude"),
+        ("1 2 3", "is not a longitude and a latitude"),
+        ("10 N 20 S", "contains two latitudes"),
         ("95, 120", "120° is out of range"),
         ("400 -89", "400° is out of range"),
-        ("89°61'S 10 E", "does not hold"),
-        ("-89 S 10 E", "does not hold"),
+        ("89°61'S 10 E", "is not a longitude and a latitude"),
+        ("-89 S 10 E", "is not a longitude and a latitude"),
     ],
 )
-def test_what_is_no_place_is_told_with_an_example(text, said):
-    with pytest.raises(ParameterError, match=said) as caught:
+def test_errors_give_an_example(text, message):
+    with pytest.raises(ParameterError, match=message) as caught:
         place_text.parse_place(text)
     assert "137.3 W" in caught.value.remedy
 
 
-def test_one_angle_is_read_for_its_own_field_only():
+def test_an_angle_is_only_accepted_in_its_own_field():
     assert place_text.parse_angle("137,3 w", "lon") == -137.3
     assert place_text.parse_angle(" -89.45 ", "lat") == -89.45
     with pytest.raises(ParameterError, match="'89 S' is not a longitude"):
@@ -60,12 +60,12 @@ def test_one_angle_is_read_for_its_own_field_only():
 
 @settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-90, 90))
-def test_what_the_fields_and_the_panel_show_is_read_again(lon, lat):
-    shown = f"{place_text.written(lon)} {place_text.written(lat)}"
+def test_formatted_coordinates_are_parsed_again(lon, lat):
+    shown = f"{place_text.format_angle(lon)} {place_text.format_angle(lat)}"
     found = place_text.parse_place(shown)
     if abs(lon) <= 90 or abs(lat) <= 90:
         assert found[1] == pytest.approx(lat, abs=1e-4)
         assert abs((found[0] - lon + 180) % 360 - 180) < 1e-4
-    found = place_text.parse_place(words.place(lon, lat))
+    found = place_text.parse_place(formatting.place(lon, lat))
     assert found[1] == pytest.approx(lat, abs=1e-3)
     assert abs((found[0] - lon + 180) % 360 - 180) < 1.1e-3

@@ -1,4 +1,4 @@
-"""What the folder of a run says, and what becomes of one that was moved or never finished."""
+"""Reading the folder of a run, also if it was moved, incomplete or has lost its inputs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import os
 import pytest
 
 from lunarsite.engine.errors import InputError
-from lunarsite.lunarsite_plugin.runs import folder as run_folder
-from lunarsite.lunarsite_plugin.runs.folder import RunFolder
+from lunarsite.lunarsite_plugin.runs.folder import MANIFEST, RunFolder, check_located, runs_of
 
 DEM, FAR = "d" * 64, "f" * 64
 
 
 @pytest.fixture
 def made(tmp_path):
-    """Return the folder of a run, whose two elevation models lie in a folder of their own."""
+    """Return the folder of a run whose two elevation models are in another folder."""
     terrain, run = tmp_path / "terrain", tmp_path / "work" / "run"
     terrain.mkdir()
     run.mkdir(parents=True)
@@ -44,10 +43,10 @@ def write(run, changed):
         "profile": {"name": "cassa", "title": "CASSA screening rule"},
         "steps": {"score": {"result": {"best": {"lon_deg": 10.0, "lat_deg": -89.0}}}},
     }
-    (run / run_folder.MANIFEST).write_text(json.dumps(content | changed))
+    (run / MANIFEST).write_text(json.dumps(content | changed))
 
 
-def test_it_says_what_it_was_made_from_and_how(made, tmp_path):
+def test_inputs_and_parameters_are_read(made, tmp_path):
     run = RunFolder.open(made)
     terrain = tmp_path / "terrain"
     far = [str(terrain / "far.tif")]
@@ -59,10 +58,10 @@ def test_it_says_what_it_was_made_from_and_how(made, tmp_path):
     )
     assert run.title == "work/run"
     assert run.missing == ()
-    assert run.craters is None  # the catalogue is not where the run knows it
+    assert run.craters is None  # the catalogue is not at its recorded path
 
 
-def test_the_catalogue_of_its_craters_is_found(made):
+def test_the_crater_catalogue_is_found(made):
     (made.parent / "craters.csv").write_text("diameter_m")
     known = json.loads((made / ".lunarsite-known.json").read_text())
     known["/gone/craters.csv"] = [len("diameter_m"), 1, "c" * 64]
@@ -72,83 +71,83 @@ def test_the_catalogue_of_its_craters_is_found(made):
     assert [each.role for each in run.inputs] == ["dem", "far_field"]
 
 
-def test_a_year_is_shown_of_a_long_span(made):
+def test_a_long_period_is_limited_to_a_year(made):
     assert RunFolder.open(made).span(800) == ("2027-01-01", "2028-01-01")
-    given = {"mast_height_m": 0.0, "start": "2027-01-01", "stop": "2045-08-01"}
-    write(made, {"parameters": given})
+    parameters = {"mast_height_m": 0.0, "start": "2027-01-01", "stop": "2045-08-01"}
+    write(made, {"parameters": parameters})
     assert RunFolder.open(made).span(800) == ("2027-01-01", "2028-01-01")
-    write(made, {"parameters": given | {"stop": "2027-03-01"}})
+    write(made, {"parameters": parameters | {"stop": "2027-03-01"}})
     assert RunFolder.open(made).span(800) == ("2027-01-01", "2027-03-01")
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"finished": False}, "is not finished"),
-        ({"steps": None}, "is not LunarSite's"),
-        ({"parameters": {}}, "not one that this version of LunarSite writes"),
-        ({"inputs": 7}, "not one that this version of LunarSite writes"),
-        ({"steps": {}}, "not one that this version of LunarSite writes"),
+        ({"steps": None}, "was not written by LunarSite"),
+        ({"parameters": {}}, "is not in the format of this version"),
+        ({"inputs": 7}, "is not in the format of this version"),
+        ({"steps": {}}, "is not in the format of this version"),
     ],
 )
-def test_what_is_no_finished_run_gets_a_sentence(made, changed, said):
+def test_what_is_not_a_finished_run_is_explained(made, changed, message):
     write(made, changed)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         RunFolder.open(made)
     assert "Screen a region" in caught.value.remedy
 
 
-def test_a_folder_that_is_gone_or_empty_gets_a_sentence(made, tmp_path):
-    with pytest.raises(InputError, match="was moved, renamed or removed"):
+def test_a_missing_or_empty_folder_is_explained(made, tmp_path):
+    with pytest.raises(InputError, match="has been moved, renamed or deleted"):
         RunFolder.open(tmp_path / "absent")
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="contains no run"):
         RunFolder.open(made.parent)
 
 
-def test_a_moved_run_still_finds_its_terrain(made, tmp_path):
+def test_a_moved_run_still_finds_its_elevation_models(made, tmp_path):
     moved = made.rename(tmp_path / "elsewhere")
     assert RunFolder.open(moved).missing == ()
 
 
-def test_terrain_that_moved_with_the_run_is_found_beside_it(made, tmp_path):
+def test_elevation_models_that_moved_with_the_run_are_found(made, tmp_path):
     for name in ("dem.tif", "far.tif"):
         (tmp_path / "terrain" / name).rename(made.parent / name)
     assert RunFolder.open(made).terrain()["dem"] == str(made.parent / "dem.tif")
 
 
-def test_terrain_that_changed_since_is_not_taken(made, tmp_path):
+def test_a_changed_elevation_model_is_not_used(made, tmp_path):
     dem = tmp_path / "terrain" / "dem.tif"
     dem.write_bytes(b"HEIGHTS")
     os.utime(dem, ns=(1, 1))
     run = RunFolder.open(made)
     assert [each.name for each in run.missing] == ["dem.tif"]
-    with pytest.raises(InputError, match=r"dem\.tif that the run was made from is not where"):
+    with pytest.raises(InputError, match=r"elevation model dem\.tif has been moved or changed"):
         run.terrain()
 
 
-def test_terrain_is_taken_from_where_the_user_found_it(made, tmp_path):
+def test_a_located_elevation_model_is_used(made, tmp_path):
     dem = tmp_path / "terrain" / "dem.tif"
     found = dem.rename(tmp_path / "renamed.tif")
     wanted = RunFolder.open(made).missing[0]
-    run_folder.check_located(wanted, found)
+    check_located(wanted, found)
     assert RunFolder.open(made, {DEM: str(found)}).terrain()["dem"] == str(found)
 
 
-def test_another_file_is_not_taken_for_it(made, tmp_path):
+def test_a_file_of_another_length_is_rejected(made, tmp_path):
     (tmp_path / "terrain" / "dem.tif").unlink()
     wanted = RunFolder.open(made).missing[0]
     with pytest.raises(InputError, match="its length is 11 bytes, not 7"):
-        run_folder.check_located(wanted, tmp_path / "terrain" / "far.tif")
+        check_located(wanted, tmp_path / "terrain" / "far.tif")
 
 
-def test_runs_are_found_from_files_in_them(made, tmp_path):
+def test_runs_are_found_by_their_files(made, tmp_path):
     sources = [made / "score.tif", made / "layers" / "slope_deg.tif", tmp_path / "terrain/dem.tif"]
-    assert run_folder.runs_of(sources) == [made]
+    assert runs_of(sources) == [made]
 
 
 @pytest.fixture
 def closed(tmp_path):
-    """Return a folder that may not be looked into, by root as little as by others."""
+    """Return a folder that is not accessible, not even to root."""
     folder = tmp_path / "closed"
     folder.mkdir()
     folder.chmod(0)
@@ -161,7 +160,7 @@ def closed(tmp_path):
     folder.chmod(0o700)
 
 
-def test_a_folder_that_is_closed_to_the_user_gets_a_sentence(closed):
-    with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
+def test_an_inaccessible_folder_is_explained(closed):
+    with pytest.raises(InputError, match=r"Cannot access the folder .*: Permission denied"):
         RunFolder.open(closed)
-    assert run_folder.runs_of([closed / "score.tif"]) == []
+    assert runs_of([closed / "score.tif"]) == []

@@ -1,6 +1,6 @@
-"""What a user does in the desktop, run by ``qgis --code``; tells in a file how it went.
+"""Uses the plugin in QGIS, run by ``qgis --code``, and writes the results to a JSON file.
 
-``LUNARSITE_TEST_FOLDER`` names the folder that everything goes into.
+All files are written to the folder in the variable ``LUNARSITE_TEST_FOLDER``.
 """
 
 import importlib
@@ -25,7 +25,7 @@ def wait_until(condition):
     limit = time.monotonic() + WITHIN_S
     while not condition():
         if time.monotonic() > limit:
-            raise TimeoutError("it did not happen in time")
+            raise TimeoutError("timed out")
         QgsApplication.processEvents()
         time.sleep(0.01)
 
@@ -39,13 +39,13 @@ def menus():
 
 
 def children():
-    """Return the processes that this one has started and not yet ended."""
+    """Return the child processes of this process."""
     tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     return " ".join(path.read_text() for path in tasks).split()
 
 
-def furniture():
-    """Return how many of each thing the main window holds."""
+def interface_items():
+    """Count the actions, docks and buttons in the main window."""
     for _ in range(20):
         QgsApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QgsApplication.processEvents()
@@ -55,12 +55,12 @@ def furniture():
         f"{kind.__name__} {getattr(each, name)()}"
         for kind, name in kinds.items()
         for each in window.findChildren(kind)
-        # QGIS itself keeps a plugin's submenu, empty and out of sight, and its separator.
+        # QGIS keeps an empty, hidden submenu of a plugin, and its separator.
         if kind is not QAction or not (each.menu() or each.isSeparator())
     )
 
 
-def look_around():
+def inspect():
     package = sys.modules["lunarsite"]
     return {
         "plugins": sorted(utils.plugins),
@@ -76,7 +76,7 @@ def look_around():
     }
 
 
-def run_one():
+def run_algorithm():
     processing = importlib.import_module("processing")
     path = FOLDER / "dem.tif"
     processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 96, "pixel_m": 240})
@@ -84,7 +84,7 @@ def run_one():
 
 
 def run_batch():
-    """Run two rows of the batch panel, and return how many layers they brought and the log."""
+    """Run two rows of the batch panel, and return the number of layers and the log."""
     dialogs = importlib.import_module("processing.gui.BatchAlgorithmDialog")
     made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:terrain")
     dialog = dialogs.BatchAlgorithmDialog(made, parent=utils.iface.mainWindow())
@@ -106,17 +106,17 @@ def run_batch():
     return {"layers": len(QgsProject.instance().mapLayers()), "log": log}
 
 
-def come_and_go():
-    """Unload the plugin, load it again, unload it again; return what the second round left."""
+def reload_plugin():
+    """Unload, load and unload the plugin again; return what remains."""
     utils.unloadPlugin("lunarsite")
-    before = furniture()
+    before = interface_items()
     utils.loadPlugin("lunarsite")
     utils.startPlugin("lunarsite")
     again = len(provider().algorithms())
     utils.unloadPlugin("lunarsite")
     return {
         "again": again,
-        "left": sorted((furniture() - before).elements()),
+        "left": sorted((interface_items() - before).elements()),
         "provider": provider() is not None,
         "menus": menus(),
         "children": children(),
@@ -124,19 +124,19 @@ def come_and_go():
 
 
 def main():
-    told = {}
+    results = {}
     try:
         for name, step in (
-            ("start", look_around),
-            ("one", run_one),
+            ("start", inspect),
+            ("one", run_algorithm),
             ("batch", run_batch),
-            ("end", come_and_go),
+            ("end", reload_plugin),
         ):
-            told[name] = step()
-    except Exception:  # noqa: BLE001  the test shows whatever it was
-        told["error"] = traceback.format_exc()
-    (FOLDER / "told.json").write_text(json.dumps(told))
-    # Nothing is left to be asked about.
+            results[name] = step()
+    except Exception:  # noqa: BLE001  shown by the test
+        results["error"] = traceback.format_exc()
+    (FOLDER / "results.json").write_text(json.dumps(results))
+    # Avoid the question whether to save the project.
     QgsProject.instance().clear()
     QgsProject.instance().setDirty(False)
     QTimer.singleShot(0, utils.iface.actionExit().trigger)

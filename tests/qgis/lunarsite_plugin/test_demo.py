@@ -1,4 +1,4 @@
-"""Open the demo: the region is screened and shown."""
+"""The demo: creating it and showing it."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from lunarsite.qgis_common import location, map_place, moon_crs
 
 @pytest.fixture(scope="module")
 def terrain(processing, tmp_path_factory):
-    """Return a small elevation model that has craters of many pixels."""
+    """Return a small elevation model with craters of many pixels."""
     path = tmp_path_factory.mktemp("terrain") / "dem.tif"
     processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 160, "pixel_m": 80})
     return path
 
 
 @pytest.fixture
-def place(terrain, tmp_path):
-    """Return a demo folder whose terrain is there already, and small."""
+def home(terrain, tmp_path):
+    """Return a demo folder that already has its terrain, a small one."""
     shutil.copy(terrain, tmp_path / "dem.tif")
     return tmp_path
 
 
 @pytest.fixture
 def old_engine(engine, tmp_path):
-    """Return an engine that was made before one of its libraries was asked for."""
+    """Return an engine that lacks a library that was added later."""
     base = (engine.python.parent.parent / "pyvenv.cfg").read_text("utf-8")
     home = next(line.partition("=")[2] for line in base.splitlines() if line.startswith("home"))
     python = Path(home.strip()) / engine.python.resolve().name
@@ -54,9 +54,9 @@ def old_engine(engine, tmp_path):
     return made / "bin" / "python"
 
 
-def start(place, wait_until):
+def start(home, wait_until):
     found = []
-    task = demo.DemoTask(place, lambda *answer: found.append(answer), found.append)
+    task = demo.DemoTask(home, lambda *answer: found.append(answer), found.append)
     progress = []
     task.progressChanged.connect(progress.append)
     QgsApplication.taskManager().addTask(task)
@@ -64,22 +64,22 @@ def start(place, wait_until):
     return found[0], progress
 
 
-def test_the_demos_craters_are_detected_and_it_is_screened_and_shown(processing, place, wait_until):
+def test_the_demo_is_created_and_shown(processing, home, wait_until):
     project = QgsProject.instance()
     project.clear()
     canvas = QgsMapCanvas()
     canvas.resize(400, 300)
-    (run,), progress = start(place, wait_until)
-    assert run == place / "run"
+    (run,), progress = start(home, wait_until)
+    assert run == home / "run"
     assert progress == sorted(progress)
-    craters = place / demo.CRATERS
+    craters = home / demo.CRATERS
     assert RunFolder.open(run).craters == craters
-    image = place / demo.IMAGE
+    image = home / demo.IMAGE
     best = map_place.place_of(*RunFolder.open(run).best)
     centre = QgsRasterLayer(str(image), "image").extent().center()
     assert (centre.x(), centre.y()) == pytest.approx((best.x_m, best.y_m), abs=0.5)
-    for _ in range(2):  # the second time replaces the first
-        run_layers.show(run, place / "dem.tif", canvas, craters, image)
+    for _ in range(2):  # the second call replaces the layers
+        run_layers.show(run, home / "dem.tif", canvas, craters, image)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
@@ -96,65 +96,63 @@ def test_the_demos_craters_are_detected_and_it_is_screened_and_shown(processing,
     assert project.layerTreeRoot().findLayer(detected).isVisible()
     project.clear()
     made_ns, image_ns = (path.stat().st_mtime_ns for path in (craters, image))
-    start(place, wait_until)
+    start(home, wait_until)
     assert craters.stat().st_mtime_ns == made_ns
     assert image.stat().st_mtime_ns == image_ns
-    os.utime(place / "dem.tif")
+    os.utime(home / "dem.tif")
     os.utime(run / "score.tif")
-    start(place, wait_until)
+    start(home, wait_until)
     assert craters.stat().st_mtime_ns > made_ns
     assert image.stat().st_mtime_ns > image_ns
 
 
-def test_a_click_on_the_demos_image_shows_the_uncertainty_layer(
-    processing, place, make_dock, wait_until
-):
-    (run,), _ = start(place, wait_until)
+def test_a_click_on_the_image_shows_its_uncertainty(processing, home, make_dock, wait_until):
+    (run,), _ = start(home, wait_until)
     dock = make_dock()
-    run_layers.show(run, place / "dem.tif", dock.canvas, None, place / demo.IMAGE)
+    run_layers.show(run, home / "dem.tif", dock.canvas, None, home / demo.IMAGE)
     assert dock.choose_run(run)
-    wait_until(lambda: dock.image_panel.images.count() == 1)  # the elevation model is none
+    wait_until(lambda: dock.image_panel.images.count() == 1)  # the elevation model is not an image
     assert dock.image_panel.image().name() == run_layers.IMAGE
     dock.image_panel.switch.setChecked(True)
     dock.score_at(*dock.run.best)
-    wait_until(lambda: "× the median of validation" in dock.image.text())
+    wait_until(lambda: "× the validation median" in dock.image.text())
     (layer,) = QgsProject.instance().mapLayersByName("Mutual information")
     node = QgsProject.instance().layerTreeRoot().findLayer(layer.id())
     assert node.isVisible()
     assert QgsProject.instance().layerTreeRoot().layerOrder()[0] == layer
-    assert layer.dataProvider().bandStatistics(1).maximumValue > 0.01  # so that it is seen
+    assert layer.dataProvider().bandStatistics(1).maximumValue > 0.01  # visible in the layer
 
 
-def test_an_engine_made_before_a_library_was_asked_for_is_to_be_updated(
-    processing, place, old_engine, wait_until, monkeypatch
+def test_an_outdated_engine_has_to_be_updated(
+    processing, home, old_engine, wait_until, monkeypatch
 ):
     monkeypatch.setenv(location.VARIABLE, str(old_engine))
-    error, _ = start(place, wait_until)
+    error, _ = start(home, wait_until)
     assert "lacks the package onnx, which detect-craters needs" in error.problem
     assert "Engine set-up, and click Update" in error.remedy
-    assert not (place / demo.CRATERS).exists()
-    assert not (place / "run").exists()
+    assert not (home / demo.CRATERS).exists()
+    assert not (home / "run").exists()
 
 
-def test_without_an_engine_the_demo_says_what_to_do(processing, place, wait_until, monkeypatch):
+def test_without_an_engine_the_demo_fails_with_a_remedy(processing, home, wait_until, monkeypatch):
     monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
-    error, _ = start(place, wait_until)
+    error, _ = start(home, wait_until)
     assert isinstance(error, location.EngineMissingError)
-    assert "Engine set-up" in error.remedy
-    assert not (place / "run").exists()
+    assert "Engine Setup" in error.remedy
+    assert not (home / "run").exists()
 
 
-def test_a_demo_that_is_cancelled_before_it_begins_makes_nothing(processing, place):
-    told = []
-    task = demo.DemoTask(place, lambda *answer: told.append(answer), told.append)
+def test_a_demo_that_is_cancelled_early_creates_nothing(processing, home):
+    reported = []
+    task = demo.DemoTask(home, lambda *answer: reported.append(answer), reported.append)
     task.cancel()
     assert task.run() is False
-    assert not (place / "run").exists()
-    task.finished(True)  # as when it was done in the moment of the cancellation
-    assert told == []
+    assert not (home / "run").exists()
+    task.finished(True)  # as if it had finished at that moment
+    assert reported == []
 
 
-def test_layers_of_another_body_are_named(qgis_app):
+def test_layers_on_another_body_are_listed(qgis_app):
     project = QgsProject()
     for name, crs in (("rim", moon_crs.SOUTH_POLAR), ("roads", "EPSG:4326"), ("table", "")):
         layer = QgsVectorLayer("Point", name, "memory")

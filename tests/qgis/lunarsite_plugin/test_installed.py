@@ -1,4 +1,4 @@
-"""The zip in an empty profile, as a user installs it: in the desktop, and without one."""
+"""The packaged plugin in an empty profile, with and without the desktop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Xvfb and 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Return a home folder whose QGIS has the plugin in its profile, switched off."""
+    """Return a home folder with the plugin in its QGIS profile, not enabled."""
     folder = tmp_path_factory.mktemp("home")
     subprocess.run([ENGINE, ROOT / "tools" / "package.py", folder], check=True, capture_output=True)
     plugins = profiles(folder) / "profiles" / "default" / "python" / "plugins"
@@ -38,17 +38,17 @@ def home(tmp_path_factory):
 
 
 def profiles(home):
-    """Return where the desktop and qgis_process both look for profiles."""
+    """Return the folder of the QGIS profiles."""
     return home / "QGIS" / "QGIS3"
 
 
 def environment(home, **more):
-    """Return an environment in which nothing but the profile and the engine's name is ours."""
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
+    """Return a minimal environment with the profile and the engine."""
+    base = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
     runtime = home / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
     return {
-        **kept,
+        **base,
         "HOME": str(home),
         "XDG_DATA_HOME": str(home),
         "XDG_RUNTIME_DIR": str(runtime),
@@ -59,73 +59,73 @@ def environment(home, **more):
 
 @pytest.fixture(scope="module")
 def headless(home):
-    """Return what starts qgis_process in that profile, with the plugin switched on."""
+    """Return a function that starts qgis_process with the plugin enabled."""
 
-    def start(*words):
+    def start(*arguments):
         return subprocess.Popen(
-            ["qgis_process", *map(str, words)],
+            ["qgis_process", *map(str, arguments)],
             env=environment(home, QT_QPA_PLATFORM="offscreen"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    said = start("plugins", "enable", "lunarsite").communicate(timeout=WITHIN_S)[0]
-    assert "lunarsite" in said.lower()
-    assert "error" not in said.lower()
+    output = start("plugins", "enable", "lunarsite").communicate(timeout=WITHIN_S)[0]
+    assert "lunarsite" in output.lower()
+    assert "error" not in output.lower()
     return start
 
 
 @pytest.fixture(scope="module")
 def dem(headless, tmp_path_factory):
     path = tmp_path_factory.mktemp("made") / "dem.tif"
-    said = headless("run", "lunarsite:synthesize", "--", f"out={path}", *SMALL)
-    assert said.communicate(timeout=WITHIN_S)[0]
+    output = headless("run", "lunarsite:synthesize", "--", f"out={path}", *SMALL)
+    assert output.communicate(timeout=WITHIN_S)[0]
     assert path.is_file()
     return path
 
 
-def test_without_a_desktop_a_region_is_screened(headless, dem, tmp_path):
+def test_screening_without_a_desktop(headless, dem, tmp_path):
     process = headless(
         "--json", "run", "lunarsite:screen", "--", f"dem={dem}", *QUICK, f"out={tmp_path / 'run'}"
     )
-    said = process.communicate(timeout=WITHIN_S)[0]
-    assert process.returncode == 0, said
-    results = json.loads(said[said.index("{") :])["results"]
+    output = process.communicate(timeout=WITHIN_S)[0]
+    assert process.returncode == 0, output
+    results = json.loads(output[output.index("{") :])["results"]
     assert Path(results["report"]).is_file()
     assert (tmp_path / "run" / "sites.gpkg").is_file()
 
 
-def test_two_sessions_work_at_once(headless, dem, tmp_path):
+def test_two_simultaneous_runs(headless, dem, tmp_path):
     running = [
         headless("run", "lunarsite:screen", "--", f"dem={dem}", *QUICK, f"out={tmp_path / name}")
         for name in ("first", "second")
     ]
-    said = [process.communicate(timeout=WITHIN_S)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0], said
+    output = [process.communicate(timeout=WITHIN_S)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], output
     scores = [(tmp_path / name / "scores.parquet").read_bytes() for name in ("first", "second")]
     assert scores[0] == scores[1]
 
 
-def test_two_sessions_in_one_folder_the_second_is_told(headless, dem, tmp_path):
+def test_two_simultaneous_runs_in_one_folder(headless, dem, tmp_path):
     out = tmp_path / "run"
-    words = ["run", "lunarsite:screen", "--", f"dem={dem}", f"out={out}"]
-    first = headless(*words, "azimuths=1440", "step_hours=1")
+    command = ["run", "lunarsite:screen", "--", f"dem={dem}", f"out={out}"]
+    first = headless(*command, "azimuths=1440", "step_hours=1")
     limit = time.monotonic() + WITHIN_S
     while not out.exists():
         assert first.poll() is None, first.communicate()[0]
         assert time.monotonic() < limit
         time.sleep(0.02)
-    second = headless(*words, *QUICK)
-    said = second.communicate(timeout=WITHIN_S)[0]
-    assert first.poll() is None, "the first was too quick to be in anyone's way"
+    second = headless(*command, *QUICK)
+    output = second.communicate(timeout=WITHIN_S)[0]
+    assert first.poll() is None, "the first run was too fast"
     assert second.returncode != 0
-    assert f"Another run works in {out}. Wait until it ends, or choose another folder." in said
+    assert f"Another run works in {out}. Wait until it ends, or choose another folder." in output
     first.terminate()
     first.communicate(timeout=WITHIN_S)
 
 
-def test_in_the_desktop_it_is_found_used_and_gone_again(home, tmp_path):
+def test_the_plugin_in_the_desktop(home, tmp_path):
     settings = profiles(home) / "profiles" / "default" / "QGIS" / "QGIS3.ini"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text("[PythonPlugins]\nlunarsite=true\n")
@@ -140,16 +140,16 @@ def test_in_the_desktop_it_is_found_used_and_gone_again(home, tmp_path):
         start_new_session=True,
     )
     try:
-        said = process.communicate(timeout=WITHIN_S)[0]
+        output = process.communicate(timeout=WITHIN_S)[0]
     finally:
-        # The screen and the desktop on it are not xvfb-run's to end when it is killed.
+        # Killing xvfb-run does not stop the X server and QGIS.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert (tmp_path / "told.json").is_file(), said
-    told = json.loads((tmp_path / "told.json").read_text())
-    assert "error" not in told, told["error"]
+    assert (tmp_path / "results.json").is_file(), output
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "error" not in results, results["error"]
 
-    start = told["start"]
+    start = results["start"]
     assert "lunarsite" in start["plugins"]
     assert Path(start["file"]).is_relative_to(home)
     wanted = {f"lunarsite:{name}" for name in stages.NAMES}
@@ -158,12 +158,12 @@ def test_in_the_desktop_it_is_found_used_and_gone_again(home, tmp_path):
     assert "LunarSite" in "".join(start["menus"]).replace("&", "")
     assert (start["docks"], start["children"]) == ([], [])
 
-    assert told["one"] is True
-    assert told["batch"]["layers"] == 2 * 9
-    assert "Traceback" not in told["batch"]["log"]
+    assert results["one"] is True
+    assert results["batch"]["layers"] == 2 * 9
+    assert "Traceback" not in results["batch"]["log"]
 
-    end = told["end"]
+    end = results["end"]
     assert end["again"] == len(start["algorithms"])
     assert (end["left"], end["provider"], end["children"]) == ([], False, [])
     assert "LunarSite" not in "".join(end["menus"]).replace("&", "")
-    assert process.returncode == 0, said
+    assert process.returncode == 0, output

@@ -1,4 +1,4 @@
-"""Loading and unloading the plugin: what appears, what it costs, and that nothing is left."""
+"""Loading, using and unloading the plugin."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lunarsite.qgis_common.client import END_WITHIN_S
 from tests.qgis.desktop import Desktop
 
 ROOT = Path(__file__).resolve().parents[3]
-KEPT = []
-"""The provider that the other tests work with; QGIS keeps no reference to its Python side."""
+PROVIDERS = []
+"""References to the provider of the other tests, which QGIS does not keep itself."""
 
 
 @pytest.fixture
@@ -41,16 +41,16 @@ def iface(qgis_app, engine, monkeypatch):
 @pytest.fixture
 def plugin(iface):
     registry = QgsApplication.processingRegistry()
-    others = registry.providerById("lunarsite") is not None
-    if others:  # the tests' own, which would stand in the way
+    registered = registry.providerById("lunarsite") is not None
+    if registered:  # by the fixtures of other tests
         registry.removeProvider("lunarsite")
     made = lunarsite.classFactory(iface)
     made.initGui()
     yield made
     if made.desktop is not None:
         made.unload()
-    if others:
-        KEPT.append(toolbox.register())
+    if registered:
+        PROVIDERS.append(toolbox.register())
 
 
 def action(iface, start):
@@ -63,11 +63,11 @@ def settle():
         QApplication.processEvents()
 
 
-def test_there_is_a_menu_and_a_button_and_no_dock_at_first(iface, plugin):
+def test_loading_adds_a_menu_and_a_button_but_no_dock(iface, plugin):
     titles = [each.text() for each in iface.menus["LunarSite"].actions()]
-    assert titles == ["LunarSite dock", "Open the demo", "Engine set-up…", "Help"]
+    assert titles == ["LunarSite Panel", "Open Demo", "Engine Setup…", "Help"]
     assert not iface.menus["LunarSite"].icon().isNull()
-    assert [each.text() for each in iface.toolbar.actions()] == ["LunarSite dock"]
+    assert [each.text() for each in iface.toolbar.actions()] == ["LunarSite Panel"]
     assert not iface.toolbar.actions()[0].icon().isNull()
     assert iface.window.findChildren(QDockWidget) == []
 
@@ -85,7 +85,7 @@ def test_the_button_shows_and_hides_the_dock(iface, plugin):
     assert not button.isChecked()
 
 
-def test_a_click_in_the_loaded_plugin_scores(iface, plugin, run_folder, wait_until):
+def test_a_place_is_scored_in_the_loaded_plugin(iface, plugin, run_folder, wait_until):
     layer = QgsRasterLayer(str(run_folder / "score.tif"), "score")
     QgsProject.instance().addMapLayer(layer)
     iface.toolbar.actions()[0].trigger()
@@ -97,16 +97,16 @@ def test_a_click_in_the_loaded_plugin_scores(iface, plugin, run_folder, wait_unt
     assert dock.engine.text.text().startswith("Engine 0.1.0 on CPU")
 
 
-def test_without_an_engine_the_dock_says_what_to_do(
+def test_without_an_engine_the_dock_shows_a_remedy(
     iface, plugin, run_folder, wait_until, monkeypatch
 ):
     monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
     iface.toolbar.actions()[0].trigger()
     dock = plugin.desktop.dock
     dock.choose_run(run_folder)
-    wait_until(lambda: "There is no interpreter at /nowhere/python" in dock.panel.text())
-    assert "Engine set-up" in dock.panel.text()
-    assert dock.engine.text.text() == "There is no engine yet"
+    wait_until(lambda: "There is no Python interpreter at /nowhere/python" in dock.panel.text())
+    assert "Engine Setup" in dock.panel.text()
+    assert dock.engine.text.text() == "The engine is not available"
     dock.engine.button.click()
     assert plugin.desktop.setup.isVisible()
     monkeypatch.setenv(location.VARIABLE, str(ROOT / ".venv" / "bin" / "python"))
@@ -116,20 +116,18 @@ def test_without_an_engine_the_dock_says_what_to_do(
     wait_until(lambda: dock.panel.explanation is not None)
 
 
-def test_before_there_is_an_engine_the_dock_says_so_until_the_set_up_makes_one(
-    iface, plugin, monkeypatch
-):
+def test_the_dock_shows_when_an_engine_has_been_installed(iface, plugin, monkeypatch):
     monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
     iface.toolbar.actions()[0].trigger()
     line = plugin.desktop.dock.engine.text
-    assert line.text() == "There is no engine yet"
+    assert line.text() == "The engine is not available"
     plugin.desktop.open_setup()
     monkeypatch.setenv(location.VARIABLE, str(ROOT / ".venv" / "bin" / "python"))
     plugin.desktop.setup.engineChanged.emit()
-    assert line.text() == "The engine starts when it is needed"
+    assert line.text() == "The engine will start when it is needed"
 
 
-def test_the_warning_that_there_is_no_engine_goes_when_there_is_one(
+def test_the_warning_without_an_engine_disappears_after_the_setup(
     iface, plugin, wait_until, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(demo, "folder", lambda: tmp_path / "demo")
@@ -147,28 +145,28 @@ def test_the_warning_that_there_is_no_engine_goes_when_there_is_one(
     wait_until(lambda: not warnings())
     plugin.desktop.open_demo()
     wait_until(warnings)
-    bar.popWidget(warnings()[0])  # as its close button does
+    bar.popWidget(warnings()[0])  # like its close button
     wait_until(lambda: not warnings())
     plugin.desktop.setup.engineChanged.emit()
 
 
-def test_the_engine_ends_before_its_files_are_replaced(iface, plugin, run_folder, wait_until):
+def test_the_engine_stops_before_its_files_are_replaced(iface, plugin, run_folder, wait_until):
     iface.toolbar.actions()[0].trigger()
     dock = plugin.desktop.dock
     dock.choose_run(run_folder)
     wait_until(lambda: not dock.status.text())
     pids = dock.session.pids
-    action(iface, "Engine set-up").trigger()
+    action(iface, "Engine Setup").trigger()
     plugin.desktop.setup.engineAboutToChange.emit()
     wait_until(lambda: not any(exists(pid) for pid in pids), within_s=5)
 
 
-def test_unloading_leaves_nothing(iface, plugin, run_folder, wait_until):
+def test_unloading_leaves_nothing_behind(iface, plugin, run_folder, wait_until):
     settle()
     items = len(iface.canvas.scene().items())
     tool = iface.canvas.mapTool()
     iface.toolbar.actions()[0].trigger()
-    action(iface, "Engine set-up").trigger()
+    action(iface, "Engine Setup").trigger()
     dock = plugin.desktop.dock
     dock.choose_run(run_folder)
     wait_until(lambda: not dock.status.text())
@@ -179,7 +177,7 @@ def test_unloading_leaves_nothing(iface, plugin, run_folder, wait_until):
     assert len(iface.canvas.scene().items()) > items
     start = time.monotonic()
     plugin.unload()
-    assert time.monotonic() - start < END_WITHIN_S  # it does not wait for the engines' end
+    assert time.monotonic() - start < END_WITHIN_S  # without waiting for the engine processes
     wait_until(lambda: not any(exists(pid) for pid in pids), within_s=5)
     settle()
     assert iface.menus == {}
@@ -189,7 +187,7 @@ def test_unloading_leaves_nothing(iface, plugin, run_folder, wait_until):
     assert [w for w in QApplication.topLevelWidgets() if "LunarSite" in w.objectName()] == []
     assert len(iface.canvas.scene().items()) == items
     assert iface.canvas.mapTool() is tool
-    # What stayed connected would now call into deleted widgets, and fail.
+    # Signals that are still connected would now call deleted widgets and fail.
     QgsProject.instance().addMapLayer(QgsRasterLayer(str(run_folder / "rank.tif"), "rank"))
     QgsProject.instance().clear()
     iface.canvas.setDestinationCrs(QgsProject.instance().crs())
@@ -197,7 +195,7 @@ def test_unloading_leaves_nothing(iface, plugin, run_folder, wait_until):
     assert QgsApplication.processingRegistry().providerById("lunarsite") is None
 
 
-def test_it_can_be_loaded_again_after_unloading(iface, plugin):
+def test_the_plugin_can_be_loaded_again(iface, plugin):
     iface.toolbar.actions()[0].trigger()
     plugin.unload()
     settle()
@@ -217,7 +215,7 @@ app.initQgis()
 sys.path.insert(0, {root!r})
 from tests.qgis.desktop import Desktop
 for name in [n for n in sys.modules if n.split(".")[0] in ("lunarsite", "numpy")]:
-    del sys.modules[name]  # QGIS itself imports numpy; whoever asks for it from now on is told
+    del sys.modules[name]  # QGIS itself imports numpy
 before = set(sys.modules)
 import lunarsite
 plugin = lunarsite.classFactory(Desktop())
@@ -232,15 +230,15 @@ plugin.unload()
 """
 
 
-def test_loading_imports_neither_numpy_nor_torch_and_starts_no_process(qgis_app):
-    told = subprocess.run(
+def test_the_dock_imports_no_numpy_or_torch_and_starts_no_process(qgis_app):
+    process = subprocess.run(
         [sys.executable, "-c", LOAD.format(root=str(ROOT))],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
     )
-    assert told.stdout.splitlines()[:2] == ["loaded [] []", "shown [] []"], told.stderr
+    assert process.stdout.splitlines()[:2] == ["loaded [] []", "shown [] []"], process.stderr
 
 
 def exists(pid):

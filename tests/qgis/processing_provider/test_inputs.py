@@ -1,4 +1,4 @@
-"""Layers as files for the engine: where their points lie, what is empty, and cancelling."""
+"""Input layers as files for the engine: coordinates, empty values, and cancellation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from qgis.core import (
 
 from lunarsite.engine.contract import Kind, Parameter
 from lunarsite.engine.errors import CancelledError
-from lunarsite.processing_provider import inputs
-from lunarsite.processing_provider import layer_export as written
+from lunarsite.processing_provider import inputs, layer_export
 from lunarsite.qgis_common import moon_crs
 from tests.qgis.conftest import Feedback
 
@@ -43,10 +42,10 @@ def layer_of(crs, places, fields="field=name:string&field=diameter_m:double"):
     return layer
 
 
-def written_rows(layer, feedback):
+def exported_rows(layer, feedback):
     context = QgsProcessingContext()
-    path = written.table(QgsProcessingFeatureSource(layer, context), context, feedback)
-    with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123  csv asks for it
+    path = layer_export.export_table(QgsProcessingFeatureSource(layer, context), context, feedback)
+    with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123  for csv
         return list(csv.DictReader(file))
 
 
@@ -59,22 +58,22 @@ def written_rows(layer, feedback):
         "+proj=stere +lat_0=-90 +lon_0=30 +k=1 +R=1737400 +units=m +no_defs +type=crs",
     ],
 )
-def test_craters_on_any_map_of_the_moon_lie_where_they_are(proj, feedback):
+def test_coordinates_are_transformed_from_any_lunar_crs(proj, feedback):
     lon_deg, lat_deg = 40.0, -89.0
     from_pole_m = 2.0 * RADIUS_M * math.tan(math.radians(90.0 + lat_deg) / 2.0)
     crs = QgsCoordinateReferenceSystem(proj)
     if proj.startswith("+"):
         crs = QgsCoordinateReferenceSystem.fromProj(proj)
     place = (lon_deg, lat_deg)
-    if "stere" in proj:  # turned by 30 degrees
-        turned = math.radians(lon_deg - 30.0)
-        place = (from_pole_m * math.sin(turned), from_pole_m * math.cos(turned))
-    (row,) = written_rows(layer_of(crs, [place]), feedback)
+    if "stere" in proj:  # rotated by 30 degrees
+        rotated = math.radians(lon_deg - 30.0)
+        place = (from_pole_m * math.sin(rotated), from_pole_m * math.cos(rotated))
+    (row,) = exported_rows(layer_of(crs, [place]), feedback)
     assert float(row["x_m"]) == pytest.approx(from_pole_m * math.sin(math.radians(40.0)), abs=0.01)
     assert float(row["y_m"]) == pytest.approx(from_pole_m * math.cos(math.radians(40.0)), abs=0.01)
 
 
-def test_what_is_empty_in_a_file_stays_empty_in_the_table(tmp_path, feedback):
+def test_empty_values_stay_empty(tmp_path, feedback):
     path = str(tmp_path / "craters.gpkg")
     source = ogr.GetDriverByName("GPKG").CreateDataSource(path)
     made = source.CreateLayer("craters", None, ogr.wkbPoint)
@@ -86,11 +85,11 @@ def test_what_is_empty_in_a_file_stays_empty_in_the_table(tmp_path, feedback):
     del feature, made, source
     layer = QgsVectorLayer(path, "craters")
     layer.setCrs(moon_crs.crs())
-    (row,) = written_rows(layer, feedback)
+    (row,) = exported_rows(layer, feedback)
     assert (row["name"], row["diameter_m"]) == ("", "")
 
 
-def test_a_coordinate_system_set_in_the_project_counts_for_vectors_too(tmp_path):
+def test_a_crs_that_is_set_in_the_project_applies_to_vectors(tmp_path):
     path = tmp_path / "points.gpkg"
     source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
     source.CreateLayer("points", None, ogr.wkbPoint)
@@ -101,8 +100,8 @@ def test_a_coordinate_system_set_in_the_project_counts_for_vectors_too(tmp_path)
     assert inputs._plain_file(layer, POINTS, QgsProcessingContext()) == ""
 
 
-@pytest.mark.parametrize("write", [written.table, written.features])
-def test_cancelling_ends_the_writing_of_features(write):
+@pytest.mark.parametrize("write", [layer_export.export_table, layer_export.export_features])
+def test_exporting_features_can_be_cancelled(write):
     layer = layer_of(moon_crs.crs(), [(0.0, 0.0)] * 3)
     context, feedback = QgsProcessingContext(), Feedback()
     feedback.cancel()
@@ -110,7 +109,7 @@ def test_cancelling_ends_the_writing_of_features(write):
         write(QgsProcessingFeatureSource(layer, context), context, feedback)
 
 
-def test_cancelling_ends_the_writing_of_a_raster_and_is_called_so(dem):
+def test_exporting_a_raster_can_be_cancelled(dem):
     gdal.FileFromMemBuffer("/vsimem/cancelled.tif", dem.read_bytes())
     source = inputs.raster_source(QgsRasterLayer("/vsimem/cancelled.tif", "raised"))
     feedback = Feedback()

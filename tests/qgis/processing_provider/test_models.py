@@ -1,4 +1,4 @@
-"""The batch models that come with the toolbox, run whole."""
+"""The batch models of the toolbox, run from start to finish."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorLayer,
 )
-from tests.qgis.test_toolbox import memory_points
 
 from lunarsite.qgis_common import moon_crs
+from tests.qgis.processing_provider.test_toolbox import memory_points
 
 CELL_M = 960.0
 PYTHON = QgsProcessing.PythonOutputType.PythonQgsProcessingAlgorithmSubclass
@@ -25,7 +25,7 @@ def model(title):
     return next(each for each in provider.algorithms() if each.displayName() == title)
 
 
-def test_the_models_stand_in_the_toolbox_under_the_provider(processing):
+def test_the_provider_has_the_models(processing):
     provider = QgsApplication.processingRegistry().providerById("lunarsite")
     models = [a for a in provider.algorithms() if isinstance(a, QgsProcessingModelAlgorithm)]
     assert len(models) == 3
@@ -40,16 +40,16 @@ def test_the_models_stand_in_the_toolbox_under_the_provider(processing):
 def screened(processing, dem, tmp_path_factory):
     out = tmp_path_factory.mktemp("model")
     made = model("Screen a region (batch)")
-    given = {"dem": str(dem), "profile": "hls", "cell_m": CELL_M}
+    parameters = {"dem": str(dem), "profile": "hls", "cell_m": CELL_M}
     destinations = {
         each.name(): str(out / ("run" if "Screening" in each.description() else "sites.gpkg"))
         for each in made.destinationParameterDefinitions()
     }
-    results = processing.run(made.id(), {**given, **destinations})
+    results = processing.run(made.id(), {**parameters, **destinations})
     return out, results
 
 
-def test_screen_a_region_gives_ranked_sites(screened):
+def test_screen_a_region_finds_ranked_sites(screened):
     out, results = screened
     assert (out / "run" / "report.html").is_file()
     sites = QgsVectorLayer(str(out / "sites.gpkg"), "sites")
@@ -60,7 +60,7 @@ def test_screen_a_region_gives_ranked_sites(screened):
     assert any(str(out / "sites.gpkg") == value for value in results.values())
 
 
-def test_score_candidate_points_uses_the_screening_that_is_there(processing, screened, dem):
+def test_score_candidate_points_reuses_the_screening(processing, screened, dem):
     out, _ = screened
     best = next(QgsVectorLayer(str(out / "sites.gpkg"), "s").getFeatures())
     before = (out / "run" / "scores.parquet").stat().st_mtime_ns
@@ -70,8 +70,8 @@ def test_score_candidate_points_uses_the_screening_that_is_there(processing, scr
         for each in made.destinationParameterDefinitions()
     }
     points = memory_points([(best["x_m"], best["y_m"])])
-    given = {"dem": str(dem), "profile": "hls", "cell_m": CELL_M, "points": points}
-    processing.run(made.id(), {**given, **destinations})
+    parameters = {"dem": str(dem), "profile": "hls", "cell_m": CELL_M, "points": points}
+    processing.run(made.id(), {**parameters, **destinations})
     assert (out / "run" / "scores.parquet").stat().st_mtime_ns == before
     found = next(QgsVectorLayer(str(out / "points.gpkg"), "p").getFeatures())
     assert found["rank"] == 1
@@ -81,14 +81,14 @@ def test_score_candidate_points_uses_the_screening_that_is_there(processing, scr
     assert {"margin_slope_mean_deg", "reason_3_points", "rank_low", "rank_high"} <= set(names)
 
 
-def test_compare_two_profiles_shows_where_ranks_differ(processing, dem, tmp_path):
+def test_compare_two_profiles_maps_the_differences(processing, dem, tmp_path):
     made = model("Compare two criteria profiles")
     destinations = {
         each.name(): str(tmp_path / each.description().replace(" ", "_"))
         for each in made.destinationParameterDefinitions()
     }
-    given = {"dem": str(dem), "first": "cassa", "second": "hls", "cell_m": CELL_M}
-    processing.run(made.id(), {**given, **destinations})
+    parameters = {"dem": str(dem), "first": "cassa", "second": "hls", "cell_m": CELL_M}
+    processing.run(made.id(), {**parameters, **destinations})
     change = QgsRasterLayer(str(tmp_path / "Comparison" / "rank_change.tif"), "c")
     assert change.isValid()
     best = QgsVectorLayer(str(tmp_path / "Comparison" / "comparison.gpkg"), "b")
@@ -101,7 +101,7 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
     from lunarsite.engine import stages  # noqa: PLC0415
 
     static = QgsProcessingModelChildParameterSource.fromStaticValue
-    given = {
+    parameters = {
         "synthesize": {"size_px": 64},
         "terrain": {"dem": str(dem)},
         "lighting": {"dem": str(dem)},
@@ -124,8 +124,8 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "render-orbital": {"dem": str(dem), "time": "2027-01-15T06:00"},
         "synthesize-image": {"lon": 0, "lat": -89.9},
     }
-    assert set(given) == set(stages.NAMES)
-    for name, values in given.items():
+    assert set(parameters) == set(stages.NAMES)
+    for name, values in parameters.items():
         made = QgsProcessingModelAlgorithm(name, "", "")
         child = QgsProcessingModelChildAlgorithm(f"lunarsite:{name}")
         child.setChildId("step")
@@ -141,7 +141,7 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         assert "def processAlgorithm" in "\n".join(again.asPythonCode(PYTHON, 4))
 
 
-def test_the_batch_dialog_takes_every_algorithm(processing):
+def test_the_batch_dialog_works_with_every_algorithm(processing):
     from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog  # noqa: PLC0415
 
     provider = QgsApplication.processingRegistry().providerById("lunarsite")
@@ -151,7 +151,7 @@ def test_the_batch_dialog_takes_every_algorithm(processing):
         dialog.deleteLater()
 
 
-def test_a_batch_runs_row_after_row(processing, dem, tmp_path, wait_until):
+def test_a_batch_runs_all_rows(processing, dem, tmp_path, wait_until):
     from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog  # noqa: PLC0415
 
     made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:terrain")
@@ -163,11 +163,11 @@ def test_a_batch_runs_row_after_row(processing, dem, tmp_path, wait_until):
         wrapper.setParameterValue(str(dem), dialog.processingContext())
         cell = panel.tblParameters.cellWidget(row + 1, panel.parameter_to_column["out"])
         cell.setValue(str(tmp_path / name))
-    # A dialog that is out of sight when its work ends is taken for closed, and deletes itself.
+    # A hidden dialog is considered closed when its work ends, and deletes itself.
     dialog.show()
     dialog.runAlgorithm()
     wanted = [tmp_path / name / "slope_deg.tif" for name in ("a", "b")]
     wait_until(lambda: all(path.is_file() for path in wanted))
-    # The last row still writes its other layers, and tells the dialog's feedback.
+    # The last row is still writing its other layers, and reports to the dialog's feedback.
     wait_until(lambda: QgsApplication.taskManager().countActiveTasks() == 0)
     dialog.deleteLater()

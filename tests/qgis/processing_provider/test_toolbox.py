@@ -1,4 +1,4 @@
-"""The toolbox: every algorithm on real input, in the real QGIS, with the real engine."""
+"""The toolbox: all algorithms in QGIS, with the engine."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from qgis.PyQt.QtGui import QImage
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
-from lunarsite.processing_provider import compat, parameters
+from lunarsite.processing_provider import compat, definitions
 from lunarsite.processing_provider import help as help_page
 from lunarsite.qgis_common import layers, location, moon_crs
 from tests.qgis.conftest import SMALL, Feedback
 
-ENDS_WITHIN_S = 20.0  # against the minutes that the work would take; 2 s are measured elsewhere
+ENDS_WITHIN_S = 20.0  # the work itself would take minutes; the limit of 2 s is a benchmark
 MOON = QgsCoordinateReferenceSystem("IAU_2015:30135")
 
 
@@ -43,16 +43,16 @@ def algorithm(name):
 
 
 def children():
-    """Return the engines that run now, as /proc knows them."""
+    """Return the process ids of the running engines, from /proc."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes().split(b"\0")
                 parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
             except OSError:
                 continue
-            if b"worker" in words and int(parent) == os.getpid():
+            if b"worker" in command and int(parent) == os.getpid():
                 found.append(int(entry.name))
     return found
 
@@ -79,19 +79,19 @@ def test_every_stage_is_an_algorithm_with_its_declared_parameters(processing):
             advanced = bool(definition.flags() & compat.ADVANCED)
             assert advanced is parameter.advanced
             if parameter.kind in (Kind.NUMBER, Kind.INTEGER):
-                for limit, said in (
+                for limit, bound in (
                     (parameter.minimum, definition.minimum()),
                     (parameter.maximum, definition.maximum()),
                 ):
                     if limit is not None and abs(limit) < 2**31:
-                        assert said == limit
+                        assert bound == limit
             if parameter.kind is Kind.CHOICE:
                 assert definition.options() == list(parameter.choices)
         outputs = {each.name() for each in made.outputDefinitions()}
         assert {o.name for o in stage.outputs if o.path} <= outputs
 
 
-def test_a_run_leaves_what_the_declaration_says(run_folder):
+def test_a_run_writes_the_declared_outputs(run_folder):
     for output in stages.load("screen").outputs:
         assert (run_folder / output.path).exists()
 
@@ -145,9 +145,9 @@ def test_features_train_and_score(processing, dem, run_folder, tmp_path):
 def test_explain_skyline_and_points(processing, dem, run_folder, tmp_path):
     best = next(QgsVectorLayer(str(run_folder / "sites.gpkg"), "s").getFeatures())
     place = {"lon": best["lon_deg"], "lat": best["lat_deg"]}
-    said = processing.run("lunarsite:explain", {"run": str(run_folder), **place})
-    assert said["rank"] == best["rank"]
-    assert said["score"] == pytest.approx(best["score"])
+    answer = processing.run("lunarsite:explain", {"run": str(run_folder), **place})
+    assert answer["rank"] == best["rank"]
+    assert answer["score"] == pytest.approx(best["score"])
     picture = str(tmp_path / "skyline.png")
     processing.run("lunarsite:skyline", {"dem": str(dem), **place, "picture": picture})
     assert Path(picture).read_bytes()[:4] == b"\x89PNG"
@@ -173,24 +173,24 @@ def memory_points(places, crs=MOON, fields="field=name:string"):
     return layer
 
 
-def test_edits_that_are_not_saved_a_filter_and_a_selection_count(processing, run_folder, tmp_path):
+def test_unsaved_edits_and_filters_are_respected(processing, run_folder, tmp_path):
     sites = QgsVectorLayer(str(run_folder / "sites.gpkg"), "s")
     best = next(sites.getFeatures())
     layer = memory_points([(best["x_m"], best["y_m"]), (-9e5, -9e5)])
     layer.startEditing()
     last = [feature.id() for feature in layer.getFeatures()][-1]
     layer.changeGeometry(last, QgsGeometry.fromPointXY(QgsPointXY(best["x_m"], best["y_m"])))
-    given = {"run": str(run_folder), "points": layer}
-    made = processing.run("lunarsite:score-points", {**given, "out": str(tmp_path / "a.gpkg")})
+    parameters = {"run": str(run_folder), "points": layer}
+    made = processing.run("lunarsite:score-points", {**parameters, "out": str(tmp_path / "a.gpkg")})
     assert made["scored"] == 2
     layer.rollBack()
     layer.setSubsetString("\"name\" = 'P0'")
-    made = processing.run("lunarsite:score-points", {**given, "out": str(tmp_path / "b.gpkg")})
+    made = processing.run("lunarsite:score-points", {**parameters, "out": str(tmp_path / "b.gpkg")})
     assert made["scored"] == 1
     layer.setSubsetString("")
 
 
-def test_the_subset_of_a_file_counts(processing, run_folder, tmp_path):
+def test_the_filter_of_a_file_is_respected(processing, run_folder, tmp_path):
     sites = QgsVectorLayer(str(run_folder / "sites.gpkg"), "s")
     QgsProject.instance().addMapLayer(sites, False)
     sites.setSubsetString('"site" <= 3')
@@ -202,7 +202,7 @@ def test_the_subset_of_a_file_counts(processing, run_folder, tmp_path):
     QgsProject.instance().removeMapLayer(sites.id())
 
 
-def test_a_layer_without_a_file_of_its_own_is_written_for_the_engine(processing, dem, tmp_path):
+def test_a_raster_that_is_not_a_plain_file_is_exported(processing, dem, tmp_path):
     gdal.FileFromMemBuffer("/vsimem/raised.tif", dem.read_bytes())
     layer = QgsRasterLayer("/vsimem/raised.tif", "raised")
     assert layer.isValid()
@@ -210,7 +210,7 @@ def test_a_layer_without_a_file_of_its_own_is_written_for_the_engine(processing,
     made = processing.run(
         "lunarsite:terrain", {"dem": layer, "out": str(tmp_path / "l")}, feedback=feedback
     )
-    assert any("Writing the layer raised" in line for line in feedback.log)
+    assert any("Exporting the layer raised" in line for line in feedback.log)
     plain = processing.run("lunarsite:terrain", {"dem": str(dem), "out": str(tmp_path / "m")})
     ours, theirs = (QgsRasterLayer(each["slope_deg"], "s") for each in (made, plain))
     centre = layer.extent().center()
@@ -220,7 +220,7 @@ def test_a_layer_without_a_file_of_its_own_is_written_for_the_engine(processing,
     gdal.Unlink("/vsimem/raised.tif")
 
 
-def test_a_layer_whose_coordinate_system_was_set_in_the_project_counts(processing, dem, tmp_path):
+def test_a_crs_that_is_set_in_the_project_applies(processing, dem, tmp_path):
     bare = tmp_path / "bare.asc"
     bare.write_text(
         "ncols 40\nnrows 40\nxllcorner -4000\nyllcorner -4000\ncellsize 200\n"
@@ -235,52 +235,52 @@ def test_a_layer_whose_coordinate_system_was_set_in_the_project_counts(processin
     assert moon_crs.named(QgsRasterLayer(made["slope_deg"], "s").crs()) == MOON
 
 
-def test_layers_of_another_body_are_refused(processing, dem, run_folder, tmp_path):
+def test_layers_on_another_body_are_rejected(processing, dem, run_folder, tmp_path):
     layer = QgsRasterLayer(str(dem), "dem")
     layer.setCrs(QgsCoordinateReferenceSystem("EPSG:3031"))
     made = algorithm("terrain")
-    fits, why = made.checkParameterValues(
+    valid, message = made.checkParameterValues(
         {"dem": layer, "out": str(tmp_path / "l")}, QgsProcessingContext()
     )
-    assert not fits
-    assert "lies on Earth" in why
-    assert "IAU_2015:30135" in why
+    assert not valid
+    assert "is on Earth" in message
+    assert "IAU_2015:30135" in message
     points = memory_points([(0, 0)], QgsCoordinateReferenceSystem("EPSG:4326"))
-    with pytest.raises(QgsProcessingException, match="lies on Earth"):
+    with pytest.raises(QgsProcessingException, match="is on Earth"):
         processing.run(
             "lunarsite:score-points",
             {"run": str(run_folder), "points": points, "out": str(tmp_path / "p.gpkg")},
         )
 
 
-def test_craters_may_be_a_layer_of_points(processing, dem, run_folder, tmp_path):
+def test_craters_can_be_a_point_layer(processing, dem, run_folder, tmp_path):
     craters = memory_points(
         [(0, 0), (2000, 3000)], fields="field=name:string&field=diameter_m:double"
     )
     craters.startEditing()
     for feature in craters.getFeatures():
         craters.changeAttributeValue(feature.id(), 1, 1500.0)
-    given = {"dem": str(dem), "layers": str(run_folder / "layers")}
+    parameters = {"dem": str(dem), "layers": str(run_folder / "layers")}
     processing.run(
-        "lunarsite:features", {**given, "craters": craters, "out": str(tmp_path / "f.parquet")}
+        "lunarsite:features", {**parameters, "craters": craters, "out": str(tmp_path / "f.parquet")}
     )
     craters.rollBack()
     assert (tmp_path / "f.parquet").stat().st_size > 10_000
 
 
-def test_the_engines_words_reach_the_user(processing, tmp_path):
+def test_errors_of_the_engine_reach_the_user(processing, tmp_path):
     with pytest.raises(QgsProcessingException, match=r"no manifest.json.*Give the output folder"):
         processing.run("lunarsite:explain", {"run": str(tmp_path), "lon": 0, "lat": -89})
 
 
-def test_fields_that_were_left_alone_are_not_given(processing, dem, tmp_path):
-    # What a dialog hands over for empty fields: nothing, an empty text, or a null of Qt's.
+def test_empty_fields_are_left_at_their_default(processing, dem, tmp_path):
+    # Dialogs pass nothing, an empty string or a Qt null for empty fields.
     made = algorithm("screen")
-    given = {"dem": str(dem), "out": str(tmp_path / "run"), "scorer": "", "stop": None}
-    given |= {"threads": None, "craters": "", "psr": None, "regions": "", "far_field": []}
+    parameters = {"dem": str(dem), "out": str(tmp_path / "run"), "scorer": "", "stop": None}
+    parameters |= {"threads": None, "craters": "", "psr": None, "regions": "", "far_field": []}
     context, feedback = QgsProcessingContext(), Feedback()
-    made.prepare(given, context, feedback)
-    values = made._values(given, context, feedback)
+    made.prepare(parameters, context, feedback)
+    values = made.values(parameters, context, feedback)
     assert set(values) & {"scorer", "stop", "threads", "craters", "psr", "regions"} == set()
     assert values["far_field"] == []
     stage = stages.load("screen")
@@ -288,13 +288,13 @@ def test_fields_that_were_left_alone_are_not_given(processing, dem, tmp_path):
     stage.resolve({name: value for name, value in values.items() if name not in common})
 
 
-def test_the_engines_options_are_told_by_their_titles(processing, dem, tmp_path):
-    given = {"dem": str(dem), "out": str(tmp_path / "run"), "start": "2027-01-01"}
+def test_errors_use_the_titles_in_the_dialog(processing, dem, tmp_path):
+    parameters = {"dem": str(dem), "out": str(tmp_path / "run"), "start": "2027-01-01"}
     with pytest.raises(QgsProcessingException, match="‘End date’"):
-        processing.run("lunarsite:lighting", {**given, "stop": "2026-01-01"})
+        processing.run("lunarsite:lighting", {**parameters, "stop": "2026-01-01"})
 
 
-def test_cancelling_ends_the_child_at_once_and_leaves_nothing(processing, tmp_path):
+def test_cancelling_stops_the_engine_and_leaves_no_files(processing, tmp_path):
     times = {}
 
     def each(_):
@@ -314,7 +314,7 @@ def test_cancelling_ends_the_child_at_once_and_leaves_nothing(processing, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_engine_killed_in_the_middle_is_told_with_a_remedy(processing, tmp_path):
+def test_a_killed_engine_is_reported_with_a_remedy(processing, tmp_path):
     def kill():
         limit = time.monotonic() + 30
         while not children() and time.monotonic() < limit:
@@ -331,15 +331,15 @@ def test_an_engine_killed_in_the_middle_is_told_with_a_remedy(processing, tmp_pa
     assert not (tmp_path / "big.tif").exists()
 
 
-def test_without_an_engine_an_algorithm_says_what_to_do(processing, monkeypatch):
+def test_without_an_engine_an_algorithm_cannot_execute(processing, monkeypatch):
     monkeypatch.setenv(location.VARIABLE, "/nowhere/python")
-    can, why = algorithm("terrain").canExecute()
-    assert not can
-    assert "/nowhere/python" in why
-    assert "Engine set-up" in why
+    can_execute, message = algorithm("terrain").canExecute()
+    assert not can_execute
+    assert "/nowhere/python" in message
+    assert "Engine Setup" in message
 
 
-def test_layers_are_styled_and_grouped_when_a_dialog_is_done(processing, dem, run_folder, tmp_path):
+def test_layers_are_loaded_styled_and_grouped(processing, dem, run_folder, tmp_path):
     from processing.gui.Postprocessing import handleAlgorithmResults  # noqa: PLC0415
 
     project = QgsProject.instance()
@@ -347,10 +347,10 @@ def test_layers_are_styled_and_grouped_when_a_dialog_is_done(processing, dem, ru
     context, feedback = QgsProcessingContext(), Feedback()
     context.setProject(project)
     made = algorithm("screen")
-    given = {**SMALL, "dem": str(dem), "out": str(tmp_path / "run")}
-    _, good = made.run(given, context, feedback)
+    parameters = {**SMALL, "dem": str(dem), "out": str(tmp_path / "run")}
+    _, good = made.run(parameters, context, feedback)
     assert good, feedback.errors
-    handleAlgorithmResults(made, context, feedback, given)
+    handleAlgorithmResults(made, context, feedback, parameters)
     groups = [g for g in project.layerTreeRoot().findGroups() if g.name().startswith("LunarSite")]
     assert [group.name() for group in groups] == ["LunarSite, screen a region: run"]
     by_title = {node.layer().name(): node for node in groups[0].findLayers()}
@@ -372,7 +372,7 @@ def test_layers_are_styled_and_grouped_when_a_dialog_is_done(processing, dem, ru
 
 
 def context_of(layer):
-    """Return what a renderer needs to choose a symbol, with the layer's fields."""
+    """Return a render context for the layer's renderer, with its fields."""
     context = QgsRenderContext()
     context.expressionContext().appendScopes(
         QgsExpressionContextUtils.globalProjectLayerScopes(layer)
@@ -393,12 +393,12 @@ def test_every_declared_style_exists_and_loads(processing, dem, run_folder):
                 else QgsVectorLayer(str(run_folder / "sites.gpkg"), "v")
             )
             before = layer.renderer().type()
-            said, good = layer.loadNamedStyle(str(layers.style_file(output.style)))
-            assert good, said
+            message, loaded = layer.loadNamedStyle(str(layers.style_file(output.style)))
+            assert loaded, message
             assert layer.renderer().type() != before or output.kind is Kind.VECTOR
 
 
-def test_ranks_are_coloured_up_to_the_runs_own_number_of_cells(processing, run_folder):
+def test_colour_ramps_of_ranks_fit_the_run(processing, run_folder):
     for name, style in (("rank", "rank"), ("rank_interval", "uncertainty")):
         layer = QgsRasterLayer(str(run_folder / f"{name}.tif"), name)
         layers.apply_style(layer, style)
@@ -414,10 +414,10 @@ def test_help_names_every_parameter(processing):
     for stage in stages.load_all():
         text = algorithm(stage.name).shortHelpString()
         for parameter in stage.parameters:
-            assert parameters.label(parameter).replace("'", "&#x27;") in text
+            assert definitions.label(parameter).replace("'", "&#x27;") in text
 
 
-def test_every_help_has_a_picture_as_wide_as_itself(processing):
+def test_the_help_of_every_stage_has_a_picture(processing):
     for stage in stages.load_all():
         picture = QImage(str(help_page.PICTURES / f"{stage.name}.png"))
         assert (picture.isNull(), picture.width()) == (False, 232), stage.name

@@ -1,4 +1,4 @@
-"""The Moon's coordinate systems, with and without a name."""
+"""Lunar CRSs, with and without an authority code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lunarsite.qgis_common import moon_crs
 
 
 @pytest.mark.parametrize("name", [moon_crs.SOUTH_POLAR, moon_crs.NORTH_POLAR, moon_crs.GEOGRAPHIC])
-def test_the_definition_used_without_a_registry_is_the_registered_one(qgis_app, name):
+def test_the_fallback_definitions_equal_the_registered_crs(qgis_app, name):
     ours = moon_crs._from_proj(name)
     theirs = QgsCoordinateReferenceSystem(name)
     assert ours.isValid()
@@ -26,7 +26,7 @@ def test_the_definition_used_without_a_registry_is_the_registered_one(qgis_app, 
     assert moon_crs.named(ours).authid() == name
 
 
-def test_a_system_without_a_name_gets_the_one_it_is_equal_to(qgis_app):
+def test_an_unnamed_crs_is_identified(qgis_app):
     plain = QgsCoordinateReferenceSystem.fromProj(
         "+proj=stere +lat_0=-90 +lat_ts=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs"
     )
@@ -43,19 +43,19 @@ def test_a_system_without_a_name_gets_the_one_it_is_equal_to(qgis_app):
         "+proj=laea +lat_0=-90 +lon_0=0 +x_0=0 +y_0=0 +R=1737400 +units=m +no_defs",
     ],
 )
-def test_a_system_that_is_none_of_ours_keeps_its_own(qgis_app, other):
-    given = QgsCoordinateReferenceSystem.fromProj(other)
-    assert moon_crs.named(given) == given
-    assert not given.authid().startswith("IAU")
+def test_other_crs_are_not_identified(qgis_app, other):
+    crs = QgsCoordinateReferenceSystem.fromProj(other)
+    assert moon_crs.named(crs) == crs
+    assert not crs.authid().startswith("IAU")
 
 
-def test_systems_that_are_known_are_not_saved_again(qgis_app):
+def test_known_crs_are_not_saved(qgis_app):
     assert moon_crs.ensure() == []
 
 
-def test_a_system_that_proj_lacks_is_saved_among_the_users_own_once(qgis_app):
-    # A radius that nobody registered stands for a system that this PROJ does not know.
-    assert QgsApplication.createDatabase()  # the desktop has done it when plugins are loaded
+def test_an_unknown_crs_is_saved_once(qgis_app):
+    # An unregistered radius stands for a CRS that PROJ does not know.
+    assert QgsApplication.createDatabase()  # in the desktop it exists before plugins are loaded
     text = "+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R=1737123 +units=m +no_defs"
     assert moon_crs.save(QgsCoordinateReferenceSystem.fromProj(text), "a test's Moon")
     again = QgsCoordinateReferenceSystem.fromProj(text)

@@ -1,4 +1,4 @@
-"""The painted charts: what stands where, and whether it can be read."""
+"""Painting of the charts: geometry, colours, tooltips and accessibility."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from qgis.PyQt.QtWidgets import QToolTip
 
 from lunarsite.lunarsite_plugin.charts import (
     calendar_model,
+    chart_painter,
     colors,
     contributions,
-    ink,
     site_model,
     sky_model,
     widgets,
@@ -43,7 +43,7 @@ def palette_of(window, text):
 
 @pytest.fixture
 def charts(site_answers):
-    """Return every chart with its data, 300 px wide, in a light palette."""
+    """Return all charts with data, 300 px wide, in a light palette."""
     explained, sky = site_answers.explain(), site_answers.skyline()
     made = {
         "contributions": (widgets.ContributionsChart(), site_model.waterfall(explained)),
@@ -61,7 +61,7 @@ def charts(site_answers):
 
 
 def picture(chart):
-    """Return a chart as it is painted, a pixel a unit whatever the screen's scaling."""
+    """Return a chart as an image, without high-DPI scaling."""
     image = QImage(chart.size(), QImage.Format.Format_RGB32)
     chart.render(image)
     return image
@@ -75,7 +75,7 @@ def colors_in(image, rect=None):
 
 
 def columns_of(image, color, rect):
-    """Return the columns of a rectangle that hold a colour."""
+    """Return the columns of a rectangle that contain a colour."""
     name = color.name()
     return [
         x
@@ -85,7 +85,7 @@ def columns_of(image, color, rect):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chart_paints_its_text_in_the_palettes_own_color(charts, name):
+def test_charts_use_the_text_colour_of_the_palette(charts, name):
     for window, text in (LIGHT, DARK):
         charts[name].setPalette(palette_of(window, text))
         image = picture(charts[name])
@@ -96,7 +96,7 @@ def test_a_chart_paints_its_text_in_the_palettes_own_color(charts, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chart_ends_inside_its_widget(charts, name):
+def test_charts_fit_their_widgets(charts, name):
     image = picture(charts[name])
     bottom = QRectF(0, image.height() - 1, image.width(), 1).toRect()
     assert colors_in(image, bottom) == {LIGHT[0]}
@@ -105,7 +105,7 @@ def test_a_chart_ends_inside_its_widget(charts, name):
 
 
 @pytest.mark.parametrize(("window", "text"), [LIGHT, DARK, ("#ffffff", "#000000")])
-def test_text_is_readable_and_colors_are_seen(window, text):
+def test_text_and_colours_have_enough_contrast(window, text):
     shades = colors.of_palette(palette_of(window, text))
     for color in (shades.text, shades.muted):
         assert colors.contrast(color, shades.background) >= 4.5
@@ -114,20 +114,20 @@ def test_text_is_readable_and_colors_are_seen(window, text):
     assert colors.contrast(shades.sun, shades.background) >= 2.2
 
 
-def test_paper_is_white_whatever_the_theme():
+def test_paper_is_white_in_any_theme():
     assert colors.on_paper().background.name() == "#ffffff"
     assert colors.on_paper().text.name() == "#000000"
 
 
-def test_contrast_is_that_of_the_standard():
+def test_contrast_agrees_with_wcag():
     assert colors.contrast(QColor("black"), QColor("white")) == pytest.approx(21.0)
     assert colors.contrast(QColor("#777777"), QColor("white")) == pytest.approx(4.48, abs=0.01)
 
 
-def test_each_bar_begins_where_the_one_before_it_ended(charts):
+def test_each_bar_starts_at_the_end_of_the_previous_one(charts):
     image = picture(charts["contributions"])
     shades = colors.of_palette(charts["contributions"].palette())
-    em = ink.em_of(charts["contributions"].font())
+    em = chart_painter.em_of(charts["contributions"].font())
     strips = [
         QRectF(0, 3 + em * (1.4 + 1.75 * row + 1.05) + 2, 300, 3).toRect() for row in range(1, 4)
     ]
@@ -139,10 +139,10 @@ def test_each_bar_begins_where_the_one_before_it_ended(charts):
     assert abs(len(raised) / len(lowered) - 0.12 / 0.25) < 0.03
 
 
-def test_a_bullet_leaves_the_limit_to_the_side_of_its_verdict(charts):
+def test_bullets_are_on_the_side_of_their_verdict(charts):
     image = picture(charts["margins"])
     shades = colors.of_palette(charts["margins"].palette())
-    em = ink.em_of(charts["margins"].font())
+    em = chart_painter.em_of(charts["margins"].font())
     strips = [QRectF(0, 3 + em * (3.1 * row + 2.2), 300, 3).toRect() for row in range(3)]
     fails = columns_of(image, shades.worse, strips[0])
     holds = columns_of(image, shades.better, strips[1])
@@ -153,7 +153,7 @@ def test_a_bullet_leaves_the_limit_to_the_side_of_its_verdict(charts):
     assert not {shades.worse.name(), shades.better.name()} & unknown
 
 
-def test_the_rank_stands_near_the_best(charts):
+def test_a_good_rank_is_near_the_left_end(charts):
     image = picture(charts["rank"])
     shades = colors.of_palette(charts["rank"].palette())
     band = columns_of(image, shades.better, QRectF(0, 0, 300, 18).toRect())
@@ -161,10 +161,10 @@ def test_the_rank_stands_near_the_best(charts):
     assert max(band) < 20
 
 
-def test_the_hill_stands_in_the_east(charts):
+def test_the_hill_is_in_the_east(charts):
     chart = charts["skyline"]
     image = picture(chart)
-    em = ink.em_of(chart.font())
+    em = chart_painter.em_of(chart.font())
     left, wide = 3 + 2.3 * em, 294 - 2.8 * em
     y = round(3 + 5.2 * em)
     west_of_earth = range(round(left) + 2, round(left + 0.5 * wide))
@@ -173,11 +173,11 @@ def test_the_hill_stands_in_the_east(charts):
     assert azimuth == pytest.approx(90.0, abs=4.0)
 
 
-def test_light_and_earth_lie_on_their_own_lines_of_the_month(charts):
+def test_sun_and_earth_have_separate_lines_in_a_month(charts):
     chart = charts["calendar"]
     image = picture(chart)
     shades = colors.of_palette(chart.palette())
-    em = ink.em_of(chart.font())
+    em = chart_painter.em_of(chart.font())
     january = QRectF(0, 3 + 2.4 * em, 300, 1.3 * em - 2).toRect()
     day = (294 - 4.3 * em) / 31
     left = 3 + 4.3 * em
@@ -190,7 +190,7 @@ def test_light_and_earth_lie_on_their_own_lines_of_the_month(charts):
 
 
 @pytest.mark.parametrize(
-    ("name", "x", "y_em", "said"),
+    ("name", "x", "y_em", "text"),
     [
         ("contributions", 100, 2.0, "Mean of training cells: 0.500"),
         ("contributions", 100, 3.6, "Slope, mean (8.5°): lowers the score by 0.250"),
@@ -198,36 +198,36 @@ def test_light_and_earth_lie_on_their_own_lines_of_the_month(charts):
         ("margins", 100, 4.0, "Average illumination: 41.7 %, must be at least 33 %"),
         ("rank", 100, 1.0, "Rank 12 of 3,600"),
         ("skyline", 100, 10.0, "Azimuth"),
-        ("calendar", 294, 3.0, "31 Jan 2027: light 0 h"),
-        ("calendar", 10, 3.0, "Jan 2027: light 20 days"),
-        ("figures", 10, 0.5, "The criterion Average illumination is the mean of the whole cell"),
-        ("figures", 10, 1.6, "The criterion Earth visibility is the mean of the whole cell"),
-        ("figures", 10, 5.0, "1. 5 days from 6 Jan 2027\nThe longest times of light"),
+        ("calendar", 294, 3.0, "31 Jan 2027: Sun visible 0 h"),
+        ("calendar", 10, 3.0, "Jan 2027: Sun visible 20 days"),
+        ("figures", 10, 0.5, "The criterion Average illumination is the mean of the entire cell"),
+        ("figures", 10, 1.6, "The criterion Earth visibility is the mean of the entire cell"),
+        ("figures", 10, 5.0, "1. 5 days from 6 Jan 2027\nThe longest periods with"),
     ],
 )
-def test_the_mouse_is_told_what_it_stands_on(charts, name, x, y_em, said):
+def test_tooltips_describe_the_row_or_direction(charts, name, x, y_em, text):
     chart = charts[name]
-    assert said in chart.tip(QPointF(x, 3 + y_em * ink.em_of(chart.font())))
+    assert text in chart.tip(QPointF(x, 3 + y_em * chart_painter.em_of(chart.font())))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"rank"}))
-def test_outside_of_the_rows_nothing_is_told(charts, name):
+def test_there_is_no_tooltip_outside_the_rows(charts, name):
     assert charts[name].tip(QPointF(299, 5_000)) == ""
 
 
-def test_the_sun_under_the_mouse_is_told_with_its_time(charts):
+def test_the_tooltip_of_a_body_has_its_time(charts):
     chart = charts["skyline"]
     sky = chart._data
-    em = ink.em_of(chart.font())
+    em = chart_painter.em_of(chart.font())
     wide = 294 - 2.8 * em
     tall = 9.5 * em
     x = 3 + 2.3 * em + sky.earth.azimuth_deg[0] / 360.0 * wide
     share = (sky.earth.elevation_deg[0] - sky.low_deg) / (sky.high_deg - sky.low_deg)
-    told = chart.tip(QPointF(x, 3 + 1.4 * em + (1.0 - share) * tall))
-    assert "Earth, 1 Jan 2027, 00:00 UTC: 6.5° high" in told
+    tip = chart.tip(QPointF(x, 3 + 1.4 * em + (1.0 - share) * tall))
+    assert "Earth, 1 Jan 2027, 00:00 UTC: elevation 6.5°" in tip
 
 
-def test_a_tooltip_is_shown_with_its_marks_as_text(charts):
+def test_tooltips_escape_markup(charts):
     chart = charts["contributions"]
     chart._data = site_model.waterfall(
         {
@@ -239,16 +239,16 @@ def test_a_tooltip_is_shown_with_its_marks_as_text(charts):
         }
     )
     chart.show()
-    where = QPoint(50, round(3 + 3.6 * ink.em_of(chart.font())))
-    asked = QHelpEvent(QEvent.Type.ToolTip, where, chart.mapToGlobal(where))
-    assert chart.event(asked)
+    where = QPoint(50, round(3 + 3.6 * chart_painter.em_of(chart.font())))
+    event = QHelpEvent(QEvent.Type.ToolTip, where, chart.mapToGlobal(where))
+    assert chart.event(event)
     assert html.escape("<b>Bold</b> & more (1 m)") in QToolTip.text()
     QToolTip.hideText()
     chart.hide()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chart_has_a_text_for_screen_readers_and_the_clipboard(charts, name):
+def test_charts_have_text_for_screen_readers_and_the_clipboard(charts, name):
     chart = charts[name]
     assert chart.accessibleName()
     assert chart.accessibleDescription() == chart.text() != ""
@@ -258,16 +258,16 @@ def test_a_chart_has_a_text_for_screen_readers_and_the_clipboard(charts, name):
     assert QGuiApplication.clipboard().text() == chart.text()
 
 
-def test_the_context_menu_copies(charts):
+def test_the_context_menu_copies_the_text(charts):
     QGuiApplication.clipboard().clear()
     menu = charts["margins"].menu()
-    assert [action.text() for action in menu.actions()] == ["Copy as text"]
+    assert [action.text() for action in menu.actions()] == ["Copy as Text"]
     menu.actions()[0].trigger()
     assert QGuiApplication.clipboard().text() == charts["margins"].text()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_waiting_takes_the_room_of_the_chart(charts, name):
+def test_waiting_takes_the_space_of_the_chart(charts, name):
     chart = charts[name]
     before = chart.sizeHint()
     chart.set_waiting("Working…")
@@ -285,7 +285,7 @@ def test_a_larger_font_makes_a_taller_chart(charts):
     assert chart.sizeHint().height() == pytest.approx(2 * before, rel=0.1)
 
 
-def test_the_same_chart_is_painted_on_a_page(site_answers):
+def test_charts_can_be_painted_on_a_page(site_answers):
     data = site_model.waterfall(site_answers.explain())
     page = QImage(QSize(900, 900), QImage.Format.Format_RGB32)
     page.fill(QColor("white"))

@@ -1,4 +1,4 @@
-"""Clicks on a real canvas: what place they mean, in every map of the Moon and on others."""
+"""The map tool and the marker, in lunar and other CRSs."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def tool(canvas):
     canvas.unsetMapTool(made)
 
 
-def look_at(canvas, crs, x_m, y_m):
-    """Show a place in the middle of the canvas."""
+def zoom_to(canvas, crs, x_m, y_m):
+    """Centre the canvas on a place."""
     canvas.setDestinationCrs(crs)
     centre = map_place.point_on(crs, x_m, y_m)
     half = 0.01 if crs.isGeographic() else 2000.0
@@ -59,19 +59,19 @@ def pixel(canvas, crs, x_m, y_m):
 @pytest.mark.parametrize(
     "name", [moon_crs.SOUTH_POLAR, moon_crs.NORTH_POLAR, moon_crs.GEOGRAPHIC, OWN]
 )
-def test_a_click_means_the_same_place_on_every_map_of_the_moon(canvas, tool, name):
+def test_clicks_are_located_in_any_lunar_crs(canvas, tool, name):
     crs = QgsCoordinateReferenceSystem(name)
     if name == OWN:
         crs = QgsCoordinateReferenceSystem.fromProj(OWN)
     x_m, y_m = (1.0e6, 8.0e5) if name == moon_crs.NORTH_POLAR else (-11000.0, -12000.0)
-    look_at(canvas, crs, x_m, y_m)
+    zoom_to(canvas, crs, x_m, y_m)
     click(canvas, pixel(canvas, crs, x_m, y_m))
     assert tool.errors == []
     (place,) = tool.found
     near = 2.0 * canvas.mapUnitsPerPixel() * (30_000.0 if crs.isGeographic() else 1.0)
     assert place.x_m == pytest.approx(x_m, abs=near)
     assert place.y_m == pytest.approx(y_m, abs=near)
-    if name == OWN:  # the map's own centre, which no registered system knows of
+    if name == OWN:  # the centre of this CRS
         middle = map_place.place_at(QgsPointXY(0.0, 0.0), crs)
         assert (middle.lon_deg, middle.lat_deg) == pytest.approx((30.0, -89.0))
     again = map_place.place_of(place.lon_deg, place.lat_deg)
@@ -80,46 +80,46 @@ def test_a_click_means_the_same_place_on_every_map_of_the_moon(canvas, tool, nam
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("EPSG:4326", "The map shows Earth"),
         ("IAU_2015:49900", "The map shows Mars"),
-        ("", "no coordinate system"),
+        ("", "has no CRS"),
     ],
 )
-def test_a_click_on_another_body_gets_a_sentence(canvas, tool, name, said):
+def test_a_click_on_another_body_is_explained(canvas, tool, name, message):
     canvas.setDestinationCrs(QgsCoordinateReferenceSystem(name))
     canvas.setExtent(QgsRectangle(-1.0, -1.0, 1.0, 1.0))
     click(canvas, QPoint(200, 150))
     (error,) = tool.errors
-    assert said in error.problem
+    assert message in error.problem
     assert "IAU_2015:30135" in error.remedy
     assert tool.found == []
 
 
-def test_a_click_beside_the_moon_gets_a_sentence(canvas, tool):
+def test_a_click_off_the_moon_is_explained(canvas, tool):
     canvas.setDestinationCrs(QgsCoordinateReferenceSystem(moon_crs.GEOGRAPHIC))
     canvas.setExtent(QgsRectangle(0.0, 95.0, 10.0, 105.0))
     click(canvas, QPoint(200, 150))
     (error,) = tool.errors
-    assert "has no place on the Moon" in error.problem
+    assert "is not on the Moon" in error.problem
 
 
-def test_the_north_pole_itself_gets_a_sentence(qgis_app):
+def test_the_north_pole_is_explained(qgis_app):
     crs = QgsCoordinateReferenceSystem(moon_crs.GEOGRAPHIC)
     with pytest.raises(CrsError, match="north pole"):
         map_place.place_at(QgsPointXY(0.0, 89.999999), crs)
 
 
-def test_other_buttons_score_nothing(canvas, tool):
-    look_at(canvas, moon_crs.crs(), 0.0, 0.0)
+def test_other_mouse_buttons_are_ignored(canvas, tool):
+    zoom_to(canvas, moon_crs.crs(), 0.0, 0.0)
     click(canvas, QPoint(200, 150), Qt.MouseButton.RightButton)
     assert (tool.found, tool.errors) == ([], [])
 
 
 def test_the_marker_outlines_the_cell_and_follows_the_map(canvas):
     marker = CellMarker(canvas)
-    look_at(canvas, moon_crs.crs(), CELL["x_m"], CELL["y_m"])
+    zoom_to(canvas, moon_crs.crs(), CELL["x_m"], CELL["y_m"])
     marker.show(CELL)
     assert marker.visible
     box = marker.outline.asGeometry().boundingBox()

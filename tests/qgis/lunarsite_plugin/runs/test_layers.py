@@ -1,4 +1,4 @@
-"""A run that is browsed for is shown, and nothing of another body is disturbed."""
+"""Adding the layers of a run to the project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qgis.gui import QgsMapCanvas
 from lunarsite.lunarsite_plugin import desktop as module
 from lunarsite.lunarsite_plugin.runs import layers as run_layers
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
-from lunarsite.lunarsite_plugin.uncertainty.rank_interval import UncertaintyLayer
+from lunarsite.lunarsite_plugin.uncertainty.rank_interval import RankIntervalLayer
 from lunarsite.qgis_common import location, moon_crs
 from tests.qgis.desktop import Desktop
 
@@ -38,10 +38,10 @@ def desktop(iface):
     made.remove()
 
 
-def test_a_run_that_is_browsed_for_is_shown_over_its_ground_once(desktop, iface, run_folder):
+def test_a_run_is_only_added_once(desktop, iface, run_folder):
     desktop.show_dock(shown=True)
     run = RunFolder.open(run_folder)
-    for _ in range(2):  # the second time it is there already
+    for _ in range(2):  # the second time it is in the project
         desktop.dock.control.browsed.emit(run)
         titles = [layer.name() for layer in QgsProject.instance().mapLayers().values()]
         assert sorted(titles) == sorted(set(titles))
@@ -50,7 +50,7 @@ def test_a_run_that_is_browsed_for_is_shown_over_its_ground_once(desktop, iface,
     assert iface.canvas.mapSettings().destinationCrs().authid() == moon_crs.SOUTH_POLAR
 
 
-def test_a_project_of_another_body_is_left_as_it_is(desktop, iface, run_folder):
+def test_a_project_of_another_body_is_not_changed(desktop, iface, run_folder):
     project = QgsProject.instance()
     roads = QgsVectorLayer("Point?crs=EPSG:4326", "roads", "memory")
     project.addMapLayer(roads)
@@ -59,10 +59,10 @@ def test_a_project_of_another_body_is_left_as_it_is(desktop, iface, run_folder):
     desktop.dock.control.browsed.emit(RunFolder.open(run_folder))
     assert [layer.name() for layer in project.mapLayers().values()] == ["roads"]
     assert project.crs().authid() == "EPSG:4326"
-    assert any("roads lies on another body" in item.text() for item in iface.bar.items())
+    assert any("another body: roads" in item.text() for item in iface.bar.items())
 
 
-def test_a_run_without_its_terrain_is_shown_all_the_same(qgis_app, processing, run_folder):
+def test_a_run_without_its_elevation_model_is_shown(qgis_app, processing, run_folder):
     project = QgsProject.instance()
     project.clear()
     run_layers.show(run_folder, None, QgsMapCanvas())
@@ -72,13 +72,13 @@ def test_a_run_without_its_terrain_is_shown_all_the_same(qgis_app, processing, r
     project.clear()
 
 
-def test_the_uncertainty_is_not_covered_and_gives_the_score_back(qgis_app, processing, run_folder):
+def test_the_rank_interval_hides_the_score_and_restores_it(qgis_app, processing, run_folder):
     project = QgsProject.instance()
     project.clear()
     run_layers.show(run_folder, None, None)
     root = project.layerTreeRoot()
     score = root.findLayer(project.mapLayersByName("Score")[0].id())
-    switch = UncertaintyLayer()
+    switch = RankIntervalLayer()
     shown = switch.show(RunFolder.open(run_folder))
     assert root.findLayer(shown.id()).isVisible()
     assert not score.itemVisibilityChecked()
@@ -88,10 +88,10 @@ def test_the_uncertainty_is_not_covered_and_gives_the_score_back(qgis_app, proce
     project.clear()
 
 
-def written(path, fields, count=1):
-    """Return a GeoPackage of points with some fields of numbers, as a catalogue of craters."""
-    asked = "&".join(f"field={name}:double" for name in fields)
-    layer = QgsVectorLayer(f"Point?crs={moon_crs.SOUTH_POLAR}&{asked}", "craters", "memory")
+def write_catalogue(path, fields, count=1):
+    """Write a GeoPackage of points with some numeric fields, as a crater catalogue."""
+    columns = "&".join(f"field={name}:double" for name in fields)
+    layer = QgsVectorLayer(f"Point?crs={moon_crs.SOUTH_POLAR}&{columns}", "craters", "memory")
     layer.dataProvider().addFeatures([QgsFeature(layer.fields()) for _ in range(count)])
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.layerName = "craters"
@@ -103,7 +103,7 @@ def written(path, fields, count=1):
 
 
 def detected(run_folder, craters):
-    """Show a run with a catalogue; return the layers of detected craters in the layer tree."""
+    """Show a run with a catalogue; return the layer tree nodes of detected craters."""
     project = QgsProject.instance()
     project.clear()
     run_layers.show(run_folder, None, None, craters)
@@ -112,18 +112,18 @@ def detected(run_folder, craters):
     return [root.findLayer(each) for each in project.mapLayersByName(run_layers.DETECTED)]
 
 
-def test_a_catalogue_is_shown_where_it_is_of_detected_craters(processing, run_folder, tmp_path):
-    surveyed = written(tmp_path / "surveyed.gpkg", ["diameter_m"])
-    found = written(tmp_path / "found.gpkg", ["diameter_m", "confidence"])
+def test_only_detected_craters_are_shown(processing, run_folder, tmp_path):
+    surveyed = write_catalogue(tmp_path / "surveyed.gpkg", ["diameter_m"])
+    found = write_catalogue(tmp_path / "found.gpkg", ["diameter_m", "confidence"])
     for none in (surveyed, tmp_path / "absent.gpkg", tmp_path / "craters.csv", None):
         assert detected(run_folder, none) == []
     (node,) = detected(run_folder, found)
-    assert (node.isVisible(), node.isExpanded()) == (True, True)  # the legend says the colours
+    assert (node.isVisible(), node.isExpanded()) == (True, True)  # with the legend
     QgsProject.instance().clear()
 
 
-def test_more_circles_than_leave_the_map_readable_are_not_ticked(processing, run_folder, tmp_path):
-    many = written(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 401)
+def test_many_craters_are_not_visible_at_first(processing, run_folder, tmp_path):
+    many = write_catalogue(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 401)
     (node,) = detected(run_folder, many)
     assert (node.isVisible(), node.isExpanded()) == (False, False)
     QgsProject.instance().clear()

@@ -1,4 +1,4 @@
-"""What a project remembers of runs."""
+"""What a project remembers about runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def project(qgis_app):
     made.clear()
 
 
-def test_a_project_that_is_saved_elsewhere_still_knows_its_run(project, tmp_path):
+def test_a_project_saved_to_another_folder_finds_its_run(project, tmp_path):
     run = tmp_path / "a" / "run"
     run.mkdir(parents=True)
     (tmp_path / "b").mkdir()
@@ -30,7 +30,7 @@ def test_a_project_that_is_saved_elsewhere_still_knows_its_run(project, tmp_path
     assert project_runs.chosen() == run
 
 
-def test_a_project_that_is_moved_with_its_run_finds_it_in_the_new_place(project, tmp_path):
+def test_a_project_moved_with_its_run_finds_it(project, tmp_path):
     here = tmp_path / "Gelände Süd"
     (here / "run").mkdir(parents=True)
     project.write(str(here / "p.qgz"))

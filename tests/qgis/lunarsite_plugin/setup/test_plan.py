@@ -1,4 +1,4 @@
-"""The set-up's pure parts: interpreters, torch's builds, steps, states, what uv says."""
+"""Interpreters, torch builds, the steps and states of installations, and the output of uv."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from lunarsite.engine.errors import LunarSiteError
 from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, torch_build, uv_output
-from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Refused
-from lunarsite.lunarsite_plugin.setup.place import REQUIREMENTS, Place
+from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Unsuitable
+from lunarsite.lunarsite_plugin.setup.paths import REQUIREMENTS, EnginePaths
 from lunarsite.lunarsite_plugin.setup.work import without_credentials
 
 BASE = Interpreter(Path("/opt/python/bin/python3"), (3, 12, 4), has_pip=True, has_ensurepip=True)
@@ -20,19 +20,19 @@ UV = Path("/usr/bin/uv")
 
 
 @pytest.fixture
-def place(tmp_path):
+def paths(tmp_path):
     home = tmp_path / "home"
-    return Place(home, home / "venv" / "bin" / "python")
+    return EnginePaths(home, home / "venv" / "bin" / "python")
 
 
-def make_engine(place, options):
-    """Lay an environment's stamps down as an installation that succeeded leaves them."""
-    place.python.parent.mkdir(parents=True)
-    place.python.symlink_to(sys.executable)
-    (place.venv / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n")
-    folder = plan.stamp_folder(place.venv)
+def make_engine(paths, options):
+    """Create an environment with the stamps of a successful installation."""
+    paths.python.parent.mkdir(parents=True)
+    paths.python.symlink_to(sys.executable)
+    (paths.venv / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n")
+    folder = plan.stamp_folder(paths.venv)
     folder.mkdir()
-    for step in plan.steps(place, options, UV):
+    for step in plan.steps(paths, options, UV):
         if step.stamp_file is not None:
             (folder / step.stamp_file.name).write_text(step.stamp)
     (folder / plan.CHOICES_FILE).write_text(plan.choices_text(options))
@@ -45,7 +45,7 @@ def script(folder, name, text):
     return file
 
 
-def test_the_running_python_is_examined_and_fits():
+def test_the_running_python_is_suitable():
     answer = interpreters.examine(Path(sys.executable))
     assert isinstance(answer, Interpreter)
     assert answer.version == sys.version_info[:3]
@@ -54,15 +54,15 @@ def test_the_running_python_is_examined_and_fits():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("echo hello", "no Python 3: hello"),
-        ("echo stub >&2; exit 9", "no Python 3: stub"),
-        ("exit 1", "said nothing"),
-        ("echo '{}'", "answered something else"),
+        ("echo hello", "not Python 3: hello"),
+        ("echo stub >&2; exit 9", "not Python 3: stub"),
+        ("exit 1", "no output"),
+        ("echo '{}'", "unexpected output"),
     ],
 )
-def test_what_is_no_python_is_refused_with_what_it_said(tmp_path, text, reason):
+def test_other_programs_are_unsuitable(tmp_path, text, reason):
     answer = interpreters.examine(script(tmp_path, "python3", text))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Unsuitable)
     assert reason in answer.reason
 
 
@@ -75,10 +75,8 @@ def test_what_is_no_python_is_refused_with_what_it_said(tmp_path, text, reason):
         ({"free_threaded": True}, "free-threaded"),
     ],
 )
-def test_a_python_that_cannot_carry_the_engine_is_refused_with_the_reason(
-    tmp_path, changed, reason
-):
-    told = {
+def test_unsuitable_interpreters_have_a_reason(tmp_path, changed, reason):
+    facts = {
         "python": "/p",
         "version": [3, 12, 0],
         "implementation": "CPython",
@@ -87,9 +85,9 @@ def test_a_python_that_cannot_carry_the_engine_is_refused_with_the_reason(
         "pip": True,
         "ensurepip": True,
     }
-    fine = script(tmp_path, "fine", f"echo '{as_json(told)}'")
+    fine = script(tmp_path, "fine", f"echo '{as_json(facts)}'")
     assert isinstance(interpreters.examine(fine), Interpreter)
-    other = script(tmp_path, "other", f"echo '{as_json(told | changed)}'")
+    other = script(tmp_path, "other", f"echo '{as_json(facts | changed)}'")
     assert reason in interpreters.examine(other).reason
 
 
@@ -99,22 +97,22 @@ def as_json(value):
     return json.dumps(value)
 
 
-def test_a_python_that_hangs_is_given_up(tmp_path, monkeypatch):
+def test_an_interpreter_that_hangs_is_unsuitable(tmp_path, monkeypatch):
     monkeypatch.setattr(interpreters, "ANSWER_WITHIN_S", 0.2)
     answer = interpreters.examine(script(tmp_path, "python3", "exec sleep 30"))
     assert "did not answer within 0.2 s" in answer.reason
 
 
-def test_the_same_python_under_two_names_is_found_once(tmp_path):
+def test_links_to_the_same_interpreter_are_found_once(tmp_path):
     link = tmp_path / "python3"
     link.symlink_to(sys.executable)
     missing = tmp_path / "gone"
-    found, refused = interpreters.find([Path(sys.executable), link, missing])
+    found, unsuitable = interpreters.find([Path(sys.executable), link, missing])
     assert len(found) == 1
-    assert "cannot be started" in refused[0].reason
+    assert "cannot be started" in unsuitable[0].reason
 
 
-def test_the_search_looks_on_the_path_and_never_takes_the_program_that_runs(tmp_path, monkeypatch):
+def test_candidates_are_on_the_path_and_never_the_running_program(tmp_path, monkeypatch):
     named = script(tmp_path, "python3.12", "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "qgis-bin.exe"))
@@ -124,7 +122,7 @@ def test_the_search_looks_on_the_path_and_never_takes_the_program_that_runs(tmp_
     assert tmp_path / "qgis-bin.exe" not in paths
 
 
-def test_reads_the_list_of_windows_launcher():
+def test_the_list_of_the_windows_launcher_is_parsed():
     text = (
         " -V:3.13 *        C:\\Program Files\\Python313\\python.exe\r\n"
         " -V:3.11          D:\\py\\python.exe\r\nno more\r\n"
@@ -146,18 +144,18 @@ def test_reads_the_list_of_windows_launcher():
         ("auto", 580, "gpu"),
     ],
 )
-def test_automatic_takes_the_gpu_build_only_where_the_driver_runs_it(choice, driver, build):
+def test_automatic_selects_the_gpu_build_with_a_recent_driver(choice, driver, build):
     assert torch_build.resolve(choice, driver=driver) == build
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's build has CUDA's wheels apart")
-def test_automatic_offline_takes_the_gpu_build_only_where_its_wheels_lie(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux are the CUDA wheels separate")
+def test_automatic_selects_the_gpu_build_if_its_wheels_exist(tmp_path):
     assert torch_build.resolve("auto", driver=600, wheels=tmp_path) == "cpu"
     (tmp_path / "nvidia_cublas-13-py3-none-any.whl").touch()
     assert torch_build.resolve("auto", driver=600, wheels=tmp_path) == "gpu"
 
 
-def test_the_driver_is_asked_for_its_version(tmp_path, monkeypatch):
+def test_the_version_of_the_driver_is_queried(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
     assert torch_build.driver_version() is None
     script(tmp_path, "nvidia-smi", "echo 581.12.03")
@@ -166,7 +164,7 @@ def test_the_driver_is_asked_for_its_version(tmp_path, monkeypatch):
     assert torch_build.driver_version() is None
 
 
-def test_the_processor_build_leaves_cuda_out_and_keeps_the_rest():
+def test_the_cpu_build_has_no_cuda():
     lines = (REQUIREMENTS / "ml.txt").read_text("utf-8").splitlines()
     everything = torch_build.requirements(lines, "gpu")
     small = torch_build.requirements(lines, "cpu")
@@ -177,7 +175,7 @@ def test_the_processor_build_leaves_cuda_out_and_keeps_the_rest():
     assert any(line.startswith("numpy==") for line in small)
 
 
-def test_torch_comes_from_where_its_build_lies():
+def test_the_index_depends_on_the_build():
     backend = torch_build.uv_options
     assert backend("cpu", offline=False, platform="linux") == ["--torch-backend", "cpu"]
     assert backend("cpu", offline=True, platform="linux") == []
@@ -186,79 +184,79 @@ def test_torch_comes_from_where_its_build_lies():
     assert backend("cpu", offline=False, platform="darwin") == []
 
 
-def test_the_steps_end_with_a_start_and_name_no_package_twice(place):
-    names = [step.name for step in plan.steps(place, plan.Options(BASE, "gpu"), None)]
+def test_the_steps_end_with_a_test(paths):
+    names = [step.name for step in plan.steps(paths, plan.Options(BASE, "gpu"), None)]
     assert names == ["uv", "venv", "core", "ml", "start"]
-    assert "ml" not in [step.name for step in plan.steps(place, plan.Options(BASE), UV)]
+    assert "ml" not in [step.name for step in plan.steps(paths, plan.Options(BASE), UV)]
 
 
-def test_a_python_without_pip_gets_one_in_an_environment_of_its_own(place):
+def test_an_interpreter_without_pip_gets_a_temporary_one(paths):
     bare = Interpreter(BASE.python, BASE.version, has_pip=False, has_ensurepip=True)
-    boot, uv, *_ = plan.steps(place, plan.Options(bare), None)
-    assert str(place.boot) in boot.argv
-    assert uv.argv[0] == str(place.boot / "bin" / "python")
+    boot, uv, *_ = plan.steps(paths, plan.Options(bare), None)
+    assert str(paths.boot) in boot.argv
+    assert uv.argv[0] == str(paths.boot / "bin" / "python")
     barer = Interpreter(BASE.python, BASE.version, has_pip=False, has_ensurepip=False)
     with pytest.raises(LunarSiteError, match=r"neither pip nor ensurepip.*python3-venv"):
-        plan.steps(place, plan.Options(barer), None)
+        plan.steps(paths, plan.Options(barer), None)
 
 
-def test_without_a_network_every_package_comes_from_the_folder(place, tmp_path):
-    for step in plan.steps(place, plan.Options(BASE, "cpu", tmp_path), UV):
+def test_offline_installations_use_the_wheel_folder(paths, tmp_path):
+    for step in plan.steps(paths, plan.Options(BASE, "cpu", tmp_path), UV):
         if step.name in {"core", "ml"}:
             assert {"--offline", "--no-index", str(tmp_path)} <= set(step.argv)
             assert "--torch-backend" not in step.argv
 
 
-def test_work_goes_on_at_the_first_step_that_is_not_done(place):
-    steps = plan.steps(place, plan.Options(BASE, "cpu"), UV)
+def test_installations_resume_at_the_first_pending_step(paths):
+    steps = plan.steps(paths, plan.Options(BASE, "cpu"), UV)
     assert plan.pending(steps) == steps
     for step in steps[:2]:
         step.stamp_file.parent.mkdir(parents=True, exist_ok=True)
         step.stamp_file.write_text(step.stamp)
     assert [step.name for step in plan.pending(steps)] == ["ml", "start"]
     other = Interpreter(BASE.python, (3, 13, 0), has_pip=True, has_ensurepip=True)
-    again = plan.steps(place, plan.Options(other, "cpu"), UV)
+    again = plan.steps(paths, plan.Options(other, "cpu"), UV)
     assert plan.pending(again) == again
 
 
-def test_an_engine_is_missing_then_begun_then_ready(place):
-    assert plan.state(place).kind == "missing"
-    place.build.mkdir(parents=True)
-    assert plan.state(place).kind == "incomplete"
-    make_engine(place, plan.Options(BASE, "cpu"))
-    state = plan.state(place)
+def test_the_states_of_an_engine(paths):
+    assert plan.state(paths).kind == "missing"
+    paths.build.mkdir(parents=True)
+    assert plan.state(paths).kind == "incomplete"
+    make_engine(paths, plan.Options(BASE, "cpu"))
+    state = plan.state(paths)
     assert (state.kind, state.torch, state.base) == ("ready", "cpu", str(BASE.python))
 
 
 @pytest.mark.parametrize(("name", "build"), [("core", "none"), ("ml", "cpu")])
-def test_changed_requirements_make_an_engine_outdated(place, tmp_path, monkeypatch, name, build):
+def test_an_engine_is_outdated_if_requirements_change(paths, tmp_path, monkeypatch, name, build):
     changed = tmp_path / "requirements"
     changed.mkdir()
     for file in REQUIREMENTS.glob("*.txt"):
         (changed / file.name).write_text(file.read_text("utf-8"))
-    make_engine(place, plan.Options(BASE, build))
+    make_engine(paths, plan.Options(BASE, build))
     monkeypatch.setattr(plan, "REQUIREMENTS", changed)
-    assert plan.state(place).kind == "ready"
+    assert plan.state(paths).kind == "ready"
     with (changed / f"{name}.txt").open("a") as file:
         file.write("regolith==1.0\n")
-    assert plan.state(place).kind == "outdated"
+    assert plan.state(paths).kind == "outdated"
 
 
-def test_an_engine_whose_python_went_away_is_incomplete(place):
-    make_engine(place, plan.Options(BASE))
-    (place.venv / "pyvenv.cfg").write_text("home = /nowhere/at/all\n")
-    state = plan.state(place)
+def test_an_engine_without_its_base_python_is_incomplete(paths):
+    make_engine(paths, plan.Options(BASE))
+    (paths.venv / "pyvenv.cfg").write_text("home = /nowhere/at/all\n")
+    state = plan.state(paths)
     assert state.kind == "incomplete"
     assert "/nowhere/at/all" in state.why
 
 
-def test_an_engine_without_a_stamp_is_incomplete(place):
-    make_engine(place, plan.Options(BASE, "cpu"))
-    (plan.stamp_folder(place.venv) / "ml").unlink()
-    assert plan.state(place).kind == "incomplete"
+def test_an_engine_without_a_stamp_is_incomplete(paths):
+    make_engine(paths, plan.Options(BASE, "cpu"))
+    (plan.stamp_folder(paths.venv) / "ml").unlink()
+    assert plan.state(paths).kind == "incomplete"
 
 
-def test_progress_rises_with_the_bytes_that_came():
+def test_progress_depends_on_the_downloaded_size():
     progress = uv_output.Progress()
     seen = [progress.fraction]
     for line in (
@@ -278,43 +276,43 @@ def test_progress_rises_with_the_bytes_that_came():
     assert seen[-1] == 1.0
 
 
-def test_progress_names_the_largest_downloads_that_are_open():
+def test_progress_names_the_largest_downloads():
     progress = uv_output.Progress()
     progress.take("Downloading kiwi (512.0KiB)")
     progress.take("Downloading torch (1.5GiB)")
-    assert progress.detail.startswith("fetching torch (1536 MiB)")
+    assert progress.detail.startswith("downloading torch (1536 MiB)")
     progress.take(" Downloaded torch")
     assert "torch" not in progress.detail
 
 
 @pytest.mark.parametrize(
-    ("said", "options", "advice"),
+    ("output", "options", "advice"),
     [
         ("error: No space left on device", {}, "disk space"),
         ("cause: invalid peer certificate: UnknownIssuer", {}, "certificate authority"),
-        ("cause: dns error", {}, "Check the network"),
-        ("cause: dns error", {"own_server": True}, "server of its own"),
-        ("error: affine was not found", {"offline": True}, "folder of wheels"),
+        ("cause: dns error", {}, "Check the network connection"),
+        ("cause: dns error", {"own_server": True}, "The PyTorch server"),
+        ("error: affine was not found", {"offline": True}, "wheel folder"),
         ("cause: tunnel error: 407 Proxy Authentication Required", {}, "proxy"),
-        ("strange", {}, "Read the log"),
+        ("strange", {}, "See the log"),
     ],
 )
-def test_a_failure_gets_a_remedy_that_fits(said, options, advice):
-    assert advice in uv_output.remedy([said], **options)
+def test_advice_depends_on_the_error(output, options, advice):
+    assert advice in uv_output.remedy([output], **options)
 
 
-def test_an_error_is_told_with_its_last_cause():
+def test_errors_include_the_last_cause():
     lines = ["Resolving", "error: Request failed", "  cause: sending", "  cause: dns error", ""]
     assert uv_output.error_of(lines) == "Request failed; dns error"
     assert uv_output.error_of(["only this", ""]) == "only this"
 
 
-def test_no_password_reaches_the_log():
-    told = without_credentials("Fetching http://ada:secret@proxy:3128/x and https://host/y")
-    assert told == "Fetching http://proxy:3128/x and https://host/y"
+def test_passwords_are_removed_from_the_log():
+    facts = without_credentials("Fetching http://ada:secret@proxy:3128/x and https://host/y")
+    assert facts == "Fetching http://proxy:3128/x and https://host/y"
 
 
-def test_versions_are_compared_by_number():
+def test_versions_are_compared_numerically():
     assert check.is_older("2.9.1", "2.10")
     assert not check.is_older("2.0.0", "2.0")
     assert not check.is_older("2.1.0rc1", "2.1")

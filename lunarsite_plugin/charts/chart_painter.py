@@ -1,4 +1,4 @@
-"""What all charts are drawn with: lines of text, bars, legends. Sizes follow the font."""
+"""Drawing of text, bars and legends for the charts. All sizes follow the font."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ink:
-    """A painter with the font's measures on its device: a screen or a page."""
+class ChartPainter:
+    """A painter with its font metrics and colours, on a screen or a page."""
 
     painter: QPainter
     metrics: QFontMetricsF
     colors: Colors
 
     @classmethod
-    def of(cls, painter: QPainter, font: QFont, colors: Colors) -> Ink:
-        """Set a painter up."""
+    def of(cls, painter: QPainter, font: QFont, colors: Colors) -> ChartPainter:
+        """Set up a painter."""
         painter.setFont(font)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         return cls(painter, QFontMetricsF(font, painter.device()), colors)
 
     @property
     def em(self) -> float:
-        """The height of a line of text, the unit of all sizes."""
+        """The height of a line of text, which is the unit of all sizes."""
         return self.metrics.height()
 
-    def text(self, rect: QRectF, words: str, color: QColor, side: str = "left") -> float:
-        """Write a line, elided where it does not fit; return the width it took."""
-        shown = self.metrics.elidedText(words, Qt.TextElideMode.ElideRight, rect.width())
+    def text(self, rect: QRectF, text: str, color: QColor, side: str = "left") -> float:
+        """Draw a line of text, elided if it does not fit; return its width."""
+        shown = self.metrics.elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
         width = self.metrics.horizontalAdvance(shown)
         slack = {"left": 0.0, "middle": 0.5, "right": 1.0}[side] * (rect.width() - width)
         middle = rect.center().y() + 0.5 * (self.metrics.ascent() - self.metrics.descent())
@@ -45,15 +45,15 @@ class Ink:
         return width
 
     def ends(self, rect: QRectF, left: str, right: str, aside: str = "") -> None:
-        """Write words at both ends of a line, and ``aside`` after the left ones if it fits whole.
+        """Draw text at both ends of a line, and ``aside`` after the left text if there is space.
 
-        The right ones are kept whole, the left ones elided.
+        The left text is elided if necessary, the right text never is.
         """
         taken = self.text(rect, right, self.colors.text, "right") + 0.5 * self.em
-        room = rect.adjusted(0.0, 0.0, -taken, 0.0)
-        room.setLeft(room.left() + self.text(room, left, self.colors.text) + 0.4 * self.em)
-        if self.metrics.horizontalAdvance(aside) <= room.width():
-            self.text(room, aside, self.colors.muted)
+        free = rect.adjusted(0.0, 0.0, -taken, 0.0)
+        free.setLeft(free.left() + self.text(free, left, self.colors.text) + 0.4 * self.em)
+        if self.metrics.horizontalAdvance(aside) <= free.width():
+            self.text(free, aside, self.colors.muted)
 
     def bar(self, rect: QRectF, color: QColor) -> None:
         """Fill a rectangle."""
@@ -65,16 +65,16 @@ class Ink:
         self.painter.drawLine(start, end)
 
     def legend(self, rect: QRectF, entries: list[tuple[str, QColor]]) -> None:
-        """Draw coloured squares with their meanings along a line."""
+        """Draw coloured squares and their labels in a row."""
         side, at = 0.6 * self.em, rect.left()
-        for words, color in entries:
+        for label, color in entries:
             top = rect.center().y() - 0.5 * side
             self.bar(QRectF(at, top, side, side), color)
             at += side + 0.3 * self.em
-            room = QRectF(at, rect.top(), max(0.0, rect.right() - at), rect.height())
-            at += self.text(room, words, self.colors.muted) + 0.9 * self.em
+            free = QRectF(at, rect.top(), max(0.0, rect.right() - at), rect.height())
+            at += self.text(free, label, self.colors.muted) + 0.9 * self.em
 
 
 def em_of(font: QFont) -> float:
-    """Return the height of a line of text on the screen."""
+    """Return the height of a line of text on screen."""
     return QFontMetricsF(font).height()

@@ -1,4 +1,4 @@
-"""Where the set-up keeps what it makes, below one folder. Standard library only."""
+"""The files of an installed engine. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The engine's folder and the interpreter it will have, there or not.
+class EnginePaths:
+    """The engine's folder and its interpreter, whether they exist or not.
 
-    An environment is made beside the one in use and takes its place when it is whole: nobody meets
-    half an engine, and an update that fails leaves the old one as it was.
+    A new environment is built next to the current one and replaces it when it is complete, so that
+    an engine is never half installed, and a failed update leaves the old one untouched.
     """
 
     home: Path
@@ -28,7 +28,7 @@ class Place:
 
     @property
     def build(self) -> Path:
-        """The environment in the making."""
+        """The environment that is being built."""
         return self.home / "venv.new"
 
     @property
@@ -38,7 +38,7 @@ class Place:
 
     @property
     def build_python(self) -> Path:
-        """The interpreter of the environment in the making."""
+        """The interpreter of the environment that is being built."""
         return self.build / self.python.relative_to(self.venv)
 
     @property
@@ -48,17 +48,17 @@ class Place:
 
     @property
     def boot(self) -> Path:
-        """A throw-away environment with pip, for interpreters that lack it."""
+        """A temporary environment with pip, for interpreters that have none."""
         return self.home / "boot"
 
     @property
     def log(self) -> Path:
-        """What the set-up did, appended to each time."""
+        """The setup log, which is appended to."""
         return self.home / "setup.log"
 
     @property
     def lock(self) -> Path:
-        """Held while one QGIS sets the engine up."""
+        """The lock against simultaneous setups."""
         return self.home / "setup.lock"
 
     @property
@@ -68,5 +68,5 @@ class Place:
 
     @property
     def marker(self) -> Path:
-        """Says that the set-up made this folder and may remove what it put there."""
+        """Marks the folder as created by the setup, which may delete its contents."""
         return self.home / ".lunarsite-engine"

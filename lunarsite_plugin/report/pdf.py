@@ -1,4 +1,4 @@
-"""The PDF page about one place: the dock's charts, painted on paper."""
+"""The PDF report: the dock's charts on one A4 page."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from lunarsite.lunarsite_plugin.charts import (
     colors,
     contributions,
     figures,
+    formatting,
     horizon,
     margins,
     rank,
     site_model,
     sky_model,
-    words,
 )
+from lunarsite.lunarsite_plugin.report.site import NO_SKYLINE
 from lunarsite.lunarsite_plugin.site import text as site_text
 
 if TYPE_CHECKING:
@@ -32,24 +33,22 @@ if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
     from lunarsite.lunarsite_plugin.report.site import Site
 
-NO_SKYLINE = "The skyline was not worked out for this page."
-
 _DPI = 300
 _MARGIN_MM = 12.0
 _SIZES_PT = (8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0, 4.5)
-"""Sizes of text, the first that lets all fit on the page is taken."""
+"""Font sizes to try, largest first, until everything fits on the page."""
 _GAP_EM = 1.0
 _MAP_SHARE = 0.72
-"""The greatest height of the map's picture, of its width."""
+"""Largest height of the map picture as a fraction of its width."""
 
 
 def write_pdf(path: Path, site: Site) -> None:
-    """Write the page to a file.
+    """Write the report to a PDF file.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     writer = QPdfWriter(str(path))
     writer.setResolution(_DPI)
@@ -63,18 +62,18 @@ def write_pdf(path: Path, site: Site) -> None:
     painter = QPainter()
     if not painter.begin(writer):
         raise OutputError(f"{path} cannot be written", "Choose another folder or name")
-    room = QRectF(0.0, 0.0, float(writer.width()), float(writer.height()))
+    page = QRectF(0.0, 0.0, float(writer.width()), float(writer.height()))
     for size_pt in _SIZES_PT:
         pen = _Pen.of(painter, size_pt)
-        if _lay_out(pen, room, site, paint=False) <= room.height() or size_pt == _SIZES_PT[-1]:
-            _lay_out(pen, room, site, paint=True)
+        if _lay_out(pen, page, site, paint=False) <= page.height() or size_pt == _SIZES_PT[-1]:
+            _lay_out(pen, page, site, paint=True)
             break
     painter.end()
 
 
 @dataclass(frozen=True)
 class _Pen:
-    """A painter with its fonts, and the height of a line of text."""
+    """A painter with its font and the height of a line of text."""
 
     painter: QPainter
     font: QFont
@@ -86,10 +85,10 @@ class _Pen:
         font.setPointSizeF(size_pt)
         return cls(painter, font, QFontMetricsF(font, painter.device()).height())
 
-    def words(
+    def text(
         self, at: QRectF, text: str, *, paint: bool, scale: float = 1.0, bold: bool = False
     ) -> float:
-        """Write text that wraps, and return how high it stands."""
+        """Draw wrapped text, and return its height."""
         text = text.replace(" %", "\N{NO-BREAK SPACE}%")
         font = QFont(self.font)
         font.setPointSizeF(scale * font.pointSizeF())
@@ -100,13 +99,13 @@ class _Pen:
         if paint:
             self.painter.setFont(font)
             self.painter.setPen(colors.on_paper().text)
-            # A little more room than measured, so that rounding wraps no line more.
+            # A little taller than measured, so that rounding does not clip the last line.
             box = QRectF(at.left(), at.top(), at.width(), needed.height() + self.em)
             self.painter.drawText(box, flags, text)
         return needed.height()
 
     def chart(self, at: QRectF, drawing: ModuleType, data: Any, *, paint: bool) -> float:
-        """Paint a chart, and return how high it is."""
+        """Draw a chart, and return its height."""
         tall = drawing.height(data, self.em)
         if paint:
             box = QRectF(at.left(), at.top(), at.width(), tall)
@@ -118,7 +117,7 @@ class _Pen:
 
 @dataclass
 class _Column:
-    """A column of the page that fills from its top."""
+    """A column of the page, filled from the top."""
 
     pen: _Pen
     left: float
@@ -130,21 +129,21 @@ class _Column:
     def at(self) -> QRectF:
         return QRectF(self.left, self.top, self.width, 0.0)
 
-    def words(self, text: str, *, scale: float = 1.0, bold: bool = False) -> None:
+    def text(self, text: str, *, scale: float = 1.0, bold: bool = False) -> None:
         if text:
-            self.top += self.pen.words(self.at, text, paint=self.paint, scale=scale, bold=bold)
+            self.top += self.pen.text(self.at, text, paint=self.paint, scale=scale, bold=bold)
 
     def chart(self, drawing: ModuleType, data: Any) -> None:
         self.top += self.pen.chart(self.at, drawing, data, paint=self.paint)
 
-    def part(self, title: str, fill: Callable[[_Column], None]) -> None:
+    def section(self, title: str, fill: Callable[[_Column], None]) -> None:
         self.top += _GAP_EM * self.pen.em
-        self.words(title, bold=True)
+        self.text(title, bold=True)
         self.top += 0.3 * self.pen.em
         fill(self)
 
     def picture(self, site: Site) -> None:
-        """Show the map whole: what is cut off might be the very place."""
+        """Draw the uncropped map: the place might be near its edge."""
         image = site.map_picture
         if image is None:
             return
@@ -159,68 +158,71 @@ class _Column:
         self.pen.painter.drawRect(frame)
 
 
-def _lay_out(pen: _Pen, room: QRectF, site: Site, *, paint: bool) -> float:
-    """Fill the page from its top, and return how high all is."""
+def _lay_out(pen: _Pen, page: QRectF, site: Site, *, paint: bool) -> float:
+    """Fill the page from the top, and return the height used."""
     gutter = 2.0 * pen.em
-    half = 0.5 * (room.width() - gutter)
-    head = _Column(pen, room.left(), room.top(), room.width(), paint)
+    half = 0.5 * (page.width() - gutter)
+    head = _Column(pen, page.left(), page.top(), page.width(), paint)
     _headline(head, site.explanation)
-    left = _Column(pen, room.left(), head.top, half, paint)
-    right = _Column(pen, room.left() + half + gutter, head.top, half, paint)
+    left = _Column(pen, page.left(), head.top, half, paint)
+    right = _Column(pen, page.left() + half + gutter, head.top, half, paint)
     _reasons(left, site.explanation)
-    _surroundings(right, site)
-    under = _Column(pen, room.left(), max(left.top, right.top), room.width(), paint)
+    _details(right, site)
+    below = _Column(pen, page.left(), max(left.top, right.top), page.width(), paint)
     if site.skyline is None:
-        under.part("Light and Earth contact", lambda column: column.words(NO_SKYLINE))
+        below.section("Sun and Earth visibility", lambda column: column.text(NO_SKYLINE))
     else:
-        _light(under, site.skyline, gutter)
-    under.top += _GAP_EM * pen.em
-    under.words(site.provenance, scale=0.85)
-    return under.top - room.top()
+        _light(below, site.skyline, gutter)
+    below.top += _GAP_EM * pen.em
+    below.text(site.provenance, scale=0.85)
+    return below.top - page.top()
 
 
 def _headline(head: _Column, explanation: Values) -> None:
-    head.words(f"Landing site at {site_text.place_line(explanation)}", scale=1.8, bold=True)
-    head.words(site_text.cell_line(explanation))
+    head.text(f"Landing site at {site_text.place_line(explanation)}", scale=1.8, bold=True)
+    head.text(site_text.cell_line(explanation))
     head.top += 0.5 * head.pen.em
     verdict = site_model.margins(explanation).verdict
-    head.words(f"Score {words.score(explanation['score'])}. {verdict}.", scale=1.3, bold=True)
+    head.text(f"Score {formatting.score(explanation['score'])}. {verdict}.", scale=1.3, bold=True)
     line = site_model.rank_line(explanation)
     if line is None:
-        head.words(site_text.NO_SCORE)
+        head.text(site_text.NO_SCORE)
         return
-    head.words(line.text)
+    head.text(line.text)
     head.top += 0.3 * head.pen.em
     head.chart(rank, line)
 
 
 def _reasons(left: _Column, explanation: Values) -> None:
-    left.part("Criteria", lambda c: c.chart(margins, site_model.margins(explanation)))
+    left.section("Criteria", lambda c: c.chart(margins, site_model.margins(explanation)))
     steps = site_model.waterfall(explanation)
     if steps:
-        left.part("Why this score", lambda c: c.chart(contributions, steps))
+        left.section("Why this score", lambda c: c.chart(contributions, steps))
 
 
-def _surroundings(right: _Column, site: Site) -> None:
+def _details(right: _Column, site: Site) -> None:
     if site.map_picture is not None:
-        right.part("Map", lambda c: c.picture(site))
-    right.part(
-        "To make it pass", lambda c: c.words(site_text.way_text(site.explanation, bullet="• "))
+        right.section("Map", lambda c: c.picture(site))
+    right.section(
+        "Required changes",
+        lambda c: c.text(site_text.to_pass_text(site.explanation, bullet="• ")),
     )
     layers = site_model.coverage(site.explanation)
-    right.part("Data coverage", lambda c: c.words(site_model.coverage_sentence(layers)))
+    right.section("Data coverage", lambda c: c.text(site_model.coverage_sentence(layers)))
     notes = "\n".join(site_text.warnings(site.explanation, site.skyline))
     if notes:
-        right.part("Notes", lambda c: c.words(notes))
+        right.section("Notes", lambda c: c.text(notes))
 
 
-def _light(under: _Column, skyline: Values, gutter: float) -> None:
-    under.part("Light and Earth contact", lambda c: c.chart(horizon, sky_model.skyline(skyline)))
-    under.top += _GAP_EM * under.pen.em
-    share = 0.58 * (under.width - gutter)
-    days = _Column(under.pen, under.left, under.top, share, under.paint)
+def _light(below: _Column, skyline: Values, gutter: float) -> None:
+    below.section(
+        "Sun and Earth visibility", lambda c: c.chart(horizon, sky_model.skyline(skyline))
+    )
+    below.top += _GAP_EM * below.pen.em
+    share = 0.58 * (below.width - gutter)
+    days = _Column(below.pen, below.left, below.top, share, below.paint)
     days.chart(calendar, calendar_model.calendar(skyline))
-    rest = under.width - gutter - share
-    shown = _Column(under.pen, under.left + share + gutter, under.top, rest, under.paint)
-    shown.chart(figures, sky_model.figures(skyline))
-    under.top = max(days.top, shown.top)
+    rest = below.width - gutter - share
+    table = _Column(below.pen, below.left + share + gutter, below.top, rest, below.paint)
+    table.chart(figures, sky_model.figures(skyline))
+    below.top = max(days.top, table.top)

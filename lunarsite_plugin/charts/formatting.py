@@ -1,4 +1,4 @@
-"""Numbers, units, places and dates as people read them. Standard library only."""
+"""Numbers, units, coordinates and dates as text for people. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import datetime as dt
 
 MINUS = "\N{MINUS SIGN}"
-UNKNOWN = "not known"
+UNKNOWN = "unknown"
 NO_POINTS = "±0"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-"""English, as all our text is, whatever the locale."""
+"""English like all our text, whatever the locale."""
 
 _SYMBOLS = {"deg": "°", "km2": "km²", "m2": "m²", "d": "days"}
 _COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -20,12 +20,12 @@ _LEAST = 0.001
 
 
 def unit_symbol(unit: str) -> str:
-    """Return a unit of the engine as it is written for people."""
+    """Return the symbol of one of the engine's units."""
     return _SYMBOLS.get(unit, unit)
 
 
 def number(value: float | None) -> str:
-    """Return a number with three significant digits, grouped by thousands."""
+    """Return a number with three significant digits and thousands separators."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
     size = abs(value)
@@ -50,7 +50,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share with one decimal that says 0 and 100 only where it is so."""
+    """Return a percentage with one decimal, never rounded to 0 or 100."""
     if 0.0 < value < 0.1:
         return "<0.1 %"
     if 99.9 < value < 100.0:
@@ -59,7 +59,7 @@ def percent(value: float) -> str:
 
 
 def score(value: float | None) -> str:
-    """Return a score, 0 to 1, with three decimals."""
+    """Return a score with three decimals, never rounded to 0 or 1."""
     if value is None:
         return "no score"
     if 0.0 < value < 0.0005:
@@ -78,7 +78,7 @@ def points(value: float) -> str:
 
 
 def place(lon_deg: float, lat_deg: float) -> str:
-    """Return a place with its hemispheres: ``89.462° S, 137.386° W``."""
+    """Return coordinates with hemispheres: ``89.462° S, 137.386° W``."""
     lon = math.remainder(lon_deg, 360.0)
     side = "E" if lon >= 0.0 else "W"
     return f"{abs(lat_deg):.3f}° {'N' if lat_deg >= 0.0 else 'S'}, {abs(lon):.3f}° {side}"
@@ -90,7 +90,7 @@ def distance(value_m: float) -> str:
 
 
 def compass(azimuth_deg: float) -> str:
-    """Return the nearest of the eight points of the compass."""
+    """Return the nearest of the eight compass points."""
     return _COMPASS[round(azimuth_deg / 45.0) % 8]
 
 
@@ -100,10 +100,10 @@ def day(moment: dt.date) -> str:
 
 
 def instant(moment: dt.datetime) -> str:
-    """Return a moment as ``27 Apr 2027, 03:00 UTC``."""
+    """Return a time as ``27 Apr 2027, 03:00 UTC``."""
     return f"{day(moment)}, {moment:%H:%M} UTC"
 
 
 def listing(items: list[str]) -> str:
-    """Return items as a sentence lists them: ``a, b and c``."""
+    """Join items for a sentence: ``a, b and c``."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)

@@ -1,12 +1,10 @@
-"""A stage's declaration in QGIS's terms, and QGIS's values in the stage's."""
+"""Turns the declaration of a stage into parameter and output definitions of Processing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qgis.core import (
-    QgsProcessingAlgorithm,
-    QgsProcessingContext,
     QgsProcessingOutputFile,
     QgsProcessingOutputFolder,
     QgsProcessingOutputNumber,
@@ -34,14 +32,13 @@ from lunarsite.engine.contract import Kind, Output, Parameter
 from lunarsite.processing_provider import compat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from qgis.core import QgsProcessingOutputDefinition
+
 _MAX_INT = 2**31 - 1
 
 
 def definition(parameter: Parameter) -> QgsProcessingParameterDefinition:
-    """Return the parameter of an algorithm for one of a stage's."""
+    """Return the parameter definition for a parameter of a stage."""
     made = _destination(parameter) if parameter.output else _input(parameter)
     made.setHelp(help_text(parameter))
     if parameter.advanced:
@@ -50,7 +47,7 @@ def definition(parameter: Parameter) -> QgsProcessingParameterDefinition:
 
 
 def output_definition(output: Output) -> QgsProcessingOutputDefinition:
-    """Return the output of an algorithm for one of a stage's."""
+    """Return the output definition for an output of a stage."""
     kinds = {
         Kind.RASTER: QgsProcessingOutputRasterLayer,
         Kind.VECTOR: QgsProcessingOutputVectorLayer,
@@ -63,9 +60,9 @@ def output_definition(output: Output) -> QgsProcessingOutputDefinition:
 
 
 def is_layer(parameter: Parameter) -> bool:
-    """Say whether the user may give a layer of the project for it.
+    """Return whether the parameter accepts a layer of the project.
 
-    A table may be one where the engine reads it as CSV; Parquet stays a file.
+    This includes tables if the engine reads them as CSV, but not Parquet files.
     """
     kinds = (Kind.RASTER, Kind.VECTOR)
     table = parameter.kind is Kind.TABLE and ".csv" in parameter.endings
@@ -73,75 +70,25 @@ def is_layer(parameter: Parameter) -> bool:
 
 
 def label(parameter: Parameter) -> str:
-    """Return what stands beside the field: the title, and the unit in brackets."""
+    """Return the label of the widget: the title, and the unit in brackets."""
     return f"{parameter.title} [{parameter.unit}]" if parameter.unit else parameter.title
 
 
 def help_text(parameter: Parameter) -> str:
-    """Return the tooltip: what it is, its range, and what holds where it is left empty."""
+    """Return the tooltip: the help text and the range."""
     unit = f" {parameter.unit}" if parameter.unit else ""
     low, high = parameter.minimum, parameter.maximum
-    said = parameter.help
+    text = parameter.help
     if low is not None and high is not None:
-        said += f" From {low:g} to {high:g}{unit}."
+        text += f" From {low:g} to {high:g}{unit}."
     elif low is not None:
-        said += f" At least {low:g}{unit}."
+        text += f" At least {low:g}{unit}."
     elif high is not None:
-        said += f" At most {high:g}{unit}."
-    return said
+        text += f" At most {high:g}{unit}."
+    return text
 
 
-def value_of(  # noqa: PLR0911  one return a kind
-    parameter: Parameter,
-    algorithm: QgsProcessingAlgorithm,
-    given: Mapping[str, Any],
-    context: QgsProcessingContext,
-) -> Any:
-    """Return what the user gave for a parameter that is no input layer, or None for nothing."""
-    name, kind = parameter.name, parameter.kind
-    # A field that was left alone comes as nothing, as an empty text, or as a null of Qt's.
-    empty = given.get(name) is None or given[name] == "" or _is_null(given[name])
-    if empty:
-        # A destination that was left alone has a temporary place in its default.
-        return (
-            algorithm.parameterAsString(given, name, context) or None if parameter.output else None
-        )
-    if parameter.output:
-        return _destination_value(parameter, algorithm, given, context)
-    if parameter.many:
-        return list(algorithm.parameterAsFileList(given, name, context)) or None
-    if kind is Kind.INTEGER:
-        return algorithm.parameterAsInt(given, name, context)
-    if kind is Kind.NUMBER:
-        return algorithm.parameterAsDouble(given, name, context)
-    if kind is Kind.BOOLEAN:
-        return algorithm.parameterAsBoolean(given, name, context)
-    if kind is Kind.CHOICE:
-        return algorithm.parameterAsEnumString(given, name, context)
-    if kind is Kind.DATE:
-        moment = algorithm.parameterAsDateTime(given, name, context)
-        return moment.date().toString("yyyy-MM-dd") if moment.isValid() else str(given[name])
-    return algorithm.parameterAsString(given, name, context) or None
-
-
-def _is_null(value: Any) -> bool:
-    return bool(getattr(value, "isNull", bool)())
-
-
-def _destination_value(
-    parameter: Parameter,
-    algorithm: QgsProcessingAlgorithm,
-    given: Mapping[str, Any],
-    context: QgsProcessingContext,
-) -> str:
-    if parameter.kind in (Kind.RASTER, Kind.VECTOR):
-        return algorithm.parameterAsOutputLayer(given, parameter.name, context)
-    if parameter.kind is Kind.FOLDER:
-        return algorithm.parameterAsString(given, parameter.name, context)
-    return algorithm.parameterAsFileOutput(given, parameter.name, context)
-
-
-def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: PLR0911  likewise
+def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: PLR0911  one return per kind
     name, text = parameter.name, label(parameter)
     optional = not parameter.required and parameter.default is None
     if is_layer(parameter):
@@ -176,43 +123,43 @@ def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: P
 def _layer(parameter: Parameter, *, optional: bool) -> QgsProcessingParameterDefinition:
     name, text = parameter.name, label(parameter)
     if parameter.kind is not Kind.RASTER:
-        shown = {"point": compat.POINTS, "polygon": compat.POLYGONS}.get(
+        source_type = {"point": compat.POINTS, "polygon": compat.POLYGONS}.get(
             parameter.geometry, compat.VECTOR
         )
-        return QgsProcessingParameterFeatureSource(name, text, [shown], optional=optional)
+        return QgsProcessingParameterFeatureSource(name, text, [source_type], optional=optional)
     if parameter.many:
         return QgsProcessingParameterMultipleLayers(name, text, compat.RASTER, optional=optional)
     return QgsProcessingParameterRasterLayer(name, text, optional=optional)
 
 
 def _number(parameter: Parameter, *, optional: bool) -> QgsProcessingParameterNumber:
-    whole = parameter.kind is Kind.INTEGER
+    integer = parameter.kind is Kind.INTEGER
     made = QgsProcessingParameterNumber(
         parameter.name,
         label(parameter),
-        compat.INTEGER if whole else compat.DOUBLE,
+        compat.INTEGER if integer else compat.DOUBLE,
         parameter.default,
         optional,
     )
     if parameter.minimum is not None:
         made.setMinimum(parameter.minimum)
-    if not whole:
+    if not integer:
         made.setMetadata({"widget_wrapper": {"decimals": _decimals(parameter)}})
-    # The spin box of a whole number holds 32 bits.
-    if parameter.maximum is not None and not (whole and parameter.maximum > _MAX_INT):
+    # The spin box for integers is limited to 32 bits.
+    if parameter.maximum is not None and not (integer and parameter.maximum > _MAX_INT):
         made.setMaximum(parameter.maximum)
     return made
 
 
 def _decimals(parameter: Parameter) -> int:
-    """Return how many decimals a spin box shows: those of the default and the range, 2 at least.
+    """Return the decimals of a spin box: those of the default and the range, at least 2.
 
-    A place in degrees has no default and needs them all.
+    Coordinates in degrees have no default, and need them all.
     """
     if parameter.required and parameter.unit in ("", "deg"):
         return 6
-    given = (parameter.default, parameter.minimum, parameter.maximum)
-    texts = [f"{value:.6f}".rstrip("0") for value in given if value is not None]
+    numbers = (parameter.default, parameter.minimum, parameter.maximum)
+    texts = [f"{value:.6f}".rstrip("0") for value in numbers if value is not None]
     return max([2, *(len(text.partition(".")[2]) for text in texts)])
 
 
@@ -229,13 +176,13 @@ def _destination(parameter: Parameter) -> QgsProcessingParameterDefinition:
         )
     else:
         made = QgsProcessingParameterFileDestination(name, text, _filter(parameter), None, optional)
-    # What nobody has to write is not written unless it is asked for.
+    # Optional outputs are only created on request.
     made.setCreateByDefault(not optional)
     return made
 
 
 def _filter(parameter: Parameter) -> str:
-    """Return the file dialog's filter."""
+    """Return the filter of the file dialog."""
     patterns = " ".join(f"*{ending}" for ending in parameter.endings) or "*"
     names = ", ".join(ending[1:].upper() for ending in parameter.endings) or "All"
     return f"{names} files ({patterns})"
