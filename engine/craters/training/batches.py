@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from lunarsite.engine.craters.model import architecture, inputs
-from lunarsite.engine.craters.training import targets
-from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.craters.training import _target_kernels, targets
 from lunarsite.engine.synthetic.crater_tiles import tiles
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ def _answers(sample: Sample, rim_stride: int) -> targets.Targets:
         return answers
     rim = np.zeros((2, side // rim_stride, side // rim_stride), np.float32)
     large = sample.circles[sample.circles[:, 2] >= architecture.LEAST_RADIUS_PX]
-    tile_kernels.draw_rims(large[:, :4], rim_stride, rim[0], rim[1])
+    _target_kernels.draw_rims(large[:, :4], rim_stride, rim[0], rim[1])
     rim[1] = 1.0 - np.where(rim[0] > 0.0, 0.0, rim[1])
     return targets.Targets(answers.heat, answers.weight, answers.shape, rim)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, OCTAVES, STRIDE
-from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.craters.training import _target_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +46,9 @@ def draw(circles: Float, side_px: int) -> Targets:
     heat = np.zeros((OCTAVES, side, side), np.float32)
     weight = np.ones_like(heat)
     shape = np.zeros((OCTAVES, 4, side, side), np.float32)
-    tile_kernels.draw_targets(circles[:, :4], LEAST_RADIUS_PX, STRIDE, heat, weight, shape)
+    _target_kernels.draw_targets(circles[:, :4], LEAST_RADIUS_PX, STRIDE, heat, weight, shape)
     rim = np.zeros((2, side, side), np.float32)
     seen = circles[circles[:, 2] >= LEAST_RADIUS_PX]
-    tile_kernels.draw_rims(seen[:, :4], STRIDE, rim[0], rim[1])
+    _target_kernels.draw_rims(seen[:, :4], STRIDE, rim[0], rim[1])
     rim[1] = 1.0 - np.where(rim[0] > 0.0, 0.0, rim[1])
     return Targets(heat, weight, shape, rim)

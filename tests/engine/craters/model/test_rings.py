@@ -7,14 +7,13 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import decoding
 from lunarsite.engine.craters.model import inputs, rings
 from lunarsite.engine.craters.model.architecture import HEADS
-from lunarsite.engine.craters.training import targets
-from lunarsite.engine.synthetic.crater_tiles import _tile_kernels as tile_kernels
+from lunarsite.engine.craters.training import _target_kernels, targets
 
 
 def masked(circles, side):
     """Return the logits of a network that masks rims without a mistake."""
     rim, doubt = np.zeros((2, side, side), np.float32)
-    tile_kernels.draw_rims(np.asarray(circles, np.float64), 1, rim, doubt)
+    _target_kernels.draw_rims(np.asarray(circles, np.float64), 1, rim, doubt)
     return np.where(rim > 0, 6.0, -6.0).astype(np.float32)
 
 
@@ -55,14 +54,14 @@ def test_no_rim_and_nothing_but_rim_hold_no_circle(level):
 
 def test_a_rim_network_answers_like_a_heat_map_network():
     class Rims:
-        at_once = True
+        thread_safe = True
 
         def __call__(self, channels):
             assert channels.shape == (len(inputs.CHANNELS), 96, 96)
             return masked([[47.0, 47.0, 12.0, 1.0]], 96)[None]
 
     runner = rings.RingRunner(Rims())
-    assert runner.at_once
+    assert runner.thread_safe
     found = decoding.peaks(runner(np.zeros((len(inputs.CHANNELS), 96, 96), np.float32)), 2)
     best = np.argmax(found.logit)
     assert found.radius[best] == pytest.approx(12.0, rel=0.07)
