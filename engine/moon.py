@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 
-from lunarsite.engine.errors import CrsError
+from lunarsite.engine.errors import CrsError, ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,14 +64,23 @@ def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
     x_m, y_m : ndarray of float64
         South polar stereographic coordinates, metres.
 
+    Raises
+    ------
+    ParameterError
+        If the values are not numbers, or their shapes do not broadcast.
+
+    References
+    ----------
+    Snyder (1987), Map Projections, USGS PP 1395, equations 21-5 to 21-18.
+
     Examples
     --------
     >>> x, y = lonlat_to_xy(90.0, -85.0)
     >>> round(float(x)), round(float(y))
-    (151717, 0)
+    (151713, 0)
     """
-    lon = np.radians(np.asarray(lon_deg, dtype=np.float64))
-    lat = np.asarray(lat_deg, dtype=np.float64)
+    lon, lat = _numbers(lon_deg, lat_deg)
+    lon = np.radians(lon)
     r = 2.0 * RADIUS_M * np.tan(np.radians(90.0 + lat) / 2.0)
     return r * np.sin(lon), r * np.cos(lon)
 
@@ -79,17 +88,54 @@ def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
 def xy_to_lonlat(x_m: ArrayLike, y_m: ArrayLike) -> tuple[Float, Float]:
     """Return east longitude (-180 to 180) and latitude in degrees; inverse of `lonlat_to_xy`.
 
+    Parameters
+    ----------
+    x_m, y_m : array_like of float64
+        South polar stereographic coordinates, metres. Any shapes that broadcast.
+
+    Returns
+    -------
+    lon_deg, lat_deg : ndarray of float64
+        Planetocentric, degrees.
+
+    Raises
+    ------
+    ParameterError
+        If the values are not numbers, or their shapes do not broadcast.
+
+    References
+    ----------
+    Snyder (1987), Map Projections, USGS PP 1395, equations 21-5 to 21-18.
+
     Examples
     --------
-    >>> lon, lat = xy_to_lonlat(151717.0, 0.0)
+    >>> lon, lat = xy_to_lonlat(151713.0, 0.0)
     >>> round(float(lon), 3), round(float(lat), 3)
     (90.0, -85.0)
     """
-    x = np.asarray(x_m, dtype=np.float64)
-    y = np.asarray(y_m, dtype=np.float64)
+    x, y = _numbers(x_m, y_m)
     lon = np.degrees(np.arctan2(x, y))
     lat = np.degrees(2.0 * np.arctan(np.hypot(x, y) / (2.0 * RADIUS_M))) - 90.0
     return lon, lat
+
+
+def _numbers(one: ArrayLike, other: ArrayLike) -> tuple[Float, Float]:
+    """Return two arrays of numbers whose shapes broadcast.
+
+    Raises
+    ------
+    ParameterError
+        If they are not that.
+    """
+    try:
+        first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        np.broadcast_shapes(first.shape, second.shape)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"The coordinates are not numbers of matching shapes: {error}",
+            "Give two numbers, or two arrays of the same shape",
+        ) from error
+    return first, second
 
 
 def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:

@@ -52,6 +52,15 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     CrsError
         If its ``x_m`` and ``y_m`` are not those of its ``lon_deg`` and ``lat_deg`` on the map, if
         degrees are none or metres are degrees, or if a layer lies on another body.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "craters.csv"
+    >>> listed = pd.DataFrame({"lon_deg": [0.0], "lat_deg": [-89.5], "diameter_km": [12.5]})
+    >>> listed.to_csv(file, index=False)
+    >>> round(float(read_catalogue(file)["diameter_m"].iloc[0]))
+    12500
     """
     file = Path(path)
     if not file.is_file():

@@ -135,15 +135,28 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     step_hours : float
         Time between steps, hours.
 
+    Returns
+    -------
+    Ephemeris
+        ``days`` since the start and the bodies ``sun`` and ``earth``: the point of the Moon under
+        each, its distance and its apparent radius; float64, shape (times,).
+
     Raises
     ------
     ParameterError
         If the span is empty or leaves the years 1972 to 2100, in which the series hold.
 
+    References
+    ----------
+    Orientation of the Moon: Archinal et al. (2018), Celest. Mech. Dyn. Astr. 130:22.
+
     Examples
     --------
+    During the solar eclipse of 8 April 2024, at 18 h UTC, the Moon stood between Earth and Sun:
+
     >>> sky = ephemeris("2024-04-08", "2024-04-09", step_hours=6)
-    >>> bool(abs(abs(sky.sun.lon_deg[3]) - 180) < 1)  # a solar eclipse: the Sun behind the Moon
+    >>> apart_deg = abs(sky.sun.lon_deg[3] - sky.earth.lon_deg[3])
+    >>> bool(179.0 < apart_deg < 181.0)
     True
     """
     first = _date("start", start)

@@ -119,7 +119,7 @@ def skyline(
     >>> dem = Dem.from_array(height_m, pixel_m=200.0, x_min_m=-20_100.0, y_max_m=20_100.0)
     >>> line = skyline(dem, 0.0, -89.99)
     >>> round(float(line.at(np.array([90.0]))[0]), 1)
-    5.6
+    5.5
     """
     require_dem(dem)
     far = require_dems(far_field)
@@ -170,7 +170,39 @@ def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:
 
 
 def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
-    """Return Sun and Earth over a skyline."""
+    """Return Sun and Earth over a skyline.
+
+    Parameters
+    ----------
+    line : Skyline
+        The horizon of a location.
+    sky : Ephemeris
+        Sun and Earth over a span of time.
+
+    Returns
+    -------
+    sun, earth : Track
+        Azimuth and elevation of the centre, degrees, the visible part of the disc, and the height
+        of the centre above the skyline; float64, shape (times,).
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of the wrong type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lunarsite.engine.illumination.ephemeris import ephemeris
+    >>> plain = Dem.from_array(np.zeros((50, 50)), pixel_m=200.0, x_min_m=-5e3, y_max_m=5e3)
+    >>> sun, earth = tracks(skyline(plain, 0.0, -89.95), ephemeris("2027-01-01", "2028-01-01"))
+    >>> bool(abs(sun.elevation_deg).max() < 1.7)
+    True
+    """
+    if not isinstance(line, Skyline):
+        raise ParameterError(f"line is a {type(line).__name__}", "Give what skyline returns")
+    if not isinstance(sky, Ephemeris):
+        raise ParameterError(f"sky is a {type(sky).__name__}", "Give what ephemeris returns")
     found = []
     for body in (sky.sun, sky.earth):
         elevation, azimuth = elevation_azimuth(

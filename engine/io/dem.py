@@ -85,6 +85,16 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
     CrsError, InputError
         With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage,
         a picture.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lunarsite.engine import run
+    >>> folder = tempfile.mkdtemp()
+    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=64, pixel_m=100.0)
+    >>> dem = read_dem(f"{folder}/dem.tif")
+    >>> dem.grid.shape, dem.grid.pixel_m
+    ((64, 64), 100.0)
     """
     with raster.opened(path, what) as source:
         check_no_picture(source, what)

@@ -169,7 +169,8 @@ def derivatives(
 
     Examples
     --------
-    >>> grid = raster.Grid(-200.0, 200.0, 40.0, 10, 10)
+    >>> from lunarsite.engine.io.grid import Grid
+    >>> grid = Grid(-200.0, 200.0, 40.0, 10, 10)
     >>> x_m = np.broadcast_to(grid.column_x_m(), grid.shape)
     >>> layers = derivatives((0.1 * x_m).astype(np.float32), grid)
     >>> round(float(layers["slope_deg"][4, 4]), 3)

@@ -109,6 +109,20 @@ def mc_predict(
     ------
     InputError
         As `enable_mc_dropout`.
+
+    References
+    ----------
+    Gal & Ghahramani (2016), arXiv:1506.02142.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layers = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    >>> add_mc_dropout(layers, 0.5)
+    1
+    >>> found = mc_predict(layers, np.ones((3, 8, 8), np.float32), passes=10)
+    >>> found.probability.shape, bool(found.mutual_information.max() > 0.0)
+    ((4, 8, 8), True)
     """
     enable_mc_dropout(network)
     device = next(network.parameters()).device
