@@ -1,6 +1,6 @@
 # make demo        set up, then detect craters in a synthetic region and screen it: look at
 #                  demo/run/report.html; and rocks in a synthetic image of its best site
-# make test        set up, lint, types, the wheel, the fast tests, the tests inside QGIS
+# make test        set up, lint, types, the wheel, the fast tests, the documentation, QGIS
 # make test-engine all of it that needs no QGIS; make test-qgis: the rest
 # make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
 # make test-qgis-next  the tests inside the QGIS of a newer Debian; root only
@@ -16,7 +16,7 @@ NICE = nice -n 5
 # make template    fit the curve of the crater detection without a network: 2 minutes
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
-.PHONY: demo models template images screenshots package test test-engine test-qgis test-qgis-next \
+.PHONY: demo docs models template images screenshots package test test-engine test-qgis test-qgis-next \
 	test-slow bench setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
@@ -39,10 +39,17 @@ screenshots: demo setup-qgis package
 package: setup-dev
 	$(BIN)/python tools/package.py
 
-test: test-engine test-qgis
+test: test-engine docs test-qgis
 
+# Torch's tests too: training, GPUs and the networks of the original LunarSite.
 test-engine: lint wheel
+	@tools/setup core dev ml
 	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
+
+docs:
+	@tools/setup core dev docs
+	$(NICE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The documentation is $(CURDIR)/docs/_build/html/index.html"
 
 # A file's tests stay in one QGIS, which holds what they share. Each QGIS runs engines beside it.
 test-qgis: setup-qgis
@@ -53,6 +60,7 @@ test-qgis-next: setup-qgis
 	tools/qgis-next
 
 test-slow: setup-dev setup-qgis
+	@tools/setup core dev ml
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -m slow tests/qgis
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -14,6 +16,9 @@ from lunarsite.engine.context import available_cores
 from lunarsite.engine.errors import MissingDependencyError, ParameterError
 
 _CHOICES = ("auto", "cpu", "cuda")
+
+_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
+"""Libraries of NVIDIA's and AMD's drivers, on Linux and Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,13 @@ def _choose(asked: str) -> Device:
                 "Install the engine with its ml group, or take --device cpu",
             )
         return Device("cpu", processor, reason, cores, None)
+    if asked == "cpu":
+        return Device("cpu", processor, "as asked", cores, _torch_version())
+    if asked == "auto" and not has_gpu_driver():
+        # Importing torch takes seconds, and could find nothing.
+        return Device("cpu", processor, "no GPU: no driver of one", cores, _torch_version())
     torch = importlib.import_module("torch")
     version = str(torch.__version__)
-    if asked == "cpu":
-        return Device("cpu", processor, "as asked", cores, version)
     try:
         ones = torch.ones((8, 8), device="cuda")
         works = float((ones @ ones).sum().item()) == 512.0
@@ -79,6 +87,25 @@ def _choose(asked: str) -> Device:
             f"CUDA was asked for and does not work: {problem}", "Take --device cpu or auto"
         )
     return Device("cpu", processor, f"no GPU: {problem}", cores, version)
+
+
+def has_gpu_driver() -> bool:
+    """Return whether the driver of a GPU that torch could use is installed on this machine."""
+    for library in _DRIVERS:
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _torch_version() -> str | None:
+    """Return torch's version without importing it."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

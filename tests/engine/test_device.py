@@ -13,6 +13,7 @@ from lunarsite.engine.errors import MissingDependencyError, ParameterError
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     monkeypatch.delenv("LUNARSITE_DEVICE", raising=False)
+    monkeypatch.setattr(device, "has_gpu_driver", lambda: True)
     device._choose.cache_clear()
     yield
     device._choose.cache_clear()
@@ -94,6 +95,22 @@ def test_without_torch_there_is_the_cpu(monkeypatch):
     assert found.cores >= 1
     with pytest.raises(MissingDependencyError, match="torch is not installed"):
         device.choose("cuda")
+
+
+def test_without_a_driver_torch_is_not_imported(monkeypatch):
+    monkeypatch.setattr(device, "has_gpu_driver", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imports {name}"))
+    found = device.choose()
+    assert (found.kind, found.reason) == ("cpu", "no GPU: no driver of one")
+
+
+def test_a_driver_is_a_library_that_loads(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(device, "_DRIVERS", ("libc.so.6", "msvcrt.dll"))
+    assert device.has_gpu_driver()
+    monkeypatch.setattr(device, "_DRIVERS", ("libnothing.so.1",))
+    assert not device.has_gpu_driver()
 
 
 def test_an_unknown_device_is_refused(monkeypatch):
