@@ -7,9 +7,7 @@ a GUI must pass them on to the main thread. Standard library only; can be used f
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess  # nosec B404  # the engine runs in a separate process, isolated from QGIS
+import subprocess  # nosec B404  # for its TimeoutExpired
 import threading
 from collections import deque
 from contextlib import suppress
@@ -17,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lunarsite.engine.errors import CancelledError, LunarSiteError
-from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError, exit_error
+from lunarsite.qgis_common.engine_errors import EngineError, exit_error
+from lunarsite.qgis_common.engine_process import kill_process, start_process
 from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Client:
         self._closing = False
         self._ended: LunarSiteError | None = None
         self.hello: Values | None = None
-        self._process = _start([*engine.command, "worker"], child_environment(environment))
+        self._process = start_process([*engine.command, "worker"], child_environment(environment))
         self._log_reader = threading.Thread(target=self._read_log, daemon=True, name="engine log")
         self._log_reader.start()
         self._reader = threading.Thread(target=self._read, daemon=True, name="engine replies")
@@ -197,7 +196,7 @@ class Client:
         try:
             self._process.wait(max(0.0, within_s))
         except subprocess.TimeoutExpired:
-            _kill(self._process)
+            kill_process(self._process)
             self._process.wait()
         self._reader.join(1.0)
         self._log_reader.join(1.0)
@@ -287,30 +286,3 @@ def _parse_reply(message: Values) -> Values | LunarSiteError:
     if error.get("type") == "CancelledError":
         return CancelledError(error["remedy"])
     return EngineError(error["problem"], error["remedy"], error.get("type", "EngineError"))
-
-
-def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    options: Values = {"start_new_session": True}
-    if os.name == "nt":
-        options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
-    try:
-        return subprocess.Popen(  # nosec B603  # no shell; the user's own interpreter
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            **options,
-        )
-    except OSError as error:
-        raise EngineDiedError(
-            f"The engine could not be started with {command[0]}: {error.strerror or error}",
-            "Open LunarSite, Engine Setup, and reinstall it or choose another interpreter",
-        ) from error
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()

@@ -10,7 +10,6 @@ import time
 import pytest
 
 from lunarsite.engine.errors import CancelledError
-from lunarsite.qgis_common import client as module
 from lunarsite.qgis_common.client import Client
 from lunarsite.qgis_common.engine_errors import EngineDiedError, EngineError
 from lunarsite.qgis_common.environment import child_environment
@@ -125,7 +124,7 @@ def test_a_crash_is_reported_with_the_signal_and_the_log(engine, tmp_path):
 
 
 def test_an_interpreter_without_the_libraries_is_reported():
-    bare = EngineInterpreter(module.os.path.realpath("/usr/bin/python3"), "a test")
+    bare = EngineInterpreter(os.path.realpath("/usr/bin/python3"), "a test")
     client = Client(bare)
     with pytest.raises(EngineError, match="lacks the package") as caught:
         client.request("screen", {"dem": "a.tif", "out": "b"})
