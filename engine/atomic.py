@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written beside, then renamed."""
+"""Atomic writes: a temporary file in the target folder is renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -21,19 +21,30 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block succeeds.
+    """Write a file atomically: yield a temporary path that becomes ``path`` on success.
 
-    The file may be read by whom the system's mask says, whatever its writer thinks of it.
+    The permissions of the file follow the umask of the process, whatever mode the writing library
+    sets.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write. An existing file is replaced, or kept if the block fails.
+
+    Yields
+    ------
+    Path
+        A temporary path in the same folder, with the same suffix.
 
     Raises
     ------
     OutputError
-        If the folder cannot be written, the disk is full, or ``path`` is a folder. Nothing is
-        left behind.
+        If the folder is not writable, the disk is full, or ``path`` is a folder. The temporary
+        file is removed.
     """
     mode = make_folder(path.parent)
     if path.is_dir():
-        raise OutputError(f"{path} is a folder, a file is to be written", "Choose another name")
+        raise OutputError(f"{path} is a folder, not a file", "Choose another name")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield partial
@@ -53,11 +64,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a hidden folder in ``parent`` that is gone afterwards.
+    """Yield a hidden temporary folder in ``parent``, and remove it afterwards.
 
-    If the block fails, so is ``parent`` where it was made for it.
+    If the block fails and ``parent`` was created by this call, ``parent`` is removed as well,
+    unless it contains other files.
     """
-    made = not parent.exists()
+    created = not parent.exists()
     make_folder(parent)
     folder = parent / f".scratch-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -66,8 +78,8 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         yield folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
-        if made:
-            with suppress(OSError):  # something else has been put there
+        if created:
+            with suppress(OSError):  # it is not empty
                 parent.rmdir()
         raise
     finally:
@@ -75,17 +87,17 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> int:
-    """Make a folder and its parents, and check that it can be written.
+    """Create a folder with its parents, and check that it is writable.
 
     Returns
     -------
     int
-        The mode that new files have in it.
+        Permission bits of new files in it.
 
     Raises
     ------
     OutputError
-        If not.
+        If it cannot be created or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,18 +108,19 @@ def make_folder(folder: Path) -> int:
 
 
 def check_writable(folder: Path) -> int:
-    """Check that files can be made in a folder that is there, and return the mode they have.
+    """Check that files can be created in an existing folder, and return their permission bits.
 
-    What the system says of permissions is not enough: to root it grants folders that take none.
+    A test file is created and removed, because `os.access` is not sufficient: for root it also
+    reports folders such as ``/proc`` as writable.
 
     Raises
     ------
     OutputError
-        If not.
+        If no file can be created in it.
     """
     if not os.access(folder, os.W_OK | os.X_OK):
         raise unwritable(folder)
-    name = folder / f".tried-{uuid.uuid4().hex}"
+    name = folder / f".permission-test-{uuid.uuid4().hex}"
     try:
         with name.open("xb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -119,15 +132,31 @@ def check_writable(folder: Path) -> int:
 
 
 def unwritable(folder: Path) -> OutputError:
-    """Return the error for a folder that cannot be written."""
-    return OutputError(f"Cannot write in {folder}", "Choose a folder that you may write in")
+    """Return the error for a folder that is not writable."""
+    return OutputError(
+        f"Cannot write to {folder}", "Choose a folder in which you have write permission"
+    )
 
 
 def raise_if_full(error: Exception, folder: Path, *, needed_bytes: int = 0) -> None:
-    """Raise an `OutputError` if an error, or the disk itself, says that no space is left.
+    """Raise an `OutputError` if an error was caused by a full disk.
 
-    Libraries hide the system's word for it. Where the error is known to be a writer's,
-    ``needed_bytes`` is what it was about to write: a disk with less than that is full.
+    Libraries often hide the system's error number, so the free space is checked too.
+
+    Parameters
+    ----------
+    error : Exception
+        The error that was raised while writing.
+    folder : Path
+        The output folder.
+    needed_bytes : int, optional
+        Size of the data to be written, if the error is known to come from a writer: with less
+        free space than that, the disk counts as full.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full.
     """
     text = str(error).lower()
     full = (isinstance(error, OSError) and error.errno in FULL) or "no space left" in text
@@ -139,6 +168,6 @@ def raise_if_full(error: Exception, folder: Path, *, needed_bytes: int = 0) -> N
         full = free_bytes < (needed_bytes or 64 * 1024) and (needed_bytes > 0 or "writ" in text)
     if full:
         raise OutputError(
-            f"The disk of {folder} is full",
-            "Free some space or choose a folder on another disk; nothing was left half-written",
+            f"The disk that contains {folder} is full",
+            "Free some space, or choose a folder on another disk; no incomplete file is left",
         ) from error

@@ -1,4 +1,4 @@
-"""What a running stage may ask for: progress, cancellation, threads, memory, warm state."""
+"""Execution context of a stage: progress, cancellation, threads, memory, cached state."""
 
 from __future__ import annotations
 
@@ -21,38 +21,48 @@ log = logging.getLogger("lunarsite")
 
 
 def no_progress(_fraction: float, _message: str) -> None:
-    """Report to nobody."""
+    """Discard a progress report."""
 
 
 def available_cores() -> int:
-    """Return how many cores this process may run on."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+def file_version(path: str | Path) -> tuple[int, int] | None:
+    """Return size and modification time of a regular file, which change with it; else None."""
+    file = Path(path)
+    if not file.is_file():
+        return None
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 @dataclass
 class Context:
-    """The surroundings of one piece of work.
+    """Threads, memory, device, progress, cancellation and warnings of one computation.
 
     Parameters
     ----------
     threads : int
-        How many threads to work with.
+        Number of threads.
     memory_limit_bytes : int
-        What may be held in memory; beyond it, work arrays are files.
+        Limit for work arrays in memory, bytes; larger ones are memory-mapped files.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     report : callable
-        Gets a fraction between 0 and 1 and a message. Called from the thread that runs the stage.
+        Progress callback: receives a fraction from 0 to 1 and a message, in the thread that runs
+        the stage.
     cancelled : threading.Event
-        Set by whoever wants the work to stop.
+        Set to cancel the computation.
     warm : dict
-        State that outlives a request, kept by the worker: opened runs, loaded rasters.
+        Cache of `cached`. The worker keeps it between requests.
     warnings : list of str
-        What the user must be told beside the result.
+        Warnings to be shown with the result.
     executor : concurrent.futures.Executor or None
-        Where tiles are worked on; a pool of ``threads`` threads where none is given.
+        Processes tiles; a pool of ``threads`` threads by default.
     """
 
     threads: int = field(default_factory=available_cores)
@@ -65,56 +75,94 @@ class Context:
     executor: Executor | None = None
 
     def progress(self, fraction: float, message: str) -> None:
-        """Say how far the work is, and stop here if the user asked for it."""
+        """Report progress, or raise `CancelledError` if the computation was cancelled."""
         self.check()
         self.report(min(max(fraction, 0.0), 1.0), message)
 
     def check(self) -> None:
-        """Raise if the user asked for the work to stop.
+        """Raise if the computation was cancelled.
 
         Raises
         ------
         CancelledError
-            If so.
+            If ``cancelled`` is set.
         """
         if self.cancelled.is_set():
             raise CancelledError
 
     def warn(self, message: str) -> None:
-        """Tell the user something beside the result, once."""
+        """Add a warning to the result and to the log, unless it was added before."""
         if message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
 
-    def of_file(self, what: str, path: str | Path, find: Callable[[], Any]) -> Any:
-        """Return what is found in a file, at once where it did not change since it was found.
+    def cached(
+        self,
+        key: tuple[str, ...],
+        version: object,
+        compute: Callable[[], Any],
+        *,
+        at_most: int | None = None,
+    ) -> Any:
+        """Return a value from the cache, or compute and store it if its version has changed.
+
+        Parameters
+        ----------
+        key : tuple of str
+            Identifies the value. The first item is its category.
+        version : object
+            Compared with the version of the cached value: file sizes and times, parameters.
+        compute : callable
+            Returns the value.
+        at_most : int, optional
+            Maximum number of cached values in the category; the oldest are dropped.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        entry = self.warm.get(key)
+        if entry is not None and entry[0] == version:
+            return entry[1]
+        value = compute()
+        self.warm.pop(key, None)
+        if at_most is not None:
+            category = [k for k in self.warm if isinstance(k, tuple) and k[0] == key[0]]
+            for oldest in category[: len(category) - at_most + 1]:
+                del self.warm[oldest]
+        self.warm[key] = (version, value)
+        return value
+
+    def cached_for_file(self, what: str, path: str | Path, compute: Callable[[], Any]) -> Any:
+        """Return a value that is derived from a file, computed again only if the file has changed.
 
         Parameters
         ----------
         what : str
-            Names what is found.
+            Identifies the value.
         path : path
-            Of the file; its size and its time of change say whether it changed. What is no
-            plain file is read each time.
-        find : callable
-            Reads it.
+            The file, compared by size and modification time. A path that is not a regular file,
+            such as GDAL's ``/vsi`` paths, is not cached.
+        compute : callable
+            Returns the value.
+
+        Returns
+        -------
+        object
+            The value.
         """
-        if not Path(path).is_file():
-            return find()
-        status = Path(path).stat()
-        key = (what, str(path), status.st_size, status.st_mtime_ns)
-        if key not in self.warm:
-            self.warm[key] = find()
-        return self.warm[key]
+        version = file_version(path)
+        return compute() if version is None else self.cached((what, str(path)), version, compute)
 
     def pool(self) -> Executor:
-        """Return the executor for work over tiles."""
+        """Return the executor that processes tiles."""
         if self.executor is None:
             self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix="lunarsite")
         return self.executor
 
     def part(self, start: float, stop: float, label: str = "") -> Context:
-        """Return a context whose progress from 0 to 1 is this one's from ``start`` to ``stop``."""
+        """Return a context whose progress from 0 to 1 maps to ``start`` to ``stop`` of this one."""
         outer = self.report
         prefix = f"{label}: " if label else ""
 

@@ -1,23 +1,19 @@
-"""What a stage declares, once, for all its faces.
+"""Declarations of stages: parameters, outputs and help, from which all front ends are derived.
 
-Standard library only: QGIS's own interpreter imports this module and the declarations in
-``engine/stages``. The command line, the worker and the QGIS toolbox are derived from them.
+Standard library only: the interpreter of QGIS imports this module and the declarations in
+``engine/stages``. The command line, the worker and the QGIS toolbox are generated from them.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import importlib
-import math
-import os
-import reprlib
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import output_paths
+from lunarsite.engine._parameter_values import PATH_KINDS, Kind, parse_value, value_error
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -25,27 +21,18 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
 
+__all__ = [
+    "COMMON",
+    "PATH_KINDS",
+    "Kind",
+    "Output",
+    "Parameter",
+    "Stage",
+    "Values",
+    "unknown_name",
+]
+
 Values = dict[str, Any]
-
-
-class Kind(StrEnum):
-    """What a parameter or an output is, in terms that every face can show."""
-
-    RASTER = "raster"
-    VECTOR = "vector"
-    TABLE = "table"
-    FILE = "file"
-    FOLDER = "folder"
-    PICTURE = "picture"
-    NUMBER = "number"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    CHOICE = "choice"
-    DATE = "date"
-    TEXT = "text"
-
-
-PATH_KINDS = frozenset({Kind.RASTER, Kind.VECTOR, Kind.TABLE, Kind.FILE, Kind.FOLDER, Kind.PICTURE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,38 +42,38 @@ class Parameter:
     Parameters
     ----------
     name : str
-        Name in Python and in JSON, with its unit at the end: ``mast_height_m``. The command
-        line writes it ``--mast-height-m``.
+        Name in Python and in JSON, with the unit as its suffix: ``mast_height_m``. On the command
+        line it is ``--mast-height-m``.
     kind : Kind
-        What is expected.
+        Type of the value.
     title : str
         Short label for a dialog.
     help : str
         One or two sentences.
     default : object
-        Value where none is given; None means "not given".
+        Default value; None for no value.
     required : bool
-        Whether the stage cannot start without it.
+        Whether a value must be given.
     unit : str
         Unit symbol, empty for none.
     minimum, maximum : float or None
         Closed range of a number.
     choices : tuple of str
-        What a CHOICE may be.
+        Valid values of a CHOICE.
     many : bool
-        Whether it takes a list.
+        Whether the value is a list.
     advanced : bool
-        Whether dialogs fold it away.
+        Whether dialogs show it in the advanced section.
     output : bool
-        Whether the path is written (an output folder or file), not read.
+        Whether the path is an output (a folder or a file) rather than an input.
     geometry : str
-        What the features of a VECTOR must be: ``point`` or ``polygon``. Empty for any.
+        Geometry type of a VECTOR: ``point`` or ``polygon``. Empty for any.
     endings : tuple of str
-        What such a file's name ends with: ``.csv``. Dialogs filter by it, and what is written
-        must end so. Empty for any.
+        File name extensions, such as ``.csv``: the filter of dialogs, and required of outputs.
+        Empty for any.
     files : tuple of str
-        Of a FOLDER that is read: patterns of the files in it that are, such as ``*.tif``. They
-        are not written over.
+        For an input FOLDER: patterns of the files that are read from it, such as ``*.tif``.
+        Outputs must not overwrite them.
     """
 
     name: str
@@ -108,23 +95,33 @@ class Parameter:
 
     @property
     def flag(self) -> str:
-        """The option's name on the command line."""
+        """Name of the option on the command line."""
         return "--" + self.name.replace("_", "-")
 
     def parse(self, value: Any) -> Any:
-        """Return ``value`` in the parameter's own type, or raise what is wrong with it.
+        """Return a value in the type of the parameter.
+
+        Parameters
+        ----------
+        value : object
+            From the command line, JSON or Python; a list if ``many``.
+
+        Returns
+        -------
+        object
+            str, float, int or bool, or a list of them; paths and dates as str.
 
         Raises
         ------
         ParameterError
-            If the value is of another kind, out of range or not among the choices.
+            If the value is of the wrong type, out of range or not among the choices.
         """
         if self.many:
             items = list(value) if isinstance(value, list | tuple) else [value]
-            return [self._parse_one(item) for item in items]
+            return [parse_value(self, item) for item in items]
         if isinstance(value, list | tuple):
-            raise self._error(value, "takes one value, not a list", "Give a single value")
-        return self._parse_one(value)
+            raise value_error(self, value, "takes one value, not a list", "Give a single value")
+        return parse_value(self, value)
 
     def as_dict(self) -> Values:
         """Return the declaration as JSON."""
@@ -147,84 +144,14 @@ class Parameter:
             "files": list(self.files),
         }
 
-    def _parse_one(self, value: Any) -> Any:
-        if self.kind in PATH_KINDS:
-            return self._parse_path(value)
-        if self.kind in (Kind.NUMBER, Kind.INTEGER):
-            return self._parse_number(value)
-        if self.kind is Kind.BOOLEAN:
-            return self._parse_boolean(value)
-        if self.kind is Kind.CHOICE:
-            if value not in self.choices:
-                listed = ", ".join(self.choices)
-                raise self._error(value, "is not one of the choices", f"Choose one of: {listed}")
-            return value
-        if self.kind is Kind.DATE:
-            return self._parse_date(value)
-        if not isinstance(value, str):
-            raise self._error(value, "is not text", "Give a text")
-        return value
-
-    def _parse_path(self, value: Any) -> str:
-        if not isinstance(value, str | Path) or not str(value):
-            raise self._error(value, "is not a path", f"Give the path of a {self.kind.value}")
-        try:
-            fit = b"\0" not in os.fsencode(value)
-        except UnicodeEncodeError:
-            fit = False
-        if not fit:
-            raise self._error(value, "is not a path", "Use characters that a file name may have")
-        return str(value)
-
-    def _parse_number(self, value: Any) -> float | int:
-        kind = "a whole number" if self.kind is Kind.INTEGER else "a number"
-        if isinstance(value, bool):
-            raise self._error(value, f"is not {kind}", f"Give {kind}")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise self._error(value, f"is not {kind}", f"Give {kind}") from None
-        if not math.isfinite(number):
-            raise self._error(value, "is not finite", f"Give {kind}")
-        low, high = self.minimum, self.maximum
-        if (low is not None and number < low) or (high is not None and number > high):
-            unit = f" {self.unit}" if self.unit else ""
-            ends = [
-                f"at least {low:g}{unit}" if low is not None else "",
-                f"at most {high:g}{unit}" if high is not None else "",
-            ]
-            limit = " and ".join(end for end in ends if end)
-            raise self._error(value, f"is out of range: it must be {limit}", f"Give {kind} {limit}")
-        if self.kind is Kind.INTEGER:
-            if number != int(number):
-                raise self._error(value, "is not a whole number", "Give a whole number")
-            return int(number)
-        return number
-
-    def _parse_boolean(self, value: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise self._error(value, "is neither true nor false", "Give true or false")
-
-    def _parse_date(self, value: Any) -> str:
-        if isinstance(value, dt.date):
-            return value.isoformat()[:10]
-        try:
-            return dt.date.fromisoformat(str(value)).isoformat()
-        except ValueError:
-            raise self._error(value, "is not a date", "Write it as YYYY-MM-DD") from None
-
-    def _error(self, value: Any, problem: str, remedy: str) -> ParameterError:
-        return ParameterError(f"{self.flag}: {reprlib.repr(value)} {problem}", remedy)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One thing a stage leaves behind.
+    """One output file of a stage.
 
-    ``path`` is relative to the stage's ``out`` folder, or empty where the ``out`` parameter is the
-    file itself. ``style`` names a QML file in ``resources/styles``. An ``optional`` output is
-    there only if the inputs allow it.
+    ``path`` is relative to the output folder ``out``, or empty if ``out`` is the file itself.
+    ``style`` is the name of a QML file in ``resources/styles``. An ``optional`` output is only
+    written if the inputs allow it.
     """
 
     name: str
@@ -254,9 +181,9 @@ class Output:
 class Stage:
     """The declaration of a stage.
 
-    Its pipeline, the module of the same name in ``engine/pipelines`` unless ``module`` names
-    another, holds a function ``run(values, context)`` that returns a JSON-able result. It is
-    imported by :meth:`run` only, so that declarations can be read without the engine's libraries.
+    The pipeline, by default the module of the same name in ``engine/pipelines``, defines a function
+    ``run(values, context)`` that returns a JSON-serialisable result. It is imported by :meth:`run`
+    only, so that declarations can be read without the libraries of the engine.
     """
 
     name: str
@@ -271,35 +198,45 @@ class Stage:
 
     @property
     def pipeline(self) -> str:
-        """The module that does the stage's work."""
+        """Name of the module that implements the stage."""
         return self.module or f"lunarsite.engine.pipelines.{self.name.replace('-', '_')}"
 
     def parameter(self, name: str) -> Parameter:
-        """Return the parameter of that name."""
+        """Return the parameter with a name, or raise `ParameterError`."""
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
         raise unknown_name("parameter", name, [p.name for p in self.parameters])
 
-    def resolve(self, given: Mapping[str, Any]) -> Values:
-        """Return all parameters with their values: those given, checked, and the defaults.
+    def resolve(self, arguments: Mapping[str, Any]) -> Values:
+        """Return the values of all parameters: validated arguments and defaults.
+
+        Parameters
+        ----------
+        arguments : mapping
+            Values by parameter name; None for the default.
+
+        Returns
+        -------
+        dict
+            A value for every parameter, as returned by `Parameter.parse`.
 
         Raises
         ------
         ParameterError
-            For an unknown name, a missing required value, or a value that does not fit.
+            For an unknown name, a missing required value or an invalid value.
         """
-        for name in given:
+        for name in arguments:
             self.parameter(name)
-        absent = [p for p in self.parameters if p.required and given.get(p.name) is None]
-        if absent:
+        missing = [p for p in self.parameters if p.required and arguments.get(p.name) is None]
+        if missing:
             raise ParameterError(
-                f"{self.name} needs " + " and ".join(f"{p.flag} ({p.title})" for p in absent),
-                "Add " + " ".join(f"{p.flag} VALUE" for p in absent),
+                f"{self.name} needs " + " and ".join(f"{p.flag} ({p.title})" for p in missing),
+                "Add " + " ".join(f"{p.flag} VALUE" for p in missing),
             )
         values: Values = {}
         for parameter in self.parameters:
-            value = given.get(parameter.name)
+            value = arguments.get(parameter.name)
             if value is None:
                 default = parameter.default
                 values[parameter.name] = list(default) if isinstance(default, tuple) else default
@@ -307,45 +244,45 @@ class Stage:
                 values[parameter.name] = parameter.parse(value)
         return values
 
-    def run(self, given: Mapping[str, Any], context: Context) -> Values:
-        """Check the parameters and do the stage's work."""
-        values = self.resolve(given)
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Values:
+        """Validate the arguments and the output paths, and run the pipeline."""
+        values = self.resolve(arguments)
         self._check_files(values)
         pipeline = importlib.import_module(self.pipeline)
         result: Values = pipeline.run(values, context)
         return result
 
     def _check_files(self, values: Values) -> None:
-        """Raise if a file to write is a folder or one that is read, or could not be written."""
-        to_write: dict[str, str] = {}
-        read: dict[str, list[str]] = {}
-        folders: list[Path] = []
+        """Raise if an output path is a folder, an input or not writable."""
+        outputs: dict[str, str] = {}
+        inputs: dict[str, list[str]] = {}
+        output_folders: list[Path] = []
         for parameter in self.parameters:
             value = values[parameter.name]
             if parameter.kind not in PATH_KINDS or not value:
                 continue
-            whole = parameter.kind is Kind.FOLDER
+            is_folder = parameter.kind is Kind.FOLDER
             if not parameter.output:
-                read[parameter.flag] = value if parameter.many else [value]
-                if whole:
-                    found = (Path(value).glob(pattern) for pattern in parameter.files)
-                    read[parameter.flag] = [str(path) for paths in found for path in paths]
-            elif whole:
-                folders.append(Path(value))
+                inputs[parameter.flag] = value if parameter.many else [value]
+                if is_folder:
+                    matches = (Path(value).glob(pattern) for pattern in parameter.files)
+                    inputs[parameter.flag] = [str(path) for paths in matches for path in paths]
+            elif is_folder:
+                output_folders.append(Path(value))
                 if parameter.name == "out":
-                    to_write |= self._inside(value)
+                    outputs |= self._outputs_in(value)
             else:
-                folders.append(Path(value).parent)
-                to_write[parameter.flag] = value
-        output_paths.check(to_write, read)
+                output_folders.append(Path(value).parent)
+                outputs[parameter.flag] = value
+        output_paths.check(outputs, inputs)
         for parameter in self.parameters:
-            if parameter.flag in to_write and parameter.endings:
+            if parameter.flag in outputs and parameter.endings:
                 output_paths.check_ending(parameter.flag, values[parameter.name], parameter.endings)
-        for folder in folders:
+        for folder in output_folders:
             output_paths.check_folder(folder)
 
-    def _inside(self, folder: str) -> dict[str, str]:
-        """Return the files that are written into the output folder, by what messages call them."""
+    def _outputs_in(self, folder: str) -> dict[str, str]:
+        """Return the paths of the outputs in the output folder, by their names in messages."""
         return {
             f"{output.path} in --out": str(Path(folder) / output.path)
             for output in self.outputs
@@ -371,7 +308,7 @@ COMMON: tuple[Parameter, ...] = (
         name="threads",
         kind=Kind.INTEGER,
         title="Threads",
-        help="How many cores to work on; all of them where it is not given.",
+        help="Number of CPU cores to use; all cores by default.",
         minimum=1,
         maximum=1024,
         advanced=True,
@@ -380,7 +317,7 @@ COMMON: tuple[Parameter, ...] = (
         name="memory_limit_gib",
         kind=Kind.NUMBER,
         title="Memory limit",
-        help="What may be held in memory; larger work arrays go to files beside the output.",
+        help="Limit for work arrays in memory; larger ones become files beside the output.",
         default=4.0,
         unit="GiB",
         minimum=0.25,
@@ -391,18 +328,22 @@ COMMON: tuple[Parameter, ...] = (
         name="device",
         kind=Kind.CHOICE,
         title="Device",
-        help="Where networks run: the GPU if a tensor operation works on it, or as told.",
+        help="Where networks run; auto uses the GPU if a tensor operation succeeds on it.",
         default="auto",
         choices=("auto", "cpu", "cuda"),
         advanced=True,
     ),
 )
-"""Options that every stage takes, whatever it does."""
+"""Options of every stage."""
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> ParameterError:
-    """Return the error for a name nobody declared, with the nearest known one."""
-    name = name[:80]  # a program may send anything
-    near = difflib.get_close_matches(name, known, n=1)
-    remedy = f"The nearest is {near[0]!r}" if near else "Choose one of: " + ", ".join(sorted(known))
+    """Return the error for an undeclared name, with the closest declared one."""
+    name = name[:80]  # a program may send any length
+    closest = difflib.get_close_matches(name, known, n=1)
+    remedy = (
+        f"The nearest is {closest[0]!r}"
+        if closest
+        else "Choose one of: " + ", ".join(sorted(known))
+    )
     return ParameterError(f"There is no {what} {name!r}", remedy)

@@ -1,4 +1,4 @@
-"""What the engine computes on, found by a real tensor operation and asked once."""
+"""The device for inference and training, detected once by a tensor operation on it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,20 @@ _DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device and why it was taken.
+    """A device and the reason for choosing it.
 
-    ``kind`` is ``cpu`` or ``cuda``; ``name`` the processor or the GPU; ``reason`` one sentence.
+    Parameters
+    ----------
+    kind : str
+        ``cpu`` or ``cuda``.
+    name : str
+        Name of the processor or the GPU.
+    reason : str
+        Why it was chosen, one phrase.
+    cores : int
+        Number of CPU cores available.
+    torch : str or None
+        Version of PyTorch; None if it is not installed.
     """
 
     kind: str
@@ -35,56 +46,74 @@ class Device:
     torch: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the device as JSON."""
         return asdict(self)
 
 
-def choose(wanted: str = "auto") -> Device:
-    """Return the device for networks; ``LUNARSITE_DEVICE`` decides where ``wanted`` is auto.
+def choose(requested: str = "auto") -> Device:
+    """Return the device on which networks run.
+
+    Parameters
+    ----------
+    requested : str
+        ``auto``, ``cpu`` or ``cuda``. The environment variable ``LUNARSITE_DEVICE`` overrides
+        ``auto``.
+
+    Returns
+    -------
+    Device
+        The GPU if a tensor operation succeeds on it, otherwise the CPU.
 
     Raises
     ------
     ParameterError
         For an unknown choice.
     MissingDependencyError
-        If CUDA is demanded and does not work.
+        If CUDA is requested and does not work.
     """
-    asked = os.environ.get("LUNARSITE_DEVICE", "auto") if wanted == "auto" else wanted
-    if asked not in _CHOICES:
-        raise ParameterError(f"There is no device {asked!r}", "Choose auto, cpu or cuda")
-    return _choose(asked)
+    if requested == "auto":
+        requested = os.environ.get("LUNARSITE_DEVICE", "auto")
+    if requested not in _CHOICES:
+        raise ParameterError(f"There is no device {requested!r}", "Choose auto, cpu or cuda")
+    return _choose(requested)
 
 
 @cache
-def _choose(asked: str) -> Device:
+def _choose(requested: str) -> Device:
     cores = available_cores()
     processor = _processor()
     if importlib.util.find_spec("torch") is None:
         reason = "torch is not installed; only training and GPUs need it"
-        if asked == "cuda":
+        if requested == "cuda":
             raise MissingDependencyError(
-                "CUDA was asked for and torch is not installed",
-                "Install the engine with its ml group, or take --device cpu",
+                "CUDA was requested, but torch is not installed",
+                "Install the engine with its ml group, or use --device cpu",
             )
         return Device("cpu", processor, reason, cores, None)
-    if asked == "cpu":
-        return Device("cpu", processor, "as asked", cores, _torch_version())
-    if asked == "auto" and not has_gpu_driver():
-        # Importing torch takes seconds, and could find nothing.
-        return Device("cpu", processor, "no GPU: no driver of one", cores, _torch_version())
+    if requested == "cpu":
+        return Device("cpu", processor, "as requested", cores, _torch_version())
+    if requested == "auto" and not has_gpu_driver():
+        # Importing torch takes seconds, and without a driver it finds no GPU.
+        return Device("cpu", processor, "no GPU: no driver is installed", cores, _torch_version())
     torch = importlib.import_module("torch")
     version = str(torch.__version__)
     try:
         ones = torch.ones((8, 8), device="cuda")
         works = float((ones @ ones).sum().item()) == 512.0
-        problem = "" if works else "a product came out wrong on the GPU"
+        problem = "" if works else "a matrix product on the GPU is wrong"
     except (RuntimeError, AssertionError) as error:
         problem = str(error).split("\n")[0]
     if not problem:
-        return Device("cuda", torch.cuda.get_device_name(0), "a tensor product ran", cores, version)
-    if asked == "cuda":
+        return Device(
+            "cuda",
+            torch.cuda.get_device_name(0),
+            "a matrix product succeeded on it",
+            cores,
+            version,
+        )
+    if requested == "cuda":
         raise MissingDependencyError(
-            f"CUDA was asked for and does not work: {problem}", "Take --device cpu or auto"
+            f"CUDA was requested, but does not work: {problem}", "Use --device cpu or auto"
         )
     return Device("cpu", processor, f"no GPU: {problem}", cores, version)
 

@@ -1,17 +1,17 @@
-"""The one family of errors that users see. Standard library only."""
+"""Errors that are shown to the user, one hierarchy. Standard library only."""
 
 from __future__ import annotations
 
 
 class LunarSiteError(Exception):
-    """Something the user can mend.
+    """A user-correctable error: what is wrong, and how to fix it.
 
     Parameters
     ----------
     problem : str
-        What is wrong, with the value and the limit.
+        Description with the value and the limit.
     remedy : str
-        What to do about it.
+        How to fix it.
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
@@ -23,20 +23,20 @@ class LunarSiteError(Exception):
         return f"{self.problem}. {self.remedy}."
 
     def as_dict(self) -> dict[str, str]:
-        """Return the error as it crosses the worker's pipe."""
+        """Return the error as a JSON object, for the worker's replies."""
         return {"type": type(self).__name__, "problem": self.problem, "remedy": self.remedy}
 
 
 class ParameterError(LunarSiteError):
-    """A parameter is missing, unknown, of the wrong kind or out of its range."""
+    """A parameter is missing, unknown, of the wrong type or out of range."""
 
 
 class InputError(LunarSiteError):
-    """An input file cannot be read or is not what it must be."""
+    """An input file cannot be read, or its content is invalid."""
 
 
 class CrsError(InputError):
-    """An input lies on another body, or in a coordinate system the stage cannot work in."""
+    """An input is on another body, or in a coordinate system that the stage does not support."""
 
 
 class OutputError(LunarSiteError):
@@ -44,24 +44,25 @@ class OutputError(LunarSiteError):
 
 
 class BusyError(LunarSiteError):
-    """Another run works in the same folder."""
+    """Another run is using the same folder."""
 
 
 class MissingDependencyError(LunarSiteError):
-    """A part of the engine that this job needs is not installed."""
+    """An optional dependency that the computation needs is not installed."""
 
 
 class CancelledError(LunarSiteError):
-    """The user asked for the work to stop.
+    """The computation was cancelled by the user.
 
     Parameters
     ----------
-    remedy : str
-        What the same command does when it is given again, where it does not start anew.
+    remedy : str, optional
+        How to resume. By default the same command starts from the beginning.
     """
 
     def __init__(self, remedy: str = "") -> None:
         super().__init__(
-            "The work was cancelled",
-            remedy or "Nothing is half-written; the same command starts anew",
+            "The run was cancelled",
+            remedy
+            or "No incomplete file was left behind; the same command starts from the beginning",
         )

@@ -1,8 +1,8 @@
-"""Starts this folder's engine in whatever interpreter runs this file.
+"""Start the engine of this folder in the interpreter that runs this file.
 
-The plugin calls it with the interpreter that holds the engine's libraries. The folder it stands in
-becomes the package ``lunarsite``, whatever its name and wherever it lies: the engine's code is
-always that of the plugin, and nothing else in the plugin's neighbourhood can be imported.
+The plugin runs it with the interpreter in which the engine's libraries are installed. The folder
+above is imported as the package ``lunarsite``, whatever its name and location: the engine always
+has the version of the plugin, and other plugins beside it cannot be imported.
 
     python -I engine/launch.py worker
 """
@@ -15,18 +15,18 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Load the package and hand the command line to it."""
+    """Import the package and run its command line."""
     root = Path(__file__).resolve().parents[1]
     spec = importlib.util.spec_from_file_location(
         "lunarsite", root / "__init__.py", submodule_search_locations=[str(root)]
     )
     if spec is None or spec.loader is None:
-        raise ImportError(f"{root} holds no package")
+        raise ImportError(f"{root} is not a package")
     package = importlib.util.module_from_spec(spec)
     sys.modules["lunarsite"] = package
     spec.loader.exec_module(package)
 
-    from lunarsite.engine.frontends import cli  # noqa: PLC0415  there is no package before
+    from lunarsite.engine.frontends import cli  # noqa: PLC0415  the package does not exist before
 
     return cli.main()
 

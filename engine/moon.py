@@ -1,4 +1,4 @@
-"""The body and its map: radius, coordinate systems, positions, azimuths, map scale.
+"""The Moon and its south polar map: radius, coordinate systems, positions, azimuths, scale.
 
 South polar stereographic on the sphere, scale 1 at the pole: r = 2R tan((90° + lat)/2),
 x = r sin(lon), y = r cos(lon) (Snyder 1987, Map Projections, USGS PP 1395, eq. 21-5 to 21-11 with
@@ -36,19 +36,19 @@ _REMEDY = (
 
 @cache
 def south_polar_crs() -> pyproj.CRS:
-    """Return the map's coordinate system, ``IAU_2015:30135``."""
+    """Return the coordinate system of the map, ``IAU_2015:30135``."""
     return pyproj.CRS.from_user_input(SOUTH_POLAR)
 
 
 def file_crs() -> pyproj.CRS:
-    """Return the south polar map as vector files carry it: by definition alone.
+    """Return the coordinate system of the map for vector files: the definition without its code.
 
-    QGIS takes a GeoPackage's system for invalid where it is named by the IAU's number and the
-    GDAL beneath is older than the registry (seen with QGIS 3.40 on GDAL 3.6).
+    QGIS reports the coordinate system of a GeoPackage as invalid if it is identified by an
+    ``IAU_2015`` code and GDAL does not know that registry (QGIS 3.40 with GDAL 3.6).
     """
-    described: dict[str, Any] = _without_ids(south_polar_crs().to_json_dict())
-    described["name"] = f"Moon 2015 south polar stereographic ({SOUTH_POLAR})"
-    return pyproj.CRS.from_json_dict(described)
+    definition: dict[str, Any] = _without_ids(south_polar_crs().to_json_dict())
+    definition["name"] = f"Moon 2015 south polar stereographic ({SOUTH_POLAR})"
+    return pyproj.CRS.from_json_dict(definition)
 
 
 def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
@@ -120,12 +120,12 @@ def xy_to_lonlat(x_m: ArrayLike, y_m: ArrayLike) -> tuple[Float, Float]:
 
 
 def _numbers(one: ArrayLike, other: ArrayLike) -> tuple[Float, Float]:
-    """Return two arrays of numbers whose shapes broadcast.
+    """Return two inputs as float64 arrays, after checking that their shapes broadcast.
 
     Raises
     ------
     ParameterError
-        If they are not that.
+        If the values are not numbers, or their shapes do not broadcast.
     """
     try:
         first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
@@ -139,7 +139,23 @@ def _numbers(one: ArrayLike, other: ArrayLike) -> tuple[Float, Float]:
 
 
 def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:
-    """Return map metres per metre on the ground, k = 1 + r²/(4R²) = 1/cos²(colatitude/2).
+    """Return the map scale, map metres per metre on the ground.
+
+    k = 1 + r²/(4R²) = 1/cos²(colatitude/2).
+
+    Parameters
+    ----------
+    x_m, y_m : array_like of float64
+        Position on the map, metres.
+
+    Returns
+    -------
+    ndarray of float64
+        1 at the pole, growing outward.
+
+    References
+    ----------
+    Snyder (1987), Map Projections, USGS PP 1395, equation 21-4.
 
     Examples
     --------
@@ -152,15 +168,40 @@ def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:
 
 
 def map_azimuth_deg(azimuth_deg: ArrayLike, lon_deg: ArrayLike) -> Float:
-    """Return the azimuth on the map, clockwise from +y, of a geographic azimuth at a longitude.
+    """Return the azimuth on the map of a geographic azimuth at a longitude.
 
-    North at longitude lon points along the outward radius, whose map azimuth is lon.
+    At the longitude λ, north points radially outward on the map, at the map azimuth λ.
+
+    Parameters
+    ----------
+    azimuth_deg : array_like of float64
+        Geographic azimuth, clockwise from north, degrees.
+    lon_deg : array_like of float64
+        East longitude, degrees.
+
+    Returns
+    -------
+    ndarray of float64
+        Clockwise from +y, 0 to 360 degrees.
     """
     return np.mod(np.asarray(azimuth_deg, np.float64) + np.asarray(lon_deg, np.float64), 360.0)
 
 
 def angular_distance_rad(x0_m: float, y0_m: float, x_m: ArrayLike, y_m: ArrayLike) -> Float:
-    """Return the great-circle angle in radians between one map point and others."""
+    """Return the great-circle angle between a position on the map and others.
+
+    Parameters
+    ----------
+    x0_m, y0_m : float
+        The position, metres on the map.
+    x_m, y_m : array_like of float64
+        The other positions, metres on the map.
+
+    Returns
+    -------
+    ndarray of float64
+        Radians.
+    """
     x = np.asarray(x_m, np.float64) / (2.0 * RADIUS_M)
     y = np.asarray(y_m, np.float64) / (2.0 * RADIUS_M)
     u, v = x0_m / (2.0 * RADIUS_M), y0_m / (2.0 * RADIUS_M)
@@ -169,12 +210,19 @@ def angular_distance_rad(x0_m: float, y0_m: float, x_m: ArrayLike, y_m: ArrayLik
 
 
 def check_body(crs: pyproj.CRS, what: str) -> None:
-    """Raise if a coordinate system does not lie on the Moon.
+    """Raise if a coordinate system is not one of the Moon.
+
+    Parameters
+    ----------
+    crs : pyproj.CRS
+        The coordinate system.
+    what : str
+        Name of the data in the message.
 
     Raises
     ------
     CrsError
-        Naming the coordinate system and its body's radius.
+        With the name of the coordinate system and the radius of its body.
     """
     ellipsoid = crs.ellipsoid
     radius = ellipsoid.semi_major_metre if ellipsoid is not None else float("nan")
@@ -183,33 +231,40 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         raise CrsError(
             f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
             f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
-            "Give lunar data; if the data are lunar and only labelled wrongly, set the label: "
+            "Give lunar data; if the data are lunar but their label is wrong, correct it: "
             f"gdal_edit.py -a_srs {SOUTH_POLAR} FILE.tif",
         )
 
 
 def is_south_polar(crs: pyproj.CRS) -> bool:
-    """Say whether a lunar coordinate system is the south polar stereographic one used here."""
+    """Return whether a lunar coordinate system is the south polar stereographic one of the map."""
     if not crs.is_projected:
         return False
-    with warnings.catch_warnings():  # a PROJ string drops the datum's name, which is not asked for
+    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
         warnings.simplefilter("ignore", UserWarning)
-        given = crs.to_dict()
+        proj = crs.to_dict()
     unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 0.0
     return (
-        given.get("proj") == "stere"
-        and given.get("lat_0") == -90
-        and given.get("lat_ts", -90) in (-90, None)
-        and given.get("lon_0", 0) == 0
-        and given.get("x_0", 0) == 0
-        and given.get("y_0", 0) == 0
-        and float(given.get("k", given.get("k_0", 1)) or 1) == 1.0
+        proj.get("proj") == "stere"
+        and proj.get("lat_0") == -90
+        and proj.get("lat_ts", -90) in (-90, None)
+        and proj.get("lon_0", 0) == 0
+        and proj.get("x_0", 0) == 0
+        and proj.get("y_0", 0) == 0
+        and float(proj.get("k", proj.get("k_0", 1)) or 1) == 1.0
         and unit == 1.0
     )
 
 
 def check_south_polar(crs: pyproj.CRS, what: str) -> None:
     """Raise if a coordinate system is not the Moon's south polar stereographic one.
+
+    Parameters
+    ----------
+    crs : pyproj.CRS
+        The coordinate system.
+    what : str
+        Name of the data in the message.
 
     Raises
     ------
@@ -218,7 +273,7 @@ def check_south_polar(crs: pyproj.CRS, what: str) -> None:
     """
     check_body(crs, what)
     if crs.is_geographic:
-        raise CrsError(f"{what} is in degrees ({crs.name!r}), not in map metres", _REMEDY)
+        raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", _REMEDY)
     if not is_south_polar(crs):
         raise CrsError(
             f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
@@ -227,9 +282,10 @@ def check_south_polar(crs: pyproj.CRS, what: str) -> None:
         )
 
 
-def _without_ids(described: Any) -> Any:
-    if isinstance(described, dict):
-        return {key: _without_ids(value) for key, value in described.items() if key != "id"}
-    if isinstance(described, list):
-        return [_without_ids(value) for value in described]
-    return described
+def _without_ids(node: Any) -> Any:
+    """Return a PROJJSON object without its identifiers."""
+    if isinstance(node, dict):
+        return {key: _without_ids(value) for key, value in node.items() if key != "id"}
+    if isinstance(node, list):
+        return [_without_ids(value) for value in node]
+    return node

@@ -1,7 +1,4 @@
-"""Whether the files that a stage writes may lie where they are to, asked before it works.
-
-Standard library only: the declarations of stages ask it.
-"""
+"""Validation of output paths before a stage starts. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,46 +12,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def check(written: Mapping[str, str], read: Mapping[str, Iterable[str]]) -> None:
-    """Raise if a file to write is a folder, is read by the same run, or is written twice.
+def check(outputs: Mapping[str, str], inputs: Mapping[str, Iterable[str]]) -> None:
+    """Raise if an output path is a folder, an input of the same run, or used for two outputs.
 
     Parameters
     ----------
     written : mapping of str to str
-        Paths to write, by what messages call them.
+        Output paths by their names in messages, such as ``--out``.
     read : mapping of str to iterable of str
-        Paths that are read, likewise.
+        Input paths, likewise.
 
     Raises
     ------
     ParameterError
         With the names of both.
     """
-    taken = {_real(path): name for name, paths in read.items() for path in paths}
-    seen: dict[Path, str] = {}
-    for name, path in written.items():
-        place = _real(path)
-        if place.is_dir():
+    input_names = {_real(path): name for name, paths in inputs.items() for path in paths}
+    output_names: dict[Path, str] = {}
+    for name, path in outputs.items():
+        real = _real(path)
+        if real.is_dir():
             raise ParameterError(f"{name}: {path} is a folder", "Give the path of a file to write")
-        if place in taken:
+        if real in input_names:
             raise ParameterError(
-                f"{name}: {path} would be written over what {taken[place]} reads",
+                f"{name}: {path} would overwrite an input of {input_names[real]}",
                 "Give the output another name",
             )
-        if place in seen:
+        if real in output_names:
             raise ParameterError(
-                f"{name}: {path} is what {seen[place]} writes", "Give one of them another name"
+                f"{name}: {path} is already the output of {output_names[real]}",
+                "Give one of them another name",
             )
-        seen[place] = name
+        output_names[real] = name
 
 
 def check_ending(name: str, path: str, endings: tuple[str, ...]) -> None:
-    """Raise if the name of a file to write does not end as what is written must.
+    """Raise if the name of an output file does not have one of the supported extensions.
 
     Raises
     ------
     ParameterError
-        With a name that would do.
+        With a valid name.
     """
     file = Path(path)
     if file.suffix.lower() not in endings:
@@ -66,23 +64,23 @@ def check_ending(name: str, path: str, endings: tuple[str, ...]) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise if nothing can be written in a folder, or where it would have to be made.
+    """Raise if an output folder is not writable, or cannot be created.
 
     Raises
     ------
     OutputError
-        If so.
+        If its nearest existing parent is not a writable folder.
     """
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
         raise unwritable(folder)
-    check_writable(there)
+    check_writable(existing)
 
 
 def _real(path: str) -> Path:
-    """Return the file behind links; as it is written where the system cannot say."""
+    """Return the path with symbolic links resolved, or the absolute path if that fails."""
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Where a result comes from: inputs by content, parameters, versions."""
+"""Provenance of a result: inputs by content, parameters, versions."""
 
 from __future__ import annotations
 
@@ -29,30 +29,29 @@ _LIBRARIES = (
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of the engine, of Python and of the libraries that shape results."""
-    found = {"lunarsite": version(), "python": platform.python_version()}
+    """Return the versions of the engine, Python and the libraries that affect results."""
+    result = {"lunarsite": version(), "python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            result[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 @cache
 def version() -> str:
-    """Return the engine's version: that of the folder it runs from, or of the installed package."""
+    """Return the version of the engine, from its source folder or the installed package."""
     project = Path(__file__).resolve().parents[1] / "pyproject.toml"
     if project.is_file():
-        found: str = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
-        return found
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
     return importlib.metadata.version("lunarsite")
 
 
@@ -69,15 +68,20 @@ def describe(
     Parameters
     ----------
     stage : str
-        The stage's name.
+        Name of the stage.
     values : mapping
-        Its parameters. Those that do not shape the result are left out by the caller.
+        Its parameters, without those that do not affect the result.
     inputs : iterable of path
-        Files read; each is named by its file name and its SHA-256.
+        Input files; each is identified by its name and its SHA-256.
     device : str
-        What it was computed on.
-    find_sha256 : callable
-        For whoever knows the SHA-256 of files already.
+        The device of the computation, ``cpu`` or ``cuda``.
+    find_sha256 : callable, optional
+        Returns the SHA-256 of a file, such as a cached one.
+
+    Returns
+    -------
+    dict
+        ``stage``, ``parameters``, ``inputs``, ``versions`` and ``device``, JSON-serialisable.
     """
     return {
         "stage": stage,
@@ -89,5 +93,5 @@ def describe(
 
 
 def as_tags(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """Return a provenance as the metadata of a raster."""
+    """Return a provenance record as metadata tags of a raster or vector file."""
     return {"LUNARSITE": json.dumps(provenance, sort_keys=True)}

@@ -178,7 +178,7 @@ def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
         low, high = (
             _range(source, bands)
             if context is None
-            else context.of_file("range", path, partial(_range, source, bands))
+            else context.cached_for_file("range", path, partial(_range, source, bands))
         )
         crs = source.crs or None
         frame = Frame(source.width, source.height, source.transform, crs)

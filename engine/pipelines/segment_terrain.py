@@ -45,7 +45,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     shaping = {name: values[name] for name in ("view", "uncertainty", "passes", "seed")}
 
     def find_sha256(path: str | Path) -> str:
-        return str(context.of_file("sha256", path, lambda: provenance.sha256(path)))
+        return str(context.cached_for_file("sha256", path, lambda: provenance.sha256(path)))
 
     path = values["image"]
     # Opened twice: one is read ahead, in a thread of its own.

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.illumination.ephemeris import (
-    Ephemeris,
-    ephemeris,
-)
+from lunarsite.engine.context import file_version
+from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
+from lunarsite.engine.illumination.skyline import Skyline, Track, skyline, spans, tracks
 from lunarsite.engine.io.dem import read_dem, read_far
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
-from lunarsite.engine.illumination.skyline import Skyline, Track, skyline, spans, tracks
 
 _YEAR_DAYS = 365
 
@@ -61,35 +59,28 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem, list[Dem]]:
-    """Return the elevation models, from the worker's warm state while the files are unchanged."""
-    stamps = tuple((path, _stamp(path)) for path in (dem_path, *far_paths))
-    key = ("elevation models",)
-    if key in context.warm and context.warm[key][0] == stamps:
-        kept: tuple[Dem, list[Dem]] = context.warm[key][1]
-        return kept
-    dem = read_dem(dem_path)
-    far = read_far(far_paths, dem.grid, context)
-    context.warm[key] = (stamps, (dem, far))
-    return dem, far
+    """Return the elevation models, from the worker's cache while the files are unchanged."""
+
+    def read() -> tuple[Dem, list[Dem]]:
+        dem = read_dem(dem_path)
+        return dem, read_far(far_paths, dem.grid, context)
+
+    versions = tuple((path, file_version(path)) for path in (dem_path, *far_paths))
+    models: tuple[Dem, list[Dem]] = context.cached(("elevation models",), versions, read)
+    return models
 
 
 def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeris:
-    """Return where Sun and Earth stand, from the worker's warm state for the same dates.
+    """Return the ephemeris, from the worker's cache for the same dates.
 
-    It is a third of the time that a skyline takes, and the same for every place.
+    Computing it takes a third of the time of a skyline, and it is the same for every location.
     """
-    dates, key = (start, stop, step_hours), ("Sun and Earth",)
-    if key in context.warm and context.warm[key][0] == dates:
-        kept: Ephemeris = context.warm[key][1]
-        return kept
-    sky = ephemeris(start, stop, step_hours=step_hours)
-    context.warm[key] = (dates, sky)
+    sky: Ephemeris = context.cached(
+        ("ephemeris",),
+        (start, stop, step_hours),
+        lambda: ephemeris(start, stop, step_hours=step_hours),
+    )
     return sky
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    file = Path(path)
-    return (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
 
 
 def _answer(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:

@@ -16,9 +16,18 @@ QGIS_SIDE = sorted(
 )
 SHARED = [
     ROOT / "engine" / f"{name}.py"
-    for name in ("__init__", "atomic", "contract", "errors", "launch", "output_paths")
+    for name in (
+        "__init__",
+        "_parameter_values",
+        "atomic",
+        "contract",
+        "errors",
+        "launch",
+        "output_paths",
+    )
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
+    "lunarsite.engine._parameter_values",
     "lunarsite.engine.atomic",
     "lunarsite.lunarsite_plugin",
     "lunarsite.processing_provider",
@@ -81,7 +90,7 @@ def test_what_both_sides_read_needs_the_standard_library_alone(path):
     [
         ("import numpy as np", ["line 1: numpy"]),
         ("def f():\n    from torch import nn", ["line 2: torch.nn"]),
-        ("from lunarsite.engine import horizon", ["line 1: lunarsite.engine.illumination.horizon"]),
+        ("from lunarsite.engine import horizon", ["line 1: lunarsite.engine.horizon"]),
         ("from lunarsite.engine.contracts import x", ["line 1: lunarsite.engine.contracts.x"]),
         ("try:\n    import osgeo\nexcept ImportError:\n    pass", ["line 2: osgeo"]),
     ],

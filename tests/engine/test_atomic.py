@@ -11,7 +11,7 @@ from lunarsite.engine.atomic import make_folder, raise_if_full, scratch_folder, 
 from lunarsite.engine.errors import OutputError
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     target = tmp_path / "deep" / "note.txt"
     with whole_file(target) as partial:
         partial.write_text("words")
@@ -23,7 +23,7 @@ def test_a_file_appears_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OutputError])
-def test_work_that_fails_leaves_nothing_and_spoils_nothing(tmp_path, error):
+def test_a_failed_write_leaves_no_file_and_keeps_the_old_one(tmp_path, error):
     target = tmp_path / "note.txt"
     target.write_text("before")
     with pytest.raises(error), whole_file(target) as partial:
@@ -33,14 +33,14 @@ def test_work_that_fails_leaves_nothing_and_spoils_nothing(tmp_path, error):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_scratch_is_gone_afterwards(tmp_path):
+def test_a_scratch_folder_is_removed(tmp_path):
     with pytest.raises(ValueError, match="enough"), scratch_folder(tmp_path) as folder:
         (folder / "array").write_bytes(b"1")
         raise ValueError("enough")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_made_for_work_that_fails_is_gone_too(tmp_path):
+def test_a_folder_created_for_failed_work_is_removed(tmp_path):
     with pytest.raises(KeyboardInterrupt), scratch_folder(tmp_path / "new"):
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt), scratch_folder(tmp_path / "kept") as folder:
@@ -53,7 +53,7 @@ def test_a_folder_made_for_work_that_fails_is_gone_too(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
-def test_a_file_may_be_read_by_whom_the_mask_says(tmp_path, mask, mode):
+def test_permissions_follow_the_umask(tmp_path, mask, mode):
     before = os.umask(mask)
     try:
         with whole_file(tmp_path / "a.bin") as partial:
@@ -63,20 +63,20 @@ def test_a_file_may_be_read_by_whom_the_mask_says(tmp_path, mask, mode):
     assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == mode
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder of Linux")
-def test_a_folder_that_takes_no_file_is_unwritable_to_root_too():
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux only")
+def test_proc_is_unwritable_for_root_too():
     for folder in (Path("/proc"), Path("/proc/new")):
-        with pytest.raises(OutputError, match=f"Cannot write in {folder}"):
+        with pytest.raises(OutputError, match=f"Cannot write to {folder}"):
             make_folder(folder)
     with (
-        pytest.raises(OutputError, match="Choose a folder that you may write in"),
+        pytest.raises(OutputError, match="Choose a folder in which you have write permission"),
         scratch_folder(Path("/proc")),
     ):
         pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_told_with_a_remedy(tmp_path, number):
+def test_a_full_disk_is_reported_with_a_remedy(tmp_path, number):
     with (
         pytest.raises(OutputError, match=r"is full. Free some space") as caught,
         whole_file(tmp_path / "a.bin") as partial,
@@ -87,31 +87,33 @@ def test_a_full_disk_is_told_with_a_remedy(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
+def test_other_errors_are_not_reported_as_a_full_disk(tmp_path):
     raise_if_full(ValueError("could not write the word"), tmp_path)
     raise_if_full(OSError(errno.EIO, "write error"), tmp_path / "absent")
 
 
 def test_a_path_below_a_file_is_unwritable(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"Cannot write in .*file.*Choose a folder"):
+    with pytest.raises(OutputError, match=r"Cannot write to .*file.*Choose a folder"):
         make_folder(tmp_path / "file" / "run")
-    with pytest.raises(OutputError, match="Cannot write in"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         make_folder(tmp_path / "file")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write anywhere"
+)
 def test_a_folder_without_permission_is_unwritable(tmp_path):
     folder = tmp_path / "closed"
     folder.mkdir()
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(OutputError, match="Cannot write in"):
+    with pytest.raises(OutputError, match="Cannot write to"):
         make_folder(folder)
 
 
-def test_a_denied_write_is_told_with_a_remedy(tmp_path):
+def test_a_denied_write_is_reported_with_a_remedy(tmp_path):
     with (
-        pytest.raises(OutputError, match="Choose a folder that you may write in"),
+        pytest.raises(OutputError, match="Choose a folder in which you have write permission"),
         whole_file(tmp_path / "a.bin"),
     ):
         raise PermissionError(errno.EACCES, "Permission denied")

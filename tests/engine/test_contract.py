@@ -45,7 +45,7 @@ def of(kind, **options):
 
 
 @pytest.mark.parametrize(
-    ("parameter", "given_value", "parsed"),
+    ("parameter", "argument", "parsed"),
     [
         (of(Kind.NUMBER), "2.5", 2.5),
         (of(Kind.NUMBER), 3, 3.0),
@@ -62,8 +62,8 @@ def of(kind, **options):
         (of(Kind.NUMBER, many=True), 1, [1.0]),
     ],
 )
-def test_values_come_out_in_their_own_type(parameter, given_value, parsed):
-    value = parameter.parse(given_value)
+def test_values_are_parsed_to_the_type_of_the_parameter(parameter, argument, parsed):
+    value = parameter.parse(argument)
     assert value == parsed
     assert type(value) is type(parsed)
 
@@ -81,7 +81,7 @@ def test_values_come_out_in_their_own_type(parameter, given_value, parsed):
         (of(Kind.DATE), "30 February", "is not a date", "Write it as YYYY-MM-DD"),
         (of(Kind.TEXT), 5, "is not text", "Give a text"),
         (of(Kind.RASTER), "", "is not a path", "Give the path of a raster"),
-        (of(Kind.RASTER), "a\0b", "is not a path", "that a file name may have"),
+        (of(Kind.RASTER), "a\0b", "is not a path", "that are allowed in file names"),
         (of(Kind.RASTER), ["a"], "takes one value, not a list", "Give a single value"),
         (MAST, 101, "at least 0 m and at most 100 m", "at most 100 m"),
         (of(Kind.NUMBER, minimum=5), 4, "it must be at least 5", "at least 5"),
@@ -89,7 +89,7 @@ def test_values_come_out_in_their_own_type(parameter, given_value, parsed):
         (FAR, ["a", 3], "3 is not a path", "Give the path of a raster"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_remedy(parameter, value, problem, remedy):
+def test_invalid_values_are_refused_with_a_remedy(parameter, value, problem, remedy):
     with pytest.raises(ParameterError) as caught:
         parameter.parse(value)
     assert problem in caught.value.problem
@@ -110,7 +110,7 @@ json_values = st.recursive(
     many=st.booleans(),
     value=json_values.filter(lambda v: v is not None),
 )
-def test_any_json_is_parsed_or_refused_and_parsing_twice_changes_nothing(kind, many, value):
+def test_any_json_is_parsed_or_refused_and_parsing_is_idempotent(kind, many, value):
     parameter = of(kind, many=many, choices=("a", "b"), minimum=-10, maximum=10)
     try:
         once = parameter.parse(value)
@@ -119,10 +119,10 @@ def test_any_json_is_parsed_or_refused_and_parsing_twice_changes_nothing(kind, m
     assert parameter.parse(once) == once
 
 
-def test_resolving_gives_every_parameter_a_value():
+def test_resolve_returns_a_value_for_every_parameter():
     assert STAGE.resolve({"out": "run"}) == {"out": "run", "mast_height_m": 2.0, "far_field": []}
-    given_none = STAGE.resolve({"out": "run", "mast_height_m": None, "far_field": ["a"]})
-    assert given_none == {"out": "run", "mast_height_m": 2.0, "far_field": ["a"]}
+    resolved = STAGE.resolve({"out": "run", "mast_height_m": None, "far_field": ["a"]})
+    assert resolved == {"out": "run", "mast_height_m": 2.0, "far_field": ["a"]}
 
 
 def test_a_default_list_is_not_shared():
@@ -130,7 +130,7 @@ def test_a_default_list_is_not_shared():
     assert STAGE.resolve({"out": "run"})["far_field"] == []
 
 
-def test_resolving_refuses_what_is_missing_or_unknown():
+def test_missing_and_unknown_parameters_are_refused():
     with pytest.raises(ParameterError, match=r"light needs --out \(Folder\)\. Add --out VALUE\."):
         STAGE.resolve({})
     with pytest.raises(ParameterError, match="There is no parameter 'mast_m'"):
@@ -161,18 +161,18 @@ def test_declarations_are_json_and_complete():
     assert MAST.flag == "--mast-height-m"
 
 
-def test_the_nearest_name_is_told_or_all_of_them():
+def test_the_nearest_name_is_suggested_or_all_are_listed():
     assert unknown_name("stage", "lite", ["light", "night"]).remedy == "The nearest is 'light'"
     assert unknown_name("stage", "zzz", ["b", "a"]).remedy == "Choose one of: a, b"
     assert len(str(unknown_name("stage", "z" * 10**7, ["a"]))) < 200
 
 
-def test_common_options_do_not_collide_and_have_help():
+def test_common_options_are_unique_and_have_help():
     assert len({parameter.name for parameter in COMMON}) == len(COMMON)
     assert all(parameter.help and parameter.title for parameter in COMMON)
 
 
-def test_an_error_reads_as_two_sentences_and_crosses_the_pipe():
+def test_an_error_reads_as_two_sentences_and_is_json():
     error = ParameterError("It is blue.", "Paint it")
     assert str(error) == "It is blue. Paint it."
     assert error.as_dict() == {
@@ -182,21 +182,23 @@ def test_an_error_reads_as_two_sentences_and_crosses_the_pipe():
     }
 
 
-def test_progress_stays_within_its_bounds_and_parts_fit_together():
-    said = []
-    context = Context(threads=1, report=lambda fraction, message: said.append((fraction, message)))
+def test_progress_is_clipped_and_parts_are_mapped_to_the_whole():
+    reports = []
+    context = Context(
+        threads=1, report=lambda fraction, message: reports.append((fraction, message))
+    )
     context.progress(-1, "start")
     part = context.part(0.5, 0.75, "second")
     part.progress(0.0, "a")
     part.progress(2.0, "b")
-    assert said == [(0.0, "start"), (0.5, "second: a"), (0.75, "second: b")]
+    assert reports == [(0.0, "start"), (0.5, "second: a"), (0.75, "second: b")]
     part.warn("careful")
     part.warn("careful")
     assert context.warnings == ["careful"]
     context.pool().shutdown()
 
 
-def test_cancelling_stops_a_part_too():
+def test_cancellation_applies_to_parts_too():
     context = Context(threads=1)
     part = context.part(0, 1)
     context.cancelled.set()
@@ -223,17 +225,15 @@ WRITING = Stage(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"thing": "a.tif", "out": "a.tif"}, "--out: .* over what --thing reads"),
-        ({"thing": "a.tif", "out": "folder/../a.tif"}, "over what --thing reads"),
-        ({"thing": "a.tif", "out": "link.tif"}, "over what --thing reads"),
-        ({"far_field": ["b.tif", "a.tif"], "page": "a.tif"}, "over what --far-field reads"),
+        ({"thing": "a.tif", "out": "a.tif"}, "--out: .* overwrite an input of --thing"),
+        ({"thing": "a.tif", "out": "folder/../a.tif"}, "overwrite an input of --thing"),
+        ({"thing": "a.tif", "out": "link.tif"}, "overwrite an input of --thing"),
+        ({"far_field": ["b.tif", "a.tif"], "page": "a.tif"}, "overwrite an input of --far-field"),
         ({"out": "folder"}, "--out: folder is a folder"),
-        ({"out": "c.gpkg", "page": "c.gpkg"}, "--page: c.gpkg is what --out writes"),
+        ({"out": "c.gpkg", "page": "c.gpkg"}, "--page: c.gpkg is already the output of --out"),
     ],
 )
-def test_no_file_is_written_over_an_input_a_folder_or_another_output(
-    tmp_path, monkeypatch, values, words
-):
+def test_outputs_must_not_be_inputs_folders_or_other_outputs(tmp_path, monkeypatch, values, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.tif").write_bytes(b"heights")
@@ -261,13 +261,19 @@ INTO = Stage(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"layers": "folder", "page": "folder/a.tif"}, "--page: .* over what --layers reads"),
-        ({"layers": "link", "page": "folder/run.json"}, "over what --layers reads"),
-        ({"thing": "folder/table.csv", "out": "folder"}, "table.csv in --out: .* --thing reads"),
-        ({"page": "folder/table.csv", "out": "link"}, "table.csv in --out writes|--page writes"),
+        ({"layers": "folder", "page": "folder/a.tif"}, "--page: .* overwrite an input of --layers"),
+        ({"layers": "link", "page": "folder/run.json"}, "overwrite an input of --layers"),
+        (
+            {"thing": "folder/table.csv", "out": "folder"},
+            "table.csv in --out: .* an input of --thing",
+        ),
+        (
+            {"page": "folder/table.csv", "out": "link"},
+            "output of table.csv in --out|output of --page",
+        ),
     ],
 )
-def test_files_in_folders_are_not_written_over_either(tmp_path, monkeypatch, values, words):
+def test_files_in_input_folders_are_not_overwritten(tmp_path, monkeypatch, values, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
@@ -276,37 +282,37 @@ def test_files_in_folders_are_not_written_over_either(tmp_path, monkeypatch, val
         (tmp_path / "folder" / name).write_text(name)
     with pytest.raises(ParameterError, match=words):
         INTO.run(values, Context())
-    # What is in the folder but not read may be written, as the stage's own outputs are again.
+    # Files in the folder that are not read may be overwritten, such as earlier outputs.
     stage = replace(INTO, module=__name__)
     stage.run({"layers": "folder", "page": "folder/other.txt", "out": "folder"}, Context())
     assert [(tmp_path / "folder" / name).read_text() for name in names] == list(names)
 
 
 def run(_values, _context):
-    """Do nothing, as a stage whose files are checked."""
+    """Pipeline of a stage that does nothing after its paths are validated."""
     return {}
 
 
-def test_no_stage_writes_over_a_layer_or_a_table_in_a_folder(tmp_path):
+def test_no_stage_overwrites_its_input_in_the_output_folder(tmp_path):
     for name in ("slope_deg.tif", "diagnosis.csv", "manifest.json", "dem.tif"):
         (tmp_path / name).write_text(name)
     here, dem = str(tmp_path), str(tmp_path / "dem.tif")
-    for stage, asked, words in (
+    for stage, arguments, words in (
         ("terrain", {"dem": str(tmp_path / "slope_deg.tif"), "out": here}, "slope_deg.tif in"),
         (
             "diagnose-craters",
             {"dem": dem, "catalogue": str(tmp_path / "diagnosis.csv"), "out": here},
-            "diagnosis.csv in --out: .* over what --catalogue reads",
+            "diagnosis.csv in --out: .* overwrite an input of --catalogue",
         ),
     ):
         with pytest.raises(ParameterError, match=words):
-            stages.load(stage).run(asked, Context())
+            stages.load(stage).run(arguments, Context())
     for path in tmp_path.iterdir():
         assert path.read_text() == path.name
 
 
 @pytest.mark.parametrize("name", ["found.shp", "found", "found.gpkg.csv"])
-def test_what_is_written_ends_as_it_must(tmp_path, name):
+def test_outputs_must_have_a_supported_extension(tmp_path, name):
     stage = replace(WRITING, parameters=(replace(FILE, endings=(".gpkg",)),))
     with pytest.raises(ParameterError, match=rf"--out: {name} does not end in \.gpkg") as caught:
         stage.run({"out": str(tmp_path / name)}, Context())
@@ -317,15 +323,15 @@ def test_what_is_written_ends_as_it_must(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_takes_no_file_is_told_before_the_work(tmp_path):
+def test_an_unwritable_output_folder_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("words")
     closed = [tmp_path / "file", tmp_path / "file" / "deeper"]
-    # To root the system grants this folder, and makes nothing in it.
+    # os.access reports this folder as writable to root, but no file can be created in it.
     closed += [Path("/proc"), Path("/proc/new")] if Path("/proc/self").exists() else []
     for folder in closed:
-        for stage, asked in (
+        for stage, arguments in (
             (WRITING, {"page": str(folder / "page.md")}),
             (INTO, {"out": str(folder)}),
         ):
-            with pytest.raises(OutputError, match=r"Cannot write in .* Choose a folder"):
-                stage.run(asked, Context())
+            with pytest.raises(OutputError, match=r"Cannot write to .* Choose a folder"):
+                stage.run(arguments, Context())

@@ -35,7 +35,7 @@ class Product:
 
 @pytest.fixture
 def torch(monkeypatch):
-    """Put a torch in place whose GPU multiplies as told."""
+    """Install a fake torch whose GPU returns a given product or raises an error."""
 
     def install(total=None, error=None):
         fake = types.ModuleType("torch")
@@ -55,32 +55,32 @@ def torch(monkeypatch):
     return install
 
 
-def test_a_gpu_is_taken_if_a_product_comes_out_right_on_it(torch):
+def test_a_gpu_with_a_correct_product_is_chosen(torch):
     torch(total=512.0)
     found = device.choose()
     assert (found.kind, found.name, found.torch) == ("cuda", "A fine GPU", "2.9.9")
 
 
-def test_a_gpu_that_computes_wrongly_is_not_taken(torch):
+def test_a_gpu_with_a_wrong_product_is_not_chosen(torch):
     torch(total=511.0)
     found = device.choose()
     assert found.kind == "cpu"
-    assert "came out wrong" in found.reason
+    assert "is wrong" in found.reason
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("no kernel image is available\nmore"), AssertionError("not compiled")]
 )
-def test_a_gpu_that_fails_is_not_taken_and_the_reason_told(torch, error):
+def test_a_failing_gpu_is_not_chosen_and_the_reason_is_reported(torch, error):
     torch(error=error)
     found = device.choose()
     assert found.kind == "cpu"
     assert found.reason == f"no GPU: {str(error).splitlines()[0]}"
-    with pytest.raises(MissingDependencyError, match=r"does not work: .* Take --device cpu"):
+    with pytest.raises(MissingDependencyError, match=r"does not work: .* Use --device cpu"):
         device.choose("cuda")
 
 
-def test_the_cpu_is_taken_when_asked(torch, monkeypatch):
+def test_the_cpu_is_chosen_on_request(torch, monkeypatch):
     torch(total=512.0)
     assert device.choose("cpu").kind == "cpu"
     monkeypatch.setenv("LUNARSITE_DEVICE", "cpu")
@@ -88,7 +88,7 @@ def test_the_cpu_is_taken_when_asked(torch, monkeypatch):
     assert device.choose("cuda").kind == "cuda"
 
 
-def test_without_torch_there_is_the_cpu(monkeypatch):
+def test_without_torch_the_cpu_is_chosen(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     found = device.choose()
     assert (found.kind, found.torch) == ("cpu", None)
@@ -102,7 +102,7 @@ def test_without_a_driver_torch_is_not_imported(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imports {name}"))
     found = device.choose()
-    assert (found.kind, found.reason) == ("cpu", "no GPU: no driver of one")
+    assert (found.kind, found.reason) == ("cpu", "no GPU: no driver is installed")
 
 
 def test_a_driver_is_a_library_that_loads(monkeypatch):
@@ -121,5 +121,5 @@ def test_an_unknown_device_is_refused(monkeypatch):
         device.choose()
 
 
-def test_it_is_json():
+def test_a_device_is_json():
     assert set(device.choose("cpu").as_dict()) == {"kind", "name", "reason", "cores", "torch"}

@@ -16,7 +16,7 @@ metres = st.floats(-500_000, 500_000)
 
 @settings(deadline=None)
 @given(lon=longitudes, lat=polar_latitudes)
-def test_positions_come_back(lon, lat):
+def test_positions_survive_the_round_trip(lon, lat):
     back_lon, back_lat = moon.xy_to_lonlat(*moon.lonlat_to_xy(lon, lat))
     assert back_lat == pytest.approx(lat, abs=1e-10)
     assert (float(back_lon) - lon + 180) % 360 - 180 == pytest.approx(0, abs=1e-8)
@@ -24,7 +24,7 @@ def test_positions_come_back(lon, lat):
 
 @settings(deadline=None)
 @given(x=metres, y=metres)
-def test_map_points_come_back(x, y):
+def test_map_points_survive_the_round_trip(x, y):
     back_x, back_y = moon.lonlat_to_xy(*moon.xy_to_lonlat(x, y))
     assert back_x == pytest.approx(x, abs=1e-6)
     assert back_y == pytest.approx(y, abs=1e-6)
@@ -41,7 +41,7 @@ def test_positions_agree_with_proj_to_a_millimetre():
 
 @settings(deadline=None)
 @given(lon=longitudes, lat=st.floats(-89.9, -60))
-def test_the_map_scale_is_what_a_step_on_the_ground_becomes(lon, lat):
+def test_the_map_scale_is_the_map_distance_over_the_ground_distance(lon, lat):
     step_deg = 1e-5
     x0, y0 = moon.lonlat_to_xy(lon, lat)
     x1, y1 = moon.lonlat_to_xy(lon, lat + step_deg)
@@ -59,20 +59,20 @@ def test_the_map_scale_is_the_secant_squared_of_half_the_colatitude():
 
 @settings(deadline=None)
 @given(lon=longitudes, lat=st.floats(-89, -60), azimuth=st.floats(0, 359.99))
-def test_an_azimuth_on_the_map_is_where_a_step_leads(lon, lat, azimuth):
+def test_a_map_azimuth_is_the_direction_of_a_small_step(lon, lat, azimuth):
     step_deg = 1e-4
     north = step_deg * np.cos(np.radians(azimuth))
     east = step_deg * np.sin(np.radians(azimuth)) / np.cos(np.radians(lat))
     x0, y0 = moon.lonlat_to_xy(lon, lat)
     x1, y1 = moon.lonlat_to_xy(lon + east, lat + north)
-    walked = np.degrees(np.arctan2(x1 - x0, y1 - y0))
-    off = (walked - float(moon.map_azimuth_deg(azimuth, lon)) + 180) % 360 - 180
+    direction = np.degrees(np.arctan2(x1 - x0, y1 - y0))
+    off = (direction - float(moon.map_azimuth_deg(azimuth, lon)) + 180) % 360 - 180
     assert abs(off) < 0.02
 
 
 @settings(deadline=None)
 @given(x=metres, y=metres, u=metres, v=metres)
-def test_angular_distance_is_that_of_the_sphere(x, y, u, v):
+def test_angular_distance_agrees_with_the_geodesic_on_the_sphere(x, y, u, v):
     geod = pyproj.Geod(a=moon.RADIUS_M, b=moon.RADIUS_M)
     lon0, lat0 = moon.xy_to_lonlat(x, y)
     lon1, lat1 = moon.xy_to_lonlat(u, v)
@@ -89,13 +89,13 @@ def test_angular_distance_is_that_of_the_sphere(x, y, u, v):
         "+proj=stere +lat_0=-90 +lat_ts=-90 +lon_0=0 +a=1737400 +b=1737400 +units=m",
     ],
 )
-def test_the_polar_map_is_known_by_any_of_its_names(label):
+def test_the_polar_map_is_recognised_in_any_notation(label):
     crs = pyproj.CRS.from_user_input(label)
     assert moon.is_south_polar(crs)
     moon.check_south_polar(crs, "The DEM")
 
 
-def test_the_polar_map_is_known_by_its_wkt():
+def test_the_polar_map_is_recognised_by_its_wkt():
     wkt = moon.south_polar_crs().to_wkt()
     assert moon.is_south_polar(pyproj.CRS.from_wkt(wkt))
 
@@ -114,9 +114,11 @@ def test_the_polar_map_is_known_by_its_wkt():
 )
 def test_other_lunar_maps_are_refused(label):
     crs = pyproj.CRS.from_user_input(label)
-    with pytest.raises(CrsError, match="not in the Moon's south polar stereographic grid") as said:
+    with pytest.raises(
+        CrsError, match="not in the Moon's south polar stereographic grid"
+    ) as caught:
         moon.check_south_polar(crs, "The DEM")
-    assert "gdalwarp -t_srs IAU_2015:30135" in said.value.remedy
+    assert "gdalwarp -t_srs IAU_2015:30135" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -127,13 +129,13 @@ def test_other_lunar_maps_are_refused(label):
         ("EPSG:32633", "WGS 84 / UTM zone 33N"),
     ],
 )
-def test_an_earthly_crs_is_named(label, words):
-    with pytest.raises(CrsError) as said:
+def test_a_terrestrial_crs_is_refused_by_name(label, words):
+    with pytest.raises(CrsError) as caught:
         moon.check_south_polar(pyproj.CRS.from_user_input(label), "The DEM")
-    assert "lies on the Earth" in said.value.problem
-    assert words in said.value.problem
-    assert "6,378.1 km" in said.value.problem
-    assert "gdal_edit.py -a_srs IAU_2015:30135" in said.value.remedy
+    assert "lies on the Earth" in caught.value.problem
+    assert words in caught.value.problem
+    assert "6,378.1 km" in caught.value.problem
+    assert "gdal_edit.py -a_srs IAU_2015:30135" in caught.value.remedy
 
 
 def test_another_body_is_refused():

@@ -163,7 +163,7 @@ def test_a_signal_cancels_and_leaves_nothing(number, tmp_path):
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "The work was cancelled. Nothing is half-written; the same command starts anew." in said
+    assert "The run was cancelled. No incomplete file was left behind" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -481,7 +481,7 @@ def test_work_that_fails_leaves_what_was_there_before(tmp_path, heights):
 
 def test_a_folder_that_cannot_be(tmp_path, heights):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"Cannot write in .*file/run\. Choose a folder"):
+    with pytest.raises(OutputError, match=r"Cannot write to .*file/run\. Choose a folder"):
         write_raster(tmp_path / "file" / "run" / "a.tif", heights, GRID, description="x")
 
 
@@ -511,7 +511,7 @@ def test_a_full_disk_leaves_nothing(small_disk, side):
     """Full while the pixels are written, while the file is closed, and while it is compressed."""
     grid = Grid(0, 0, 20, side, side)
     noise = np.random.default_rng(5).normal(size=grid.shape).astype(np.float32)
-    with pytest.raises(OutputError, match=rf"The disk of {small_disk} is full\. Free some space"):
+    with pytest.raises(OutputError, match=rf"The disk that contains {small_disk} is full\. Free some space"):
         write_raster(small_disk / "a.tif", noise, grid, description="noise")
     assert list(small_disk.iterdir()) == []
 

@@ -230,7 +230,7 @@ def test_rims_of_a_search_before_do_not_stay_beside_templates(hot, dem, out):
     detect(dem, out, method="template")
     assert [path.name for path in out.parent.iterdir()] == ["found.gpkg"]
     heights = dem.rename(rims)
-    with pytest.raises(ParameterError, match="over what --dem reads"):
+    with pytest.raises(ParameterError, match="overwrite an input of --dem"):
         detect(heights, out, method="template")
     assert rims.is_file()
 
@@ -284,10 +284,10 @@ def test_a_checkpoint_that_is_not_what_it_must_be_is_refused(hot, dem, out, how,
 
 def test_no_output_is_written_over_the_heights(hot, dem, tmp_path):
     before = dem.read_bytes()
-    with pytest.raises(ParameterError, match="over what --dem reads"):
+    with pytest.raises(ParameterError, match="overwrite an input of --dem"):
         detect(dem, dem, checkpoint=str(hot))
     beside = dem.rename(tmp_path / "found.rims.tif")
-    with pytest.raises(ParameterError, match=r"rims beside --out: .* over what --dem reads"):
+    with pytest.raises(ParameterError, match=r"rims beside --out: .* overwrite an input of --dem"):
         detect(beside, tmp_path / "found.gpkg", checkpoint=str(hot))
     assert beside.read_bytes() == before
 
@@ -300,7 +300,7 @@ def test_what_cannot_be_written_is_said_before_the_work(hot, dem, out):
     for path, kind, words in (
         (folder / "found.gpkg", ParameterError, "is a folder"),
         (folder / "other.gpkg", ParameterError, "other.rims.tif is a folder"),
-        (folder / "file" / "found.gpkg", OutputError, "Cannot write in"),
+        (folder / "file" / "found.gpkg", OutputError, "Cannot write to"),
     ):
         with pytest.raises(kind, match=words):
             detect(dem, path, checkpoint=str(hot))
@@ -496,7 +496,7 @@ def test_detections_without_sense_are_refused(tmp_path):
 
 def test_a_comparison_is_not_written_over_what_it_compares(tmp_path):
     for name in ("detections.gpkg", "known.csv"):
-        with pytest.raises(ParameterError, match="would be written over what"):
+        with pytest.raises(ParameterError, match="would overwrite an input of"):
             evaluate(tmp_path, craters(), report=str(tmp_path / name))
     assert evaluate(tmp_path, craters())["catalogued"] == 40
 

@@ -120,7 +120,7 @@ def test_a_cancelled_training_says_where_the_same_command_goes_on(trained, tmp_p
             train_craters.STAGE.run(given, context)
         return caught.value.remedy
 
-    assert "the same command starts anew" in cancelled_at("Step 1 ")
+    assert "the same command starts from the beginning" in cancelled_at("Step 1 ")
     assert list(tmp_path.iterdir()) == []
     assert "goes on from step 3" in cancelled_at("Step 4 ")
     assert cancelled_at("Step 3 ").endswith("goes on from step 3")

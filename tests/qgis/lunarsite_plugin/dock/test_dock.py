@@ -469,7 +469,7 @@ def test_an_export_that_cannot_be_written_is_reported(dock, tmp_path, wait_until
     (tmp_path / "file").touch()
     dock.saved_places.export(tmp_path / "file" / name)
     message = dock.saved_places.message.text()
-    assert message.startswith(f"Cannot write in {tmp_path / 'file'}. Choose a folder")
+    assert message.startswith(f"Cannot write to {tmp_path / 'file'}. Choose a folder")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -552,7 +552,7 @@ def test_a_report_that_cannot_be_written_is_reported(dock, tmp_path, site_answer
     (tmp_path / "file").touch()
     for name in ("site.pdf", "site.html"):
         dock.save_report(tmp_path / "file" / name)
-        assert dock.status.text().startswith(f"Cannot write in {tmp_path / 'file'}")
+        assert dock.status.text().startswith(f"Cannot write to {tmp_path / 'file'}")
 
 
 def test_closing_the_dock_removes_tool_and_marker(dock, wait_until):
