@@ -4,6 +4,7 @@
 # make test-engine all of it that needs no QGIS; make test-qgis: the rest
 # make test-slow   the slow tests; make bench: the measurements of docs/benchmarks.md
 # make test-qgis-next  the tests inside the QGIS of a newer Debian; root only
+# make docs        the documentation in docs/_build/html, its gallery run; warnings are errors
 # make package     the plugin's zip in dist/
 # make setup       only set up; GROUPS="dev ml" adds groups; PYTHON names the interpreter
 # make lint gate format lock clean
@@ -16,7 +17,7 @@ NICE = nice -n 5
 # make template    fit the curve of the crater detection without a network: 2 minutes
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
-.PHONY: demo docs models template images screenshots package test test-engine test-qgis test-qgis-next \
+.PHONY: demo docs models mutants template images screenshots package test test-engine test-qgis test-qgis-next \
 	test-slow bench setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
@@ -70,6 +71,15 @@ bench: setup-qgis
 		case $$file in *_qgis.py|*_dock.py) python=.venv-qgis/bin/python;; *) python=$(BIN)/python;; esac; \
 		$$python "$$file" || exit 1; done
 
+# Thirty slips made on purpose: which do the tests notice?
+mutants: setup-dev
+	$(NICE) $(BIN)/python benchmarks/mutants.py
+
+# The pages of stages and features are written from the code, the gallery by running examples/.
+docs:
+	@tools/setup core docs $(GROUPS)
+	$(NICE) $(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+
 models: setup
 	$(BIN)/lunarsite synthesize --preset cap --out .cache/cap/dem.tif
 	$(BIN)/lunarsite screen --dem .cache/cap/dem.tif --craters .cache/cap/dem.craters.csv \
@@ -122,5 +132,5 @@ lock: setup
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt -o requirements/ml.txt
 
 clean:
-	rm -rf .venv .tools .cache build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .cache build dist demo docs/_build docs/gallery *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,7 +62,7 @@ def generated(checkpoint: Path) -> None:
     runner, fitted = loaded.runner(), Calibration(**loaded.card["calibration"])
     held_out = calibration.joined(
         [
-            calibration.judge(
+            calibration.evaluate(
                 runner, calibration.FIRST_SEED + number, calibration.frame_px(number), Context()
             )
             for number in range(1, 16, 2)
@@ -124,14 +124,15 @@ def precision_recall(path: Path) -> np.ndarray:
     """Return precision and recall at every threshold, by the IoU gate."""
     found = detections.read(path, Context()).circles
     known = read_circles(CATALOGUE)
-    ruling = protocol.Rules(
+    criteria = protocol.InclusionCriteria(
         protocol.read_bounds(BOUNDS), CUT_M, protocol.least_detected_m(CUT_M, None)
     )
     rows = []
     for least in np.unique(np.round(found.confidence, 3)):
-        sides = protocol.sides_of(found.kept(found.confidence >= least), known, ruling)
-        judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)["iou"])
-        hits, misses, new = metrics.counts(sides, judged)
+        comparison = protocol.comparison_of(found.kept(found.confidence >= least), known, criteria)
+        pairs = matching.candidates(comparison.found, comparison.known)["iou"]
+        evaluation = metrics.evaluate(comparison, pairs)
+        hits, misses, new = metrics.counts(comparison, evaluation)
         if hits:
             rows.append((hits / (hits + new), hits / (hits + misses)))
     return np.array(rows)

@@ -37,7 +37,7 @@ from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positi
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lunarsite.engine.segmentation.evaluation import Judged
+    from lunarsite.engine.segmentation.evaluation import Evaluation
 
 COMMAND = [str(Path(sys.executable).with_name("lunarsite"))]
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "rocks"
@@ -75,7 +75,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     if DATA.is_dir():
         sets |= {kind: list(shared(kind)) for kind in SIDES}
     judged = {
-        kind: evaluation.judge(look, samples, len(samples), Context())
+        kind: evaluation.evaluate(look, samples, len(samples), Context())
         for kind, samples in sets.items()
     }
     for kind, found in judged.items():
@@ -122,7 +122,7 @@ def shared(kind: str) -> Iterable[Sample]:
         yield Sample(np.ascontiguousarray(np.moveaxis(image, 0, 2)), mask)
 
 
-def quality(kind: str, found: Judged) -> None:
+def quality(kind: str, found: Evaluation) -> None:
     said, wanted = found.agreement.summary(), WANTED[kind]
     low = said["intervals"]
     rocks = [said["iou"][name] for name in classes.NAMES[1:3]]
@@ -164,7 +164,7 @@ def baseline(image: np.ndarray) -> np.ndarray:
     return np.where(blobs > 0, kind[blobs], out).astype(np.uint8)
 
 
-def calibrated(found: Judged) -> None:
+def calibrated(found: Evaluation) -> None:
     said = found.calibration.summary()
     error, rocks = said["ece"], said["ece_called_rocks"]
     print(
@@ -175,7 +175,7 @@ def calibrated(found: Judged) -> None:
     )
 
 
-def outside(name: str, inside: Judged, other: Judged) -> None:
+def outside(name: str, inside: Evaluation, other: Evaluation) -> None:
     one, two = inside.mutual_information, other.mutual_information
     found = auroc(one, two)
     print(
@@ -203,7 +203,7 @@ def cost(loaded: weights.Checkpoint) -> None:
             way(seen)
             times.append(time.perf_counter() - began)
         took[name] = min(times)
-        error[name] = evaluation.judge(
+        error[name] = evaluation.evaluate(
             way, samples, len(samples), Context()
         ).calibration.all.expected_calibration_error()
     ratio = took["closed form"] / took["one pass"]
@@ -239,9 +239,9 @@ def tiled(loaded: weights.Checkpoint) -> None:
         with images.opened(path) as image:
             window = Window(0, 0, columns, rows)
             tiling.run(image, window, look, take, Context(threads=2), tiling.Tiling())
-    whole = evaluation.answer(look, pixels)
+    whole = evaluation.predict(look, pixels)
     off = np.abs(found - whole)[: len(classes.NAMES)]
-    same = float((classes.named(found[:4]) == classes.named(whole[:4])).mean())
+    same = float((classes.classify(found[:4]) == classes.classify(whole[:4])).mean())
     print(
         f"| tiles against the whole, {rows} × {columns} px, the network that ships | ≤ 1e-4, "
         f"classes equal on ≥ 99.99 % | {off.max():.1e} at the most, {np.quantile(off, 0.9999):.1e} "
@@ -287,7 +287,7 @@ def draw(path: Path, look: object, samples: list[Sample], titles: list[str]) -> 
         for axes in panels.ravel():
             axes.set_axis_off()
         for number, ((image, mask), title) in enumerate(shown):
-            answer = classes.named(evaluation.answer(look, image)[: len(classes.NAMES)])
+            answer = classes.classify(evaluation.predict(look, image)[: len(classes.NAMES)])
             row, first = number // 2, 3 * (number % 2)
             for column, kinds in enumerate((None, mask, answer)):
                 picture = image if kinds is None else (0.5 * image + 0.5 * tint[kinds])

@@ -30,7 +30,7 @@ from lunarsite.engine.scoring.finished_run import explain
 
 CELL_M = 960.0
 CASSA = profiles.load("cassa")
-WORKER = [sys.executable, "-c", "from lunarsite.engine import worker; worker.serve()"]
+WORKER = [sys.executable, "-c", "from lunarsite.engine.frontends import worker; worker.serve()"]
 
 
 def main(out: Path, quick: bool = False) -> None:  # noqa: FBT001, FBT002

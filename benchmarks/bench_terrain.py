@@ -27,7 +27,7 @@ OPTIONS = {
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
-from lunarsite.engine import terrain
+from lunarsite.engine.pipelines import terrain
 from lunarsite.engine.context import Context
 begin = time.perf_counter()
 result = terrain.write_layers(sys.argv[1], Path(sys.argv[2]), context=Context())

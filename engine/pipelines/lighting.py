@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
+_DESCRIPTIONS = {
+    "illumination_pct": "Average illumination",
+    "illumination_sensitivity": "Illumination lost per degree of horizon",
+    "illumination_darkest_month_pct": "Illumination of the darkest month",
+    "longest_night_days": "Longest darkness",
+    "earth_visibility_pct": "Earth visibility",
+    "earth_sensitivity": "Earth visibility lost per degree of horizon",
+    "psr": "Permanent shadow",
+    "horizon_coverage_pct": "Covered horizon",
+}
+"""Band descriptions. They are part of the files, and do not change with the titles of dialogs."""
+
 _NO_VERDICT = 255
 """What stands in the map of permanent shadow where a height or a horizon is unknown."""
 
@@ -107,7 +119,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 path,
                 layer.values,
                 layer.grid,
-                description=output.title,
+                description=_DESCRIPTIONS[output.name],
                 unit=output.unit,
                 nodata=layer.nodata,
                 tags=tags,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import dem_grid, posting
+from lunarsite.engine.io.dem import check_no_picture, posting
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.scoring.features.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import rasterio
 
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.scoring.profiles import Profile
 
 Content = dict[str, Any]
 
@@ -34,56 +36,71 @@ _STATISTICS = (".aux.xml", ".ovr")
 """Files beside a raster that programs write when they show it."""
 
 
-def roles(values: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the files that are given, by what they are for."""
-    found = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
-    for name in (*GIVEN, "craters", "rock_image", "regions", "scorer"):
-        found[name] = [values[name]] if values[name] else []
-    if values["rocks"]:
-        found["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
-    return {role: paths for role, paths in found.items() if paths}
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file, opened and checked.
 
-
-def parts(path: str, role: str) -> list[str]:
-    """Return all files that hold what one given file stands for, itself first.
-
-    A Shapefile is several, and so may a raster be, or a scorer with its card.
+    Parameters
+    ----------
+    path : str
+        Where it is.
+    parts : tuple of str
+        All files that hold what it stands for, itself first: a Shapefile is several, and so may a
+        raster be, or a scorer with its card.
+    reading : dict or None
+        How GDAL reads a raster, which may change though its pixels do not.
     """
-    file = Path(path)
-    beside: list[Path] = []
-    if role == "regions" and file.suffix.lower() == ".shp":
-        beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
-    elif role == "scorer":
-        beside = [file.with_suffix(".json")]
-    elif role in RASTERS:
-        with raster.opened(path, role) as source:
-            beside = [Path(name) for name in source.files if not name.endswith(_STATISTICS)]
-    return [path, *sorted(str(p) for p in beside if p.is_file() and p != file)]
+
+    path: str
+    parts: tuple[str, ...]
+    reading: Content | None = None
 
 
-def reading(path: str) -> Content:
-    """Return how GDAL reads a raster: what may change though its pixels do not."""
-    with raster.opened(path, "The raster") as source:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The validated inputs of a screening, passed on in the place of paths.
+
+    Parameters
+    ----------
+    values : dict
+        The resolved parameters of the ``screen`` stage.
+    grid : Grid
+        Of the elevation model.
+    profile : Profile
+        The criteria.
+    sources : dict of str to tuple of Source
+        The input files by what they are for.
+    """
+
+    values: dict[str, Any]
+    grid: Grid
+    profile: Profile
+    sources: dict[str, tuple[Source, ...]]
+
+    def paths(self, *names: str) -> dict[str, list[str]]:
+        """Return the files of some roles, or of all; roles without a file are left out."""
         return {
-            "crs": source.crs.to_wkt() if source.crs else "",
-            "transform": list(source.transform)[:6],
-            "size_px": [source.width, source.height],
-            "bands": [
-                [str(value) for value in band]
-                for band in zip(
-                    source.dtypes,
-                    source.nodatavals,
-                    source.scales,
-                    source.offsets,
-                    source.units,
-                    strict=True,
-                )
-            ],
+            role: [source.path for source in sources]
+            for role, sources in self.sources.items()
+            if not names or role in names
+        }
+
+    def parts(self, role: str, paths: list[str]) -> list[str]:
+        """Return all files that hold some paths of a role; of other roles the paths alone."""
+        known = {source.path: source.parts for source in self.sources.get(role, ())}
+        return [part for path in paths for part in known.get(path, (path,))]
+
+    def readings(self, roles: Iterable[str]) -> dict[str, list[Content]]:
+        """Return how the rasters of some roles are read."""
+        return {
+            role: [source.reading for source in self.sources[role] if source.reading is not None]
+            for role in roles
+            if role in RASTERS and role in self.sources
         }
 
 
-def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
-    """Look at everything that is given, as far as that takes a moment.
+def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
+    """Open and check every input once, as far as that takes a moment.
 
     Parameters
     ----------
@@ -99,7 +116,8 @@ def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
     """
     out = Path(values["out"]).resolve()
     written = {out / name for name in outputs}
-    for role, paths in roles(values).items():
+    files = _roles(values)
+    for role, paths in files.items():
         for path in paths:
             if not Path(path).is_file():
                 raise InputError(
@@ -110,23 +128,76 @@ def check(values: dict[str, Any], outputs: Iterable[str]) -> None:
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and give the copy",
                 )
-    grid = dem_grid(values["dem"])
+    with raster.opened(values["dem"], "The DEM") as dem:
+        check_no_picture(dem, "The DEM")
+        grid = raster.grid_of(dem, "The DEM")
+        sources: dict[str, tuple[Source, ...]] = {"dem": (_raster(values["dem"], dem),)}
     _check_cells(grid, values["cell_m"], values["north_limit_deg"])
-    _check_criteria(profiles.load(values["profile"]), values)
-    for path in values["far_field"]:
-        what = f"The far field {Path(path).name}"
-        with raster.opened(path, what) as source:
-            _check_lunar(source, what)
-    for name in GIVEN:
-        if values[name]:
-            what = f"The layer {Path(values[name]).name} ({name})"
-            with raster.opened(values[name], what) as source:
-                _check_lunar(source, what)
+    profile = profiles.load(values["profile"])
+    _check_criteria(profile, values)
+    for role, paths in files.items():
+        if role != "dem":
+            sources[role] = tuple(_source(path, role) for path in paths)
     if any(values[name] for name in IMAGERY):
         _check_imagery(values)
+    return Inputs(values, grid, profile, sources)
 
 
-def check_closely(values: dict[str, Any]) -> None:
+def _roles(values: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the input files by what they are for."""
+    found = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
+    for name in (*GIVEN, "craters", "rock_image", "regions", "scorer"):
+        found[name] = [values[name]] if values[name] else []
+    if values["rocks"]:
+        found["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
+    return {role: paths for role, paths in found.items() if paths}
+
+
+def _source(path: str, role: str) -> Source:
+    """Return an input file, opened and checked by its role."""
+    file = Path(path)
+    if role in RASTERS:
+        what = {"far_field": f"The far field {file.name}"}.get(role, role)
+        what = f"The layer {file.name} ({role})" if role in GIVEN else what
+        with raster.opened(path, what) as source:
+            if role == "far_field" or role in GIVEN:
+                _check_lunar(source, what)
+            return _raster(path, source)
+    beside: list[Path] = []
+    if role == "regions" and file.suffix.lower() == ".shp":
+        beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
+    elif role == "scorer":
+        beside = [file.with_suffix(".json")]
+    return Source(path, _with(path, beside))
+
+
+def _raster(path: str, source: rasterio.DatasetReader) -> Source:
+    beside = [Path(name) for name in source.files if not name.endswith(_STATISTICS)]
+    reading: Content = {
+        "crs": source.crs.to_wkt() if source.crs else "",
+        "transform": list(source.transform)[:6],
+        "size_px": [source.width, source.height],
+        "bands": [
+            [str(value) for value in band]
+            for band in zip(
+                source.dtypes,
+                source.nodatavals,
+                source.scales,
+                source.offsets,
+                source.units,
+                strict=True,
+            )
+        ],
+    }
+    return Source(path, _with(path, beside), reading)
+
+
+def _with(path: str, beside: list[Path]) -> tuple[str, ...]:
+    """Return a file and those beside it that are there, by name."""
+    return (path, *sorted(str(p) for p in beside if p.is_file() and p != Path(path)))
+
+
+def check_closely(inputs: Inputs) -> None:
     """Read the small things that are given: dates, windows, tables, polygons, the scorer.
 
     Raises
@@ -134,6 +205,7 @@ def check_closely(values: dict[str, Any]) -> None:
     LunarSiteError
         For the first thing that cannot work.
     """
+    values = inputs.values
     from lunarsite.engine.illumination import ephemeris  # noqa: PLC0415  kept off a run that is done
     from lunarsite.engine.terrain import attributes  # noqa: PLC0415  kept off a run that is done
 
@@ -149,7 +221,7 @@ def check_closely(values: dict[str, Any]) -> None:
         from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
         shapes = vector.read_polygons(values["regions"], "The regions", Context())
-        west, south, east, north = dem_grid(values["dem"]).bounds
+        west, south, east, north = inputs.grid.bounds
         if shapes.cx[west:east, south:north].empty:
             raise InputError(
                 f"No region of {Path(values['regions']).name} overlaps the DEM",
@@ -158,7 +230,7 @@ def check_closely(values: dict[str, Any]) -> None:
     if values["scorer"]:
         from lunarsite.engine.scoring import scorer  # noqa: PLC0415  likewise
 
-        scorer.load(Path(values["scorer"]), profiles.load(values["profile"]))
+        scorer.load(Path(values["scorer"]), inputs.profile)
 
 
 def _check_lunar(source: rasterio.DatasetReader, what: str) -> None:

@@ -18,10 +18,9 @@ from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError, CancelledError
-from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
-from lunarsite.engine.scoring import bundle, profiles
+from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
 from lunarsite.engine.scoring.features.columns import GIVEN, IMAGERY, LAYER_FILES
 from lunarsite.engine.text import counted
@@ -71,6 +70,7 @@ class Step:
 class Screening:
     """A run in a folder, step by step."""
 
+    inputs: preflight.Inputs
     values: dict[str, Any]
     folder: Path
     manifest: Manifest
@@ -84,7 +84,7 @@ class Screening:
         entry = self.manifest.done(step.name, key)
         if entry is None:
             if not self.checked:
-                preflight.check_closely(self.values)
+                preflight.check_closely(self.inputs)
                 self.checked = True
             self.manifest.begin()
             part = self.context.part(*_SHARES[step.name], step.name)
@@ -120,19 +120,12 @@ class Screening:
         files = {p.name for p in declared.parameters if p.kind in PATH_KINDS}
         shaping = {key: value for key, value in values.items() if key not in files}
         if "profile" in shaping:
-            shaping["profile"] = profiles.load(shaping["profile"]).as_dict()
+            shaping["profile"] = self.inputs.profile.as_dict()
         if name == "features":
             # The program may know more features than it did when the run began.
             shaping["columns"] = columns.wanted()
-        whole = {
-            role: [part for path in found for part in preflight.parts(path, role)]
-            for role, found in inputs.items()
-        }
-        shaping["reading"] = {
-            role: [preflight.reading(path) for path in found]
-            for role, found in inputs.items()
-            if role in preflight.RASTERS
-        }
+        whole = {role: self.inputs.parts(role, paths) for role, paths in inputs.items()}
+        shaping["reading"] = self.inputs.readings(inputs)
 
         def do(context: Context) -> Mapping[str, Any]:
             keep = {key: value for key, value in values.items() if value is not None}
@@ -182,20 +175,20 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         Whatever its stages raise.
     """
     folder = Path(values["out"])
-    preflight.check(values, [name for step in _SHARES for name in _outputs(step)])
+    validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
     fresh = not (folder / NAME).is_file()
     if fresh:
-        preflight.check_closely(values)
+        preflight.check_closely(validated)
     with only_run(folder):
-        run = Screening(values, folder, Manifest.open(folder), context, checked=fresh)
+        run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
         layers = folder / "layers"
-        files = preflight.roles(values)
+        files = validated.paths()
         seen = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
         run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
         if all(values[name] for name in _COMPUTED):
             run.manifest.forget("lighting", _outputs("lighting"))
         else:
-            posting = max(values["cell_m"], dem_grid(values["dem"]).pixel_m)
+            posting = max(values["cell_m"], validated.grid.pixel_m)
             run.values = values | {"posting_m": posting}
             run.stage("lighting", seen, _outputs("lighting"), out=layers)
         made = {
@@ -249,7 +242,7 @@ def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
     Beside it, what it was trained on, and how it agrees with the one it replaces.
     """
     values = run.values
-    profile = profiles.load(values["profile"])
+    profile = run.inputs.profile
     own = run.folder / "scorer.ubj"
     if values["scorer"]:
         ready: Path | None = Path(values["scorer"])
@@ -283,10 +276,10 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
     values, manifest = run.values, run.manifest
     told = {
         "lunarsite": provenance.version(),
-        "profile": profiles.load(values["profile"]).as_dict(),
+        "profile": run.inputs.profile.as_dict(),
         "scorer": result["scorer"] | trained_on,
         "errors": {name: values[name] for name in _ERRORS},
-        "parameters": _parameters(values),
+        "parameters": _parameters(run),
         "inputs": _inputs(run),
         "versions": provenance.versions(),
         "warnings": run.context.warnings,
@@ -336,9 +329,9 @@ def _outputs(step: str) -> list[str]:
     return [folder + output.path for output in stages.load(step).outputs]
 
 
-def _parameters(values: dict[str, Any]) -> dict[str, Any]:
+def _parameters(run: Screening) -> dict[str, Any]:
     """Return the parameters without the machine's paths."""
-    shown = dict(values)
+    shown = dict(run.values)
     for parameter in stages.load("screen").parameters:
         value = shown.get(parameter.name)
         if parameter.name == "out":
@@ -347,13 +340,13 @@ def _parameters(values: dict[str, Any]) -> dict[str, Any]:
             shown[parameter.name] = (
                 [Path(path).name for path in value] if parameter.many else Path(value).name
             )
-    shown["profile"] = profiles.load(values["profile"]).name
+    shown["profile"] = run.inputs.profile.name
     return shown
 
 
 def _inputs(run: Screening) -> list[dict[str, Any]]:
     return [
         {"role": role, "name": Path(path).name, "sha256": run.manifest.sha256(path)}
-        for role, paths in preflight.roles(run.values).items()
+        for role, paths in run.inputs.paths().items()
         for path in paths
     ]

@@ -224,7 +224,7 @@ def test_an_opened_run_is_kept_until_its_manifest_changes(scored, cells, monkeyp
 
 def test_the_worker_answers_twice_from_one_reading(scored, cells):
     with subprocess.Popen(
-        [sys.executable, "-c", "from lunarsite.engine import worker; worker.serve()"],
+        [sys.executable, "-c", "from lunarsite.engine.frontends import worker; worker.serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -418,7 +418,7 @@ def options_of(values):
 
 def test_a_second_call_of_the_command_imports_none_of_the_heavy_rooms(given, run):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom lunarsite.engine import cli\n"
+        "import sys\nfrom pathlib import Path\nfrom lunarsite.engine.frontends import cli\n"
         "from lunarsite.engine.scoring import bundle\nbundle.FOLDER = Path('none')\n"
         "assert cli.main(sys.argv[1:]) == 0\n"
         "heavy = {'numba', 'xgboost', 'geopandas', 'scipy', 'matplotlib', 'pandas', 'woodelf'}\n"

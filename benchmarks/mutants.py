@@ -1,0 +1,191 @@
+"""Edits the engine one line at a time and says which edits the tests notice.
+
+    .venv/bin/python benchmarks/mutants.py         # all thirty: a quarter of an hour
+    .venv/bin/python benchmarks/mutants.py 3 17    # some of them
+
+Each mutant is one edit such as a slip would make: a sign, an off-by-one, a dropped check for
+nodata, a wrong factor of a unit. It is made in a copy of the checkout, the tests that stand beside
+the code are run there, and it is killed if one fails. The table goes to docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT_S = 900
+"""A mutant that loops for ever is killed too."""
+
+
+class Mutant(NamedTuple):
+    """One edit: what it is, the file, the text and what takes its place, and the tests to run."""
+
+    slip: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MUTANTS = (
+    Mutant("axes of the map swapped", "moon.py",
+           "return r * np.sin(lon), r * np.cos(lon)", "return r * np.cos(lon), r * np.sin(lon)",
+           "test_moon.py"),
+    Mutant("sign of the map's scale", "moon.py",
+           "return 1.0 + (x * x + y * y) /", "return 1.0 - (x * x + y * y) /", "test_moon.py"),
+    Mutant("azimuth mirrored", "moon.py",
+           "np.asarray(azimuth_deg, np.float64) + np.asarray(lon_deg",
+           "np.asarray(azimuth_deg, np.float64) - np.asarray(lon_deg", "test_moon.py"),
+    Mutant("scale of a band dropped", "io/raster.py",
+           "data.astype(np.float64) * scale + offset", "data.astype(np.float64) + offset", "io"),
+    Mutant("nodata check dropped", "io/raster.py", "values[missing] = np.nan", "pass", "io"),
+    Mutant("two known pixels needed for a mean", "io/averaging.py",
+           "np.where(count > 0,", "np.where(count > 1,", "io"),
+    Mutant("first column of the far field lost", "io/dem.py",
+           "left = int(np.floor((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6))",
+           "left = int(np.ceil((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6)) + 1", "io"),
+    Mutant("heights above the highest let through", "io/heights.py",
+           "if low < LOWEST_M or high > HIGHEST_M:", "if low < LOWEST_M:", "io"),
+    Mutant("window's rows counted upwards", "io/grid.py",
+           "self.y_max_m - window.row_off * self.pixel_m",
+           "self.y_max_m + window.row_off * self.pixel_m", "io"),
+    Mutant("pixel one too far in the east", "io/grid.py",
+           "column = int(np.floor((x_m - self.x_min_m) / self.pixel_m))",
+           "column = int(np.ceil((x_m - self.x_min_m) / self.pixel_m))", "io illumination"),
+    Mutant("map's scale left out of slopes", "terrain/_attribute_kernels.py",
+           "step = pixel_m / (1.0 + (x * x + y * y) / (4.0 * _RADIUS_M * _RADIUS_M))",
+           "step = pixel_m", "terrain"),
+    Mutant("aspect uphill", "terrain/_attribute_kernels.py",
+           "north, right = -(p * x + q * y), q * x - p * y",
+           "north, right = p * x + q * y, p * y - q * x", "terrain"),
+    Mutant("curvature per metre", "terrain/_attribute_kernels.py",
+           "= -1000.0 * along /", "= -1.0 * along /", "terrain"),
+    Mutant("pole's declination with the wrong sign", "illumination/ephemeris.py",
+           "[1.5419, 0.0239, -0.0278,", "[-1.5419, 0.0239, -0.0278,",
+           "illumination/test_ephemeris.py"),
+    Mutant("disc of the Sun upside down", "illumination/ephemeris.py",
+           "np.arccos(", "np.arcsin(",
+           "illumination/test_ephemeris.py illumination/test_lighting.py"),
+    Mutant("horizon of a line sample on the wrong line", "illumination/_horizon_kernels.py",
+           "inside = min(max(row, 0.0), rows - 1.0)",
+           "inside = min(max(row + 1.0, 0.0), rows - 1.0)",
+           "illumination/test_horizon.py"),
+    Mutant("curvature of the Moon left out of the dip", "illumination/_horizon_kernels.py",
+           "math.tan(-math.atan(s) - _dip(eye)) / cosine", "math.tan(-math.atan(s)) / cosine",
+           "illumination/test_horizon.py illumination/test_lighting.py"),
+    Mutant("missing heights called permanent shadow", "illumination/lighting.py",
+           "psr = (sunlit == 0.0) & ~missing", "psr = (sunlit == 0.0) | missing",
+           "illumination/test_lighting.py"),
+    Mutant("month one step short", "illumination/_night_kernels.py",
+           "if t >= window - 1:", "if t >= window - 2:", "illumination/test_lighting.py"),
+    Mutant("darkness not reset by twilight", "illumination/_night_kernels.py",
+           "u = -up / rho", "u = up / rho", "illumination/test_lighting.py"),
+    Mutant("diameter on the map for that on the ground", "craters/circles.py",
+           "2.0 * self.radius_m / moon.map_scale", "2.0 * self.radius_m * moon.map_scale",
+           "craters/evaluation craters/test_morphometry.py pipelines/test_evaluate_craters.py"),
+    Mutant("peaks half a pixel off", "craters/detection/decoding.py",
+           "(column + 0.5) * STRIDE - 0.5 + east", "column * STRIDE - 0.5 + east",
+           "craters/detection/test_decoding.py"),
+    Mutant("DeepMoon's gate by the larger radius", "craters/evaluation/matching.py",
+           "np.minimum(own, true), np.abs(own - true)",
+           "np.maximum(own, true), np.abs(own - true)",
+           "craters/evaluation/test_matching.py"),
+    Mutant("rim height taken from the floor", "craters/_morphometry_kernels.py",
+           "np.quantile(inside[:floors], 0.1)", "np.quantile(inside[:floors], 0.9)",
+           "craters/test_morphometry.py"),
+    Mutant("errors widen no criterion", "scoring/labels.py",
+           "np.sqrt(criterion.softness**2 + (sigma[k] / 1.702) ** 2)", "criterion.softness",
+           "scoring/test_labels.py scoring/test_scorer.py"),
+    Mutant("slope error per pixel, not per baseline", "scoring/labels.py",
+           "distance = 2.0 * _pixel(table)", "distance = 1.0 * _pixel(table)",
+           "scoring/test_labels.py"),
+    Mutant("ranks from the worst", "scoring/ranking.py",
+           'order = np.argsort(-score[known], kind="stable")\n    out[known[order]]',
+           'order = np.argsort(score[known], kind="stable")\n    out[known[order]]',
+           "scoring pipelines/test_scoring.py"),
+    Mutant("distance to shadow in map metres", "scoring/features/feature_table.py",
+           "* grid.pixel_m / scale\n", "* grid.pixel_m\n",
+           "scoring/features/test_feature_table.py"),
+    Mutant("entropy negative", "uncertainty/measures.py",
+           "-(probability * np.log(", "(probability * np.log(", "uncertainty"),
+    Mutant("weight of a tile that is blind", "segmentation/tiling.py",
+           "- self.blind + 0.5) / max(across, 1)", "+ 0.5) / max(across, 1)", "segmentation"),
+)  # fmt: skip
+
+
+def main(chosen: list[int]) -> int:
+    """Run the mutants; return how many survive."""
+    survivors = 0
+    print("| # | slip | file | killed? | seconds |", flush=True)
+    print("|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "lunarsite"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(
+            ".git", ".venv*", ".tools", ".cache", "demo", "dist", "docs", "__pycache__"
+        ))  # fmt: skip
+        shared = ROOT.parent / "shared"
+        if shared.is_dir():
+            (Path(folder) / "shared").symlink_to(shared)
+        for number, mutant in enumerate(MUTANTS, 1):
+            if chosen and number not in chosen:
+                continue
+            began = time.monotonic()
+            killed = is_killed(copy, mutant)
+            survivors += not killed
+            verdict = "yes" if killed else "**no**"
+            print(
+                f"| {number} | {mutant.slip} | `{mutant.file}` | {verdict} "
+                f"| {time.monotonic() - began:.0f} |",
+                flush=True,
+            )
+    print(f"\n{survivors} survived", flush=True)
+    return survivors
+
+
+def is_killed(copy: Path, mutant: Mutant) -> bool:
+    """Return whether a test fails with the edit made; the copy is left as it was."""
+    path = copy / "engine" / mutant.file
+    before = path.read_text("utf-8")
+    if mutant.old not in before:
+        raise SystemExit(f"{mutant.file} holds no {mutant.old!r}: bring the mutant up to date")
+    path.write_text(before.replace(mutant.old, mutant.new, 1), "utf-8")
+    tests = [f"tests/engine/{name}" for name in mutant.tests.split()]
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", _PYTEST, str(copy), *tests],
+            cwd=copy,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(before, "utf-8")
+    if ended.returncode not in (0, 1):
+        raise SystemExit(ended.stdout.decode()[-2000:] + ended.stderr.decode()[-2000:])
+    return ended.returncode == 1
+
+
+_PYTEST = """
+import importlib.util, sys
+import pytest
+root, *tests = sys.argv[1:]
+spec = importlib.util.spec_from_file_location(
+    "lunarsite", root + "/__init__.py", submodule_search_locations=[root]
+)
+sys.modules["lunarsite"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["lunarsite"])
+sys.exit(pytest.main(["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *tests]))
+"""
+"""Runs pytest with the copy as the package, in the place of the checkout that is installed."""
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main([int(word) for word in sys.argv[1:]]) > 2 else 0)
