@@ -1,1 +1,1 @@
-"""."""
+"""Front ends of the engine: command line, worker process and Python functions."""

@@ -1,6 +1,6 @@
-"""The command line: one verb per stage, derived from its declaration, and a few of its own.
+"""Command line: one command per stage, generated from its declaration, and a few others.
 
-Exit codes: 0 done, 1 a fault of LunarSite, 2 something the user can mend, 130 cancelled.
+Exit codes: 0 success, 1 internal error, 2 user-correctable error, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterErr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-DONE, FAULT, MENDABLE, CANCELLED = 0, 1, 2, 130
+SUCCESS, INTERNAL_ERROR, USER_ERROR, CANCELLED = 0, 1, 2, 130
 
-OWN_VERBS = {
-    "stages": "List the stages; with --json their whole declarations.",
-    "device": "Say what networks and kernels compute on.",
-    "worker": "Serve the stages as JSON lines on stdin and stdout, for a program that holds it.",
+OTHER_COMMANDS = {
+    "stages": "List the stages; with --json their full declarations.",
+    "device": "Show the device on which networks run.",
+    "worker": "Serve the stages as JSON lines on stdin and stdout, to a parent process.",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+    """Run a command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
@@ -41,109 +41,122 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CancelledError as error:
         return _fail(words, error.as_dict(), CANCELLED, as_json=as_json)
     except KeyboardInterrupt:
-        broken = CancelledError("It was broken off at once; give the same command again")
-        return _fail(words, broken.as_dict(), CANCELLED, as_json=as_json)
+        interrupted = CancelledError("It was interrupted at once; run the same command again")
+        return _fail(words, interrupted.as_dict(), CANCELLED, as_json=as_json)
     except LunarSiteError as error:
-        return _fail(words, error.as_dict(), MENDABLE, as_json=as_json)
+        return _fail(words, error.as_dict(), USER_ERROR, as_json=as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the flush at exit complains once more
-        return FAULT
-    except Exception as error:  # noqa: BLE001  the last resort: one line instead of a traceback
-        from lunarsite.engine.frontends.execution import internal_error  # noqa: PLC0415  kept off the fast path
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise the flush at exit raises again
+        return INTERNAL_ERROR
+    except Exception as error:  # noqa: BLE001  one line instead of a traceback
+        from lunarsite.engine.frontends.execution import internal_error  # noqa: PLC0415  not needed for --help
 
-        what = words[0] if words else "lunarsite"
-        return _fail(words, internal_error(what, error), FAULT, as_json=as_json)
+        command = words[0] if words else "lunarsite"
+        return _fail(words, internal_error(command, error), INTERNAL_ERROR, as_json=as_json)
 
 
-def verb_parser(verb: str) -> argparse.ArgumentParser:
-    """Return the parser of a verb, derived from the stage's declaration.
+def command_parser(command: str) -> argparse.ArgumentParser:
+    """Return the argument parser of a command, generated from the stage's declaration.
 
-    Values stay text here: the declaration checks them, for this face as for the others. What is
-    not given is not in the namespace, so a default stands in the declaration alone.
+    Values remain text: they are validated by the declaration, as in all front ends. Options that
+    are not used are absent from the namespace, so that defaults are defined in the declaration
+    only.
 
     Raises
     ------
     ParameterError
-        If there is no such verb.
+        If there is no such command.
     """
-    known = [*stages.NAMES, *OWN_VERBS]
-    if verb not in known:
-        raise unknown_name("verb", verb, known)
-    if verb in OWN_VERBS:
-        parser = _Parser(prog=f"lunarsite {verb}", description=OWN_VERBS[verb])
+    known = [*stages.NAMES, *OTHER_COMMANDS]
+    if command not in known:
+        raise unknown_name("command", command, known)
+    if command in OTHER_COMMANDS:
+        parser = _Parser(prog=f"lunarsite {command}", description=OTHER_COMMANDS[command])
     else:
-        stage = stages.load(verb)
+        stage = stages.load(command)
         parser = _Parser(
-            prog=f"lunarsite {verb}",
+            prog=f"lunarsite {command}",
             description="\n\n".join(
                 textwrap.fill(text, 79) for text in (stage.summary, stage.help)
             ),
         )
-        needed = parser.add_argument_group("required")
-        usual = parser.add_argument_group("options")
+        required = parser.add_argument_group("required")
+        options = parser.add_argument_group("options")
         advanced = parser.add_argument_group("advanced")
         for parameter in (*stage.parameters, *COMMON):
-            group = advanced if parameter.advanced else usual
-            _add(needed if parameter.required else group, parameter)
+            group = advanced if parameter.advanced else options
+            _add(required if parameter.required else group, parameter)
     output = parser.add_argument_group("output")
-    output.add_argument("-h", "--help", action="help", help="Show this and leave.")
+    output.add_argument("-h", "--help", action="help", help="Show this help and exit.")
     output.add_argument(
-        "--json", action="store_true", help="Write one JSON document to stdout, errors included."
+        "--json",
+        action="store_true",
+        help="Write the result, or the error, to stdout as one JSON document.",
     )
     output.add_argument(
         "--quiet",
         action="store_true",
-        help="No progress, no log, no summary: results are in the files, and with --json printed.",
+        help="No progress, log or summary: results are in the files, and printed with --json.",
     )
     return parser
 
 
 def parse(words: Sequence[str]) -> Values:
-    """Return the options of a command line whose first word is the verb.
+    """Return the options of a command line.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command and its options.
+
+    Returns
+    -------
+    dict
+        Text values by parameter name, of the options in the command line only.
 
     Raises
     ------
     ParameterError
-        For an unknown verb or option, or an option without its value.
+        For an unknown command or option, or an option without a value.
     """
-    verb, *rest = words
-    parser = verb_parser(verb)
-    known, extra = parser.parse_known_args(rest)
-    for word in extra:
+    command, *rest = words
+    parser = command_parser(command)
+    known, unknown = parser.parse_known_args(rest)
+    for word in unknown:
         if word.startswith("-"):
             options = [option for option in parser.option_names if len(option) > 2]  # type: ignore[attr-defined]
-            raise unknown_name(f"option of {verb}", word.split("=")[0], options)
+            raise unknown_name(f"option of {command}", word.split("=")[0], options)
         raise ParameterError(
-            f"{word!r} belongs to no option",
+            f"{word!r} is not the value of any option",
             "Write every value after its option, and patterns such as '*.png' in quotes; "
-            f"lunarsite {verb} --help lists the options",
+            f"lunarsite {command} --help lists the options",
         )
     return vars(known)
 
 
 def facts(parameter: Parameter) -> str:
-    """Return unit, range and default of a parameter in one line."""
+    """Return unit, range and default of a parameter as one line of help."""
     unit = f" {parameter.unit}" if parameter.unit else ""
     low, high = parameter.minimum, parameter.maximum
-    said = ["required"] if parameter.required else []
+    parts = ["required"] if parameter.required else []
     if low is not None and high is not None:
-        said.append(f"{low:g} to {high:g}{unit}")
+        parts.append(f"{low:g} to {high:g}{unit}")
     elif low is not None:
-        said.append(f"at least {low:g}{unit}")
+        parts.append(f"at least {low:g}{unit}")
     elif high is not None:
-        said.append(f"at most {high:g}{unit}")
+        parts.append(f"at most {high:g}{unit}")
     elif unit:
-        said.append(f"in{unit}")
+        parts.append(f"in{unit}")
     if parameter.default is not None:
         default = parameter.default
         listed = default if isinstance(default, tuple | list) else (default,)
         words = [str(item).lower() if isinstance(item, bool) else str(item) for item in listed]
-        said.append(f"default {' '.join(words)}{unit}" if words else "default none")
-    return "; ".join(said)
+        parts.append(f"default {' '.join(words)}{unit}" if words else "default none")
+    return "; ".join(parts)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Argparse with errors of our family, no abbreviations, and values like -1e-3 or -3,4."""
+    """Argument parser that raises `ParameterError` and accepts values such as -1e-3 or -3,4."""
 
     def __init__(self, *, prog: str, description: str) -> None:
         super().__init__(
@@ -158,7 +171,7 @@ class _Parser(argparse.ArgumentParser):
 
     @property
     def option_names(self) -> list[str]:
-        """All spellings of all options."""
+        """All option strings."""
         return sorted(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
@@ -166,8 +179,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
-    told = facts(parameter)
-    text = f"{parameter.help} [{told}]" if told else parameter.help
+    constraints = facts(parameter)
+    text = f"{parameter.help} [{constraints}]" if constraints else parameter.help
     options: dict[str, Any] = {
         "dest": parameter.name,
         "default": argparse.SUPPRESS,
@@ -183,7 +196,7 @@ def _add(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
 
 
 class _Switch(argparse.BooleanOptionalAction):
-    """``--flag`` and ``--no-flag``, without the note on the default that argparse adds."""
+    """``--flag`` and ``--no-flag``, without the default that argparse adds to the help."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         text = options.pop("help")
@@ -206,55 +219,57 @@ def _metavar(parameter: Parameter) -> str:
 def _dispatch(words: list[str], *, as_json: bool) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(_overview())
-        return DONE if words else MENDABLE
+        return SUCCESS if words else USER_ERROR
     if words[0] == "--version":
         sys.stdout.write(f"lunarsite {_version()}\n")
-        return DONE
+        return SUCCESS
     if words[0].startswith("-"):
-        raise ParameterError(f"{words[0]} stands before the verb", "Write lunarsite VERB OPTIONS")
+        raise ParameterError(
+            f"{words[0]} comes before the command", "Write lunarsite COMMAND OPTIONS"
+        )
     try:
-        given = parse(words)
+        arguments = parse(words)
     except SystemExit:  # argparse has shown the help
-        return DONE
-    quiet = given.pop("quiet")
-    del given["json"]
-    if words[0] in OWN_VERBS:
-        return _OWN[words[0]](as_json)
-    return _run(words[0], given, as_json=as_json, quiet=quiet)
+        return SUCCESS
+    quiet = arguments.pop("quiet")
+    del arguments["json"]
+    if words[0] in OTHER_COMMANDS:
+        return _OTHER[words[0]](as_json)
+    return _run(words[0], arguments, as_json=as_json, quiet=quiet)
 
 
-def _run(verb: str, given: Values, *, as_json: bool, quiet: bool) -> int:
-    from lunarsite.engine.frontends import execution, progress  # noqa: PLC0415  kept off the fast path
+def _run(name: str, arguments: Values, *, as_json: bool, quiet: bool) -> int:
+    from lunarsite.engine.frontends import execution, progress  # noqa: PLC0415  not needed for --help
 
     progress.log_to_stderr(quiet=quiet)
-    stage = stages.load(verb)
+    stage = stages.load(name)
     with (
-        _stopped_by_signals() as cancelled,
+        _cancelled_by_signals() as cancelled,
         execution.stdout_to_stderr() if as_json else nullcontext(),
-        progress.terminal_bar(verb, shown=not (quiet or as_json)) as report,
+        progress.terminal_bar(name, shown=not (quiet or as_json)) as report,
     ):
-        result = execution.run_stage(stage, given, cancelled=cancelled, report=report)
+        result = execution.run_stage(stage, arguments, cancelled=cancelled, report=report)
     if as_json:
         _write_json(result)
     elif not quiet:
         sys.stdout.write("".join(f"{line}\n" for line in _summary(result)))
-    return DONE
+    return SUCCESS
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set; a second Ctrl-C does not wait for the stage."""
+def _cancelled_by_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set; a second signal interrupts the stage at once."""
     cancelled = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield cancelled
         return
 
-    def stop(_number: int, _frame: Any) -> None:
+    def cancel(_number: int, _frame: Any) -> None:
         if cancelled.is_set():
             raise KeyboardInterrupt
         cancelled.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield cancelled
     finally:
@@ -263,7 +278,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _summary(result: Values) -> list[str]:
-    """Return what a person wants to read of a result: the stage's own lines, or its outputs."""
+    """Return the lines that are printed: the summary of the stage, or else its outputs."""
     lines = result.get("summary")
     if lines:
         return [str(line) for line in lines]
@@ -276,46 +291,46 @@ def _summary(result: Values) -> list[str]:
     ]
 
 
-def _show_stages(as_json: bool) -> int:  # noqa: FBT001  called through the table
+def _show_stages(as_json: bool) -> int:  # noqa: FBT001  called through _OTHER
     if as_json:
         declared = [stage.as_dict() for stage in stages.load_all()]
         _write_json({"stages": declared, "common": [parameter.as_dict() for parameter in COMMON]})
     else:
         sys.stdout.write(_listed({stage.name: stage.summary for stage in stages.load_all()}))
-    return DONE
+    return SUCCESS
 
 
-def _serve(_as_json: bool) -> int:  # noqa: FBT001  called through the table
-    from lunarsite.engine.frontends.worker import serve  # noqa: PLC0415  kept off the fast path
+def _serve(_as_json: bool) -> int:  # noqa: FBT001  called through _OTHER
+    from lunarsite.engine.frontends.worker import serve  # noqa: PLC0415  not needed for --help
 
     return serve()
 
 
-def _show_device(as_json: bool) -> int:  # noqa: FBT001  called through the table
+def _show_device(as_json: bool) -> int:  # noqa: FBT001  called through _OTHER
     from lunarsite.engine import device  # noqa: PLC0415  may import torch
 
-    found = device.choose()
+    chosen = device.choose()
     if as_json:
-        _write_json(found.as_dict())
+        _write_json(chosen.as_dict())
     else:
-        torch = f"torch {found.torch}" if found.torch else "no torch"
+        torch = f"torch {chosen.torch}" if chosen.torch else "no torch"
         sys.stdout.write(
-            f"{found.kind}: {found.name}, {found.cores} cores, {torch} ({found.reason})\n"
+            f"{chosen.kind}: {chosen.name}, {chosen.cores} cores, {torch} ({chosen.reason})\n"
         )
-    return DONE
+    return SUCCESS
 
 
-_OWN = {"stages": _show_stages, "device": _show_device, "worker": _serve}
+_OTHER = {"stages": _show_stages, "device": _show_device, "worker": _serve}
 
 
 def _overview() -> str:
-    said = {stage.name: stage.summary for stage in stages.load_all()}
+    summaries = {stage.name: stage.summary for stage in stages.load_all()}
     return (
-        "Usage: lunarsite VERB [options]; lunarsite VERB --help\n\n"
+        "Usage: lunarsite COMMAND [options]; lunarsite COMMAND --help\n\n"
         "Landing-site screening at the Moon's south pole.\n\n"
-        f"{_listed({**said, **OWN_VERBS})}\n"
-        "Every verb takes --json (one JSON document on stdout) and --quiet. "
-        "lunarsite --version says the version.\n"
+        f"{_listed({**summaries, **OTHER_COMMANDS})}\n"
+        "Every command accepts --json (one JSON document on stdout) and --quiet. "
+        "lunarsite --version prints the version.\n"
     )
 
 
@@ -331,7 +346,7 @@ def _listed(entries: dict[str, str]) -> str:
 
 
 def _version() -> str:
-    from lunarsite.engine.provenance import version  # noqa: PLC0415  kept off the fast path
+    from lunarsite.engine.provenance import version  # noqa: PLC0415  not needed for --help
 
     return version()
 
@@ -342,8 +357,8 @@ def _write_json(document: Any) -> None:
 
 
 def _fail(words: Sequence[str], error: dict[str, str], code: int, *, as_json: bool) -> int:
-    who = " ".join(["lunarsite", *words[:1]])
+    command = " ".join(["lunarsite", *words[:1]])
     if as_json:
         _write_json({"error": error})
-    sys.stderr.write(f"{who}: {error['problem']}. {error['remedy']}.\n")
+    sys.stderr.write(f"{command}: {error['problem']}. {error['remedy']}.\n")
     return code

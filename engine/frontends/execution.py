@@ -1,4 +1,4 @@
-"""What the command line and the worker share: running a stage, and values that JSON can carry."""
+"""Running a stage and converting its result to JSON, for the command line and the worker."""
 
 from __future__ import annotations
 
@@ -26,48 +26,48 @@ log = logging.getLogger("lunarsite")
 
 
 class OutOfMemoryError(LunarSiteError):
-    """The machine has less memory than the work asked for."""
+    """A memory allocation failed."""
 
 
 def run_stage(
     stage: Stage,
-    given: Mapping[str, Any],
+    arguments: Mapping[str, Any],
     *,
     cancelled: threading.Event,
     report: Callable[[float, str], None] = no_progress,
     warm: dict[Any, Any] | None = None,
 ) -> Values:
-    """Run a stage with its own parameters and the options that all stages take.
+    """Run a stage with its parameters and the options of all stages.
 
     Parameters
     ----------
     stage : Stage
-        What to run.
-    given : mapping
-        Parameters of the stage and of `COMMON`; None means "not given".
+        The stage.
+    arguments : mapping
+        Values of the parameters of the stage and of `COMMON`; None for the default.
     cancelled : threading.Event
-        Set by whoever wants the work to stop.
-    report : callable
-        Gets a fraction between 0 and 1 and a message.
+        Set to cancel the run.
+    report : callable, optional
+        Progress callback: receives a fraction from 0 to 1 and a message.
     warm : dict, optional
-        State that outlives this call.
+        Cache that is kept between runs, see `Context.cached`.
 
     Returns
     -------
     dict
-        The stage's result, as JSON can carry it, with the ``warnings`` of the work.
+        The JSON-serialisable result of the stage, with its ``warnings``.
 
     Raises
     ------
     LunarSiteError
-        What the stage or the check of its parameters says.
+        For an invalid parameter, or an error of the stage.
     """
     shared = {parameter.name: parameter.default for parameter in COMMON}
     for parameter in COMMON:
-        value = given.get(parameter.name)
+        value = arguments.get(parameter.name)
         if value is not None:
             shared[parameter.name] = parameter.parse(value)
-    own = stage.resolve({name: given[name] for name in given if name not in shared})
+    own = stage.resolve({name: arguments[name] for name in arguments if name not in shared})
     context = Context(
         threads=shared["threads"] or available_cores(),
         memory_limit_bytes=int(shared["memory_limit_gib"] * GIB),
@@ -90,8 +90,8 @@ def run_stage(
         result = stage.run(own, context)
     except MemoryError as error:
         raise OutOfMemoryError(
-            f"{stage.name} asked for more memory than there is: {error or 'allocation failed'}",
-            "Lower --memory-limit-gib or --threads, or give a smaller piece",
+            f"{stage.name} needs more memory than is available: {error or 'allocation failed'}",
+            "Lower --memory-limit-gib or --threads, or use a smaller area",
         ) from error
     except ModuleNotFoundError as error:
         if (error.name or "lunarsite").startswith("lunarsite"):
@@ -100,22 +100,22 @@ def run_stage(
             f"The interpreter {sys.executable} lacks the package {error.name}, which "
             f"{stage.name} needs",
             "Open LunarSite, Engine set-up, and click Update or choose another interpreter; "
-            "outside QGIS install the packages of requirements/core.txt into it",
+            "outside QGIS, install the packages of requirements/core.txt into it",
         ) from error
     finally:
         if context.executor is not None:
             context.executor.shutdown(wait=True, cancel_futures=True)
-    listed: Values = jsonable({"warnings": context.warnings, **result})
-    return listed
+    reply: Values = jsonable({"warnings": context.warnings, **result})
+    return reply
 
 
-def jsonable(value: Any) -> Any:  # noqa: PLR0911  one return a kind
-    """Return a value as strict JSON can carry it: NaN and infinities become None.
+def jsonable(value: Any) -> Any:  # noqa: PLR0911  one return for each type
+    """Return a value in JSON-serialisable types; NaN and infinities become None.
 
     Raises
     ------
     TypeError
-        For a value that has no JSON form.
+        For a value of another type.
     """
     if value is None or isinstance(value, bool | int | str):
         return value.value if isinstance(value, Enum) else value
@@ -132,34 +132,46 @@ def jsonable(value: Any) -> Any:  # noqa: PLR0911  one return a kind
         return value.isoformat()
     if hasattr(value, "tolist"):  # numpy's scalars and arrays, without importing numpy
         return jsonable(value.tolist())
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"{type(value).__name__} is not JSON-serialisable")
 
 
 def internal_error(what: str, error: BaseException, *, trace: bool = False) -> dict[str, str]:
-    """Return an error nobody foresaw, in the form of `LunarSiteError.as_dict`.
+    """Return an unexpected exception in the form of `LunarSiteError.as_dict`.
 
-    Its traceback goes to the log with ``trace``, or if ``LUNARSITE_DEBUG`` is set.
+    Parameters
+    ----------
+    what : str
+        The operation that failed.
+    error : BaseException
+        The exception.
+    trace : bool, optional
+        Whether its traceback is logged. It always is if ``LUNARSITE_DEBUG`` is set.
+
+    Returns
+    -------
+    dict of str to str
+        ``type``, ``problem`` and ``remedy``.
     """
     if trace or os.environ.get("LUNARSITE_DEBUG"):
         log.error("%s", "".join(traceback.format_exception(error)).rstrip())
-    said = traceback.format_exception_only(error)[-1].strip()
+    description = traceback.format_exception_only(error)[-1].strip()
     return {
         "type": "InternalError",
-        "problem": f"{what} failed in a way that was not foreseen: {said}"[:2000],
-        "remedy": "This is a fault of LunarSite: report what was asked and the traceback that "
-        "LUNARSITE_DEBUG=1 writes to the log",
+        "problem": f"{what} failed unexpectedly: {description}"[:2000],
+        "remedy": "This is a bug in LunarSite: please report it with the command or settings and "
+        "the traceback that LUNARSITE_DEBUG=1 writes to the log",
     }
 
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send what anything prints, C libraries included, to stderr while the block runs."""
+    """Redirect stdout to stderr inside the block, for C libraries as well."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    stdout = os.dup(1)
     try:
         os.dup2(2, 1)
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)

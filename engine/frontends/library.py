@@ -1,4 +1,4 @@
-"""The stages as Python functions: what a notebook calls where files go in and files come out."""
+"""The stages as Python functions, from input files to output files."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dic
     stage : str
         Such as ``"terrain"``; `stages.NAMES` lists them all.
     context : Context, optional
-        Threads, memory, progress, cancellation.
+        Threads, memory, progress and cancellation.
     **parameters
-        Those of the stage, by the names of its declaration; the command-line reference describes
-        them.
+        Parameters of the stage, by name; see the command-line reference.
 
     Returns
     -------
     dict
-        The stage's result: ``outputs`` maps names to paths, ``warnings`` lists what the user should
-        know.
+        The result of the stage: ``outputs`` maps names to paths, ``warnings`` is a list of
+        messages.
 
     Raises
     ------
     ParameterError
-        For an unknown stage or parameter, or a value out of its range.
+        For an unknown stage or parameter, or an invalid value.
     LunarSiteError
-        Whatever the stage raises.
+        For any other user-correctable error.
 
     Examples
     --------
@@ -45,26 +44,27 @@ def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dic
     >>> sorted(found["outputs"])
     ['craters', 'dem']
     """
-    surroundings = Context() if context is None else context
-    result = stages.load(stage).run(parameters, surroundings)
-    return {"warnings": list(surroundings.warnings), **result}
+    context = Context() if context is None else context
+    result = stages.load(stage).run(parameters, context)
+    return {"warnings": list(context.warnings), **result}
 
 
 def screen(
     dem: str | Path, out: str | Path, *, context: Context | None = None, **parameters: Any
 ) -> dict[str, Any]:
-    """Screen an elevation model: from heights to ranked landing sites and a report.
+    """Screen an elevation model for landing sites, and write ranked sites and a report.
 
     Parameters
     ----------
     dem : path
         Elevation model: metres above the sphere, south polar stereographic (``IAU_2015:30135``).
     out : path
-        Folder of the run. A run that is there is resumed.
+        Folder of the run. An interrupted run in it is resumed.
     context : Context, optional
         Threads, memory, progress, cancellation.
     **parameters
-        Of the stage ``screen``: ``far_field=["wide.tif"]``, ``profile="hls"``, ``cell_m=500``, …
+        Parameters of the stage ``screen``, such as ``far_field=["wide.tif"]``, ``profile="hls"``,
+        ``cell_m=500``.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def screen(
     Raises
     ------
     LunarSiteError
-        With a remedy, whatever is wrong with the input.
+        For a user-correctable error, with its remedy.
 
     Examples
     --------
@@ -100,18 +100,19 @@ def explain(
     lon_deg, lat_deg : float
         East longitude and latitude, degrees.
     context : Context, optional
-        Keeps opened runs between calls.
+        Caches opened runs between calls.
 
     Returns
     -------
     dict
-        ``score`` (0 to 1), ``rank``, ``interval`` (5 and 95 % of the rank), ``contributions``
-        (SHAP values in score points), ``margins`` of the criteria, ``to_pass``, ``coverage``.
+        ``score`` (0 to 1), ``rank``, ``interval`` (5th and 95th percentile of the rank),
+        ``contributions`` (SHAP values in score points), ``margins`` of the criteria, ``to_pass``,
+        ``coverage``.
 
     Raises
     ------
     InputError
-        If the folder holds no finished run, or the location lies outside its cells.
+        If the folder does not contain a finished run, or the location is outside its cells.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Progress in a terminal: a bar for work that lasts, and a log that does not break it."""
+"""Progress in a terminal: a progress bar, and log lines that are written above it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 log = logging.getLogger("lunarsite")
 
 EVERY_S = 60.0
-"""Time between lines where there is no terminal to draw a bar in."""
+"""Seconds between progress lines if stderr is not a terminal."""
 
 DELAY_S = 1.0
-"""Work shorter than this shows no bar."""
+"""Seconds before the progress bar is shown."""
 
 
 class Lines:
-    """Logs how far work is, a line a minute at most, and none in the first.
+    """Progress callback that logs at most one line a minute, the first after a minute.
 
     Parameters
     ----------
     label : str
-        What is worked on.
-    clock : callable
-        Returns seconds; those of the machine where not given.
+        Name of the stage.
+    clock : callable, optional
+        Returns the time in seconds.
     """
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._label, self._clock, self._last_s = label, clock, clock()
 
     def __call__(self, fraction: float, message: str) -> None:
-        """Take a fraction and a message, and write them if it is time."""
+        """Log a fraction from 0 to 1 and a message if the last line is a minute old."""
         now_s = self._clock()
         if now_s - self._last_s >= EVERY_S:
             self._last_s = now_s
@@ -46,10 +46,21 @@ class Lines:
 
 @contextmanager
 def terminal_bar(label: str, *, shown: bool) -> Iterator[Callable[[float, str], None]]:
-    """Yield a function that draws a fraction and a message on stderr.
+    """Yield a progress callback that draws a progress bar on stderr.
 
-    Nothing is drawn where ``shown`` is false. Where stderr is not a terminal, long work writes a
-    line a minute.
+    If stderr is not a terminal, it logs one line a minute.
+
+    Parameters
+    ----------
+    label : str
+        Name of the stage.
+    shown : bool
+        False for no progress at all.
+
+    Yields
+    ------
+    callable
+        Receives a fraction from 0 to 1 and a message.
     """
     if not shown:
         yield no_progress
@@ -57,7 +68,7 @@ def terminal_bar(label: str, *, shown: bool) -> Iterator[Callable[[float, str], 
     if not sys.stderr.isatty():
         yield Lines(label)
         return
-    from tqdm import tqdm  # noqa: PLC0415  only a terminal needs it
+    from tqdm import tqdm  # noqa: PLC0415  needed in a terminal only
 
     with tqdm(
         total=100.0,
@@ -78,10 +89,10 @@ def terminal_bar(label: str, *, shown: bool) -> Iterator[Callable[[float, str], 
 
 
 class LogHandler(logging.Handler):
-    """Writes log lines to stderr, above a bar where one is drawn."""
+    """Log handler that writes to stderr, above the progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write a log record."""
         line = self.format(record)
         tqdm: Any = sys.modules.get("tqdm")
         if tqdm is not None and sys.stderr.isatty():
@@ -92,7 +103,7 @@ class LogHandler(logging.Handler):
 
 
 def log_to_stderr(*, quiet: bool) -> None:
-    """Send the engine's log to stderr: everything of note, or with ``quiet`` only errors."""
+    """Send the log of the engine to stderr, from level INFO, or ERROR if ``quiet``."""
     log = logging.getLogger("lunarsite")
     handler = LogHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s", "%H:%M:%S"))

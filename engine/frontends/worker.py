@@ -1,16 +1,16 @@
-"""The worker: a child process that does the stages' work for a program that holds its pipes.
+"""Worker: a child process that runs stages for its parent process, which holds its pipes.
 
-One JSON object a line, UTF-8, both ways. It greets with::
+The protocol is one JSON object per line, UTF-8, in both directions. The worker starts with::
 
     {"event": "hello", "protocol": 1, "version": …, "python": …, "device": {…}, "pid": …}
 
-A request is ``{"id": …, "method": …, "params": {…}}``; the id is a text or a whole number. Methods
-are the stages' names, and ``stages``, ``describe``, ``device``, ``ping``, ``cancel`` (params
-``{"id": …}``) and ``shutdown``. Stages run one at a time in the order they came; the others are
-answered at once. Replies: ``{"id", "event": "progress", "fraction", "message"}``, and at the end of
-a request one of ``{"id", "result"}`` and ``{"id", "error": {"type", "problem", "remedy"}}``. A line
-that is no request is answered with an error whose id is null. At the end of stdin the running
-work is cancelled and the process ends within two seconds.
+A request is ``{"id": …, "method": …, "params": {…}}``; the id is a string or an integer. Methods
+are the names of the stages, and ``stages``, ``describe``, ``device``, ``ping``, ``cancel`` (params
+``{"id": …}``) and ``shutdown``. Stages run one at a time in the order of their requests; the other
+methods are answered at once. Replies are ``{"id", "event": "progress", "fraction", "message"}`` and
+finally either ``{"id", "result"}`` or ``{"id", "error": {"type", "problem", "remedy"}}``. A line
+that is not a valid request is answered with an error whose id is null. When stdin is closed, the
+running stage is cancelled and the process ends within two seconds.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ PROTOCOL = 1
 MAX_LINE_BYTES = 16 * 1024**2
 PROGRESS_INTERVAL_S = 0.05
 INTERRUPT_AFTER_S = 1.0
-"""How long work may take to see that it was cancelled by the end of stdin."""
+"""Seconds between the end of stdin and the interruption of a stage that has not ended."""
 END_AFTER_S = 1.8
-"""When the process ends whatever still runs."""
+"""Seconds between the end of stdin and the end of the process, whatever is running."""
 
 _CHUNK_BYTES = 64 * 1024
-_EXAMPLE = 'Send one object a line: {"id": 1, "method": "ping", "params": {}}'
+_EXAMPLE = 'Send one object per line: {"id": 1, "method": "ping", "params": {}}'
 
 Id = str | int
 Send = Callable[[Values], None]
 
 
 class RequestError(LunarSiteError):
-    """A line is not a request; ``id`` is the request's, where it could be read."""
+    """A line is not a valid request; ``id`` is its id, if that could be read."""
 
     def __init__(self, problem: str, remedy: str, request_id: Id | None = None) -> None:
         super().__init__(problem, remedy)
@@ -66,7 +66,7 @@ class RequestError(LunarSiteError):
 
 
 def serve() -> int:
-    """Serve stdin until it ends, and return the exit code."""
+    """Serve requests until stdin is closed, and return the exit code."""
     requests, replies = _take_pipes()
     progress.log_to_stderr(quiet=False)
     server = _Server(_sender(replies))
@@ -82,10 +82,18 @@ def serve() -> int:
 
 
 def lines(descriptor: int) -> Iterator[bytes | None]:
-    """Yield the lines of a file descriptor without their newlines; None for one that is too long.
+    """Yield the lines of a file descriptor without their newlines.
 
-    A line beyond `MAX_LINE_BYTES` is read to its end and thrown away as it comes. The rest after
-    the last newline is yielded too.
+    Parameters
+    ----------
+    descriptor : int
+        File descriptor of a pipe or a file.
+
+    Yields
+    ------
+    bytes or None
+        A line; also the last one if it has no newline. None for a line longer than
+        `MAX_LINE_BYTES`, which is discarded as it is read.
     """
     pieces: list[bytes] = []
     size = 0
@@ -106,7 +114,7 @@ def lines(descriptor: int) -> Iterator[bytes | None]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that was understood."""
+    """A valid request."""
 
     id: Id
     method: str
@@ -114,12 +122,12 @@ class Request:
 
 
 def parse_request(line: bytes) -> Request:
-    """Return the request of a line.
+    """Parse a line as a request.
 
     Raises
     ------
     RequestError
-        If it is not UTF-8, not JSON, not an object, or its members are of the wrong kind.
+        If it is not UTF-8, not JSON, not an object, or its members have the wrong types.
     """
     try:
         message = json.loads(line.decode())
@@ -129,12 +137,12 @@ def parse_request(line: bytes) -> Request:
         raise RequestError(f"A line is not JSON: {str(error)[:200]}", _EXAMPLE) from None
     if not isinstance(message, dict):
         kind = type(message).__name__
-        raise RequestError(f"A line holds a {kind}, not an object", _EXAMPLE)
+        raise RequestError(f"A line is a {kind}, not an object", _EXAMPLE)
     request_id, method, params = message.get("id"), message.get("method"), message.get("params")
     if isinstance(request_id, bool) or not isinstance(request_id, str | int):
-        raise RequestError("A request has no id that is a text or a whole number", _EXAMPLE)
+        raise RequestError("A request has no id that is a string or an integer", _EXAMPLE)
     if not isinstance(method, str):
-        raise RequestError(f"Request {request_id!r:.80} names no method", _EXAMPLE, request_id)
+        raise RequestError(f"Request {request_id!r:.80} has no method", _EXAMPLE, request_id)
     if params is None:
         params = {}
     if not isinstance(params, dict):
@@ -154,16 +162,16 @@ class _Job:
 
 
 class _Server:
-    """The jobs in flight, the state they share, and the two loops that serve them."""
+    """Pending jobs, the cache they share, and the loops that read requests and run stages."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._flying: dict[Id, _Job] = {}
+        self._pending: dict[Id, _Job] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._warm: dict[Any, Any] = {}
-        self._at_once: dict[str, Callable[[Mapping[str, Any]], Values]] = {
+        self._immediate: dict[str, Callable[[Mapping[str, Any]], Values]] = {
             "stages": lambda _: _declarations(),
             "describe": _describe,
             "device": lambda _: device.choose().as_dict(),
@@ -184,11 +192,11 @@ class _Server:
         )
 
     def read(self, descriptor: int) -> None:
-        """Take requests until stdin ends; runs in a thread of its own."""
+        """Read requests until stdin is closed; runs in its own thread."""
         try:
             for line in lines(descriptor):
                 if line is None or line.strip():
-                    self._take(line)
+                    self._handle(line)
                 if self._closed.is_set():
                     return
         except OSError as error:
@@ -197,19 +205,19 @@ class _Server:
             self.close()
 
     def work(self) -> None:
-        """Do the jobs in their order until the server closes; runs in the main thread."""
+        """Run the jobs in order until the server closes; runs in the main thread."""
         while (job := self._queue.get()) is not None:
             reply = self._run(job)
             with self._lock:
-                del self._flying[job.request.id]
+                del self._pending[job.request.id]
             self._send({"id": job.request.id, **reply})
 
     def close(self) -> None:
-        """Cancel everything and see to it that the process ends. May be called again."""
+        """Cancel all jobs and start the timers that end the process. Idempotent."""
         if self._closed.is_set():
             return
         self._closed.set()
-        for job in list(self._flying.values()):
+        for job in list(self._pending.values()):
             job.cancelled.set()
         self._queue.put(None)
         for after_s, action in ((INTERRUPT_AFTER_S, _interrupt), (END_AFTER_S, _end)):
@@ -218,57 +226,60 @@ class _Server:
             timer.start()
 
     def stop(self) -> None:
-        """Close at a signal; a second one, or the timer's, breaks off what does not listen."""
+        """Close on a signal; a second signal, also that of the timer, interrupts the stage."""
         if self._closed.is_set():
             raise KeyboardInterrupt
         self.close()
 
-    def _take(self, line: bytes | None) -> None:
-        """Answer one line, or put its job in the queue."""
-        known: Id | None = None
+    def _handle(self, line: bytes | None) -> None:
+        """Answer a line, or queue its job."""
+        request_id: Id | None = None
         try:
-            request = _understood(line)
-            self._refuse_second(request.id)
-            known = request.id
+            request = _checked_request(line)
+            self._refuse_duplicate(request.id)
+            request_id = request.id
             self._accept(request)
         except RequestError as error:
             self._send({"id": error.id, "error": error.as_dict()})
         except LunarSiteError as error:
-            self._send({"id": known, "error": error.as_dict()})
-        except Exception as error:  # noqa: BLE001  nothing a client sends may end the worker
-            self._send({"id": known, "error": internal_error("a request", error, trace=True)})
+            self._send({"id": request_id, "error": error.as_dict()})
+        except Exception as error:  # noqa: BLE001  no request may end the worker
+            reply = internal_error("a request", error, trace=True)
+            self._send({"id": request_id, "error": reply})
 
-    def _refuse_second(self, request_id: Id) -> None:
-        """Raise if a request with that id is in flight; its reply must not be mistaken for this."""
+    def _refuse_duplicate(self, request_id: Id) -> None:
+        """Raise if a request with the same id is pending: their replies could not be told apart."""
         with self._lock:
-            flying = request_id in self._flying
-        if flying:
+            pending = request_id in self._pending
+        if pending:
             raise RequestError(
-                f"Request {request_id!r:.80} is still in flight", "Give each request its own id"
+                f"Request {request_id!r:.80} is still pending", "Give each request its own id"
             )
 
     def _accept(self, request: Request) -> None:
         if request.method == "shutdown":
             self._send({"id": request.id, "result": {}})
             self.close()
-        elif request.method in self._at_once:
-            self._send({"id": request.id, "result": self._at_once[request.method](request.params)})
+        elif request.method in self._immediate:
+            self._send(
+                {"id": request.id, "result": self._immediate[request.method](request.params)}
+            )
         elif request.method in stages.NAMES:
             job = _Job(request, stages.load(request.method))
             with self._lock:
-                self._flying[request.id] = job
+                self._pending[request.id] = job
             self._queue.put(job)
         else:
             raise unknown_name(
-                "method", request.method, [*stages.NAMES, *self._at_once, "shutdown"]
+                "method", request.method, [*stages.NAMES, *self._immediate, "shutdown"]
             )
 
     def _cancel(self, params: Mapping[str, Any]) -> Values:
-        wanted = params.get("id")
-        if not isinstance(wanted, str | int):
+        request_id = params.get("id")
+        if not isinstance(request_id, str | int):
             raise ParameterError("cancel needs the id of a request", 'Send {"params": {"id": …}}')
         with self._lock:
-            job = self._flying.get(wanted)
+            job = self._pending.get(request_id)
         if job is not None:
             job.cancelled.set()
         return {"cancelled": job is not None}
@@ -278,7 +289,7 @@ class _Server:
         report = _Reporter(self._send, job.request.id)
         try:
             if job.cancelled.is_set():
-                raise CancelledError  # noqa: TRY301  the same answer as for running work
+                raise CancelledError  # noqa: TRY301  the same reply as for a running stage
             result = run_stage(
                 job.stage,
                 job.request.params,
@@ -291,7 +302,7 @@ class _Server:
         except KeyboardInterrupt:
             self.close()
             return {"error": CancelledError().as_dict()}
-        except Exception as error:  # noqa: BLE001  a fault in one request must not end the others
+        except Exception as error:  # noqa: BLE001  an error in one request must not end the worker
             return {"error": internal_error(job.request.method, error, trace=True)}
         finally:
             report.flush()
@@ -299,16 +310,16 @@ class _Server:
 
 
 class _Reporter:
-    """Sends progress: the first and the last always, in between not too often."""
+    """Sends progress at a limited rate; the first and the last report are always sent."""
 
     def __init__(self, send: Send, request_id: Id) -> None:
         self._send = send
         self._id = request_id
         self._due = 0.0
-        self._waiting: Values | None = None
+        self._unsent: Values | None = None
 
     def __call__(self, fraction: float, message: str) -> None:
-        self._waiting = {
+        self._unsent = {
             "id": self._id,
             "event": "progress",
             "fraction": round(fraction, 4),
@@ -318,14 +329,14 @@ class _Reporter:
             self.flush()
 
     def flush(self) -> None:
-        if self._waiting is not None:
-            self._send(self._waiting)
-            self._waiting = None
+        if self._unsent is not None:
+            self._send(self._unsent)
+            self._unsent = None
             self._due = time.monotonic() + PROGRESS_INTERVAL_S
 
 
 def _take_pipes() -> tuple[int, int]:
-    """Take stdin and stdout for the protocol, so that nothing else reads or writes them."""
+    """Reserve stdin and stdout for the protocol: other code reads nothing and writes to stderr."""
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -336,9 +347,9 @@ def _take_pipes() -> tuple[int, int]:
 
 
 def _sender(descriptor: int) -> Send:
-    """Return a function that writes a message as one line, from any thread.
+    """Return a thread-safe function that writes a message as one line.
 
-    Once nobody listens, messages go nowhere; stdin's end, which comes with it, ends the worker.
+    If the pipe is closed, messages are discarded; the end of stdin then ends the worker.
     """
     lock = threading.Lock()
 
@@ -355,10 +366,11 @@ def _sender(descriptor: int) -> Send:
     return send
 
 
-def _understood(line: bytes | None) -> Request:
+def _checked_request(line: bytes | None) -> Request:
+    """Parse a line from `lines`, which is None if it was too long."""
     if line is None:
         raise RequestError(
-            f"A line is longer than {MAX_LINE_BYTES // 1024**2} MiB and was thrown away",
+            f"A line is longer than {MAX_LINE_BYTES // 1024**2} MiB and was discarded",
             "Pass large data as files and send their paths",
         )
     return parse_request(line)
@@ -372,7 +384,7 @@ def _declarations() -> Values:
 
 
 def _describe(params: Mapping[str, Any]) -> Values:
-    """Return the declaration of one stage, named by ``stage``."""
+    """Return the declaration of the stage that ``params`` names."""
     name = params.get("stage")
     if not isinstance(name, str):
         raise ParameterError("describe needs a stage", 'Send {"params": {"stage": "terrain"}}')
@@ -380,7 +392,7 @@ def _describe(params: Mapping[str, Any]) -> Values:
 
 
 def _interrupt() -> None:
-    """Interrupt the main thread, also where it waits for the system."""
+    """Interrupt the main thread, even in a system call."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:

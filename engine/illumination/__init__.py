@@ -1,1 +1,1 @@
-"""."""
+"""Ephemeris, horizons, illumination, Earth visibility, continuous darkness and skylines."""

@@ -1,1 +1,1 @@
-"""."""
+"""Reading and writing of rasters, elevation models, images and vector files."""

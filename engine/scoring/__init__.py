@@ -1,1 +1,1 @@
-"""Criteria, features of cells, labels, the scorer, reasons and ranks."""
+"""Criteria profiles, features of cells, soft labels, scorers, explanations and ranks."""

@@ -1,1 +1,1 @@
-"""."""
+"""Terrain attributes of an elevation model: slope, aspect, curvature, roughness, relief."""

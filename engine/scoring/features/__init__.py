@@ -1,1 +1,1 @@
-"""."""
+"""Features of cells, from terrain, illumination, craters and imagery."""

@@ -18,8 +18,8 @@ from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.dem import dem_grid, posting
-from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks
 
 if TYPE_CHECKING:

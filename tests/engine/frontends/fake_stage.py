@@ -1,6 +1,6 @@
-"""A stage for the tests of the faces: it waits, reports, prints, counts, and fails on demand.
+"""A stage for the tests of the front ends: it sleeps, reports, prints, counts and fails on demand.
 
-Run as a script it is the command line with this stage as the only one.
+Run as a script, it is the command line with this stage only.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ STAGE = Stage(
     name="echo",
     title="Echo",
     group="Tests",
-    summary="Say what was given.",
-    help="Writes what it was given into a file, slowly if asked.",
+    summary="Echo the parameters.",
+    help="Writes its parameters to a file, slowly on request.",
     module="lunarsite.engine.stages.echo",
     parameters=(
         Parameter(
             name="out",
             kind=Kind.FOLDER,
             title="Output folder",
-            help="Where the note goes.",
+            help="Folder of the note.",
             required=True,
             output=True,
         ),
@@ -35,7 +35,7 @@ STAGE = Stage(
             name="delay_s",
             kind=Kind.NUMBER,
             title="Delay",
-            help="How long it takes, 100 % of it asleep.",
+            help="Run time, 100 % of it asleep.",
             default=0.0,
             unit="s",
             minimum=0,
@@ -45,7 +45,7 @@ STAGE = Stage(
             name="steps",
             kind=Kind.INTEGER,
             title="Steps",
-            help="How often it reports.",
+            help="Number of progress reports.",
             default=4,
             minimum=1,
         ),
@@ -53,7 +53,7 @@ STAGE = Stage(
             name="layers",
             kind=Kind.RASTER,
             title="Layers",
-            help="Read after one another.",
+            help="Read in order.",
             default=(),
             many=True,
         ),
@@ -66,14 +66,14 @@ STAGE = Stage(
             name="fail",
             kind=Kind.CHOICE,
             title="Failure",
-            help="How it fails.",
+            help="Kind of failure.",
             default="never",
-            choices=("never", "input", "fault", "memory", "deaf"),
+            choices=("never", "input", "bug", "memory", "unresponsive"),
             advanced=True,
         ),
     ),
     outputs=(
-        Output(name="note", kind=Kind.FILE, title="Note", help="What was given.", path="note.txt"),
+        Output(name="note", kind=Kind.FILE, title="Note", help="The layers.", path="note.txt"),
     ),
 )
 
@@ -88,18 +88,18 @@ def run(values, context):
     with whole_file(note) as partial:
         partial.write_text("half")
         for step in range(values["steps"]):
-            if fail == "deaf":
+            if fail == "unresponsive":
                 time.sleep(values["delay_s"] / values["steps"])
                 continue
             context.progress(step / values["steps"], f"step {step}")
             time.sleep(values["delay_s"] / values["steps"])
         if fail == "input":
             raise InputError("The layer is upside down", "Turn it")
-        if fail == "fault":
+        if fail == "bug":
             raise RuntimeError("two and two made five")
         if fail == "memory":
             raise MemoryError("Unable to allocate 1 PiB")
-        if fail != "deaf":
+        if fail != "unresponsive":
             context.progress(1.0, "done")
         partial.write_text(repr(values["layers"]))
     context.warm["count"] = context.warm.get("count", 0) + 1
@@ -107,7 +107,7 @@ def run(values, context):
         "outputs": {"note": note},
         "nothing": float("nan"),
         "endless": [float("inf"), {"deep": float("-inf")}],
-        "given": values,
+        "values": values,
         "count": context.warm["count"],
         "threads": context.threads,
     }

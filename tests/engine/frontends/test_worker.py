@@ -1,4 +1,4 @@
-"""The worker as the program meets it that holds its pipes: a real process each time."""
+"""The worker, run as a process and driven through its pipes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIB = 1024**2
 
 
 class Client:
-    """Speaks the protocol with a worker that knows the fake stage."""
+    """A client of the protocol, with a worker that has only the fake stage."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -43,7 +43,7 @@ class Client:
         return json.loads(self.process.stdout.readline(), parse_constant=refuse)
 
     def answer(self, request_id=1):
-        """Return the last reply to a request, and the progress before it."""
+        """Return the final reply to a request, and the progress reports before it."""
         seen = []
         while "event" in (reply := self.receive()) or reply["id"] != request_id:
             seen.append(reply)
@@ -80,7 +80,7 @@ def refuse(constant):
     raise AssertionError(f"{constant} is not JSON")
 
 
-def test_it_greets_with_version_and_device(worker):
+def test_the_worker_starts_with_version_and_device(worker):
     assert worker.hello["event"] == "hello"
     assert worker.hello["protocol"] == 1
     assert worker.hello["version"].startswith("0.")
@@ -88,7 +88,7 @@ def test_it_greets_with_version_and_device(worker):
     assert worker.hello["pid"] == worker.process.pid
 
 
-def test_a_stage_reports_and_answers(worker, tmp_path):
+def test_a_stage_reports_progress_and_replies(worker, tmp_path):
     worker.send("echo", "a", out=str(tmp_path), loud=True, threads=3)
     reply, seen = worker.answer("a")
     assert reply["result"]["outputs"] == {"note": str(tmp_path / "note.txt")}
@@ -100,17 +100,17 @@ def test_a_stage_reports_and_answers(worker, tmp_path):
     assert seen[-1]["fraction"] == 1.0
 
 
-def test_progress_is_not_more_than_twenty_a_second(worker, tmp_path):
+def test_progress_is_limited_to_twenty_reports_a_second(worker, tmp_path):
     begin = time.monotonic()
     worker.send("echo", out=str(tmp_path), delay_s=1.0, steps=500)
     _, seen = worker.answer()
-    # On a busy machine the work takes longer; the rate is what is bound.
+    # On a busy machine the stage takes longer: the rate is limited, not the number.
     assert 5 <= len(seen) <= 20 * (time.monotonic() - begin) + 3
     assert seen[0]["fraction"] == 0.0
     assert seen[-1]["message"] == "done"
 
 
-def test_what_libraries_print_goes_to_the_log(worker, tmp_path):
+def test_output_of_libraries_goes_to_the_log(worker, tmp_path):
     worker.send("echo", out=str(tmp_path), loud=True)
     worker.answer()
     worker.process.stdin.close()
@@ -119,13 +119,13 @@ def test_what_libraries_print_goes_to_the_log(worker, tmp_path):
     assert "echo on cpu" in log
 
 
-def test_warm_state_outlives_a_request(worker, tmp_path):
+def test_the_cache_is_kept_between_requests(worker, tmp_path):
     for count in (1, 2):
         worker.send("echo", count, out=str(tmp_path))
         assert worker.answer(count)[0]["result"]["count"] == count
 
 
-def test_jobs_run_in_order_and_the_rest_is_answered_meanwhile(worker, tmp_path):
+def test_jobs_run_in_order_and_other_methods_are_answered_at_once(worker, tmp_path):
     worker.send("echo", 1, out=str(tmp_path / "a"), delay_s=1.0)
     worker.send("echo", 2, out=str(tmp_path / "b"))
     worker.send("ping", 3)
@@ -149,7 +149,7 @@ def test_declarations(worker):
     assert worker.answer()[0]["result"] == worker.hello["device"]
 
 
-def test_running_and_waiting_work_is_cancelled(worker, tmp_path):
+def test_running_and_queued_jobs_are_cancelled(worker, tmp_path):
     worker.send("echo", 1, out=str(tmp_path / "a"), delay_s=30, steps=3000)
     worker.send("echo", 2, out=str(tmp_path / "b"))
     worker.receive()
@@ -163,13 +163,13 @@ def test_running_and_waiting_work_is_cancelled(worker, tmp_path):
     assert worker.answer("z")[0]["result"] == {"cancelled": False}
 
 
-def test_shutdown_ends_it(worker):
+def test_shutdown_ends_the_worker(worker):
     worker.send("shutdown")
     assert worker.answer()[0]["result"] == {}
     assert worker.process.wait(timeout=2) == 0
 
 
-def test_the_end_of_stdin_cancels_and_ends_it(worker, tmp_path):
+def test_the_end_of_stdin_cancels_and_ends_the_worker(worker, tmp_path):
     worker.send("echo", out=str(tmp_path), delay_s=30, steps=3000)
     worker.receive()
     worker.process.stdin.close()
@@ -179,8 +179,8 @@ def test_the_end_of_stdin_cancels_and_ends_it(worker, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_end_of_stdin_ends_work_that_does_not_listen(worker, tmp_path):
-    worker.send("echo", out=str(tmp_path), delay_s=60, steps=1, fail="deaf")
+def test_the_end_of_stdin_ends_an_unresponsive_stage(worker, tmp_path):
+    worker.send("echo", out=str(tmp_path), delay_s=60, steps=1, fail="unresponsive")
     while not list(tmp_path.iterdir()):
         time.sleep(0.02)
     worker.process.stdin.close()
@@ -191,7 +191,7 @@ def test_the_end_of_stdin_ends_work_that_does_not_listen(worker, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it(worker, number, tmp_path):
+def test_a_signal_ends_the_worker(worker, number, tmp_path):
     worker.send("echo", out=str(tmp_path), delay_s=30, steps=3000)
     worker.receive()
     worker.process.send_signal(number)
@@ -199,7 +199,7 @@ def test_a_signal_ends_it(worker, number, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lost_reader_does_not_leave_an_orphan(tmp_path):
+def test_closed_pipes_leave_no_orphan_process(tmp_path):
     client = Client()
     client.send("echo", out=str(tmp_path), delay_s=30, steps=3000)
     client.receive()
@@ -214,17 +214,17 @@ def test_a_lost_reader_does_not_leave_an_orphan(tmp_path):
     [
         (b"\x00\x01rubbish\n", None, "not JSON"),
         (b'\xff\xfe{"id": 1}\n', None, "not UTF-8"),
-        (b"[1, 2]\n", None, "holds a list, not an object"),
-        (b'"ping"\n', None, "holds a str, not an object"),
-        (b"null\n", None, "holds a NoneType, not an object"),
+        (b"[1, 2]\n", None, "is a list, not an object"),
+        (b'"ping"\n', None, "is a str, not an object"),
+        (b"null\n", None, "is a NoneType, not an object"),
         (b"[" * 100_000 + b"\n", None, "not JSON"),
         (b'{"id": ' + b"9" * 5000 + b"}\n", None, "not JSON"),
         (b'{"method": "ping"}\n', None, "no id"),
         (b'{"id": true, "method": "ping"}\n', None, "no id"),
         (b'{"id": 1.5, "method": "ping"}\n', None, "no id"),
         (b'{"id": {"a": 1}, "method": "ping"}\n', None, "no id"),
-        (b'{"id": 7}\n', 7, "names no method"),
-        (b'{"id": 7, "method": 3}\n', 7, "names no method"),
+        (b'{"id": 7}\n', 7, "has no method"),
+        (b'{"id": 7, "method": 3}\n', 7, "has no method"),
         (b'{"id": 7, "method": "ecko"}\n', 7, "There is no method 'ecko'"),
         (b'{"id": 7, "method": "ping", "params": [1]}\n', 7, "are not an object"),
         (b'{"id": 7, "method": "describe"}\n', 7, "needs a stage"),
@@ -260,7 +260,7 @@ def test_a_lost_reader_does_not_leave_an_orphan(tmp_path):
         ),
     ],
 )
-def test_bad_input_is_answered_and_survived(worker, line, request_id, problem):
+def test_an_invalid_request_is_answered_with_an_error(worker, line, request_id, problem):
     worker.raw(line)
     reply = worker.receive()
     assert reply["id"] == request_id
@@ -269,33 +269,33 @@ def test_bad_input_is_answered_and_survived(worker, line, request_id, problem):
     assert worker.alive()
 
 
-def test_the_nearest_method_is_named(worker):
+def test_the_nearest_method_is_suggested(worker):
     worker.send("ecko")
     assert worker.answer()[0]["error"]["remedy"] == "The nearest is 'echo'"
 
 
-def test_blank_lines_are_nothing(worker):
+def test_blank_lines_are_ignored(worker):
     worker.raw(b"\n  \r\n")
     assert worker.alive()
 
 
-def test_a_half_line_at_the_end_is_answered(worker):
+def test_an_incomplete_last_line_is_answered(worker):
     worker.raw(b'{"id": 1, "meth')
     worker.process.stdin.close()
     assert "not JSON" in worker.receive()["error"]["problem"]
     assert worker.process.wait(timeout=5) == 0
 
 
-def test_an_id_in_flight_is_refused_and_the_first_work_goes_on(worker, tmp_path):
+def test_a_duplicate_id_is_refused_and_the_first_job_continues(worker, tmp_path):
     worker.send("echo", 1, out=str(tmp_path), delay_s=0.5)
     worker.send("echo", 1, out=str(tmp_path))
     reply, _ = worker.answer(None)
-    assert "still in flight" in reply["error"]["problem"]
+    assert "still pending" in reply["error"]["problem"]
     assert "result" in worker.answer(1)[0]
 
 
-def test_a_fault_is_an_internal_error_and_survived(worker, tmp_path):
-    worker.send("echo", out=str(tmp_path), fail="fault")
+def test_an_exception_is_an_internal_error_and_the_worker_survives(worker, tmp_path):
+    worker.send("echo", out=str(tmp_path), fail="bug")
     error = worker.answer()[0]["error"]
     assert error["type"] == "InternalError"
     assert "RuntimeError: two and two made five" in error["problem"]
@@ -306,7 +306,7 @@ def test_a_fault_is_an_internal_error_and_survived(worker, tmp_path):
     assert "Traceback" in worker.process.stderr.read().decode()
 
 
-def test_an_error_of_a_stage_crosses_the_pipe(worker, tmp_path):
+def test_an_error_of_a_stage_is_sent_with_its_remedy(worker, tmp_path):
     worker.send("echo", out=str(tmp_path), fail="input")
     assert worker.answer()[0]["error"] == {
         "type": "InputError",
@@ -315,7 +315,7 @@ def test_an_error_of_a_stage_crosses_the_pipe(worker, tmp_path):
     }
 
 
-def test_a_line_of_100_mb_is_thrown_away_in_bounded_memory(worker):
+def test_a_line_of_100_mb_is_discarded_in_bounded_memory(worker):
     before = worker.rss_mib()
     for _ in range(100):
         worker.raw(b"x" * MIB)
@@ -333,7 +333,7 @@ def test_lines_of_a_descriptor():
 
 
 @pytest.mark.parametrize("length", [65_535, 65_536, 65_537, MAX_LINE_BYTES, MAX_LINE_BYTES + 1])
-def test_a_line_counts_as_long_from_the_first_byte_over_the_limit(length, tmp_path):
+def test_a_line_is_too_long_from_the_first_byte_over_the_limit(length, tmp_path):
     file = tmp_path / "lines"
     file.write_bytes(b"y" * length + b"\nnext\n" + b"z" * length)
     descriptor = os.open(file, os.O_RDONLY)
@@ -345,9 +345,9 @@ def test_a_line_counts_as_long_from_the_first_byte_over_the_limit(length, tmp_pa
     )
 
 
-def test_requests_without_params_have_none():
+def test_params_are_optional():
     assert parse_request(b'{"id": 1, "method": "ping", "params": null}').params == {}
-    with pytest.raises(RequestError, match="Send one object a line"):
+    with pytest.raises(RequestError, match="Send one object per line"):
         parse_request(b"{")
 
 

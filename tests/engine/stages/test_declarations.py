@@ -17,7 +17,7 @@ from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, PATH_KINDS, Kind
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.frontends import worker
-from lunarsite.engine.frontends.cli import facts, parse, verb_parser
+from lunarsite.engine.frontends.cli import command_parser, facts, parse
 
 ROOT = Path(__file__).parents[3]
 SUFFIXES = {
@@ -133,7 +133,7 @@ def test_defaults_are_valid(stage):
 
 
 def test_the_command_line_shows_every_parameter(stage):
-    parser = verb_parser(stage.name)
+    parser = command_parser(stage.name)
     shown = {option: action for action in parser._actions for option in action.option_strings}
     for parameter in all_parameters(stage):
         action = shown[parameter.flag]
