@@ -12,7 +12,7 @@ from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.craters.detection import search
 from lunarsite.engine.craters.evaluation import diagnosis_page, preprocessing, protocol
-from lunarsite.engine.craters.evaluation.protocol import Rules
+from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import crater_diagnosis, drawing
@@ -34,12 +34,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     grid = search.check_dem(values["dem"], context)
     bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
-    ruling = Rules(bounds, cut, protocol.least_detected_m(cut, None))
+    criteria = InclusionCriteria(bounds, cut, protocol.least_detected_m(cut, None))
     known = read_circles(values["catalogue"])
-    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
+    protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
     protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)
-    known = protocol.sides_of(known, known, Rules(bounds, cut, 0.0)).known
+    known = protocol.comparison_of(known, known, InclusionCriteria(bounds, cut, 0.0)).known
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = search.calibration_of(checkpoint)
@@ -62,12 +62,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             found[name] = search.find(preprocessing.prepared(levels, name), runner, fitted, part)
         context.progress(0.95, "Comparing")
         plain = found[next(iter(preprocessing.NAMES))]
-        if bare := protocol.uncovered(
-            plain.kept(plain.confidence >= fitted.threshold), known, ruling
+        if bare := protocol.coverage_warning(
+            plain.kept(plain.confidence >= fitted.threshold), known, criteria
         ):
             context.warn(bare)
         report, distances = diagnose(
-            found, known, ruling, levels, threshold=fitted.threshold, seed=values["seed"]
+            found, known, criteria, levels, threshold=fitted.threshold, seed=values["seed"]
         )
     paths = {
         "grid": out / "diagnosis.csv",
@@ -95,5 +95,5 @@ def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
     if max(*beyond, bounds[3] - frame[3]) > slack:
         context.warn(
             "The bounds reach beyond the DEM: craters there count as missed. Give --bounds inside "
-            f"it, at {protocol.written(frame)} m (west, south, east, north)."
+            f"it, at {protocol.format_bounds(frame)} m (west, south, east, north)."
         )

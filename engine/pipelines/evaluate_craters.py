@@ -12,7 +12,7 @@ from lunarsite.engine.craters.evaluation import (
     page,
     protocol,
 )
-from lunarsite.engine.craters.evaluation.protocol import Rules
+from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io import vector
 
@@ -41,18 +41,18 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"The detections begin at {found_file.smallest_m:,.0f} m: craters near the cut of "
             f"{cut:,.0f} m whose diameter came out small are missing among them."
         )
-    ruling = Rules(_bounds(values["bounds"], found_file, context), cut, least)
+    criteria = InclusionCriteria(_bounds(values["bounds"], found_file, context), cut, least)
     found = found_file.circles
     if values["min_confidence"] is not None:
         found = found.kept(found.confidence >= values["min_confidence"])
-    protocol.check_catalogue(known, ruling, Path(values["catalogue"]).name)
-    _check_place(found, found_file.frame, ruling, context)
-    sides = protocol.sides_of(found, known, ruling)
-    if bare := protocol.uncovered(sides.found, sides.known, ruling):
+    protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
+    _check_place(found, found_file.frame, criteria, context)
+    comparison = protocol.comparison_of(found, known, criteria)
+    if bare := protocol.coverage_warning(comparison.found, comparison.known, criteria):
         context.warn(bare)
     report, drawn = evaluate(
-        sides,
-        ruling,
+        comparison,
+        criteria,
         context.part(0.05, 0.9),
         seed=values["seed"],
         rim_pixel_m=values["rim_pixel_m"],
@@ -62,7 +62,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     shaping = {
         name: values[name]
         for name in ("min_diameter_m", "min_confidence", "seed", "gate", "rim_pixel_m")
-    } | {"bounds": list(ruling.bounds), "min_detected_diameter_m": least}
+    } | {"bounds": list(criteria.bounds), "min_detected_diameter_m": least}
     record = provenance.describe(
         "evaluate-craters", shaping, [values["detections"], values["catalogue"]]
     )
@@ -94,15 +94,17 @@ def _bounds(text: str | None, found: detections.Detections, context: Context) ->
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
-def _check_place(found: Circles, frame: Bounds | None, ruling: Rules, context: Context) -> None:
+def _check_place(
+    found: Circles, frame: Bounds | None, criteria: InclusionCriteria, context: Context
+) -> None:
     """Raise or warn if the bounds are not where detections are."""
     if frame is not None:
-        protocol.check_overlap(ruling.bounds, frame, "the elevation model of the detections")
-    if len(found) and not found.inside(ruling.bounds).any():
+        protocol.check_overlap(criteria.bounds, frame, "the elevation model of the detections")
+    if len(found) and not found.inside(criteria.bounds).any():
         box = (found.x_m.min(), found.y_m.min(), found.x_m.max(), found.y_m.max())
         if frame is None:
-            protocol.check_overlap(ruling.bounds, box, "the detections")
+            protocol.check_overlap(criteria.bounds, box, "the detections")
         context.warn(
-            f"No detection lies inside the bounds: all lie at {protocol.written(box)} m (west, "
-            "south, east, north). Check --bounds."
+            f"No detection lies inside the bounds: all lie at {protocol.format_bounds(box)} m "
+            "(west, south, east, north). Check --bounds."
         )

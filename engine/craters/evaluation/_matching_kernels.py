@@ -1,4 +1,4 @@
-"""The compiled loop of `matching`."""
+"""Compiled kernel of `matching`: incremental maximum bipartite matching."""
 
 from __future__ import annotations
 
@@ -13,10 +13,23 @@ Bool = NDArray[np.bool_]
 
 @njit(cache=True, nogil=True)
 def admit(starts: Int32, neighbors: Int32, columns: int) -> Bool:
-    """Return which rows of a bipartite graph let one more column be matched, the first row first.
+    """Return which rows of a bipartite graph enlarge the matching, in the order of rows.
 
-    Each row looks for a free column along an augmenting path (Kuhn 1955), breadth first. Rows once
-    matched stay matched, so the count among the first n rows is their largest matching for all n.
+    Each row searches an augmenting path to a free column (Kuhn 1955), breadth first. Matched rows
+    stay matched, so for all n the number of matched rows among the first n is their maximum
+    matching.
+
+    Parameters
+    ----------
+    starts, neighbors : ndarray of int32
+        Row pointers and column indices of the graph, as in a CSR matrix.
+    columns : int
+        Number of columns.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows,)
+        Whether each row is matched.
     """
     rows = starts.size - 1
     holder = np.full(columns, -1, np.int64)

@@ -1,13 +1,13 @@
-"""Wrong model or wrong data? What a network's misses say of their cause.
+"""Diagnosis of missed craters: whether the model or the data is at fault.
 
-Two causes of a poor recall ask for different work. *Modality shift*: the heights come in another
-form than in training, so a change of preparation at inference brings craters back, or predictions
-are strewn without regard to true rims. *Distribution within the domain*: no preparation brings
-craters back at the same precision, but what is predicted lies on true rims; then the network has to
-be shown more craters of the kind that it misses.
+A poor recall has two causes with different remedies. *Modality shift*: the heights are distributed
+differently than in training, so that another preprocessing at inference recovers craters, or
+predictions are scattered without regard to true rims. *Distribution within the domain*: no
+preprocessing recovers craters at the same precision, but predictions lie on true rims; then the
+training set needs more craters of the kind that is missed.
 
-Beside both, the threshold may be too high for the ground: then more is found below it, and most of
-that is right. That is mended at once, and said whatever the cause of the rest is.
+Independently of both, the threshold may be too high for the terrain: then a lower one finds more,
+mostly true craters. This is simple to fix and reported in any case.
 """
 
 from __future__ import annotations
@@ -26,36 +26,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.craters.evaluation.protocol import Rules
+    from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
 
     Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]
     Int = NDArray[np.int64]
 
 GATE = "iou"
+"""Gate of the diagnosis."""
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Least confidences that are compared."""
 
 CLASSES = ("fresh", "worn", "degraded", "of unknown depth")
-"""Depth over diameter: 0.1 and more, 0.05 and more, less."""
+"""Degradation classes by depth over diameter: at least 0.1, at least 0.05, less."""
 
 LIKELY = 0.1
-"""Predictions near a missed crater count from this confidence on."""
+"""Least confidence of predictions near missed craters."""
 
 NEAR = 0.25
-"""A rim is near another if their mean distance is less than this share of the radius."""
+"""Two rims are near if their mean distance is below this share of the radius."""
 
 MOSTLY = 0.5
-"""Predictions lie on true rims if so many of them do."""
+"""Predictions lie on true rims if at least this share of them is near one."""
 
 GAIN = 0.1
-"""A preparation, or a lower threshold, helps if it brings at least so much recall."""
+"""Least gain in recall by which a preparation or a lower threshold helps."""
 
 ACCEPTED = 2.0 / 3.0
-"""A threshold may be lowered as far as so many of the detections are catalogued."""
+"""Least precision at a lowered threshold."""
 
 FEWEST = 5
-"""Fewer misses, or fewer predictions, say nothing of their cause."""
+"""Least number of misses, or of predictions, for a verdict."""
 
 _EDGES = (0.05, 0.1)
 _AZIMUTHS = 36
@@ -65,18 +67,18 @@ _DRAWS = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """What one preparation reaches at one threshold.
+    """Result of one preparation at one threshold.
 
     Parameters
     ----------
     preparation : str
-        Its name.
+        Name of the preparation.
     threshold : float
         Least confidence.
-    hit : ndarray of bool, shape (wanted craters,)
-        In the order of the catalogue as `protocol.sides_of` puts it.
+    hit : ndarray of bool, shape (targets,)
+        Whether each target is found, in the order of `protocol.comparison_of`.
     new : int
-        Detections that match nothing.
+        Number of new detections.
     """
 
     preparation: str
@@ -86,37 +88,45 @@ class Cell:
 
     @property
     def recall(self) -> float:
-        """Share of the wanted craters that is found."""
+        """Share of the targets that is found."""
         return float(self.hit.mean())
 
     @property
     def precision(self) -> float | None:
-        """Lower bound; None where nothing is detected."""
+        """Lower bound of the precision; None if nothing is detected."""
         hits = int(self.hit.sum())
         return hits / (hits + self.new) if hits + self.new else None
 
 
-def cell(found: Circles, known: Circles, ruling: Rules, name: str, threshold: float) -> Cell:
-    """Return what detections reach at a threshold."""
-    sides = protocol.sides_of(found.kept(found.confidence >= threshold), known, ruling)
-    judged = metrics.judge(sides, matching.candidates(sides.found, sides.known)[GATE])
-    got = np.zeros(len(sides.known), bool)
-    got[judged.partner[judged.partner >= 0]] = True
-    return Cell(name, threshold, got[sides.wanted], int((judged.outcome == metrics.NEW).sum()))
+def cell(
+    found: Circles, known: Circles, criteria: InclusionCriteria, name: str, threshold: float
+) -> Cell:
+    """Evaluate the detections of a preparation at a threshold."""
+    comparison = protocol.comparison_of(found.kept(found.confidence >= threshold), known, criteria)
+    pairs = matching.candidates(comparison.found, comparison.known)[GATE]
+    evaluation = metrics.evaluate(comparison, pairs)
+    matched = np.zeros(len(comparison.known), bool)
+    matched[evaluation.partner[evaluation.partner >= 0]] = True
+    new = int((evaluation.outcome == metrics.NEW).sum())
+    return Cell(name, threshold, matched[comparison.targets], new)
 
 
 def degradation(circles: Circles) -> NDArray[np.str_]:
-    """Return the class of each crater."""
+    """Return the degradation class of each crater."""
     ratio = circles.depth_m / circles.diameter_m
     place = np.where(np.isfinite(ratio), 2 - np.digitize(ratio, _EDGES), 3)
     return np.array(CLASSES)[place]
 
 
 def rim_distance(one: Circles, other: Circles) -> Float:
-    """Return how far the nearest rim of others is from each circle's own, in its own radii.
+    """Return the distance from each circle's rim to the nearest rim of another table.
 
-    The mean over the own rim's azimuths of the distance to the other circle; infinite where there
-    is no other.
+    The distance is the mean over the azimuths of the circle's own rim.
+
+    Returns
+    -------
+    ndarray of float64, shape (circles,)
+        In radii of the circle; infinite if the other table is empty.
     """
     if not len(other) or not len(one):
         return np.full(len(one), np.inf)
@@ -135,15 +145,30 @@ def rim_distance(one: Circles, other: Circles) -> Float:
     return distance
 
 
-def near_by_chance(
+def near_at_random(
     predicted: Circles, true: Circles, bounds: tuple[float, float, float, float], seed: int
 ) -> Float:
-    """Return the shares of predictions near true rims, in draws where chance places them."""
+    """Return the shares of predictions near true rims if they lay at random places.
+
+    Parameters
+    ----------
+    predicted, true : Circles
+        Predictions, and true craters.
+    bounds : tuple of float
+        West, south, east, north, map metres.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    ndarray of float64, shape (draws,)
+        Shares, 0 to 1.
+    """
     west, south, east, north = bounds
     shares = np.zeros(_DRAWS)
     for draw in range(_DRAWS):
         rng = np.random.default_rng([seed, draw])
-        thrown = Circles(
+        placed = Circles(
             rng.uniform(west, east, len(predicted)),
             rng.uniform(south, north, len(predicted)),
             predicted.radius_m,
@@ -151,43 +176,43 @@ def near_by_chance(
             predicted.depth_m,
         )
         if len(predicted):
-            shares[draw] = (rim_distance(thrown, true) < NEAR).mean()
+            shares[draw] = (rim_distance(placed, true) < NEAR).mean()
     return shares
 
 
 def gain(cells: list[Cell], first: Cell, seed: int) -> dict[str, Any]:
-    """Return what the best other preparation brings at the precision of what is done now.
+    """Return the gain in recall of the best other preparation, at no loss of precision.
 
-    The best of many brings something by luck alone. So the interval is as wide as the luckiest of
-    all that were tried makes it: the bootstrap's largest deviation among them (the "max T" of
+    The best of many has some gain by chance alone. The interval therefore accounts for multiple
+    comparisons: it uses the largest bootstrap deviation among all that were tried (the "max T" of
     Westfall & Young 1993), not that of the best one.
 
     Parameters
     ----------
     cells : list of Cell
-        The grid.
+        All preparations and thresholds.
     first : Cell
-        The preparation and the threshold of detect-craters.
+        Preparation and threshold of detect-craters.
     seed : int
-        Of the bootstrap over craters.
+        Seed of the bootstrap over craters.
 
     Returns
     -------
     dict
-        The cell, and recall gained with its interval, JSON-able.
+        Preparation, threshold, and the gain in recall with its interval, JSON-able.
     """
     least = first.precision or 0.0
     same = [c for c in cells if c.preparation == first.preparation]
     others = [c for c in cells if c.preparation != first.preparation]
 
-    def fit(some: list[Cell]) -> list[Cell]:
-        return [c for c in some if (c.precision or 0.0) >= least]
+    def precise(candidates: list[Cell]) -> list[Cell]:
+        return [c for c in candidates if (c.precision or 0.0) >= least]
 
-    def best(some: list[Cell]) -> Cell | None:
-        return max(some, key=lambda c: (c.recall, c.precision or 0.0), default=None)
+    def best(candidates: list[Cell]) -> Cell | None:
+        return max(candidates, key=lambda c: (c.recall, c.precision or 0.0), default=None)
 
-    tried = fit(others)
-    plain, other = best(fit([first, *same])) or first, best(tried)
+    tried = precise(others)
+    plain, other = best(precise([first, *same])) or first, best(tried)
     if other is None:
         return {"preparation": None, "threshold": None, "recall": 0.0, "low": 0.0, "high": 0.0}
     rng = np.random.default_rng([seed, 1])
@@ -207,19 +232,20 @@ def gain(cells: list[Cell], first: Cell, seed: int) -> dict[str, Any]:
     }
 
 
-def lower(cells: list[Cell], first: Cell) -> Cell | None:
-    """Return what a lower threshold reaches that finds much more, mostly right; None if none does.
+def lower_threshold(cells: list[Cell], first: Cell) -> Cell | None:
+    """Return the result of a lower threshold that finds many more craters, None if there is none.
 
-    Of several the one that finds most, and errs least.
+    It must gain `GAIN` in recall at a precision of at least `ACCEPTED`. Of several, the one with
+    the highest recall, then precision.
 
     Parameters
     ----------
     cells : list of Cell
-        The grid.
+        All preparations and thresholds.
     first : Cell
-        The preparation and the threshold of detect-craters.
+        Preparation and threshold of detect-craters.
     """
-    fit = [
+    helpful = [
         one
         for one in cells
         if one.preparation == first.preparation
@@ -227,42 +253,40 @@ def lower(cells: list[Cell], first: Cell) -> Cell | None:
         and (one.precision or 0.0) >= ACCEPTED
         and one.recall - first.recall >= GAIN
     ]
-    return max(fit, key=lambda one: (one.recall, one.precision, one.threshold), default=None)
+    return max(helpful, key=lambda one: (one.recall, one.precision, one.threshold), default=None)
 
 
 def verdict(
-    misses: int, predictions: int, gained: Mapping[str, Any], near: float, chance: Float
+    misses: int, predictions: int, gained: Mapping[str, Any], near: float, at_random: Float
 ) -> tuple[str, str]:
     """Return the verdict and its reason.
 
     Parameters
     ----------
     misses, predictions : int
-        How many craters are missed, and detections there are.
+        Numbers of missed craters and of predictions.
     gained : mapping
         As `gain` returns it.
     near : float
         Share of the predictions near a true rim.
-    chance : ndarray of float64
-        As `near_by_chance` returns it.
+    at_random : ndarray of float64
+        As `near_at_random` returns it.
     """
-    high = float(np.quantile(chance, 0.975))
-    lie = f"{near:.0%} of the predictions lie on true rims (in 97.5 % of random draws "
-    lie += f"{high:.0%} at most)"
+    high = float(np.quantile(at_random, 0.975))
+    share = f"{near:.0%} of the predictions lie on true rims (in 97.5 % of random draws "
+    share += f"{high:.0%} at most)"
     if misses < FEWEST:
-        said = "nothing to explain", f"{misses} craters are missed, too few to say why"
-    elif gained["recall"] >= GAIN and gained["low"] > 0.0:
+        return "nothing to explain", f"{misses} craters are missed, too few to tell why"
+    if gained["recall"] >= GAIN and gained["low"] > 0.0:
         reason = f"heights {gained['preparation']} bring {gained['recall']:.2f} more recall at the "
-        reason += "same precision: prepare them so, or train on heights as they come"
-        said = "modality shift", reason
-    elif predictions < FEWEST:
-        said = "undecided", f"{predictions} predictions are too few to say where they lie"
-    elif near >= MOSTLY and near > high:
-        reason = f"no preparation brings craters back, and {lie}: show the network more craters of "
-        said = "distribution within the domain", reason + "the kind that it misses"
-    elif near <= high:
-        said = "modality shift", f"{lie}: the network does not read this ground"
-    else:
-        reason = f"no preparation brings craters back, and {lie}: look at the others, which may be "
-        said = "undecided", reason + "craters that the catalogue lacks"
-    return said
+        reason += "same precision: preprocess them in this way, or train on heights as they are"
+        return "modality shift", reason
+    if predictions < FEWEST:
+        return "undecided", f"{predictions} predictions are too few to tell where they lie"
+    if near >= MOSTLY and near > high:
+        reason = f"no preparation recovers craters, and {share}: add craters of the kind that is "
+        return "distribution within the domain", reason + "missed to the training set"
+    if near <= high:
+        return "modality shift", f"{share}: the network does not generalise to this terrain"
+    reason = f"no preparation recovers craters, and {share}: inspect the others, which may be "
+    return "undecided", reason + "craters that the catalogue lacks"

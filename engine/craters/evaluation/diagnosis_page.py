@@ -1,4 +1,4 @@
-"""A diagnosis in words and as a picture."""
+"""Diagnosis report as text: lines for the terminal and a Markdown page."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
-    """Return what a person wants to read first."""
+    """Return the summary lines."""
     near, precision = report["near"], _number(report["precision"])
-    reached = f"recall {report['recall']:.2f} of {report['catalogued']} craters, precision at least"
-    lie = f"rims of predictions near true ones: {near['of_predictions']:.0%}, by chance"
-    chance = f"{near['by_chance']:.0%} in the mean, {near['by_chance_high']:.0%} at most in 97.5 %"
-    chance += " of random draws"
-    lower = _lower(report)
+    scores = f"Recall {report['recall']:.2f} of {report['catalogued']} craters, precision at least"
+    share = f"Predictions near true rims: {near['of_predictions']:.0%}; at random places"
+    at_random = f"{near['by_chance']:.0%} on average, {near['by_chance_high']:.0%} at most in "
+    at_random += "97.5 % of draws"
+    lower = _lower_threshold(report)
     return [
         f"Verdict: {report['verdict']}",
-        f"Because {report['reason']}",
-        f"{reached} {precision} at confidence {report['threshold']:.2f}",
+        f"Reason: {report['reason']}",
+        f"{scores} {precision} at confidence {report['threshold']:.2f}",
         *([lower] if lower else []),
-        f"{lie} {chance}",
+        f"{share} {at_random}",
     ]
 
 
 def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """Return the page."""
+    """Return the report as a Markdown page."""
     files = ", ".join(f"`{given['name']}`" for given in record["inputs"])
     west, south, east, north = report["bounds_m"]
     gained, near = report["gain"], report["near"]
     helps = (
-        "No other preparation keeps the precision."
+        "No other preparation reaches the same precision."
         if gained["preparation"] is None
-        else f"At the precision of today the best other preparation ({gained['preparation']}, "
+        else f"At the same precision, the best other preparation ({gained['preparation']}, "
         f"confidence {gained['threshold']:g}) brings {gained['recall']:+.2f} recall "
         f"[{gained['low']:.2f}, {gained['high']:.2f}]."
     )
@@ -49,15 +49,15 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         f"{report['catalogued']} catalogued craters of {report['min_diameter_m']:,.0f} m and more; "
         "gate: IoU ≥ 0.5; precision is a lower bound."
     )
-    lie = (
-        f"A rim is near another within {near['within_radii']:g} radii. Of {near['predictions']} "
-        f"predictions {near['of_predictions']:.0%} lie near a catalogued rim; circles of the same "
-        f"sizes at random places do so {near['by_chance']:.0%} of the time in the mean of the "
-        f"draws, and {near['by_chance_high']:.0%} at most in 97.5 % of them. Of the missed "
-        f"craters {_percent(near['of_misses'])} have a prediction near, of confidence "
-        f"{diagnosis.LIKELY:g} or more. Distances are medians in radii."
+    distances = (
+        f"Rims are near each other within {near['within_radii']:g} radii. Of {near['predictions']} "
+        f"predictions, {near['of_predictions']:.0%} lie near a catalogued rim; of circles of the "
+        f"same sizes at random places, {near['by_chance']:.0%} do on average, and "
+        f"{near['by_chance_high']:.0%} at most in 97.5 % of the draws. Of the missed craters, "
+        f"{_percent(near['of_misses'])} have a prediction of confidence {diagnosis.LIKELY:g} or "
+        "more nearby. Distances are medians in radii."
     )
-    lower = _lower(report)
+    lower = _lower_threshold(report)
     parts = [
         "# Wrong model or wrong data?",
         f"**{report['verdict'].capitalize()}**: {report['reason']}.",
@@ -66,22 +66,22 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         "## Preparation and threshold",
         _grid(report),
         helps,
-        "## Where rims lie",
-        lie,
+        "## Rim distances",
+        distances,
         _classes(report),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _lower(report: Mapping[str, Any]) -> str:
-    """Return what a lower threshold brings and how to ask for it; empty where it brings little."""
-    found = report["lower_threshold"]
-    if found is None:
+def _lower_threshold(report: Mapping[str, Any]) -> str:
+    """Return what a lower threshold gains and the option for it; empty if it gains little."""
+    lower = report["lower_threshold"]
+    if lower is None:
         return ""
     return (
-        f"at --min-confidence {found['threshold']:g} recall is {found['recall']:.2f} with a "
-        f"precision of {found['precision']:.2f} or more (at {report['threshold']:.2f} recall is "
-        f"{report['recall']:.2f}): ask detect-craters for that"
+        f"at --min-confidence {lower['threshold']:g} recall is {lower['recall']:.2f} with a "
+        f"precision of {lower['precision']:.2f} or more (at {report['threshold']:.2f} recall is "
+        f"{report['recall']:.2f}): run detect-craters with that option"
     )
 
 
@@ -98,7 +98,7 @@ def _grid(report: Mapping[str, Any]) -> str:
 
 def _classes(report: Mapping[str, Any]) -> str:
     names = list(preprocessing.NAMES)
-    head = ["Wear", "Catalogued", *(f"Recall, {name}" for name in names)]
+    head = ["Degradation", "Catalogued", *(f"Recall, {name}" for name in names)]
     head += ["Misses to predictions", "Predictions", "Predictions to true rims"]
     rows = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for row in report["classes"]:

@@ -1,4 +1,4 @@
-"""The stage ``diagnose-craters``: a network on real ground, under four preparations."""
+"""Diagnosis report: a network on real terrain, with four preparations of its heights."""
 
 from __future__ import annotations
 
@@ -13,68 +13,75 @@ from lunarsite.engine.craters.evaluation import diagnosis, preprocessing, protoc
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lunarsite.engine.craters.evaluation.protocol import Rules
+    from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
     from lunarsite.engine.craters.pyramid import Level
 
 
 def diagnose(
     found: Mapping[str, Circles],
     known: Circles,
-    ruling: Rules,
+    criteria: InclusionCriteria,
     levels: list[Level],
     *,
     threshold: float,
     seed: int,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the report, JSON-able, and distances of rims to draw.
+    """Diagnose why a network misses craters.
 
     Parameters
     ----------
     found : mapping of str to Circles
-        Detections of every likelihood by preparation, `preprocessing.NAMES`.
+        Detections of any confidence by preparation, `preprocessing.NAMES`.
     known : Circles
-        The catalogue, in the order of `protocol.sides_of`.
-    ruling : Rules
-        Who counts.
+        The catalogue, in the order of `protocol.comparison_of`.
+    criteria : InclusionCriteria
+        Bounds and diameters.
     levels : list of Level
         The elevation model, for depths that the catalogue lacks.
     threshold : float
-        Confidence from which detect-craters reports.
+        Least confidence that detect-craters reports.
     seed : int
-        Of bootstrap and chance.
+        Seed of the bootstrap and of random places.
+
+    Returns
+    -------
+    report : dict
+        Verdict, metrics by preparation, threshold and degradation class, JSON-able.
+    distances : dict of str to ndarray
+        Rim distances of misses, hits and predictions, radii.
     """
     cells = [
-        diagnosis.cell(found[name], known, ruling, name, limit)
+        diagnosis.cell(found[name], known, criteria, name, limit)
         for name in preprocessing.NAMES
         for limit in diagnosis.THRESHOLDS
     ]
     plain = next(iter(preprocessing.NAMES))
-    first = diagnosis.cell(found[plain], known, ruling, plain, threshold)
+    first = diagnosis.cell(found[plain], known, criteria, plain, threshold)
     others = {
-        name: diagnosis.cell(found[name], known, ruling, name, threshold)
+        name: diagnosis.cell(found[name], known, criteria, name, threshold)
         for name in preprocessing.NAMES
     }
-    wanted = protocol.sides_of(known, known, ruling).wanted
-    true = _with_depth(known.kept(wanted), levels)
-    large = found[plain].kept(found[plain].diameter_m >= ruling.min_detected_diameter_m)
-    counted = large.inside(ruling.bounds) & (large.diameter_m >= ruling.min_diameter_m)
+    targets = protocol.comparison_of(known, known, criteria).targets
+    true = _with_depth(known.kept(targets), levels)
+    large = found[plain].kept(found[plain].diameter_m >= criteria.min_detected_diameter_m)
+    counted = large.inside(criteria.bounds) & (large.diameter_m >= criteria.min_diameter_m)
     predicted = _with_depth(large.kept(counted & (large.confidence >= threshold)), levels)
     likely = large.kept(large.confidence >= diagnosis.LIKELY)
     to_prediction = diagnosis.rim_distance(true, likely)
     to_true = diagnosis.rim_distance(predicted, known)
-    chance = diagnosis.near_by_chance(predicted, known, ruling.bounds, seed)
+    at_random = diagnosis.near_at_random(predicted, known, criteria.bounds, seed)
     near = float((to_true < diagnosis.NEAR).mean()) if to_true.size else 0.0
     gained = diagnosis.gain(cells, first, seed)
     missed = ~first.hit
-    lower = diagnosis.lower(cells, first)
-    said, reason = diagnosis.verdict(int(missed.sum()), len(predicted), gained, near, chance)
+    lower = diagnosis.lower_threshold(cells, first)
+    verdict, reason = diagnosis.verdict(int(missed.sum()), len(predicted), gained, near, at_random)
     report = {
-        "verdict": said,
+        "verdict": verdict,
         "reason": reason,
-        "bounds_m": list(ruling.bounds),
-        "min_diameter_m": ruling.min_diameter_m,
+        "bounds_m": list(criteria.bounds),
+        "min_diameter_m": criteria.min_diameter_m,
         "gate": diagnosis.GATE,
-        "catalogued": int(wanted.sum()),
+        "catalogued": int(targets.sum()),
         "threshold": threshold,
         "recall": first.recall,
         "precision": first.precision,
@@ -90,8 +97,8 @@ def diagnose(
             "within_radii": diagnosis.NEAR,
             "predictions": len(predicted),
             "of_predictions": near,
-            "by_chance": float(chance.mean()),
-            "by_chance_high": float(np.quantile(chance, 0.975)),
+            "by_chance": float(at_random.mean()),
+            "by_chance_high": float(np.quantile(at_random, 0.975)),
             "of_misses": _share(to_prediction[missed] < diagnosis.NEAR),
         },
         "classes": [
@@ -131,7 +138,7 @@ def diagnose(
 
 
 def _with_depth(circles: Circles, levels: list[Level]) -> Circles:
-    """Return circles whose unknown depths are measured."""
+    """Return circles whose missing depths are measured in the elevation model."""
     measured = morphometry.measure(levels, circles.x_m, circles.y_m, circles.radius_m).depth_m
     known = np.isfinite(circles.depth_m)
     return Circles(
@@ -148,6 +155,6 @@ def _share(which: Any) -> float | None:
 
 
 def _median(values: Any) -> float | None:
-    """Return the median, None where there is none or it is not finite."""
+    """Return the median; None if it is undefined or infinite."""
     middle = float(np.median(values)) if values.size else np.inf
     return middle if np.isfinite(middle) else None

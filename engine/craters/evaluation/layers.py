@@ -1,4 +1,4 @@
-"""Hits, misses and new craters as layers of a map."""
+"""Map layers of hits, misses and new craters."""
 
 from __future__ import annotations
 
@@ -14,23 +14,35 @@ from lunarsite.engine.craters import circles
 from lunarsite.engine.craters.evaluation import metrics
 
 if TYPE_CHECKING:
-    from lunarsite.engine.craters.evaluation.metrics import Judged, Sides
+    from lunarsite.engine.craters.evaluation.metrics import Comparison, Evaluation
 
 _QUAD_SEGS = 18
 
 
-def layers(sides: Sides, judged: Judged) -> dict[str, gpd.GeoDataFrame]:
+def layers(comparison: Comparison, evaluation: Evaluation) -> dict[str, gpd.GeoDataFrame]:
     """Return points and circles with their ``kind``: hit, miss or new.
 
-    Hits and new craters lie where they were found, misses where they are catalogued. What does
-    not count is left out.
+    Hits and new craters lie where they were detected, misses where they are catalogued. Ignored
+    detections are left out.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Detections and catalogue.
+    evaluation : Evaluation
+        Outcome by the gate to draw.
+
+    Returns
+    -------
+    dict of str to GeoDataFrame
+        ``craters`` (points) and ``circles`` (polygons) in the south polar projection.
     """
-    partner = judged.partner
-    counted = np.flatnonzero(judged.outcome != metrics.APART)
-    missed = np.setdiff1d(np.flatnonzero(sides.wanted), partner[partner >= 0])
-    own, lost = sides.found.kept(counted), sides.known.kept(missed)
+    partner = evaluation.partner
+    counted = np.flatnonzero(evaluation.outcome != metrics.IGNORED)
+    missed = np.setdiff1d(np.flatnonzero(comparison.targets), partner[partner >= 0])
+    own, lost = comparison.found.kept(counted), comparison.known.kept(missed)
     hit = partner[counted] >= 0
-    true = sides.known.kept(partner[counted])  # the last one stands where there is none
+    true = comparison.known.kept(partner[counted])  # arbitrary where there is no partner
     each = np.arange(len(own))
     share = circles.iou(own, true, each, each)
     unknown = np.full(len(lost), np.nan)

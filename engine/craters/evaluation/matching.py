@@ -1,17 +1,17 @@
-"""Which detection is which catalogued crater: three gates, and one partner for each.
+"""Matching of detections to catalogued craters, one to one, by three criteria (gates).
 
-The gates, with Δ the distance of the centres:
+The gates, with Δ the distance of the centres and Δr the difference of the radii:
 
 ``deepmoon``
     Δ² < 1.8 min(r)² and abs(Δr) < min(r) (Silburt et al. 2019, Icarus 317, 27).
 ``strict``
-    Δ < 0.5 r and abs(Δr) < 0.25 r, r that of the catalogue.
+    Δ < 0.5 r and abs(Δr) < 0.25 r, with r the catalogued radius.
 ``iou``
     The circles' intersection over union is 0.5 or more.
 
-Among all ways to give circles partners within a gate the one with the most pairs is taken, and
-among those the one whose circles coincide best: the sum of 1 - IoU is least (Kuhn 1955). The
-graph of candidates falls into small components, each of which is solved on its own.
+Among all matchings within a gate, the one with the most pairs is chosen, and among those the one
+with the least sum of 1 - IoU (linear assignment, Kuhn 1955). The graph of candidates decomposes
+into small components, each of which is solved separately.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scipy import optimize, sparse, spatial
 from scipy.sparse import csgraph
 
 from lunarsite.engine.craters import circles
-from lunarsite.engine.craters.evaluation import _matching_kernels as matching_kernels
+from lunarsite.engine.craters.evaluation import _matching_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,23 +38,23 @@ if TYPE_CHECKING:
 GATES = ("deepmoon", "strict", "iou")
 
 _REACH = np.sqrt(1.8)
-"""Centres farther apart than so many of the smaller radii pass no gate: that of deepmoon."""
+"""Centres farther apart than this many of the smaller radii pass no gate; the limit of deepmoon."""
 
 _HALF_OCTAVES = 2
 """Radii differ by less than a factor of 2 in every gate."""
 
 _DENSE = 250_000
-"""Components of more cells than this are solved as sparse matrices."""
+"""Components with more cells than this are solved as sparse matrices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Pairs of a detection and a crater within a gate.
+    """Candidate pairs of a detection and a crater within a gate.
 
     Parameters
     ----------
     detection, crater : ndarray of int64, shape (pairs,)
-        Indices.
+        Indices of detection and crater.
     cost : ndarray of float64, shape (pairs,)
         1 - IoU.
     """
@@ -64,28 +64,39 @@ class Pairs:
     cost: Float
 
     def kept(self, which: Bool | Int) -> Pairs:
-        """Return some of the pairs."""
+        """Return a selection of the pairs."""
         return Pairs(self.detection[which], self.crater[which], self.cost[which])
 
 
 def candidates(found: Circles, known: Circles) -> dict[str, Pairs]:
-    """Return the pairs within each gate, in no order that means anything."""
+    """Return the pairs within each gate, in arbitrary order.
+
+    Parameters
+    ----------
+    found, known : Circles
+        Detections and catalogue.
+
+    Returns
+    -------
+    dict of str to Pairs
+        By gate, `GATES`.
+    """
     i, j = _near(found, known)
     distance = np.hypot(found.x_m[i] - known.x_m[j], found.y_m[i] - known.y_m[j])
     own, true = found.radius_m[i], known.radius_m[j]
     least, off = np.minimum(own, true), np.abs(own - true)
     share = circles.iou(found, known, i, j)
-    all_of_them = Pairs(i, j, 1.0 - share)
+    near = Pairs(i, j, 1.0 - share)
     within = {
         "deepmoon": (distance**2 < 1.8 * least**2) & (off < least),
         "strict": (distance < 0.5 * true) & (off < 0.25 * true),
         "iou": share >= 0.5,
     }
-    return {gate: all_of_them.kept(within[gate]) for gate in GATES}
+    return {gate: near.kept(within[gate]) for gate in GATES}
 
 
 def match(pairs: Pairs) -> Int:
-    """Return the indices of the pairs that are taken: the most, and among those the closest."""
+    """Return the indices of the matched pairs: most pairs, then least cost."""
     if not pairs.cost.size:
         return np.empty(0, np.int64)
     rows, row = np.unique(pairs.detection, return_inverse=True)
@@ -102,53 +113,53 @@ def match(pairs: Pairs) -> Int:
     taken = [order[starts[ends - starts == 1]]]
     for start, end in zip(starts, ends, strict=True):
         if end - start > 1:
-            some = order[start:end]
-            taken.append(some[_solved(pairs.kept(some))])
+            component = order[start:end]
+            taken.append(component[_solved(pairs.kept(component))])
     return np.sort(np.concatenate(taken))
 
 
 def most(pairs: Pairs) -> Int:
-    """Return as many pairs as can be, whichever; faster than `match`."""
+    """Return the indices of a maximum matching of any cost; faster than `match`."""
     if not pairs.cost.size:
         return np.empty(0, np.int64)
     graph = _graph(pairs.detection, pairs.crater)
     partner = csgraph.maximum_bipartite_matching(graph, perm_type="column")
     chosen = partner[pairs.detection] == pairs.crater
-    # A pair given twice is one pair.
+    # Duplicate pairs count once.
     _, first = np.unique(pairs.detection[chosen], return_index=True)
-    found: Int = np.flatnonzero(chosen)[first]
-    return found
+    taken: Int = np.flatnonzero(chosen)[first]
+    return taken
 
 
 def admitted(pairs: Pairs, order: Int) -> Bool:
-    """Return which detections raise the number of matches when they come in an order.
+    """Return which detections increase the size of the maximum matching, added in an order.
 
-    After each detection the number so far is the largest that any matching of those that came
-    reaches, so precision and recall at every threshold are those of a matching of their own.
+    After each detection, the number of matches equals the maximum matching of the detections so
+    far. Precision and recall at each threshold are thus those of a matching at that threshold.
 
     Parameters
     ----------
     pairs : Pairs
-        Within the gate.
+        Pairs within the gate.
     order : ndarray of int64, shape (detections,)
-        All detections, the surest first.
+        All detections, by descending confidence.
 
     Returns
     -------
     ndarray of bool, shape (detections,)
-        By detection, not by place in the order.
+        In the order of the detections, not of ``order``.
     """
     result = np.zeros(order.size, bool)
     if pairs.cost.size:
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
         graph = _graph(place[pairs.detection], pairs.crater, rows=order.size)
-        result[order] = matching_kernels.admit(graph.indptr, graph.indices, graph.shape[1])
+        result[order] = _matching_kernels.admit(graph.indptr, graph.indices, graph.shape[1])
     return result
 
 
 def _near(found: Circles, known: Circles) -> tuple[Int, Int]:
-    """Return indices of pairs of which some may be within a gate; no others are."""
+    """Return the indices of a superset of the pairs within any gate."""
     first, second = _by_size(found.radius_m), _by_size(known.radius_m)
     trees = {
         size: spatial.cKDTree(np.column_stack([known.x_m[at], known.y_m[at]]))
@@ -172,10 +183,10 @@ def _by_size(radius_m: Float) -> dict[int, Int]:
 
 
 def _solved(pairs: Pairs) -> Int:
-    """Return the pairs taken of one component."""
+    """Return the indices of the matched pairs of one component."""
     rows, row = np.unique(pairs.detection, return_inverse=True)
     columns, column = np.unique(pairs.crater, return_inverse=True)
-    # One more pair outweighs whatever it costs the others.
+    # An additional pair outweighs any increase of the other costs.
     gain = 2.0 + min(rows.size, columns.size)
     index = np.full((rows.size, columns.size), -1) if rows.size * columns.size <= _DENSE else None
     if index is not None:
@@ -184,7 +195,7 @@ def _solved(pairs: Pairs) -> Int:
         cost[row, column] = pairs.cost - gain
         chosen = index[optimize.linear_sum_assignment(cost)]
         return np.sort(chosen[chosen >= 0])
-    # Each row may also stay alone, with a column of its own; a cost of zero would be no entry.
+    # Each row may stay unmatched, by a dummy column; costs of zero would not be stored.
     alone = np.arange(rows.size)
     value = np.concatenate([pairs.cost + 1e-9, np.full(rows.size, gain)])
     graph = sparse.csr_array(

@@ -1,10 +1,10 @@
-"""What detections are worth against a catalogue that lists some of the craters there are.
+"""Precision, recall and average precision of detections against an incomplete catalogue.
 
-Three things keep the figures honest at the edges. A detection that is not ``full`` (with its centre
-outside the bounds, or of another range of diameters) may be the match of a crater but is not wrong
-for being none. A crater that is not ``wanted`` (below the cut, outside the bounds) is not to be
-found, but a detection that matches it and no other is neither a hit nor new. And because a
-catalogue is never complete, precision is a lower bound.
+Three rules avoid bias at the edges. A detection out of scope (its centre outside the bounds, or in
+another range of diameters) may match a crater, but does not count as new if it matches none. A
+crater that is not a target (below the cut, outside the bounds) need not be found, but a detection
+that matches it and no target is ignored: neither a hit nor new. And since a catalogue is never
+complete, precision is a lower bound.
 """
 
 from __future__ import annotations
@@ -30,110 +30,134 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 NULL_DRAWS = 100
-"""So often circles are thrown at random."""
+"""Draws of the null model, circles at random places."""
 
 BOOTSTRAP_DRAWS = 2000
+"""Draws of the bootstrap of precision, recall and F1."""
+
 AP_DRAWS = 400
+"""Draws of the bootstrap of the average precision."""
 
 _INTERVAL = (0.025, 0.975)
 
-HIT, NEW, APART = 1, 0, -1
-"""What a detection is; what is apart does not count."""
+HIT, NEW, IGNORED = 1, 0, -1
+"""Outcomes of a detection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sides:
-    """What is compared.
+class Comparison:
+    """Detections and catalogue of a comparison, and which of them count.
 
     Parameters
     ----------
     found, known : Circles
         Detections and catalogue.
-    full : ndarray of bool, shape (detections,)
-        Whether it is wrong where it matches nothing.
-    wanted : ndarray of bool, shape (craters,)
-        Whether it is to be found.
+    in_scope : ndarray of bool, shape (detections,)
+        Whether the detection counts as new if it matches nothing.
+    targets : ndarray of bool, shape (craters,)
+        Whether the crater is to be found.
     """
 
     found: Circles
     known: Circles
-    full: Bool
-    wanted: Bool
+    in_scope: Bool
+    targets: Bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What became of detections and craters at one gate.
+class Evaluation:
+    """Outcome of a comparison by one gate.
 
     Parameters
     ----------
     partner : ndarray of int64, shape (detections,)
-        The wanted crater that it is; -1 for none.
+        Index of the matched target; -1 for none.
     outcome : ndarray of int64, shape (detections,)
-        `HIT`, `NEW` or `APART`.
+        `HIT`, `NEW` or `IGNORED`.
     """
 
     partner: Int
     outcome: Int
 
 
-def judge(sides: Sides, pairs: Pairs, match: Callable[[Pairs], Int] = matching.match) -> Judged:
-    """Return what each detection is, given the pairs within a gate.
+def evaluate(
+    comparison: Comparison, pairs: Pairs, match: Callable[[Pairs], Int] = matching.match
+) -> Evaluation:
+    """Return the outcome of each detection.
 
-    Wanted craters are served first; what is left over may then match the others.
+    Targets are matched first; the remaining detections may then match the other craters.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Detections and catalogue.
+    pairs : Pairs
+        Pairs within the gate, `matching.candidates`.
+    match : callable
+        `matching.match` or `matching.most`.
     """
-    of_wanted = sides.wanted[pairs.crater]
-    first = pairs.kept(of_wanted)
+    of_target = comparison.targets[pairs.crater]
+    first = pairs.kept(of_target)
     taken = match(first)
-    partner = np.full(len(sides.found), -1, np.int64)
+    partner = np.full(len(comparison.found), -1, np.int64)
     partner[first.detection[taken]] = first.crater[taken]
-    rest = pairs.kept(~of_wanted & (partner[pairs.detection] < 0))
-    outcome = np.where(sides.full, NEW, APART)
-    outcome[rest.detection[match(rest)]] = APART
+    rest = pairs.kept(~of_target & (partner[pairs.detection] < 0))
+    outcome = np.where(comparison.in_scope, NEW, IGNORED)
+    outcome[rest.detection[match(rest)]] = IGNORED
     outcome[partner >= 0] = HIT
-    return Judged(partner, outcome)
+    return Evaluation(partner, outcome)
 
 
-def ranking(sides: Sides, pairs: Pairs) -> Int:
-    """Return `HIT`, `NEW` or `APART` of the detections, the surest first.
+def ranking(comparison: Comparison, pairs: Pairs) -> Int:
+    """Return the outcomes of the detections by descending confidence.
 
-    At every threshold as many are hits as a matching of those above it could have at most.
+    At each threshold, the number of hits is that of a maximum matching of the detections above it.
+
+    Parameters
+    ----------
+    comparison, pairs : Comparison, Pairs
+        As in `evaluate`.
+
+    Returns
+    -------
+    ndarray of int64, shape (detections,)
+        `HIT`, `NEW` or `IGNORED`.
     """
-    order = np.argsort(-sides.found.confidence, kind="stable")
-    of_wanted = sides.wanted[pairs.crater]
-    right = matching.admitted(pairs.kept(of_wanted), order)
-    rest = pairs.kept(~of_wanted & ~right[pairs.detection])
-    beside = matching.admitted(rest, order)
-    outcome = np.where(right, HIT, np.where(sides.full & ~beside, NEW, APART))
+    order = np.argsort(-comparison.found.confidence, kind="stable")
+    of_target = comparison.targets[pairs.crater]
+    hit = matching.admitted(pairs.kept(of_target), order)
+    rest = pairs.kept(~of_target & ~hit[pairs.detection])
+    ignored = matching.admitted(rest, order)
+    outcome = np.where(hit, HIT, np.where(comparison.in_scope & ~ignored, NEW, IGNORED))
     result: Int = outcome[order]
     return result
 
 
-def average_precision(outcome: Int, wanted: int, times: Int | None = None) -> float:
-    """Return the area under the curve of precision over recall, precision made monotonic.
+def average_precision(outcome: Int, target_count: int, times: Int | None = None) -> float:
+    """Return the area under the precision-recall curve, with precision made monotonic.
 
     Parameters
     ----------
     outcome : ndarray of int64, shape (detections,)
-        The surest first.
-    wanted : int
-        How many craters were to be found.
+        Outcomes by descending confidence.
+    target_count : int
+        Number of craters to be found.
     times : ndarray of int64, shape (detections,), optional
-        How often each counts.
+        Multiplicity of each detection, for bootstrap draws.
     """
     weight = np.ones(outcome.size, np.int64) if times is None else times
     hit = np.cumsum(weight * (outcome == HIT))
-    all_of_them = hit + np.cumsum(weight * (outcome == NEW))
-    precision = hit / np.maximum(all_of_them, 1)
+    counted = hit + np.cumsum(weight * (outcome == NEW))
+    precision = hit / np.maximum(counted, 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]
     steps = np.diff(hit, prepend=0)
-    return float((best * steps).sum() / max(wanted, 1))
+    return float((best * steps).sum() / max(target_count, 1))
 
 
 def summary(hits: int, misses: int, new: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return counts, precision, recall and F1 with bootstrap intervals, JSON-able.
 
-    Hits, misses and new detections are drawn again together, with replacement.
+    Hits, misses and new detections are resampled together, with replacement.
     """
     count = hits + misses + new
     drawn = np.zeros((1, 3), np.int64)
@@ -151,59 +175,74 @@ def summary(hits: int, misses: int, new: int, rng: np.random.Generator) -> dict[
     }
 
 
-def ranked_summary(outcome: Int, wanted: int, rng: np.random.Generator) -> dict[str, Any]:
+def ranked_summary(outcome: Int, target_count: int, rng: np.random.Generator) -> dict[str, Any]:
     """Return the average precision with its bootstrap interval, JSON-able.
 
-    Draws in which no crater is to be found have no average precision and are left out, as they
-    are from recall's interval.
+    Draws without a target have no average precision and are left out, as for the interval of
+    recall.
     """
-    counted = outcome[outcome != APART]
-    if not wanted:
+    counted = outcome[outcome != IGNORED]
+    if not target_count:
         return {"value": None, "low": None, "high": None}
-    missed = wanted - int((counted == HIT).sum())
+    missed = target_count - int((counted == HIT).sum())
     units = counted.size + missed
-    drawn, asked = np.zeros(AP_DRAWS), np.zeros(AP_DRAWS)
+    drawn, defined = np.zeros(AP_DRAWS), np.zeros(AP_DRAWS)
     for draw in range(AP_DRAWS):
         times = rng.multinomial(units, np.full(units, 1.0 / units))
-        mine = times[: counted.size]
-        to_find = int(mine[counted == HIT].sum() + times[counted.size :].sum())
-        drawn[draw], asked[draw] = average_precision(counted, to_find, mine), min(to_find, 1)
-    return _interval(average_precision(counted, wanted), drawn, asked)
+        weight = times[: counted.size]
+        targets = int(weight[counted == HIT].sum() + times[counted.size :].sum())
+        drawn[draw], defined[draw] = average_precision(counted, targets, weight), min(targets, 1)
+    return _interval(average_precision(counted, target_count), drawn, defined)
 
 
-def counts(sides: Sides, judged: Judged, chosen: tuple[float, float] = (0.0, np.inf)) -> Int:
-    """Return hits, misses and new detections of a range of diameters.
+def counts(
+    comparison: Comparison, evaluation: Evaluation, diameters: tuple[float, float] = (0.0, np.inf)
+) -> Int:
+    """Return the numbers of hits, misses and new detections in a range of diameters.
 
-    A hit counts where the crater lies, a new detection where it lies itself.
+    Hits are binned by the catalogued diameter, new detections by their own.
     """
-    lowest, highest = chosen
-    known, found = sides.known.diameter_m, sides.found.diameter_m
-    asked = sides.wanted & (known >= lowest) & (known < highest)
-    got = np.zeros(len(sides.known), bool)
-    got[judged.partner[judged.partner >= 0]] = True
-    new = (judged.outcome == NEW) & (found >= lowest) & (found < highest)
-    return np.array([(asked & got).sum(), (asked & ~got).sum(), new.sum()], np.int64)
+    lowest, highest = diameters
+    known, found = comparison.known.diameter_m, comparison.found.diameter_m
+    target = comparison.targets & (known >= lowest) & (known < highest)
+    matched = np.zeros(len(comparison.known), bool)
+    matched[evaluation.partner[evaluation.partner >= 0]] = True
+    new = (evaluation.outcome == NEW) & (found >= lowest) & (found < highest)
+    return np.array([(target & matched).sum(), (target & ~matched).sum(), new.sum()], np.int64)
 
 
-def narrowed(sides: Sides, chosen: tuple[float, float]) -> Sides:
-    """Return the sides where only a range of diameters is wanted, and is wrong."""
-    known, found = sides.known.diameter_m, sides.found.diameter_m
-    return Sides(
-        sides.found,
-        sides.known,
-        sides.full & (found >= chosen[0]) & (found < chosen[1]),
-        sides.wanted & (known >= chosen[0]) & (known < chosen[1]),
+def restricted(comparison: Comparison, diameters: tuple[float, float]) -> Comparison:
+    """Return a comparison whose targets and scope are restricted to a range of diameters."""
+    known, found = comparison.known.diameter_m, comparison.found.diameter_m
+    return Comparison(
+        comparison.found,
+        comparison.known,
+        comparison.in_scope & (found >= diameters[0]) & (found < diameters[1]),
+        comparison.targets & (known >= diameters[0]) & (known < diameters[1]),
     )
 
 
 def random_circles(
-    sides: Sides,
+    comparison: Comparison,
     bounds: tuple[float, float, float, float],
     ranges: list[tuple[float, float]],
     seed: int,
     context: Context,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return what circles of the detections' sizes reach where chance puts them in the bounds.
+    """Evaluate the null model: circles of the detections' sizes at random places in the bounds.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Detections and catalogue.
+    bounds : tuple of float
+        West, south, east, north, map metres.
+    ranges : list of (float, float)
+        Ranges of diameters, metres.
+    seed : int
+        Seed of the draws.
+    context : Context
+        Progress and cancellation.
 
     Returns
     -------
@@ -212,21 +251,21 @@ def random_circles(
         over `NULL_DRAWS` draws.
     """
     west, south, east, north = bounds
-    own = sides.found
+    own = comparison.found
     drawn: dict[str, list[Any]] = {gate: [] for gate in matching.GATES}
     for draw in range(NULL_DRAWS):
         context.progress(draw / NULL_DRAWS, "Random circles")
         rng = np.random.default_rng([seed, draw])
         x, y = rng.uniform(west, east, len(own)), rng.uniform(south, north, len(own))
-        thrown = Circles(x, y, own.radius_m, own.confidence, own.depth_m)
-        other = Sides(thrown, sides.known, sides.full, sides.wanted)
-        for gate, pairs in matching.candidates(thrown, sides.known).items():
-            judged = judge(other, pairs, matching.most)
-            drawn[gate].append([counts(other, judged, chosen) for chosen in ranges])
-    answer = {}
+        placed = Circles(x, y, own.radius_m, own.confidence, own.depth_m)
+        null = Comparison(placed, comparison.known, comparison.in_scope, comparison.targets)
+        for gate, pairs in matching.candidates(placed, comparison.known).items():
+            evaluation = evaluate(null, pairs, matching.most)
+            drawn[gate].append([counts(null, evaluation, diameters) for diameters in ranges])
+    result = {}
     for gate, rows in drawn.items():
         hits, misses, new = np.moveaxis(np.array(rows, np.float64), 2, 0)
-        answer[gate] = [
+        result[gate] = [
             {
                 "draws": NULL_DRAWS,
                 "recall": _spread(hits[:, n], hits[:, n] + misses[:, n]),
@@ -234,7 +273,7 @@ def random_circles(
             }
             for n in range(len(ranges))
         ]
-    return answer
+    return result
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -1,4 +1,4 @@
-"""An evaluation in words: lines for the terminal, a page of Markdown."""
+"""Evaluation report as text: lines for the terminal and a Markdown page."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMES = {"deepmoon": "DeepMoon's", "strict": "strict", "iou": "IoU ≥ 0.5"}
-"""Gates as people read them."""
+"""Display names of the gates."""
 
 _MEANING = (
-    "DeepMoon's gate: squared distance of the centres below 1.8 of the smaller radius squared, "
-    "radii less than the smaller one apart. Strict: centres less than half the catalogued radius "
-    "apart, radii less than a quarter. IoU: the circles share half of what they cover together. "
-    "Each detection has one partner at most. Precision is a lower bound, for the catalogue does "
-    "not list every crater. Brackets: 95 % of bootstrap draws. Random: circles of the detections' "
-    "sizes thrown into the same bounds, the mean of {draws} draws."
+    "DeepMoon's gate: squared distance of the centres below 1.8 times the square of the smaller "
+    "radius, difference of the radii below the smaller one. Strict: centres within half the "
+    "catalogued radius, radii within a quarter of it. IoU: intersection over union of the circles "
+    "of 0.5 or more. Matching is one to one. Precision is a lower bound, since the catalogue does "
+    "not list every crater. Brackets: 95 % bootstrap intervals. Random: circles of the detections' "
+    "sizes at random places within the same bounds, mean of {draws} draws."
 )
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
-    """Return what a person wants to read first."""
+    """Return the summary lines."""
     counted = (
         f"{report['catalogued']:,} catalogued craters of {report['min_diameter_m']:,.0f} m and "
         f"more, {report['detections']:,} detections of {report['min_detected_diameter_m']:,.0f} m "
         "and more"
     )
-    reached = [
+    scores = [
         f"{NAMES[name]} gate: recall {_value(gate['recall'])} (random circles "
         f"{_number(gate['random_circles']['recall']['mean'])}), precision at least "
         f"{_value(gate['precision'])}, F1 {_value(gate['f1'])}, average precision "
         f"{_value(gate['average_precision'])}"
         for name, gate in report["gates"].items()
     ]
-    return [counted, *reached]
+    return [counted, *scores]
 
 
 def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """Return the page."""
+    """Return the report as a Markdown page."""
     files = ", ".join(f"`{given['name']}`" for given in record["inputs"])
     west, south, east, north = report["bounds_m"]
     draws = report["gates"]["iou"]["random_circles"]["draws"]
@@ -46,7 +46,7 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         f"{files}. Bounds x {west:,.0f} to {east:,.0f} m, y {south:,.0f} to {north:,.0f} m. "
         f"{report['catalogued']:,} catalogued craters of {report['min_diameter_m']:,.0f} m and "
         f"more; {report['detections']:,} detections of {report['min_detected_diameter_m']:,.0f} m "
-        "and more. New ones smaller than the catalogued are in the row of all alone."
+        "and more. New detections below the cut appear only in the row of all diameters."
     )
     parts = ["# Detected craters against a catalogue", counted, _MEANING.format(draws=draws)]
     for name, gate in report["gates"].items():
@@ -85,15 +85,15 @@ def _table(gate: Mapping[str, Any]) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    chance = row["random_circles"]
+    random = row["random_circles"]
     return [
         str(row["hits"]),
         str(row["misses"]),
         str(row["new"]),
         _value(row["recall"]),
-        _number(chance["recall"]["mean"]),
+        _number(random["recall"]["mean"]),
         _value(row["precision"]),
-        _number(chance["precision"]["mean"]),
+        _number(random["precision"]["mean"]),
         _value(row["f1"]),
         _value(row["average_precision"]),
     ]
@@ -110,17 +110,17 @@ def _rims(rims: Mapping[str, Any] | None) -> list[str]:
         f"{_number(row['f1'])} |"
         for name, row in rows
     ]
-    said = (
-        f"One pixel wide, at {rims['pixel_m']:g} m. Intersection over union of the pixels "
-        f"{_number(rims['iou'])}."
+    description = (
+        f"Rims one pixel wide, at {rims['pixel_m']:g} m per pixel. Intersection over union of the "
+        f"pixels: {_number(rims['iou'])}."
     )
-    return ["## Rims", said, "\n".join(table)]
+    return ["## Rims", description, "\n".join(table)]
 
 
-def _value(found: Mapping[str, float | None]) -> str:
-    if found["low"] is None or found["high"] is None:
-        return _number(found["value"])
-    return f"{_number(found['value'])} [{found['low']:.2f}, {found['high']:.2f}]"
+def _value(metric: Mapping[str, float | None]) -> str:
+    if metric["low"] is None or metric["high"] is None:
+        return _number(metric["value"])
+    return f"{_number(metric['value'])} [{metric['low']:.2f}, {metric['high']:.2f}]"
 
 
 def _number(value: float | None) -> str:

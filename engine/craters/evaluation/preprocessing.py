@@ -1,8 +1,8 @@
-"""Heights changed before a network sees them: what tells a shift of modality.
+"""Preprocessing of heights before inference, to diagnose a modality shift.
 
-If a network misses craters because the numbers it is given differ from those it learned from, one
-of these brings craters back; if it misses them because it never learned such craters, none does.
-Each works on one block with its surroundings, as the network sees it.
+If a network misses craters because its input is distributed differently than in training, one of
+these recovers them; if it misses them because its training set lacks such craters, none does. Each
+is applied to a block with its halo, as in inference.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     Preparation = Callable[[Float32, float], Float32]
 
 _GRADE = 0.03
-"""Relief of generated ground, without its plane, per side of the block (median of tiles)."""
+"""Relief of generated tiles above their mean plane, per side of the tile (median)."""
 
 _ENDS_PCT = (1.0, 99.0)
-"""Relief is measured between these percentiles."""
+"""Percentiles between which relief is measured."""
 
 _LEAST_PX = 1e-4
-"""Ground of less relief, in pixels, is flat: what is left of it is rounding."""
+"""Relief, in pixels, below which ground is flat up to rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedLevel(Level):
-    """A scale whose blocks are changed when they are read."""
+    """A scale whose blocks are preprocessed when they are read."""
 
     prepare: Preparation
 
     def around(self, row: int, column: int, rows: int, columns: int) -> Float32:
-        """Return prepared heights of a window that may stick out; NaN outside."""
+        """Return the preprocessed heights of a window that may extend beyond the level."""
         plain = Level.around(self, row, column, rows, columns)
         if not np.isfinite(plain).any():
             return plain
@@ -47,7 +47,7 @@ class PreparedLevel(Level):
 
 
 def prepared(levels: list[Level], name: str) -> list[Level]:
-    """Return the scales with one of `NAMES` at work."""
+    """Return the scales with one of the preparations `NAMES`."""
     prepare = NAMES[name]
     if prepare is None:
         return levels
@@ -55,7 +55,7 @@ def prepared(levels: list[Level], name: str) -> list[Level]:
 
 
 def without_plane(height_m: Float32, _pixel_m: float) -> Float32:
-    """Return heights above the plane through them, by least squares."""
+    """Return heights above their least-squares plane."""
     known = np.isfinite(height_m)
     row, column = np.nonzero(known)
     terms = np.column_stack([np.ones(row.size), row - row.mean(), column - column.mean()])
@@ -67,7 +67,7 @@ def without_plane(height_m: Float32, _pixel_m: float) -> Float32:
 
 
 def stretched(height_m: Float32, pixel_m: float) -> Float32:
-    """Return heights whose relief is that of generated ground, by a min-max stretch."""
+    """Return heights stretched linearly to the relief of generated terrain."""
     flat = without_plane(height_m, pixel_m)
     low, high = np.nanpercentile(flat, _ENDS_PCT)
     if high - low < _LEAST_PX * pixel_m:
@@ -77,7 +77,7 @@ def stretched(height_m: Float32, pixel_m: float) -> Float32:
 
 
 def equalised(height_m: Float32, pixel_m: float) -> Float32:
-    """Return ranks in the place of heights, each height as frequent as any other."""
+    """Return heights with a flat histogram (histogram equalisation)."""
     flat = without_plane(height_m, pixel_m)
     known = np.isfinite(flat)
     if np.ptp(flat[known]) < _LEAST_PX * pixel_m:
@@ -95,7 +95,7 @@ NAMES: dict[str, Preparation | None] = {
     "stretched": stretched,
     "equalised": equalised,
 }
-"""The preparations; the first is what detect-craters does."""
+"""Preparations by name; the first is that of detect-craters."""
 
 
 def _relief_m(height_m: Float32, pixel_m: float) -> float:

@@ -1,15 +1,15 @@
-"""Who counts where detections are compared with a catalogue.
+"""Evaluation protocol: which detections and which catalogued craters count.
 
-- A catalogued crater is to be found if its diameter is the cut or more and its centre lies inside
-  the bounds.
-- Detections smaller than 0.8 of the cut do not take part. All others do, also those a little
-  below the cut, for diameters are measured with errors: where they match nothing they count as
-  new. Those whose centre lies outside the bounds may match but are not wrong.
-- A detection that matches only a catalogued crater below the cut, or one with its centre outside
-  the bounds, is neither a hit nor new: the crater is there, but nobody asked for it.
-- What is left is new. Catalogues are incomplete, so precision is a lower bound.
+- A catalogued crater is a target, to be found, if its diameter is at least the cut and its centre
+  lies inside the bounds.
+- Detections smaller than 0.8 of the cut are left out. All others take part, including those
+  slightly below the cut, since diameters have errors: if they match nothing, they count as new.
+  Those with their centre outside the bounds may match, but never count as new.
+- A detection that matches only a crater that is not a target (below the cut, or with its centre
+  outside the bounds) is ignored: neither a hit nor new.
+- All other detections are new. Catalogues are incomplete, so precision is a lower bound.
 
-Bounds should be those inside which the catalogue lists what there is.
+The bounds should be those within which the catalogue is complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters.evaluation.metrics import Sides
+from lunarsite.engine.craters.evaluation.metrics import Comparison
 from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 Bounds = tuple[float, float, float, float]
 
 LEAST_SHARE = 0.8
-"""Detections below this share of the cut do not take part, where nothing else is said."""
+"""Default of the smallest detection that takes part, as a share of the cut."""
 
 _SIDE = 4
-"""Parts along a side of the bounds in which a catalogue's cover is looked at."""
+"""Cells along each side of the bounds in which the coverage of a catalogue is checked."""
 
 _SMALL_M = 100.0
-"""Catalogues of the Moon whose largest crater is smaller are likely in kilometres."""
+"""If the largest crater of a catalogue is smaller, its diameters are probably in kilometres."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Who counts.
+class InclusionCriteria:
+    """Which craters and detections count.
 
     Parameters
     ----------
     bounds : tuple of float
         West, south, east, north on the map, metres.
     min_diameter_m : float
-        The cut, on the ground.
+        The cut: least diameter of a target on the ground.
     min_detected_diameter_m : float
-        Smaller detections do not take part.
+        Least diameter of a detection that takes part.
     """
 
     bounds: Bounds
@@ -56,27 +56,35 @@ class Rules:
     min_detected_diameter_m: float
 
 
-def sides_of(found: Circles, known: Circles, rules: Rules) -> Sides:
-    """Return detections and catalogue, in an order of their own, with who counts."""
-    found = found.kept(found.diameter_m >= rules.min_detected_diameter_m)
-    # Files in another order are the same files: equal costs are broken by what circles are.
+def comparison_of(found: Circles, known: Circles, criteria: InclusionCriteria) -> Comparison:
+    """Return detections and catalogue in a canonical order, with what counts.
+
+    Parameters
+    ----------
+    found, known : Circles
+        Detections and catalogue.
+    criteria : InclusionCriteria
+        Bounds and diameters.
+    """
+    found = found.kept(found.diameter_m >= criteria.min_detected_diameter_m)
+    # Canonical order: ties between equal costs do not depend on the order of the files.
     found = found.kept(np.lexsort((found.radius_m, found.y_m, found.x_m, -found.confidence)))
     known = known.kept(np.lexsort((known.depth_m, known.radius_m, known.y_m, known.x_m)))
-    return Sides(
+    return Comparison(
         found,
         known,
-        found.inside(rules.bounds),
-        (known.diameter_m >= rules.min_diameter_m) & known.inside(rules.bounds),
+        found.inside(criteria.bounds),
+        (known.diameter_m >= criteria.min_diameter_m) & known.inside(criteria.bounds),
     )
 
 
 def read_bounds(text: str) -> Bounds:
-    """Return west, south, east and north as four numbers with commas or blanks say them.
+    """Parse west, south, east and north, separated by commas or blanks.
 
     Raises
     ------
     ParameterError
-        If they are not that.
+        If it is anything else.
     """
     try:
         west, south, east, north = (float(word) for word in text.replace(",", " ").split())
@@ -91,7 +99,7 @@ def read_bounds(text: str) -> Bounds:
 
 
 def least_detected_m(cut_m: float, given_m: float | None) -> float:
-    """Return the diameter from which detections take part.
+    """Return the least diameter of detections that take part, metres.
 
     Raises
     ------
@@ -108,33 +116,33 @@ def least_detected_m(cut_m: float, given_m: float | None) -> float:
 
 
 def check_overlap(bounds: Bounds, frame: Bounds, what: str) -> None:
-    """Raise if bounds and the frame of ``what`` have nothing in common.
+    """Raise unless the bounds intersect the extent of ``what``.
 
     Raises
     ------
     ParameterError
-        With where both lie.
+        States both extents.
     """
     west, south, east, north = frame
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
         raise ParameterError(
-            f"--bounds: {written(bounds)} m has nothing in common with {what}, "
-            f"at {written(frame)} m (west, south, east, north)",
+            f"--bounds: {format_bounds(bounds)} m does not intersect {what}, "
+            f"at {format_bounds(frame)} m (west, south, east, north)",
             "Give bounds inside it, or leave --bounds out",
         )
 
 
-def written(bounds: Bounds) -> str:
-    """Return bounds as ``--bounds`` takes them."""
+def format_bounds(bounds: Bounds) -> str:
+    """Return bounds in the format of ``--bounds``."""
     return ",".join(f"{edge:.0f}" for edge in bounds)
 
 
-def uncovered(found: Circles, known: Circles, rules: Rules) -> str:
-    """Return what to warn of where a catalogue seems to cover a part of the bounds only.
+def coverage_warning(found: Circles, known: Circles, criteria: InclusionCriteria) -> str:
+    """Return a warning if the catalogue seems to cover only a part of the bounds, else "".
 
-    The bounds are cut into 16 parts. Those in which it lists no crater of any size, but where
-    detections lie, are too many if they are an eighth of all and more than craters at random
-    places leave by three standard deviations (of a Poisson distribution). Empty if not so.
+    The bounds are divided into 16 cells. Cells with detections but without a catalogued crater of
+    any size are too many if they are at least an eighth of all, and exceed the expectation for
+    craters at random places by three standard deviations (Poisson).
 
     Parameters
     ----------
@@ -142,57 +150,58 @@ def uncovered(found: Circles, known: Circles, rules: Rules) -> str:
         Detections that take part.
     known : Circles
         The whole catalogue.
-    rules : Rules
-        Who counts.
+    criteria : InclusionCriteria
+        Bounds and diameters.
     """
-    west, south, east, north = rules.bounds
+    west, south, east, north = criteria.bounds
     edges = [np.linspace(south, north, _SIDE + 1), np.linspace(west, east, _SIDE + 1)]
-    listed = known.kept(known.inside(rules.bounds))
-    large = found.inside(rules.bounds) & (found.diameter_m >= rules.min_diameter_m)
-    seen = found.kept(large)
-    known_in, seen_in = (np.histogram2d(c.y_m, c.x_m, edges)[0] for c in (listed, seen))
-    bare = (known_in == 0) & (seen_in > 0)
-    parts = _SIDE**2
-    by_chance = parts * (1.0 - 1.0 / parts) ** len(listed)
-    if bare.sum() < max(parts / 8, by_chance + 3.0 * np.sqrt(by_chance)):
+    listed = known.kept(known.inside(criteria.bounds))
+    large = found.inside(criteria.bounds) & (found.diameter_m >= criteria.min_diameter_m)
+    detected = found.kept(large)
+    listed_in, detected_in = (np.histogram2d(c.y_m, c.x_m, edges)[0] for c in (listed, detected))
+    bare = (listed_in == 0) & (detected_in > 0)
+    cells = _SIDE**2
+    expected = cells * (1.0 - 1.0 / cells) ** len(listed)
+    if bare.sum() < max(cells / 8, expected + 3.0 * np.sqrt(expected)):
         return ""
     box = (listed.x_m.min(), listed.y_m.min(), listed.x_m.max(), listed.y_m.max())
     return (
-        f"The catalogue lists no crater in {bare.sum()} of {parts} equal parts of the bounds, "
-        f"where {int(seen_in[bare].sum())} detections lie, which count as new. If it does not "
-        f"cover them, give the part that it covers, such as --bounds={written(box)}."
+        f"The catalogue lists no crater in {bare.sum()} of {cells} equal parts of the bounds, but "
+        f"{int(detected_in[bare].sum())} detections lie there and count as new. If the catalogue "
+        "does not cover them, give the bounds that it covers, such as "
+        f"--bounds={format_bounds(box)}."
     )
 
 
-def check_catalogue(known: Circles, rules: Rules, name: str) -> None:
-    """Raise if a catalogue lists no crater that is to be found.
+def check_catalogue(known: Circles, criteria: InclusionCriteria, name: str) -> None:
+    """Raise unless a catalogue lists at least one target.
 
     Raises
     ------
     InputError
-        With where its craters lie, or how large they are.
+        States where its craters lie, or how large they are.
     """
     if not len(known):
         raise InputError(
             f"The crater catalogue {name} lists no crater", "Give one that covers the detections"
         )
-    inside = known.inside(rules.bounds)
+    inside = known.inside(criteria.bounds)
     if not inside.any():
         raise InputError(
             f"No crater of the catalogue {name} lies inside the bounds "
-            f"{', '.join(f'{edge:,.0f}' for edge in rules.bounds)} m: its craters lie at x "
+            f"{', '.join(f'{edge:,.0f}' for edge in criteria.bounds)} m: its craters lie at x "
             f"{known.x_m.min():,.0f} to {known.x_m.max():,.0f} m and y {known.y_m.min():,.0f} to "
             f"{known.y_m.max():,.0f} m",
-            "Check that it covers the place and that its x_m and y_m are of the Moon's south polar "
-            "stereographic map; columns lon_deg and lat_deg go before them, southern latitudes are "
-            "negative",
+            "Check that it covers the area, and that its x_m and y_m are in the Moon's south polar "
+            "stereographic projection; columns lon_deg and lat_deg take precedence, and southern "
+            "latitudes are negative",
         )
     kilometres = ""
     if known.diameter_m.max() < _SMALL_M:
-        kilometres = "; if its diameters are kilometres, name their column diameter_km"
-    if not (inside & (known.diameter_m >= rules.min_diameter_m)).any():
+        kilometres = "; if its diameters are in kilometres, name their column diameter_km"
+    if not (inside & (known.diameter_m >= criteria.min_diameter_m)).any():
         raise InputError(
             f"The largest crater of the catalogue {name} inside the bounds has "
-            f"{known.diameter_m[inside].max():,.0f} m, the cut is {rules.min_diameter_m:,.0f} m",
+            f"{known.diameter_m[inside].max():,.0f} m, the cut is {criteria.min_diameter_m:,.0f} m",
             f"Give a lower --min-diameter-m or other bounds{kilometres}",
         )

@@ -1,7 +1,7 @@
-"""Rims as pixels: how close those of detections come to those of a catalogue.
+"""Agreement of rim rasters: intersection over union, precision and recall of rim pixels.
 
-What the original LunarSite measured, intersection over union, precision and recall of rims one
-pixel wide, stands beside the same with a tolerance of one to three pixels.
+Reported for rims one pixel wide, as by the original LunarSite, and with a tolerance of one to three
+pixels.
 """
 
 from __future__ import annotations
@@ -22,25 +22,34 @@ if TYPE_CHECKING:
 TOLERANCES_PX = (1, 2, 3)
 
 MOST_PIXELS = 100_000_000
-"""Rims are not drawn on larger rasters."""
+"""Largest raster on which rims are drawn."""
 
-_TOGETHER = 20_000
-"""So many circles are drawn at once."""
+_CHUNK = 20_000
+"""Circles drawn at a time."""
 
 
 def draw(circles: Circles, bounds: tuple[float, float, float, float], pixel_m: float) -> Bool:
-    """Return the raster of bounds with rims of one pixel's width, cut at the edges.
+    """Return a raster with rims one pixel wide, clipped to the bounds.
 
-    Each row that a circle crosses steeply, and each column that it crosses flatly, gets the one
-    pixel nearest to it, on both sides.
+    In each row that a circle crosses steeply, and in each column that it crosses at a low angle,
+    the nearest pixel is set on both sides.
+
+    Parameters
+    ----------
+    circles : Circles
+        The circles.
+    bounds : tuple of float
+        West, south, east, north, map metres.
+    pixel_m : float
+        Side of a pixel, metres.
     """
     shape = raster_shape(bounds, pixel_m)
     rims = np.zeros(shape, bool)
     column = (circles.x_m - bounds[0]) / pixel_m - 0.5
     row = (bounds[3] - circles.y_m) / pixel_m - 0.5
     radius = circles.radius_m / pixel_m
-    for start in range(0, radius.size, _TOGETHER):
-        part = slice(start, start + _TOGETHER)
+    for start in range(0, radius.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
         for along, across, by_row in ((row, column, True), (column, row, False)):
             at, one, other = _crossings(along[part], across[part], radius[part])
             for side in (one, other):
@@ -51,10 +60,10 @@ def draw(circles: Circles, bounds: tuple[float, float, float, float], pixel_m: f
 
 
 def compare(found: Bool, known: Bool) -> dict[str, Any]:
-    """Return how well two rasters of rims agree, JSON-able; None where nothing is to be divided.
+    """Return the agreement of two rim rasters, JSON-able; None where undefined.
 
-    Precision is the share of found rim pixels within the tolerance of a known one, recall the
-    share of known ones within the tolerance of a found one.
+    Precision is the share of detected rim pixels within the tolerance of a catalogued one, recall
+    the share of catalogued ones within the tolerance of a detected one.
     """
     both = int((found & known).sum())
     either = int((found | known).sum())
@@ -75,14 +84,14 @@ def compare(found: Bool, known: Bool) -> dict[str, Any]:
 
 
 def raster_shape(bounds: tuple[float, float, float, float], pixel_m: float) -> tuple[int, int]:
-    """Return rows and columns of the raster that covers bounds."""
+    """Return rows and columns of a raster that covers the bounds."""
     west, south, east, north = bounds
     rows, columns = (max(1, int(np.ceil(d / pixel_m))) for d in (north - south, east - west))
     return rows, columns
 
 
 def _crossings(along: Float, across: Float, radius: Float) -> tuple[Any, Any, Any]:
-    """Return the lines of pixels that circles cross steeply, and the pixels on both sides."""
+    """Return the pixel lines that circles cross steeply, and the crossing pixels on both sides."""
     reach = radius / np.sqrt(2.0)
     first = np.ceil(along - reach).astype(np.int64)
     count = np.maximum(np.floor(along + reach).astype(np.int64) - first + 1, 0)
@@ -100,17 +109,17 @@ def _crossings(along: Float, across: Float, radius: Float) -> tuple[Any, Any, An
 def _around(rims: Bool, limit_px: int) -> Bool:
     """Return the pixels within a distance of rims.
 
-    A map of distances would say the same in forty times the memory.
+    A distance transform gives the same but takes forty times the memory.
     """
-    aside = np.arange(-limit_px, limit_px + 1)
-    disc = np.hypot(aside[:, None], aside) <= limit_px
+    offset = np.arange(-limit_px, limit_px + 1)
+    disc = np.hypot(offset[:, None], offset) <= limit_px
     wide: Bool = ndimage.binary_dilation(rims, disc)
     return wide
 
 
-def _scores(right: int, reached: int, sizes: tuple[int, int]) -> dict[str, float | None]:
-    precision = right / sizes[0] if sizes[0] else None
-    recall = reached / sizes[1] if sizes[1] else None
+def _scores(found: int, known: int, sizes: tuple[int, int]) -> dict[str, float | None]:
+    precision = found / sizes[0] if sizes[0] else None
+    recall = known / sizes[1] if sizes[1] else None
     total = (precision or 0.0) + (recall or 0.0)
     f1 = 2.0 * (precision or 0.0) * (recall or 0.0) / total if total else 0.0
     return {"precision": precision, "recall": recall, "f1": f1}

@@ -1,3 +1,5 @@
+"""The stage evaluate-craters."""
+
 from __future__ import annotations
 
 import json
@@ -67,20 +69,20 @@ KNOWN = table(
 FOUND = table(
     (0.1, 0, 4.1, 0.9, 390),  # a hit
     (10, 0, 1.8, 0.8, 180),  # a hit, though it is smaller than the cut
-    (0, 10, 2.05, 0.7, 170),  # a crater below the cut
-    (19.9, 0, 3, 0.7, 310),  # a crater whose centre lies outside
+    (0, 10, 2.05, 0.7, 170),  # matches a crater below the cut
+    (19.9, 0, 3, 0.7, 310),  # matches a crater whose centre lies outside
     (-10, 10, 1.7, 0.6, 100),  # new, though it is smaller than the cut
     (10, 10, 3, 0.5, 280),  # new
     (30, 0, 3, 0.9, 280),  # outside
-    (5, -10, 1.5, 0.9, 100),  # takes no part
+    (5, -10, 1.5, 0.9, 100),  # too small to take part
 )
 
 
-def test_everyone_counts_by_the_rules(tmp_path):
-    said, context = evaluate(tmp_path, FOUND, KNOWN)
+def test_detections_and_craters_count_by_the_protocol(tmp_path):
+    result, context = evaluate(tmp_path, FOUND, KNOWN)
     assert context.warnings == []
-    assert said["catalogued"] == 3
-    for gate in said["gates"].values():
+    assert result["catalogued"] == 3
+    for gate in result["gates"].values():
         assert (gate["hits"], gate["misses"], gate["new"]) == (2, 1, 2)
         assert gate["recall"]["value"] == pytest.approx(2 / 3)
         assert gate["precision"]["value"] == pytest.approx(2 / 4)
@@ -93,14 +95,14 @@ def test_everyone_counts_by_the_rules(tmp_path):
         assert gate["random_circles"]["recall"]["mean"] < gate["recall"]["value"]
         assert all(row["random_circles"]["draws"] == 100 for row in gate["bins"])
         assert gate["depth"]["craters"] == 2
-    json.dumps(said, allow_nan=False)
-    assert said["rims"]["recall"] < said["rims"]["within_3_px"]["recall"] <= 1.0
+    json.dumps(result, allow_nan=False)
+    assert result["rims"]["recall"] < result["rims"]["within_3_px"]["recall"] <= 1.0
 
 
 def test_the_layer_and_the_page_show_hits_misses_and_new_ones(tmp_path):
     out, page = tmp_path / "out" / "compared.gpkg", tmp_path / "out" / "page.md"
-    said, _ = evaluate(tmp_path, FOUND, KNOWN, out=str(out), report=str(page))
-    assert said["outputs"] == {"compared": str(out), "report": str(page)}
+    result, _ = evaluate(tmp_path, FOUND, KNOWN, out=str(out), report=str(page))
+    assert result["outputs"] == {"compared": str(out), "report": str(page)}
     points, circles = (gpd.read_file(out, layer=name) for name in ("craters", "circles"))
     kinds = points["kind"].tolist()
     assert sorted(kinds) == ["hit", "hit", "miss", "new", "new"]
@@ -122,19 +124,19 @@ def test_the_layer_and_the_page_show_hits_misses_and_new_ones(tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("| all ")]
     assert len(rows) == 3
     assert "| 2 | 1 | 2 | 0.67 [" in rows[0]
-    assert any("IoU ≥ 0.5 gate: recall 0.67" in line for line in said["summary"])
+    assert any("IoU ≥ 0.5 gate: recall 0.67" in line for line in result["summary"])
 
 
-def test_the_order_of_files_and_the_run_change_nothing(tmp_path):
-    said, _ = evaluate(tmp_path, FOUND, KNOWN)
+def test_results_do_not_depend_on_the_order_of_the_files(tmp_path):
+    result, _ = evaluate(tmp_path, FOUND, KNOWN)
     turned, _ = evaluate(tmp_path, FOUND[::-1], KNOWN[::-1])
-    assert said == turned
+    assert result == turned
     other, _ = evaluate(tmp_path, FOUND, KNOWN, seed=8)
-    assert other["gates"]["iou"]["recall"]["value"] == said["gates"]["iou"]["recall"]["value"]
-    assert other != said
+    assert other["gates"]["iou"]["recall"]["value"] == result["gates"]["iou"]["recall"]["value"]
+    assert other != result
 
 
-def test_of_two_equal_circles_the_surer_is_the_hit(tmp_path):
+def test_of_two_equal_circles_the_more_confident_is_the_hit(tmp_path):
     found = table((0, 0, 4, 0.2, 390), (0, 0, 4, 0.9, 390))
     out = tmp_path / "compared.gpkg"
     evaluate(tmp_path, found, KNOWN, out=str(out))
@@ -153,19 +155,19 @@ def test_a_catalogue_against_itself_is_perfect(tmp_path):
             random.uniform(100, 900, 60),
         ]
     )
-    said, _ = evaluate(tmp_path, table(*rows), table(*rows))
-    for gate in said["gates"].values():
+    result, _ = evaluate(tmp_path, table(*rows), table(*rows))
+    for gate in result["gates"].values():
         for name in ("recall", "precision", "f1", "average_precision"):
             assert gate[name] == {"value": 1.0, "low": 1.0, "high": 1.0}
         assert gate["diameter_ratio"] == pytest.approx(1.0)
         assert gate["center_off_radii"] == pytest.approx(0.0, abs=1e-9)
         assert gate["depth"]["correlation"] == pytest.approx(1.0)
-    assert said["rims"]["iou"] == 1.0
+    assert result["rims"]["iou"] == 1.0
 
 
 def test_no_detections_are_a_recall_of_zero(tmp_path):
-    said, _ = evaluate(tmp_path, FOUND[:0], KNOWN, out=str(tmp_path / "a.gpkg"))
-    for gate in said["gates"].values():
+    result, _ = evaluate(tmp_path, FOUND[:0], KNOWN, out=str(tmp_path / "a.gpkg"))
+    for gate in result["gates"].values():
         assert gate["recall"]["value"] == gate["average_precision"]["value"] == 0.0
         assert gate["precision"]["value"] is None
         assert gate["random_circles"]["recall"]["mean"] == 0.0
@@ -174,24 +176,24 @@ def test_no_detections_are_a_recall_of_zero(tmp_path):
         evaluate(tmp_path, FOUND[:0], KNOWN, bounds=None)
 
 
-def test_a_confidence_leaves_out_what_is_below(tmp_path):
-    said, _ = evaluate(tmp_path, FOUND, KNOWN, min_confidence=0.85)
-    assert (said["gates"]["iou"]["hits"], said["gates"]["iou"]["new"]) == (1, 0)
+def test_the_least_confidence_is_applied(tmp_path):
+    result, _ = evaluate(tmp_path, FOUND, KNOWN, min_confidence=0.85)
+    assert (result["gates"]["iou"]["hits"], result["gates"]["iou"]["new"]) == (1, 0)
 
 
-def test_bounds_come_from_the_rims_beside_or_from_the_detections(tmp_path):
-    said, context = evaluate(tmp_path, FOUND, KNOWN, bounds=None)
-    assert said["bounds_m"] == [-10_000.0, -10_000.0, 30_000.0, 10_000.0]
+def test_bounds_default_to_the_rim_raster_or_to_the_detections(tmp_path):
+    result, context = evaluate(tmp_path, FOUND, KNOWN, bounds=None)
+    assert result["bounds_m"] == [-10_000.0, -10_000.0, 30_000.0, 10_000.0]
     assert any("--bounds" in warning for warning in context.warnings)
     grid = Grid(-16_000.0, 18_000.0, 100.0, 300, 200)
     rims = np.zeros(grid.shape, np.uint8)
     cog.write_raster(tmp_path / "found.rims.tif", rims, grid, description="rims", nodata=255)
-    said, context = evaluate(tmp_path, FOUND, KNOWN, bounds=None)
-    assert said["bounds_m"] == [-16_000.0, -2_000.0, 14_000.0, 18_000.0]
+    result, context = evaluate(tmp_path, FOUND, KNOWN, bounds=None)
+    assert result["bounds_m"] == [-16_000.0, -2_000.0, 14_000.0, 18_000.0]
     assert context.warnings == []
 
 
-def test_detections_that_begin_above_the_cut_are_told_of(tmp_path):
+def test_detections_that_begin_above_the_cut_are_warned_of(tmp_path):
     record = {"parameters": {"min_diameter_m": 2500.0}}
     path = write_detections(tmp_path / "f.gpkg", FOUND, {"LUNARSITE": json.dumps(record)})
     assert detections.read(path, Context()).smallest_m == 2500.0
@@ -202,7 +204,7 @@ def test_detections_that_begin_above_the_cut_are_told_of(tmp_path):
     assert any("begin at 2,500 m" in warning for warning in context.warnings)
 
 
-def test_circles_are_read_as_their_centres_on_the_map_or_in_degrees(tmp_path):
+def test_polygons_are_read_as_centres_in_metres_or_degrees(tmp_path):
     points = gpd.GeoDataFrame(
         FOUND, geometry=gpd.points_from_xy(FOUND["x_m"], FOUND["y_m"]), crs=moon.SOUTH_POLAR
     )
@@ -217,7 +219,7 @@ def test_circles_are_read_as_their_centres_on_the_map_or_in_degrees(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"),
+    ("bounds", "expected"),
     [
         ("1,2,3", "not west,south,east,north"),
         ("a,b,c,d", "not west,south,east,north"),
@@ -225,8 +227,8 @@ def test_circles_are_read_as_their_centres_on_the_map_or_in_degrees(tmp_path):
         ("0,0,nan,9", "not west,south,east,north"),
     ],
 )
-def test_bounds_that_are_none_are_refused(tmp_path, bounds, said):
-    with pytest.raises(ParameterError, match=said):
+def test_invalid_bounds_are_refused(tmp_path, bounds, expected):
+    with pytest.raises(ParameterError, match=expected):
         evaluate(tmp_path, FOUND, KNOWN, bounds=bounds)
 
 
@@ -235,9 +237,9 @@ def test_a_least_detection_above_the_cut_is_refused(tmp_path):
         evaluate(tmp_path, FOUND, KNOWN, min_detected_diameter_m=2500.0)
 
 
-def test_rims_of_too_many_pixels_are_left_out_and_that_is_said(tmp_path):
-    said, context = evaluate(tmp_path, FOUND, KNOWN, rim_pixel_m=1.0)
-    assert said["rims"] is None
+def test_too_large_rim_rasters_are_skipped_with_a_warning(tmp_path):
+    result, context = evaluate(tmp_path, FOUND, KNOWN, rim_pixel_m=1.0)
+    assert result["rims"] is None
     assert any("--rim-pixel-m" in warning for warning in context.warnings)
 
 
@@ -263,16 +265,19 @@ def test_a_catalogue_in_another_coordinate_system_is_refused(tmp_path):
 
 
 def test_detections_that_cannot_be_used_are_refused(tmp_path):
-    with pytest.raises(InputError, match="hold no circles: they have no column diameter_m"):
+    with pytest.raises(InputError, match="have no column diameter_m"):
         evaluate(tmp_path, FOUND.drop(columns="diameter_m"), KNOWN)
     with pytest.raises(InputError, match="1 features without"):
         evaluate(tmp_path, FOUND.assign(diameter_m=[*FOUND["diameter_m"][1:], np.nan]), KNOWN)
     given = {"catalogue": str(tmp_path / "known.csv"), "bounds": BOUNDS}
-    for name, text, said in (("no.gpkg", None, "no file"), ("bad.gpkg", "words", "cannot be read")):
+    for name, text, result in (
+        ("no.gpkg", None, "no file"),
+        ("bad.gpkg", "words", "cannot be read"),
+    ):
         path = tmp_path / name
         if text:
             path.write_text(text)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=result):
             evaluate_craters.STAGE.run({**given, "detections": str(path)}, Context())
     earth = gpd.GeoDataFrame(FOUND, geometry=gpd.points_from_xy([0] * 8, [1] * 8), crs=4326)
     earth.to_file(tmp_path / "earth.gpkg")
@@ -280,12 +285,12 @@ def test_detections_that_cannot_be_used_are_refused(tmp_path):
         evaluate_craters.STAGE.run({**given, "detections": str(tmp_path / "earth.gpkg")}, Context())
 
 
-def test_detections_without_confidence_are_told_of(tmp_path):
+def test_detections_without_confidence_are_warned_of(tmp_path):
     _, context = evaluate(tmp_path, FOUND.drop(columns="confidence"), KNOWN)
     assert any("no confidence" in warning for warning in context.warnings)
 
 
-def test_bounds_with_a_minus_are_a_value_on_the_command_line():
+def test_negative_bounds_are_parsed_on_the_command_line():
     words = ["evaluate-craters", "--detections", "a", "--catalogue", "b", "--bounds", BOUNDS]
     assert cli.parse(words)["bounds"] == BOUNDS
 

@@ -1,3 +1,5 @@
+"""Diagnosis of missed craters, and the stage diagnose-craters."""
+
 from __future__ import annotations
 
 import json
@@ -18,7 +20,7 @@ from lunarsite.engine.craters.evaluation import (
     protocol,
 )
 from lunarsite.engine.craters.evaluation.diagnosis import Cell
-from lunarsite.engine.craters.evaluation.protocol import Rules
+from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
@@ -27,7 +29,7 @@ from lunarsite.engine.stages import diagnose_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 
 GRID = Grid(0.0, 40_000.0, 100.0, 400, 400)
-RULING = Rules(GRID.bounds, 2000.0, 1600.0)
+CRITERIA = InclusionCriteria(GRID.bounds, 2000.0, 1600.0)
 NONE = {"preparation": None, "threshold": None, "recall": 0.0, "low": 0.0, "high": 0.0}
 
 
@@ -44,7 +46,7 @@ def levels_of(height, folder):
 
 
 def catalogued(seed=1, side=9):
-    """Return craters on a lattice, fresh ones in the west, worn and degraded ones in the east."""
+    """Return craters on a lattice, fresh in the west, worn and degraded in the east."""
     random = np.random.default_rng(seed)
     x, y = (4000.0 * (v.ravel() + 0.8) for v in np.indices((side, side)))
     ratio = np.where(x < 14_000, 0.15, np.where(x < 26_000, 0.07, 0.03))
@@ -52,7 +54,7 @@ def catalogued(seed=1, side=9):
     return Circles(x, y, radius, np.ones(x.size), 2 * radius * ratio)
 
 
-def test_a_plane_is_all_that_is_removed():
+def test_only_the_plane_is_removed():
     row, column = np.indices((90, 120)).astype(np.float32)
     bowl = 50.0 * np.exp(-((row - 40) ** 2 + (column - 60) ** 2) / 200.0)
     plain = preprocessing.without_plane(bowl.astype(np.float32), 100.0)
@@ -62,7 +64,7 @@ def test_a_plane_is_all_that_is_removed():
 
 
 @pytest.mark.parametrize("times", [0.1, 1.0, 40.0])
-def test_a_stretch_gives_all_ground_the_same_relief(times):
+def test_a_stretch_gives_all_terrain_the_same_relief(times):
     random = np.random.default_rng(3)
     height = np.cumsum(random.normal(size=(128, 128)), axis=0).astype(np.float32)
     once = preprocessing.stretched(height, 100.0)
@@ -73,7 +75,7 @@ def test_a_stretch_gives_all_ground_the_same_relief(times):
     assert high - low == pytest.approx(0.03 * 128 * 100.0, rel=1e-3)
 
 
-def test_after_equalising_every_height_is_as_frequent_and_the_order_stays():
+def test_equalisation_flattens_the_histogram_and_keeps_the_order():
     random = np.random.default_rng(3)
     height = (random.normal(size=(100, 100)) ** 3).astype(np.float32)
     height[10:20, 30:40] = np.nan
@@ -100,7 +102,7 @@ def test_preparations_keep_gaps_and_flat_ground(name, tmp_path):
     assert np.isnan(level.around(0, 160, 32, 32)).all()
 
 
-def test_rims_are_as_far_apart_as_they_are():
+def test_rim_distances_of_known_cases():
     one = on_map((0, 0, 1000), (9000, 0, 1000), (0, 0, 500))
     other = on_map((0, 0, 1200), (9300, 0, 1000))
     away = diagnosis.rim_distance(one, other)
@@ -112,21 +114,23 @@ def test_rims_are_as_far_apart_as_they_are():
     assert diagnosis.rim_distance(on_map(), one).size == 0
 
 
-def test_wear_is_depth_over_diameter():
+def test_degradation_classes_follow_depth_over_diameter():
     some = on_map(*[(0, 0, 500)] * 5, depth=[100, 99, 50, 49, np.nan])
     expected = ["fresh", "worn", "worn", "degraded", "of unknown depth"]
     assert diagnosis.degradation(some).tolist() == expected
 
 
-def test_chance_puts_few_predictions_on_rims():
+def test_few_predictions_at_random_places_lie_on_rims():
     known = catalogued()
-    shares = diagnosis.near_by_chance(known, known, RULING.bounds, 3)
-    np.testing.assert_array_equal(shares, diagnosis.near_by_chance(known, known, RULING.bounds, 3))
+    shares = diagnosis.near_at_random(known, known, CRITERIA.bounds, 3)
+    np.testing.assert_array_equal(
+        shares, diagnosis.near_at_random(known, known, CRITERIA.bounds, 3)
+    )
     assert 0.0 < shares.mean() < 0.2
-    assert diagnosis.near_by_chance(on_map(), known, RULING.bounds, 3).max() == 0.0
+    assert diagnosis.near_at_random(on_map(), known, CRITERIA.bounds, 3).max() == 0.0
 
 
-def test_the_gain_is_that_at_the_same_precision():
+def test_the_gain_is_at_the_same_precision():
     hit = np.arange(40) < 20
     more, most = np.arange(40) < 32, np.ones(40, bool)
     first = Cell("as trained", 0.5, hit, 5)
@@ -136,30 +140,30 @@ def test_the_gain_is_that_at_the_same_precision():
         Cell("stretched", 0.1, most, 90),
         Cell("as trained", 0.1, most, 90),
     ]
-    said = diagnosis.gain(cells, first, 7)
-    assert (said["preparation"], said["threshold"]) == ("stretched", 0.4)
-    assert said["recall"] == pytest.approx(0.3)
-    assert 0.1 < said["low"] < 0.3 < said["high"] < 0.5
+    result = diagnosis.gain(cells, first, 7)
+    assert (result["preparation"], result["threshold"]) == ("stretched", 0.4)
+    assert result["recall"] == pytest.approx(0.3)
+    assert 0.1 < result["low"] < 0.3 < result["high"] < 0.5
     assert diagnosis.gain([first, cells[2]], first, 7) == NONE
     silent = Cell("as trained", 0.5, np.zeros(40, bool), 0)
     assert silent.precision is None
     assert diagnosis.gain([silent, cells[1]], silent, 7)["recall"] == 0.8
 
 
-def test_a_lower_threshold_is_named_where_it_finds_much_more_mostly_right():
+def test_a_lower_threshold_must_gain_recall_at_sufficient_precision():
     def of(threshold, hits, new, name="as trained"):
         return Cell(name, threshold, np.arange(20) < hits, new)
 
     first = of(0.4, 8, 1)
     # Wrong half of the time, another preparation, too little more, a higher threshold.
     others = [of(0.02, 19, 19), of(0.1, 18, 0, "stretched"), of(0.3, 9, 1), of(0.5, 20, 0)]
-    assert diagnosis.lower([first, *others], first) is None
+    assert diagnosis.lower_threshold([first, *others], first) is None
     good = [of(0.2, 12, 2), of(0.1, 15, 5), of(0.05, 15, 7)]
-    said = diagnosis.lower([first, *others, *good], first)
-    assert (said.threshold, said.recall, said.precision) == (0.1, 0.75, 0.75)
+    result = diagnosis.lower_threshold([first, *others, *good], first)
+    assert (result.threshold, result.recall, result.precision) == (0.1, 0.75, 0.75)
 
 
-def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_path):
+def test_the_page_proposes_a_lower_threshold(tmp_path):
     known = catalogued()
     score = np.where(np.arange(len(known)) % 4 == 0, 0.8, 0.15)
     found = Circles(known.x_m, known.y_m, known.radius_m, score, known.depth_m)
@@ -168,7 +172,7 @@ def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_pa
     page = diagnosis_page.markdown(report, {"inputs": []})
     for text in (page, "\n".join(diagnosis_page.lines(report))):
         assert "at --min-confidence 0.1 recall is 1.00 with a precision of 1.00 or more" in text
-        for which in ("in the mean", "at most in 97.5 %"):
+        for which in ("on average", "at most in"):
             assert which in text
     sure = Circles(known.x_m, known.y_m, known.radius_m, 0.0 * score + 0.8, known.depth_m)
     report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, sure), known, tmp_path)
@@ -176,11 +180,11 @@ def test_the_page_says_that_the_threshold_is_too_high_and_what_to_ask_for(tmp_pa
     assert "--min-confidence" not in diagnosis_page.markdown(report, {"inputs": []})
 
 
-def test_luck_among_preparations_is_seldom_a_gain():
+def test_the_gain_accounts_for_multiple_comparisons():
     random = np.random.default_rng(0)
     lucky = 0
     for _ in range(200):
-        # Four answers that differ by chance alone.
+        # Four results that differ by chance alone.
         shared, cells = random.random(22), []
         for name in preprocessing.NAMES:
             score, wrong = 0.6 * shared + 0.4 * random.random(22), random.random(15)
@@ -188,13 +192,13 @@ def test_luck_among_preparations_is_seldom_a_gain():
                 Cell(name, limit, score > limit, int((wrong > limit).sum()))
                 for limit in diagnosis.THRESHOLDS
             ]
-        said = diagnosis.gain(cells, cells[5], 1)
-        lucky += said["recall"] >= diagnosis.GAIN and said["low"] > 0.0
+        result = diagnosis.gain(cells, cells[5], 1)
+        lucky += result["recall"] >= diagnosis.GAIN and result["low"] > 0.0
     assert lucky <= 14
 
 
 @pytest.mark.parametrize(
-    ("misses", "predictions", "recall", "near", "said"),
+    ("misses", "predictions", "recall", "near", "expected"),
     [
         (3, 50, 0.5, 0.9, "nothing to explain"),
         (20, 50, 0.3, 0.9, "modality shift"),
@@ -204,22 +208,24 @@ def test_luck_among_preparations_is_seldom_a_gain():
         (20, 50, 0.0, 0.3, "undecided"),
     ],
 )
-def test_verdicts_follow_the_evidence(misses, predictions, recall, near, said):
+def test_verdicts_follow_the_evidence(misses, predictions, recall, near, expected):
     gained = {**NONE, "preparation": "stretched", "recall": recall, "low": recall / 2}
     chance = np.full(100, 0.1)
     verdict, reason = diagnosis.verdict(misses, predictions, gained, near, chance)
-    assert verdict == said
+    assert verdict == expected
     assert reason
 
 
 def diagnose(found, known, folder):
     random = np.random.default_rng(2)
     levels = levels_of(random.normal(0, 10, (400, 400)), folder)
-    known = protocol.sides_of(known, known, Rules(RULING.bounds, 2000.0, 0.0)).known
-    return diagnosis_report.diagnose(found, known, RULING, levels, threshold=0.5, seed=7)
+    known = protocol.comparison_of(
+        known, known, InclusionCriteria(CRITERIA.bounds, 2000.0, 0.0)
+    ).known
+    return diagnosis_report.diagnose(found, known, CRITERIA, levels, threshold=0.5, seed=7)
 
 
-def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):
+def test_missing_one_class_is_a_matter_of_the_training_set(tmp_path):
     known = catalogued()
     fresh = known.kept(diagnosis.degradation(known) == "fresh")
     report, distances = diagnose(dict.fromkeys(preprocessing.NAMES, fresh), known, tmp_path)
@@ -234,7 +240,7 @@ def test_a_network_that_misses_one_kind_has_never_been_shown_it(tmp_path):
     json.dumps(report, allow_nan=False)
 
 
-def test_a_preparation_that_brings_craters_back_tells_of_modality(tmp_path):
+def test_a_preparation_that_recovers_craters_indicates_a_modality_shift(tmp_path):
     known = catalogued()
     few = known.kept(np.arange(len(known)) % 4 == 0)
     found = {**dict.fromkeys(preprocessing.NAMES, few), "equalised": known}
@@ -244,12 +250,12 @@ def test_a_preparation_that_brings_craters_back_tells_of_modality(tmp_path):
     assert "equalised" in report["reason"]
 
 
-def test_strewn_predictions_tell_of_modality(tmp_path):
+def test_scattered_predictions_indicate_a_modality_shift(tmp_path):
     known = catalogued()
     random = np.random.default_rng(5)
     place = random.uniform(0, 40_000, (60, 2))
-    strewn = on_map(*np.column_stack([place, np.full(60, 4500.0)]))
-    report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, strewn), known, tmp_path)
+    scattered = on_map(*np.column_stack([place, np.full(60, 4500.0)]))
+    report, _ = diagnose(dict.fromkeys(preprocessing.NAMES, scattered), known, tmp_path)
     assert report["verdict"] == "modality shift"
     assert report["near"]["of_predictions"] <= report["near"]["by_chance_high"]
 
@@ -285,8 +291,8 @@ def ground(tmp_path_factory):
     }
 
 
-def test_the_stage_leaves_a_picture_a_page_and_a_grid(ground, tmp_path):
-    said = diagnose_craters.STAGE.run({**ground, "out": str(tmp_path / "d")}, Context(threads=2))
+def test_the_stage_writes_a_figure_a_page_and_a_table(ground, tmp_path):
+    result = diagnose_craters.STAGE.run({**ground, "out": str(tmp_path / "d")}, Context(threads=2))
     names = {path.name for path in (tmp_path / "d").iterdir()}
     assert names == {"diagnosis.csv", "diagnosis.md", "diagnosis.png"}
     assert (tmp_path / "d" / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
@@ -294,22 +300,22 @@ def test_the_stage_leaves_a_picture_a_page_and_a_grid(ground, tmp_path):
     assert len(grid) == 44
     assert set(grid["preparation"]) == set(preprocessing.NAMES)
     page = (tmp_path / "d" / "diagnosis.md").read_text("utf-8")
-    assert said["verdict"].capitalize() in page
-    assert said["summary"][0] == f"Verdict: {said['verdict']}"
-    # On the ground that it learned from the network finds most, and its own input is the best.
-    assert said["recall"] > 0.4
+    assert result["verdict"].capitalize() in page
+    assert result["summary"][0] == f"Verdict: {result['verdict']}"
+    # On terrain like its training set the network finds most, without any preparation.
+    assert result["recall"] > 0.4
     by_name = grid[grid["threshold"] == 0.3].set_index("preparation")["recall"]
     assert by_name["as trained"] >= by_name["equalised"] - 0.1
-    json.dumps(said, allow_nan=False)
+    json.dumps(result, allow_nan=False)
 
 
-def test_a_diagnosis_says_where_the_catalogue_seems_to_end(ground, tmp_path):
+def test_a_diagnosis_warns_of_a_catalogue_that_does_not_cover_the_bounds(ground, tmp_path):
     table = pd.read_csv(ground["catalogue"])
     table[table["y_m"] > 0.0].to_csv(tmp_path / "half.csv", index=False)
     context = Context(threads=2)
     given = {**ground, "catalogue": str(tmp_path / "half.csv"), "out": str(tmp_path / "d")}
     diagnose_craters.STAGE.run(given, context)
-    assert any("lists no crater in" in said for said in context.warnings)
+    assert any("lists no crater in" in result for result in context.warnings)
 
 
 def test_a_diagnosis_needs_a_catalogue_of_the_place(ground, tmp_path):

@@ -1,3 +1,5 @@
+"""Matching of detections to catalogued craters."""
+
 from __future__ import annotations
 
 import itertools
@@ -32,7 +34,7 @@ def random_circles(random, count, side):
 
 
 def passes(gate, a, i, b, j):
-    """Say whether a pair passes a gate, straight from the definition."""
+    """Return whether a pair passes a gate, straight from the definition."""
     d = np.hypot(a.x_m[i] - b.x_m[j], a.y_m[i] - b.y_m[j])
     r, t = a.radius_m[i], b.radius_m[j]
     if gate == "deepmoon":
@@ -70,7 +72,7 @@ few_pairs = st.lists(
 )
 
 
-def test_circles_share_what_geometry_says():
+def test_iou_of_known_cases():
     a = on_map([0, 0, 0, 0], [0, 0, 0, 0], [2, 2, 2, 2])
     b = on_map([0, 1, 4, 2], [0, 0, 0, 0], [2, 1, 2, 2])
     each = np.arange(4)
@@ -108,7 +110,7 @@ def test_a_circle_is_its_own_candidate():
 
 @settings(max_examples=200, deadline=None)
 @given(few_pairs)
-def test_no_matching_is_better(pairs):
+def test_matchings_are_optimal(pairs):
     taken = matching.match(pairs)
     assert len(set(pairs.detection[taken])) == len(set(pairs.crater[taken])) == taken.size
     count, cost = brute_force(pairs)
@@ -145,7 +147,7 @@ def test_the_order_of_circles_changes_nothing(gate):
     assert len(first) > 50
 
 
-def test_two_circles_on_two_craters_are_two_matches_even_where_one_fits_both():
+def test_the_largest_matching_is_chosen_even_if_one_circle_fits_both():
     craters = on_map([0, 900], [0, 0], [1000, 1000])
     found = on_map([450, -600], [0, 0], [1000, 1000])
     pairs = matching.candidates(found, craters)["deepmoon"]

@@ -1,3 +1,5 @@
+"""Precision, recall, average precision and rim rasters."""
+
 from __future__ import annotations
 
 import tracemalloc
@@ -11,7 +13,7 @@ from scipy import ndimage
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.evaluation import matching, metrics, rim_pixels
-from lunarsite.engine.craters.evaluation.metrics import APART, HIT, NEW, Sides
+from lunarsite.engine.craters.evaluation.metrics import HIT, IGNORED, NEW, Comparison
 
 ALL = (0.0, np.inf)
 
@@ -22,10 +24,10 @@ def on_map(*rows, score=None):
     return Circles(x, y, radius, score, np.full(x.size, np.nan))
 
 
-def sides(found, known, full=None, wanted=None):
-    full = np.ones(len(found), bool) if full is None else np.array(full)
-    wanted = np.ones(len(known), bool) if wanted is None else np.array(wanted)
-    return Sides(found, known, full, wanted)
+def compared(found, known, in_scope=None, targets=None):
+    in_scope = np.ones(len(found), bool) if in_scope is None else np.array(in_scope)
+    targets = np.ones(len(known), bool) if targets is None else np.array(targets)
+    return Comparison(found, known, in_scope, targets)
 
 
 def scattered(random, count, side=60_000.0):
@@ -39,85 +41,87 @@ def scattered(random, count, side=60_000.0):
 
 
 def test_a_hit_a_miss_and_a_new_one():
-    two = sides(
+    two = compared(
         on_map((0, 0, 1000), (9e4, 0, 1000)),
         on_map((100, 0, 1000), (-9e4, 0, 1000)),
     )
     for pairs in matching.candidates(two.found, two.known).values():
-        judged = metrics.judge(two, pairs)
-        assert judged.partner.tolist() == [0, -1]
-        assert judged.outcome.tolist() == [HIT, NEW]
-        assert metrics.counts(two, judged).tolist() == [1, 1, 1]
+        evaluation = metrics.evaluate(two, pairs)
+        assert evaluation.partner.tolist() == [0, -1]
+        assert evaluation.outcome.tolist() == [HIT, NEW]
+        assert metrics.counts(two, evaluation).tolist() == [1, 1, 1]
 
 
-def test_what_matches_a_crater_nobody_asked_for_does_not_count():
-    two = sides(
+def test_detections_that_match_no_target_are_ignored():
+    two = compared(
         on_map((0, 0, 1000), (5e4, 0, 1000), (9e4, 0, 900)),
         on_map((0, 0, 950)),
-        full=[True, True, False],
-        wanted=[False],
+        in_scope=[True, True, False],
+        targets=[False],
     )
     pairs = matching.candidates(two.found, two.known)["iou"]
-    assert metrics.judge(two, pairs).outcome.tolist() == [APART, NEW, APART]
-    assert metrics.ranking(two, pairs).tolist() == [APART, NEW, APART]
+    assert metrics.evaluate(two, pairs).outcome.tolist() == [IGNORED, NEW, IGNORED]
+    assert metrics.ranking(two, pairs).tolist() == [IGNORED, NEW, IGNORED]
 
 
-def test_a_wanted_crater_is_served_before_one_that_fits_better():
+def test_targets_are_matched_before_craters_that_fit_better():
     found = on_map((0, 0, 1000))
     known = on_map((0, 0, 1000), (200, 0, 1000))
     pairs = matching.candidates(found, known)["iou"]
-    judged = metrics.judge(sides(found, known, wanted=[False, True]), pairs)
-    assert judged.partner.tolist() == [1]
+    evaluation = metrics.evaluate(compared(found, known, targets=[False, True]), pairs)
+    assert evaluation.partner.tolist() == [1]
 
 
-def test_a_detection_that_is_not_full_may_match_but_is_never_wrong():
-    two = sides(on_map((0, 0, 900), (9e4, 0, 900)), on_map((0, 0, 1000)), full=[False, False])
+def test_a_detection_out_of_scope_may_match_but_is_never_new():
+    two = compared(
+        on_map((0, 0, 900), (9e4, 0, 900)), on_map((0, 0, 1000)), in_scope=[False, False]
+    )
     pairs = matching.candidates(two.found, two.known)["strict"]
-    judged = metrics.judge(two, pairs)
-    assert metrics.counts(two, judged).tolist() == [1, 0, 0]
+    evaluation = metrics.evaluate(two, pairs)
+    assert metrics.counts(two, evaluation).tolist() == [1, 0, 0]
 
 
 def test_a_hit_belongs_to_the_range_of_its_crater():
-    two = sides(on_map((0, 0, 1010), (9e4, 0, 990)), on_map((0, 0, 990)))
-    judged = metrics.judge(two, matching.candidates(two.found, two.known)["iou"])
-    assert metrics.counts(two, judged, (0.0, 2000.0)).tolist() == [1, 0, 1]
-    assert metrics.counts(two, judged, (2000.0, np.inf)).tolist() == [0, 0, 0]
+    two = compared(on_map((0, 0, 1010), (9e4, 0, 990)), on_map((0, 0, 990)))
+    evaluation = metrics.evaluate(two, matching.candidates(two.found, two.known)["iou"])
+    assert metrics.counts(two, evaluation, (0.0, 2000.0)).tolist() == [1, 0, 1]
+    assert metrics.counts(two, evaluation, (2000.0, np.inf)).tolist() == [0, 0, 0]
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(matching.GATES))
 def test_ranges_add_up_and_the_last_rank_is_the_whole(seed, gate):
     random = np.random.default_rng(seed)
-    two = sides(
+    two = compared(
         scattered(random, 80),
         scattered(random, 70),
-        full=random.random(80) < 0.8,
-        wanted=random.random(70) < 0.8,
+        in_scope=random.random(80) < 0.8,
+        targets=random.random(70) < 0.8,
     )
     pairs = matching.candidates(two.found, two.known)[gate]
-    judged = metrics.judge(two, pairs)
-    whole = metrics.counts(two, judged)
+    evaluation = metrics.evaluate(two, pairs)
+    whole = metrics.counts(two, evaluation)
     ranges = [(0.0, 3000.0), (3000.0, 4500.0), (4500.0, np.inf)]
-    np.testing.assert_array_equal(sum(metrics.counts(two, judged, r) for r in ranges), whole)
-    assert whole[0] + whole[1] == two.wanted.sum()
+    np.testing.assert_array_equal(sum(metrics.counts(two, evaluation, r) for r in ranges), whole)
+    assert whole[0] + whole[1] == two.targets.sum()
     assert (metrics.ranking(two, pairs) == HIT).sum() == whole[0]
-    fast = metrics.judge(two, pairs, matching.most)
+    fast = metrics.evaluate(two, pairs, matching.most)
     assert metrics.counts(two, fast)[0] == whole[0]
 
 
 def test_average_precision_of_known_cases():
-    def of(*outcome, wanted):
-        return metrics.average_precision(np.array(outcome, np.int64), wanted)
+    def of(*outcome, targets):
+        return metrics.average_precision(np.array(outcome, np.int64), targets)
 
-    assert of(HIT, HIT, NEW, wanted=2) == 1.0
-    assert of(NEW, HIT, wanted=1) == 0.5
-    assert of(HIT, NEW, HIT, wanted=4) == pytest.approx((1 + 2 / 3) / 4)
-    assert of(NEW, HIT, HIT, wanted=2) == pytest.approx(2 / 3)
-    assert of(HIT, APART, HIT, wanted=2) == 1.0
-    assert of(wanted=3) == 0.0
+    assert of(HIT, HIT, NEW, targets=2) == 1.0
+    assert of(NEW, HIT, targets=1) == 0.5
+    assert of(HIT, NEW, HIT, targets=4) == pytest.approx((1 + 2 / 3) / 4)
+    assert of(NEW, HIT, HIT, targets=2) == pytest.approx(2 / 3)
+    assert of(HIT, IGNORED, HIT, targets=2) == 1.0
+    assert of(targets=3) == 0.0
 
 
-def test_average_precision_falls_where_confidence_is_turned_round():
+def test_average_precision_falls_if_confidence_is_inverted():
     random = np.random.default_rng(3)
     known = scattered(random, 60)
     wrong = scattered(random, 60)
@@ -127,7 +131,7 @@ def test_average_precision_falls_where_confidence_is_turned_round():
     good = np.repeat([0.9, 0.1], 60)
     values = []
     for score in (good, 1.0 - good):
-        two = sides(Circles(x, y, radius, score, np.full(120, np.nan)), known)
+        two = compared(Circles(x, y, radius, score, np.full(120, np.nan)), known)
         pairs = matching.candidates(two.found, two.known)["strict"]
         values.append(metrics.average_precision(metrics.ranking(two, pairs), 60))
     assert values[0] > 0.99
@@ -149,7 +153,7 @@ def test_the_bootstrap_is_as_wide_as_a_binomial_and_the_same_for_a_seed():
     assert area["high"] - area["low"] == pytest.approx(wide, rel=0.2)
 
 
-def test_what_cannot_be_divided_is_none():
+def test_undefined_metrics_are_none():
     nothing = metrics.summary(0, 0, 0, np.random.default_rng(1))
     assert nothing["precision"] == nothing["recall"] == {"value": None, "low": None, "high": None}
     silent = metrics.summary(0, 5, 0, np.random.default_rng(1))
@@ -159,8 +163,8 @@ def test_what_cannot_be_divided_is_none():
     assert none["value"] is None
 
 
-def test_draws_without_a_crater_say_nothing_of_average_precision():
-    # Three draws in ten of these three have no crater: left in, they would be zeros.
+def test_draws_without_a_target_have_no_average_precision():
+    # Three in ten draws have no target and would otherwise count as zeros.
     area = metrics.ranked_summary(np.array([HIT, NEW, NEW]), 1, np.random.default_rng(1))
     assert area == {"value": 1.0, "low": 1.0, "high": 1.0}
     behind = metrics.ranked_summary(np.array([NEW, HIT, NEW]), 1, np.random.default_rng(1))
@@ -168,17 +172,17 @@ def test_draws_without_a_crater_say_nothing_of_average_precision():
     assert behind["low"] >= 1 / 3
 
 
-def test_random_circles_reach_what_geometry_says():
+def test_random_circles_match_as_often_as_geometry_predicts():
     known = on_map((50_000, 50_000, 1000))
     found = on_map(*[(0, 0, 1000)] * 20)
-    two = sides(found, known)
+    two = compared(found, known)
     chance = metrics.random_circles(two, (0.0, 0.0, 1e5, 1e5), [ALL], 5, Context())
     again = metrics.random_circles(two, (0.0, 0.0, 1e5, 1e5), [ALL], 5, Context())
     assert chance == again
     # A centre within sqrt(1.8) radii: 5.65e6 of 1e10 m², twenty times.
     assert chance["deepmoon"][0]["recall"]["mean"] < 0.08
     assert chance["deepmoon"][0]["draws"] == 100
-    crowd = sides(on_map(*[(0, 0, 1000)] * 3000), known)
+    crowd = compared(on_map(*[(0, 0, 1000)] * 3000), known)
     packed = metrics.random_circles(crowd, (0.0, 0.0, 1e5, 1e5), [ALL], 5, Context())
     expected = 1 - (1 - np.pi * 1.8e6 / 1e10) ** 3000
     assert packed["deepmoon"][0]["recall"]["mean"] == pytest.approx(expected, abs=0.1)
@@ -222,10 +226,10 @@ def test_half_of_the_rims_are_half_of_the_recall():
     bounds = (0.0, 0.0, 400.0, 200.0)
     known = rim_pixels.draw(on_map((100, 100, 60), (300, 100, 60)), bounds, 1.0)
     found = rim_pixels.draw(on_map((100, 100, 60)), bounds, 1.0)
-    said = rim_pixels.compare(found, known)
-    assert said["precision"] == 1.0
-    assert said["recall"] == pytest.approx(0.5)
-    assert said["iou"] == pytest.approx(0.5)
+    result = rim_pixels.compare(found, known)
+    assert result["precision"] == 1.0
+    assert result["recall"] == pytest.approx(0.5)
+    assert result["iou"] == pytest.approx(0.5)
     empty = rim_pixels.compare(np.zeros_like(known), known)
     assert empty["precision"] is None
     assert empty["recall"] == empty["f1"] == empty["within_2_px"]["recall"] == 0.0
@@ -235,11 +239,11 @@ def test_comparing_rims_takes_a_few_bytes_a_pixel():
     random = np.random.default_rng(4)
     found, known = random.random((2, 1000, 1000)) < 0.02
     tracemalloc.start()
-    said = rim_pixels.compare(found, known)
+    result = rim_pixels.compare(found, known)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * found.size
     # Within a distance: straight from the definition.
     away = ndimage.distance_transform_edt(~known)
     for limit in rim_pixels.TOLERANCES_PX:
-        assert said[f"within_{limit}_px"]["precision"] == (away[found] <= limit).mean()
+        assert result[f"within_{limit}_px"]["precision"] == (away[found] <= limit).mean()
