@@ -35,10 +35,10 @@ SHOWN = 46
 def main() -> None:
     look = weights.load(weights.BUNDLED["surface"]).runner(uncertain=True)
     scene = batches.load("surface", held_out.FIRST_SEED + SHOWN, None)
-    found = evaluation.answer(look, scene.image)
+    found = evaluation.predict(look, scene.image)
     share = found[:-1]
     unsure = measures.uncertainty_map_to_rgb(np.maximum(measures.entropy(share) - found[-1], 0.0))
-    named = classes.named(share)
+    named = classes.classify(share)
     page([[scene.image, over(scene.image, named)], [measured(share), unsure]], "segment-terrain")
     page(
         [
@@ -48,7 +48,7 @@ def main() -> None:
         "evaluate-segmentation",
     )
     samples = [batches.load("surface", held_out.FIRST_SEED + n, None) for n in range(32, 64)]
-    reliability(evaluation.judge(look, samples, len(samples), Context()))
+    reliability(evaluation.evaluate(look, samples, len(samples), Context()))
     seeds = range(6)
     many = [batches.load("surface", 900_000_000 + 4 * seed, None).image for seed in seeds]
     page([many[:3], many[3:]], "train-segmenter")
@@ -86,7 +86,7 @@ def wrong(scene: samples.Sample, named: np.ndarray) -> np.ndarray:
     return np.where(off[..., None], [230, 60, 60], scene.image).astype(np.uint8)
 
 
-def reliability(judged: evaluation.Judged) -> None:
+def reliability(judged: evaluation.Evaluation) -> None:
     with drawing.style():
         picture = drawing.figure(SIZE_PX[0] / 100, SIZE_PX[1] / 100)
         axes = picture.subplots()

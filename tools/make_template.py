@@ -16,7 +16,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import template
 from lunarsite.engine.craters.training import calibration
-from lunarsite.engine.craters.training.calibration import Judged, joined, outcomes
+from lunarsite.engine.craters.training.calibration import Evaluation, joined, outcomes
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
@@ -57,18 +57,18 @@ def frame(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def judged(
     height: np.ndarray, circles: np.ndarray, curve: template.Curve, context: Context
-) -> Judged:
+) -> Evaluation:
     side = height.shape[0]
     with tempfile.TemporaryDirectory() as folder:
         levels = pyramid.of(Grid(0.0, 0.0, 1.0, side, side), height, Scratch(Path(folder), 10**9))
         found, chance = template.find(levels, curve, context)
-    large = found.radius >= calibration.GIVEN_RADIUS_PX
+    large = found.radius >= calibration.LEAST_DETECTED_RADIUS_PX
     found, chance = found.kept(large), chance[large]
     outcome, wanted = outcomes(found.x - 0.5, -found.y - 0.5, found.radius, circles, side)
-    return Judged(found.features, special.logit(chance), outcome, found.radius, wanted)
+    return Evaluation(found.features, special.logit(chance), outcome, found.radius, wanted)
 
 
-def fitted(parts: list[Judged], before: template.Curve) -> template.Curve:
+def fitted(parts: list[Evaluation], before: template.Curve) -> template.Curve:
     together = joined(parts)
     known = together.outcome >= 0
     x, y = together.features[known], together.outcome[known].astype(np.float64)
@@ -79,7 +79,7 @@ def fitted(parts: list[Judged], before: template.Curve) -> template.Curve:
         weights = weights + np.clip(np.linalg.solve(curve, x.T @ (y - chance)), -2.0, 2.0)
     chance = special.expit(x @ weights)
     order = np.argsort(-chance, kind="stable")
-    f1 = 2.0 * np.cumsum(y[order]) / (np.arange(1, y.size + 1) + together.wanted)
+    f1 = 2.0 * np.cumsum(y[order]) / (np.arange(1, y.size + 1) + together.target_count)
     best = round(float(chance[order][np.argmax(f1)]), 3)
     return template.Curve(*(round(float(w), 6) for w in weights), threshold=best)
 

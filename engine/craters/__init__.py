@@ -1,1 +1,1 @@
-"""Craters: a network that finds them in elevation models, and what it is trained on."""
+"""Impact craters: catalogues, detection in elevation models, evaluation and training."""

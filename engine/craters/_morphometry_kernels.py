@@ -1,4 +1,4 @@
-"""The compiled loop of `depth`."""
+"""Compiled kernel of `morphometry`: heights of rim, floor and surroundings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 @_compiled
 def rings(height: Float32, place: Float) -> Float:
-    """Return heights of rim, floor and surroundings; NaN where less than half is known.
+    """Return the heights of rim, floor and surroundings.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def rings(height: Float32, place: Float) -> Float:
     Returns
     -------
     ndarray of float64, shape (craters, 3)
-        Metres.
+        Metres; NaN where less than half of the samples have data.
     """
     out = np.full((place.shape[0], 3), np.nan)
     crests = np.empty(_AZIMUTHS)
@@ -77,7 +77,7 @@ def rings(height: Float32, place: Float) -> Float:
 
 @_compiled
 def _at(height: Float32, x: float, y: float) -> float:
-    """Return the height between pixels; NaN outside or where one of the four is missing."""
+    """Return the bilinearly interpolated height; NaN outside and next to nodata."""
     rows, columns = height.shape
     c, r = math.floor(x), math.floor(y)
     if c < 0 or r < 0 or c >= columns - 1 or r >= rows - 1:

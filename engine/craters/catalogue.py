@@ -26,7 +26,7 @@ LAYER = "craters"
 _NUMBERS = {"diameter_m", "diameter_km", "lon_deg", "lat_deg", "x_m", "y_m", "depth_m"}
 
 _OFF_M = 5_000.0
-"""Both kinds of position may differ by so much: degrees are rounded, catalogues corrected."""
+"""Tolerance between positions in degrees and in metres: degrees are rounded, catalogues revised."""
 
 
 def read_catalogue(path: str | Path) -> pd.DataFrame:
@@ -35,23 +35,24 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        A CSV file, or a GeoPackage whose layer ``craters`` or only layer is meant, with a column
+        A CSV file, or a GeoPackage with a layer ``craters`` or a single layer. Columns are
         ``diameter_m`` (or ``diameter_km``) and either ``lon_deg`` and ``lat_deg`` or ``x_m`` and
-        ``y_m``; a column ``depth_m`` may have gaps.
+        ``y_m``; ``depth_m`` is optional and may have gaps.
 
     Returns
     -------
     DataFrame
-        ``x_m``, ``y_m``, ``lon_deg``, ``lat_deg``, ``diameter_m`` and whatever else the file has.
+        ``x_m``, ``y_m``, ``lon_deg``, ``lat_deg``, ``diameter_m`` and all other columns of the
+        file.
 
     Raises
     ------
     InputError
-        If the file is absent, not a table, or lacks these columns; if a diameter is not positive
+        If the file is missing, not a table, or lacks these columns; if a diameter is not positive
         or a position not a number.
     CrsError
-        If its ``x_m`` and ``y_m`` are not those of its ``lon_deg`` and ``lat_deg`` on the map, if
-        degrees are none or metres are degrees, or if a layer lies on another body.
+        If its ``x_m`` and ``y_m`` contradict its ``lon_deg`` and ``lat_deg``, if degrees are out of
+        range or metres look like degrees, or if a layer lies on another body.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
         raise InputError(
             f"The crater catalogue {file.name} has no positions "
             f"(it has the columns {', '.join(map(str, table.columns))})",
-            "Name those with the positions lon_deg and lat_deg, or x_m and y_m",
+            "Name the columns with the positions lon_deg and lat_deg, or x_m and y_m",
         )
     _check(table["diameter_m"] > 0, file, "a positive diameter")
     _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
@@ -112,19 +113,19 @@ def read_circles(path: str | Path) -> Circles:
 
 
 def check_not_compared(columns: Iterable[str], what: str) -> None:
-    """Raise if a layer is the comparison that evaluate-craters draws.
+    """Raise if a layer is the output of evaluate-craters.
 
-    Misses lie where they are catalogued, hits where they were found: it is neither of the two.
+    It mixes both inputs: misses lie where they are catalogued, hits where they were detected.
 
     Raises
     ------
     InputError
-        With what to give instead.
+        Says what to give instead.
     """
     if {"kind", "catalogue_diameter_m"} <= set(columns):
         raise InputError(
-            f"{what} is a comparison of evaluate-craters, with hits, misses and new craters",
-            "Give the detections or the catalogue that it was made from",
+            f"{what} is an output of evaluate-craters, with hits, misses and new craters",
+            "Give the detections or the catalogue that were its inputs",
         )
 
 
@@ -143,7 +144,7 @@ def _csv(file: Path) -> pd.DataFrame:
             "Give a CSV file with a header line",
         ) from error
     if len(table.columns) == 1:
-        for separator, name in ((";", "semicolons"), ("\t", "tabulators")):
+        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
             if separator in str(table.columns[0]):
                 raise InputError(
                     f"The crater catalogue {file.name} is separated by {name}, not by commas",
@@ -158,7 +159,7 @@ def _layer(file: Path) -> pd.DataFrame:
         if LAYER not in names and len(names) != 1:
             raise InputError(
                 f"The crater catalogue {file.name} holds the layers {', '.join(names)}",
-                f"Name the one that lists the craters {LAYER}, or give it in a file of its own",
+                f"Name the layer with the craters {LAYER}, or put it in a separate file",
             )
         layer = LAYER if LAYER in names else names[0]
         table: pd.DataFrame = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
@@ -174,20 +175,20 @@ def _layer(file: Path) -> pd.DataFrame:
 
 
 def _check_degrees(table: pd.DataFrame, file: Path) -> None:
-    """Raise if longitudes and latitudes cannot be ones."""
+    """Raise if longitudes or latitudes are out of range."""
     for name, most in (("lon_deg", 360.0), ("lat_deg", 90.0)):
         low, high = table[name].min(), table[name].max()
         if low < -most or high > most:
             raise CrsError(
                 f"The crater catalogue {file.name} is in another coordinate system: its {name} "
                 f"lies between {low:,.2f} and {high:,.2f}, degrees within {-most:g} and {most:g}",
-                f"Check that lon_deg and lat_deg are not interchanged; metres in "
+                f"Check that lon_deg and lat_deg are not swapped; metres in "
                 f"{moon.SOUTH_POLAR} go in columns x_m and y_m",
             )
 
 
 def _check_metres(table: pd.DataFrame, file: Path) -> None:
-    """Raise if positions in metres look like degrees of the south, all of them."""
+    """Raise if all positions in metres look like degrees in the southern hemisphere."""
     x, y = table["x_m"], table["y_m"]
     if len(table) and (x.abs() <= 360.0).all() and y.between(-90.0, -45.0).all():
         raise CrsError(
@@ -214,5 +215,5 @@ def _check(good: pd.Series[bool], file: Path, what: str) -> None:
     if bad:
         raise InputError(
             f"The crater catalogue {file.name} holds {bad} craters without {what}",
-            "Remove or mend those lines",
+            "Remove or fix those rows",
         )

@@ -1,4 +1,4 @@
-"""Craters as circles on the map: what is compared, wherever it comes from."""
+"""Craters as circles on the map: detections and catalogues alike."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CircleTable:
-    """Circles as columns of equal length; subclasses name them.
+    """Circles as columns of equal length, which the subclasses name.
 
-    All containers of circles in this package are one: a place, a radius, and what is known of it.
+    The common base of all tables of circles in this package.
     """
 
     def __len__(self) -> int:
@@ -31,13 +31,13 @@ class CircleTable:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the circles of all parts."""
+        """Return the concatenation of several tables."""
         return cls(
             *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
         )
 
     def kept(self, which: Bool | Int) -> Self:
-        """Return some of the circles."""
+        """Return a selection of the circles, by mask or by index."""
         return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
@@ -48,11 +48,11 @@ class Circles(CircleTable):
     Parameters
     ----------
     x_m, y_m, radius_m : ndarray of float64, shape (circles,)
-        On the map, so that distances and radii are of one kind.
+        Centre and radius in map metres, polar stereographic.
     confidence : ndarray of float64, shape (circles,)
-        Probability that it is a crater; 1 in a catalogue.
+        Probability that the circle is a crater; 1 in a catalogue.
     depth_m : ndarray of float64, shape (circles,)
-        NaN where unknown.
+        Depth, metres; NaN where unknown.
     """
 
     x_m: Float
@@ -70,7 +70,7 @@ class Circles(CircleTable):
         confidence: ArrayLike | None = None,
         depth_m: ArrayLike | None = None,
     ) -> Self:
-        """Return circles whose diameters are given on the ground, as in tables."""
+        """Return circles from diameters on the ground, as tables list them."""
         x, y, diameter = (np.array(v, np.float64).ravel() for v in (x_m, y_m, diameter_m))
         return cls(
             x,
@@ -89,22 +89,22 @@ class Circles(CircleTable):
         confidence: Float,
         depth_m: Float | None = None,
     ) -> Self:
-        """Return circles whose radii are given in map metres; depths unknown where not given."""
+        """Return circles from radii in map metres; depths are NaN if not given."""
         unknown = np.full(x_m.size, np.nan)
         return cls(x_m, y_m, radius_m, confidence, unknown if depth_m is None else depth_m)
 
     @property
     def diameter_m(self) -> Float:
-        """On the ground: the map is too large by its scale."""
+        """Diameter on the ground: that on the map divided by the map scale."""
         diameter: Float = 2.0 * self.radius_m / moon.map_scale(self.x_m, self.y_m)
         return diameter
 
     def at_least(self, diameter_m: float, confidence: float) -> Self:
-        """Return those of a diameter on the ground and a confidence, or more."""
+        """Return the circles of at least a diameter on the ground and a confidence."""
         return self.kept((self.confidence >= confidence) & (self.diameter_m >= diameter_m))
 
     def inside(self, bounds: tuple[float, float, float, float]) -> Bool:
-        """Say which centres lie inside west, south, east, north, its edges included."""
+        """Return which centres lie within west, south, east, north, edges included."""
         west, south, east, north = bounds
         within: Bool = (
             (self.x_m >= west) & (self.x_m <= east) & (self.y_m >= south) & (self.y_m <= north)
@@ -113,7 +113,7 @@ class Circles(CircleTable):
 
 
 def iou(one: Circles, other: Circles, i: Int, j: Int) -> Float:
-    """Return the intersection over union of circles ``i`` of one with circles ``j`` of another."""
+    """Return the intersection over union of circles ``i`` of one table with ``j`` of another."""
     x, y, radius = (
         np.concatenate([getattr(one, name), getattr(other, name)])
         for name in ("x_m", "y_m", "radius_m")
@@ -122,7 +122,20 @@ def iou(one: Circles, other: Circles, i: Int, j: Int) -> Float:
 
 
 def overlap(x: Float, y: Float, radius: Float, i: Int, j: Int) -> Float:
-    """Return the intersection over union of pairs of circles."""
+    """Return the intersection over union of pairs of circles.
+
+    Parameters
+    ----------
+    x, y, radius : ndarray of float64, shape (circles,)
+        Circles, in one unit.
+    i, j : ndarray of int64, shape (pairs,)
+        Indices of the pairs.
+
+    Returns
+    -------
+    ndarray of float64, shape (pairs,)
+        Area of the intersection divided by that of the union, 0 to 1.
+    """
     distance = np.hypot(x[i] - x[j], y[i] - y[j])
     a, b = radius[i], radius[j]
     apart = distance >= a + b

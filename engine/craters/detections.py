@@ -1,4 +1,4 @@
-"""Detected craters, as files hold them."""
+"""Files of detected craters."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 _LAYER = "craters"
 
 _RECORD = "LUNARSITE"
-"""The tag that holds a file's provenance."""
+"""Tag with the provenance of a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What a file holds.
+    """Contents of a file of detections.
 
     Parameters
     ----------
     circles : Circles
-        In the file's order.
+        Detections, in the order of the file.
     smallest_m : float
-        Diameter down to which was looked for craters; 0 where the file does not say.
+        Smallest diameter of the search, metres; 0 if unknown.
     frame : tuple of float or None
-        West, south, east and north of the elevation model, if the raster of rims of the same run
-        lies beside.
+        West, south, east and north of the elevation model, map metres; None unless the rim raster
+        of the same run lies beside the file.
     """
 
     circles: Circles
@@ -55,7 +55,7 @@ class Detections:
 
 
 def read(path: str | Path, context: Context) -> Detections:
-    """Read a file of detect-craters, or another layer with diameters.
+    """Read an output of detect-craters, or another layer with diameters.
 
     Raises
     ------
@@ -69,18 +69,18 @@ def read(path: str | Path, context: Context) -> Detections:
         raise InputError(
             f"The detections {file.name} are a CSV table",
             "Give a GeoPackage of detect-craters; if the table lists known craters, "
-            "--detections and --catalogue are interchanged",
+            "--detections and --catalogue are swapped",
         )
     frame, metadata = _layer(file)
     check_not_compared(frame.columns, f"The detections {file.name}")
     if "diameter_m" not in frame:
         raise InputError(
-            f"The detections {file.name} hold no circles: they have no column diameter_m "
+            f"The detections {file.name} have no column diameter_m "
             f"(they have {', '.join(map(str, frame.columns)) or 'none'})",
             "Give a GeoPackage of detect-craters, or points with diameter_m and confidence",
         )
     if "confidence" not in frame:
-        context.warn("The detections have no confidence: their average precision means little.")
+        context.warn("The detections have no confidence: their average precision is meaningless.")
     x, y = _centers(frame, file)
     numbers = {
         name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
@@ -93,17 +93,17 @@ def read(path: str | Path, context: Context) -> Detections:
     bad = ~(np.isfinite(x) & np.isfinite(y) & (found.radius_m > 0) & np.isfinite(found.confidence))
     if bad.any():
         raise InputError(
-            f"The detections {file.name} hold {int(bad.sum())} features without a place, a "
-            "positive diameter or a confidence",
-            "Remove or mend them",
+            f"The detections {file.name} hold {int(bad.sum())} features without a position, "
+            "a positive diameter or a confidence",
+            "Remove or fix them",
         )
     return Detections(found, _smallest_m(metadata), _frame(file, metadata))
 
 
 def frame_of(path: str | Path) -> tuple[float, float, float, float] | None:
-    """Return where craters were looked for: west, south, east, north, metres; None if unknown.
+    """Return west, south, east and north of the search, map metres; None if unknown.
 
-    Only a file of detect-craters can say, with its raster of rims beside it.
+    Known only for outputs of detect-craters with their rim raster beside them.
     """
     file = Path(path)
     if not file.with_suffix(".rims.tif").is_file():
@@ -130,7 +130,7 @@ def _layer(file: Path) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
 
 
 def _centers(frame: gpd.GeoDataFrame, file: Path) -> tuple[Float, Float]:
-    """Return the centres of points or of drawn circles on the map."""
+    """Return the centres of points or polygons, projected to the map."""
     crs = getattr(frame, "crs", None)
     if crs is None:
         raise CrsError(
@@ -157,7 +157,7 @@ def _smallest_m(metadata: dict[str, Any]) -> float:
         record = json.loads(metadata.get(_RECORD, ""))
         return float(record["parameters"]["min_diameter_m"])
     except (ValueError, KeyError, TypeError):
-        return 0.0  # of another program: nobody knows
+        return 0.0  # not written by detect-craters
 
 
 def _frame(file: Path, metadata: dict[str, Any]) -> tuple[float, float, float, float] | None:
@@ -165,7 +165,7 @@ def _frame(file: Path, metadata: dict[str, Any]) -> tuple[float, float, float, f
     if not rims.is_file():
         return None
     with raster.opened(rims, "The rims beside the detections") as source:
-        # Those of a run before, of another elevation model perhaps: templates leave them be.
+        # They may be from an earlier run with another DEM: template matching writes no rims.
         if source.tags().get(_RECORD) != metadata.get(_RECORD):
             return None
         return raster.grid_of(source, "The rims beside the detections").bounds

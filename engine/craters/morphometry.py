@@ -1,8 +1,8 @@
-"""Depth and rim height of craters, from the heights along rings around their centres.
+"""Depth and rim height of craters, from elevation profiles along rings around their centres.
 
-The rim is the median over azimuths of the highest ground near the circle, so that a younger
-crater on it, or a slope across it, does not set it; the floor is the lower tenth of the ground
-inside half a radius; the surroundings are the median of rings outside the ejecta's thick part.
+The rim is the median over azimuths of the highest ground near the circle, so that it is robust to
+a younger crater on it or a slope across it. The floor is the tenth percentile of the ground within
+half a radius. The surroundings are the median of rings outside the thick part of the ejecta.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.craters import _morphometry_kernels as depth_kernels
+from lunarsite.engine.craters import _morphometry_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 READ_AT_PX = 8.0
-"""Rings are read on the coarsest scale at which the radius has at least so many pixels."""
+"""Rings are sampled at the coarsest scale at which the radius has at least this many pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relief:
-    """What heights say of craters.
+    """Morphometry of craters.
 
     Parameters
     ----------
     depth_m : ndarray of float64, shape (craters,)
-        From the rim down to the floor; NaN where too little of either is known.
+        Rim to floor; NaN where too little of either has data.
     rim_height_m : ndarray of float64, shape (craters,)
-        Of the rim above the surroundings; NaN likewise.
+        Rim above the surroundings; NaN where too little of either has data.
     """
 
     depth_m: Float
@@ -44,14 +44,14 @@ class Relief:
 
 
 def measure(levels: Sequence[Level], x_m: Float, y_m: Float, radius_m: Float) -> Relief:
-    """Return depth and rim height of circles.
+    """Measure depth and rim height of circles.
 
     Parameters
     ----------
     levels : sequence of Level
         The elevation model at all scales, the finest first.
     x_m, y_m, radius_m : ndarray of float64, shape (craters,)
-        On the map.
+        Centres and radii in map metres.
     """
     pixels = np.array([level.grid.pixel_m for level in levels])
     chosen = np.maximum((radius_m[:, None] >= READ_AT_PX * pixels).sum(axis=1) - 1, 0)
@@ -68,7 +68,7 @@ def measure(levels: Sequence[Level], x_m: Float, y_m: Float, radius_m: Float) ->
                 radius_m[at] / grid.pixel_m,
             ]
         )
-        found = depth_kernels.rings(level.height_m, place)
-        depth[at] = found[:, 0] - found[:, 1]
-        rim[at] = found[:, 0] - found[:, 2]
+        heights = _morphometry_kernels.rings(level.height_m, place)
+        depth[at] = heights[:, 0] - heights[:, 1]
+        rim[at] = heights[:, 0] - heights[:, 2]
     return Relief(depth, rim)

@@ -1,4 +1,4 @@
-"""Found craters as a table with depths, and as the layers of a GeoPackage."""
+"""Detected craters as a table with depths, and as layers of a GeoPackage."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 _SIDES = 72
-"""Corners of a drawn circle."""
+"""Vertices of a circle as polygon."""
 
 
 def table(found: Circles, levels: Sequence[Level]) -> gpd.GeoDataFrame:
-    """Return craters with their depths as points on the map."""
+    """Return detections with their depths, as points on the map.
+
+    Parameters
+    ----------
+    found : Circles
+        The detections.
+    levels : sequence of Level
+        The elevation model at all scales, for the depths.
+    """
     x, y = found.x_m, found.y_m
     lon, lat = moon.xy_to_lonlat(x, y)
     relief = morphometry.measure(levels, x, y, found.radius_m)
@@ -49,7 +57,7 @@ def table(found: Circles, levels: Sequence[Level]) -> gpd.GeoDataFrame:
 
 
 def write(path: Path, craters: gpd.GeoDataFrame, radius_m: Float, tags: Mapping[str, str]) -> None:
-    """Write the layers ``craters`` (points) and ``circles`` (polygons on the map)."""
+    """Write a GeoPackage with the layers ``craters`` (points) and ``circles`` (polygons)."""
     circles = craters.set_geometry(
         shapely.buffer(craters.geometry.to_numpy(), radius_m, quad_segs=_SIDES // 4)
     )

@@ -1,8 +1,9 @@
-"""The scales at which an elevation model is looked at, and its reading block by block.
+"""Resolution pyramid of an elevation model, and its blocks.
 
-Coarser pixels and what a network takes together follow the map, not the frame: they begin at
-whole multiples of their size from the map's origin. So the same ground is seen alike in every
-frame whose pixels lie alike, and a part of an elevation model has the craters of the whole.
+Coarse pixels and the strides of a network are aligned with the map, not with the extent of the
+elevation model: they begin at multiples of their size from the origin of the map. The same ground
+thus has the same input in every elevation model on the same pixel grid, and a part of an elevation
+model has the craters of the whole.
 """
 
 from __future__ import annotations
@@ -29,28 +30,38 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 LEAST_SIDE_PX = 48
-"""Scales whose longer side has fewer pixels are not looked at."""
+"""Least longer side of a scale, pixels."""
 
 CORE_PX = 384
-"""Side of the square in which a block's answer counts; a multiple of `ALIGNED_PX`."""
+"""Side of the core of a block, whose output counts; a multiple of `ALIGNED_PX`."""
 
 HALO_PX = 192
-"""What the network sees around it: more than the heat-map network's answer depends on (186)."""
+"""Halo around the core; more than the receptive field of the heat-map network (186)."""
 
 ALIGNED_PX = 32
-"""The widest stride of a network: shifted by a multiple of it, ground gives the same answer."""
+"""Largest stride of a network: shifting the ground by a multiple of it shifts the output."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
-    """One scale: heights as means over squares of 2 to the power of ``number`` pixels."""
+    """A scale of an elevation model.
+
+    Parameters
+    ----------
+    number : int
+        Heights are means over squares of 2 to the power of ``number`` pixels.
+    grid : Grid
+        Grid of the scale.
+    height_m : ndarray of float32, shape of the grid
+        Metres, NaN for nodata.
+    """
 
     number: int
     grid: Grid
     height_m: Float32
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks from the level's first pixel on that cover it, row by row."""
+        """Yield blocks that cover the level, from its first pixel on, row by row."""
         yield from self._blocks(0, 0)
 
     def aligned_blocks(self) -> Iterator[Block]:
@@ -64,7 +75,7 @@ class Level:
                 yield Block(row, column)
 
     def around(self, row: int, column: int, rows: int, columns: int) -> Float32:
-        """Return heights of a window that may stick out; NaN outside."""
+        """Return the heights of a window that may extend beyond the level; NaN outside."""
         out = np.full((rows, columns), np.nan, np.float32)
         top, left = max(row, 0), max(column, 0)
         bottom, right = min(row + rows, self.grid.height), min(column + columns, self.grid.width)
@@ -76,17 +87,26 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The first row and column of a block's core on its level; they may lie before its own."""
+    """First row and column of a block's core on its level; they may be negative."""
 
     row: int
     column: int
 
 
 def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
-    """Return an elevation model at all scales, the finest first.
+    """Read an elevation model and return it at all scales, the finest first.
 
-    Heights of a coarser level are means of what is known of 2 × 2 pixels; a first or last row or
-    column that is odd stands for itself.
+    Heights of a coarser level are means of the valid ones of 2 × 2 pixels. At the edges, a row or
+    column without a partner is averaged alone.
+
+    Parameters
+    ----------
+    path : path
+        The elevation model.
+    scratch : Scratch
+        Allocates the arrays.
+    context : Context
+        Cancellation.
 
     Raises
     ------
@@ -103,33 +123,33 @@ def of(grid: Grid, height_m: Float32, scratch: Allocator) -> list[Level]:
     Parameters
     ----------
     grid : Grid
-        Where they lie.
+        Grid of the heights.
     height_m : ndarray of float32, shape of the grid
         Metres, NaN for nodata.
     scratch : callable
-        Makes the arrays of the coarser scales.
+        Allocates the arrays of the coarser scales.
     """
-    found = [Level(0, grid, height_m)]
-    while max(found[-1].grid.shape) >= 2 * LEAST_SIDE_PX:
-        found.append(_coarser(found[-1], scratch))
-    return found
+    pyramid = [Level(0, grid, height_m)]
+    while max(pyramid[-1].grid.shape) >= 2 * LEAST_SIDE_PX:
+        pyramid.append(_coarser(pyramid[-1], scratch))
+    return pyramid
 
 
 def origin(grid: Grid) -> tuple[int, int]:
-    """Return which row and column a grid's first pixel is, counted from the map's origin."""
-    # Pixels whose edges or whose centres lie on multiples of their size are common: a quarter of
-    # a pixel keeps both away from the step.
+    """Return the row and column of a grid's first pixel, counted from the origin of the map."""
+    # In most grids either the edges or the centres of pixels lie on multiples of the pixel size: an
+    # offset of a quarter of a pixel keeps both away from the rounding step.
     row = math.floor(-grid.y_max_m / grid.pixel_m + 0.25)
     return row, math.floor(grid.x_min_m / grid.pixel_m + 0.25)
 
 
 def coarser(grid: Grid) -> Grid:
-    """Return the grid of twice the pixel that covers a grid, its pixels even on the map."""
-    before = [n % 2 for n in origin(grid)]
-    rows, columns = (-(-(n + b) // 2) for n, b in zip(grid.shape, before, strict=True))
+    """Return the grid of twice the pixel that covers a grid, aligned with the map."""
+    shift = [n % 2 for n in origin(grid)]
+    rows, columns = (-(-(n + s) // 2) for n, s in zip(grid.shape, shift, strict=True))
     return Grid(
-        grid.x_min_m - before[1] * grid.pixel_m,
-        grid.y_max_m + before[0] * grid.pixel_m,
+        grid.x_min_m - shift[1] * grid.pixel_m,
+        grid.y_max_m + shift[0] * grid.pixel_m,
         2.0 * grid.pixel_m,
         columns,
         rows,

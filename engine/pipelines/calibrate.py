@@ -12,7 +12,7 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.report import reliability
 from lunarsite.engine.segmentation import evaluation, paired_images, weights
 from lunarsite.engine.text import counted
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.uncertainty.calibration import (
     Temperatures,
 )
@@ -52,14 +52,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     context.progress(0.4, "Judging")
     rest = pairs[1::2]
-    before = evaluation.judge(
+    before = evaluation.evaluate(
         loaded.runner(where.kind, context.warn, **asked),
         paired_images.read_samples(rest),
         len(rest),
         context.part(0.4, 0.7),
     )
     warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
-    after = evaluation.judge(
+    after = evaluation.evaluate(
         warm, paired_images.read_samples(rest), len(rest), context.part(0.7, 0.95)
     )
     said = after.summary()
@@ -67,14 +67,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     card = {
         **loaded.card,
         "calibration": {
-            **loaded.said_of(warmth),
+            **loaded.as_card(warmth),
             "images": len(pairs[::2]),
             "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         },
         "calibrated_metrics": said,
         "in_domain": usual,
     }
-    checkpoints.save(path, loaded.state, card)
+    checkpoint_files.save(path, loaded.state, card)
     outputs = {"checkpoint": str(path)}
     if values["picture"]:
         reliability.write(Path(values["picture"]), said["calibration"])

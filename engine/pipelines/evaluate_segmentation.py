@@ -32,7 +32,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     look, loaded = inference.runner_of(values, where.kind, context)
     others = paired_images.matching(values["outside"]) if values["outside"] else []
     share = 0.95 * len(pairs) / (len(pairs) + len(others))
-    judged = evaluation.judge(
+    judged = evaluation.evaluate(
         look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, share)
     )
     said = judged.summary()
@@ -89,7 +89,7 @@ def lines(said: dict[str, Any]) -> list[str]:
 
 
 def _outside(
-    look: Runner, paths: list[Path], judged: evaluation.Judged, pattern: str, context: Context
+    look: Runner, paths: list[Path], judged: evaluation.Evaluation, pattern: str, context: Context
 ) -> dict[str, Any]:
     """Return how well uncertainty tells other images, seen in the same way, from those judged."""
     if not paths:
@@ -97,7 +97,7 @@ def _outside(
     means = []
     for number, path in enumerate(paths):
         context.progress(number / len(paths), "Looking at images from outside")
-        found = evaluation.answer(look, paired_images.read_image(path)[0])
+        found = evaluation.predict(look, paired_images.read_image(path)[0])
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
     other = np.array(means)

@@ -190,7 +190,7 @@ class _Written:
         share = answer[:count]
         total = measures.entropy(share)
         shared = np.maximum(total - answer[count], 0.0)
-        named = np.where(known, classes.named(share), classes.NODATA).astype(np.uint8)
+        named = np.where(known, classes.classify(share), classes.NODATA).astype(np.uint8)
         layers = (named, share, total, shared)
         for sink, layer in zip(self.sinks, layers, strict=False):
             values = layer if layer.dtype == np.uint8 else np.where(known, layer, np.nan)
@@ -229,7 +229,7 @@ def _said(
             times = float(means[1]) / float(usual["median"])
             said |= {"times_in_domain": times, "verdict": inference.verdict(float(means[1]), usual)}
             lines.append(
-                f"Mean mutual information is {times:.1f} times the median of {whose}: the network "
-                f"is {said['verdict']}"
+                f"Mean mutual information is {times:.1f} times the median of {whose}: "
+                f"{said['verdict']}"
             )
     return {**said, "summary": lines}

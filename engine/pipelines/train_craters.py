@@ -13,13 +13,13 @@ from lunarsite.engine.craters.model.weights import Checkpoint
 from lunarsite.engine.craters.training import calibration, real_ground, recipe, tile_sets
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints, state_files
+from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
 from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.training.real_ground import Real
+    from lunarsite.engine.craters.training.real_ground import RealTiles
 
 LICENCE = "CC0-1.0: made from generated ground alone"
 
@@ -52,9 +52,9 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     start = weights.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, Architecture(chosen.architecture, chosen.widths))
     where = device.choose(context.device)
-    real = real_ground.real(values, chosen, context.part(0.0, 0.05))
+    real = real_ground.real_tiles(values, chosen, context.part(0.0, 0.05))
     data = _data(real, context) if real else None
-    count = data.count if data else chosen.tiles
+    count = data.training_count if data else chosen.tiles
     chosen = chosen.for_tiles(count, values["steps"])
     state_file = state_files.state_of(path)
     folder = Path(values["tiles_folder"]) if values["tiles_folder"] else None
@@ -77,8 +77,8 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "architecture": architecture.as_dict(),
         "recipe": chosen.as_dict(),
         "seed": values["seed"],
-        "started_from": checkpoints.told(start.card) if start else None,
-        "data": real.told if real else tiles.DATA,
+        "started_from": checkpoint_files.start_metadata(start.card) if start else None,
+        "data": real.description if real else tiles.DATA,
         **({"source": real.source} if real else {"tiles_version": tiles.VERSION}),
         "tiles": count,
         "steps": trained.progress.step,
@@ -95,13 +95,13 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "licence": TERMS if real or (start and start.card.get("licence") != LICENCE) else LICENCE,
     }
     # What is measured is what is stored: 16 bits.
-    stored = checkpoints.as_stored(state)
+    stored = checkpoint_files.as_stored(state)
     runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context.warn)
     fitted, reached = calibration.calibrate(
         runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
     )
     card |= {"calibration": fitted.as_dict(), "metrics": reached}
-    written = checkpoints.save(path, state, card)
+    written = checkpoint_files.save(path, state, card)
     state_file.unlink(missing_ok=True)
     context.progress(1.0, "Written")
     return {
@@ -113,14 +113,14 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     }
 
 
-def _data(real: Real, context: Context) -> Data:
-    room = context.memory_limit_bytes // 2
+def _data(real: RealTiles, context: Context) -> Data:
+    capacity_bytes = context.memory_limit_bytes // 2
     return Data(
-        f"{real.told} {json.dumps(real.source)}",
-        tile_sets.Kept(real.tiles.learn, room),
-        len(real.tiles.learn),
-        tile_sets.Kept(real.tiles.unseen, room // 8),
-        len(real.tiles.unseen),
+        f"{real.description} {json.dumps(real.source)}",
+        tile_sets.samples(real.tiles.training, capacity_bytes),
+        len(real.tiles.training),
+        tile_sets.samples(real.tiles.validation, capacity_bytes // 8),
+        len(real.tiles.validation),
     )
 
 

@@ -11,7 +11,7 @@ from lunarsite.engine.segmentation import classes, paired_images
 from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.training import batches, held_out, recipe
 from lunarsite.engine.segmentation.weights import Checkpoint
-from lunarsite.engine.training import checkpoints, state_files
+from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
 from lunarsite.engine.training.dependencies import needs_torch
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     data = (
         paired_images.read(values["images"], values["masks"], context) if values["images"] else None
     )
-    chosen = chosen.for_steps(values["steps"], data.count if data else None)
+    chosen = chosen.for_steps(values["steps"], data.training_count if data else None)
     atomic.make_folder(path.parent)
     count = values["members"]
-    begun = checkpoints.told(start.card) if start else None
+    begun = checkpoint_files.start_metadata(start.card) if start else None
     written: list[dict[str, Any]] = []
     for number in range(count):
         target = path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
@@ -118,9 +118,9 @@ def _train_one(
         "classes": list(classes.NAMES),
         "recipe": chosen.as_dict(),
         "seed": seed,
-        "started_from": checkpoints.told(start.card) if start else None,
+        "started_from": checkpoint_files.start_metadata(start.card) if start else None,
         **_learned_from(chosen, data),
-        "scenes": data.count if data else chosen.scenes,
+        "scenes": data.training_count if data else chosen.scenes,
         "steps": trained.progress.step,
         "best_step": trained.progress.best_step,
         "minutes": round(trained.progress.spent_s / 60.0, 1),
@@ -135,10 +135,12 @@ def _train_one(
         "licence": TERMS if data or (start and start.card.get("licence") != LICENCE) else LICENCE,
     }
     # What is measured is what is stored: 16 bits.
-    stored = checkpoints.as_stored(state)
+    stored = checkpoint_files.as_stored(state)
     checkpoint = Checkpoint(stored, chosen.built(), card, path)
-    card |= held_out.measured(checkpoint, chosen, data, folder, where, context.part(0.9, 1.0))
-    written = checkpoints.save(path, state, card)
+    card |= held_out.calibrate_and_evaluate(
+        checkpoint, chosen, data, folder, where, context.part(0.9, 1.0)
+    )
+    written = checkpoint_files.save(path, state, card)
     state_file.unlink(missing_ok=True)
     return written
 
@@ -147,7 +149,7 @@ def _learned_from(chosen: Recipe, data: Data | None) -> dict[str, Any]:
     """Return how a card names what a network learned from."""
     if data is not None:
         return {"data": data.name}
-    version = batches.WORLDS[chosen.view].VERSION
+    version = batches.GENERATORS[chosen.view].VERSION
     return {"data": DATA[chosen.view], "scenes_version": version}
 
 
@@ -155,7 +157,7 @@ def _made_by(
     path: Path, chosen: Recipe, seed: int, data: Data | None, start: dict[str, Any] | None
 ) -> bool:
     """Return whether a checkpoint is what a recipe, a seed, data and a start give."""
-    card = checkpoints.read_card(path, networks.COMMAND)
+    card = checkpoint_files.read_card(path, networks.COMMAND)
     wanted = {"recipe": chosen.as_dict(), "seed": seed, "started_from": start}
     wanted |= {"scenes_version": None} | _learned_from(chosen, data)
     return all(card.get(name) == value for name, value in wanted.items())

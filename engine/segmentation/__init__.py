@@ -1,1 +1,1 @@
-"""What images of the ground show: clear ground, small rocks, large rocks, sky; and how surely."""
+"""Semantic segmentation of surface and orbital images into ground, rocks and sky."""

@@ -1,4 +1,8 @@
-"""The compiled inner loop of MC Dropout before the head."""
+"""Compiled kernels for the head of the light network, with and without MC Dropout.
+
+Before the softmax, logits are multiplied by ``on_rocks`` at pixels predicted as rock, since these
+have a temperature of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +19,21 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 @_compiled
 def softmax(features: Float32, weight: Float32, bias: Float32, on_rocks: float) -> Float32:
-    """Return probabilities and their entropy.
+    """Return the probabilities of a single pass without dropout, and their entropy.
 
     Parameters
     ----------
     features : ndarray of float32, shape (channels, rows, columns)
-        What the head reads.
+        Features before the head.
     weight, bias : ndarray of float32, shapes (4, channels) and (4,)
-        Of the head.
+        Weight and bias of the head.
     on_rocks : float
-        What logits are multiplied by where they call a rock: it has a temperature of its own.
+        Factor on the logits at pixels predicted as rock.
 
     Returns
     -------
     ndarray of float32, shape (5, rows, columns)
-        Probability of each class, then entropy, nats.
+        Probability of each class, then the entropy, nats.
     """
     channels, rows, columns = features.shape
     out = np.empty((5, rows, columns), np.float32)
@@ -50,19 +54,25 @@ def softmax(features: Float32, weight: Float32, bias: Float32, on_rocks: float) 
 def closed_form(
     features: Float32, weight: Float32, bias: Float32, odds: float, on_rocks: float
 ) -> Float32:
-    """Return mean probabilities and the mean entropy of infinitely many passes, to second order.
+    """Return mean probabilities and mean entropy of infinitely many passes, to second order.
 
-    A pass multiplies every channel by 0 with probability p and by 1 / (1 - p) otherwise, so the
-    logits have the covariance odds · Σ_c f_c² w_c w_cᵀ, odds = p / (1 - p). With it the expansion
-    of softmax about its mean gives the mean probability, and half of the trace of the softmax's
-    Fisher information times that covariance gives the mutual information.
+    A pass multiplies each channel by 0 with probability p and by 1 / (1 - p) otherwise, so the
+    logits have the covariance odds · Σ_c f_c² w_c w_cᵀ with odds = p / (1 - p). The second-order
+    Taylor expansion of the softmax about the mean logits then gives the mean probability; half of
+    the trace of the softmax's Fisher information times that covariance gives the mutual
+    information.
 
     Parameters
     ----------
     features, weight, bias, on_rocks
-        As of `softmax`.
+        As in `softmax`.
     odds : float
-        p / (1 - p).
+        p / (1 - p), with the dropout probability p.
+
+    Returns
+    -------
+    ndarray of float32, shape (5, rows, columns)
+        Mean probability of each class, then the mean entropy of the passes, nats.
     """
     channels, rows, columns = features.shape
     out = np.empty((5, rows, columns), np.float32)
@@ -102,25 +112,30 @@ def closed_form(
             for k in range(4):
                 out[k, i, j] /= total
                 entropy -= out[k, i, j] * math.log(out[k, i, j])
-            # Far from the mean the expansion overshoots; no more can be unknown than there is.
+            # The expansion overshoots far from the mean; mutual information is at most the entropy.
             out[4, i, j] = entropy - min(0.5 * odds * information, entropy)
     return out
 
 
 @_compiled
 def passes(features: Float32, weights: Float32, bias: Float32, on_rocks: float) -> Float32:
-    """Return mean probabilities and mean entropy of passes.
+    """Return mean probabilities and mean entropy of MC Dropout passes.
 
     Parameters
     ----------
     features : ndarray of float32, shape (channels, rows, columns)
-        What the head reads.
+        Features before the head.
     weights : ndarray of float32, shape (passes, 4, channels)
-        Of the head, with each pass's channels dropped.
+        Weight of the head for each pass, zero for the channels that it drops.
     bias : ndarray of float32, shape (4,)
-        Of the head.
+        Bias of the head.
     on_rocks : float
-        As of `softmax`, for each pass by what it calls.
+        As in `softmax`, applied to each pass by its own prediction.
+
+    Returns
+    -------
+    ndarray of float32, shape (5, rows, columns)
+        As in `closed_form`.
     """
     channels, rows, columns = features.shape
     count = weights.shape[0]
@@ -153,14 +168,14 @@ def passes(features: Float32, weights: Float32, bias: Float32, on_rocks: float) 
 
 @_compiled
 def _gain(logit: Float32, on_rocks: float) -> np.float32:
-    """Return what four logits are multiplied by: ``on_rocks`` if a rock's is the highest."""
+    """Return the factor on four logits: ``on_rocks`` if a rock class has the highest, else 1."""
     rock = max(logit[1], logit[2]) > max(logit[0], logit[3])
     return np.float32(on_rocks) if rock else np.float32(1.0)
 
 
 @_compiled
 def _normalised(logit: Float32, out: Float32) -> None:
-    """Write the softmax of four logits and its entropy."""
+    """Write the softmax of four logits and its entropy to ``out``."""
     top = max(logit[0], logit[1], logit[2], logit[3])
     total = 0.0
     tilt = 0.0

@@ -1,4 +1,4 @@
-"""What segmentation networks there are, and what weights fit them. No torch here."""
+"""Architectures of the segmentation networks. Does not import torch."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from lunarsite.engine.segmentation import classes
 from lunarsite.engine.training.unet import UNet
 
 CHANNELS = 3
-"""Red, green, blue."""
+"""Input channels: red, green, blue."""
 
 ENCODERS = {"unet-resnet34": "resnet34", "unet-resnet50": "resnet50"}
-"""Networks of segmentation_models_pytorch and the encoders they are built on."""
+"""Networks from segmentation_models_pytorch, and their encoders."""
 
 DEEPEST = 32
-"""Sides of what a network sees are multiples of this."""
+"""Largest stride of the networks: rows and columns of an input are multiples of it."""
 
 LEVELS = 6
-"""Strides 1, 2, 4, 8, 16 and 32."""
+"""Levels of the light network, at strides 1, 2, 4, 8, 16 and 32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a checkpoint's weights fit.
+    """Architecture of a segmentation network.
 
     Parameters
     ----------
@@ -32,12 +32,11 @@ class Architecture:
         ``unet-light`` (the default), ``unet-resnet34`` (the original LunarSite's) or
         ``unet-resnet50``.
     widths : tuple of int
-        Features at strides 1 to 32 of the light network.
+        Feature channels of the light network at strides 1 to 32.
     dropout : float
-        Share of the features before the head that are dropped in training, and in passes for the
-        uncertainty.
+        Dropout probability before the head, in training and in MC Dropout passes.
     everywhere : float
-        The same after every ReLU (`uncertainty.dropout.add_mc_dropout`); 0 for nowhere.
+        Dropout probability after every ReLU (`uncertainty.dropout.add_mc_dropout`); 0 for none.
     """
 
     name: str = "unet-light"
@@ -46,31 +45,31 @@ class Architecture:
     everywhere: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the architecture as JSON."""
         return {**asdict(self), "widths": list(self.widths)}
 
     def check(self) -> None:
-        """Raise if this version does not know it.
+        """Raise unless this version of LunarSite supports the architecture.
 
         Raises
         ------
         InputError
-            If so.
+            If the name or the number of levels is unknown.
         """
         known = self.name in ENCODERS or (self.name == "unet-light" and len(self.widths) == LEVELS)
         if not known:
             raise InputError(
                 f"There is no segmentation network {self.name!r} with {len(self.widths)} levels",
-                "Take a checkpoint that this version of LunarSite trained",
+                "Use a checkpoint trained with this version of LunarSite",
             )
 
     def unet(self) -> UNet:
-        """Return the description of the light network, from an image to logits of the classes."""
+        """Return the description of the light network, from an image to the class logits."""
         return UNet(
             channels=CHANNELS,
             widths=self.widths,
             heads=(("head", len(classes.NAMES)),),
-            # At the image's own resolution a second block is not worth its time.
+            # At full resolution a second block costs more time than it gains accuracy.
             blocks_at_finest=1,
             dropout=self.dropout,
         )

@@ -1,4 +1,4 @@
-"""The classes of a mask, their order and their colours."""
+"""Segmentation classes: their order, their colours, and masks that encode them."""
 
 from __future__ import annotations
 
@@ -15,92 +15,106 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 
 NAMES = ("ground", "small rocks", "large rocks", "sky")
-"""In the order of their numbers, 0 to 3."""
+"""Names of the classes 0 to 3."""
 
 GROUND, SMALL, LARGE, SKY = range(4)
 
 NODATA = 255
-"""Of masks and class rasters."""
+"""Nodata value of masks and class rasters; the ignore index of the loss."""
 
 COLORS = ((0, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 0))
 """Red, green and blue of each class in the Artificial Lunar Rocky Landscape Dataset.
 
-Red is sky, green are small rocks, blue large ones; the original LunarSite had them permuted.
+Red is sky, green small rocks, blue large rocks. The original LunarSite had them permuted.
 """
 
 _NEAR = 127
-"""Colours are blurred at edges: above it a band is on."""
+"""Threshold above which a colour band is on; colours are blurred at edges."""
 
 
-def named(share: Float32) -> UInt8:
-    """Return the class of every pixel, by its probabilities.
+def classify(probability: Float32) -> UInt8:
+    """Return the predicted class of each pixel.
 
-    It is a rock where both classes of rocks together are the most probable, and then of the more
-    probable size: a rock of which nobody knows the size is no ground for it.
+    A pixel is a rock if both rock classes together are the most probable, and then of the more
+    probable size: doubt about the size of a rock does not make it ground.
 
     Parameters
     ----------
-    share : ndarray of float32, shape (4, ...)
-        Probabilities.
+    probability : ndarray of float32, shape (4, ...)
+        Probabilities of the classes.
 
     Returns
     -------
     ndarray of uint8, shape (...)
-        0 to 3.
+        Classes, 0 to 3.
     """
-    rock = share[SMALL] + share[LARGE] > np.maximum(share[GROUND], share[SKY])
-    size = np.where(share[LARGE] > share[SMALL], LARGE, SMALL)
-    other = np.where(share[SKY] > share[GROUND], SKY, GROUND)
+    rock = probability[SMALL] + probability[LARGE] > np.maximum(
+        probability[GROUND], probability[SKY]
+    )
+    size = np.where(probability[LARGE] > probability[SMALL], LARGE, SMALL)
+    other = np.where(probability[SKY] > probability[GROUND], SKY, GROUND)
     return np.where(rock, size, other).astype(np.uint8)
 
 
 def from_colors(image: UInt8, what: str) -> UInt8:
-    """Return the classes that a coloured mask shows.
+    """Return the classes of a coloured mask.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (rows, columns, 3)
-        Red, green, blue.
+        Red, green, blue, 0 to 255.
     what : str
-        Name of the mask, for errors.
+        Name of the mask, for error messages.
 
     Returns
     -------
     ndarray of uint8, shape (rows, columns)
-        0 to 3.
+        Classes 0 to 3, and `NODATA` where a pixel has no class's colour.
 
     Raises
     ------
     InputError
-        If more than a hundredth of the pixels show no class's colour.
+        If more than 1 % of the pixels have no class's colour.
     """
     on = image > _NEAR
     mask = np.full(image.shape[:2], NODATA, np.uint8)
     for number, color in enumerate(COLORS):
         mask[(on == (np.array(color) > _NEAR)).all(axis=2)] = number
-    strange = float((mask == NODATA).mean())
-    if strange > 0.01:
+    unknown = float((mask == NODATA).mean())
+    if unknown > 0.01:
         raise InputError(
-            f"The mask {what}: {100 * strange:.1f} % of its pixels have no class's colour",
-            "Colours are black for ground, green for small rocks, blue for large rocks and red for "
-            "sky; or give one band with the numbers 0 to 3, and 255 for nodata",
+            f"The mask {what}: {100 * unknown:.1f} % of its pixels have no class's colour",
+            "Use black for ground, green for small rocks, blue for large rocks and red for sky; or "
+            "give a single band with the numbers 0 to 3, and 255 for nodata",
         )
     return mask
 
 
 def from_numbers(values: NDArray[np.generic], what: str) -> UInt8:
-    """Return the classes of a mask that holds numbers.
+    """Return the classes of a mask of class numbers.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+        Class numbers; 255 for nodata.
+    what : str
+        Name of the mask, for error messages.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+        The same numbers.
 
     Raises
     ------
     InputError
-        If it holds others than 0 to 3 and 255.
+        If there are values other than 0 to 3 and 255.
     """
-    found = np.unique(values)
-    strange = found[~np.isin(found, [*range(len(NAMES)), NODATA])]
-    if strange.size:
+    present = np.unique(values)
+    unknown = present[~np.isin(present, [*range(len(NAMES)), NODATA])]
+    if unknown.size:
         raise InputError(
-            f"The mask {what} holds {', '.join(str(v) for v in strange[:5])}, which is no class",
-            "Numbers are 0 ground, 1 small rocks, 2 large rocks, 3 sky and 255 nodata",
+            f"The mask {what} holds {', '.join(str(v) for v in unknown[:5])}, which is not a class",
+            "Classes are 0 ground, 1 small rocks, 2 large rocks and 3 sky; 255 is nodata",
         )
     return values.astype(np.uint8)

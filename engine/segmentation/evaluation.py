@@ -1,4 +1,4 @@
-"""What a network is worth: its agreement with masks, its calibration, and what is usual for it."""
+"""Evaluation of a segmentation network against masks: IoU, calibration and uncertainty."""
 
 from __future__ import annotations
 
@@ -27,26 +27,24 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
-
 ROCKS = (classes.SMALL, classes.LARGE)
 
-
 _PIXELS_EACH = 4_000
-"""Pixels of a scene that temperatures are fitted to, and as many of those called a rock."""
+"""Pixels of an image that temperatures are fitted to, of those predicted as rock and of others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What a network said of images whose masks are known.
+class Evaluation:
+    """Evaluation of a network on images whose masks are known.
 
     Parameters
     ----------
     agreement : Agreement
-        Of classes.
+        Agreement of predicted classes and masks.
     calibration : Calibration
-        Of probabilities.
+        Calibration of the probabilities.
     entropy, mutual_information : ndarray of float64, shape (images,)
-        Means over each image.
+        Means over each image, nats.
     """
 
     agreement: Agreement
@@ -55,43 +53,45 @@ class Judged:
     mutual_information: Float
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures, JSON-able."""
+        """Return the metrics, JSON-able."""
         return {
             **self.agreement.summary(),
             "calibration": self.calibration.summary(),
             "uncertainty": {
-                "entropy": spread(self.entropy),
-                "mutual_information": spread(self.mutual_information),
+                "entropy": percentiles(self.entropy),
+                "mutual_information": percentiles(self.mutual_information),
             },
         }
 
 
-def answer(runner: Runner, image: UInt8 | Float32) -> Float32:
-    """Return a network's answer for an image that fits in memory.
+def predict(runner: Runner, image: UInt8 | Float32) -> Float32:
+    """Return a network's prediction for an image that fits in memory.
 
     Parameters
     ----------
     runner : Runner
-        The network; it looks at the image reduced to its size.
+        The network; the image is reduced to its training resolution.
     image : ndarray, shape (rows, columns, 3)
-        Red, green and blue, 0 to 255; it is mirrored at its edges to sides that networks take.
+        Red, green and blue, 0 to 255; mirrored at its edges to multiples of the network's stride.
 
     Returns
     -------
-    ndarray of float32, shape (`runner.BANDS`, rows, columns)
-        As of `runner.Runner`.
+    ndarray of float32, shape (`onnx_runner.BANDS`, rows, columns)
+        Probability of each class, then the mean entropy of the passes, nats.
     """
     shape = (image.shape[0], image.shape[1])
-    seen = resampling.reduced(image.astype(np.float32), resampling.shape_of(shape, runner.side_px))
-    rows, columns = seen.shape[:2]
-    more = [(0, -side % tiling.STEP) for side in (rows, columns)]
-    whole: Float32 = np.pad(seen, (*more, (0, 0)), mode="symmetric")
-    found = runner(samples.channels(whole))[:, :rows, :columns]
-    return resampling.enlarged_answer(found, shape, Window(0, 0, shape[1], shape[0]))
+    small = resampling.reduced(
+        image.astype(np.float32), resampling.reduced_shape(shape, runner.side_px)
+    )
+    rows, columns = small.shape[:2]
+    padding = [(0, -side % tiling.STEP) for side in (rows, columns)]
+    padded: Float32 = np.pad(small, (*padding, (0, 0)), mode="symmetric")
+    prediction = runner(samples.channels(padded))[:, :rows, :columns]
+    return resampling.enlarged_prediction(prediction, shape, Window(0, 0, shape[1], shape[0]))
 
 
-def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Judged:
-    """Return what a network says of images whose masks are known.
+def evaluate(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Evaluation:
+    """Evaluate a network on images whose masks are known.
 
     Parameters
     ----------
@@ -100,59 +100,70 @@ def judge(runner: Runner, samples: Iterable[Sample], count: int, context: Contex
     samples : iterable of Sample
         Images and masks.
     count : int
-        How many there are.
+        Number of samples.
     context : Context
-        Is told the progress, and may cancel.
+        Progress and cancellation.
     """
     agreement = Agreement()
     calibrated = Calibration(classes.NAMES, ROCKS)
     means = []
     for number, (image, mask) in enumerate(samples):
-        context.progress(number / max(count, 1), "Judging")
-        found = answer(runner, image)
-        share, each = found[: len(classes.NAMES)], found[len(classes.NAMES)]
-        total = measures.entropy(share)
-        named = classes.named(share)
-        agreement.add(named, mask)
-        calibrated.add(share, mask, named)
-        means.append((float(total.mean()), float(np.maximum(total - each, 0.0).mean())))
+        context.progress(number / max(count, 1), "Evaluating")
+        prediction = predict(runner, image)
+        probability = prediction[: len(classes.NAMES)]
+        mean_entropy = prediction[len(classes.NAMES)]
+        entropy = measures.entropy(probability)
+        predicted = classes.classify(probability)
+        agreement.add(predicted, mask)
+        calibrated.add(probability, mask, predicted)
+        mutual_information = np.maximum(entropy - mean_entropy, 0.0)
+        means.append((float(entropy.mean()), float(mutual_information.mean())))
     values = np.array(means, np.float64).reshape(-1, 2)
-    return Judged(agreement, calibrated, values[:, 0], values[:, 1])
+    return Evaluation(agreement, calibrated, values[:, 0], values[:, 1])
 
 
 def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -> Temperatures:
-    """Return the temperatures at which probabilities come true best.
+    """Fit the temperatures at which the probabilities are calibrated best.
 
     Parameters
     ----------
     runner : Runner
         The network, at temperatures of 1.
     samples : iterable of Sample
-        Images and masks that it is not judged on.
+        Images and masks; not those of the evaluation.
     seed : int
-        Of the pixels that are taken.
+        Seed of the random choice of pixels.
+
+    Returns
+    -------
+    Temperatures
+        One for pixels predicted as rock, one for all others.
+
+    References
+    ----------
+    Guo et al. 2017, On Calibration of Modern Neural Networks, arXiv 1706.04599.
     """
     rng = np.random.default_rng(seed)
-    logits, truth = [], []
+    logits, labels = [], []
     for sample in samples:
-        # As large as it is looked at: what is enlarged mixes what the network said of two pixels.
+        # At the training resolution: enlarging would mix the predictions of neighbouring pixels.
         image, mask = reduced(sample, runner.side_px)
-        share = answer(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
-        asked = np.flatnonzero(mask.ravel() < len(classes.NAMES))
-        called = np.isin(share[:, asked].argmax(axis=0), ROCKS)
-        # The two temperatures do not mix, so that neither minds how many the other has.
-        some = np.concatenate(
-            [rng.permutation(asked[kind])[:_PIXELS_EACH] for kind in (~called, called)]
+        probability = predict(runner, image)[: len(classes.NAMES)].reshape(len(classes.NAMES), -1)
+        labelled = np.flatnonzero(mask.ravel() < len(classes.NAMES))
+        as_rock = np.isin(probability[:, labelled].argmax(axis=0), ROCKS)
+        # The two temperatures are independent, so the ratio of the two numbers does not matter.
+        chosen = np.concatenate(
+            [rng.permutation(labelled[kind])[:_PIXELS_EACH] for kind in (~as_rock, as_rock)]
         )
-        logits.append(np.log(np.maximum(share[:, some], 1e-9)))
-        truth.append(mask.ravel()[some])
+        logits.append(np.log(np.maximum(probability[:, chosen], 1e-9)))
+        labels.append(mask.ravel()[chosen])
     return calibration.fit_temperatures(
-        np.concatenate(logits, axis=1), np.concatenate(truth), ROCKS
+        np.concatenate(logits, axis=1), np.concatenate(labels), ROCKS
     )
 
 
-def spread(values: Float) -> dict[str, float]:
-    """Return median, and 5th and 95th percentile, of an image's mean uncertainty."""
+def percentiles(values: Float) -> dict[str, float]:
+    """Return the median and the 5th and 95th percentiles of the images' mean uncertainty."""
     low, middle, high = np.percentile(values, [5.0, 50.0, 95.0])
     return {
         "median": float(middle),

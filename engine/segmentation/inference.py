@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.windows import Window
@@ -18,33 +18,42 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Image
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.tiling import Tiling
+    from lunarsite.engine.segmentation.tiling import StripSink, Tiling
     from lunarsite.engine.segmentation.weights import Checkpoint
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
 
 UNUSUAL = 2.0
-"""Mutual information from this multiple of the validation scenes' median on is unusual."""
-
-
-class Strips(Protocol):
-    """Receives predictions strip by strip, from the top of the window."""
-
-    def __call__(self, row: int, answer: Float32, known: Bool) -> None:
-        """Take the bands of `onnx_runner.BANDS` from ``row`` on, and where the image has data."""
-        ...
+"""Mutual information of at least this multiple of the validation median is unusual."""
 
 
 def runner_of(
     values: dict[str, Any], device_kind: str, context: Context
 ) -> tuple[Runner, list[Checkpoint]]:
-    """Return what answers for images, as a stage's parameters say, and its networks.
+    """Return the runner that a stage's parameters describe, and the checkpoints it is built from.
+
+    Parameters
+    ----------
+    values : dict
+        Parameters of the stage: ``view``, ``checkpoint``, ``uncertainty``, ``passes``, ``seed`` and
+        ``test_time``.
+    device_kind : str
+        ``cpu`` or ``cuda``.
+    context : Context
+        Takes warnings.
+
+    Returns
+    -------
+    runner : Runner
+        One network or an ensemble, with test-time augmentation.
+    checkpoints : list of Checkpoint
+        The networks.
 
     Raises
     ------
     ParameterError
-        Unless there are as many networks as the uncertainty needs.
+        Unless the number of checkpoints suits the uncertainty, and all have one resolution.
     InputError, MissingDependencyError
         As `weights.load` and `weights.Checkpoint.runner`.
     """
@@ -65,18 +74,18 @@ def runner_of(
     sides = sorted({str(member.side_px) for member in members})
     if len(sides) > 1:
         raise ParameterError(
-            f"The networks look at images of different sizes: side_px is {' and '.join(sides)}",
-            "Give networks of one recipe",
+            f"The networks have different training resolutions: side_px is {' and '.join(sides)}",
+            "Give networks trained with the same recipe",
         )
-    look: Runner = members[0] if len(members) == 1 else onnx_runner.Ensemble(members)
-    return onnx_runner.averaged(look, values["test_time"]), loaded
+    runner: Runner = members[0] if len(members) == 1 else onnx_runner.Ensemble(members)
+    return onnx_runner.with_test_time_augmentation(runner, values["test_time"]), loaded
 
 
 def predict(
     image: Image,
     window: Window,
     runner: Runner,
-    take: Strips,
+    take: StripSink,
     context: Context,
     *,
     cut: Tiling,
@@ -87,25 +96,25 @@ def predict(
     Parameters
     ----------
     image : Image
-        Opened; read by this call alone.
+        Open image; no other thread may read it during the call.
     window : Window
-        The part to predict. At the image's own resolution the network sees its surroundings too.
+        The part to predict. At native resolution the network also sees its surroundings.
     runner : Runner
         The network.
     take : callable
-        Receives the predictions in order of rows; row 0 is the window's first.
+        Receives the predictions in order of rows; row 0 is the first row of the window.
     context : Context
-        Threads, memory, progress; may cancel.
+        Threads, memory limit, progress and cancellation.
     cut : Tiling
-        How the image is cut into tiles.
+        Size and overlap of the tiles.
     resample : bool
-        Whether an image that is larger than the training resolution is reduced to it. Not from
-        orbit, where a pixel's size on the ground is known.
+        Whether an image that is larger than the training resolution is reduced to it. Not for
+        orbital images, whose pixels have a known size on the ground.
 
     Raises
     ------
     InputError
-        If the image is so long that its reduced form does not fit in memory.
+        If the image is so elongated that its reduced form does not fit in memory.
     """
     if resample and resampling.is_reduced(image.frame, runner.side_px):
         _predict_reduced(image, window, runner, take, context, cut)
@@ -114,9 +123,9 @@ def predict(
 
 
 def _predict_native(
-    image: Image, window: Window, runner: Runner, take: Strips, context: Context, cut: Tiling
+    image: Image, window: Window, runner: Runner, take: StripSink, context: Context, cut: Tiling
 ) -> None:
-    """Predict at the image's own resolution, with a margin around the window."""
+    """Predict at native resolution, with a margin around the window."""
     margin = tiling.BLIND_PX
     left = max(int(window.col_off) - margin, 0) // tiling.STEP * tiling.STEP
     top = max(int(window.row_off) - margin, 0) // tiling.STEP * tiling.STEP
@@ -126,61 +135,66 @@ def _predict_native(
     inner_row, inner_column = int(window.row_off) - top, int(window.col_off) - left
     rows, columns = int(window.height), int(window.width)
 
-    def crop(row: int, answer: Float32, known: Bool) -> None:
+    def crop(row: int, prediction: Float32, known: Bool) -> None:
         first, last = max(row, inner_row), min(row + known.shape[0], inner_row + rows)
         if first < last:
             part = (slice(first - row, last - row), slice(inner_column, inner_column + columns))
-            take(first - inner_row, answer[(slice(None), *part)], known[part])
+            take(first - inner_row, prediction[(slice(None), *part)], known[part])
 
     tiling.run(image, around, runner, crop, context, cut)
 
 
 def _predict_reduced(
-    image: Image, window: Window, runner: Runner, take: Strips, context: Context, cut: Tiling
+    image: Image, window: Window, runner: Runner, take: StripSink, context: Context, cut: Tiling
 ) -> None:
     """Predict the whole image at the training resolution, and enlarge the window's part."""
     shape = (image.frame.height, image.frame.width)
-    rows, columns = resampling.shape_of(shape, runner.side_px)
-    small = resampling.Small(image, (rows, columns), context.part(0.0, 0.4))
-    whole = np.zeros((onnx_runner.BANDS, rows, columns), np.float32)
+    rows, columns = resampling.reduced_shape(shape, runner.side_px)
+    small = resampling.ReducedImage(image, (rows, columns), context.part(0.0, 0.4))
+    prediction = np.zeros((onnx_runner.BANDS, rows, columns), np.float32)
 
-    def keep(row: int, answer: Float32, known: Bool) -> None:
-        whole[:, row : row + known.shape[0]] = answer
+    def keep(row: int, strip: Float32, known: Bool) -> None:
+        prediction[:, row : row + known.shape[0]] = strip
 
     tiling.run(small, Window(0, 0, columns, rows), runner, keep, context.part(0.4, 0.6), cut)
     for strip in resampling.strips(window):
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)
         row = int(strip.row_off - window.row_off)
-        take(row, resampling.enlarged_answer(whole, shape, strip), known)
+        take(row, resampling.enlarged_prediction(prediction, shape, strip), known)
 
 
 def verdict(mean: float, usual: Mapping[str, float]) -> str:
-    """Return what an image's mean mutual information means.
+    """Return how an image's mean mutual information compares with the validation images.
 
     Parameters
     ----------
     mean : float
-        Nats.
+        Mean mutual information of the image, nats.
     usual : mapping
-        ``median`` and ``percentile_95`` of the means of generated validation scenes; without the
-        latter, `UNUSUAL` times the median stands for it.
+        ``median`` and ``percentile_95`` of the means of the validation images; without the latter,
+        `UNUSUAL` times the median takes its place.
+
+    Returns
+    -------
+    str
+        ``out of distribution``, ``less certain than usual`` or ``as certain as usual``.
     """
     unusual = UNUSUAL * usual["median"]
     if mean > max(usual.get("percentile_95", unusual), unusual):
-        return "out of its depth"
-    return "less sure than usual" if mean >= unusual else "as sure as usual"
+        return "out of distribution"
+    return "less certain than usual" if mean >= unusual else "as certain as usual"
 
 
 def _check_members(uncertainty: str, paths: list[str]) -> None:
-    """Raise unless there are as many networks as the uncertainty needs."""
+    """Raise unless the number of networks suits the uncertainty."""
     if uncertainty == "ensemble" and len(paths) < 2:
         raise ParameterError(
-            "--uncertainty ensemble needs at least two networks, and one is given",
+            "--uncertainty ensemble needs at least two networks, and only one is given",
             "Give --checkpoint several times: train-segmenter --members 5 trains them",
         )
     if uncertainty != "ensemble" and len(paths) > 1:
         raise ParameterError(
-            f"{len(paths)} networks are given, and --uncertainty is {uncertainty}",
+            f"{len(paths)} networks are given, but --uncertainty is {uncertainty}",
             "Choose --uncertainty ensemble, or give one network",
         )

@@ -1,4 +1,4 @@
-"""How well masks agree: intersection over union, pooled over pixels, with bootstrap intervals."""
+"""Intersection over union of masks, pooled over pixels, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -16,29 +16,35 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 
 DRAWS = 2000
-"""Of the bootstrap over images."""
+"""Draws of the bootstrap over images."""
 
 _COUNT = len(classes.NAMES)
 
 
 @dataclass(slots=True, eq=False)
 class Agreement:
-    """Confusion matrices of images: truth by row, answer by column."""
+    """Confusion matrices of images, true classes by row and predicted classes by column.
+
+    Parameters
+    ----------
+    images : list of ndarray of int64, shape (4, 4)
+        Pixel counts of each image.
+    """
 
     images: list[Int] = field(default_factory=list)
 
-    def add(self, answer: UInt8, mask: UInt8) -> None:
-        """Take in an image; pixels of which either is no class are left out."""
-        asked = (mask < _COUNT) & (answer < _COUNT)
-        pairs = mask[asked].astype(np.int64) * _COUNT + answer[asked]
+    def add(self, predicted: UInt8, mask: UInt8) -> None:
+        """Add an image; pixels that have no class in either raster are left out."""
+        labelled = (mask < _COUNT) & (predicted < _COUNT)
+        pairs = mask[labelled].astype(np.int64) * _COUNT + predicted[labelled]
         self.images.append(np.bincount(pairs, minlength=_COUNT**2).reshape(_COUNT, _COUNT))
 
     def summary(self, seed: int = 7) -> dict[str, Any]:
-        """Return the figures with 95 % intervals over images, JSON-able."""
+        """Return the metrics with 95 % bootstrap intervals over images, JSON-able."""
         if not self.images:
             return {"images": 0}
         stack = np.stack(self.images)
-        said = figures(stack.sum(axis=0))
+        pooled = figures(stack.sum(axis=0))
         rng = np.random.default_rng(seed)
         draws = [
             figures(stack[rng.integers(0, len(stack), len(stack))].sum(axis=0))
@@ -46,22 +52,30 @@ class Agreement:
         ]
         intervals = {}
         for name in ("miou", "any_rock"):
-            found = np.array([draw[name] for draw in draws if draw[name] is not None], float)
-            if found.size:
-                intervals[name] = [round(float(q), 4) for q in np.quantile(found, [0.025, 0.975])]
+            values = np.array([draw[name] for draw in draws if draw[name] is not None], float)
+            if values.size:
+                intervals[name] = [round(float(q), 4) for q in np.quantile(values, [0.025, 0.975])]
         return {
             "images": len(self.images),
-            **said,
+            **pooled,
             "intervals": intervals,
             "confusion": stack.sum(axis=0).tolist(),
         }
 
 
 def figures(confusion: Int) -> dict[str, Any]:
-    """Return intersection over union of a confusion matrix.
+    """Return intersection over union and accuracy from a confusion matrix.
 
-    ``miou`` is the mean over the classes that the masks hold; ``any_rock`` takes both classes of
-    rocks for one. What cannot be said is None.
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (4, 4)
+        Pixel counts, true classes by row.
+
+    Returns
+    -------
+    dict
+        ``iou`` by class; ``miou``, its mean over the classes that occur in the masks; ``any_rock``,
+        the IoU of both rock classes as one; ``accuracy``. None where undefined.
     """
     hit = np.diagonal(confusion)
     either = confusion.sum(axis=0) + confusion.sum(axis=1) - hit

@@ -1,6 +1,6 @@
-"""The networks that say what an image shows.
+"""The segmentation networks as torch modules.
 
-Torch is imported here: only what trains or runs a network imports this module.
+Imports torch: only modules that train a network or run it with torch import this one.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 def build(architecture: Architecture, *, pretrained: bool = False) -> nn.Module:
-    """Return a network with fresh weights.
+    """Return a network with randomly initialised weights.
 
     Parameters
     ----------
     architecture : Architecture
-        Which.
+        Architecture to build.
     pretrained : bool
-        Whether the encoder's weights are ImageNet's, which are fetched then.
+        Whether to initialise the encoder with ImageNet weights, which are downloaded.
 
     Raises
     ------
     InputError
-        For an architecture that this version does not know.
+        For an architecture that this version does not support.
     MissingDependencyError
-        If the library it comes from is not there, or its weights cannot be fetched.
+        If segmentation_models_pytorch is not installed, or the weights cannot be downloaded.
     """
     architecture.check()
     if architecture.name in ENCODERS:
-        network = _encoded(architecture, pretrained=pretrained)
+        network = _smp_unet(architecture, pretrained=pretrained)
     else:
         network = TorchUNet(architecture.unet())
     if architecture.everywhere:
@@ -46,9 +46,9 @@ def build(architecture: Architecture, *, pretrained: bool = False) -> nn.Module:
     return network
 
 
-def _encoded(architecture: Architecture, *, pretrained: bool) -> nn.Module:
+def _smp_unet(architecture: Architecture, *, pretrained: bool) -> nn.Module:
     try:
-        import segmentation_models_pytorch as smp  # noqa: PLC0415  only these need it
+        import segmentation_models_pytorch as smp  # noqa: PLC0415  optional dependency
     except ImportError as error:
         raise MissingDependencyError(
             f"The network {architecture.name} needs segmentation_models_pytorch",
@@ -63,8 +63,8 @@ def _encoded(architecture: Architecture, *, pretrained: bool) -> nn.Module:
         )
     except OSError as error:
         raise MissingDependencyError(
-            f"ImageNet's weights for {architecture.name} cannot be fetched: {error}",
-            "Connect to the network, or set encoder_weights: none in the recipe",
+            f"The ImageNet weights for {architecture.name} cannot be downloaded: {error}",
+            "Connect to the internet, or set encoder_weights: none in the recipe",
         ) from error
     if architecture.dropout:
         head = network.segmentation_head

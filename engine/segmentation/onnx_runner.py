@@ -1,4 +1,4 @@
-"""A trained segmentation network, run without torch: as an ONNX graph in memory."""
+"""Inference of the light segmentation network with ONNX Runtime, and wrappers of any network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.segmentation import _dropout_kernels as kernels
+from lunarsite.engine.segmentation import _dropout_kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
 from lunarsite.engine.training.onnx_graph import Graph
 from lunarsite.engine.uncertainty.calibration import Temperatures
@@ -22,57 +22,72 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 BANDS = 5
-"""Of an answer: the mean probability of each class, then the mean entropy of the passes, nats.
+"""Bands of a prediction: mean probability of each class, then mean entropy of the passes, nats.
 
-Averages of these stay what they say, over parts of an image that overlap and over networks; the
-mutual information is the entropy of the mean less the mean of the entropies.
+Both may be averaged over overlapping tiles and over networks. The mutual information is the entropy
+of the mean probabilities minus the mean entropy.
 """
 
-UNTOUCHED = Temperatures()
+UNIT_TEMPERATURES = Temperatures()
+"""Leave the probabilities as they are."""
 
 
 class Runner(Protocol):
-    """What answers for a part of an image.
+    """Predicts a tile of an image.
 
-    ``at_once`` says whether several threads may call it at a time, ``side_px`` to what shorter
-    side an image is reduced before it looks (`working`), or None.
+    ``thread_safe`` is True if several threads may call it at the same time. ``side_px`` is the
+    training resolution: the shorter side that larger images are reduced to (`resampling`), or None
+    for native resolution.
     """
 
-    at_once: bool
+    thread_safe: bool
     side_px: int | None
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return float32 (`BANDS`, rows, columns) for (3, rows, columns), sides multiples of 32."""
+        """Return the prediction for a tile.
+
+        Parameters
+        ----------
+        channels : ndarray of float32, shape (3, rows, columns)
+            Input as `samples.channels` returns it; rows and columns are multiples of 32.
+
+        Returns
+        -------
+        ndarray of float32, shape (`BANDS`, rows, columns)
+            Probability of each class, then the mean entropy of the passes, nats.
+        """
         ...
 
 
 class OnnxRunner:
-    """The light network on the processor; each call computes on one core.
+    """The light network on the CPU; each call runs on one core.
 
     Parameters
     ----------
     state : mapping of str to ndarray
-        The weights, named and shaped as `Architecture.shapes` says; of any float type.
+        The weights, with the names and shapes of `Architecture.shapes`; any float type.
     architecture : Architecture
-        Of the light network.
+        Architecture of the light network.
     uncertain : bool
-        MC Dropout before the head, in place of one pass without it.
+        Whether to run MC Dropout before the head, instead of a single pass without dropout.
     passes : int
-        How many are drawn; 0 for the closed form, which stands for infinitely many.
+        Number of MC Dropout passes; 0 for the closed form, the limit of infinitely many.
     seed : int
-        Of what is dropped. A pass drops the same channels everywhere: there are no seams.
+        Seed of the dropout masks. A pass drops the same channels in all tiles, so that no seams
+        appear.
     temperatures : Temperatures
-        What logits are divided by: one number where a rock is called, another elsewhere.
+        Temperature scaling of the logits: one temperature for pixels predicted as rock, one for
+        all others.
     side_px : int, optional
-        As of `Runner`.
+        As in `Runner`.
 
     Raises
     ------
     InputError
-        If MC Dropout is asked of a network that was trained without.
+        If MC Dropout is requested for a network trained without dropout.
     """
 
-    at_once = True
+    thread_safe = True
 
     def __init__(
         self,
@@ -82,53 +97,61 @@ class OnnxRunner:
         uncertain: bool = False,
         passes: int = 0,
         seed: int = 0,
-        temperatures: Temperatures = UNTOUCHED,
+        temperatures: Temperatures = UNIT_TEMPERATURES,
         side_px: int | None = None,
     ) -> None:
         self.side_px = side_px
-        share = architecture.dropout
-        if uncertain and not share:
-            raise without_dropout()
+        dropout = architecture.dropout
+        if uncertain and not dropout:
+            raise no_dropout_error()
         graph = Graph(state)
-        answer = graph.unet(architecture.unet())
-        self._session = graph.session(architecture.name, CHANNELS, answer)
+        features = graph.unet(architecture.unet())
+        self._session = graph.session(architecture.name, CHANNELS, features)
         weight, bias = graph.weights("head")
         self._weight = (weight[:, :, 0, 0] / temperatures.common).astype(np.float32)
         self._bias = (bias / temperatures.common).astype(np.float32)
         self._on_rocks = temperatures.common / temperatures.rare
-        self._odds = share / (1.0 - share) if uncertain else 0.0
+        self._odds = dropout / (1.0 - dropout) if uncertain else 0.0
         self._passes = None
         if uncertain and passes:
             rng = np.random.default_rng(seed)
-            kept = rng.random((passes, 1, self._weight.shape[1])) >= share
-            self._passes = (self._weight * kept / (1.0 - share)).astype(np.float32)
+            kept = rng.random((passes, 1, self._weight.shape[1])) >= dropout
+            self._passes = (self._weight * kept / (1.0 - dropout)).astype(np.float32)
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return probabilities and mean entropy for a part of an image."""
-        (found,) = self._session.run(None, {"channels": channels[None]})
-        features: Float32 = found[0]
-        answer: Float32
+        """Return the prediction for a tile, as `Runner`."""
+        (batch,) = self._session.run(None, {"channels": channels[None]})
+        features: Float32 = batch[0]
+        prediction: Float32
         if self._passes is not None:
-            answer = kernels.passes(features, self._passes, self._bias, self._on_rocks)
+            prediction = _dropout_kernels.passes(features, self._passes, self._bias, self._on_rocks)
         elif self._odds:
-            answer = kernels.closed_form(
+            prediction = _dropout_kernels.closed_form(
                 features, self._weight, self._bias, self._odds, self._on_rocks
             )
         else:
-            answer = kernels.softmax(features, self._weight, self._bias, self._on_rocks)
-        return answer
+            prediction = _dropout_kernels.softmax(
+                features, self._weight, self._bias, self._on_rocks
+            )
+        return prediction
 
 
 class Ensemble:
-    """Several networks, of which the mean is taken."""
+    """Mean of several networks (deep ensemble).
+
+    References
+    ----------
+    Lakshminarayanan et al. 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep
+    Ensembles, arXiv 1612.01474.
+    """
 
     def __init__(self, members: list[Runner]) -> None:
         self._members = members
-        self.at_once = all(member.at_once for member in members)
+        self.thread_safe = all(member.thread_safe for member in members)
         self.side_px = members[0].side_px
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return mean probabilities and mean entropy for a part of an image."""
+        """Return the mean prediction for a tile, as `Runner`."""
         total = self._members[0](channels).copy()
         for member in self._members[1:]:
             total += member(channels)
@@ -137,45 +160,45 @@ class Ensemble:
 
 
 class Flipped:
-    """A network that looks at an image and its mirror image, of which the mean is taken."""
+    """Mean of a network's predictions for an image and its mirror image."""
 
     def __init__(self, inner: Runner) -> None:
         self._inner = inner
-        self.at_once, self.side_px = inner.at_once, inner.side_px
+        self.thread_safe, self.side_px = inner.thread_safe, inner.side_px
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return mean probabilities and mean entropy for a part of an image."""
+        """Return the mean prediction for a tile, as `Runner`."""
         mirrored = self._inner(np.ascontiguousarray(channels[:, :, ::-1]))[:, :, ::-1]
         mean: Float32 = (self._inner(channels) + mirrored) * np.float32(0.5)
         return mean
 
 
 class Scaled:
-    """A network that looks at an image at several scales and mirrored, of which the mean is taken.
+    """Mean of a network's predictions at several scales, each also mirrored.
 
-    The original's multi-scale test-time augmentation.
+    The multi-scale test-time augmentation of the original LunarSite.
     """
 
     SCALES = (0.75, 1.0, 1.25)
 
     def __init__(self, inner: Runner) -> None:
         self._inner = Flipped(inner)
-        self.at_once, self.side_px = inner.at_once, inner.side_px
+        self.thread_safe, self.side_px = inner.thread_safe, inner.side_px
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return mean probabilities and mean entropy for a part of an image."""
+        """Return the mean prediction for a tile, as `Runner`."""
         rows, columns = channels.shape[1:]
         total = np.zeros((BANDS, rows, columns), np.float32)
         for scale in self.SCALES:
             sides = [max(1, round(side * scale / DEEPEST)) * DEEPEST for side in (rows, columns)]
-            seen = _resized(channels, sides[0], sides[1])
-            total += _resized(self._inner(seen), rows, columns)
+            scaled = _resized(channels, sides[0], sides[1])
+            total += _resized(self._inner(scaled), rows, columns)
         total /= np.float32(len(self.SCALES))
         return total
 
 
 def _resized(values: Float32, rows: int, columns: int) -> Float32:
-    """Return bands at other sides, linearly."""
+    """Return bands resampled to other rows and columns, bilinearly."""
     if values.shape[1:] == (rows, columns):
         return values
     factors = (1.0, rows / values.shape[1], columns / values.shape[2])
@@ -183,16 +206,16 @@ def _resized(values: Float32, rows: int, columns: int) -> Float32:
     return resized
 
 
-def averaged(runner: Runner, test_time: str) -> Runner:
-    """Return a network that looks as ``test_time`` says: ``none``, ``flip`` or ``scales``."""
+def with_test_time_augmentation(runner: Runner, test_time: str) -> Runner:
+    """Return a runner with test-time augmentation: ``none``, ``flip`` or ``scales``."""
     if test_time == "flip":
         return Flipped(runner)
     return Scaled(runner) if test_time == "scales" else runner
 
 
-def without_dropout() -> InputError:
-    """Return the error for a network that cannot be asked how unsure it is."""
+def no_dropout_error() -> InputError:
+    """Return the error for MC Dropout with a network that has no dropout."""
     return InputError(
-        "The network has no dropout, so that all passes of MC Dropout would be alike",
-        "Take a checkpoint that was trained with dropout, or --uncertainty none",
+        "The network has no dropout, so that all passes of MC Dropout would be the same",
+        "Use a checkpoint that was trained with dropout, or --uncertainty none",
     )

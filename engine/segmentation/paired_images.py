@@ -1,7 +1,8 @@
-"""Images with masks that others published, as the Artificial Lunar Rocky Landscape Dataset.
+"""Images paired with masks, such as the Artificial Lunar Rocky Landscape Dataset.
 
-That set has ``images/render/render0001.png`` and ``images/clean/clean0001.png``, whose colours are
-classes (red sky, green small rocks, blue large rocks). Masks of one band hold the numbers 0 to 3.
+That data set has ``images/render/render0001.png`` and ``images/clean/clean0001.png``, whose colours
+encode the classes (red sky, green small rocks, blue large rocks). Single-band masks hold the class
+numbers 0 to 3.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
 
-UNSEEN_EVERY = 10
-"""One of so many images, by its number, is never learned from; the same for every training."""
+VALIDATION_EVERY = 10
+"""Every tenth image, in order of names, is in the validation set of every training."""
 
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -44,12 +45,12 @@ class Pair:
     mask: Path
 
     def read(self) -> Sample:
-        """Return both.
+        """Read image and mask.
 
         Raises
         ------
         InputError
-            If one cannot be read, they differ in size, or the mask shows what is no class.
+            If one cannot be read, their sizes differ, or the mask is not one of classes.
         """
         image, known = read_image(self.image)
         mask = read_mask(self.mask)
@@ -57,7 +58,7 @@ class Pair:
             raise InputError(
                 f"The mask {self.mask.name} has {mask.shape[1]} × {mask.shape[0]} pixels, its "
                 f"image {self.image.name} {known.shape[1]} × {known.shape[0]}",
-                "Give masks of the images' own size",
+                "Give masks of the same size as the images",
             )
         mask[~known] = classes.NODATA
         return Sample(image, mask)
@@ -65,84 +66,96 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Where samples come from: the same number gives the same pair."""
+    """Samples by number, read from pairs of files."""
 
     pairs: tuple[Pair, ...]
 
     def __call__(self, number: int) -> Sample:
-        """Return a sample."""
+        """Return the sample of a number."""
         return self.pairs[number].read()
 
 
 def pairs_of(image_glob: str, mask_glob: str) -> list[Pair]:
-    """Return images and masks that belong together, by the order of their names.
+    """Return pairs of images and masks, matched by the order of their names.
 
-    One image and one mask belong together whatever their names are.
+    A single image and a single mask are a pair whatever their names are.
 
     Parameters
     ----------
     image_glob, mask_glob : str
-        Patterns of paths; ``**`` stands for folders within folders.
+        Glob patterns of paths; ``**`` matches any number of nested folders.
+
+    Returns
+    -------
+    list of Pair
+        In the order of the images' names.
 
     Raises
     ------
     InputError
-        If there are none, not as many of the one as of the other, the last number in a name
-        is another than in its mask's, or the words in a name are those of another one's mask.
+        If nothing matches, the numbers of images and masks differ, the last number in a name
+        differs from that in its mask's name, or the words in a name are those of another mask.
     """
-    found = [matching(pattern) for pattern in (image_glob, mask_glob)]
-    for pattern, paths, what in zip((image_glob, mask_glob), found, ("image", "mask"), strict=True):
+    files = [matching(pattern) for pattern in (image_glob, mask_glob)]
+    for pattern, paths, what in zip((image_glob, mask_glob), files, ("image", "mask"), strict=True):
         if not paths:
             raise InputError(
                 f"No {what} matches {pattern!r}", "Check the pattern; put it in quotes"
             )
-    if len(found[0]) != len(found[1]):
+    if len(files[0]) != len(files[1]):
         raise InputError(
-            f"{counted(len(found[0]), 'image')} and {counted(len(found[1]), 'mask')} match",
-            "Give patterns that match one mask for every image",
+            f"{counted(len(files[0]), 'image')} and {counted(len(files[1]), 'mask')} match",
+            "Give patterns that match one mask per image",
         )
-    paired = [Pair(*both) for both in zip(*found, strict=True)]
-    contradicted = [*_other_numbers(paired), *_swapped(paired)] if len(paired) > 1 else []
-    if contradicted:
-        wrong = contradicted[0]
+    paired = [Pair(*both) for both in zip(*files, strict=True)]
+    mismatched = [*_other_numbers(paired), *_swapped(paired)] if len(paired) > 1 else []
+    if mismatched:
+        wrong = mismatched[0]
         raise InputError(
-            f"{wrong.image.name} would be compared with {wrong.mask.name}",
-            "Name the files so that images and masks come in the same order",
+            f"{wrong.image.name} would be paired with {wrong.mask.name}",
+            "Name the files so that images and masks sort in the same order",
         )
     return paired
 
 
 def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
-    """Return published images to learn from, and those that nobody learns from.
+    """Return a training set and a validation set of images with masks.
+
+    Parameters
+    ----------
+    image_glob, mask_glob : str
+        As in `pairs_of`.
+    context : Context
+        May cancel.
 
     Raises
     ------
     InputError
-        As `pairs_of`; or if no pattern of masks is given, or there are too few.
+        As `pairs_of`; or if no pattern of masks is given, or there are too few images.
     """
     if mask_glob is None:
         raise InputError("--images is given without --masks", "Give the pattern of the masks too")
     pairs = pairs_of(image_glob, mask_glob)
-    learn = tuple(pair for at, pair in enumerate(pairs) if at % UNSEEN_EVERY)
-    unseen = tuple(pairs[::UNSEEN_EVERY])
-    if not learn or len(unseen) < 2:
+    training = tuple(pair for at, pair in enumerate(pairs) if at % VALIDATION_EVERY)
+    validation = tuple(pairs[::VALIDATION_EVERY])
+    if not training or len(validation) < 2:
         raise InputError(
-            f"{counted(len(pairs), 'image')} will not do: one of {UNSEEN_EVERY} is kept to measure "
-            "on",
-            f"Give at least {2 * UNSEEN_EVERY}",
+            f"{counted(len(pairs), 'image')} will not do: one in {VALIDATION_EVERY} is held out "
+            "for validation",
+            f"Give at least {2 * VALIDATION_EVERY}",
         )
     context.check()
     return Data(
         f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
-        Pairs(learn),
-        len(learn),
-        Pairs(unseen),
-        len(unseen),
+        Pairs(training),
+        len(training),
+        Pairs(validation),
+        len(validation),
     )
 
 
 def matching(pattern: str) -> list[Path]:
-    """Return the files that match a pattern, by name."""
+    """Return the files that match a glob pattern, sorted by name."""
     path = Path(pattern)
     fixed = list(itertools.takewhile(_plain, path.parts))
     if len(fixed) == len(path.parts):
@@ -163,18 +176,18 @@ def _other_numbers(pairs: list[Pair]) -> list[Pair]:
 
 
 def _swapped(pairs: list[Pair]) -> list[Pair]:
-    """Return the pairs whose words say that the image's mask is that of another one.
+    """Return the pairs whose names suggest that the image belongs to another mask.
 
-    Only words tell that some images and some masks have, and others have not.
+    Only words that some but not all images have, and some but not all masks, are compared.
     """
     named = [
         [frozenset(_WORD.findall(path.stem.casefold())) for path in paths]
         for paths in ([pair.image for pair in pairs], [pair.mask for pair in pairs])
     ]
-    telling = frozenset.intersection(
+    distinctive = frozenset.intersection(
         *(frozenset.union(*words) - frozenset.intersection(*words) for words in named)
     )
-    of_images, of_masks = ([words & telling for words in both] for both in named)
+    of_images, of_masks = ([words & distinctive for words in both] for both in named)
     known = set(of_masks)
     return [
         pair
@@ -184,11 +197,11 @@ def _swapped(pairs: list[Pair]) -> list[Pair]:
 
 
 def _plain(part: str) -> bool:
-    return not any(sign in part for sign in "*?[")
+    return not any(wildcard in part for wildcard in "*?[")
 
 
 def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
-    """Return all of an image as `segment-terrain` looks at it, and where it has data.
+    """Return an image as `segment-terrain` reads it, and the mask of its valid pixels.
 
     Raises
     ------
@@ -196,18 +209,18 @@ def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
         As `images.opened`.
     """
     with images.opened(path) as opened:
-        seen, known = opened.read(Window(0, 0, opened.frame.width, opened.frame.height))
-    seen[~known] = samples.MEAN
-    return np.rint(seen).astype(np.uint8), known
+        image, known = opened.read(Window(0, 0, opened.frame.width, opened.frame.height))
+    image[~known] = samples.MEAN
+    return np.rint(image).astype(np.uint8), known
 
 
 def read_mask(path: Path) -> classes.UInt8:
-    """Return the classes of a mask, coloured or numbered.
+    """Return the classes of a mask of colours or of class numbers.
 
     Raises
     ------
     InputError
-        If it shows what is no class.
+        As `classes.from_colors` and `classes.from_numbers`.
     """
     with raster.opened(path, "The mask") as source:
         if source.count >= 3:
@@ -216,21 +229,21 @@ def read_mask(path: Path) -> classes.UInt8:
 
 
 def read_samples(pairs: list[Pair]) -> Iterable[Sample]:
-    """Yield images with masks, one by one.
+    """Yield images with their masks, one by one.
 
     Raises
     ------
     InputError
-        After the last one, if no mask held a class.
+        After the last one, if no mask has a labelled pixel.
     """
-    held = False
+    labelled = False
     for pair in pairs:
         sample = pair.read()
-        held = held or bool((sample.mask != classes.NODATA).any())
+        labelled = labelled or bool((sample.mask != classes.NODATA).any())
         yield sample
-    if not held:
+    if not labelled:
         what = "The mask holds" if len(pairs) == 1 else f"The masks of {len(pairs)} images hold"
         raise InputError(
-            f"{what} no class where the images are known: all of it is {classes.NODATA}, nodata",
+            f"{what} no class where the images have data: everything is {classes.NODATA}, nodata",
             "Give masks with the numbers 0 to 3, or the colours of classes",
         )

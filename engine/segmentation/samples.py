@@ -1,4 +1,4 @@
-"""Images with their masks, and what a network is given of an image."""
+"""Samples, images with their masks, and the input channels of a network."""
 
 from __future__ import annotations
 
@@ -14,36 +14,57 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
-
 MEAN, SPREAD = 100.0, 60.0
-"""Of grey levels: what a network sees is (grey - mean) / spread."""
+"""Normalisation of grey levels: an input channel is (grey - mean) / spread."""
 
 
 class Sample(NamedTuple):
-    """An image, uint8 (rows, columns, 3), and its mask, uint8 (rows, columns)."""
+    """An image and its mask.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (rows, columns, 3)
+        Red, green, blue.
+    mask : ndarray of uint8, shape (rows, columns)
+        Classes 0 to 3; `classes.NODATA` where unlabelled.
+    """
 
     image: UInt8
     mask: UInt8
 
 
 class Source(Protocol):
-    """Where samples come from, by number; the same number gives the same sample."""
+    """Samples by number; the same number gives the same sample."""
 
     def __call__(self, number: int) -> Sample:
-        """Return a sample."""
+        """Return the sample of a number."""
         ...
 
 
 def channels(image: UInt8 | Float32) -> Float32:
-    """Return what a network sees of an image, float32 (3, rows, columns)."""
-    seen = (np.moveaxis(image, 2, 0).astype(np.float32) - MEAN) / np.float32(SPREAD)
-    return np.ascontiguousarray(seen, dtype=np.float32)
+    """Return the normalised input of a network.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns, 3)
+        Red, green and blue, 0 to 255.
+
+    Returns
+    -------
+    ndarray of float32, shape (3, rows, columns)
+        Numbers of order one.
+    """
+    normalised = (np.moveaxis(image, 2, 0).astype(np.float32) - MEAN) / np.float32(SPREAD)
+    return np.ascontiguousarray(normalised, dtype=np.float32)
 
 
 def reduced(sample: Sample, side_px: int | None) -> Sample:
-    """Return a sample at the size at which a network looks at it: `resampling.shape_of`."""
+    """Return a sample at the training resolution (`resampling.reduced_shape`).
+
+    The image is averaged over areas; the mask is sampled at the nearest pixel.
+    """
     before = (sample.mask.shape[0], sample.mask.shape[1])
-    shape = resampling.shape_of(before, side_px)
+    shape = resampling.reduced_shape(before, side_px)
     if shape == before:
         return sample
     image = resampling.reduced(sample.image.astype(np.float32), shape)
@@ -54,7 +75,7 @@ def reduced(sample: Sample, side_px: int | None) -> Sample:
     return Sample(np.rint(image).astype(np.uint8), sample.mask[np.ix_(rows, columns)])
 
 
-def whole(sample: Sample, multiple: int = 32) -> Sample:
-    """Return a sample cut down to sides that networks take."""
+def trimmed(sample: Sample, multiple: int = 32) -> Sample:
+    """Return a sample trimmed to rows and columns that are multiples of the network's stride."""
     rows, columns = (side // multiple * multiple for side in sample.mask.shape)
     return Sample(sample.image[:rows, :columns], sample.mask[:rows, :columns])

@@ -25,18 +25,18 @@ UNCERTAINTIES = ("none", "mc-dropout")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
-    """What `segment` returns.
+    """Result of `segment`.
 
     Parameters
     ----------
     classes : ndarray of uint8, shape (rows, columns)
         0 ground, 1 small rocks, 2 large rocks, 3 sky.
     probabilities : ndarray of float32, shape (4, rows, columns)
-        Of the classes; they add up to 1.
+        Probabilities of the classes; they add up to 1.
     entropy : ndarray of float32, shape (rows, columns)
         Predictive entropy, nats.
     mutual_information : ndarray of float32, shape (rows, columns)
-        Mutual information, nats: what the passes of MC Dropout disagree about. Zero without them.
+        Disagreement between the passes of MC Dropout, nats; zero for a single pass.
     """
 
     classes: NDArray[np.uint8]
@@ -65,7 +65,7 @@ def segment(
     uncertainty : {"mc-dropout", "none"}, optional
         MC Dropout before the last layer in closed form, or a single pass.
     checkpoint : path, optional
-        A network of ``train-segmenter`` in the place of the one that ships.
+        Network trained with ``train-segmenter``, instead of the one that ships.
     context : Context, optional
         Receives warnings.
 
@@ -106,12 +106,13 @@ def segment(
     surroundings = Context() if context is None else context
     trained = weights.load(checkpoint or weights.BUNDLED[view])
     runner = trained.runner("cpu", surroundings.warn, uncertain=uncertainty == "mc-dropout")
-    answer = evaluation.answer(runner, pixels)
+    prediction = evaluation.predict(runner, pixels)
     count = len(classes.NAMES)
-    share = answer[:count]
-    total = measures.entropy(share)
-    shared = np.maximum(total - answer[count], 0.0).astype(np.float32)
-    return Segmentation(classes.named(share).astype(np.uint8), share, total, shared)
+    probabilities = prediction[:count]
+    entropy = measures.entropy(probabilities)
+    mutual_information = np.maximum(entropy - prediction[count], 0.0).astype(np.float32)
+    predicted = classes.classify(probabilities).astype(np.uint8)
+    return Segmentation(predicted, probabilities, entropy, mutual_information)
 
 
 def _pixels(image: ArrayLike) -> Float32:
@@ -133,6 +134,6 @@ def _pixels(image: ArrayLike) -> Float32:
     if not (low >= 0.0 and 1.0 < high <= 255.0):
         raise InputError(
             f"The image ranges from {low:g} to {high:g}, not from 0 to 255",
-            "Scale it to 0 to 255; NaN is not taken",
+            "Scale it to 0 to 255; NaN is not allowed",
         )
     return pixels

@@ -1,10 +1,10 @@
-"""A network over an image of any size: tiles that overlap, row by row of tiles.
+"""Sliding-window inference: overlapping tiles, blended, one row of tiles at a time.
 
-The image is seen as if mirrored at its edges. Tiles keep to a grid of `STEP` pixels, and what a
-tile says counts nothing within `BLIND` of its edges, where the network misses what lies beyond;
-from there its weight rises in a straight line over the rest of the overlap, as that of its
-neighbour falls, so that the weights of all tiles are one at every pixel. What has been summed for
-a row of tiles is written before the next one begins: memory is bounded by the image's width.
+The image is mirrored at its edges. Tiles lie on a grid of `STEP` pixels. A prediction has zero
+weight within `BLIND_PX` of the edges of its tile, where the receptive field is cut off; from there
+its weight rises linearly over the rest of the overlap while that of the neighbour falls, so that
+the weights add up to one at every pixel. The rows that are complete are passed on before the next
+row of tiles begins: memory is bounded by the width of the image.
 """
 
 from __future__ import annotations
@@ -33,42 +33,47 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 STEP = 32
-"""Tiles begin at multiples of it: the network's coarsest pixels lie alike in all of them."""
+"""Tiles begin at multiples of it, so that the network's coarsest pixels align in all of them."""
 
 TILE_PX = 1024
 OVERLAP_PX = 416
 BLIND_PX = 192
-"""Of a tile's edge that counts nothing."""
+"""Margin along the edges of a tile where predictions have zero weight."""
 
 
-class Seen(Protocol):
-    """What is looked at: an `Image`, or one in memory."""
+class Readable(Protocol):
+    """An image that is read in windows: an `Image`, or one in memory."""
 
     def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
-        """Return a window of a part, mirrored where it sticks out, and where it has data."""
+        """Return a window, mirrored at the edges of ``part``, and its valid pixels."""
         ...
 
 
-class Strip(Protocol):
-    """What takes the rows of an image, from the top, as they are finished."""
+class StripSink(Protocol):
+    """Receives the rows of a prediction, from the top, as they are finished."""
 
-    def __call__(self, row: int, answer: Float32, known: Bool) -> None:
-        """Take float32 (`BANDS`, rows, columns) from ``row`` on, and where there is data."""
+    def __call__(self, row: int, prediction: Float32, known: Bool, /) -> None:
+        """Take float32 (`BANDS`, rows, columns) from ``row`` on, and the valid pixels."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How an image is cut; multiples of `STEP` all.
+    """Layout of the tiles, in pixels; all multiples of `STEP`.
 
     Parameters
     ----------
     side : int
-        Of a tile.
+        Side of a tile.
     overlap : int
-        Of neighbours.
+        Overlap of neighbouring tiles.
     blind : int
-        Of a tile's edge that counts nothing; less than half of the overlap.
+        Margin of a tile with zero weight; less than half of the overlap.
+
+    Raises
+    ------
+    ParameterError
+        If the three do not fit together.
     """
 
     side: int = TILE_PX
@@ -76,26 +81,26 @@ class Tiling:
     blind: int = BLIND_PX
 
     def __post_init__(self) -> None:
-        """Raise `ParameterError` unless the sides fit together."""
+        """Check that side, overlap and margin fit together."""
         sides = (self.side, self.overlap, self.blind)
         if any(side % STEP for side in sides) or not 2 * self.blind < self.overlap < self.side:
             raise ParameterError(
-                f"Tiles of {self.side} px that overlap by {self.overlap} px cannot be laid",
-                f"Give --tile-px as a multiple of {STEP}, above {self.overlap}",
+                f"Tiles of {self.side} px cannot overlap by {self.overlap} px",
+                f"Give --tile-px as a multiple of {STEP} above {self.overlap}",
             )
 
     def starts(self, length: int) -> list[int]:
-        """Return where tiles begin along a side of an image."""
+        """Return the first pixels of the tiles along a side of an image."""
         step = self.side - self.overlap
         count = 1 + max(0, -(-(length - self.side) // step))
         return [step * number for number in range(count)]
 
     def length(self, start: int, length: int) -> int:
-        """Return the side of a tile that begins at ``start``: none is larger than need be."""
+        """Return the side of the tile at ``start``; the last one may be shorter than `side`."""
         return min(self.side, -(-length // STEP) * STEP - start)
 
     def ramp(self, *, first: bool, last: bool) -> Float32:
-        """Return the weights along a side of a tile; no ramp at the edge of the image."""
+        """Return the blending weights along a side of a tile; no ramp at the edge of the image."""
         across = self.overlap - 2 * self.blind
         rise = (np.arange(self.side) - self.blind + 0.5) / max(across, 1)
         weight = np.clip(rise, 0.0, 1.0)
@@ -105,54 +110,54 @@ class Tiling:
 
 
 def run(
-    image: Seen, part: Window, runner: Runner, strip: Strip, context: Context, tiling: Tiling
+    image: Readable, part: Window, runner: Runner, take: StripSink, context: Context, tiling: Tiling
 ) -> None:
-    """Let a network look at a part of an image.
+    """Run sliding-window inference over a part of an image.
 
     Parameters
     ----------
-    image : Seen
-        What is looked at.
+    image : Readable
+        The image.
     part : Window
-        Which part; the image is mirrored at the part's edges.
+        Part to predict; the image is mirrored at its edges.
     runner : Runner
         The network.
-    strip : callable
-        Takes the answers, in order of rows; NaN-free, but without meaning where nothing is known.
+    take : callable
+        Receives the predictions in order of rows: finite, but meaningless where pixels are invalid.
     context : Context
-        Threads and progress; may cancel.
+        Threads, progress and cancellation.
     tiling : Tiling
-        How to cut.
+        Layout of the tiles.
     """
     height, width = int(part.height), int(part.width)
     rows, columns = tiling.starts(height), tiling.starts(width)
     jobs = [(row, column) for row in rows for column in columns]
     depth = min(tiling.side, -(-height // STEP) * STEP)
-    sums = _Sums(strip, height, width, depth)
-    cores = context.threads if runner.at_once else 1
+    sums = _WeightedSums(take, height, width, depth)
+    cores = context.threads if runner.thread_safe else 1
     with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-read") as reading:
-        # Read ahead by one thread, since a dataset is read by one at a time.
+        # One thread reads ahead, since only one thread at a time may read a dataset.
         ahead: deque[Future[tuple[Float32, Bool]]] = deque()
-        following = iter(jobs)
+        remaining = iter(jobs)
 
-        def order() -> None:
-            for row, column in following:
+        def read_next() -> None:
+            for row, column in remaining:
                 sides = (tiling.length(column, width), tiling.length(row, height))
                 ahead.append(reading.submit(image.read, Window(column, row, *sides), part))
                 return
 
         for _ in range(2 * cores):
-            order()
-        with ThreadPoolExecutor(cores, thread_name_prefix="lunarsite-look") as looking:
+            read_next()
+        with ThreadPoolExecutor(cores, thread_name_prefix="lunarsite-predict") as predicting:
             for start in range(0, len(jobs), cores):
-                context.progress(start / len(jobs), "Looking at the image")
-                some = jobs[start : start + cores]
+                context.progress(start / len(jobs), "Predicting")
+                batch = jobs[start : start + cores]
                 parts = []
-                for _ in some:
+                for _ in batch:
                     parts.append(ahead.popleft().result())
-                    order()
-                answers = looking.map(lambda part: _look(runner, *part), parts)
-                for (row, column), (_, known), answer in zip(some, parts, answers, strict=True):
+                    read_next()
+                tiles = predicting.map(lambda part: _predict(runner, *part), parts)
+                for (row, column), (_, known), tile in zip(batch, parts, tiles, strict=True):
                     if column == 0:
                         sums.begin(row)
                     weight = np.outer(
@@ -161,33 +166,33 @@ def run(
                             : known.shape[1]
                         ],
                     )
-                    sums.add(row, column, answer, weight, known)
+                    sums.add(row, column, tile, weight, known)
     sums.finish()
 
 
-def _look(runner: Runner, seen: Float32, known: Bool) -> Float32 | None:
-    """Return a network's answer for a tile, or None where there is nothing to be seen."""
+def _predict(runner: Runner, image: Float32, known: Bool) -> Float32 | None:
+    """Return the prediction for a tile, or None if it has no valid pixel."""
     if not known.any():
         return None
-    seen[~known] = samples.MEAN
-    return runner(samples.channels(seen))
+    image[~known] = samples.MEAN
+    return runner(samples.channels(image))
 
 
-class _Sums:
-    """Sums of weighted answers over the rows that are not finished."""
+class _WeightedSums:
+    """Weighted sums of the tiles' predictions, over the rows that are not finished."""
 
-    def __init__(self, strip: Strip, height: int, width: int, depth: int) -> None:
-        self._strip, self._height, self._width = strip, height, width
+    def __init__(self, take: StripSink, height: int, width: int, depth: int) -> None:
+        self._take, self._height, self._width = take, height, width
         self._first = 0
         self._sum = np.zeros((BANDS, depth, width), np.float32)
         self._known = np.zeros((depth, width), bool)
 
     def begin(self, row: int) -> None:
-        """Hand over the rows above a row of tiles that begins."""
+        """Pass on the rows above a new row of tiles, which are finished."""
         done = min(row, self._height) - self._first
         if done <= 0:
             return
-        self._strip(self._first, self._sum[:, :done].copy(), self._known[:done].copy())
+        self._take(self._first, self._sum[:, :done].copy(), self._known[:done].copy())
         self._sum[:, :-done] = self._sum[:, done:].copy()
         self._known[:-done] = self._known[done:].copy()
         self._sum[:, -done:] = 0.0
@@ -195,17 +200,17 @@ class _Sums:
         self._first += done
 
     def add(
-        self, row: int, column: int, answer: Float32 | None, weight: Float32, known: Bool
+        self, row: int, column: int, tile: Float32 | None, weight: Float32, known: Bool
     ) -> None:
-        """Add a tile."""
+        """Add the prediction of a tile, None if it has no valid pixel."""
         down = min(weight.shape[0], self._height - row)
         across = min(weight.shape[1], self._width - column)
         at = (slice(row - self._first, row - self._first + down), slice(column, column + across))
         self._known[at] = known[:down, :across]
-        if answer is not None:
-            self._sum[(slice(None), *at)] += answer[:, :down, :across] * weight[:down, :across]
+        if tile is not None:
+            self._sum[(slice(None), *at)] += tile[:, :down, :across] * weight[:down, :across]
 
     def finish(self) -> None:
-        """Hand over what is left."""
+        """Pass on the remaining rows."""
         left = self._height - self._first
-        self._strip(self._first, self._sum[:, :left], self._known[:left])
+        self._take(self._first, self._sum[:, :left], self._known[:left])

@@ -1,6 +1,6 @@
-"""A trained segmentation network, run by torch: on a GPU, or where its dropout is everywhere.
+"""Inference of a segmentation network with torch: on a GPU, or with dropout after every ReLU.
 
-Torch is imported here.
+Imports torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lunarsite.engine.segmentation import classes
-from lunarsite.engine.segmentation.onnx_runner import BANDS, UNTOUCHED
+from lunarsite.engine.segmentation.onnx_runner import BANDS, UNIT_TEMPERATURES
 from lunarsite.engine.training.on_device import OnDevice
 from lunarsite.engine.uncertainty import dropout
 
@@ -26,19 +26,21 @@ if TYPE_CHECKING:
 
 
 class TorchRunner:
-    """A network on its device, as `runner.Runner` says.
+    """A network on its device; an `onnx_runner.Runner`.
 
     Parameters
     ----------
-    model, device, warn
-        As of `OnDevice`; a tile is what is seen at once.
+    model : torch.nn.Module
+        Network with its weights.
+    device, warn : str, callable
+        As in `OnDevice`.
     passes : int
-        Of MC Dropout; 0 for one pass without.
+        Number of MC Dropout passes; 0 for a single pass without dropout.
     seed, temperatures, side_px : int, Temperatures, int or None
-        As of `runner.OnnxRunner`.
+        As in `onnx_runner.OnnxRunner`.
     """
 
-    at_once = False
+    thread_safe = False
 
     def __init__(
         self,
@@ -48,37 +50,37 @@ class TorchRunner:
         *,
         passes: int = 0,
         seed: int = 0,
-        temperatures: Temperatures = UNTOUCHED,
+        temperatures: Temperatures = UNIT_TEMPERATURES,
         side_px: int | None = None,
     ) -> None:
         self.side_px = side_px
         self._passes, self._seed, self._temperatures = passes, seed, temperatures
-        self._placed = OnDevice(model, device, warn, "a tile of the image")
+        self._on_device = OnDevice(model, device, warn, "a tile of the image")
         if passes:
-            dropout.enable_mc_dropout(self._placed.network)
+            dropout.enable_mc_dropout(self._on_device.network)
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return probabilities and mean entropy for a part of an image."""
+        """Return the prediction for a tile, as `onnx_runner.Runner`."""
 
-        def answer(model: torch.nn.Module, device: str) -> Float32:
-            return self._answer(model, device, channels)
+        def forward(model: torch.nn.Module, device: str) -> Float32:
+            return self._predict(model, device, channels)
 
-        return self._placed.run(answer)
+        return self._on_device.run(forward)
 
-    def _answer(self, model: torch.nn.Module, device: str, channels: Float32) -> Float32:
-        seen = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
+    def _predict(self, model: torch.nn.Module, device: str, channels: Float32) -> Float32:
+        inputs = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
         count = len(classes.NAMES)
         on_rocks = self._temperatures.common / self._temperatures.rare
         total = torch.zeros((BANDS, *channels.shape[1:]), device=device)
         for number in range(max(self._passes, 1)):
-            # What a pass drops depends on its number alone, not on the tile nor its size.
+            # The dropout mask of a pass depends on its number alone, not on the tile or its size.
             torch.manual_seed(self._seed * 100_003 + number)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-                logits = model(seen)[0].float() / self._temperatures.common
-            named = logits.argmax(0)
-            rock = (named == classes.SMALL) | (named == classes.LARGE)
-            share = torch.softmax(torch.where(rock, logits * on_rocks, logits), 0)
-            total[:count] += share
-            total[count] -= (share * torch.log(share.clamp(min=1e-12))).sum(0)
-        found: Float32 = (total / max(self._passes, 1)).cpu().numpy()
-        return found
+                logits = model(inputs)[0].float() / self._temperatures.common
+            predicted = logits.argmax(0)
+            rock = (predicted == classes.SMALL) | (predicted == classes.LARGE)
+            probability = torch.softmax(torch.where(rock, logits * on_rocks, logits), 0)
+            total[:count] += probability
+            total[count] -= (probability * torch.log(probability.clamp(min=1e-12))).sum(0)
+        mean: Float32 = (total / max(self._passes, 1)).cpu().numpy()
+        return mean

@@ -1,4 +1,4 @@
-"""Trained segmentation networks, read from disk."""
+"""Checkpoints of segmentation networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, onnx_runner, resampling
 from lunarsite.engine.segmentation.architecture import Architecture
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files, checkpoints
 from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parents[2] / "models"
 
 BUNDLED = {view: _FOLDER / f"segmenter-{view}.safetensors" for view in ("surface", "orbital")}
-"""The networks that come with LunarSite."""
+"""The networks that ship with LunarSite, by view."""
 
 COMMAND = "lunarsite train-segmenter"
-_REMEDY = checkpoints.REMEDY + COMMAND
+_REMEDY = checkpoint_files.REMEDY + COMMAND
 
 UNCERTAINTIES = ("none", "mc-dropout", "ensemble")
 
@@ -38,23 +38,23 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
 
     @property
     def temperatures(self) -> Temperatures:
-        """What its logits are divided by, so that its probabilities are right as often."""
-        found = self.card.get("calibration", {})
-        common = float(found.get("temperature", 1.0))
-        return Temperatures(common, float(found.get("temperature_of_rocks", common)))
+        """Temperatures of the calibration; 1 if the network is not calibrated."""
+        calibration = self.card.get("calibration", {})
+        common = float(calibration.get("temperature", 1.0))
+        return Temperatures(common, float(calibration.get("temperature_of_rocks", common)))
 
     @property
     def side_px(self) -> int | None:
-        """To what shorter side images are reduced before it looks; None for as they are."""
-        found: int | None = self.card.get("recipe", {}).get("side_px")
-        return found
+        """Training resolution: the shorter side of an image, pixels; None for native resolution."""
+        side_px: int | None = self.card.get("recipe", {}).get("side_px")
+        return side_px
 
     @staticmethod
-    def said_of(found: Temperatures) -> dict[str, float]:
-        """Return how a card says what `temperatures` reads."""
+    def as_card(temperatures: Temperatures) -> dict[str, float]:
+        """Return temperatures as a card holds them."""
         return {
-            "temperature": round(found.common, 4),
-            "temperature_of_rocks": round(found.rare, 4),
+            "temperature": round(temperatures.common, 4),
+            "temperature_of_rocks": round(temperatures.rare, 4),
         }
 
     def runner(
@@ -74,22 +74,23 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         device : str
             ``cpu`` or ``cuda``.
         warn : callable
-            Is told if a GPU's memory does not hold a tile.
+            Takes a message if GPU memory is too small for a tile.
         uncertain, passes, seed : bool, int, int
-            As of `onnx_runner.OnnxRunner`. A network that drops channels everywhere has no closed
-            form: 20 passes are drawn where ``passes`` is 0.
+            As in `onnx_runner.OnnxRunner`. There is no closed form for dropout after every ReLU:
+            if ``passes`` is 0, 20 passes are drawn.
         temperatures : Temperatures, optional
-            In the place of the card's.
+            Override those of the card.
 
         Raises
         ------
         InputError
-            If the weights do not fit the architecture, or uncertainty is asked of a network
+            If the weights do not fit the architecture, or MC Dropout is requested for a network
             without dropout.
         MissingDependencyError
-            If it needs torch, which is not there.
+            If torch is needed and not installed.
         """
-        warmth = self.temperatures if temperatures is None else temperatures
+        if temperatures is None:
+            temperatures = self.temperatures
         light = self.architecture.name == "unet-light"
         if light and device == "cpu" and not (uncertain and self.architecture.everywhere):
             return onnx_runner.OnnxRunner(
@@ -98,61 +99,67 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
                 uncertain=uncertain,
                 passes=passes,
                 seed=seed,
-                temperatures=warmth,
+                temperatures=temperatures,
                 side_px=self.side_px,
             )
-        needs_torch(f"The network of {self.path.name} in this way")
+        needs_torch(f"Running the network {self.path.name} with these options")
         from lunarsite.engine.segmentation import network, torch_runner  # noqa: PLC0415  torch
-        from lunarsite.engine.uncertainty import dropout  # noqa: PLC0415  likewise
+        from lunarsite.engine.uncertainty import dropout  # noqa: PLC0415  as above
 
         if uncertain and not (self.architecture.dropout or self.architecture.everywhere):
-            raise onnx_runner.without_dropout()
+            raise onnx_runner.no_dropout_error()
         return torch_runner.TorchRunner(
             self.fill(network.build(self.architecture), COMMAND),
             device,
             warn,
             passes=(passes or dropout.PASSES) if uncertain else 0,
             seed=seed,
-            temperatures=warmth,
+            temperatures=temperatures,
             side_px=self.side_px,
         )
 
 
 def load(path: str | Path) -> Checkpoint:
-    """Return a trained network.
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        The safetensors file; card and checksums are expected beside it.
 
     Raises
     ------
     InputError
-        If weights, card or checksums are absent, damaged, do not belong together, are of a
-        network that this version does not know, or of other classes.
+        If weights, card or checksums are missing, damaged or do not match; or if this version of
+        LunarSite does not support the architecture or the classes.
     """
     file = Path(path)
-    state, card = checkpoints.load(file, COMMAND)
-    said = card.get("architecture", {})
+    state, card = checkpoint_files.load(file, COMMAND)
+    described = card.get("architecture", {})
     try:
         architecture = Architecture(
-            str(said["name"]),
-            tuple(map(int, said["widths"])),
-            float(said["dropout"]),
-            float(said["everywhere"]),
+            str(described["name"]),
+            tuple(map(int, described["widths"])),
+            float(described["dropout"]),
+            float(described["everywhere"]),
         )
         architecture.check()
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"The card of {file.name} does not say what segmentation network it is: {error!r}",
+            f"The card of {file.name} does not describe a segmentation network: {error!r}",
             _REMEDY,
         ) from error
-    found = card.get("classes", list(classes.NAMES))
-    if found != list(classes.NAMES):
+    class_names = card.get("classes", list(classes.NAMES))
+    if class_names != list(classes.NAMES):
         raise InputError(
-            f"The network of {file.name} knows {len(found)} classes: {', '.join(map(str, found))}",
-            f"Take one that knows {', '.join(classes.NAMES)}",
+            f"The network {file.name} has {len(class_names)} classes: "
+            f"{', '.join(map(str, class_names))}",
+            f"Use a network with the classes {', '.join(classes.NAMES)}",
         )
     side_px = card.get("recipe", {}).get("side_px")
     if side_px is not None and not (type(side_px) is int and side_px >= resampling.LEAST_SIDE_PX):
         raise InputError(
-            f"The card of {file.name} says that it looks at images of {side_px!r} px", _REMEDY
+            f"The card of {file.name} gives a training resolution of {side_px!r} px", _REMEDY
         )
     if architecture.name == "unet-light":
         checkpoints.check_shapes(file, state, architecture.shapes(), COMMAND)

@@ -1,1 +1,1 @@
-"""What trainings of networks share: steps, state, recipes, checkpoints with their cards."""
+"""Shared by all trainings: training loop, recipes, sample cache, checkpoints and their cards."""

@@ -1,6 +1,6 @@
-"""A trained network on its device, and on the processor where a GPU's memory does not hold it.
+"""Inference on a GPU, with a fallback to the CPU when GPU memory runs out.
 
-Torch is imported here.
+Imports torch.
 """
 
 from __future__ import annotations
@@ -16,59 +16,59 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
-    Answer = Callable[[torch.nn.Module, str], Float32]
+    Forward = Callable[[torch.nn.Module, str], Float32]
 
 
 class OnDevice:
-    """A network that answers where it fits.
+    """A network in evaluation mode on the GPU, or on the CPU if it does not fit there.
 
     Parameters
     ----------
     network : torch.nn.Module
-        With its weights.
+        Network with its weights.
     device : str
         ``cpu`` or ``cuda``.
     warn : callable
-        Is told if the GPU's memory does not hold what the network sees at once: the processor
-        goes on then, with the same answers beyond rounding.
-    seen : str
-        What that is, in words.
+        Takes a message when GPU memory runs out. From then on the network runs on the CPU, with
+        the same results up to rounding.
+    unit : str
+        What one forward pass takes, for the message: "a tile of the image".
     """
 
     def __init__(
-        self, network: torch.nn.Module, device: str, warn: Callable[[str], None], seen: str
+        self, network: torch.nn.Module, device: str, warn: Callable[[str], None], unit: str
     ) -> None:
-        self._device, self._warn, self._seen = device, warn, seen
+        self._device, self._warn, self._unit = device, warn, unit
         self._network = network.eval()
         try:
             self._network = network.to(device, memory_format=torch.channels_last)
         except torch.cuda.OutOfMemoryError:
-            self._go_on_without_gpu()
+            self._fall_back_to_cpu()
 
     @property
     def network(self) -> torch.nn.Module:
-        """The network, where it is now."""
+        """The network, on its current device."""
         return self._network
 
-    def run(self, answer: Answer) -> Float32:
-        """Return what ``answer`` gives for the network and its device."""
+    def run(self, forward: Forward) -> Float32:
+        """Return the result of ``forward(network, device)``."""
         try:
-            return self._run(answer)
+            return self._run(forward)
         except torch.cuda.OutOfMemoryError:
             if self._device == "cpu":
                 raise
-        # Outside the handler: the error holds what had been computed.
-        self._go_on_without_gpu()
-        return self._run(answer)
+        # Outside the handler: the exception keeps the tensors of its frames alive.
+        self._fall_back_to_cpu()
+        return self._run(forward)
 
-    def _run(self, answer: Answer) -> Float32:
+    def _run(self, forward: Forward) -> Float32:
         with torch.inference_mode():
-            return answer(self._network, self._device)
+            return forward(self._network, self._device)
 
-    def _go_on_without_gpu(self) -> None:
+    def _fall_back_to_cpu(self) -> None:
         self._warn(
-            f"The GPU's memory does not hold {self._seen}: the processor goes on, slower. Free "
-            "the GPU's memory for the next run."
+            f"GPU memory is too small for {self._unit}: continuing on the CPU, which is slower. "
+            "Free GPU memory before the next run."
         )
         self._device = "cpu"
         self._network = self._network.to("cpu")

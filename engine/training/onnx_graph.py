@@ -1,7 +1,7 @@
-"""A convolutional network as an ONNX graph, built from its description and its weights.
+"""Export of a convolutional network to an ONNX graph, from its description and its weights.
 
-Batch norms are folded into the convolutions before them, and ONNX Runtime computes the graph: on
-one core twice as fast as torch, and a hundredth of its size.
+Batch norms are folded into the convolutions before them. ONNX Runtime runs the graph on one core
+twice as fast as torch, and takes a hundredth of the disk space.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ if TYPE_CHECKING:
     State = Mapping[str, Array]
 
 _NORM_FLOOR = 1e-5
-"""Added to the variance by torch's batch norm."""
+"""Epsilon that torch's batch norm adds to the variance."""
 
 _OPSET = 18
 _FORMAT = 9
 
 
 class Graph:
-    """An ONNX graph while it is put together.
+    """Builder of an ONNX graph.
+
+    Methods that add nodes return the name of their output.
 
     Parameters
     ----------
     state : mapping of str to ndarray
-        The weights, named as the torch network has them.
+        The weights, named as in the torch state dict.
     """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self._nodes: list[onnx.NodeProto] = []
-        self._kept: list[onnx.TensorProto] = []
+        self._constants: list[onnx.TensorProto] = []
 
     def unet(self, description: UNet, x: str = "channels") -> str:
-        """Add a U-Net from the input to the features that its heads read; return their name."""
+        """Add a U-Net, from its input to the features before the heads."""
         skips: list[str] = []
         folded = 1
         for step in description.steps():
@@ -56,7 +58,7 @@ class Graph:
             elif isinstance(step, Keep):
                 skips.append(x)
             elif isinstance(step, JoinSkip):
-                x = self.node("Concat", self.twice(x), skips.pop(), axis=1)
+                x = self.node("Concat", self.upsample(x), skips.pop(), axis=1)
             elif isinstance(step, Narrow):
                 x = self.layer(x, step.name)
             else:
@@ -67,7 +69,7 @@ class Graph:
         return x
 
     def heads(self, description: UNet, x: str) -> str:
-        """Add the heads as one convolution; return the name of its output."""
+        """Add the heads as a single convolution."""
         pairs = [self.weights(name) for name, _ in description.heads]
         return self.convolution(
             x, np.concatenate([w for w, _ in pairs]), np.concatenate([b for _, b in pairs])
@@ -78,7 +80,7 @@ class Graph:
     ) -> str:
         """Add convolution ``name.0``, batch norm ``name.1`` and a ReLU.
 
-        ``weight`` takes the place of the convolution's where its inputs are in another order.
+        ``weight`` replaces that of the convolution if its inputs come in another order.
         """
         own, gain, bias, mean, variance = (
             self.state[f"{name}.{part}"].astype(np.float64)
@@ -93,25 +95,25 @@ class Graph:
         return self.convolution(x, *self.weights(name))
 
     def weights(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return weight and bias of a layer."""
+        """Return weight and bias of a layer as float32."""
         weight, bias = (self.state[f"{name}.{part}"] for part in ("weight", "bias"))
         return weight.astype(np.float32), bias.astype(np.float32)
 
     def convolution(self, x: str, weight: Array, bias: Array, stride: int = 1) -> str:
-        """Add a convolution that keeps the sides, but for the stride."""
-        side = weight.shape[2]
+        """Add a convolution, padded so that stride 1 keeps rows and columns."""
+        kernel = weight.shape[2]
         return self.node(
             "Conv",
             x,
             self.constant(weight.astype(np.float32)),
             self.constant(bias.astype(np.float32)),
-            kernel_shape=[side, side],
-            pads=[side // 2] * 4,
+            kernel_shape=[kernel, kernel],
+            pads=[kernel // 2] * 4,
             strides=[stride, stride],
         )
 
-    def twice(self, x: str) -> str:
-        """Add a doubling of the sides, each value four times."""
+    def upsample(self, x: str) -> str:
+        """Add a nearest-neighbour upsampling by a factor of 2."""
         return self.node(
             "Resize",
             x,
@@ -123,27 +125,37 @@ class Graph:
         )
 
     def constant(self, values: Array) -> str:
-        """Add an array."""
-        name = f"constant {len(self._kept)}"
-        self._kept.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        """Add a constant array."""
+        name = f"constant {len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def node(self, kind: str, *taken: str, **how: Any) -> str:
-        """Add an operation."""
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator."""
         name = f"value {len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, taken, [name], **how))
+        self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
 
-    def session(self, name: str, channels: int, *answers: str) -> onnxruntime.InferenceSession:
-        """Return what computes ``answers`` from the input ``channels``, each call on one core."""
-        real = onnx.TensorProto.FLOAT
+    def session(self, name: str, channels: int, *outputs: str) -> onnxruntime.InferenceSession:
+        """Return a single-threaded session that computes ``outputs`` from the input ``channels``.
+
+        Parameters
+        ----------
+        name : str
+            Name of the graph.
+        channels : int
+            Channels of the input, of shape (1, channels, rows, columns).
+        *outputs : str
+            Names of the outputs.
+        """
+        float32 = onnx.TensorProto.FLOAT
         shape: list[str | int | None] = [1, channels, "rows", "columns"]
         graph = helper.make_graph(
             self._nodes,
             name,
-            [helper.make_tensor_value_info("channels", real, shape)],
-            [helper.make_tensor_value_info(answer, real, None) for answer in answers],
-            self._kept,
+            [helper.make_tensor_value_info("channels", float32, shape)],
+            [helper.make_tensor_value_info(output, float32, None) for output in outputs],
+            self._constants,
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_FORMAT
@@ -156,10 +168,11 @@ class Graph:
 
 
 def _as_space_to_depth(weight: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    """Return a convolution's weights with their inputs in ONNX's order: by place, then by channel.
+    """Return a convolution's weights with their input channels in the order of SpaceToDepth.
 
-    Torch's pixel unshuffle has them by channel, then by place.
+    ONNX orders them by position in the square, then by channel; torch's pixel unshuffle by channel,
+    then by position.
     """
-    after, before, side, _ = weight.shape
-    split = weight.reshape(after, before // factor**2, factor**2, side, side)
+    out_channels, in_channels, side, _ = weight.shape
+    split = weight.reshape(out_channels, in_channels // factor**2, factor**2, side, side)
     return split.transpose(0, 2, 1, 3, 4).reshape(weight.shape)

@@ -1,4 +1,4 @@
-"""Recipes: YAML files that say what a network is trained on and how, checked."""
+"""Recipes: YAML files with the data and hyperparameters of a training, validated when read."""
 
 from __future__ import annotations
 
@@ -14,57 +14,62 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-class Trained(Protocol):
-    """What all recipes say of a training's length."""
+class Schedule(Protocol):
+    """The part of every recipe that sets the length of training."""
 
     @property
     def steps(self) -> int:
-        """Steps, unless `epochs` says them."""
+        """Optimiser steps, unless `epochs` is set."""
         ...
 
     @property
     def epochs(self) -> int | None:
-        """Times that every sample is learned from."""
+        """Passes over the training set, in place of `steps`."""
         ...
 
     @property
     def batch(self) -> int:
-        """Samples that the network sees at once."""
+        """Samples per forward pass."""
         ...
 
     @property
     def accumulate(self) -> int:
-        """Batches of a step."""
+        """Forward passes per optimiser step."""
         ...
 
     @property
     def validate_every(self) -> int:
-        """Steps between two looks at unseen samples."""
+        """Steps between validations."""
         ...
 
 
 def names(folder: Path) -> list[str]:
-    """Return the recipes of a folder."""
+    """Return the names of the recipes in a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict[str, Any]:
-    """Return what a recipe says, by its name in a folder, or from a YAML file.
+    """Read a recipe, by its name in a folder or from a YAML file.
 
     Parameters
     ----------
     kind : type
-        A dataclass whose fields are what a recipe may say, with ``name`` among them.
+        Dataclass whose fields are the keys that a recipe may have; ``name`` is one of them.
     folder : Path
-        Of the recipes that have a name.
+        Folder of the named recipes.
     name_or_path : str
-        Which.
+        Name of a recipe, or path of a YAML file.
+
+    Returns
+    -------
+    dict
+        Values by field; those that the recipe leaves out are not included.
 
     Raises
     ------
     InputError
-        If there is none, it is not YAML, a value is of the wrong kind or out of range, or both
-        steps and epochs are given.
+        If there is no such recipe, it is not YAML, a value is of the wrong type or out of range,
+        or both steps and epochs are given.
     """
     known = names(folder)
     path = folder / f"{name_or_path}.yaml" if name_or_path in known else Path(name_or_path)
@@ -76,7 +81,7 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The recipe {path.name} is not YAML: {error}", "Mend the file") from error
+        raise InputError(f"The recipe {path.name} is not YAML: {error}", "Fix the file") from error
     if not isinstance(given, dict):
         raise InputError(f"The recipe {path.name} holds no values", "Write name: value lines")
     if {"steps", "epochs"} <= set(given):
@@ -86,32 +91,32 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
     return _checked({"name": path.stem, **given}, kind, path.name)
 
 
-def settled(recipe: Trained, count: int, steps: int | None) -> tuple[int, int]:
-    """Return how many steps a recipe takes, and after how many it is measured.
+def schedule(recipe: Schedule, count: int, steps: int | None) -> tuple[int, int]:
+    """Return the number of steps of a training, and the steps between validations.
 
     Parameters
     ----------
-    recipe : Trained
-        Of any network.
+    recipe : Schedule
+        Recipe of any network.
     count : int
-        How many samples there are to learn from.
+        Size of the training set.
     steps : int, optional
-        Steps that go before the recipe's own.
+        Overrides the steps of the recipe.
     """
-    wanted = recipe.steps
+    total = recipe.steps
     if recipe.epochs is not None:
-        wanted = -(-recipe.epochs * count // (recipe.batch * recipe.accumulate))
-    wanted = wanted if steps is None else steps
-    return wanted, min(recipe.validate_every, wanted)
+        total = -(-recipe.epochs * count // (recipe.batch * recipe.accumulate))
+    total = total if steps is None else steps
+    return total, min(recipe.validate_every, total)
 
 
 def check_sides(what: str, *, multiple: int = 32, least: int = 64, **sides: int) -> None:
-    """Raise unless sides in pixels are ones that networks can take.
+    """Raise unless sides in pixels are multiples that the networks can take.
 
     Raises
     ------
     InputError
-        With the first that is not.
+        Names the first side that is not.
     """
     for name, side in sides.items():
         if side % multiple or side < least:
@@ -126,20 +131,20 @@ def _checked(given: dict[str, Any], kind: type[DataclassInstance], what: str) ->
     for name, value in given.items():
         if name not in known:
             raise InputError(
-                f"The recipe {what} has a value {name!r} that nothing reads",
-                f"Known are: {', '.join(known)}",
+                f"The recipe {what} has an unknown key {name!r}",
+                f"Known keys are: {', '.join(known)}",
             )
         if not _fits(value, str(known[name].type)):
             raise InputError(
                 f"The recipe {what}: {name} is {value!r}",
-                "Give a whole number above 0, for rates a number from 0 to below 1, for ranges two "
-                "rising numbers above 0, true or false for needs_start",
+                "Give a whole number above 0; for rates a number from 0 to below 1; for ranges two "
+                "increasing numbers above 0; for needs_start true or false",
             )
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Return whether a value is of the kind that a field declares, and in its range."""
+    """Return whether a value is of the type that a field declares, and in its range."""
     if kind == "str":
         return isinstance(value, str)
     if kind == "bool" or isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Where the state of an interrupted training lies, and what resuming it means. Needs no torch."""
+"""Files that hold the state of an interrupted training. Does not import torch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 
 def state_of(path: Path) -> Path:
-    """Return where the state of a checkpoint's training is kept."""
+    """Return the path of the training state that belongs to a checkpoint."""
     return path.with_suffix(".state.safetensors")
 
 
 def cancelled(path: Path) -> CancelledError:
-    """Return the error of a training that was cancelled: what the same command does next."""
+    """Return the error for a cancelled training, which says where the same command resumes."""
     state_file = state_of(path)
     if not state_file.is_file():
-        return CancelledError("Nothing was kept yet; the same command starts anew")
+        return CancelledError("Nothing was saved yet; the same command starts from the beginning")
     with safe_open(state_file, "np") as file:
         step = json.loads(file.metadata()["progress"])["step"]
     return CancelledError(
-        f"Its state is kept in {state_file.name}; the same command goes on from step {step:,}"
+        f"The training state is saved in {state_file.name}; the same command resumes at step "
+        f"{step:,}"
     )

@@ -1,4 +1,4 @@
-"""What a training is told: how it goes, what is learned, and from what."""
+"""Interfaces of the training loop: its recipe, its task and the data."""
 
 from __future__ import annotations
 
@@ -15,70 +15,70 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where samples come from: the same number gives the same sample."""
+    """Samples by number; the same number gives the same sample."""
 
     def __call__(self, number: int) -> Any:
-        """Return a sample."""
+        """Return the sample of a number."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """What is learned from, and what nobody learns from.
+    """A training set and a validation set.
 
     Parameters
     ----------
     name : str
-        A training goes on with the data of this name only.
-    learn, unseen : Source
-        Where samples come from.
-    count, unseen_count : int
-        How many there are.
+        Identifies the data: an interrupted training resumes only with data of the same name.
+    training, validation : Source
+        Samples of the two sets.
+    training_count, validation_count : int
+        Number of samples in each.
     """
 
     name: str
-    learn: Source
-    count: int
-    unseen: Source
-    unseen_count: int
+    training: Source
+    training_count: int
+    validation: Source
+    validation_count: int
 
 
 class Recipe(Protocol):
-    """What a recipe says of steps; the recipes of networks say more."""
+    """Hyperparameters of the training loop; the recipes of the networks have more."""
 
     @property
     def steps(self) -> int:
-        """Steps of the optimiser."""
+        """Optimiser steps."""
         ...
 
     @property
     def batch(self) -> int:
-        """Samples of one pass."""
+        """Samples per forward pass."""
         ...
 
     @property
     def accumulate(self) -> int:
-        """Passes of one step."""
+        """Forward passes per optimiser step (gradient accumulation)."""
         ...
 
     @property
     def crop_px(self) -> int:
-        """Side of a sample."""
+        """Side of a training crop, pixels."""
         ...
 
     @property
     def learning_rate(self) -> float:
-        """Of AdamW, at its peak."""
+        """Peak learning rate of AdamW."""
         ...
 
     @property
     def weight_decay(self) -> float:
-        """Of AdamW."""
+        """Weight decay of AdamW."""
         ...
 
     @property
     def average(self) -> float:
-        """How much the running mean of weights keeps at each step."""
+        """Decay of the exponential moving average of the weights, per step."""
         ...
 
     @property
@@ -88,32 +88,33 @@ class Recipe(Protocol):
 
     @property
     def patience(self) -> int:
-        """Validations without progress that end the training."""
+        """Validations without improvement after which training stops early."""
         ...
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the recipe as JSON."""
         ...
 
 
 class Task(Protocol):
-    """What is learned from, and what is asked.
+    """Batches and loss of a training.
 
-    ``data`` names what is learned from: a training goes on with data of this name only. A batch
-    is a dict of arrays with the samples as first dimension; ``channels`` is what the network sees.
+    A batch is a dict of arrays whose first dimension is the sample; ``channels`` is the input of
+    the network, the others are the targets. ``data`` is the name of the data (`Data.name`), and
+    ``validation_count`` the number of validation batches.
     """
 
     data: str
-    unseen_count: int
+    validation_count: int
 
     def draw(self, step: int) -> Arrays:
-        """Return the batch of a step."""
+        """Return the training batch of a step."""
         ...
 
-    def unseen(self, number: int) -> Arrays:
-        """Return a batch of one that nobody learns from."""
+    def validation_batch(self, number: int) -> Arrays:
+        """Return a batch of one sample from the validation set."""
         ...
 
-    def loss(self, out: torch.Tensor, answers: State) -> torch.Tensor:
-        """Return what is to be small, for the network's answer to a batch."""
+    def loss(self, outputs: torch.Tensor, targets: State) -> torch.Tensor:
+        """Return the training loss of the network's outputs for a batch."""
         ...

@@ -1,6 +1,6 @@
 """The light U-Net as a torch module, built from its description.
 
-Torch is imported here.
+Imports torch.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class TorchUNet(nn.Module):  # type: ignore[misc]
     """A U-Net that runs the steps of its description.
 
-    Takes (batch, channels, rows, columns) and gives the concatenated outputs of the heads; sides
-    are multiples of the coarsest level's stride.
+    Maps (batch, channels, rows, columns) to the concatenated outputs of the heads. Rows and columns
+    must be multiples of the coarsest level's stride.
 
     Parameters
     ----------
     description : UNet
-        Its layers and their order; fresh weights are drawn in that order from torch's seed.
+        Layers in their order; initial weights are drawn in that order from torch's seed.
     """
 
     def __init__(self, description: UNet) -> None:
@@ -33,31 +33,31 @@ class TorchUNet(nn.Module):  # type: ignore[misc]
         self._steps = tuple(description.steps())
         for step in self._steps:
             if isinstance(step, Block):
-                _place(self, step.name, _block(step))
+                _add_child(self, step.name, _block(step))
             elif isinstance(step, Narrow):
-                _place(self, step.name, nn.Conv2d(step.before, step.after, 1))
-        self._double = nn.Upsample(scale_factor=2, mode="nearest")
+                _add_child(self, step.name, nn.Conv2d(step.in_channels, step.out_channels, 1))
+        self._upsample = nn.Upsample(scale_factor=2, mode="nearest")
         self.dropout = nn.Dropout2d(description.dropout)
         self._heads = tuple(name for name, _ in description.heads)
         for name, count in description.heads:
-            _place(self, name, nn.Conv2d(description.widths[0], count, 1))
+            _add_child(self, name, nn.Conv2d(description.widths[0], count, 1))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features that the heads read."""
-        kept: list[torch.Tensor] = []
+        """Return the features before the heads."""
+        skips: list[torch.Tensor] = []
         for step in self._steps:
             if isinstance(step, Unshuffle):
                 x = nn.functional.pixel_unshuffle(x, step.factor)
             elif isinstance(step, Keep):
-                kept.append(x)
+                skips.append(x)
             elif isinstance(step, JoinSkip):
-                x = torch.cat([self._double(x), kept.pop()], dim=1)
+                x = torch.cat([self._upsample(x), skips.pop()], dim=1)
             else:
                 x = self.get_submodule(step.name)(x)
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of the heads, one behind the other."""
+        """Return the outputs of the heads, concatenated along the channels."""
         features = self.dropout(self.features(x))
         outputs = [self.get_submodule(name)(features) for name in self._heads]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
@@ -65,17 +65,17 @@ class TorchUNet(nn.Module):  # type: ignore[misc]
 
 def _block(step: Block) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(step.before, step.after, 3, step.stride, 1, bias=False),
-        nn.BatchNorm2d(step.after),
+        nn.Conv2d(step.in_channels, step.out_channels, 3, step.stride, 1, bias=False),
+        nn.BatchNorm2d(step.out_channels),
         nn.ReLU(inplace=True),
     )
 
 
-def _place(module: nn.Module, name: str, child: nn.Module) -> None:
-    """Add a child under a dotted name."""
+def _add_child(module: nn.Module, name: str, child: nn.Module) -> None:
+    """Add a child module under a dotted name."""
     *path, last = name.split(".")
     for part in path:
         if part not in module._modules:  # noqa: SLF001  torch's own registry of children
             module.add_module(part, nn.Module())
-        module = module._modules[part]  # noqa: SLF001  likewise
+        module = module._modules[part]  # noqa: SLF001  as above
     module.add_module(last, child)

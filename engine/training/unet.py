@@ -1,8 +1,8 @@
-"""The light U-Net, described once.
+"""The light U-Net as a sequence of steps (Ronneberger et al. 2015, arXiv 1505.04597).
 
-The description is a short program of steps. The torch module (`torch_unet`), the ONNX graph
-(`onnx_graph`) and the table of weights are all read from it, so that the forward pass and the names
-of the weights stand in one place. No torch here.
+The torch module (`torch_unet`), the ONNX graph (`onnx_graph`) and the table of weights are all
+built from this description, so that the forward pass and the names of the weights are defined in
+one place. Does not import torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unshuffle:
-    """Fold squares of pixels into channels: what was beside one another lies behind it."""
+    """Rearrange squares of pixels into channels (pixel unshuffle, space to depth)."""
 
     factor: int
 
@@ -28,8 +28,8 @@ class Block:
     """A 3 × 3 convolution without bias, batch normalisation and ReLU."""
 
     name: str
-    before: int
-    after: int
+    in_channels: int
+    out_channels: int
     stride: int = 1
 
 
@@ -43,13 +43,13 @@ class Narrow:
     """A 1 × 1 convolution with bias."""
 
     name: str
-    before: int
-    after: int
+    in_channels: int
+    out_channels: int
 
 
 @dataclass(frozen=True, slots=True)
 class JoinSkip:
-    """Double the sides, and put the features last kept behind them."""
+    """Upsample by a factor of 2, and concatenate the features last kept."""
 
 
 Step = Unshuffle | Block | Keep | Narrow | JoinSkip
@@ -57,22 +57,23 @@ Step = Unshuffle | Block | Keep | Narrow | JoinSkip
 
 @dataclass(frozen=True, slots=True)
 class UNet:
-    """A U-Net of blocks with skip connections.
+    """Description of a U-Net with skip connections.
 
     Parameters
     ----------
     channels : int
         Channels of the input.
     widths : tuple of int
-        Features by level, the finest first; each level after the first halves the sides.
+        Feature channels by level, the finest first; each further level halves the resolution.
     heads : tuple of (str, int)
-        Names and channels of the 1 × 1 convolutions at the end; their outputs are concatenated.
+        Names and output channels of the 1 × 1 convolutions at the end; their outputs are
+        concatenated.
     unshuffle : int
-        Factor by which the sides are reduced before the first level.
+        Factor of the pixel unshuffle before the first level; 1 for none.
     blocks_at_finest : int
-        Blocks at the finest level, on either side; all other levels have two.
+        Blocks at the finest level of encoder and decoder; all other levels have two.
     dropout : float
-        Share of the features before the heads that are dropped in training.
+        Probability that a feature channel before the heads is dropped in training.
     """
 
     channels: int
@@ -86,13 +87,15 @@ class UNet:
         """Yield the steps from the input to the features that the heads read."""
         if self.unshuffle > 1:
             yield Unshuffle(self.unshuffle)
-        before = self.channels * self.unshuffle**2
+        in_channels = self.channels * self.unshuffle**2
         deepest = len(self.widths) - 1
         for level, width in enumerate(self.widths):
-            yield from self._blocks(f"down.{level}", level, before, width, 1 if level == 0 else 2)
+            yield from self._blocks(
+                f"down.{level}", level, in_channels, width, 1 if level == 0 else 2
+            )
             if level < deepest:
                 yield Keep()
-            before = width
+            in_channels = width
         for number, level in enumerate(range(deepest - 1, -1, -1)):
             width = self.widths[level]
             yield Narrow(f"narrow.{number}", self.widths[level + 1], width)
@@ -100,24 +103,24 @@ class UNet:
             yield from self._blocks(f"up.{number}", level, 2 * width, width, 1)
 
     def _blocks(
-        self, name: str, level: int, before: int, width: int, stride: int
+        self, name: str, level: int, in_channels: int, width: int, stride: int
     ) -> Iterator[Block]:
         for number in range(self.blocks_at_finest if level == 0 else 2):
-            yield Block(f"{name}.{number}", before, width, stride if number == 0 else 1)
-            before = width
+            yield Block(f"{name}.{number}", in_channels, width, stride if number == 0 else 1)
+            in_channels = width
 
     def shapes(self) -> Shapes:
-        """Return names and shapes of the weights, as a torch state dict has them."""
-        found: Shapes = {}
+        """Return names and shapes of the weights, as in a torch state dict."""
+        shapes: Shapes = {}
         for step in self.steps():
             if isinstance(step, Block):
-                found[f"{step.name}.0.weight"] = (step.after, step.before, 3, 3)
+                shapes[f"{step.name}.0.weight"] = (step.out_channels, step.in_channels, 3, 3)
                 for part in ("weight", "bias", "running_mean", "running_var"):
-                    found[f"{step.name}.1.{part}"] = (step.after,)
+                    shapes[f"{step.name}.1.{part}"] = (step.out_channels,)
             elif isinstance(step, Narrow):
-                found[f"{step.name}.weight"] = (step.after, step.before, 1, 1)
-                found[f"{step.name}.bias"] = (step.after,)
+                shapes[f"{step.name}.weight"] = (step.out_channels, step.in_channels, 1, 1)
+                shapes[f"{step.name}.bias"] = (step.out_channels,)
         for head, count in self.heads:
-            found[f"{head}.weight"] = (count, self.widths[0], 1, 1)
-            found[f"{head}.bias"] = (count,)
-        return found
+            shapes[f"{head}.weight"] = (count, self.widths[0], 1, 1)
+            shapes[f"{head}.bias"] = (count,)
+        return shapes

@@ -1,4 +1,4 @@
-"""The compiled loop of `decode`."""
+"""Compiled kernel of `decoding`: greedy clustering."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ Int32 = NDArray[np.int32]
 
 @njit(cache=True, nogil=True)
 def gather(starts: Int32, neighbors: Int32) -> Int:
-    """Return the cluster of each item; items come best first and gather their free neighbours."""
+    """Cluster items greedily: each free item, the best first, gathers its free neighbours.
+
+    Parameters
+    ----------
+    starts, neighbors : ndarray of int32
+        Row pointers and column indices of the neighbours of each item, as in a CSR matrix.
+
+    Returns
+    -------
+    ndarray of int64, shape (items,)
+        Number of the cluster of each item, in order of their best items.
+    """
     count = starts.size - 1
     owner = np.full(count, -1, np.int64)
     clusters = 0

@@ -1,4 +1,4 @@
-"""The compiled loop of `template`: whether a rim stands up all around."""
+"""Compiled kernel of `template`: whether a rim stands up all around."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 @_compiled
 def evenness(height: Float32, place: Float) -> Float:
-    """Return how evenly rims stand above their floors.
+    """Return how evenly the rims of circles stand above their floors.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ def evenness(height: Float32, place: Float) -> Float:
     Returns
     -------
     ndarray of float64, shape (circles,)
-        The lower quarter, over azimuths, of the rim's height above the floor as a share of the
-        mean, between -1 and 1. The tilt of whole rims is taken out. Zero where less than half of
+        First quartile, over azimuths, of the height of the rim above the floor, relative to its
+        mean; from -1 to 1. The tilt of complete rims is removed first. Zero where less than half of
         the rim is known, or the floor is not below it.
     """
-    found = np.zeros(place.shape[0])
+    result = np.zeros(place.shape[0])
     rim = np.zeros(_AZIMUTHS)
     for i in range(place.shape[0]):
         c0, r0, r = place[i]
@@ -61,7 +61,7 @@ def evenness(height: Float32, place: Float) -> Float:
             continue
         floor /= parts
         if seen < _AZIMUTHS:
-            # A part of a ring does not tell tilt from level.
+            # An incomplete ring does not separate tilt from mean height.
             east, south = 0.0, 0.0
         total = 0.0
         for n in range(_AZIMUTHS):
@@ -74,13 +74,13 @@ def evenness(height: Float32, place: Float) -> Float:
             total += rim[n]
         if total > 0.0:
             lower = np.sort(rim)[seen // 4] * seen / total
-            found[i] = min(max(lower, -1.0), 1.0)
-    return found
+            result[i] = min(max(lower, -1.0), 1.0)
+    return result
 
 
 @_compiled
 def _at(height: Float32, x: float, y: float) -> float:
-    """Return the height between four pixels; NaN outside and beside nodata."""
+    """Return the bilinearly interpolated height; NaN outside and next to nodata."""
     rows, columns = height.shape
     if not (x >= 0.0 and y >= 0.0 and x <= columns - 1 and y <= rows - 1):
         return math.nan

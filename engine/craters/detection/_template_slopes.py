@@ -1,4 +1,4 @@
-"""Slopes of the ground beside those of a crater's profile, by Fourier transforms."""
+"""Correlation of slopes with those of a crater profile, by Fourier transforms."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 RING = (0.5, 1.3)
-"""Where slopes are compared, in radii."""
+"""Ring in which slopes are compared, in radii."""
 
-WEARS = (0, 22)
-"""Profiles that are tried, fresh and worn: columns of `profiles.tables`. Wear moves the crest
-outwards, so with the fresh one alone worn craters would come out a quarter too large."""
+DEGRADATIONS = (0, 22)
+"""Profiles that are tried, fresh and degraded: columns of `profiles.tables`. Degradation moves the
+crest outwards, so with the fresh one alone degraded craters would come out 25 % too large."""
 
 SMOOTH_PX = 0.6
-"""Sigma of the Gaussian that ground and profile are smoothed with."""
+"""Sigma of the Gaussian that smooths both ground and profile, pixels."""
 
 KNOWN = 0.55
-"""Least share of the ring that must be known."""
+"""Least share of the ring that must have valid heights."""
 
 _FLAT = 1e-9
-"""Mean square of slopes below which the ground is flat."""
+"""Mean square slope below which the ground counts as flat."""
 
 
 class Slopes:
-    """The slopes of a square piece of ground, ready to be compared.
+    """Fourier transforms of the slopes of a square block of terrain.
 
     Parameters
     ----------
     height : ndarray of float32, shape (side, side)
-        Metres, NaN for nodata.
+        Heights in pixels, NaN for nodata.
     """
 
     def __init__(self, height: Float32) -> None:
@@ -61,11 +61,25 @@ class Slopes:
         self.east, self.south = fft.rfft2(east), fft.rfft2(south)
         self.square = fft.rfft2(east**2 + south**2)
 
-    def alike(self, radius: np.float64, core: tuple[slice, slice]) -> tuple[Float, Float]:
-        """Return the correlation at every place of the core, and the depth in diameters there.
+    def correlate(self, radius: np.float64, core: tuple[slice, slice]) -> tuple[Float, Float]:
+        """Return correlation and depth for circles of a radius centred on each pixel of the core.
 
-        With the mean slopes of ground and profile in the ring taken out, the products are
-        <f, g> - Σf Σg / n. The correlation is -1 where the ground is flat or too little known.
+        The mean slopes of ground and profile in the ring are removed, so the products are
+        <f, g> - Σf Σg / n.
+
+        Parameters
+        ----------
+        radius : float
+            Radius of the circles, pixels.
+        core : tuple of slice
+            Rows and columns of the centres.
+
+        Returns
+        -------
+        correlation : ndarray of float64, shape of the core
+            Normalised correlation; -1 where the ground is flat or too little of it is known.
+        depth : ndarray of float64, shape of the core
+            Depth of the best-fitting profile, in diameters.
         """
         ring = _ring(self.side, float(radius))[1]
         full = ring[0, 0].real
@@ -77,8 +91,8 @@ class Slopes:
         good = self.known[core] & (count >= KNOWN * full) & (left > _FLAT * count)
         left = np.where(good, left, 1.0)
         best, depth = np.full_like(east, -1.0), np.zeros_like(east)
-        for wear in WEARS:
-            to_east, to_south, power = _kernels(self.side, float(radius), wear)
+        for degradation in DEGRADATIONS:
+            to_east, to_south, power = _kernels(self.side, float(radius), degradation)
             common = self._over(self.east * to_east + self.south * to_south, core)
             own = np.full_like(east, power[0, 0].real)
             if not self.whole:
@@ -87,43 +101,44 @@ class Slopes:
                 common -= (east * own_east + south * own_south) / count
                 own = self._over(self.weight * power, core) - (own_east**2 + own_south**2) / count
             own = np.where(good, own, 1.0)
-            alike = common / np.sqrt(left * own)
-            better = good & (alike > best)
-            best = np.where(better, alike, best)
-            # The profile's depth is one radius, and half a diameter.
+            correlation = common / np.sqrt(left * own)
+            better = good & (correlation > best)
+            best = np.where(better, correlation, best)
+            # The profile is one radius deep, which is half a diameter.
             depth = np.where(better, 0.5 * common / own, depth)
         return best, depth
 
     def _over(self, spectrum: Complex, core: tuple[slice, slice]) -> Float:
+        """Return the core of the inverse transform of a spectrum."""
         values: Float = fft.irfft2(spectrum, (self.side, self.side))[core]
         return values
 
 
 @lru_cache(maxsize=24)
 def _ring(side: int, radius: float) -> tuple[Float, Complex]:
-    """Return the ring's weights and their conjugate spectrum."""
+    """Return the weights of the ring and their conjugate spectrum."""
     at = fft.fftfreq(side, 1.0 / side) / radius
     distance = np.hypot(at[:, None], at[None, :])
-    # Edges are two pixels soft, or small rings would be ragged.
+    # Edges are two pixels wide, since small rings would be ragged otherwise.
     inside, outside = (np.clip((distance - r) * radius / 2.0 + 0.5, 0.0, 1.0) for r in RING)
     ring = inside - outside
     return ring, np.conj(fft.rfft2(ring))
 
 
-@lru_cache(maxsize=24 * len(WEARS))
-def _kernels(side: int, radius: float, wear: int) -> tuple[Complex, Complex, Complex]:
+@lru_cache(maxsize=24 * len(DEGRADATIONS))
+def _kernels(side: int, radius: float, degradation: int) -> tuple[Complex, Complex, Complex]:
     """Return conjugate spectra of a profile's slopes in the ring: east, south, and squared."""
     at = fft.fftfreq(side, 1.0 / side) / radius
     distance = np.hypot(at[:, None], at[None, :])
-    slope = _profile_slope(distance, SMOOTH_PX / radius, wear)
+    slope = _profile_slope(distance, SMOOTH_PX / radius, degradation)
     away = _ring(side, radius)[0] * slope / np.maximum(distance, 1e-9)
     east, south = fft.rfft2(away * at[None, :]), fft.rfft2(away * at[:, None])
     return np.conj(east), np.conj(south), np.conj(fft.rfft2(away * slope * distance))
 
 
-def _profile_slope(distance: Float, smooth: float, wear: int) -> Float:
-    """Return the slope of a crater one radius deep, outwards, at distances in mappers' radii."""
-    profile = profiles.tables()[0, wear].astype(np.float64)
+def _profile_slope(distance: Float, smooth: float, column: int) -> Float:
+    """Return the outward slope of a crater one radius deep, at distances in mapped radii."""
+    profile = profiles.tables()[0, column].astype(np.float64)
     profile /= profile.max() - profile.min()
     step = profiles.REACH / (profiles.RADII - 1)
     through = ndimage.gaussian_filter1d(
@@ -131,7 +146,7 @@ def _profile_slope(distance: Float, smooth: float, wear: int) -> Float:
     )
     slope = np.gradient(through, step)[profiles.RADII - 1 :]
     worn = profiles.WEAR_MIN * (profiles.WEAR_MAX / profiles.WEAR_MIN) ** (
-        wear / (profiles.WEARS - 1)
+        column / (profiles.WEARS - 1)
     )
     grown = profiles.mapped_radius(np.array(profiles.SIMPLE_M), np.array(worn))
     found: Float = grown * np.interp(distance * grown, step * np.arange(profiles.RADII), slope)

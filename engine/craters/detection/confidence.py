@@ -1,7 +1,8 @@
-"""From heat to probability: the confidence of a detection.
+"""Confidence of detections: calibrated probabilities from heat-map values.
 
-Three numbers of every crater, its hottest centre, the mean heat over the scales that could see it
-and its size in pixels, are turned into a probability by a logistic curve (Platt 1999).
+A logistic curve (Platt 1999) maps three features of a detection to a probability: the largest
+heat-map value at its centre, the mean value over the scales that resolve it, and its size in
+pixels.
 """
 
 from __future__ import annotations
@@ -21,21 +22,29 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 
-COVERED = 0.5
-"""Of two circles with a larger share in common the less likely is dropped.
+MAX_IOU = 0.5
+"""Non-maximum suppression: of two circles with a larger intersection over union, the less likely
+is dropped.
 
-Of the catalogue's craters of 2 km and more south of 80°S (Wu et al. 2022) 0.6 % have 0.4 or
-more in common with another.
+Among catalogued craters of 2 km and more south of 80°S (Wu et al. 2022), 0.6 % have an IoU of 0.4
+or more with another.
 """
 
-
 _SIZES = (2.0, 6.0)
-"""Octaves of radius in pixels between which size tells; frames hold too few larger ones."""
+"""Range of log2 of the radius in pixels that is a feature; frames hold too few larger craters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """From heat to probability, and the probability from which on a circle is reported."""
+    """Coefficients of the logistic curve, and the default threshold.
+
+    Parameters
+    ----------
+    constant, best, mean, size : float
+        Coefficients of the features, `features_of`.
+    threshold : float
+        Least probability of a reported circle.
+    """
 
     constant: float
     best: float
@@ -43,22 +52,28 @@ class Calibration:
     size: float
     threshold: float
 
-    def confidence(self, found: Merged) -> Float:
-        """Return the probability of each crater."""
-        chance: Float = special.expit(features_of(found) @ self.weights())
-        return chance
+    def confidence(self, merged: Merged) -> Float:
+        """Return the probability that each detection is a crater."""
+        probability: Float = special.expit(features_of(merged) @ self.weights())
+        return probability
 
     def as_dict(self) -> dict[str, float]:
-        """Return it as JSON."""
+        """Return the calibration as JSON."""
         return asdict(self)
 
     def weights(self) -> Float:
-        """Return what the features are multiplied by."""
+        """Return the coefficients of the features."""
         return np.array([self.constant, self.best, self.mean, self.size])
 
 
-def features_of(found: Merged) -> Float:
-    """Return what the logistic curve weighs, shape (craters, 4): constant, best, mean, size."""
-    mean = np.clip(found.total / found.scales, 1e-3, 1.0 - 1e-3)
-    octave = np.clip(np.log2(found.radius_px), *_SIZES)
-    return np.column_stack([np.ones_like(mean), found.best, special.logit(mean), octave])
+def features_of(merged: Merged) -> Float:
+    """Return the features of the logistic curve.
+
+    Returns
+    -------
+    ndarray of float64, shape (detections, 4)
+        One; the largest logit; the logit of the mean heat-map value; log2 of the radius in pixels.
+    """
+    mean = np.clip(merged.total / merged.scales, 1e-3, 1.0 - 1e-3)
+    octave = np.clip(np.log2(merged.radius_px), *_SIZES)
+    return np.column_stack([np.ones_like(mean), merged.best, special.logit(mean), octave])

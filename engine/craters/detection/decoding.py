@@ -1,4 +1,4 @@
-"""From heat-maps to circles: peaks, and one circle for what several scales saw."""
+"""From heat maps to circles: peaks, merging across scales, and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, sparse, spatial
 
 from lunarsite.engine.craters.circles import CircleTable, overlap
-from lunarsite.engine.craters.detection import _decoding_kernels as decode_kernels
+from lunarsite.engine.craters.detection import _decoding_kernels
 from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, OCTAVES, STRIDE
 
 if TYPE_CHECKING:
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 FLOOR = 0.04
-"""Peaks of less heat are not looked at."""
+"""Least heat-map value of a peak."""
 
-ALIKE = 0.6
-"""Circles with a larger share in common (intersection over union) are one crater."""
+SAME_IOU = 0.6
+"""Circles of a larger intersection over union are one crater."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaks(CircleTable):
-    """Circles as single scales see them.
+    """Peaks of the heat maps of single scales, as circles.
 
     Parameters
     ----------
     x, y, radius : ndarray of float64, shape (peaks,)
-        In one unit: pixels of a piece, or map metres.
+        All in pixels of a block, or all in map metres.
     logit : ndarray of float64, shape (peaks,)
-        Of the heat at the centre.
+        Logit of the heat map at the centre.
     level : ndarray of int64, shape (peaks,)
-        Which scale.
+        Number of the scale.
     """
 
     x: Float
@@ -50,32 +50,32 @@ class Peaks(CircleTable):
 
     @classmethod
     def none(cls) -> Self:
-        """Return no peaks."""
-        nothing = np.empty(0)
-        return cls(nothing, nothing, nothing, nothing, np.empty(0, np.int64))
+        """Return an empty table."""
+        empty = np.empty(0)
+        return cls(empty, empty, empty, empty, np.empty(0, np.int64))
 
 
 def peaks(heads: Float32, level: int, *, floor: float = FLOOR, edge: int = 0) -> Peaks:
-    """Return the peaks of a network's answer, in pixels of what it saw.
+    """Return the peaks of a network's output, in pixels of its input.
 
     Parameters
     ----------
-    heads : ndarray of float32, shape (`network.HEADS`, rows, columns)
-        Logits of centres by octave, of rims, then shapes.
+    heads : ndarray of float32, shape (`architecture.HEADS`, rows, columns)
+        Logits of centres by octave, logits of rims, then shapes.
     level : int
-        Said of each peak.
+        Number of the scale.
     floor : float
-        Least heat.
+        Least heat-map value of a peak.
     edge : int
-        Rows and columns along each side of the answer in which peaks do not count.
+        Margin of the output, in pixels, whose peaks are dropped.
     """
     threshold = np.log(floor / (1.0 - floor))
     parts = []
     for octave in range(OCTAVES):
         heat = heads[octave]
-        top = ndimage.maximum_filter(heat, 3, mode="constant", cval=-np.inf)
-        tops = (heat >= top) & (heat > threshold)
-        inner = tops[edge : tops.shape[0] - edge, edge : tops.shape[1] - edge]
+        maximum = ndimage.maximum_filter(heat, 3, mode="constant", cval=-np.inf)
+        is_peak = (heat >= maximum) & (heat > threshold)
+        inner = is_peak[edge : is_peak.shape[0] - edge, edge : is_peak.shape[1] - edge]
         row, column = (index + edge for index in np.nonzero(inner))
         size, east, south = (
             heads[OCTAVES + 1 + 3 * octave + n][row, column].astype(np.float64) for n in range(3)
@@ -95,20 +95,20 @@ def peaks(heads: Float32, level: int, *, floor: float = FLOOR, edge: int = 0) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged(CircleTable):
-    """Craters, with what each scale said.
+    """Detections merged across scales, with the features of the calibration.
 
     Parameters
     ----------
     x, y, radius : ndarray of float64, shape (craters,)
-        Mean of those of the peaks.
+        Weighted means of the peaks, map metres.
     best : ndarray of float64, shape (craters,)
-        The largest logit among scales.
+        Largest logit among the peaks.
     total : ndarray of float64, shape (craters,)
-        The heats of the scales together, each scale's best counted once.
+        Sum over scales of the largest heat-map value at each.
     scales : ndarray of float64, shape (craters,)
-        How many scales could have seen it.
+        Number of scales that resolve a crater of this size.
     radius_px : ndarray of float64, shape (craters,)
-        In pixels of the finest scale.
+        Radius in pixels of the finest scale.
     """
 
     x: Float
@@ -121,23 +121,23 @@ class Merged(CircleTable):
 
 
 def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
-    """Return one circle for each crater that one scale or several saw.
+    """Merge the peaks of all scales into one circle per crater.
 
-    Peaks are taken from the hottest down; each gathers those still free that share more than
-    `ALIKE` with it. The circle is their mean, weighted by the square of the heat: the scale that
-    sees a crater best has the word.
+    Peaks are taken in descending order of their heat-map value; each gathers the free ones whose
+    IoU with it exceeds `SAME_IOU`. The circle is their mean, weighted by the square of the
+    heat-map value, so that the scale with the clearest peak dominates.
 
     Parameters
     ----------
     found : Peaks
-        In map metres.
+        Peaks in map metres.
     pixels : sequence of float
-        The pixel of every level, metres.
+        Pixel of each scale, metres.
     """
     order = np.lexsort((found.radius, found.y, found.x, -found.logit))
     ranked = found.kept(order)
-    neighbors = alike(ranked.x, ranked.y, ranked.radius, ALIKE)
-    owner = decode_kernels.gather(neighbors.indptr, neighbors.indices)
+    neighbors = overlapping(ranked.x, ranked.y, ranked.radius, SAME_IOU)
+    owner = _decoding_kernels.gather(neighbors.indptr, neighbors.indices)
     heat = 1.0 / (1.0 + np.exp(-ranked.logit))
     count = int(owner.max()) + 1 if owner.size else 0
 
@@ -148,15 +148,15 @@ def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
         )
         return result
 
-    # Of every level's peaks in a cluster only the hottest counts.
+    # Of the peaks of one scale in a cluster only the largest counts.
     keys = owner * len(pixels) + ranked.level
     _, first = np.unique(keys, return_index=True)
     total = np.bincount(owner[first], heat[first], count).astype(np.float64)
     best = np.full(count, -np.inf)
     np.maximum.at(best, owner, ranked.logit)
     radius = np.exp(mean(np.log(ranked.radius)))
-    seen_as = radius[:, None] / np.asarray(pixels, np.float64)
-    scales = (seen_as >= LEAST_RADIUS_PX) & (seen_as < LEAST_RADIUS_PX * 2.0**OCTAVES)
+    in_pixels = radius[:, None] / np.asarray(pixels, np.float64)
+    scales = (in_pixels >= LEAST_RADIUS_PX) & (in_pixels < LEAST_RADIUS_PX * 2.0**OCTAVES)
     return Merged(
         mean(ranked.x),
         mean(ranked.y),
@@ -168,22 +168,32 @@ def merge(found: Peaks, pixels: Sequence[float]) -> Merged:
     )
 
 
-def suppressed(x: Float, y: Float, radius: Float, score: Float, *, shared: float) -> Int:
-    """Return the indices of circles that no better one covers, the best first."""
+def suppressed(x: Float, y: Float, radius: Float, score: Float, *, max_iou: float) -> Int:
+    """Return the indices of circles that survive non-maximum suppression, the best first.
+
+    Parameters
+    ----------
+    x, y, radius : ndarray of float64, shape (circles,)
+        Circles, in one unit.
+    score : ndarray of float64, shape (circles,)
+        The higher, the better.
+    max_iou : float
+        A circle is dropped if its IoU with a better one exceeds this.
+    """
     order = np.lexsort((radius, y, x, -score))
-    neighbors = alike(x[order], y[order], radius[order], shared)
-    owner = decode_kernels.gather(neighbors.indptr, neighbors.indices)
+    neighbors = overlapping(x[order], y[order], radius[order], max_iou)
+    owner = _decoding_kernels.gather(neighbors.indptr, neighbors.indices)
     _, first = np.unique(owner, return_index=True)
     kept: Int = order[np.sort(first)]
     return kept
 
 
-def alike(x: Float, y: Float, radius: Float, shared: float) -> sparse.csr_array:
-    """Return which circles have an intersection over union above ``shared``, symmetric."""
+def overlapping(x: Float, y: Float, radius: Float, least_iou: float) -> sparse.csr_array:
+    """Return the symmetric matrix of circles whose IoU exceeds ``least_iou``."""
     count = x.size
     half_octave = np.floor(2.0 * np.log2(np.maximum(radius, 1e-9))).astype(np.int64)
-    # Circles whose radii differ by more than 1/sqrt(shared) have less than that in common.
-    steps = int(np.ceil(-np.log2(shared)))
+    # Circles whose radii differ by more than a factor of 1/sqrt(least_iou) have a lower IoU.
+    steps = int(np.ceil(-np.log2(least_iou)))
     bins = np.unique(half_octave)
     members = {int(b): np.flatnonzero(half_octave == b) for b in bins}
     trees = {b: spatial.cKDTree(np.column_stack([x[m], y[m]])) for b, m in members.items()}
@@ -192,12 +202,12 @@ def alike(x: Float, y: Float, radius: Float, shared: float) -> sparse.csr_array:
         for other in range(b, b + steps + 1):
             if other not in trees:
                 continue
-            # Nearer than the larger radius: farther apart less than a quarter is common.
+            # Centres farther apart than the larger radius have an IoU below a quarter.
             pairs = tree.sparse_distance_matrix(
                 trees[other], 2.0 ** ((other + 1) / 2.0), output_type="coo_matrix"
             )
             i, j = members[b][pairs.row], members[other][pairs.col]
-            good = (i != j) & (overlap(x, y, radius, i, j) > shared)
+            good = (i != j) & (overlap(x, y, radius, i, j) > least_iou)
             rows.append(i[good])
             columns.append(j[good])
     i = np.concatenate([*rows, np.empty(0, np.int64)])

@@ -1,4 +1,4 @@
-"""Craters of an elevation model in memory, as a table."""
+"""Crater detection in an elevation model in memory."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def detect_craters(
     dem : Dem
         The elevation model; NaN for nodata.
     min_diameter_m : float, optional
-        Smallest diameter on the ground that is listed, metres; ten pixels where not given.
+        Least diameter on the ground, metres; ten pixels by default.
     min_confidence : float, optional
-        Smallest confidence that is listed, 0 to 1; the method's own threshold where not given.
+        Least confidence, 0 to 1; the threshold of the method by default.
     method : {"network", "template"}, optional
         The trained network, or template matching without one.
     checkpoint : path, optional
-        A network of ``train-craters`` in the place of the one that ships.
+        Network trained with ``train-craters``, instead of the one that ships.
     context : Context, optional
         Threads, progress, cancellation.
 

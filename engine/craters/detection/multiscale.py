@@ -1,9 +1,9 @@
-"""Craters of an elevation model of any size, by a trained network at all scales.
+"""Multi-scale crater detection with a trained network, in elevation models of any size.
 
-Blocks lie on a fixed grid of each scale and are worked on one by one, so neither the order nor the
-number of threads can change a circle. The heat-map network sees all that its answer depends on, so
-the size of the blocks changes no circle either, beyond rounding; nor does the frame, away from its
-edges.
+Blocks lie on a fixed grid at each scale and are processed independently, so neither their order nor
+the number of threads changes a circle. Their halo covers the receptive field of the heat-map
+network, so the size of the blocks changes no circle beyond rounding; nor does the extent of the
+elevation model, away from its edges.
 """
 
 from __future__ import annotations
@@ -33,35 +33,40 @@ if TYPE_CHECKING:
 
 
 def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | None = None) -> Merged:
-    """Return the craters of a pyramid, in map metres.
+    """Detect the craters of an elevation model at all scales.
 
     Parameters
     ----------
     levels : list of Level
-        The scales.
+        The elevation model at all scales, the finest first.
     runner : Runner
         The network.
     context : Context
-        Is told the progress and may cancel; its pool works on the blocks.
+        Progress and cancellation; its pool runs the blocks.
     rims : callable, optional
-        Gets the rim probability of each block's core, float32 at half the level's resolution;
-        what lies beyond the level is among it.
+        Receives the rim probability of each block's core, float32 at half the resolution of the
+        level, including what lies beyond the level.
+
+    Returns
+    -------
+    Merged
+        Detections of any confidence, in map metres.
     """
     jobs = [(level, block) for level in levels for block in level.aligned_blocks()]
-    cores = context.threads if runner.at_once else 1
+    cores = context.threads if runner.thread_safe else 1
     parts: list[Peaks] = []
     for start in range(0, len(jobs), cores):
-        context.progress(start / len(jobs), "Looking for craters")
-        some = jobs[start : start + cores]
-        answers = context.pool().map(lambda job: _answer(job[0], job[1], runner), some)
-        for (level, block), heads in zip(some, answers, strict=True):
+        context.progress(start / len(jobs), "Detecting craters")
+        batch = jobs[start : start + cores]
+        outputs = context.pool().map(lambda job: _heads(job[0], job[1], runner), batch)
+        for (level, block), heads in zip(batch, outputs, strict=True):
             if heads is None:
                 continue
             parts.append(_peaks_of(level, block, heads))
             if rims is not None:
                 rims(level, block, _core(heads[OCTAVES]))
     found = Peaks.joined([Peaks.none(), *parts])
-    # A coarser scale's first and last pixels may reach beyond the frame.
+    # The first and last pixels of coarse scales may reach beyond the elevation model.
     west, south, east, north = levels[0].grid.bounds
     found = found.kept(
         (found.x >= west) & (found.x <= east) & (found.y >= south) & (found.y <= north)
@@ -69,11 +74,11 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     return decoding.merge(found, [level.grid.pixel_m for level in levels])
 
 
-def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
-    """Return the heads over a block with its halo; None where nothing is known of it."""
+def _heads(level: Level, block: Block, runner: Runner) -> Float32 | None:
+    """Return the network's output for a block with its halo; None if it has no valid height."""
     margin = pyramid.HALO_PX + inputs.HALO_PX
     rows, columns = (
-        # No more than the level goes on, in whole steps of the network.
+        # Clipped to the level, in multiples of the network's stride.
         min(pyramid.CORE_PX, -(-(end - first) // pyramid.ALIGNED_PX) * pyramid.ALIGNED_PX)
         for first, end in zip((block.row, block.column), level.grid.shape, strict=True)
     )
@@ -84,14 +89,14 @@ def _answer(level: Level, block: Block, runner: Runner) -> Float32 | None:
     if not np.isfinite(height[inner, inner]).any():
         return None
     channels = inputs.channels(height, level.grid.pixel_m / inputs.RELIEF)
-    seen = slice(inputs.HALO_PX, -inputs.HALO_PX)
-    return runner(np.ascontiguousarray(channels[:, seen, seen]))
+    valid = slice(inputs.HALO_PX, -inputs.HALO_PX)
+    return runner(np.ascontiguousarray(channels[:, valid, valid]))
 
 
 def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
     """Return the peaks of a block's core, in map metres."""
-    # A peak belongs to the block of its pixel: where its circle lies, rounding could have it be
-    # of two blocks, or of none.
+    # A peak belongs to the block of its pixel: by the centre of its circle, rounding could assign
+    # it to two blocks, or to none.
     found = decoding.peaks(heads, level.number, edge=pyramid.HALO_PX // STRIDE)
     column = found.x + block.column - pyramid.HALO_PX
     row = found.y + block.row - pyramid.HALO_PX
@@ -106,5 +111,5 @@ def _peaks_of(level: Level, block: Block, heads: Float32) -> Peaks:
 def _core(logits: Float32) -> Float32:
     """Return the rim probability of a block's core."""
     inner = slice(pyramid.HALO_PX // STRIDE, -pyramid.HALO_PX // STRIDE)
-    chance: Float32 = special.expit(logits[inner, inner])
-    return chance
+    probability: Float32 = special.expit(logits[inner, inner])
+    return probability

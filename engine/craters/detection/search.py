@@ -1,4 +1,4 @@
-"""Craters of an elevation model with their confidence, by a network or by templates."""
+"""Crater detection with calibrated confidence, by a network or by template matching."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 
 COARSEST_M = 1_000.0
-"""Elevation models of coarser pixels are refused: the network never saw any."""
+"""Coarsest pixel of an elevation model; the network was not trained on coarser ones."""
 
 SMALLEST_PX = 10.0
-"""Diameter of the smallest crater that is searched for, in pixels, where none is given."""
+"""Default of the smallest diameter that is searched for, in pixels."""
 
 
 def find(
@@ -41,24 +41,43 @@ def find(
     context: Context,
     rims: multiscale.Rims | None = None,
 ) -> Circles:
-    """Return the craters of a pyramid with their confidence, of every size and likelihood."""
+    """Detect craters with a network.
+
+    Parameters
+    ----------
+    levels : list of Level
+        The elevation model at all scales, the finest first.
+    runner : Runner
+        The network.
+    fitted : Calibration
+        Calibration of the network.
+    context : Context
+        Progress and cancellation; its pool runs the blocks.
+    rims : callable, optional
+        As in `multiscale.find`.
+
+    Returns
+    -------
+    Circles
+        Detections of any size and confidence, the most likely first.
+    """
     merged = multiscale.find(levels, runner, context, rims)
     probability = fitted.confidence(merged)
     kept = decoding.suppressed(
-        merged.x, merged.y, merged.radius, merged.best, shared=confidence.COVERED
+        merged.x, merged.y, merged.radius, merged.best, max_iou=confidence.MAX_IOU
     )
     kept = kept[np.argsort(-probability[kept], kind="stable")]
     return Circles.on_map(merged.x[kept], merged.y[kept], merged.radius[kept], probability[kept])
 
 
 def find_by_template(levels: list[Level], context: Context) -> Circles:
-    """Return the craters of a pyramid by template matching, of every size and likelihood."""
-    found, chance = template.find(levels, template.Curve.fitted(), context)
-    return Circles.on_map(found.x, found.y, found.radius, chance)
+    """Detect craters by template matching; as `find`."""
+    matches, probability = template.find(levels, template.Curve.fitted(), context)
+    return Circles.on_map(matches.x, matches.y, matches.radius, probability)
 
 
 def check_dem(path: str, context: Context) -> Grid:
-    """Return the grid of an elevation model in which craters can be looked for.
+    """Return the grid of an elevation model, checked to be suitable for crater detection.
 
     Raises
     ------
@@ -71,8 +90,8 @@ def check_dem(path: str, context: Context) -> Grid:
         plain = not source.units[0] and (source.scales[0], source.offsets[0]) == (1.0, 0.0)
         if source.dtypes[0] in ("uint8", "int8") and plain:
             context.warn(
-                f"The DEM {Path(path).name} looks like a picture: whole numbers of 8 bits without "
-                "a unit. Craters are looked for in heights in metres; give an elevation model."
+                f"The DEM {Path(path).name} looks like an image: 8-bit integers without a unit. "
+                "Crater detection needs heights in metres; give an elevation model."
             )
     _check_pixel(grid)
     return grid
@@ -81,24 +100,24 @@ def check_dem(path: str, context: Context) -> Grid:
 def _check_pixel(grid: Grid) -> None:
     if grid.pixel_m > COARSEST_M:
         raise InputError(
-            f"The DEM has pixels of {grid.pixel_m:,.0f} m; craters are looked for at up to "
-            f"{COARSEST_M:,.0f} m, and a crater must be {SMALLEST_PX:.0f} pixels wide",
-            "Give a DEM of finer pixels, such as LOLA's at 20 to 240 m",
+            f"The DEM has pixels of {grid.pixel_m:,.0f} m; the limit is {COARSEST_M:,.0f} m, and a "
+            f"crater must be {SMALLEST_PX:.0f} pixels wide",
+            "Give a DEM with finer pixels, such as LOLA's at 20 to 240 m",
         )
 
 
 def calibration_of(checkpoint: weights.Checkpoint) -> Calibration:
-    """Return the calibration in a checkpoint's card.
+    """Return the calibration on the card of a checkpoint.
 
     Raises
     ------
     InputError
-        If it holds none.
+        If the card has none.
     """
     try:
         return Calibration(**checkpoint.card["calibration"])
     except (KeyError, TypeError) as error:
         raise InputError(
             f"The card of {checkpoint.path.name} holds no calibration",
-            "Give a checkpoint of the recipe heat-maps that train-craters wrote",
+            "Give a checkpoint that train-craters wrote with the recipe heat-maps",
         ) from error

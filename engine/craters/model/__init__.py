@@ -1,1 +1,1 @@
-"""."""
+"""Crater networks: architectures, input channels, inference and checkpoints."""

@@ -1,4 +1,4 @@
-"""What networks there are, and what weights fit them. No torch here."""
+"""Architectures of the crater networks. Does not import torch."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.training.unet import UNet
 
 STRIDE = 2
-"""Pixels per output pixel."""
+"""Input pixels per output pixel of the heat-map network."""
 
 LEAST_RADIUS_PX = 4.0
-"""Radius at which the first octave begins."""
+"""Radius at which the first octave begins, pixels."""
 
 OCTAVES = 4
-"""Octaves of radius that a network sees at one scale: 4 to 64 pixels."""
+"""Octaves of radius that a network detects at one scale: 4 to 64 pixels."""
 
 HEADS = OCTAVES * 4 + 1
-"""Per octave centre, radius, and offset east and south; and one for rims."""
+"""Output channels: for each octave centre, radius, and offset east and south; and one for rims."""
 
 LEVELS = 5
-"""Strides 2, 4, 8, 16 and 32."""
+"""Levels of the heat-map network, at strides 2, 4, 8, 16 and 32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a checkpoint's weights fit.
+    """Architecture of a crater network.
 
     Parameters
     ----------
     name : str
         ``heat-maps`` (the default) or ``rims-resnet34``.
     widths : tuple of int
-        Features at strides 2, 4, 8, 16 and 32 of the heat-map network.
+        Feature channels of the heat-map network at strides 2, 4, 8, 16 and 32.
     """
 
     name: str = "heat-maps"
     widths: tuple[int, ...] = (32, 48, 80, 128, 160)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the architecture as JSON."""
         return {**asdict(self), "widths": list(self.widths)}
 
     def check(self) -> None:
-        """Raise if this version does not know it.
+        """Raise unless this version of LunarSite supports the architecture.
 
         Raises
         ------
         InputError
-            If so.
+            If the name or the number of levels is unknown.
         """
         known = self.name == "rims-resnet34" or len(self.widths) == LEVELS
         if self.name not in {"heat-maps", "rims-resnet34"} or not known:
             raise InputError(
                 f"There is no crater network {self.name!r} with {len(self.widths)} levels",
-                "Take a checkpoint that this version of LunarSite trained",
+                "Use a checkpoint trained with this version of LunarSite",
             )
 
     def unet(self) -> UNet:
-        """Return the description of the heat-map network, whose output is half as wide and high.
+        """Return the description of the heat-map network.
 
-        Its channels are the logits of centres for each octave, the logit of rims, then radius and
-        offsets octave by octave.
+        Its output has half the resolution of the input. The channels are the logits of centres for
+        each octave, the logit of rims, then radius and offsets octave by octave.
         """
         return UNet(
             channels=len(inputs.CHANNELS),

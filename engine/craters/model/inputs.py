@@ -1,8 +1,8 @@
-"""What the network sees of a piece of elevation model.
+"""Input channels of the crater networks, computed from an elevation model.
 
-Heights are divided by the pixel's side, so a crater of a given shape looks the same at every
-scale. The scales of the channels are fixed numbers, not those of the piece: what a pixel's
-channels are depends on the heights around it alone (`HALO_PX`), never on how the raster is cut.
+Heights are divided by the side of a pixel, so that a crater of a given shape looks the same at
+every scale. The channels are normalised with fixed constants instead of statistics of the block:
+those of a pixel depend only on the heights around it (`HALO_PX`), never on the tiling.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHANNELS = (
     "Laplacian",
     "valid",
 )
-"""The channels, in their order."""
+"""Names of the channels."""
 
 _SIGMAS = (2.0, 6.0, 20.0)
 _CONTRAST_SIGMA = 15.0
@@ -35,37 +35,37 @@ _RELIEF_UNITS = (0.08, 0.3, 1.0)
 _SLOPE_UNIT = 0.2
 _CURVE_UNIT = 0.05
 _CUT = 3.0
-"""Gaussians end at this many sigmas."""
+"""Gaussians are truncated at this many sigmas."""
 
 RELIEF = 0.45
-"""Heights are flattened so much before a network looks for craters. Networks learn from heights
-stretched by 0.4 to 1.6 (`batches.STRETCH`): at the flat end they find as many generated craters,
-and rank those on steep real ground better."""
+"""Heights are multiplied by this before inference. Networks are trained on heights stretched by 0.4
+to 1.6 (`batches.STRETCH`): at the flat end they detect as many generated craters, and rank those
+on steep real terrain better."""
 
 HALO_PX = 106
-"""How far a channel's value looks: the widest Gaussian over a filled gap, and the contrast."""
+"""Receptive field of the channels: the widest Gaussian over a filled gap, plus the contrast."""
 
 
 def channels(height_m: Float32, pixel_m: float) -> Float32:
-    """Return the network's channels.
+    """Return the input channels of a network.
 
     Parameters
     ----------
     height_m : ndarray of float32, shape (rows, columns)
-        Metres, NaN for nodata. Values nearer than `HALO_PX` to the edge see less than there is.
+        Metres, NaN for nodata. Within `HALO_PX` of the edge, values depend on the tiling.
     pixel_m : float
-        Side of a pixel in metres.
+        Side of a pixel, metres.
 
     Returns
     -------
     ndarray of float32, shape (`CHANNELS`, rows, columns)
-        Numbers of order one; zero where nothing is known.
+        Numbers of order one; zero on nodata.
     """
     valid = np.isfinite(height_m)
     out = np.zeros((len(CHANNELS), *height_m.shape), np.float32)
     if not valid.any():
         return out
-    # The reference keeps float32 exact enough; it cancels in every channel.
+    # Subtracting a reference preserves float32 precision; it cancels in every channel.
     reference = np.float32(np.median(height_m[valid]))
     height = np.where(valid, (height_m - reference) / np.float32(pixel_m), np.float32(0.0))
     weight = valid.astype(np.float32)
@@ -89,7 +89,7 @@ def channels(height_m: Float32, pixel_m: float) -> Float32:
 
 
 def _mean(values: Float32, weight: Float32, sigma: float, *, whole: bool) -> Float32:
-    """Return the Gaussian mean of what is known; ``values`` are zero where nothing is."""
+    """Return the Gaussian mean of valid pixels; ``values`` are zero on nodata."""
     total: Float32 = ndimage.gaussian_filter(values, sigma, mode="constant", truncate=_CUT)
     if whole:
         share = _edge_share(weight.shape, sigma)
@@ -100,7 +100,7 @@ def _mean(values: Float32, weight: Float32, sigma: float, *, whole: bool) -> Flo
 
 
 def _edge_share(shape: tuple[int, ...], sigma: float) -> Float32:
-    """Return the weight that a Gaussian has inside a piece without gaps."""
+    """Return the weight of a Gaussian inside a block without gaps."""
     rows, columns = (
         ndimage.gaussian_filter1d(np.ones(n, np.float32), sigma, mode="constant", truncate=_CUT)
         for n in shape

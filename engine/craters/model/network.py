@@ -1,6 +1,6 @@
-"""The networks: centre heat-maps by size octave, and the rim mask of the original LunarSite.
+"""The crater networks as torch modules: centre heat maps, and the original LunarSite's rim mask.
 
-Torch is imported here: only what trains or runs a network imports this module.
+Imports torch: only modules that train a network or run it with torch import this one.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEEPEST = 32
-"""Sides of what a network sees are multiples of this."""
+"""Largest stride of the networks: rows and columns of an input are multiples of it."""
 
 
 def build(architecture: Architecture) -> nn.Module:
-    """Return a network with fresh weights.
+    """Return a network with randomly initialised weights.
 
     Raises
     ------
     InputError
-        For an architecture that this version does not know.
+        For an architecture that this version does not support.
     MissingDependencyError
-        If the ResNet-34 is asked for without the library it comes from.
+        If the ResNet-34 is requested and segmentation_models_pytorch is not installed.
     """
     architecture.check()
     if architecture.name == "heat-maps":
@@ -49,34 +49,36 @@ def build(architecture: Architecture) -> nn.Module:
 
 
 class TorchRunner:
-    """A network on its device, as `runner.Runner` says.
+    """A network on its device; an `onnx_runner.Runner`.
 
     Parameters
     ----------
-    network, device, warn
-        As of `OnDevice`; a block is the least there is to be seen at once.
+    network : nn.Module
+        Network with its weights.
+    device, warn : str, callable
+        As in `OnDevice`.
     """
 
-    at_once = False
+    thread_safe = False
 
     def __init__(
         self, network: nn.Module, device: str, warn: Callable[[str], None] = log.warning
     ) -> None:
-        self._placed = OnDevice(network, device, warn, "one block of the elevation model")
+        self._on_device = OnDevice(network, device, warn, "a block of the elevation model")
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return the heads for one block's channels."""
+        """Return the output for a block, as `onnx_runner.Runner`."""
 
-        def answer(network: nn.Module, device: str) -> Float32:
+        def forward(network: nn.Module, device: str) -> Float32:
             x = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
-            found: Float32 = network(x)[0].float().cpu().numpy()
-            return found
+            heads: Float32 = network(x)[0].float().cpu().numpy()
+            return heads
 
-        return self._placed.run(answer)
+        return self._on_device.run(forward)
 
 
 def _heat_maps(architecture: Architecture) -> nn.Module:
-    """Return the heat-map network, which at first is sure of nothing and knows no shape."""
+    """Return the heat-map network, initialised to low probabilities and to mean shapes."""
     network = TorchUNet(architecture.unet())
     nn.init.constant_(network.centers.bias, -4.0)
     nn.init.zeros_(network.shapes.weight)
@@ -86,7 +88,7 @@ def _heat_maps(architecture: Architecture) -> nn.Module:
 
 def _resnet_rims() -> nn.Module:
     try:
-        import segmentation_models_pytorch as smp  # noqa: PLC0415  only this recipe needs it
+        import segmentation_models_pytorch as smp  # noqa: PLC0415  optional dependency
     except ImportError as error:
         raise MissingDependencyError(
             "The recipe rims-resnet34 needs segmentation_models_pytorch",

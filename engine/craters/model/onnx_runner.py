@@ -1,4 +1,4 @@
-"""A trained heat-map network, run without torch: as an ONNX graph in memory."""
+"""Inference of the heat-map network with ONNX Runtime, without torch."""
 
 from __future__ import annotations
 
@@ -18,39 +18,50 @@ if TYPE_CHECKING:
 
 
 class Runner(Protocol):
-    """What turns the channels of a block into the heads' values.
+    """Predicts a block of an elevation model.
 
-    ``at_once`` says whether several threads may call it at a time.
+    ``thread_safe`` is True if several threads may call it at the same time.
     """
 
-    at_once: bool
+    thread_safe: bool
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return float32 (heads, rows / 2, columns / 2) for (channels, rows, columns)."""
+        """Return the output of the network.
+
+        Parameters
+        ----------
+        channels : ndarray of float32, shape (channels, rows, columns)
+            Input as `inputs.channels` returns it.
+
+        Returns
+        -------
+        ndarray of float32, shape (`architecture.HEADS`, rows / 2, columns / 2)
+            Logits and shapes, as in `Architecture.unet`.
+        """
         ...
 
 
 class OnnxRunner:
-    """The heat-map network on the processor; each call computes on one core.
+    """The heat-map network on the CPU; each call runs on one core.
 
     Parameters
     ----------
     state : mapping of str to ndarray
-        The weights, named and shaped as `Architecture.shapes` says; of any float type.
+        The weights, with the names and shapes of `Architecture.shapes`; any float type.
     architecture : Architecture
-        Of the heat-map network.
+        Architecture of the heat-map network.
     """
 
-    at_once = True
+    thread_safe = True
 
     def __init__(self, state: State, architecture: Architecture) -> None:
         graph = Graph(state)
         description = architecture.unet()
-        answer = graph.heads(description, graph.unet(description))
-        self._session = graph.session(architecture.name, len(inputs.CHANNELS), answer)
+        heads = graph.heads(description, graph.unet(description))
+        self._session = graph.session(architecture.name, len(inputs.CHANNELS), heads)
 
     def __call__(self, channels: Float32) -> Float32:
-        """Return the heads for one block's channels."""
-        (found,) = self._session.run(None, {"channels": channels[None]})
-        answer: Float32 = found[0]
-        return answer
+        """Return the output for a block, as `Runner`."""
+        (batch,) = self._session.run(None, {"channels": channels[None]})
+        heads: Float32 = batch[0]
+        return heads

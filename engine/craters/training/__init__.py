@@ -1,1 +1,1 @@
-"""."""
+"""Training of crater networks: tiles, recipes, batches, losses and calibration."""

@@ -1,4 +1,4 @@
-"""The compiled inner loops of `targets`: centre heat, shapes and rims of a tile."""
+"""Compiled kernels of `targets`: centre heat maps, shapes and rims of a tile."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The tiles of DeepMoon (Silburt et al. 2019, Icarus 317, 27), as it publishes them in HDF5.
+"""Training tiles of DeepMoon (Silburt et al. 2019, Icarus 317, 27), in its published HDF5 files.
 
-``*_images.hdf5`` holds `input_images` (tiles × 256 × 256, 8 bits, 0 where the projection left
-nothing) and `longlat_bounds`; ``*_craters.hdf5`` holds a table for each tile, as pandas stores
-them. The pixel of a tile follows from the diameters, which are in kilometres and in pixels; its
-masks of rims are not used, for rims are drawn from the tables.
+``*_images.hdf5`` holds `input_images` (tiles × 256 × 256, 8 bits, 0 outside the projection) and
+`longlat_bounds`; ``*_craters.hdf5`` holds a pandas table for each tile. The pixel size of a tile
+follows from its diameters, given in kilometres and in pixels. The published rim masks are not used:
+rims are drawn from the tables.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 LEAST_M = 5_000.0
-"""Its catalogues list craters from this diameter on."""
+"""Default of the diameter from which its catalogues are complete."""
 
 GREY_M = 78.0
-"""Metres of one grey level, about: the Moon's 20 km of relief in 8 bits."""
+"""Approximate height of one grey level, metres: the Moon's 20 km of relief in 8 bits."""
 
 _KEYS = ("Diameter (km)", "Diameter (pix)", "x", "y")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Image:
+class _DeepMoonTile:
     """A tile in the file of images."""
 
     path: Path
@@ -67,68 +67,74 @@ def read(
     side_px: int = 256,
     least_m: float = LEAST_M,
 ) -> Split:
-    """Return DeepMoon's tiles with their craters.
+    """Read DeepMoon's tiles with their craters.
 
     Parameters
     ----------
     images : path
         Such as ``train_images.hdf5``.
     craters : path, optional
-        Such as ``train_craters.hdf5``; where not given, the file that is named so beside it.
+        Such as ``train_craters.hdf5``; by default the file beside the images, named accordingly.
     sector : Sector
-        What nobody learns from.
+        Longitudes of the validation set.
     context : Context
-        Is told the progress and may cancel.
+        Progress and cancellation.
     side_px : int
-        What the tiles must at least measure.
+        Least side of the tiles, pixels.
     least_m : float
-        Diameter from which on its catalogue lists all craters.
+        Diameter from which the catalogue is complete, metres.
+
+    Returns
+    -------
+    Split
+        Training and validation tiles.
 
     Raises
     ------
     MissingDependencyError
         If h5py is not installed.
     InputError
-        If a file is absent, damaged, of another layout, or no tile of a side of the split has a
-        crater.
+        If a file is missing, damaged or of another layout, or the training or the validation set
+        would be empty.
     """
     needs_h5py("Reading DeepMoon's tiles")
-    pictures = Path(images)
-    tables = tables_of(pictures, craters)
+    images_file = Path(images)
+    tables_file = tables_of(images_file, craters)
     pieces, spans = [], []
-    with _opened(pictures) as held, _opened(tables) as listed:
-        count = _checked(held, pictures, side_px)
-        names = sorted(name for name in listed if name.startswith("img_"))
+    with _opened(images_file) as image_data, _opened(tables_file) as tables:
+        count = _checked(image_data, images_file, side_px)
+        names = sorted(name for name in tables if name.startswith("img_"))
         if not names:
-            raise _other_layout(tables, "tables img_00000 and so on", listed)
+            raise _other_layout(tables_file, "tables img_00000 and so on", tables)
         for done, name in enumerate(names):
             if done % 100 == 0:
-                context.progress(done / len(names), "Craters of tiles")
-            number = _number(name, count, tables, pictures)
-            table = _table(listed[name], f"{tables.name}, {name}")
-            if not table["x"].size or name not in held["longlat_bounds"]:
+                context.progress(done / len(names), "Reading the craters of the tiles")
+            number = _number(name, count, tables_file, images_file)
+            table = _table(tables[name], f"{tables_file.name}, {name}")
+            if not table["x"].size or name not in image_data["longlat_bounds"]:
                 continue
             pixel_m = float(np.median(1000.0 * table["Diameter (km)"] / table["Diameter (pix)"]))
             circles = np.column_stack(
-                # Theirs count from the edge of the first pixel, ours from its middle.
+                # Their origin is the edge of the first pixel, ours its centre.
                 [table["x"] - 0.5, table["y"] - 0.5, 0.5 * table["Diameter (pix)"]]
             )[1000.0 * table["Diameter (km)"] >= UNLABELLED * least_m]
             if not len(circles):
                 continue
-            pieces.append(_Image(pictures, number, pixel_m, circles, 0.5 * least_m / pixel_m))
-            west, east = np.asarray(held["longlat_bounds"][name], np.float64).ravel()[:2]
+            least_px = 0.5 * least_m / pixel_m
+            pieces.append(_DeepMoonTile(images_file, number, pixel_m, circles, least_px))
+            west, east = np.asarray(image_data["longlat_bounds"][name], np.float64).ravel()[:2]
             spans.append((float(west), float(east - west)))
     if not pieces:
         raise InputError(
-            f"{tables.name} lists no crater of {least_m:,.0f} m or more in a tile of "
-            f"{pictures.name}",
+            f"{tables_file.name} lists no crater of {least_m:,.0f} m or more in a tile of "
+            f"{images_file.name}",
             "Give the tables that belong to the images, or lower --min-diameter-m",
         )
     return tile_sets.split(pieces, spans, sector)
 
 
 def tables_of(images: Path, craters: str | Path | None) -> Path:
-    """Return the file of craters: the given one, or that beside the images.
+    """Return the file of craters: the one given, or the one beside the images.
 
     Raises
     ------
@@ -139,7 +145,7 @@ def tables_of(images: Path, craters: str | Path | None) -> Path:
         return Path(craters)
     if "images" not in images.name:
         raise InputError(
-            f"Nothing says which file has the craters of {images.name}",
+            f"The file with the craters of {images.name} is not known",
             "Give it with --deepmoon-craters",
         )
     return images.with_name(images.name.replace("images", "craters"))
@@ -147,7 +153,7 @@ def tables_of(images: Path, craters: str | Path | None) -> Path:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    import h5py  # noqa: PLC0415  of the ml group, and only this needs it
+    import h5py  # noqa: PLC0415  optional dependency
 
     if not path.is_file():
         raise InputError(f"There is no file {path}", "Check the path")
@@ -192,7 +198,7 @@ def _number(name: str, count: int, tables: Path, images: Path) -> int:
 
 
 def _table(group: Any, what: str) -> dict[str, Float]:
-    """Return the columns of a table that pandas stored, by blocks of columns of one kind."""
+    """Return the columns of a table as pandas stores it: in blocks of columns of equal dtype."""
     columns: dict[str, Float] = {}
     for block in (key.removesuffix("_items") for key in group if key.endswith("_items")):
         values = group.get(f"{block}_values")
@@ -202,7 +208,7 @@ def _table(group: Any, what: str) -> dict[str, Float]:
             n.decode() if isinstance(n, bytes) else str(n) for n in group[f"{block}_items"][()]
         ]
         if "shape" in values.attrs:
-            # Tables without rows are stored as one value that means nothing.
+            # Tables without rows are stored as a single meaningless value.
             columns |= {name: np.zeros(0) for name in names}
         elif values.ndim == 2 and values.shape[1] == len(names) and values.dtype.kind in "iuf":
             columns |= dict(zip(names, np.asarray(values, np.float64).T, strict=True))

@@ -1,4 +1,4 @@
-"""Tiles of an elevation model with the craters that a catalogue lists, to learn from."""
+"""Training tiles cut from an elevation model, with the craters of a catalogue."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from lunarsite.engine import moon
 from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.craters.training.batches import UNLABELLED
 from lunarsite.engine.craters.training.sectors import span_of
-from lunarsite.engine.craters.training.tile_sets import sample_of, seen, split
+from lunarsite.engine.craters.training.tile_sets import centers_valid, sample_of, split
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import check_heights, dem_grid
+from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.heights import check_heights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +39,16 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 LEAST_M = 3_000.0
-"""Diameter from which a catalogue lists all craters, where nothing else is said."""
+"""Default of the diameter from which a catalogue is complete."""
 
 LEAST_KNOWN = 0.5
-"""Tiles of which a smaller share is known are left out."""
+"""Tiles with a smaller share of valid pixels are left out."""
 
 _ALIKE = 1.05
-"""A DEM whose pixel is larger than the tiles' by less is taken as it is."""
+"""A DEM whose pixels are coarser than the tiles' by at most this factor is not resampled."""
 
 _HALF = 0.5
-"""What errors propose: half the pixel, and tiles that overlap by half."""
+"""Remedy that errors propose: half the pixel size, or tiles that overlap by half."""
 
 
 def cut(
@@ -61,76 +62,81 @@ def cut(
     overlap: float,
     least_m: float,
 ) -> Split:
-    """Return tiles of an elevation model, with the craters that a catalogue lists.
+    """Cut an elevation model into tiles, with the craters that a catalogue lists.
 
-    Tiles in which it lists none are left out: it may not cover them.
+    Tiles without a listed crater are left out, since the catalogue may not cover them.
 
     Parameters
     ----------
     dem : path
-        An elevation model of the south polar map.
+        Elevation model in the south polar stereographic projection.
     catalogue : path
-        As `read_catalogue` takes it.
+        Crater catalogue, as for `read_catalogue`.
     sector : Sector
-        What nobody learns from.
+        Longitudes of the validation set.
     context : Context
-        Is told the progress and may cancel.
+        Progress and cancellation.
     pixel_m : float
-        Pixel of the tiles on the map; finer DEMs are averaged to it.
+        Pixel of the tiles on the map, metres; finer DEMs are averaged to it.
     side_px : int
-        Side of the tiles.
+        Side of the tiles, pixels.
     overlap : float
-        Share of a tile's side that the next one shows again; from 0 to below 1.
+        Overlap of neighbouring tiles as a share of their side, from 0 to below 1.
     least_m : float
-        Diameter on the ground from which on the catalogue lists all craters.
+        Diameter on the ground from which the catalogue is complete, metres.
+
+    Returns
+    -------
+    Split
+        Training and validation tiles.
 
     Raises
     ------
     CrsError, InputError
-        If either cannot be read, the DEM is coarser than the tiles or smaller than one, or no
-        tile of a side of the split has a crater.
+        If a file cannot be read, the DEM is coarser than the tiles or smaller than one, or the
+        training or the validation set would be empty.
     """
     path, name = Path(dem), Path(catalogue).name
-    grid = _resampled(dem_grid(path), pixel_m, side_px)
+    grid = _tile_grid(dem_grid(path), pixel_m, side_px)
     known = read_circles(catalogue)
-    # Circles a little below the cut may lie in the first octave that is asked for.
+    # Craters a little below the cut may lie in the first octave of the loss.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
     step = max(1, round(side_px * (1.0 - overlap)))
-    pieces, spans, shown = [], [], []
+    pieces, spans, craters = [], [], []
     windows = list(_windows(grid, side_px, step))
     for number, window in enumerate(windows):
-        context.progress(number / len(windows), "Tiles")
+        context.progress(number / len(windows), "Cutting tiles")
         west, south, east, north = part = grid.part(window).bounds
         if not known.inside(part).any():
             continue
         scale = float(moon.map_scale(0.5 * (west + east), 0.5 * (south + north)))
         least_px = 0.5 * least_m * scale / grid.pixel_m
         reaching, circles = _pixels(known, grid.part(window))
-        piece = _Cut(path, grid, window, circles, least_px)
+        piece = _DemTile(path, grid, window, circles, least_px)
         height_m = piece.height_m()
         if np.isfinite(height_m).mean() < LEAST_KNOWN:
             continue
         check_heights(height_m, grid.part(window), "The DEM")
-        if not seen(piece.circles, height_m).any():
+        if not centers_valid(piece.circles, height_m).any():
             continue
         pieces.append(piece)
         spans.append(span_of(*part))
-        shown.append(reaching)
+        craters.append(reaching)
     if not pieces:
         raise InputError(
             f"No tile of {path.name} has a crater of {least_m:,.0f} m or more that {name} lists",
             "Check that both are of the same place, or lower --min-diameter-m",
         )
     try:
-        return split(pieces, spans, sector, shown)
+        return split(pieces, spans, sector, craters)
     except InputError as error:
         more = _more_tiles(dem_grid(path), grid, overlap)
         raise InputError(error.problem, error.remedy + more) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
-    """A tile of an elevation model, resampled to a grid."""
+class _DemTile:
+    """A tile of an elevation model, resampled to the grid of the tiles."""
 
     dem: Path
     grid: Grid
@@ -139,7 +145,7 @@ class _Cut:
     least_px: float
 
     def height_m(self) -> Float32:
-        """Read it."""
+        """Return the heights of the tile."""
         with raster.opened(self.dem, "The DEM") as source:
             own = raster.grid_of(source, "The DEM")
             if own == self.grid:
@@ -154,15 +160,15 @@ class _Cut:
                 src_nodata=source.nodata,
                 nodata=np.nan if source.nodata is None else source.nodata,
                 dtype="float32",
-            ) as coarser:
-                return raster.read_band(coarser, 1, window=self.window)
+            ) as resampled:
+                return raster.read_band(resampled, 1, window=self.window)
 
     def sample(self) -> Sample:
         return sample_of(self.height_m(), self.grid.pixel_m, self.circles, self.least_px)
 
 
-def _resampled(own: Grid, pixel_m: float, side_px: int) -> Grid:
-    """Return the grid of a DEM's tiles."""
+def _tile_grid(own: Grid, pixel_m: float, side_px: int) -> Grid:
+    """Return the grid of the tiles of a DEM."""
     if own.pixel_m > _ALIKE * pixel_m:
         raise InputError(
             f"The DEM has pixels of {own.pixel_m:,.0f} m, coarser than the tiles' {pixel_m:,.0f} m",
@@ -182,13 +188,13 @@ def _resampled(own: Grid, pixel_m: float, side_px: int) -> Grid:
 
 
 def _finer(own: Grid, side_px: int) -> str:
-    """Return the pixel at which two tiles lie along a DEM's shorter side, if it has such pixels."""
+    """Return a remedy: the pixel at which two tiles fit along the DEM's shorter side, if any."""
     pixel_m = math.floor(10.0 * min(own.shape) * own.pixel_m / (2.0 * side_px)) / 10.0
     return f", --pixel-m {pixel_m:g} for two tiles a side" if pixel_m >= own.pixel_m else ""
 
 
 def _more_tiles(own: Grid, grid: Grid, overlap: float) -> str:
-    """Return what makes more tiles of a DEM."""
+    """Return a remedy: options that yield more tiles."""
     ways = ["--overlap 0.5"] if overlap < _HALF else []
     if own.pixel_m <= _HALF * grid.pixel_m:
         ways.append(f"--pixel-m {_HALF * grid.pixel_m:g}")
@@ -202,9 +208,10 @@ def _windows(grid: Grid, side: int, step: int) -> Iterator[Window]:
 
 
 def _pixels(known: Circles, grid: Grid) -> tuple[Int, Float]:
-    """Return which circles reach into a square grid; and their column, row and radius in pixels.
+    """Return the indices of circles that reach into a square grid, and their column, row, radius.
 
-    Those whose radius is longer than its side are left out: of a basin's rim a tile shows a line.
+    Those whose radius exceeds the side of the grid are left out: of the rim of a basin, a tile
+    shows only a nearly straight line.
     """
     column = (known.x_m - grid.x_min_m) / grid.pixel_m - 0.5
     row = (grid.y_max_m - known.y_m) / grid.pixel_m - 0.5

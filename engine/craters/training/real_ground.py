@@ -1,4 +1,4 @@
-"""What a crater network is to learn from, as the parameters of ``train-craters`` say it."""
+"""Real training tiles, as selected by the parameters of ``train-craters``."""
 
 from __future__ import annotations
 
@@ -17,30 +17,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
-    """Tiles of real ground, and what the card says of them."""
+class RealTiles:
+    """Tiles of real ground, with their description and metadata for the card.
+
+    Parameters
+    ----------
+    tiles : Split
+        Training and validation tiles.
+    description : str
+        Name of the data.
+    source : dict
+        Input files, sector and other parameters, JSON-able.
+    """
 
     tiles: Split
-    told: str
+    description: str
     source: dict[str, Any]
 
 
-def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | None:
-    """Return the tiles that the parameters name, or None where tiles are to be generated.
+def real_tiles(values: dict[str, Any], recipe: Recipe, context: Context) -> RealTiles | None:
+    """Return the tiles that the parameters select, or None if tiles are to be generated.
 
     Parameters
     ----------
     values : dict
-        As the stage takes them.
+        Parameters of the stage.
     recipe : Recipe
-        Says how large the tiles are.
+        Sides of tiles and crops.
     context : Context
-        Is told the progress and may cancel.
+        Progress and cancellation.
 
     Raises
     ------
     ParameterError
-        If parameters that belong together are not given together.
+        If parameters contradict one another, or one is given without another that it needs.
     MissingDependencyError, CrsError, InputError
         As `dem_tiles.cut` and `deepmoon.read`.
     """
@@ -49,8 +59,8 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
         return None
     sector = sectors.read_sector(values["sector"], values["gap_deg"])
     least_m = values["min_diameter_m"]
-    said: dict[str, Any] = {"sector_deg": [sector.west_deg, sector.east_deg]}
-    said["gap_deg"] = sector.gap_deg
+    source: dict[str, Any] = {"sector_deg": [sector.west_deg, sector.east_deg]}
+    source["gap_deg"] = sector.gap_deg
     if values["dem"]:
         least_m = least_m or dem_tiles.LEAST_M
         tiles = dem_tiles.cut(
@@ -64,8 +74,8 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
             least_m=least_m,
         )
         files = [Path(values["dem"]), Path(values["catalogue"])]
-        told = f"tiles of {files[0].name} with the craters of {files[1].name}"
-        said |= {"pixel_m": values["pixel_m"], "overlap": values["overlap"]}
+        description = f"tiles of {files[0].name} with the craters of {files[1].name}"
+        source |= {"pixel_m": values["pixel_m"], "overlap": values["overlap"]}
     else:
         least_m = least_m or deepmoon.LEAST_M
         tiles = deepmoon.read(
@@ -78,28 +88,29 @@ def real(values: dict[str, Any], recipe: Recipe, context: Context) -> Real | Non
         )
         files = [Path(values["deepmoon"])]
         files.append(deepmoon.tables_of(files[0], values["deepmoon_craters"]))
-        told = f"DeepMoon's tiles of {files[0].name} (Silburt et al. 2019)"
-        said["metres_of_a_grey_level"] = deepmoon.GREY_M
-    said |= {
-        # By content: a state of other files by the same names is not gone on with.
+        description = f"DeepMoon's tiles of {files[0].name} (Silburt et al. 2019)"
+        source["metres_of_a_grey_level"] = deepmoon.GREY_M
+    source |= {
+        # By content: a training does not resume with other files of the same names.
         "inputs": [{"name": file.name, "sha256": provenance.sha256(file)} for file in files],
         "min_diameter_m": least_m,
-        "tiles": len(tiles.learn),
-        "validation_tiles": len(tiles.unseen),
+        "tiles": len(tiles.training),
+        "validation_tiles": len(tiles.validation),
     }
-    return Real(tiles, told, said)
+    return RealTiles(tiles, description, source)
 
 
 def _check(values: dict[str, Any]) -> None:
-    """Raise unless what belongs together is given together."""
+    """Raise if parameters contradict or lack one another."""
     if values["dem"] and values["deepmoon"]:
         raise ParameterError(
-            "--dem and --deepmoon are both given", "Learn from one of them, then go on with --start"
+            "--dem and --deepmoon are both given",
+            "Train on one of them, then fine-tune with --start",
         )
     if bool(values["dem"]) != bool(values["catalogue"]):
         raise ParameterError(
             "Of --dem and --catalogue only one is given",
-            "Give both: the ground, and the craters on it",
+            "Give both, the elevation model and the catalogue of its craters",
         )
     if values["deepmoon_craters"] and not values["deepmoon"]:
         raise ParameterError(
@@ -107,11 +118,11 @@ def _check(values: dict[str, Any]) -> None:
         )
     if (values["dem"] or values["deepmoon"]) and not values["sector"]:
         raise ParameterError(
-            "--sector is not given: nothing says which tiles the network is measured on",
-            "Give the longitudes that it is not to learn from, such as --sector 0,60",
+            "--sector is not given: it selects the tiles of the validation set",
+            "Give the longitudes to hold out from training, such as --sector 0,60",
         )
     if values["sector"] and not (values["dem"] or values["deepmoon"]):
         raise ParameterError(
-            "--sector is given, and generated tiles have no longitude",
+            "--sector is given, but generated tiles have no longitude",
             "Give --dem with --catalogue, or --deepmoon",
         )

@@ -1,4 +1,4 @@
-"""What a crater network is trained on and how: a YAML file, checked."""
+"""Recipes of crater networks: data and hyperparameters, from validated YAML files."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A recipe.
+    """Data and hyperparameters of a training.
 
     Parameters
     ----------
     name : str
-        How the card calls it.
+        Name of the recipe, as in the card.
     architecture : str
         ``heat-maps`` or ``rims-resnet34``.
     widths : tuple of int
-        Features of the heat-map network by level.
+        Feature channels of the heat-map network by level.
     tiles : int
-        How many generated tiles to learn from.
+        Number of generated tiles for training.
     tile_px, crop_px : int
-        Their side, and that of the random crop of each step; multiples of 32.
+        Sides of a tile and of a random training crop; multiples of 32.
     validation_tiles : int
-        How many tiles nobody learns from.
+        Number of tiles for validation.
     steps, batch, accumulate : int
-        Steps of the optimiser, tiles of one pass, and passes of one step.
+        Optimiser steps, crops per forward pass, and forward passes per step.
     epochs : int, optional
-        How often as many tiles are drawn as there are to learn from, in the place of ``steps``.
+        Passes over the training set, in place of ``steps``.
     learning_rate, weight_decay, average : float
-        Of AdamW at its peak; and how much the running mean of weights keeps at each step.
+        Peak learning rate and weight decay of AdamW; decay of the moving average of the weights.
     validate_every, patience : int
-        Steps between validations, and how many without progress end the training.
+        Steps between validations, and validations without improvement before early stopping.
     needs_start : bool
-        Whether it goes on from a trained network.
+        Whether it fine-tunes a trained network.
     """
 
     name: str
@@ -61,39 +61,42 @@ class Recipe:
     needs_start: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON; what came later and is not used is not in it."""
-        said = {**asdict(self), "widths": list(self.widths)}
+        """Return the recipe as JSON, without fields added later that are not used.
+
+        Cards and training states of earlier versions thus remain equal.
+        """
+        values = {**asdict(self), "widths": list(self.widths)}
         for name in ("epochs", "needs_start"):
-            if not said[name]:
-                del said[name]
-        return said
+            if not values[name]:
+                del values[name]
+        return values
 
     def for_tiles(self, count: int, steps: int | None = None) -> Recipe:
-        """Return the recipe with the steps that so many tiles to learn from ask for.
+        """Return the recipe with its number of steps resolved.
 
         Parameters
         ----------
         count : int
-            How many tiles there are.
+            Size of the training set.
         steps : int, optional
-            Steps that go before the recipe's own.
+            Overrides the steps of the recipe.
         """
-        wanted, every = recipes.settled(self, count, steps)
-        return replace(self, steps=wanted, validate_every=every)
+        total, every = recipes.schedule(self, count, steps)
+        return replace(self, steps=total, validate_every=every)
 
 
 def names() -> list[str]:
-    """Return the recipes that come with LunarSite."""
+    """Return the names of the recipes that ship with LunarSite."""
     return recipes.names(FOLDER)
 
 
 def read(name_or_path: str) -> Recipe:
-    """Return a recipe by its name, or from a YAML file.
+    """Read a recipe by its name, or from a YAML file.
 
     Raises
     ------
     InputError
-        If there is none, it is not YAML, or a value is of the wrong kind or out of range.
+        If there is no such recipe, it is not YAML, or a value is of the wrong type or out of range.
     """
     given = recipes.read(Recipe, FOLDER, name_or_path)
     what = Path(name_or_path).name

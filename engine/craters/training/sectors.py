@@ -1,8 +1,8 @@
-"""Sectors of longitude that keep apart what is learned from and what nobody learns from.
+"""Sectors of longitude that separate the training set from the validation set.
 
-Neighbouring tiles show the same craters, so a split by chance would let a network know what it is
-measured on. A sector with a gap on both sides does not, but for craters wider than the gap, which
-`sets.split` takes care of; tiles in a gap, or across an edge, belong to neither side.
+Neighbouring tiles show the same craters, so a random split would leak the validation set into
+training. A sector with a gap on both sides does not, except for craters wider than the gap, which
+`tile_sets.split` handles. Tiles in a gap or across an edge belong to neither set.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sector:
-    """The longitudes that nobody learns from.
+    """Longitudes of the validation set.
 
     Parameters
     ----------
     west_deg, east_deg : float
-        East longitudes of its edges; it may go over 180°.
+        East longitudes of its edges; it may cross 180°.
     gap_deg : float
-        Longitudes on both sides that belong to neither.
+        Width of the gap on both sides, which belongs to neither set.
 
     Raises
     ------
     ParameterError
-        If one of the two sides would have no width.
+        If one of the two sets would have no longitudes.
     """
 
     west_deg: float
@@ -47,13 +47,13 @@ class Sector:
         if self.width_deg <= 0.0 or self._rest_deg <= 0.0:
             raise ParameterError(
                 f"--sector: from {self.west_deg:g}° to {self.east_deg:g}° with gaps of "
-                f"{self.gap_deg:g}° leaves nothing on one of its sides",
+                f"{self.gap_deg:g}° leaves no longitudes on one side",
                 "Give two longitudes such as 0,60 and a gap of some degrees",
             )
 
     @property
     def width_deg(self) -> float:
-        """From its western to its eastern edge."""
+        """Width from the western to the eastern edge."""
         return (self.east_deg - self.west_deg) % 360.0
 
     @property
@@ -61,24 +61,24 @@ class Sector:
         return 360.0 - self.width_deg - 2.0 * self.gap_deg
 
     def inside(self, west_deg: Float, width_deg: Float) -> Bool:
-        """Return which spans of longitude lie in it."""
+        """Return which spans of longitude lie in the sector."""
         within: Bool = (west_deg - self.west_deg) % 360.0 + width_deg <= self.width_deg
         return within
 
     def outside(self, west_deg: Float, width_deg: Float) -> Bool:
-        """Return which spans of longitude lie beyond it and its gaps."""
+        """Return which spans of longitude lie outside the sector and its gaps."""
         first = self.east_deg + self.gap_deg
         beyond: Bool = (west_deg - first) % 360.0 + width_deg <= self._rest_deg
         return beyond
 
 
 def read_sector(text: str, gap_deg: float) -> Sector:
-    """Return the sector that two numbers with a comma or a blank say.
+    """Parse a sector, two longitudes separated by a comma or a blank.
 
     Raises
     ------
     ParameterError
-        If they are not that.
+        If it is anything else, or leaves one of the two sets empty.
     """
     try:
         west, east = (float(word) for word in text.replace(",", " ").split())
@@ -95,8 +95,7 @@ def read_sector(text: str, gap_deg: float) -> Sector:
 def span_of(west_m: float, south_m: float, east_m: float, north_m: float) -> tuple[float, float]:
     """Return the western longitude of a rectangle on the map, and its width, degrees.
 
-    A rectangle with the pole in it has all longitudes; that of any other lies between those of its
-    corners.
+    A rectangle that contains the pole spans all longitudes; any other spans those of its corners.
     """
     if west_m <= 0.0 <= east_m and south_m <= 0.0 <= north_m:
         return -180.0, 360.0
@@ -104,5 +103,5 @@ def span_of(west_m: float, south_m: float, east_m: float, north_m: float) -> tup
         [west_m, west_m, east_m, east_m], [south_m, north_m, south_m, north_m]
     )
     away = (corners - corners[0] + 180.0) % 360.0 - 180.0
-    # Rounded, so that tiles that touch an edge of a sector are on the side where they lie.
+    # Rounded, so that tiles that touch the edge of a sector fall on their own side of it.
     return round(float(corners[0] + away.min()) % 360.0, 9), round(float(np.ptp(away)), 9)

@@ -1,19 +1,16 @@
-"""Tiles of real ground to learn from, whatever they are cut from.
-
-Tiles are read when first asked for and kept while there is room. How they are divided into those
-that are learned from and those that nobody learns from, `sectors` says.
-"""
+"""Training and validation sets of real tiles, split by longitude (`sectors`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from lunarsite.engine.craters.model import inputs
-from lunarsite.engine.craters.training.batches import Sample
+from lunarsite.engine.craters.training.batches import Sample, size_of
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.training.sample_cache import SampleCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 
-class Piece(Protocol):
+class Tile(Protocol):
     """A tile that can be read."""
 
     def sample(self) -> Sample:
@@ -35,76 +32,60 @@ class Piece(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """Samples by number, read when first asked for and kept while there is room.
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        What the samples are made of.
-    room_bytes : int
-        What may be held in memory.
-    """
-
-    pieces: Sequence[Piece]
-    room_bytes: int
-    _kept: dict[int, Sample] = field(default_factory=dict)
-
-    def __call__(self, number: int) -> Sample:
-        """Return a sample."""
-        found = self._kept.get(number)
-        if found is None:
-            found = self.pieces[number].sample()
-            if (len(self._kept) + 1) * found.channels.nbytes <= self.room_bytes:
-                self._kept[number] = found
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Tiles to learn from, and tiles that nobody learns from."""
+    """The tiles of the training set and of the validation set."""
 
-    learn: list[Piece]
-    unseen: list[Piece]
+    training: list[Tile]
+    validation: list[Tile]
+
+
+def samples(pieces: Sequence[Tile], capacity_bytes: int) -> SampleCache[Sample]:
+    """Return a source of the samples of tiles, cached up to a number of bytes."""
+
+    def load(number: int) -> Sample:
+        return pieces[number].sample()
+
+    return SampleCache(load, size_of, capacity_bytes)
 
 
 def split(
-    pieces: Sequence[Piece],
+    pieces: Sequence[Tile],
     spans: Sequence[tuple[float, float]],
     sector: Sector,
-    shown: Sequence[Int] = (),
+    craters: Sequence[Int] = (),
 ) -> Split:
-    """Return which tiles are learned from, and which are not.
+    """Split tiles into a training set and a validation set.
 
     Parameters
     ----------
-    pieces : sequence of Piece
+    pieces : sequence of Tile
         The tiles.
     spans : sequence of (float, float)
-        Western longitude and width of each, degrees.
+        Western longitude and width of each tile, degrees.
     sector : Sector
-        What nobody learns from.
-    shown : sequence of ndarray of int64, optional
-        Which craters each shows. Near the pole a gap in degrees is short, and a large crater
-        reaches over it: a tile with a crater of the other side is not learned from.
+        Longitudes of the validation set.
+    craters : sequence of ndarray of int64, optional
+        Craters that reach into each tile. Near the pole a gap in degrees is short, and a large
+        crater may span it: tiles that share a crater with the validation set are left out of the
+        training set.
 
     Raises
     ------
     InputError
-        If there are none on a side.
+        If one of the two sets is empty.
     """
     west, width = np.array(spans, np.float64).reshape(-1, 2).T
-    unseen, learn = sector.inside(west, width), sector.outside(west, width)
-    if shown and unseen.any():
-        apart = np.unique(
-            np.concatenate([shown[number] for number in np.flatnonzero(unseen).tolist()])
+    validation, training = sector.inside(west, width), sector.outside(west, width)
+    if craters and validation.any():
+        held_out = np.unique(
+            np.concatenate([craters[number] for number in np.flatnonzero(validation).tolist()])
         )
-        learn &= np.array([not np.isin(some, apart).any() for some in shown])
+        training &= np.array([not np.isin(each, held_out).any() for each in craters])
     parts = []
     for chosen, where, rest in (
-        (learn, "beyond the gaps of", ", without a crater that reaches into it"),
-        (unseen, "inside", ""),
+        (training, "beyond the gaps of", ", without a crater that reaches into it"),
+        (validation, "inside", ""),
     ):
         if not chosen.any():
             raise InputError(
@@ -112,39 +93,39 @@ def split(
                 f"{sector.west_deg:g}° to {sector.east_deg:g}° (gap {sector.gap_deg:g}°){rest}",
                 "Choose another --sector or a smaller --gap-deg, or let tiles overlap",
             )
-        # Whoever takes the first ones takes them from everywhere.
+        # Shuffled, so that the first tiles come from everywhere.
         order = np.random.default_rng(0).permutation(np.flatnonzero(chosen))
         parts.append([pieces[number] for number in order])
     return Split(*parts)
 
 
 def sample_of(height_m: Float32, pixel_m: float, circles: Float, least_px: float) -> Sample:
-    """Return heights and circles as networks learn from them.
+    """Return the sample of a tile of real ground.
 
     Parameters
     ----------
     height_m : ndarray of float32, shape (side, side)
         Metres, NaN for nodata.
     pixel_m : float
-        Side of a pixel.
+        Side of a pixel, metres.
     circles : ndarray of float64, shape (craters, 3)
         Column, row and radius in pixels.
     least_px : float
-        Radius from which on all craters are listed.
+        Radius from which the list of craters is complete, pixels.
     """
-    # Centres that nobody sees are not asked for; those beyond the edge have rims in the tile.
+    # Craters whose centre has no height are dropped; those beyond the edge have rims in the tile.
     outside = ~_within(circles, height_m)
-    known = circles[outside | seen(circles, height_m)]
-    # A catalogue is sure of its craters, and how deep they are is not learned.
-    count = len(known)
-    sure = np.column_stack([known, np.ones(count), np.full(count, np.nan)])
+    listed = circles[outside | centers_valid(circles, height_m)]
+    # Catalogued craters are certain; their depth is not a target.
+    count = len(listed)
+    certain = np.column_stack([listed, np.ones(count), np.full(count, np.nan)])
     return Sample(
-        inputs.channels(height_m, pixel_m / inputs.RELIEF).astype(np.float16), sure, least_px
+        inputs.channels(height_m, pixel_m / inputs.RELIEF).astype(np.float16), certain, least_px
     )
 
 
-def seen(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
-    """Return which circles have their centres where a tile's heights are known.
+def centers_valid(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
+    """Return which circles have their centre on a pixel of the tile with a valid height.
 
     Parameters
     ----------
@@ -153,14 +134,14 @@ def seen(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
     height_m : ndarray of float32, shape (rows, columns)
         NaN for nodata.
     """
-    known = _within(circles, height_m)
-    column, row = np.rint(circles[known, :2].T).astype(np.int64)
-    known[known] = np.isfinite(height_m[row, column])
-    return known
+    valid = _within(circles, height_m)
+    column, row = np.rint(circles[valid, :2].T).astype(np.int64)
+    valid[valid] = np.isfinite(height_m[row, column])
+    return valid
 
 
 def _within(circles: Float, height_m: Float32) -> NDArray[np.bool_]:
-    """Return which circles have their centres in a tile."""
+    """Return which circles have their centre in a tile."""
     column, row = np.rint(circles[:, :2].T)
     rows, columns = height_m.shape
     inside: NDArray[np.bool_] = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)

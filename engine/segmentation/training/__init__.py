@@ -1,1 +1,1 @@
-"""."""
+"""Training of segmentation networks: recipes, batches, losses and calibration."""

@@ -1,4 +1,4 @@
-"""What a segmentation network is trained on and how: a YAML file, checked."""
+"""Recipes of segmentation networks: data and hyperparameters, from validated YAML files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "recipes"
 VIEWS = ("surface", "orbital")
 
 ZOOMS = (0.1, 10.0)
-"""Between which a recipe's factors lie."""
+"""Range of the magnification that a recipe may set."""
 
 _CHOICES = {
     "view": VIEWS,
@@ -29,45 +29,46 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A recipe.
+    """Data and hyperparameters of a training.
 
     Parameters
     ----------
     name : str
-        How the card calls it.
+        Name of the recipe, as in the card.
     architecture : str
         ``unet-light``, ``unet-resnet34`` or ``unet-resnet50``.
     widths : tuple of int
-        Features of the light network by level.
+        Feature channels of the light network by level.
     view : str
-        What generated scenes show: ``surface`` or ``orbital``.
+        View of the generated scenes: ``surface`` or ``orbital``.
     scenes, validation_scenes : int
-        How many to learn from, and how many nobody learns from.
+        Numbers of generated scenes for training and for validation.
     crop_px : int
-        Side of the random crop of each step; a multiple of 32.
+        Side of a random training crop; a multiple of 32.
     zoom : tuple of float
-        Crops are enlarged by factors between these two; those of an image that is smaller are
-        mirrored at its edges, as images are that a network looks at.
+        Lower and upper bound of the random magnification of crops. An image smaller than a crop is
+        mirrored at its edges, as in inference.
     side_px : int, optional
-        Images of a longer shorter side are reduced to it before the network looks (`working`).
+        Training resolution: images with a longer shorter side are reduced to it (`resampling`).
     steps, batch, accumulate : int
-        Steps of the optimiser, crops of one pass, and passes of one step.
+        Optimiser steps, crops per forward pass, and forward passes per step.
     epochs : int, optional
-        How often as many crops are drawn as there are scenes, in the place of ``steps``.
+        Passes over the training set, in place of ``steps``.
     learning_rate, weight_decay, average : float
-        Of AdamW at its peak; and how much the running mean of weights keeps at each step.
+        Peak learning rate and weight decay of AdamW; decay of the moving average of the weights.
     validate_every, patience : int
-        Steps between validations, and how many without progress end the training.
+        Steps between validations, and validations without improvement before early stopping.
     loss, class_weights : str
         ``dice-cross-entropy`` or ``dice-focal``; ``none`` or ``inverse-frequency``.
     dropout, everywhere : float
         As in `Architecture`.
     encoder_weights : str
-        ``none``, or ``imagenet`` where its weights can be fetched.
+        Initial weights of the encoder: ``none``, or ``imagenet``, which are downloaded.
     test_time : str
-        What is averaged when it is measured and used: ``none``, ``flip``, or ``scales`` and flips.
+        Test-time augmentation in evaluation and inference: ``none``, ``flip``, or ``scales`` with
+        flips.
     needs_start : bool
-        Whether it goes on from a trained network.
+        Whether it fine-tunes a trained network.
     """
 
     name: str
@@ -97,39 +98,39 @@ class Recipe:
     needs_start: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the recipe as JSON."""
         return {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
 
     def built(self) -> Architecture:
-        """Return the architecture it trains."""
+        """Return the architecture that the recipe trains."""
         return Architecture(self.architecture, self.widths, self.dropout, self.everywhere)
 
     def for_steps(self, steps: int | None = None, count: int | None = None) -> Recipe:
-        """Return the recipe with its steps settled.
+        """Return the recipe with its number of steps resolved.
 
         Parameters
         ----------
         steps : int, optional
-            Go before the recipe's own.
+            Overrides the steps of the recipe.
         count : int, optional
-            How many scenes there are, where not as many as the recipe says.
+            Size of the training set, if it is not the number of scenes in the recipe.
         """
-        wanted, every = recipes.settled(self, count or self.scenes, steps)
-        return replace(self, steps=wanted, validate_every=every)
+        total, every = recipes.schedule(self, count or self.scenes, steps)
+        return replace(self, steps=total, validate_every=every)
 
 
 def names() -> list[str]:
-    """Return the recipes that come with LunarSite."""
+    """Return the names of the recipes that ship with LunarSite."""
     return recipes.names(FOLDER)
 
 
 def read(name_or_path: str) -> Recipe:
-    """Return a recipe by its name, or from a YAML file.
+    """Read a recipe by its name, or from a YAML file.
 
     Raises
     ------
     InputError
-        If there is none, it is not YAML, or a value is of the wrong kind or out of range.
+        If there is no such recipe, it is not YAML, or a value is of the wrong type or out of range.
     """
     given = recipes.read(Recipe, FOLDER, name_or_path)
     what = Path(name_or_path).name
@@ -143,7 +144,7 @@ def read(name_or_path: str) -> Recipe:
     if not ZOOMS[0] <= low <= high <= ZOOMS[1]:
         raise InputError(
             f"The recipe {what}: zoom is {list(recipe.zoom)}",
-            f"Give two rising numbers from {ZOOMS[0]:g} to {ZOOMS[1]:g}",
+            f"Give two increasing numbers from {ZOOMS[0]:g} to {ZOOMS[1]:g}",
         )
     if recipe.side_px is not None:
         if recipe.side_px < resampling.LEAST_SIDE_PX:
@@ -153,8 +154,8 @@ def read(name_or_path: str) -> Recipe:
             )
         if recipe.view == "orbital":
             raise InputError(
-                f"The recipe {what}: side_px is given for the orbital view, where ground has its "
-                "scale",
+                f"The recipe {what}: side_px is given for the orbital view, whose pixels have a "
+                "known size on the ground",
                 "Leave it out",
             )
     recipe.built().check()

@@ -1,3 +1,5 @@
+"""Depth and rim height of craters."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,17 +28,17 @@ def measured(height, x_m, y_m, radius_m, folder):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1])
-def test_a_fresh_crater_has_its_depth_and_its_rim(tmp_path, slope):
+def test_the_depth_and_rim_of_a_fresh_crater(tmp_path, slope):
     rise = slope * GRID.column_x_m()
     height = np.broadcast_to(rise, GRID.shape).astype(np.float32)
     craters.stamp(height, GRID, fresh(1_000.0, -500.0, 4_000.0, 800.0))
     found = measured(height, 1_000.0, -500.0, 2_000.0, tmp_path)
     assert found.depth_m[0] == pytest.approx(800.0, rel=0.12)
-    # Fresh rims stand 0.19 of the depth above the ground, a part of it over their own ejecta.
+    # Fresh rims stand 0.19 of the depth above the ground, part of it over their own ejecta.
     assert 0.08 < found.rim_height_m[0] / 800.0 < 0.2
 
 
-def test_a_younger_crater_on_the_rim_does_not_set_it(tmp_path):
+def test_the_rim_is_robust_to_a_younger_crater(tmp_path):
     height = np.zeros(GRID.shape, np.float32)
     craters.stamp(height, GRID, fresh(0.0, 0.0, 5_000.0, 900.0))
     plain = measured(height, 0.0, 0.0, 2_500.0, tmp_path)
@@ -45,7 +47,7 @@ def test_a_younger_crater_on_the_rim_does_not_set_it(tmp_path):
     assert marred.depth_m[0] == pytest.approx(plain.depth_m[0], rel=0.05)
 
 
-def test_flat_ground_has_no_depth_and_unknown_ground_an_unknown_one(tmp_path):
+def test_flat_ground_has_zero_depth_and_nodata_an_unknown_one(tmp_path):
     height = np.full(GRID.shape, 77.0, np.float32)
     flat = measured(height, 0.0, 0.0, 1_000.0, tmp_path)
     assert flat.depth_m[0] == pytest.approx(0.0, abs=1e-3)

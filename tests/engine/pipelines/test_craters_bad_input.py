@@ -1,4 +1,4 @@
-"""What the crater stages do with input that cannot be used: they say so, and leave nothing."""
+"""The crater stages refuse unusable input with a remedy, and leave no files behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, diagnose_craters, evaluate_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
 BOUNDS = "-9000,-18000,21000,12000"
@@ -53,18 +53,18 @@ def state(hot_weights):
 
 @pytest.fixture
 def hot(state, tmp_path):
-    """Return a checkpoint whose network sees craters everywhere."""
+    """Return a checkpoint whose network detects craters everywhere."""
     path = tmp_path / "net" / "hot.safetensors"
     path.parent.mkdir()
     fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
     card = {"architecture": SMALL.as_dict(), "calibration": fitted.as_dict()}
-    checkpoints.save(path, state, card)
+    checkpoint_files.save(path, state, card)
     return path
 
 
 @pytest.fixture
 def out(tmp_path):
-    """Return where to write; its folder is there, and hidden files in it would be seen."""
+    """Return an output path in an empty folder, in which leftover files would show."""
     folder = tmp_path / "out"
     folder.mkdir()
     return folder / "found.gpkg"
@@ -86,7 +86,7 @@ def points(frame, crs=moon.SOUTH_POLAR):
 
 
 def evaluate(folder, known, found=None, **more):
-    """Evaluate detections against a catalogue: a frame, or the file of one."""
+    """Evaluate detections against a catalogue, given as a table or as a file."""
     detections = folder / "detections.gpkg"
     points(craters() if found is None else found).to_file(detections, layer="craters")
     if isinstance(known, pd.DataFrame):
@@ -97,7 +97,7 @@ def evaluate(folder, known, found=None, **more):
 
 
 @pytest.mark.parametrize("method", ["network", "template"])
-def test_flat_ground_has_no_craters_and_its_layers_are_there(out, tmp_path, method):
+def test_flat_ground_yields_empty_layers(out, tmp_path, method):
     flat = write_dem(tmp_path / "flat.tif", np.full((200, 230), -2345.0))
     assert detect(flat, out, method=method)["craters"] == 0
     for layer, kind in (("craters", "Point"), ("circles", "Polygon")):
@@ -107,7 +107,7 @@ def test_flat_ground_has_no_craters_and_its_layers_are_there(out, tmp_path, meth
         assert kind in str(gpd.list_layers(out).set_index("name").loc[layer, "geometry_type"])
 
 
-def test_gaps_hold_no_craters_and_do_not_hide_those_beside(hot, height, out, tmp_path):
+def test_gaps_have_no_craters_and_do_not_hide_those_nearby(hot, height, out, tmp_path):
     holes = height.copy()
     holes[40:90, 60:140] = np.nan
     holes[::41] = np.nan
@@ -124,7 +124,7 @@ def test_gaps_hold_no_craters_and_do_not_hide_those_beside(hot, height, out, tmp
     assert own["craters"] <= 2 * max(whole["craters"], 1)
 
 
-def test_a_strip_and_the_least_piece_are_looked_at(hot, height, out, tmp_path):
+def test_strips_and_the_smallest_dem_are_searched(hot, height, out, tmp_path):
     for name, part in (("strip", height[100:103, :200]), ("least", height[:3, :3])):
         found = detect(write_dem(tmp_path / f"{name}.tif", part), out, checkpoint=str(hot))
         assert found["craters"] == len(gpd.read_file(out, layer="craters"))
@@ -136,14 +136,14 @@ def test_a_strip_and_the_least_piece_are_looked_at(hot, height, out, tmp_path):
     ("change", "pixel_m", "words"),
     [
         (lambda h: h * np.nan, 100.0, "every pixel is nodata"),
-        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; .* at up to 1,000 m"),
+        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; the limit is 1,000 m"),
         (lambda h: h / 1000.0, 100.0, "plausible in kilometres"),
         (lambda h: h * 50.0, 100.0, "heights on the Moon lie within"),
         (lambda h: h + 1_737_400.0, 100.0, "holds radii"),
     ],
 )
 @pytest.mark.parametrize("method", ["network", "template"])
-def test_heights_that_cannot_be_are_refused(height, out, tmp_path, method, change, pixel_m, words):
+def test_implausible_heights_are_refused(height, out, tmp_path, method, change, pixel_m, words):
     path = write_dem(tmp_path / "bad.tif", change(height), pixel_m)
     with pytest.raises(InputError, match=words) as caught:
         detect(path, out, method=method)
@@ -152,7 +152,7 @@ def test_heights_that_cannot_be_are_refused(height, out, tmp_path, method, chang
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "much"])
-def test_a_confidence_is_a_share(dem, out, value):
+def test_a_confidence_lies_between_0_and_1(dem, out, value):
     with pytest.raises(ParameterError, match="--min-confidence"):
         detect(dem, out, min_confidence=value)
 
@@ -163,23 +163,23 @@ def test_a_diameter_is_positive_and_no_larger_than_the_moon(dem, out, value):
         detect(dem, out, min_diameter_m=value)
 
 
-def test_craters_too_small_to_be_seen_are_said_not_to_be_listed(hot, dem, out):
+def test_craters_below_the_resolution_are_warned_of(hot, dem, out):
     context = Context(threads=2)
     given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot), "min_diameter_m": 1.0}
-    said = detect_craters.STAGE.run(given, context)
-    assert said["min_diameter_m"] == 800.0
+    result = detect_craters.STAGE.run(given, context)
+    assert result["min_diameter_m"] == 800.0
     assert any("below 800 m cannot be seen" in each for each in context.warnings)
     assert gpd.read_file(out, layer="craters")["diameter_m"].min() >= 800.0
 
 
-@pytest.mark.parametrize(("least_m", "said"), [(900_000.0, 1), (26_500.0, 1), (25_500.0, 0)])
-def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out, least_m, said):
+@pytest.mark.parametrize(("least_m", "expected"), [(900_000.0, 1), (26_500.0, 1), (25_500.0, 0)])
+def test_a_diameter_larger_than_the_frame_leaves_an_empty_layer(hot, dem, out, least_m, expected):
     context = Context(threads=2)
     given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot), "min_diameter_m": least_m}
     found = detect_craters.STAGE.run(given, context)["craters"]
     assert found == 0 or least_m < 100_000.0
     warned = [each for each in context.warnings if "larger than the DEM" in each]
-    assert len(warned) == said
+    assert len(warned) == expected
     assert all("Give a lower --min-diameter-m" in each for each in warned)
 
 
@@ -197,7 +197,7 @@ def write_picture(path, values, driver="GTiff"):
 
 
 @pytest.mark.parametrize("method", ["network", "template"])
-def test_a_picture_is_no_elevation_model(out, tmp_path, method):
+def test_an_image_is_refused_as_elevation_model(out, tmp_path, method):
     shades = np.random.default_rng(1).integers(0, 255, (3, 64, 64)).astype(np.uint8)
     for path in (
         write_picture(tmp_path / "colours.tif", shades),
@@ -211,10 +211,10 @@ def test_a_picture_is_no_elevation_model(out, tmp_path, method):
     grey = write_picture(tmp_path / "grey.tif", shades[:1])
     given = {"dem": str(grey), "out": str(out), "method": method}
     detect_craters.STAGE.run(given, context)
-    assert any("looks like a picture" in each for each in context.warnings)
+    assert any("looks like an image" in each for each in context.warnings)
 
 
-def test_rims_of_a_search_before_do_not_stay_beside_templates(hot, dem, out):
+def test_rims_of_an_earlier_run_are_removed_by_template_matching(hot, dem, out):
     detect(dem, out, checkpoint=str(hot))
     rims = out.with_suffix(".rims.tif")
     assert rims.is_file()
@@ -236,7 +236,7 @@ def test_rims_of_a_search_before_do_not_stay_beside_templates(hot, dem, out):
 
 
 def damaged(path, how):
-    """Change a checkpoint; where its list of checksums is to fit again, write that anew."""
+    """Damage a checkpoint; some damages also update its checksums."""
     loaded = weights.load(path)
     whole = path.read_bytes()
     listing = path.with_suffix(".sha256")
@@ -253,9 +253,9 @@ def damaged(path, how):
         path.with_suffix(".json").write_text(json.dumps({**loaded.card, "threshold": 0.0}))
     elif how == "wider":
         card = {**loaded.card, "architecture": {"name": "heat-maps", "widths": [16] * 5}}
-        checkpoints.save(path, loaded.state, card)
+        checkpoint_files.save(path, loaded.state, card)
     elif how == "unknown":
-        checkpoints.save(
+        checkpoint_files.save(
             path, loaded.state, {"architecture": {"name": "vision", "widths": [8] * 5}}
         )
     elif how == "absent":
@@ -269,12 +269,12 @@ def damaged(path, how):
         ("truncated and listed", "is damaged"),
         ("another checksum", "its checksum differs"),
         ("another card", "its checksum differs"),
-        ("wider", "of another architecture than its card says: .* not "),
+        ("wider", "does not match the architecture on its card: .* not "),
         ("unknown", "no crater network 'vision'"),
         ("absent", "no file"),
     ],
 )
-def test_a_checkpoint_that_is_not_what_it_must_be_is_refused(hot, dem, out, how, words):
+def test_damaged_checkpoints_are_refused(hot, dem, out, how, words):
     damaged(hot, how)
     with pytest.raises(InputError, match=words) as caught:
         detect(dem, out, checkpoint=str(hot))
@@ -282,7 +282,7 @@ def test_a_checkpoint_that_is_not_what_it_must_be_is_refused(hot, dem, out, how,
     assert list(out.parent.iterdir()) == []
 
 
-def test_no_output_is_written_over_the_heights(hot, dem, tmp_path):
+def test_no_output_overwrites_the_dem(hot, dem, tmp_path):
     before = dem.read_bytes()
     with pytest.raises(ParameterError, match="overwrite an input of --dem"):
         detect(dem, dem, checkpoint=str(hot))
@@ -292,7 +292,7 @@ def test_no_output_is_written_over_the_heights(hot, dem, tmp_path):
     assert beside.read_bytes() == before
 
 
-def test_what_cannot_be_written_is_said_before_the_work(hot, dem, out):
+def test_unwritable_outputs_are_reported_before_the_work(hot, dem, out):
     folder = out.parent
     for name in ("found.gpkg", "other.rims.tif"):
         (folder / name).mkdir()
@@ -308,7 +308,7 @@ def test_what_cannot_be_written_is_said_before_the_work(hot, dem, out):
     assert names == {"found.gpkg", "other.rims.tif", "file"}
 
 
-def test_a_search_that_breaks_off_leaves_nothing(hot, dem, out):
+def test_an_interrupted_search_leaves_no_files(hot, dem, out):
     def stop(fraction, _):
         if fraction > 0.5:
             raise KeyboardInterrupt
@@ -319,7 +319,7 @@ def test_a_search_that_breaks_off_leaves_nothing(hot, dem, out):
     assert list(out.parent.iterdir()) == []
 
 
-def test_a_catalogue_in_degrees_that_are_none_is_refused(tmp_path):
+def test_a_catalogue_with_invalid_degrees_is_refused(tmp_path):
     known = craters()
     lon, lat = moon.xy_to_lonlat(known["x_m"], known["y_m"])
     wide = known[["diameter_m"]]
@@ -355,7 +355,7 @@ def test_a_catalogue_of_another_body_is_refused(tmp_path):
         (lambda known: known.assign(diameter_m=known["diameter_m"] / 1000.0), "the cut is 2,000 m"),
     ],
 )
-def test_a_catalogue_that_says_too_little_is_refused_everywhere(dem, tmp_path, change, words):
+def test_an_incomplete_catalogue_is_refused_by_both_stages(dem, tmp_path, change, words):
     known = change(craters())
     with pytest.raises(InputError, match=words) as caught:
         evaluate(tmp_path, known, out=str(tmp_path / "out" / "a.gpkg"))
@@ -369,7 +369,7 @@ def test_a_catalogue_that_says_too_little_is_refused_everywhere(dem, tmp_path, c
 @pytest.mark.parametrize(
     "text", ["", "diameter_m,x_m,y_m\n1,2,3,4,5\n1,2,3,4,5,6\n", "\xff\xfe\x00"]
 )
-def test_a_catalogue_that_is_no_table_is_refused(tmp_path, text):
+def test_a_catalogue_that_is_not_a_table_is_refused(tmp_path, text):
     path = tmp_path / "bad.csv"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"catalogue bad\.csv") as caught:
@@ -381,13 +381,13 @@ def test_a_catalogue_that_is_no_table_is_refused(tmp_path, text):
     ("text", "words", "remedy"),
     [
         ("diameter_m;x_m;y_m\n1,5;2;3\n", "separated by semicolons", "with commas"),
-        ("diameter_m\tx_m\ty_m\n1\t2\t3\n", "separated by tabulators", "with commas"),
+        ("diameter_m\tx_m\ty_m\n1\t2\t3\n", "separated by tabs", "with commas"),
         ("name,diameter_m,x_m,y_m\nGruitühü,3000,2,3\n", "encoding, such as Latin-1", "UTF-8"),
         ("lon,lat,diameter_m\n1,-89,3000\n", "columns lon, lat, diameter_m", "lon_deg and lat_deg"),
         ("x_m,y_m,diameter_m\n0,0,21\n90,5,2.5\n", "the cut is 2,000 m", "diameter_km"),
     ],
 )
-def test_how_a_table_is_to_be_mended_is_told(tmp_path, text, words, remedy):
+def test_errors_say_how_to_fix_a_table(tmp_path, text, words, remedy):
     path = tmp_path / "bad.csv"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=words) as caught:
@@ -395,7 +395,7 @@ def test_how_a_table_is_to_be_mended_is_told(tmp_path, text, words, remedy):
     assert remedy in caught.value.remedy
 
 
-def test_detections_and_catalogue_that_are_interchanged_are_told(tmp_path):
+def test_swapped_detections_and_catalogue_are_reported(tmp_path):
     evaluate(tmp_path, craters())
     given = {
         "detections": str(tmp_path / "known.csv"),
@@ -403,22 +403,22 @@ def test_detections_and_catalogue_that_are_interchanged_are_told(tmp_path):
     }
     with pytest.raises(InputError, match=r"known\.csv are a CSV table") as caught:
         evaluate_craters.STAGE.run(given, Context())
-    assert "interchanged" in caught.value.remedy
+    assert "swapped" in caught.value.remedy
 
 
-def test_a_comparison_is_neither_detections_nor_a_catalogue(tmp_path):
+def test_an_output_of_evaluate_craters_is_refused_as_input(tmp_path):
     compared = tmp_path / "compared.gpkg"
     evaluate(tmp_path, craters(), out=str(compared))
-    with pytest.raises(InputError, match=r"catalogue compared\.gpkg is a comparison") as caught:
+    with pytest.raises(InputError, match=r"catalogue compared\.gpkg is an output of") as caught:
         read_catalogue(compared)
-    assert "made from" in caught.value.remedy
+    assert "were its inputs" in caught.value.remedy
     given = {"detections": str(compared), "catalogue": str(tmp_path / "known.csv")}
-    with pytest.raises(InputError, match=r"detections compared\.gpkg is a comparison"):
+    with pytest.raises(InputError, match=r"detections compared\.gpkg is an output of"):
         evaluate_craters.STAGE.run({**given, "bounds": BOUNDS}, Context())
 
 
 def warnings_of(folder, known, found, **more):
-    """Return what an evaluation warns of."""
+    """Return the warnings of an evaluation."""
     points(found).to_file(folder / "found.gpkg", layer="craters")
     known.to_csv(folder / "some.csv", index=False)
     context = Context()
@@ -427,10 +427,10 @@ def warnings_of(folder, known, found, **more):
     return context.warnings
 
 
-def test_bounds_in_which_no_detection_lies_are_told(tmp_path):
+def test_bounds_without_detections_are_warned_of(tmp_path):
     known = pd.concat([craters(), craters().assign(x_m=500_000.0, y_m=500_000.0)])
     far = "490000,490000,510000,510000"
-    with pytest.raises(ParameterError, match="nothing in common with the detections") as caught:
+    with pytest.raises(ParameterError, match="does not intersect the detections") as caught:
         warnings_of(tmp_path, known, craters(), bounds=far)
     assert "--bounds" in caught.value.remedy
     corners = craters(4).assign(x_m=[-8e3, 2e4, 1e3, 1e3], y_m=[0.0, 0.0, -17e3, 11e3])
@@ -441,47 +441,47 @@ def test_bounds_in_which_no_detection_lies_are_told(tmp_path):
     assert not any("No detection lies" in w for w in warnings_of(tmp_path, known, craters()))
 
 
-def test_a_catalogue_of_a_part_of_the_bounds_is_told(tmp_path):
+def test_a_catalogue_of_a_part_of_the_bounds_is_warned_of(tmp_path):
     random = np.random.default_rng(9)
     x, y = random.uniform(-9_000, 21_000, 300), random.uniform(-18_000, 12_000, 300)
     known = pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": random.uniform(500, 3_000, 300)})
     found = known[known["diameter_m"] > 2_000].assign(confidence=0.5)
     part = known[known["y_m"] > -10_000]
-    said = [w for w in warnings_of(tmp_path, part, found) if "lists no crater" in w]
-    assert len(said) == 1
-    box = [float(edge) for edge in said[0].split("--bounds=")[1].rstrip(".").split(",")]
+    result = [w for w in warnings_of(tmp_path, part, found) if "lists no crater" in w]
+    assert len(result) == 1
+    box = [float(edge) for edge in result[0].split("--bounds=")[1].rstrip(".").split(",")]
     assert box[1] == pytest.approx(-10_000, abs=500)
-    # As it is told to, and where the catalogue is whole, or too short to tell.
+    # No warning within the proposed bounds, for a complete catalogue, or for a short one.
     bounds = ",".join(map(str, box))
     for some, more in ((part, {"bounds": bounds}), (known, {}), (found[::8], {})):
         assert not [w for w in warnings_of(tmp_path, some, found, **more) if "no crater" in w]
 
 
-def test_a_diagnosis_tells_bounds_that_do_not_fit_the_heights(dem, tmp_path):
+def test_a_diagnosis_checks_its_bounds_against_the_dem(dem, tmp_path):
     away = craters().assign(x_m=500_000.0, y_m=500_000.0)
     away.to_csv(tmp_path / "known.csv", index=False)
     given = {"dem": str(dem), "catalogue": str(tmp_path / "known.csv")}
     given |= {"bounds": "490000,490000,510000,510000", "out": str(tmp_path / "out")}
-    with pytest.raises(ParameterError, match="nothing in common with the DEM"):
+    with pytest.raises(ParameterError, match="does not intersect the DEM"):
         diagnose_craters.STAGE.run(given, Context())
     assert not (tmp_path / "out").exists()
     craters().to_csv(tmp_path / "known.csv", index=False)
     wide = Context(report=stop_at_once)
-    for bounds, said in (("-30000,-18000,21000,12000", 1), ("-9000,-14000,17000,12000", 0)):
+    for bounds, result in (("-30000,-18000,21000,12000", 1), ("-9000,-14000,17000,12000", 0)):
         wide.warnings.clear()
         with pytest.raises(KeyboardInterrupt):
             diagnose_craters.STAGE.run({**given, "bounds": bounds}, wide)
-        assert len([w for w in wide.warnings if "reach beyond the DEM" in w]) == said
-    # What was made for the work is gone with it.
+        assert len([w for w in wide.warnings if "reach beyond the DEM" in w]) == result
+    # Temporary files are removed.
     assert not (tmp_path / "out").exists()
 
 
 def stop_at_once(_fraction, _message):
-    """Break off."""
+    """Cancel."""
     raise KeyboardInterrupt
 
 
-def test_detections_without_sense_are_refused(tmp_path):
+def test_invalid_detections_are_refused(tmp_path):
     found = craters()
     for frame, words in (
         (found.assign(diameter_m=-found["diameter_m"]), "40 features without"),
@@ -494,7 +494,7 @@ def test_detections_without_sense_are_refused(tmp_path):
         assert not (tmp_path / "a.gpkg").exists()
 
 
-def test_a_comparison_is_not_written_over_what_it_compares(tmp_path):
+def test_an_evaluation_does_not_overwrite_its_inputs(tmp_path):
     for name in ("detections.gpkg", "known.csv"):
         with pytest.raises(ParameterError, match="would overwrite an input of"):
             evaluate(tmp_path, craters(), report=str(tmp_path / name))
@@ -513,7 +513,7 @@ def test_bounds_that_miss_everything_name_where_the_craters_are(dem, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_diagnosis_of_no_heights_leaves_nothing(tmp_path):
+def test_a_diagnosis_of_an_empty_dem_leaves_no_files(tmp_path):
     path = write_dem(tmp_path / "empty.tif", np.full((60, 60), np.nan))
     craters().to_csv(tmp_path / "known.csv", index=False)
     given = {"dem": str(path), "catalogue": str(tmp_path / "known.csv"), "bounds": BOUNDS}

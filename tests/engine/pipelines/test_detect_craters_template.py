@@ -1,3 +1,5 @@
+"""The stage detect-craters with template matching."""
+
 from __future__ import annotations
 
 import sys
@@ -38,39 +40,39 @@ def dem(tmp_path_factory):
     return write_dem(tmp_path_factory.mktemp("dem") / "dem.tif", made.height_m[:280])
 
 
-def test_a_catalogue_without_a_network_has_the_same_columns(dem, tmp_path):
+def test_template_detections_have_the_same_columns(dem, tmp_path):
     out = tmp_path / "found.gpkg"
-    said = detect(dem, out)
+    result = detect(dem, out)
     points, circles = (gpd.read_file(out, layer=layer) for layer in ("craters", "circles"))
-    assert said["craters"] == len(points) == len(circles) > 10
-    assert said["outputs"] == {"craters": str(out)}
-    assert said["min_confidence"] == template.Curve.fitted().threshold
+    assert result["craters"] == len(points) == len(circles) > 10
+    assert result["outputs"] == {"craters": str(out)}
+    assert result["min_confidence"] == template.Curve.fitted().threshold
     names = ["lon_deg", "lat_deg", "x_m", "y_m", "diameter_m", "depth_m", "confidence"]
     assert list(points.columns[:7]) == names
-    assert (points["diameter_m"] >= said["min_diameter_m"]).all()
-    assert (points["confidence"] >= said["min_confidence"]).all()
+    assert (points["diameter_m"] >= result["min_diameter_m"]).all()
+    assert (points["confidence"] >= result["min_confidence"]).all()
     assert (np.diff(points["confidence"]) <= 0.0).all()
     wide = points["diameter_m"] * moon.map_scale(points["x_m"], points["y_m"])
     np.testing.assert_allclose(circles.area, np.pi * (wide / 2.0) ** 2, rtol=5e-3)
     assert not out.with_suffix(".rims.tif").exists()
 
 
-def test_limits_are_those_of_the_user(dem, tmp_path):
-    said = detect(dem, tmp_path / "a.gpkg", min_confidence=0.0, min_diameter_m=2_500.0)
+def test_least_confidence_and_diameter_are_applied(dem, tmp_path):
+    result = detect(dem, tmp_path / "a.gpkg", min_confidence=0.0, min_diameter_m=2_500.0)
     found = gpd.read_file(tmp_path / "a.gpkg", layer="craters")
     assert (found["diameter_m"] >= 2_500.0).all()
     assert found["confidence"].min() < template.Curve.fitted().threshold
-    assert said["craters"] == len(found)
+    assert result["craters"] == len(found)
     assert detect(dem, tmp_path / "b.gpkg", min_confidence=1.0)["craters"] == 0
 
 
-def test_no_network_and_no_library_of_networks_is_asked_for(dem, tmp_path, monkeypatch):
+def test_neither_a_checkpoint_nor_torch_is_needed(dem, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     gone = tmp_path / "there-is-none.safetensors"
     assert detect(dem, tmp_path / "a.gpkg", checkpoint=str(gone))["craters"] > 0
 
 
-def test_rims_of_a_run_before_do_not_say_where_was_looked(dem, tmp_path):
+def test_rims_of_an_earlier_run_are_not_the_extent_of_the_search(dem, tmp_path):
     out = tmp_path / "a.gpkg"
     detect(dem, out)
     assert detections.read(out, Context()).frame is None
@@ -81,7 +83,7 @@ def test_rims_of_a_run_before_do_not_say_where_was_looked(dem, tmp_path):
     assert detections.read(out, Context()).frame is None
 
 
-def test_ground_without_heights_and_too_coarse_ground_are_refused(tmp_path):
+def test_empty_and_too_coarse_dems_are_refused(tmp_path):
     empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
     with pytest.raises(InputError, match="every pixel is nodata"):
         detect(empty, tmp_path / "a.gpkg")
@@ -92,7 +94,7 @@ def test_ground_without_heights_and_too_coarse_ground_are_refused(tmp_path):
 
 
 @pytest.mark.realdata
-def test_on_the_real_frame_it_finds_what_a_template_can(real, tmp_path):
+def test_recall_on_the_real_frame(real, tmp_path):
     detect(real / "dem" / "shackleton_ridge_25m.tif", tmp_path / "a.gpkg", min_diameter_m=1_600.0)
     found = pd.DataFrame(gpd.read_file(tmp_path / "a.gpkg", layer="craters"))
     circles = Circles.of_ground(*(found[n] for n in ("x_m", "y_m", "diameter_m", "confidence")))

@@ -1,4 +1,4 @@
-"""What is said of a network and of images whose masks are known, without torch."""
+"""Evaluation and calibration of a network on images with masks, without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, evaluation, paired_images
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.stages import calibrate, evaluate_segmentation
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 SIZE = (48, 64)
@@ -23,7 +23,7 @@ SIZE = (48, 64)
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Return a network that says all classes, at random."""
+    """Return a network of random weights that predicts all classes."""
     architecture = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
     rng = np.random.default_rng(0)
     state = {
@@ -34,7 +34,7 @@ def checkpoint(tmp_path):
     state["head.weight"] *= 4.0
     path = tmp_path / "net.safetensors"
     card = {"architecture": architecture.as_dict(), "classes": list(classes.NAMES)}
-    checkpoints.save(path, state, card)
+    checkpoint_files.save(path, state, card)
     return path
 
 
@@ -48,7 +48,7 @@ def written(path, values):
 
 
 def seen(folder, images, masks, held=4):
-    """Write images of noise, and masks that hold so many classes; return what stages are given."""
+    """Write images of noise and masks with a number of classes; return the stage parameters."""
     rng = np.random.default_rng(3)
     for name in images:
         written(folder / "seen" / f"{name}.tif", rng.integers(0, 256, (3, *SIZE)).astype(np.uint8))
@@ -74,7 +74,7 @@ def paired(folder, images, masks):
     return [(pair.image.stem, pair.mask.stem) for pair in found]
 
 
-def test_masks_without_any_class_are_refused_in_words(tmp_path, checkpoint):
+def test_masks_without_any_class_are_refused(tmp_path, checkpoint):
     given = numbered(tmp_path, held=0)
     with pytest.raises(InputError, match=r"masks of 4 images hold no class .*255.*Give masks"):
         evaluated(given, checkpoint)
@@ -96,29 +96,27 @@ def test_masks_without_any_class_are_refused_in_words(tmp_path, checkpoint):
         ({"uncertainty": "mc-dropout"}, True),
     ],
 )
-def test_what_nothing_can_disagree_about_tells_no_images_apart(
-    tmp_path, checkpoint, how, disagrees
-):
+def test_a_single_pass_reports_no_mutual_information(tmp_path, checkpoint, how, disagrees):
     given = numbered(tmp_path)
     written(tmp_path / "other" / "black.tif", np.zeros((3, *SIZE), np.uint8))
-    said = evaluated(given, checkpoint, outside=str(tmp_path / "other" / "*.tif"), **how)
-    assert ("mutual_information" in said["out_of_distribution"]) == disagrees
-    (line,) = [line for line in said["summary"] if "AUROC" in line]
+    result = evaluated(given, checkpoint, outside=str(tmp_path / "other" / "*.tif"), **how)
+    assert ("mutual_information" in result["out_of_distribution"]) == disagrees
+    (line,) = [line for line in result["summary"] if "AUROC" in line]
     which = "mutual_information" if disagrees else "entropy"
-    area = said["out_of_distribution"][which]["auroc"]
+    area = result["out_of_distribution"][which]["auroc"]
     named = "Mutual information" if disagrees else "Entropy"
     assert line == f"{named} tells 1 image from outside apart with an AUROC of {area:.3f}"
 
 
-def test_the_summary_has_the_calibration_of_what_is_called_a_rock(tmp_path, checkpoint):
-    said = evaluated(numbered(tmp_path), checkpoint)
-    of_all, of_rocks = (said["calibration"][name] for name in ("ece", "ece_called_rocks"))
+def test_the_summary_has_the_calibration_of_pixels_predicted_as_rock(tmp_path, checkpoint):
+    result = evaluated(numbered(tmp_path), checkpoint)
+    of_all, of_rocks = (result["calibration"][name] for name in ("ece", "ece_called_rocks"))
     assert of_all != of_rocks
     wanted = f"Calibration error {of_all:.4f}, of what is called a rock {of_rocks:.4f}"
-    assert wanted in said["summary"]
+    assert wanted in result["summary"]
 
 
-def test_figures_name_all_that_they_were_made_of_by_content(tmp_path, checkpoint):
+def test_the_figures_carry_the_checksums_of_all_inputs(tmp_path, checkpoint):
     given = numbered(tmp_path, 2)
     written(tmp_path / "other" / "black.tif", np.zeros((3, *SIZE), np.uint8))
     out = tmp_path / "figures.json"
@@ -134,22 +132,22 @@ def test_figures_name_all_that_they_were_made_of_by_content(tmp_path, checkpoint
 def calibrated(folder, checkpoint):
     context = Context(threads=1)
     given = {**numbered(folder, 8), "checkpoint": str(checkpoint)}
-    said = calibrate.STAGE.run(given | {"out": str(folder / "warm.safetensors")}, context)
-    return said, context.warnings
+    result = calibrate.STAGE.run(given | {"out": str(folder / "warm.safetensors")}, context)
+    return result, context.warnings
 
 
-def test_temperatures_that_make_it_worse_are_warned_of(tmp_path, checkpoint, monkeypatch):
-    said, warnings = calibrated(tmp_path, checkpoint)
-    assert said["ece_after"] < said["ece_before"]
+def test_temperatures_that_worsen_the_calibration_are_warned_of(tmp_path, checkpoint, monkeypatch):
+    result, warnings = calibrated(tmp_path, checkpoint)
+    assert result["ece_after"] < result["ece_before"]
     assert not any("calibration error grew" in warning for warning in warnings)
     monkeypatch.setattr(evaluation, "fit_temperatures", lambda *_: Temperatures(0.3, 0.3))
-    said, warnings = calibrated(tmp_path, checkpoint)
-    assert said["ece_after"] > said["ece_before"]
-    grew = f"of all pixels from {said['ece_before']:.4f} to {said['ece_after']:.4f}"
+    result, warnings = calibrated(tmp_path, checkpoint)
+    assert result["ece_after"] > result["ece_before"]
+    grew = f"of all pixels from {result['ece_before']:.4f} to {result['ece_after']:.4f}"
     assert any(grew in warning and "give more images" in warning for warning in warnings)
 
 
-def test_one_image_and_one_mask_belong_together_whatever_their_names(tmp_path):
+def test_a_single_image_and_mask_are_a_pair_whatever_their_names(tmp_path):
     assert paired(tmp_path, ["photo12"], ["truth3"]) == [("photo12", "truth3")]
 
 
@@ -162,7 +160,7 @@ def test_one_image_and_one_mask_belong_together_whatever_their_names(tmp_path):
     ],
 )
 def test_names_that_contradict_the_order_are_refused(tmp_path, images, masks):
-    with pytest.raises(InputError, match=r"would be compared with .*Name the files so"):
+    with pytest.raises(InputError, match=r"would be paired with .*Name the files so"):
         paired(tmp_path, images, masks)
 
 
@@ -175,11 +173,11 @@ def test_names_that_contradict_the_order_are_refused(tmp_path, images, masks):
         (["crater_left", "crater_right"], ["left", "right"]),
     ],
 )
-def test_names_that_fit_the_order_or_say_nothing_are_paired_by_it(tmp_path, images, masks):
+def test_consistent_or_uninformative_names_are_paired_in_order(tmp_path, images, masks):
     assert paired(tmp_path, images, masks) == list(zip(images, masks, strict=True))
 
 
-def test_one_of_a_thing_is_said_in_the_singular(tmp_path, checkpoint):
+def test_counts_of_one_are_singular(tmp_path, checkpoint):
     given = numbered(tmp_path, 1)
     assert evaluated(given, checkpoint)["summary"][0].endswith("in the masks of 1 image")
     with pytest.raises(InputError, match="1 image will not do"):

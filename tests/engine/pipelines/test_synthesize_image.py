@@ -111,8 +111,12 @@ def test_pixels_too_coarse_for_rocks_are_told(image, tmp_path, pixel_m, warned):
     told = [line for line in context.warnings if "show no rocks" in line]
     assert bool(told) is warned
     assert all("Pixels of 80 m" in line and "2 m or finer" in line for line in told)
-    assert said["verdict"] in ("as sure as usual", "less sure than usual", "out of its depth")
-    assert f"the network is {said['verdict']}" in said["summary"][-1]
+    assert said["verdict"] in (
+        "as certain as usual",
+        "less certain than usual",
+        "out of distribution",
+    )
+    assert said["summary"][-1].endswith(f": {said['verdict']}")
 
 
 def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp_path):
@@ -150,12 +154,12 @@ def test_a_picture_without_a_map_has_no_pixel_size():
 @pytest.mark.parametrize(
     ("mean", "usual", "word"),
     [
-        (1.9, {"median": 1.0, "percentile_95": 3.0}, "as sure as usual"),
-        (2.0, {"median": 1.0, "percentile_95": 3.0}, "less sure than usual"),
-        (3.1, {"median": 1.0, "percentile_95": 3.0}, "out of its depth"),
-        (1.5, {"median": 1.0, "percentile_95": 1.2}, "as sure as usual"),
-        (2.1, {"median": 1.0}, "out of its depth"),
+        (1.9, {"median": 1.0, "percentile_95": 3.0}, "as certain as usual"),
+        (2.0, {"median": 1.0, "percentile_95": 3.0}, "less certain than usual"),
+        (3.1, {"median": 1.0, "percentile_95": 3.0}, "out of distribution"),
+        (1.5, {"median": 1.0, "percentile_95": 1.2}, "as certain as usual"),
+        (2.1, {"median": 1.0}, "out of distribution"),
     ],
 )
-def test_out_of_its_depth_is_what_hardly_any_validation_scene_reaches(mean, usual, word):
+def test_out_of_distribution_is_what_hardly_any_validation_scene_reaches(mean, usual, word):
     assert inference.verdict(mean, usual) == word

@@ -1,3 +1,5 @@
+"""The stages train-craters and detect-craters with a network."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -27,7 +29,7 @@ from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 
 RECIPE = """
 widths: [8, 8, 8, 8, 8]
@@ -70,18 +72,18 @@ def trained(torch, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hot(hot_weights, tmp_path_factory):
-    """Return a checkpoint whose network sees craters everywhere."""
+    """Return a checkpoint whose network detects craters everywhere."""
     path = tmp_path_factory.mktemp("hot") / "hot.safetensors"
     architecture = Architecture(widths=(8, 8, 8, 8, 8))
     fitted = calibration.Calibration(0.0, 1.0, 0.0, 0.0, threshold=0.3)
     card = {"architecture": architecture.as_dict(), "calibration": fitted.as_dict()}
-    checkpoints.save(path, hot_weights(architecture), card)
+    checkpoint_files.save(path, hot_weights(architecture), card)
     return path
 
 
-def test_training_leaves_weights_a_card_and_their_checksums(trained):
-    _, said, out = trained
-    assert said["outputs"] == {"checkpoint": str(out), "card": str(out.with_suffix(".json"))}
+def test_training_writes_weights_a_card_and_their_checksums(trained):
+    _, result, out = trained
+    assert result["outputs"] == {"checkpoint": str(out), "card": str(out.with_suffix(".json"))}
     files = {path.name for path in out.parent.iterdir()}
     assert files == {"small.yaml", "small.safetensors", "small.json", "small.sha256"}
     card = weights.load(out).card
@@ -94,17 +96,17 @@ def test_training_leaves_weights_a_card_and_their_checksums(trained):
     assert 0.0 <= card["metrics"]["f1"] <= 1.0
 
 
-def test_a_training_says_what_it_wrote_and_reached(trained):
-    _, said, out = trained
-    reached, files = said["summary"]
-    assert f"F1 {said['metrics']['f1']:.2f} on 1 generated frames" in reached
+def test_the_summary_of_a_training_names_files_and_metrics(trained):
+    _, result, out = trained
+    reached, files = result["summary"]
+    assert f"F1 {result['metrics']['f1']:.2f} on 1 generated frames" in reached
     for name in ("Three files", str(out), "small.json", "small.sha256"):
         assert name in files
     modes = {stat.S_IMODE(out.with_suffix(e).stat().st_mode) for e in (".safetensors", ".json")}
     assert len(modes) == 1
 
 
-def test_a_cancelled_training_says_where_the_same_command_goes_on(trained, tmp_path):
+def test_a_cancelled_training_says_where_the_same_command_resumes(trained, tmp_path):
     given, _, _ = trained
     given = {**given, "out": str(tmp_path / "net.safetensors"), "steps": 6}
 
@@ -122,18 +124,18 @@ def test_a_cancelled_training_says_where_the_same_command_goes_on(trained, tmp_p
 
     assert "the same command starts from the beginning" in cancelled_at("Step 1 ")
     assert list(tmp_path.iterdir()) == []
-    assert "goes on from step 3" in cancelled_at("Step 4 ")
-    assert cancelled_at("Step 3 ").endswith("goes on from step 3")
+    assert "resumes at step 3" in cancelled_at("Step 4 ")
+    assert cancelled_at("Step 3 ").endswith("resumes at step 3")
 
 
-def test_a_network_of_random_answers_makes_a_whole_catalogue(hot, dem, tmp_path):
+def test_a_network_of_random_weights_yields_a_complete_catalogue(hot, dem, tmp_path):
     out = tmp_path / "found.gpkg"
     given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot)}
-    said = detect_craters.STAGE.run({**given, "min_confidence": 0.0}, Context(threads=2))
+    result = detect_craters.STAGE.run({**given, "min_confidence": 0.0}, Context(threads=2))
     points = gpd.read_file(out, layer="craters")
     circles = gpd.read_file(out, layer="circles")
-    assert said["craters"] == len(points) == len(circles) > 0
-    assert said["min_diameter_m"] == 1000.0
+    assert result["craters"] == len(points) == len(circles) > 0
+    assert result["min_diameter_m"] == 1000.0
     names = ["lon_deg", "lat_deg", "x_m", "y_m", "diameter_m", "depth_m", "confidence"]
     assert list(points.columns[:7]) == names
     assert (points["diameter_m"] >= 1000.0).all()
@@ -150,7 +152,7 @@ def test_a_network_of_random_answers_makes_a_whole_catalogue(hot, dem, tmp_path)
         assert rims.read(1).max() <= 250
 
 
-def test_the_same_input_gives_the_same_bytes_whatever_the_threads(hot, dem, tmp_path):
+def test_the_output_bytes_do_not_depend_on_threads(hot, dem, tmp_path):
     given = {"dem": str(dem), "checkpoint": str(hot), "min_confidence": 0.0}
     written = []
     for name, context in (
@@ -164,7 +166,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_threads(hot, dem, tmp_
     assert written[1].equals(written[3])
 
 
-def test_the_catalogue_says_what_computed_it(hot, dem, tmp_path):
+def test_the_catalogue_carries_its_provenance(hot, dem, tmp_path):
     out = tmp_path / "found.gpkg"
     given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot)}
     detect_craters.STAGE.run(given, Context(threads=2))
@@ -172,24 +174,24 @@ def test_the_catalogue_says_what_computed_it(hot, dem, tmp_path):
     record = json.loads(tags["LUNARSITE"])
     assert record["versions"]["onnxruntime"] == onnxruntime.__version__
     assert [file["name"] for file in record["inputs"]] == ["dem.tif", "hot.safetensors"]
-    # Rims of the same run say where was looked.
+    # The rims of the same run give the extent of the search.
     west, south, east, north = detections.read(out, Context()).frame
     assert west <= -9_000.0 < 21_000.0 <= east
     assert south <= -16_000.0 < 12_000.0 <= north
 
 
-def test_limits_leave_out_what_is_below_them(hot, dem, tmp_path):
+def test_least_confidence_and_diameter_are_applied(hot, dem, tmp_path):
     given = {"dem": str(dem), "checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
     detect_craters.STAGE.run(
         {**given, "min_confidence": 0.0, "min_diameter_m": 3000.0}, Context(threads=2)
     )
     assert (gpd.read_file(given["out"], layer="craters")["diameter_m"] >= 3000.0).all()
-    said = detect_craters.STAGE.run({**given, "min_confidence": 1.0}, Context(threads=2))
-    assert said["craters"] == 0
+    result = detect_craters.STAGE.run({**given, "min_confidence": 1.0}, Context(threads=2))
+    assert result["craters"] == 0
     assert len(gpd.read_file(given["out"], layer="craters")) == 0
 
 
-def test_a_dem_that_is_too_coarse_or_holds_nothing_is_refused(hot, tmp_path):
+def test_a_dem_that_is_too_coarse_or_empty_is_refused(hot, tmp_path):
     given = {"checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
     flat = np.zeros((20, 20), np.float32)
     flat[3:6] = 900.0
@@ -207,7 +209,7 @@ def test_weights_without_a_calibration_are_refused(hot, dem, tmp_path):
     loaded = weights.load(hot)
     bare = tmp_path / "bare.safetensors"
     card = {"architecture": loaded.card["architecture"]}
-    checkpoints.save(bare, loaded.state, card)
+    checkpoint_files.save(bare, loaded.state, card)
     with pytest.raises(InputError, match="no calibration"):
         detect_craters.STAGE.run(
             {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(bare)}, Context()
@@ -215,12 +217,12 @@ def test_weights_without_a_calibration_are_refused(hot, dem, tmp_path):
 
 
 @pytest.mark.usefixtures("torch")
-def test_another_ending_of_the_checkpoint_is_refused(tmp_path):
+def test_another_suffix_of_the_checkpoint_is_refused(tmp_path):
     with pytest.raises(ParameterError, match="does not end in"):
         train_craters.STAGE.run({"out": str(tmp_path / "net.pt")}, Context())
 
 
-def test_without_torch_what_needs_it_says_so(tmp_path, monkeypatch):
+def test_a_missing_torch_is_reported(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "torch" else found(name)
@@ -229,12 +231,12 @@ def test_without_torch_what_needs_it_says_so(tmp_path, monkeypatch):
         train_craters.STAGE.run({"out": str(tmp_path / "a.safetensors")}, Context())
     assert "ml group" in caught.value.remedy
     rims = tmp_path / "rims.safetensors"
-    checkpoints.save(rims, {}, {"architecture": {"name": "rims-resnet34", "widths": []}})
+    checkpoint_files.save(rims, {}, {"architecture": {"name": "rims-resnet34", "widths": []}})
     with pytest.raises(MissingDependencyError, match="needs torch"):
         weights.load(rims).runner()
 
 
-def test_the_network_that_comes_along_is_the_one_that_was_shipped_and_measured():
+def test_the_network_that_ships_has_its_metrics_and_licence():
     card = weights.load(weights.BUNDLED).card
     assert card["metrics"]["gate"] == "strict"
     assert card["metrics"]["f1"] >= 0.85
@@ -242,7 +244,7 @@ def test_the_network_that_comes_along_is_the_one_that_was_shipped_and_measured()
     assert weights.BUNDLED.stat().st_size < 50e6
 
 
-def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
+def test_flat_ground_and_uniform_slopes_have_no_craters(tmp_path):
     row, column = np.indices((300, 300))
     for name, height in (
         ("flat", np.zeros((300, 300)) + 1234.0),
@@ -253,7 +255,7 @@ def test_flat_ground_and_plain_slopes_have_no_craters(tmp_path):
         assert detect_craters.STAGE.run(given, Context(threads=2))["craters"] == 0
 
 
-def test_most_craters_of_generated_ground_are_found_and_few_others(tmp_path):
+def test_most_craters_of_generated_terrain_are_found_with_few_false_positives(tmp_path):
     wanted, right = [], []
     for seed in range(2_000_000_123, 2_000_000_127):
         made = tiles.make(seed, 400, pixel_m=50.0)

@@ -1,3 +1,5 @@
+"""Training of the original LunarSite's rim network."""
+
 from __future__ import annotations
 
 import geopandas as gpd
@@ -11,7 +13,7 @@ from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages import detect_craters, train_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 
 RECIPE = """
 architecture: rims-resnet34
@@ -26,7 +28,7 @@ validate_every: 2
 """
 
 
-def test_the_masks_of_the_original_are_one_pixel_wide_at_full_resolution():
+def test_rim_masks_are_one_pixel_wide_at_full_resolution():
     circles = np.array([[30.0, 31.0, 12.0, 1.0, 0.0], [10.0, 50.0, 6.0, 0.0, 0.0]])
     sample = Sample(np.zeros((1, 64, 64), np.float16), circles, 0.0)
     ((mask, weight),) = batches.stacked([sample], rim_stride=1).rim
@@ -40,7 +42,7 @@ def test_the_masks_of_the_original_are_one_pixel_wide_at_full_resolution():
     assert batches.stacked([sample]).rim.shape == (1, 2, 32, 32)
 
 
-def test_octaves_that_a_catalogue_does_not_list_are_not_asked_for():
+def test_octaves_below_the_completeness_of_the_catalogue_are_ignored():
     circles = np.array([[30.0, 31.0, 20.0, 1.0, 0.0]])
     seen = np.zeros((1, 64, 64), np.float16)
     batch = batches.stacked([Sample(seen, circles, 12.7)])
@@ -50,7 +52,7 @@ def test_octaves_that_a_catalogue_does_not_list_are_not_asked_for():
     assert batches.stacked([Sample(seen, circles, 0.0)]).weight[0, 0].all()
 
 
-def test_the_middle_of_a_sample_keeps_its_circles_in_place():
+def test_the_central_square_keeps_its_circles_in_place():
     rng = np.random.default_rng(0)
     sample = Sample(rng.random((2, 96, 96)).astype(np.float16), np.array([[50.0, 40.0, 9.0]]), 3.0)
     middle = batches.centred(sample, 64)
@@ -68,13 +70,13 @@ def test_the_original_recipe_trains_is_calibrated_and_detects(tmp_path):
     out = tmp_path / "rims.safetensors"
     given = {"out": str(out), "recipe": str(tmp_path / "rims.yaml"), "frames": 2}
     train_craters.STAGE.run(given, Context(threads=2))
-    card = checkpoints.read_card(out, "")
+    card = checkpoint_files.read_card(out, "")
     assert card["architecture"]["name"] == "rims-resnet34"
     assert 0.0 <= card["metrics"]["f1"] <= 1.0
     made = tiles.make(5, 128, pixel_m=100.0)
     grid = Grid(-9_000.0, 12_000.0, 100.0, 128, 128)
     cog.write_raster(tmp_path / "dem.tif", made.height_m, grid, description="height", unit="m")
-    said = detect_craters.STAGE.run(
+    result = detect_craters.STAGE.run(
         {
             "dem": str(tmp_path / "dem.tif"),
             "out": str(tmp_path / "a.gpkg"),
@@ -83,5 +85,5 @@ def test_the_original_recipe_trains_is_calibrated_and_detects(tmp_path):
         },
         Context(threads=2),
     )
-    assert len(gpd.read_file(tmp_path / "a.gpkg", layer="craters")) == said["craters"]
+    assert len(gpd.read_file(tmp_path / "a.gpkg", layer="craters")) == result["craters"]
     assert (tmp_path / "a.rims.tif").exists()

@@ -43,7 +43,7 @@ test_time: none
 def built(architecture=TINY, seed=0):
     torch.manual_seed(seed)
     model = network.build(architecture)
-    # Statistics as of a network that has learned.
+    # Batch norm statistics as of a trained network.
     model.train()
     with torch.no_grad():
         for _ in range(30):
@@ -58,7 +58,7 @@ def state_of(model):
 SEEN = np.random.default_rng(0).standard_normal((3, 96, 64)).astype(np.float32)
 
 
-def test_the_graph_without_torch_computes_what_torch_does():
+def test_onnx_runtime_computes_the_same_as_torch():
     model = built()
     with torch.inference_mode():
         expected = torch.softmax(model(torch.from_numpy(SEEN[None])), 1)[0].numpy()
@@ -68,7 +68,7 @@ def test_the_graph_without_torch_computes_what_torch_does():
     assert shapes == TINY.shapes()
 
 
-def test_torch_and_the_graph_agree_about_uncertainty():
+def test_torch_and_onnx_runtime_agree_on_uncertainty():
     model = built()
     drawn = torch_runner.TorchRunner(model, "cpu", print, passes=300, seed=1)(SEEN)
     closed = running.OnnxRunner(state_of(model), TINY, uncertain=True, passes=4000)(SEEN)
@@ -77,7 +77,7 @@ def test_torch_and_the_graph_agree_about_uncertainty():
 
 
 @pytest.mark.parametrize("rare", [0.6, 3.0])
-def test_torch_and_the_graph_agree_about_temperatures(rare):
+def test_torch_and_onnx_runtime_agree_on_temperatures(rare):
     model, warmth = built(), Temperatures(1.3, rare)
     by_torch = torch_runner.TorchRunner(model, "cpu", print, temperatures=warmth)(SEEN)
     by_graph = running.OnnxRunner(state_of(model), TINY, temperatures=warmth)(SEEN)
@@ -86,10 +86,10 @@ def test_torch_and_the_graph_agree_about_temperatures(rare):
     np.testing.assert_allclose(by_torch, by_graph, atol=1e-4)
 
 
-def test_torchs_passes_drop_the_same_whatever_the_tile():
-    look = torch_runner.TorchRunner(built(), "cpu", print, passes=3, seed=2)
-    whole = look(np.zeros((3, 416, 416), np.float32))
-    part = look(np.zeros((3, 384, 416), np.float32))
+def test_torch_passes_drop_the_same_channels_in_all_tiles():
+    runner = torch_runner.TorchRunner(built(), "cpu", print, passes=3, seed=2)
+    whole = runner(np.zeros((3, 416, 416), np.float32))
+    part = runner(np.zeros((3, 384, 416), np.float32))
     np.testing.assert_allclose(part[:, 190:200, 200:210], whole[:, 190:200, 200:210], atol=1e-4)
 
 
@@ -100,12 +100,12 @@ def test_the_reference_network_has_27_relus_and_all_get_dropout():
     assert dropout.add_mc_dropout(model, 0.1) == 27
     assert set(model.state_dict()) == names
     assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) == 27
-    # What carries one already is left as it is.
+    # Those that have one already are left alone.
     assert dropout.add_mc_dropout(model, 0.1) == 0
     assert dropout.enable_mc_dropout(model) == 27
 
 
-def test_only_dropout_is_as_in_training_while_passes_are_drawn():
+def test_only_dropout_is_in_training_mode_during_mc_dropout():
     model = built()
     assert dropout.enable_mc_dropout(model) == 1
     kinds = {type(m).__name__: m.training for m in model.modules()}
@@ -127,7 +127,7 @@ def test_a_network_without_dropout_is_refused():
         dropout.mc_predict(dry, SEEN)
 
 
-def test_pixels_that_nobody_is_asked_about_change_no_loss():
+def test_pixels_of_the_ignore_index_do_not_change_the_loss():
     torch.manual_seed(0)
     logits = torch.randn(2, 4, 8, 8)
     mask = torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8)
@@ -169,7 +169,7 @@ def trained(folder, **more):
 
 def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch):
     monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
-    given, said = trained(tmp_path)
+    given, result = trained(tmp_path)
     card = json.loads((tmp_path / "net.json").read_text())
     assert card["steps"] == 4
     assert card["licence"].startswith("CC0")
@@ -178,7 +178,7 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     assert card["calibration"]["temperature"] > 0.0
     assert card["calibration"]["temperature_of_rocks"] > 0.0
     assert card["in_domain"]["mutual_information"]["median"] >= 0.0
-    assert said["checkpoints"] == [given["out"]]
+    assert result["checkpoints"] == [given["out"]]
     assert not list(tmp_path.glob("*.state.*"))
     scene = batches.load("orbital", 77, None)
     image = tmp_path / "scene.png"
@@ -192,7 +192,7 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     assert found["times_in_domain"] > 0.0
 
 
-def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
+def test_training_samples_are_reduced_to_the_training_resolution():
     image = np.full((1000, 1500, 3), 90, np.uint8)
     mask = np.zeros((1000, 1500), np.uint8)
     mask[:, 750:] = classes.LARGE
@@ -200,13 +200,13 @@ def test_what_is_learned_from_is_brought_to_the_size_of_what_is_looked_at():
     data = Data("photographs", lambda _: sample, 1, lambda _: sample, 1)
     chosen = Recipe(name="r", crop_px=64, batch=64, side_px=64, zoom=(0.5, 1.0))
     learned = task.Segmentation(chosen, 1, data, "cpu")
-    assert learned.unseen(0)["mask"].shape == (1, 64, 96)
+    assert learned.validation_batch(0)["mask"].shape == (1, 64, 96)
     both = [len(np.unique(crop)) == 2 for crop in learned.draw(0)["mask"]]
-    # Unreduced, a crop would be a fifteenth of the width, and show both in one of ten.
+    # At native resolution a crop is a fifteenth of the width, and one in ten shows both classes.
     assert np.mean(both) > 0.3
 
 
-def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
     for name in ("straight", "broken"):
         (tmp_path / name).mkdir()
@@ -226,7 +226,7 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monk
 
     with pytest.raises(Exception, match="cancelled") as caught:
         train_segmenter.STAGE.run(given, replace(context, report=stop))
-    assert "goes on from step 2" in caught.value.remedy
+    assert "resumes at step 2" in caught.value.remedy
     trained(tmp_path / "broken")
     one, two = (weights.load(p["out"]).state for p in (straight, given))
     for name, values in one.items():
@@ -235,10 +235,10 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monk
 
 def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, monkeypatch):
     monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
-    _, said = trained(tmp_path, members=2)
-    first, second = (weights.load(path) for path in said["checkpoints"])
+    _, result = trained(tmp_path, members=2)
+    first, second = (weights.load(path) for path in result["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
-    # A member that was finished is not trained anew, unless it began or learned otherwise.
+    # A finished member is not trained again, unless its start or its data differ.
     from lunarsite.engine.pipelines import train_segmenter as commands  # noqa: PLC0415
     from lunarsite.engine.segmentation.training import recipe  # noqa: PLC0415
 
@@ -254,7 +254,7 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
 
 
 def test_a_start_of_another_network_and_a_missing_one_are_refused(tmp_path):
-    with pytest.raises(ParameterError, match="goes on from a trained network"):
+    with pytest.raises(ParameterError, match="fine-tunes a trained network"):
         train_segmenter.STAGE.run(
             {"out": str(tmp_path / "a.safetensors"), "recipe": "mc-dropout"}, Context()
         )
@@ -262,7 +262,7 @@ def test_a_start_of_another_network_and_a_missing_one_are_refused(tmp_path):
         train_segmenter.STAGE.run({"out": str(tmp_path / "a.pt")}, Context())
 
 
-def test_recipes_build_what_they_say():
+def test_recipes_build_their_architecture():
     recipe = Recipe(name="r", everywhere=0.1)
     model = network.build(recipe.built())
     assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) > 10

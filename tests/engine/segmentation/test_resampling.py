@@ -1,4 +1,4 @@
-"""Images at the size at which a network knows them."""
+"""Resampling to the training resolution, and predictions enlarged to the image."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from lunarsite.engine.segmentation import (
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.stages import segment_terrain
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.uncertainty import measures
 
 TINY = Architecture(widths=(6, 6, 8, 8, 8, 8), dropout=0.2)
 
 
 def network(path, side_px, seed=0):
-    """Write a network that says several classes and looks at images at a size."""
+    """Write a network that predicts several classes, with a training resolution."""
     rng = np.random.default_rng(seed)
     state = {
         name: rng.standard_normal(shape).astype(np.float32) * np.float32(0.3)
@@ -42,7 +42,7 @@ def network(path, side_px, seed=0):
         "classes": list(classes.NAMES),
         "recipe": {"view": "surface", "side_px": side_px},
     }
-    checkpoints.save(path, state, card)
+    checkpoint_files.save(path, state, card)
     return path
 
 
@@ -75,7 +75,7 @@ def segmented(image, out, net, **more):
 
 
 @pytest.mark.parametrize(
-    ("shape", "side_px", "looked_at"),
+    ("shape", "side_px", "reduced"),
     [
         ((300, 450), 150, (150, 225)),
         ((450, 300), 150, (225, 150)),
@@ -85,11 +85,11 @@ def segmented(image, out, net, **more):
         ((300, 450), None, (300, 450)),
     ],
 )
-def test_the_shorter_side_is_reduced_and_never_enlarged(shape, side_px, looked_at):
-    assert resampling.shape_of(shape, side_px) == looked_at
+def test_the_shorter_side_is_reduced_and_never_enlarged(shape, side_px, reduced):
+    assert resampling.reduced_shape(shape, side_px) == reduced
 
 
-def test_reduced_are_means_over_areas_and_enlarged_are_straight_lines():
+def test_reduction_averages_areas_and_enlargement_is_bilinear():
     image = np.random.default_rng(0).random((90, 130, 3)).astype(np.float32)
     halves = resampling.reduced(image, (45, 65))
     np.testing.assert_allclose(halves, image.reshape(45, 2, 65, 2, 3).mean(axis=(1, 3)), atol=1e-6)
@@ -103,7 +103,7 @@ def test_reduced_are_means_over_areas_and_enlarged_are_straight_lines():
     np.testing.assert_allclose(again, slope[:, 20:70, 10:110], atol=1e-3)
 
 
-def test_a_stage_writes_every_pixel_of_what_the_network_says_at_its_size(tmp_path):
+def test_the_stage_enlarges_the_prediction_at_the_training_resolution(tmp_path):
     values = smooth(310, 470)
     path = photograph(tmp_path / "i.tif", values)
     net = network(tmp_path / "net.safetensors", 64)
@@ -111,17 +111,17 @@ def test_a_stage_writes_every_pixel_of_what_the_network_says_at_its_size(tmp_pat
     assert named.shape == (310, 470)
     assert place == rasterio.Affine(1.0, 0.0, 50.0, 0.0, -1.0, 90.0)
     assert np.ptp(share[0]) > 0.01
-    look = weights.load(net).runner(uncertain=True)
-    assert look.side_px == 64
-    # The longer side is mirrored to whole steps in another place only beyond its edge.
-    wanted = evaluation.answer(look, values)[: len(classes.NAMES)]
-    np.testing.assert_allclose(share, wanted, atol=1e-4)
+    runner = weights.load(net).runner(uncertain=True)
+    assert runner.side_px == 64
+    # Padding to multiples of the stride differs only beyond the edge.
+    expected = evaluation.predict(runner, values)[: len(classes.NAMES)]
+    np.testing.assert_allclose(share, expected, atol=1e-4)
     whole = network(tmp_path / "whole.safetensors", None)
     _, native, _ = segmented(path, tmp_path / "native", whole)
     assert np.abs(native - share).max() > 0.02
 
 
-def test_the_same_view_in_more_pixels_is_named_alike(tmp_path):
+def test_predictions_do_not_depend_on_the_resolution_of_the_camera(tmp_path):
     values = smooth(96, 160)
     net = network(tmp_path / "net.safetensors", 64)
     _, small, _ = segmented(photograph(tmp_path / "s.tif", values), tmp_path / "s", net)
@@ -131,7 +131,7 @@ def test_the_same_view_in_more_pixels_is_named_alike(tmp_path):
     np.testing.assert_allclose(means, small, atol=0.02)
 
 
-def test_a_window_and_strips_of_any_height_say_what_the_whole_says(tmp_path, monkeypatch):
+def test_windows_and_strips_of_any_height_equal_the_whole(tmp_path, monkeypatch):
     path = photograph(tmp_path / "i.tif", smooth(210, 330))
     net = network(tmp_path / "net.safetensors", 96)
     named, share, _ = segmented(path, tmp_path / "a", net)
@@ -145,7 +145,7 @@ def test_a_window_and_strips_of_any_height_say_what_the_whole_says(tmp_path, mon
     np.testing.assert_allclose(cut, share[:, 20:130, 30:280], atol=1e-5)
 
 
-def test_nodata_stays_where_it_is_and_reaches_no_farther(tmp_path):
+def test_nodata_stays_where_it_is_and_does_not_spread(tmp_path):
     values = smooth(320, 480)
     holed = values.copy()
     holed[40:90, 60:131] = 0
@@ -159,15 +159,15 @@ def test_nodata_stays_where_it_is_and_reaches_no_farther(tmp_path):
     assert (with_hole[there] == classes.NODATA).all()
     assert (with_hole[~there] != classes.NODATA).all()
     assert np.isnan(share[:, there]).all()
-    # What is known goes into the means; what is not known does not darken them.
+    # Only valid pixels are averaged; nodata does not darken the means.
     with images.opened(tmp_path / "b.tif") as image:
-        small = resampling.Small(image, (160, 240), Context())
+        small = resampling.ReducedImage(image, (160, 240), Context())
         seen, known = small.read(Window(0, 0, 240, 160))
     assert (~known).sum() == 25 * 35
     assert seen[known].min() >= values.min() - 1.0
 
 
-def test_what_is_known_is_answered_however_little_of_it_there_is(tmp_path):
+def test_few_valid_pixels_are_predicted_too(tmp_path):
     values = np.zeros((640, 960, 3), np.uint8)
     values[300:302] = smooth(2, 960)
     net = network(tmp_path / "net.safetensors", 64)
@@ -178,25 +178,25 @@ def test_what_is_known_is_answered_however_little_of_it_there_is(tmp_path):
     np.testing.assert_allclose(share[:, known].sum(axis=0), 1.0, atol=1e-4)
 
 
-def test_borders_that_are_certain_are_nothing_that_passes_disagree_about():
+def test_enlarged_borders_between_certain_classes_have_no_mutual_information():
     answer = np.zeros((5, 8, 8), np.float32)
     answer[3, :4], answer[0, 4:] = 1.0, 1.0
     part = Window(0, 0, 32, 32)
-    found = resampling.enlarged_answer(answer, (32, 32), part)
+    found = resampling.enlarged_prediction(answer, (32, 32), part)
     total = measures.entropy(found[:4])
     assert total.max() > 0.5
     np.testing.assert_allclose(total - found[4], 0.0, atol=1e-6)
-    # What they do disagree about stays.
+    # Real disagreement is preserved.
     answer[:2] = 0.5
     answer[2:] = 0.0
-    found = resampling.enlarged_answer(answer, (32, 32), part)
+    found = resampling.enlarged_prediction(answer, (32, 32), part)
     np.testing.assert_allclose(measures.entropy(found[:4]) - found[4], np.log(2.0), atol=1e-5)
 
 
-def test_one_look_has_no_mutual_information_at_any_size(tmp_path):
+def test_a_single_pass_has_no_mutual_information_at_any_size(tmp_path):
     values = smooth(200, 330)
     net = weights.load(network(tmp_path / "net.safetensors", 64))
-    found = evaluation.answer(net.runner(), values)
+    found = evaluation.predict(net.runner(), values)
     assert np.abs(measures.entropy(found[:4]) - found[4]).max() < 1e-5
 
 
@@ -210,16 +210,16 @@ def test_long_images_take_no_more_memory_than_their_pixels():
     assert peak < 5 * image.nbytes
 
 
-def test_images_too_long_for_their_shorter_side_are_refused(tmp_path):
+def test_images_too_elongated_for_memory_are_refused(tmp_path):
     path = photograph(tmp_path / "i.tif", np.full((50, 4_000, 3), 90, np.uint8))
     with (
         images.opened(path) as image,
-        pytest.raises(InputError, match="4000 × 50 pixels is too long"),
+        pytest.raises(InputError, match="4000 × 50 pixels is too elongated"),
     ):
-        resampling.Small(image, (40, 3_200), Context(memory_limit_bytes=2**20))
+        resampling.ReducedImage(image, (40, 3_200), Context(memory_limit_bytes=2**20))
 
 
-def test_from_orbit_nothing_is_reduced_and_shadow_stays_unknown(tmp_path):
+def test_orbital_images_keep_their_resolution_and_shadow_is_nodata(tmp_path):
     values = smooth(200, 330)
     values[30:60] = 2
     path = photograph(tmp_path / "i.tif", values)
@@ -232,9 +232,9 @@ def test_from_orbit_nothing_is_reduced_and_shadow_stays_unknown(tmp_path):
 
 
 @pytest.mark.parametrize("side_px", ["abc", 0, -5, 12, 64.5, True])
-def test_cards_with_a_size_that_is_none_are_refused(tmp_path, side_px):
+def test_cards_with_an_invalid_training_resolution_are_refused(tmp_path, side_px):
     path = network(tmp_path / "net.safetensors", side_px)
-    with pytest.raises(InputError, match="looks at images of"):
+    with pytest.raises(InputError, match="gives a training resolution of"):
         weights.load(path)
 
 
@@ -248,14 +248,14 @@ def test_cards_with_a_size_that_is_none_are_refused(tmp_path, side_px):
         ("zoom: [1, .inf]", "zoom is"),
     ],
 )
-def test_recipes_with_sizes_that_cannot_be_are_refused(tmp_path, text, words):
+def test_recipes_with_invalid_sizes_are_refused(tmp_path, text, words):
     path = tmp_path / "r.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         recipe.read(str(path))
 
 
-def test_pairs_are_read_as_the_stage_looks_at_them(tmp_path):
+def test_pairs_are_read_as_in_inference(tmp_path):
     values = smooth(60, 90)
     values[10:20, 30:50] = 0
     path = photograph(tmp_path / "i.tif", values, nodata=0)
@@ -266,7 +266,7 @@ def test_pairs_are_read_as_the_stage_looks_at_them(tmp_path):
     assert (sample.mask == classes.NODATA).sum() == 10 * 20
 
 
-def test_networks_of_different_sizes_are_no_ensemble(tmp_path):
+def test_networks_of_different_training_resolutions_are_no_ensemble(tmp_path):
     path = photograph(tmp_path / "i.tif", smooth(60, 90))
     nets = [str(network(tmp_path / f"{side}.safetensors", side)) for side in (48, 64)]
     given = {"image": str(path), "out": str(tmp_path / "o"), "checkpoint": nets}
@@ -275,16 +275,16 @@ def test_networks_of_different_sizes_are_no_ensemble(tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_crops_larger_than_a_scene_are_mirrored_and_nobody_is_asked_of_the_mirror():
+def test_crops_larger_than_a_scene_are_mirrored_and_unlabelled_there():
     image = smooth(60, 90)
     mask = np.full((60, 90), classes.LARGE, np.uint8)
     drawn = batches.draw(
-        lambda _: samples.Sample(image, mask), 1, 1, 96, [1, 2], zoom=(0.99, 1.01), turned=False
+        lambda _: samples.Sample(image, mask), 1, 1, 96, [1, 2], zoom=(0.99, 1.01), rotate=False
     )
-    asked = drawn["mask"][0] != classes.NODATA
-    assert abs(asked.mean() - 60 * 90 / 96**2) < 0.05
+    labelled = drawn["mask"][0] != classes.NODATA
+    assert abs(labelled.mean() - 60 * 90 / 96**2) < 0.05
     column = drawn["channels"][0, 0, :, 48]
-    first = int(np.flatnonzero(asked.any(axis=1))[0])
+    first = int(np.flatnonzero(labelled.any(axis=1))[0])
     np.testing.assert_allclose(column[first - 5 : first], column[first : first + 5][::-1], atol=0.4)
 
 

@@ -31,7 +31,7 @@ from lunarsite.engine.segmentation import (
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.training import batches, recipe
 from lunarsite.engine.stages import calibrate, evaluate_segmentation, segment_terrain
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.uncertainty import measures
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
@@ -40,7 +40,7 @@ SMALL = tiling.Tiling(side=256, overlap=128, blind=32)
 
 
 def random_weights(architecture, seed=0):
-    """Return weights with which all classes are said."""
+    """Return weights with which all classes are predicted."""
     rng = np.random.default_rng(seed)
     state = {}
     for name, shape in architecture.shapes().items():
@@ -55,9 +55,9 @@ def random_weights(architecture, seed=0):
 
 
 def shallow_weights():
-    """Return weights of a network that sees no farther than a tile's blind edge.
+    """Return weights of a network whose receptive field is narrower than a tile's blind margin.
 
-    What comes from the deepest levels is switched off: they see 100 pixels and more.
+    The deepest levels, whose receptive fields are 100 pixels and more, are switched off.
     """
     state = random_weights(TINY)
     return {
@@ -79,7 +79,7 @@ def saved(path, architecture, seed=0, state=None, **card):
         "in_domain": usual,
         **card,
     }
-    checkpoints.save(path, state or random_weights(architecture, seed), whole)
+    checkpoint_files.save(path, state or random_weights(architecture, seed), whole)
     return path
 
 
@@ -109,7 +109,7 @@ def layer(folder, name, band=1):
         return source.read(band)
 
 
-def test_the_colours_of_masks_are_those_of_the_published_set():
+def test_the_colours_of_masks_are_those_of_the_published_data_set():
     row = np.array([[[0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 0, 0]]], np.uint8)
     assert classes.NAMES == ("ground", "small rocks", "large rocks", "sky")
     assert classes.from_colors(row, "m").tolist() == [[0, 1, 2, 3]]
@@ -118,15 +118,15 @@ def test_the_colours_of_masks_are_those_of_the_published_set():
         classes.from_colors(odd, "m")
 
 
-def test_numbers_that_are_no_class_are_refused_with_the_numbers():
+def test_numbers_that_are_not_classes_are_refused():
     assert classes.from_numbers(np.array([[0, 3, 255]]), "m").tolist() == [[0, 3, 255]]
-    with pytest.raises(InputError, match="holds 7, which is no class"):
+    with pytest.raises(InputError, match="holds 7, which is not a class"):
         classes.from_numbers(np.array([[0, 7]]), "m")
 
 
 @pytest.mark.parametrize("length", [1, 31, 256, 257, 300, 512, 700, 1111])
 @pytest.mark.parametrize("cut", [SMALL, tiling.Tiling()])
-def test_the_weights_of_tiles_are_one_at_every_pixel(length, cut):
+def test_the_weights_of_tiles_add_up_to_one_at_every_pixel(length, cut):
     starts = cut.starts(length)
     total = np.zeros(length + cut.side)
     for start in starts:
@@ -138,25 +138,25 @@ def test_the_weights_of_tiles_are_one_at_every_pixel(length, cut):
     assert all(start % tiling.STEP == 0 for start in starts)
 
 
-def whole_answer(path, look, cut, threads=1):
-    found = []
+def predicted(path, runner, cut, threads=1):
+    strips = []
 
-    def strip(row, answer, known):
-        assert row == sum(part.shape[1] for part, _ in found)
-        found.append((answer, known))
+    def take(row, prediction, known):
+        assert row == sum(part.shape[1] for part, _ in strips)
+        strips.append((prediction, known))
 
     with images.opened(path) as image:
         part = Window(0, 0, image.frame.width, image.frame.height)
-        tiling.run(image, part, look, strip, Context(threads=threads), cut)
-    answers, known = zip(*found, strict=True)
-    return np.concatenate(answers, axis=1), np.concatenate(known, axis=0)
+        tiling.run(image, part, runner, take, Context(threads=threads), cut)
+    predictions, known = zip(*strips, strict=True)
+    return np.concatenate(predictions, axis=1), np.concatenate(known, axis=0)
 
 
-def test_tiles_of_any_side_and_any_threads_give_what_the_whole_gives(tmp_path):
+def test_tiled_equals_whole_for_any_side_and_any_threads(tmp_path):
     path = picture(tmp_path / "a.tif", noise(530, 610))
     shallow, state = TINY, shallow_weights()
-    look = onnx_runner.OnnxRunner(state, shallow, uncertain=True)
-    whole, known = whole_answer(path, look, tiling.Tiling(side=1024))
+    runner = onnx_runner.OnnxRunner(state, shallow, uncertain=True)
+    whole, known = predicted(path, runner, tiling.Tiling(side=1024))
     assert known.all()
     assert whole.shape == (onnx_runner.BANDS, 530, 610)
     for cut, threads in (
@@ -164,57 +164,57 @@ def test_tiles_of_any_side_and_any_threads_give_what_the_whole_gives(tmp_path):
         (SMALL, 2),
         (tiling.Tiling(side=320, overlap=160, blind=32), 2),
     ):
-        parts, _ = whole_answer(path, look, cut, threads)
+        parts, _ = predicted(path, runner, cut, threads)
         assert np.abs(parts - whole).max() < 1e-5
 
 
-def test_the_tiles_that_are_usual_hide_all_of_the_networks_reach(tmp_path):
+def test_the_default_blind_margin_covers_the_receptive_field(tmp_path):
     path = picture(tmp_path / "a.tif", noise(1400, 96))
-    look = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
-    whole, _ = whole_answer(path, look, tiling.Tiling(side=2048))
-    parts, _ = whole_answer(path, look, tiling.Tiling())
+    runner = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
+    whole, _ = predicted(path, runner, tiling.Tiling(side=2048))
+    parts, _ = predicted(path, runner, tiling.Tiling())
     assert np.abs(parts - whole).max() < 1e-5
-    less, _ = whole_answer(path, look, tiling.Tiling(blind=tiling.BLIND_PX - 64))
+    less, _ = predicted(path, runner, tiling.Tiling(blind=tiling.BLIND_PX - 64))
     assert np.abs(less - whole).max() > 1e-4
 
 
-def test_what_a_pass_drops_is_the_same_in_all_tiles(tmp_path):
+def test_a_pass_drops_the_same_channels_in_all_tiles(tmp_path):
     path = picture(tmp_path / "a.tif", np.full((3, 600, 600), 130, np.uint8))
-    look = onnx_runner.OnnxRunner(shallow_weights(), TINY, uncertain=True, passes=5, seed=3)
-    found, _ = whole_answer(path, look, SMALL, threads=2)
-    # Ground that is the same everywhere is answered the same everywhere: there are no seams.
+    runner = onnx_runner.OnnxRunner(shallow_weights(), TINY, uncertain=True, passes=5, seed=3)
+    found, _ = predicted(path, runner, SMALL, threads=2)
+    # Uniform ground has a uniform prediction: there are no seams.
     places = [found[:, at : at + 32, at : at + 32] for at in (224, 256, 288, 320)]
     for place in places[1:]:
         np.testing.assert_allclose(place, places[0], atol=1e-4)
 
 
-def test_passes_come_near_the_closed_form_and_nearer_the_more_there_are():
+def test_passes_converge_to_the_closed_form():
     state = random_weights(TINY)
     state["head.weight"] *= 0.1
     seen = np.random.default_rng(1).standard_normal((3, 64, 96)).astype(np.float32)
-    # The expansion is to second order: exact where a channel changes little.
+    # The expansion is of second order: exact if each channel changes the logits little.
     mild = replace(TINY, dropout=0.1)
 
-    def looked(passes, seed=0):
+    def run(passes, seed=0):
         return onnx_runner.OnnxRunner(state, mild, uncertain=True, passes=passes, seed=seed)(seen)
 
-    many, closed = looked(4000), looked(0)
-    few = [np.abs(looked(20, seed)[:4] - many[:4]).mean() for seed in range(4)]
+    many, closed = run(4000), run(0)
+    few = [np.abs(run(20, seed)[:4] - many[:4]).mean() for seed in range(4)]
     assert np.abs(closed[:4] - many[:4]).mean() < np.mean(few)
     shared = [measures.entropy(each[:4]) - each[4] for each in (closed, many)]
     assert np.corrcoef(shared[0].ravel(), shared[1].ravel())[0, 1] > 0.97
     assert shared[0].mean() == pytest.approx(shared[1].mean(), rel=0.15)
-    assert np.array_equal(looked(7, 2), looked(7, 2))
+    assert np.array_equal(run(7, 2), run(7, 2))
 
 
 def test_without_uncertainty_the_mean_entropy_is_the_entropy():
-    look = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
-    answer = look(np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32))
+    runner = onnx_runner.OnnxRunner(random_weights(TINY), TINY)
+    answer = runner(np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32))
     np.testing.assert_allclose(answer[4], measures.entropy(answer[:4]), atol=1e-5)
     np.testing.assert_allclose(answer[:4].sum(axis=0), 1.0, rtol=1e-5)
 
 
-def test_a_temperature_changes_how_sure_and_not_what():
+def test_a_temperature_changes_the_confidence_and_not_the_class():
     seen = np.random.default_rng(1).standard_normal((3, 32, 32)).astype(np.float32)
     cold, warm = (
         onnx_runner.OnnxRunner(random_weights(TINY), TINY, temperatures=Temperatures(t, t))(seen)
@@ -229,39 +229,41 @@ def test_rocks_have_a_temperature_of_their_own(drawn):
     seen = np.random.default_rng(1).standard_normal((3, 64, 64)).astype(np.float32)
     weights_of = random_weights(TINY)
 
-    def look(common, rare):
+    def run(common, rare):
         warmth = Temperatures(common, rare)
         return onnx_runner.OnnxRunner(weights_of, TINY, temperatures=warmth, **drawn)(seen)
 
-    alike, own = look(2.0, 2.0), look(2.0, 5.0)
+    alike, own = run(2.0, 2.0), run(2.0, 5.0)
     plain = onnx_runner.OnnxRunner(weights_of, TINY)(seen)
     rock = np.isin(plain[:4].argmax(axis=0), evaluation.ROCKS)
     assert 0.05 < rock.mean() < 0.95
     assert own[:4].max(axis=0)[rock].mean() < 0.9 * alike[:4].max(axis=0)[rock].mean()
     if "passes" not in drawn:
         np.testing.assert_array_equal(own[:, ~rock], alike[:, ~rock])
-        # The expansion to second order is of what is called, whatever the temperature.
-        np.testing.assert_allclose(own[:, rock], look(5.0, 5.0)[:, rock], atol=1e-6)
+        # The predicted class selects the temperature that the expansion uses.
+        np.testing.assert_allclose(own[:, rock], run(5.0, 5.0)[:, rock], atol=1e-6)
 
 
-def test_a_mirrored_image_is_answered_mirrored_where_both_are_looked_at():
-    look = onnx_runner.averaged(onnx_runner.OnnxRunner(random_weights(TINY), TINY), "flip")
+def test_flip_augmentation_is_equivariant_to_mirroring():
+    runner = onnx_runner.with_test_time_augmentation(
+        onnx_runner.OnnxRunner(random_weights(TINY), TINY), "flip"
+    )
     seen = np.random.default_rng(1).standard_normal((3, 32, 64)).astype(np.float32)
-    one = look(seen)
-    other = look(np.ascontiguousarray(seen[:, :, ::-1]))
+    one = runner(seen)
+    other = runner(np.ascontiguousarray(seen[:, :, ::-1]))
     np.testing.assert_allclose(one, other[:, :, ::-1], atol=1e-5)
-    scaled = onnx_runner.averaged(look, "scales")(seen)
+    scaled = onnx_runner.with_test_time_augmentation(runner, "scales")(seen)
     assert scaled.shape == one.shape
     np.testing.assert_allclose(scaled[:4].sum(axis=0), 1.0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("uncertainty", ["none", "mc-dropout"])
-def test_the_stage_writes_what_it_says_in_the_images_place(tmp_path, checkpoint, uncertainty):
+def test_the_stage_writes_georeferenced_layers_and_a_summary(tmp_path, checkpoint, uncertainty):
     place = {"crs": "IAU_2015:30135", "transform": Affine(2.0, 0, -300.0, 0, -2.0, 500.0)}
     values = noise(90, 130)
     image = picture(tmp_path / "a.tif", values, **place)
     out = tmp_path / "out"
-    said = segmented(image, out, checkpoint, uncertainty=uncertainty)
+    result = segmented(image, out, checkpoint, uncertainty=uncertainty)
     wanted = pipeline.FILES if uncertainty != "none" else pipeline.FILES[:3]
     assert sorted(path.name for path in out.iterdir()) == sorted(wanted)
     named = layer(out, "classes.tif")
@@ -271,18 +273,18 @@ def test_the_stage_writes_what_it_says_in_the_images_place(tmp_path, checkpoint,
         share = source.read()
         assert source.descriptions[2] == "Probability of large rocks"
     assert named.shape == (90, 130)
-    assert np.array_equal(named, classes.named(share))
+    assert np.array_equal(named, classes.classify(share))
     np.testing.assert_allclose(layer(out, "entropy.tif"), measures.entropy(share), atol=1e-5)
-    assert sum(said["share"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert sum(result["share"].values()) == pytest.approx(1.0, abs=1e-4)
     if uncertainty != "none":
         shared = layer(out, "mutual_information.tif")
         assert shared.min() >= 0.0
-        assert said["mean_mutual_information"] == pytest.approx(shared.mean(), rel=1e-4)
-        assert said["times_in_domain"] == pytest.approx(shared.mean() / 1e-3, rel=1e-4)
+        assert result["mean_mutual_information"] == pytest.approx(shared.mean(), rel=1e-4)
+        assert result["times_in_domain"] == pytest.approx(shared.mean() / 1e-3, rel=1e-4)
 
 
 @pytest.mark.parametrize("driver", ["PNG", "JPEG"])
-def test_a_picture_without_a_place_gives_the_same_files(tmp_path, checkpoint, driver):
+def test_an_image_without_georeferencing_gives_the_same_files(tmp_path, checkpoint, driver):
     image = picture(tmp_path / f"a.{driver.lower()}", noise(40, 50), driver=driver)
     out = tmp_path / "out"
     segmented(image, out, checkpoint)
@@ -291,7 +293,7 @@ def test_a_picture_without_a_place_gives_the_same_files(tmp_path, checkpoint, dr
         assert source.shape == (40, 50)
 
 
-def test_a_window_is_what_the_whole_says_there(tmp_path):
+def test_a_window_equals_the_whole_there(tmp_path):
     checkpoint = saved(tmp_path / "net.safetensors", TINY, state=shallow_weights())
     image = picture(tmp_path / "a.tif", noise(700, 720))
     segmented(image, tmp_path / "whole", checkpoint)
@@ -305,33 +307,33 @@ def test_a_window_is_what_the_whole_says_there(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [{"side": 500}, {"overlap": 192}, {"side": 256}])
-def test_tiles_that_cannot_be_laid_are_refused(cut):
-    with pytest.raises(ParameterError, match="cannot be laid"):
+def test_tilings_that_do_not_fit_are_refused(cut):
+    with pytest.raises(ParameterError, match="cannot overlap by"):
         tiling.Tiling(**cut)
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "900,0,10,10", "0,0,0,5"])
-def test_a_window_that_is_none_is_refused(tmp_path, checkpoint, text):
+def test_an_invalid_window_is_refused(tmp_path, checkpoint, text):
     image = picture(tmp_path / "a.tif", noise(40, 50))
     with pytest.raises(ParameterError, match="--window"):
         segmented(image, tmp_path / "out", checkpoint, window=text)
 
 
-def test_an_image_that_is_not_there_is_said_and_nothing_is_made(tmp_path, checkpoint):
+def test_a_missing_image_is_refused_and_nothing_is_written(tmp_path, checkpoint):
     with pytest.raises(InputError, match="there is no file"):
         segmented(tmp_path / "none.tif", tmp_path / "out", checkpoint)
     assert not (tmp_path / "out").exists()
 
 
-def test_in_the_shadow_nothing_is_known_from_orbit(tmp_path, checkpoint):
+def test_shadow_is_nodata_in_orbital_images(tmp_path, checkpoint):
     values = np.maximum(noise(200, 220, bands=1), 40)
     values[:, 60:120, 80:160] = 3
     path = picture(tmp_path / "a.tif", values)
     context = Context(threads=2)
     given = {"image": str(path), "checkpoint": [str(checkpoint)]}
     below = {**given, "out": str(tmp_path / "below"), "view": "orbital"}
-    said = segment_terrain.STAGE.run(below, context)
-    assert said["pixels"] == 200 * 220 - 60 * 80
+    result = segment_terrain.STAGE.run(below, context)
+    assert result["pixels"] == 200 * 220 - 60 * 80
     assert any("10.9 % of the image is black" in line for line in context.warnings)
     named = layer(tmp_path / "below", "classes.tif")
     dark = values[0] < 12
@@ -346,7 +348,7 @@ def test_in_the_shadow_nothing_is_known_from_orbit(tmp_path, checkpoint):
     assert window["summary"] == ["All of what was looked at is in shadow"]
 
 
-def test_the_darkest_of_a_stretched_image_is_no_shadow(tmp_path):
+def test_the_darkest_pixels_of_a_stretched_image_are_no_shadow(tmp_path):
     values = np.random.default_rng(0).uniform(0.2, 1.0, (90, 90)).astype(np.float32)
     shadowed = values.copy()
     shadowed[:40] = 0.001
@@ -358,7 +360,7 @@ def test_the_darkest_of_a_stretched_image_is_no_shadow(tmp_path):
         assert image.dark_grey == images.DARK_GREY
 
 
-def test_the_mutual_information_of_an_image_before_does_not_stay(tmp_path, checkpoint):
+def test_the_mutual_information_of_an_earlier_run_is_removed(tmp_path, checkpoint):
     one, two = (picture(tmp_path / f"{n}.tif", noise(64, 64, n)) for n in (1, 2))
     segmented(one, tmp_path / "out", checkpoint)
     assert (tmp_path / "out" / "mutual_information.tif").exists()
@@ -366,16 +368,16 @@ def test_the_mutual_information_of_an_image_before_does_not_stay(tmp_path, check
     assert not (tmp_path / "out" / "mutual_information.tif").exists()
 
 
-def test_a_network_of_the_other_view_is_told(tmp_path):
+def test_a_network_of_the_other_view_is_warned_of(tmp_path):
     path = saved(tmp_path / "net.safetensors", TINY, recipe={"view": "surface"})
     image = picture(tmp_path / "a.tif", noise(64, 64))
-    told = []
+    warned = []
     for view in ("surface", "orbital"):
         context = Context(threads=1)
         given = {"image": str(image), "checkpoint": [str(path)], "out": str(tmp_path), "view": view}
         segment_terrain.STAGE.run(given, context)
-        told.append(any("learned the surface view" in line for line in context.warnings))
-    assert told == [False, True]
+        warned.append(any("learned the surface view" in line for line in context.warnings))
+    assert warned == [False, True]
 
 
 def test_a_truncated_png_is_refused(tmp_path, checkpoint):
@@ -386,14 +388,14 @@ def test_a_truncated_png_is_refused(tmp_path, checkpoint):
         segmented(path, tmp_path / "out", checkpoint)
 
 
-def test_of_a_window_without_data_nothing_is_said(tmp_path, checkpoint):
+def test_a_window_without_data_has_no_summary(tmp_path, checkpoint):
     values = noise(300, 420)
     values[:, :100, :100] = 0
     path = picture(tmp_path / "a.tif", values, nodata=0)
-    said = segmented(path, tmp_path / "out", checkpoint, window="0,0,64,64")
-    assert said["pixels"] == 0
-    assert said["summary"] == ["All of what was looked at has no data"]
-    assert not {"verdict", "times_in_domain", "mean_entropy", "share"} & set(said)
+    result = segmented(path, tmp_path / "out", checkpoint, window="0,0,64,64")
+    assert result["pixels"] == 0
+    assert result["summary"] == ["All of what was looked at has no data"]
+    assert not {"verdict", "times_in_domain", "mean_entropy", "share"} & set(result)
     assert (layer(tmp_path / "out", "classes.tif") == classes.NODATA).all()
 
 
@@ -413,7 +415,7 @@ def test_nodata_stays_nodata_and_does_not_change_what_is_far_from_it(tmp_path, c
 
 
 @pytest.mark.parametrize("bands", [2, 4, 16])
-def test_bands_of_which_nobody_knows_the_colours_are_refused_or_mapped(tmp_path, checkpoint, bands):
+def test_bands_of_unknown_colours_are_refused_or_mapped(tmp_path, checkpoint, bands):
     image = picture(tmp_path / "a.tif", noise(40, 50, bands=bands), photometric="MINISBLACK")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -428,7 +430,7 @@ def test_bands_of_which_nobody_knows_the_colours_are_refused_or_mapped(tmp_path,
     assert "gdal_translate" in caught.value.remedy
 
 
-def test_grey_of_any_depth_is_stretched_to_the_same_picture(tmp_path):
+def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):
     grey = np.random.default_rng(0).uniform(0.0, 1.0, (120, 150))
     scaled = ((grey * 60_000).astype(np.uint16), (grey * 7.0 - 3.0).astype(np.float32))
     shown = []
@@ -456,17 +458,17 @@ def test_not_a_number_is_nodata(tmp_path, checkpoint):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (40, 1), (33, 31)])
-def test_images_smaller_than_a_tile_or_one_pixel_wide_are_looked_at(tmp_path, checkpoint, shape):
+def test_images_smaller_than_a_tile_or_one_pixel_wide_are_segmented(tmp_path, checkpoint, shape):
     image = picture(tmp_path / "a.tif", noise(*shape))
     segmented(image, tmp_path / "out", checkpoint)
     assert layer(tmp_path / "out", "classes.tif").shape == shape
 
 
-def test_an_image_that_is_all_black_is_answered(tmp_path, checkpoint):
+def test_an_image_that_is_all_black_is_accepted(tmp_path, checkpoint):
     image = picture(tmp_path / "a.tif", np.zeros((50, 60), np.uint16))
-    said = segmented(image, tmp_path / "out", checkpoint)
-    assert said["pixels"] == 0
-    assert said["summary"] == ["All of what was looked at is in shadow"]
+    result = segmented(image, tmp_path / "out", checkpoint)
+    assert result["pixels"] == 0
+    assert result["summary"] == ["All of what was looked at is in shadow"]
     beside = segmented(image, tmp_path / "out", checkpoint, view="surface")
     assert beside["pixels"] == 3000
 
@@ -480,7 +482,7 @@ def test_images_without_data_complex_ones_and_colour_tables_are_refused(tmp_path
     assert not list((tmp_path / "out").glob("*.tif"))
 
 
-def test_a_network_without_dropout_cannot_be_asked_how_unsure_it_is(tmp_path):
+def test_mc_dropout_needs_a_network_with_dropout(tmp_path):
     path = saved(tmp_path / "dry.safetensors", replace(TINY, dropout=0.0))
     image = picture(tmp_path / "a.tif", noise(40, 50))
     with pytest.raises(InputError, match="has no dropout"):
@@ -490,7 +492,7 @@ def test_a_network_without_dropout_cannot_be_asked_how_unsure_it_is(tmp_path):
 
 def test_networks_of_other_classes_or_damaged_are_refused(tmp_path, checkpoint):
     path = saved(tmp_path / "five.safetensors", TINY, classes=["a", "b", "c", "d", "e"])
-    with pytest.raises(InputError, match="knows 5 classes"):
+    with pytest.raises(InputError, match="has 5 classes"):
         weights.load(path)
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[:-10])
@@ -499,8 +501,8 @@ def test_networks_of_other_classes_or_damaged_are_refused(tmp_path, checkpoint):
     wide = saved(tmp_path / "wide.safetensors", TINY)
     card = json.loads(wide.with_suffix(".json").read_text())
     card["architecture"]["widths"] = [12] * 6
-    checkpoints.save(wide, random_weights(TINY), card)
-    with pytest.raises(InputError, match="of another architecture than its card says"):
+    checkpoint_files.save(wide, random_weights(TINY), card)
+    with pytest.raises(InputError, match="does not match the architecture on its card"):
         weights.load(wide)
 
 
@@ -536,21 +538,21 @@ def test_the_side_of_a_pixel_is_known_in_metres_wherever_it_lies(crs, step, metr
     ],
 )
 def test_a_rock_of_unknown_size_is_a_rock(share, wanted):
-    assert classes.named(np.array(share, np.float32)[:, None, None]).tolist() == [[wanted]]
+    assert classes.classify(np.array(share, np.float32)[:, None, None]).tolist() == [[wanted]]
 
 
-def test_what_does_not_fit_in_16_bits_is_kept_in_more(tmp_path):
+def test_values_that_overflow_16_bits_are_stored_in_32(tmp_path):
     state = random_weights(TINY)
     state["down.0.0.1.running_var"][0] = 3e6
     path = saved(tmp_path / "large.safetensors", TINY, state=state)
     again = weights.load(path).state
-    stored = checkpoints.as_stored(state)
+    stored = checkpoint_files.as_stored(state)
     for name, values in again.items():
         assert np.array_equal(values, stored[name])
         np.testing.assert_allclose(values, state[name], rtol=1e-3, atol=1e-6)
 
 
-def test_an_ensemble_is_the_mean_of_its_members_and_disagrees_more_than_one(tmp_path, checkpoint):
+def test_an_ensemble_is_the_mean_of_its_members_and_disagrees(tmp_path, checkpoint):
     other = saved(tmp_path / "other.safetensors", TINY, seed=5)
     image = picture(tmp_path / "a.tif", noise(60, 70))
     both = [str(checkpoint), str(other)]
@@ -586,9 +588,9 @@ def test_cancelled_work_leaves_no_layer(tmp_path, checkpoint):
 
 def test_intersection_over_union_is_counted_by_hand():
     mask = np.array([[0, 0, 1, 1, 2, 255]], np.uint8)
-    said = np.array([[0, 1, 1, 2, 2, 3]], np.uint8)
+    prediction = np.array([[0, 1, 1, 2, 2, 3]], np.uint8)
     agreement = metrics.Agreement()
-    agreement.add(said, mask)
+    agreement.add(prediction, mask)
     found = agreement.summary()
     assert found["iou"] == {"ground": 0.5, "small rocks": 0.3333, "large rocks": 0.5, "sky": None}
     assert found["miou"] == pytest.approx((0.5 + 1 / 3 + 0.5) / 3, abs=1e-4)
@@ -607,7 +609,7 @@ def pairs(folder, count=4, size=(48, 64)):
     return str(folder / "*_image.png"), str(folder / "*_mask.png")
 
 
-def test_images_are_judged_and_told_from_others(tmp_path, checkpoint):
+def test_images_are_evaluated_and_distinguished_from_others(tmp_path, checkpoint):
     image_glob, mask_glob = pairs(tmp_path)
     (tmp_path / "black").mkdir()
     picture(tmp_path / "black" / "a.png", np.zeros((48, 64), np.uint8), driver="PNG")
@@ -619,12 +621,12 @@ def test_images_are_judged_and_told_from_others(tmp_path, checkpoint):
         "picture": str(tmp_path / "reliable.png"),
         "checkpoint": [str(checkpoint)],
     }
-    said = evaluate_segmentation.STAGE.run(given, Context(threads=2))
-    assert said["images"] == 4
+    result = evaluate_segmentation.STAGE.run(given, Context(threads=2))
+    assert result["images"] == 4
     written = json.loads((tmp_path / "figures.json").read_text())
-    assert written["iou"] == said["iou"]
+    assert written["iou"] == result["iou"]
     assert written["provenance"]["inputs"]
-    assert 0.0 <= said["out_of_distribution"]["entropy"]["auroc"] <= 1.0
+    assert 0.0 <= result["out_of_distribution"]["entropy"]["auroc"] <= 1.0
     assert (tmp_path / "reliable.png").stat().st_size > 5_000
 
 
@@ -637,14 +639,14 @@ def test_calibration_lowers_the_error_and_changes_no_class(tmp_path, checkpoint)
         "masks": mask_glob,
         "out": str(out),
     }
-    said = calibrate.STAGE.run(given, Context(threads=2))
-    # Random classes cannot be known, so the network must become less sure.
-    assert said["temperature"] > 1.5
-    assert said["temperature_of_rocks"] > 1.5
-    assert said["ece_after"] < said["ece_before"]
+    result = calibrate.STAGE.run(given, Context(threads=2))
+    # Random classes cannot be predicted, so the network must become less certain.
+    assert result["temperature"] > 1.5
+    assert result["temperature_of_rocks"] > 1.5
+    assert result["ece_after"] < result["ece_before"]
     before, after = weights.load(checkpoint), weights.load(out)
-    said_of = (said["temperature"], said["temperature_of_rocks"])
-    assert after.temperatures == pytest.approx(said_of, abs=1e-3)
+    fitted = (result["temperature"], result["temperature_of_rocks"])
+    assert after.temperatures == pytest.approx(fitted, abs=1e-3)
     seen = np.random.default_rng(0).standard_normal((3, 32, 32)).astype(np.float32)
     one, other = before.runner()(seen), after.runner()(seen)
     assert np.array_equal(one[:4].argmax(axis=0), other[:4].argmax(axis=0))
@@ -665,13 +667,13 @@ def test_temperatures_change_hardly_a_class_of_the_mean_over_masks(tmp_path, see
 
 def test_a_card_keeps_both_temperatures(tmp_path):
     warmth = Temperatures(0.8, 1.7)
-    path = saved(tmp_path / "a.safetensors", TINY, calibration=weights.Checkpoint.said_of(warmth))
+    path = saved(tmp_path / "a.safetensors", TINY, calibration=weights.Checkpoint.as_card(warmth))
     assert weights.load(path).temperatures == warmth
     old = saved(tmp_path / "b.safetensors", TINY, calibration={"temperature": 1.4})
     assert weights.load(old).temperatures == Temperatures(1.4, 1.4)
 
 
-def test_temperatures_are_found_apart_for_what_is_called_a_rock():
+def test_temperatures_are_fitted_separately_for_pixels_predicted_as_rock():
     rng = np.random.default_rng(2)
     mix = rng.standard_normal((4, 3)).astype(np.float32) * 1.5
 
@@ -679,8 +681,8 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
         share = np.exp(logits - logits.max(axis=0))
         return share / share.sum(axis=0)
 
-    class Spoiled:
-        at_once = True
+    class Miscalibrated:
+        thread_safe = True
         side_px = None
 
         def __call__(self, channels):
@@ -695,7 +697,7 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
         drawn = (rng.random((96, 96)) > np.cumsum(share, axis=0)).sum(axis=0)
         return samples.Sample(image, drawn.clip(0, 3).astype(np.uint8))
 
-    found = evaluation.fit_temperatures(Spoiled(), [sample() for _ in range(6)])
+    found = evaluation.fit_temperatures(Miscalibrated(), [sample() for _ in range(6)])
     assert found == pytest.approx((0.8, 2.0), rel=0.08)
 
 
@@ -704,7 +706,7 @@ def test_temperatures_are_found_apart_for_what_is_called_a_rock():
     [
         ("*_image.png", "nothing*.png", "No mask matches"),
         ("scene0[01]_image.png", "*_mask.png", "2 images and 4 masks"),
-        ("scene0[01]_image.png", "scene0[23]_mask.png", "would be compared with"),
+        ("scene0[01]_image.png", "scene0[23]_mask.png", "would be paired with"),
     ],
 )
 def test_patterns_that_do_not_pair_are_refused(tmp_path, image, mask, words):
@@ -720,16 +722,16 @@ def test_masks_of_another_size_are_refused(tmp_path):
         [pair.read() for pair in paired_images.pairs_of(image_glob, mask_glob)]
 
 
-def test_published_images_are_split_alike_every_time(tmp_path):
+def test_published_images_are_split_the_same_every_time(tmp_path):
     image_glob, mask_glob = pairs(tmp_path, 21)
     data = paired_images.read(image_glob, mask_glob, Context())
-    assert (data.count, data.unseen_count) == (18, 3)
+    assert (data.training_count, data.validation_count) == (18, 3)
     again = paired_images.read(image_glob, mask_glob, Context())
-    assert data.unseen.pairs == again.unseen.pairs
-    assert not set(data.unseen.pairs) & set(data.learn.pairs)
+    assert data.validation.pairs == again.validation.pairs
+    assert not set(data.validation.pairs) & set(data.training.pairs)
 
 
-def test_recipes_are_read_and_what_is_wrong_with_one_is_said(tmp_path):
+def test_recipes_are_read_and_errors_are_explained(tmp_path):
     assert recipe.names() == [
         "mc-dropout",
         "orbital",
@@ -747,7 +749,7 @@ def test_recipes_are_read_and_what_is_wrong_with_one_is_said(tmp_path):
         ("steps: 5\nepochs: 2", "both steps and epochs"),
         ("zoom: [1.4, 0.7]", "zoom is"),
         ("zoom: 2", "zoom is"),
-        ("colour: red", "nothing reads"),
+        ("colour: red", "unknown key"),
     ):
         path = tmp_path / "r.yaml"
         path.write_text(text, encoding="utf-8")
@@ -755,7 +757,7 @@ def test_recipes_are_read_and_what_is_wrong_with_one_is_said(tmp_path):
             recipe.read(str(path))
 
 
-def test_crops_keep_masks_upon_their_images():
+def test_crops_keep_masks_aligned_with_their_images():
     image = np.zeros((120, 160, 3), np.uint8)
     mask = np.zeros((120, 160), np.uint8)
     image[30:70, 50:90] = 220
@@ -765,16 +767,16 @@ def test_crops_keep_masks_upon_their_images():
         return samples.Sample(image, mask)
 
     for step in range(8):
-        drawn = batches.draw(source, 1, 2, 96, [4, step], zoom=(0.75, 2.2), turned=bool(step % 2))
+        drawn = batches.draw(source, 1, 2, 96, [4, step], zoom=(0.75, 2.2), rotate=bool(step % 2))
         bright = drawn["channels"][:, 0] > drawn["channels"][:, 0].mean() + 0.3
         rock = drawn["mask"] == classes.LARGE
         if rock.any():
             assert (bright & rock).sum() / (bright | rock).sum() > 0.8
-    again = batches.draw(source, 1, 2, 96, [4, 7], zoom=(0.75, 2.2), turned=True)
+    again = batches.draw(source, 1, 2, 96, [4, 7], zoom=(0.75, 2.2), rotate=True)
     assert np.array_equal(again["channels"], drawn["channels"])
 
 
-def test_scenes_are_kept_between_runs(tmp_path):
+def test_scenes_are_cached_between_runs(tmp_path):
     first = batches.load("orbital", 3, tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     again = batches.load("orbital", 3, tmp_path)
@@ -783,5 +785,5 @@ def test_scenes_are_kept_between_runs(tmp_path):
 
 
 def test_usual_uncertainty_is_a_median_between_its_percentiles():
-    found = evaluation.spread(np.arange(101.0))
+    found = evaluation.percentiles(np.arange(101.0))
     assert found == {"median": 50.0, "percentile_5": 5.0, "percentile_95": 95.0}

@@ -1,3 +1,5 @@
+"""Peaks, merging across scales and non-maximum suppression."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,12 +14,12 @@ HEADS = targets.OCTAVES * 4 + 1
 
 
 def ideal(circles, side):
-    """Return the heads of a network that makes no mistake."""
-    answers = targets.draw(circles, side)
-    heat = np.clip(answers.heat, 1e-6, 1.0 - 1e-6)
+    """Return the outputs of a network without error."""
+    drawn = targets.draw(circles, side)
+    heat = np.clip(drawn.heat, 1e-6, 1.0 - 1e-6)
     heads = np.zeros((HEADS, side // 2, side // 2), np.float32)
     heads[: targets.OCTAVES] = np.log(heat / (1.0 - heat))
-    heads[targets.OCTAVES + 1 :] = answers.shape[:, :3].reshape(-1, side // 2, side // 2)
+    heads[targets.OCTAVES + 1 :] = drawn.shape[:, :3].reshape(-1, side // 2, side // 2)
     return heads
 
 
@@ -27,19 +29,19 @@ def some_peaks(x, y, radius, logit, level):
 
 
 @pytest.mark.parametrize("seed", [3, 8, 15])
-def test_a_perfect_answer_gives_the_circles_back(seed):
+def test_circles_are_recovered_from_a_perfect_output(seed):
     circles = tiles.make(seed, 320).circles
     x, y, radius, certain = circles[:, :4].T
-    asked = (certain > 0) & (radius >= targets.LEAST_RADIUS_PX) & (radius < 64.0)
-    asked &= (x > 0) & (x < 319) & (y > 0) & (y < 319)
+    target = (certain > 0) & (radius >= targets.LEAST_RADIUS_PX) & (radius < 64.0)
+    target &= (x > 0) & (x < 319) & (y > 0) & (y < 319)
     found = decoding.peaks(ideal(circles, 320), 0)
-    gap = np.hypot(found.x[:, None] - x[asked], found.y[:, None] - y[asked])
-    gap += np.abs(found.radius[:, None] - radius[asked])
-    assert asked.sum() > 5
+    gap = np.hypot(found.x[:, None] - x[target], found.y[:, None] - y[target])
+    gap += np.abs(found.radius[:, None] - radius[target])
+    assert target.sum() > 5
     assert np.quantile(gap.min(axis=0), 0.9) < 0.05
 
 
-def test_no_heat_gives_no_peaks_and_nothing_is_merged_to_nothing():
+def test_empty_heat_maps_have_no_peaks_and_merge_to_nothing():
     heads = np.zeros((HEADS, 32, 32), np.float32)
     heads[: targets.OCTAVES] = -9.0
     found = decoding.peaks(heads, 0)
@@ -55,14 +57,14 @@ def test_a_crater_seen_at_several_scales_becomes_one_between_them():
     order = np.argsort(merged.x)
     np.testing.assert_allclose(merged.x[order], [102.0, 500.0])
     assert merged.radius[order][0] == pytest.approx(np.sqrt(30.0 * 33.0))
-    chance = 1.0 / (1.0 + np.exp(-2.0))
-    assert merged.total[order][0] == pytest.approx(2.0 * chance)
+    probability = 1.0 / (1.0 + np.exp(-2.0))
+    assert merged.total[order][0] == pytest.approx(2.0 * probability)
     assert merged.best[order][0] == 2.0
-    # 30 is seen as 30, 15 and 7.5 pixels.
+    # A radius of 30 is 30, 15 and 7.5 pixels at the three scales.
     assert merged.scales[order][0] == 3.0
 
 
-def test_of_one_scale_only_the_hottest_peak_counts():
+def test_only_the_largest_peak_of_a_scale_counts():
     found = some_peaks([0.0, 1.0], [0.0, 0.0], [20.0, 20.0], [1.0, 3.0], [0, 0])
     merged = decoding.merge(found, [1.0])
     assert merged.x.size == 1
@@ -82,22 +84,22 @@ def test_the_order_of_peaks_changes_nothing():
         np.testing.assert_array_equal(getattr(plain, name), getattr(other, name))
 
 
-def test_the_better_of_two_alike_circles_stays():
+def test_the_better_of_two_overlapping_circles_survives():
     x = np.array([0.0, 2.0, 40.0])
     kept = decoding.suppressed(
-        x, np.zeros(3), np.array([10.0, 10.0, 10.0]), np.array([0.2, 0.9, 0.5]), shared=0.3
+        x, np.zeros(3), np.array([10.0, 10.0, 10.0]), np.array([0.2, 0.9, 0.5]), max_iou=0.3
     )
     assert list(kept) == [1, 2]
 
 
-def test_circles_in_one_another_are_two_craters():
+def test_nested_circles_are_two_craters():
     kept = decoding.suppressed(
-        np.zeros(2), np.zeros(2), np.array([10.0, 25.0]), np.array([0.9, 0.8]), shared=0.3
+        np.zeros(2), np.zeros(2), np.array([10.0, 25.0]), np.array([0.9, 0.8]), max_iou=0.3
     )
     assert sorted(kept) == [0, 1]
 
 
-def test_what_circles_have_in_common_agrees_with_counted_points():
+def test_overlap_agrees_with_monte_carlo_integration():
     rng = np.random.default_rng(1)
     x, y = rng.uniform(-2, 2, (2, 12))
     radius = rng.uniform(0.5, 2.5, 12)
@@ -109,16 +111,16 @@ def test_what_circles_have_in_common_agrees_with_counted_points():
     np.testing.assert_allclose(decoding.overlap(x, y, radius, i, j), both / either, atol=0.01)
 
 
-def test_neighbours_found_by_trees_are_all_there_are():
+def test_trees_find_all_overlapping_circles():
     rng = np.random.default_rng(2)
     count = 300
     x, y = rng.uniform(0, 100, (2, count))
     radius = np.exp(rng.uniform(0.5, 3.5, count))
     i, j = np.triu_indices(count, 1)
     expected = np.zeros((count, count), bool)
-    expected[i, j] = decoding.overlap(x, y, radius, i, j) > decoding.ALIKE
+    expected[i, j] = decoding.overlap(x, y, radius, i, j) > decoding.SAME_IOU
     expected |= expected.T
     assert expected.sum() > 50
     np.testing.assert_array_equal(
-        decoding.alike(x, y, radius, decoding.ALIKE).toarray() > 0, expected
+        decoding.overlapping(x, y, radius, decoding.SAME_IOU).toarray() > 0, expected
     )

@@ -1,3 +1,5 @@
+"""Crater detection by template matching."""
+
 from __future__ import annotations
 
 import json
@@ -7,8 +9,7 @@ import pytest
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import pyramid
-from lunarsite.engine.craters.detection import _template_kernels as template_kernels
-from lunarsite.engine.craters.detection import template
+from lunarsite.engine.craters.detection import _template_kernels, template
 from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -54,7 +55,7 @@ def test_craters_of_all_sizes_are_found_where_they_are(tmp_path, wear, slope):
     circles = [(40, 50, 5.0), (140, 60, 8.0), (300, 70, 13.0), (80, 180, 21.0), (260, 230, 52.0)]
     found, chance = found_in(stamped(height, *circles, wear=wear), tmp_path)
     for column, row, radius in circles:
-        # Worn craters are listed as large as mappers draw them.
+        # Degraded craters have the diameters that mappers draw.
         diameter = np.array([2.0 * radius * GRID.pixel_m])
         seen = radius * float(profiles.mapped_radius(diameter, np.array([wear]))[0])
         away, ratio = off(found, column, row, seen)
@@ -80,7 +81,7 @@ def test_half_a_crater_at_a_gap_and_at_the_edge_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3])
-def test_plain_ground_has_no_craters_and_no_ground_neither(tmp_path, slope):
+def test_flat_ground_and_nodata_have_no_craters(tmp_path, slope):
     height = np.broadcast_to(slope * GRID.column_x_m(), GRID.shape).astype(np.float32)
     found, chance = found_in(height, tmp_path)
     assert found.x.size == chance.size == 0
@@ -88,14 +89,14 @@ def test_plain_ground_has_no_craters_and_no_ground_neither(tmp_path, slope):
     assert found.x.size == 0
 
 
-def test_hills_are_no_craters(tmp_path):
+def test_hills_are_not_craters(tmp_path):
     height = -stamped(np.zeros(GRID.shape, np.float32), (120, 120, 15.0), (300, 250, 40.0))
     found, chance = found_in(height, tmp_path)
     x = (found.x - GRID.x_min_m) / GRID.pixel_m - 0.5
     assert not ((np.abs(x - 120) < 4) & (chance > CURVE.threshold)).any()
 
 
-def test_neither_threads_nor_the_height_of_the_ground_nor_its_scale_change_a_circle(tmp_path):
+def test_circles_do_not_depend_on_threads_elevation_or_scale(tmp_path):
     made = tiles.make(5, 420)
     height = made.height_m[:400].copy()
     levels = pyramid.of(GRID, height, Scratch(tmp_path, 10**9))
@@ -111,7 +112,7 @@ def test_neither_threads_nor_the_height_of_the_ground_nor_its_scale_change_a_cir
     np.testing.assert_allclose(larger.radius[:sure], 2.0 * one.radius[:sure], rtol=1e-3)
 
 
-def test_the_edges_of_blocks_leave_no_mark(tmp_path):
+def test_circles_do_not_depend_on_the_edges_of_blocks(tmp_path):
     """The same ground, cut so that its craters lie in other blocks, holds the same craters."""
     side = 2 * pyramid.CORE_PX
     made = tiles.make(9, side + 64)
@@ -122,7 +123,7 @@ def test_the_edges_of_blocks_leave_no_mark(tmp_path):
         part = np.ascontiguousarray(height[cut : cut + side, cut : cut + side])
         found, chance = found_in(part, tmp_path, grid)
         place = np.column_stack([found.x + cut, found.y - cut, found.radius])
-        # Coarser scales begin at the same pixels; what is near an edge sees another edge.
+        # Circles near the edge see another edge.
         inner = (place[:, 0] > 164) & (place[:, 0] < side - 100)
         inner &= (place[:, 1] < -164) & (place[:, 1] > 100 - side) & (place[:, 2] < 16)
         circles.append(place[inner & (chance > 0.4)])
@@ -146,20 +147,20 @@ def test_an_even_rim_is_even_on_a_slope_and_half_a_rim_is_not():
     place = np.array([[40.0, 40.0, 20.0]])
     slopes = (0.0, 0.02)
     even = [
-        template_kernels.evenness((bowl + s * column).astype(np.float32), place)[0] for s in slopes
+        _template_kernels.evenness((bowl + s * column).astype(np.float32), place)[0] for s in slopes
     ]
     assert even == pytest.approx([1.0, 1.0], abs=0.05)
     half = np.where(column < 40, bowl, 0.0).astype(np.float32)
-    assert template_kernels.evenness(half, place)[0] < 0.8
-    assert template_kernels.evenness(-bowl.astype(np.float32), place)[0] == 0.0
+    assert _template_kernels.evenness(half, place)[0] < 0.8
+    assert _template_kernels.evenness(-bowl.astype(np.float32), place)[0] == 0.0
     gone = np.where(column < 50, bowl, np.nan).astype(np.float32)
-    assert template_kernels.evenness(gone, place)[0] == pytest.approx(1.0, abs=0.05)
+    assert _template_kernels.evenness(gone, place)[0] == pytest.approx(1.0, abs=0.05)
 
 
-def test_the_curve_that_comes_along_says_what_it_was_fitted_to():
-    said = json.loads(template.FITTED.read_text(encoding="utf-8"))
-    assert said["tiles_version"] == tiles.VERSION
-    assert said["data"] == tiles.DATA
-    assert 0.5 < said["metrics"]["f1"] < 1.0
+def test_the_curve_that_ships_names_the_data_it_was_fitted_to():
+    result = json.loads(template.FITTED.read_text(encoding="utf-8"))
+    assert result["tiles_version"] == tiles.VERSION
+    assert result["data"] == tiles.DATA
+    assert 0.5 < result["metrics"]["f1"] < 1.0
     assert 0.0 < CURVE.threshold < 1.0
     assert CURVE.alike > 0.0

@@ -1,4 +1,4 @@
-"""The same ground has the same craters, however it is cut, ordered or kept in memory."""
+"""Detections do not depend on blocks, their order, the extent or the storage."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def levels(height, tmp_path):
 
 @pytest.fixture(scope="module")
 def search():
-    """Return a search by the network that comes along, of craters of every likelihood."""
+    """Return a detector with the network that ships, for craters of any confidence."""
     loaded = weights.load(weights.BUNDLED)
     network, fitted = loaded.runner(), searching.calibration_of(loaded)
     return lambda levels, context: searching.find(levels, network, fitted, context)
@@ -58,9 +58,9 @@ def whole(height, search, tmp_path_factory):
 
 
 def assert_same(found, expected, where=None):
-    """Say that craters are the same within 1e-3 of a pixel of their scale, and in confidence.
+    """Check that craters are equal within 1e-3 pixels of their scale, and in confidence.
 
-    Those that nobody would list are left out on one side: rounding moves some across the floor.
+    Very unlikely ones need not be in both: rounding moves some across the floor.
     """
     for one, other in ((found, expected), (expected, found)):
         listed = one.confidence >= LISTED
@@ -78,7 +78,7 @@ def assert_same(found, expected, where=None):
 
 
 class Backwards(Context):
-    """A context whose pool does the last first."""
+    """A context whose pool runs the last job first."""
 
     def pool(self):
         return self
@@ -87,7 +87,7 @@ class Backwards(Context):
         return [work(item) for item in list(items)[::-1]][::-1]
 
 
-def test_the_order_of_blocks_changes_no_bit(whole, levels, search):
+def test_the_order_of_blocks_changes_nothing(whole, levels, search):
     found = search(levels, Backwards(threads=5))
     assert whole.x_m.size > 100
     for field in fields(whole):
@@ -110,9 +110,9 @@ def test_a_part_has_the_craters_of_the_whole(whole, height, search, tmp_path, ro
     west, south, east, north = part[0].grid.bounds
 
     def away(craters):
-        """Return which craters no scale sees together with the part's edges."""
+        """Return which craters lie farther from the edges than the receptive field."""
         x, y = craters.x_m, craters.y_m
-        # Scales see peaks a little below their least radius too.
+        # Scales have peaks a little below their least radius too.
         finest = 1.2 * craters.radius_m / PIXEL_M / LEAST_RADIUS_PX
         scale = 2.0 ** np.maximum(np.floor(np.log2(finest)), 0.0)
         margin = scale * PIXEL_M * REACH_PX
@@ -123,7 +123,7 @@ def test_a_part_has_the_craters_of_the_whole(whole, height, search, tmp_path, ro
 
 
 @pytest.mark.parametrize(("x_m", "y_m"), [(-50.0, 930.0), (-55.0, 925.0), (12.3, -7.9)])
-def test_coarse_pixels_follow_the_map_and_not_the_frame(tmp_path, x_m, y_m):
+def test_coarse_pixels_are_aligned_with_the_map(tmp_path, x_m, y_m):
     random = np.random.default_rng(1)
     height = random.normal(0.0, 9.0, (260, 240)).astype(np.float32)
     grid = Grid(x_m, y_m, 10.0, 240, 260)
@@ -140,7 +140,7 @@ def test_coarse_pixels_follow_the_map_and_not_the_frame(tmp_path, x_m, y_m):
         assert column == pytest.approx(round(column))
         rows, columns = other.grid.shape
         same = one.around(round(row), round(column), rows, columns)
-        # The first row and column of the part know less than those of the whole.
+        # The first row and column of the part average fewer pixels.
         np.testing.assert_array_equal(same[1:, 1:], other.height_m[1:, 1:])
         for block in one.aligned_blocks():
             for at, first in zip((block.row, block.column), pyramid.origin(one.grid), strict=True):
@@ -149,17 +149,17 @@ def test_coarse_pixels_follow_the_map_and_not_the_frame(tmp_path, x_m, y_m):
 
 @pytest.fixture(scope="module")
 def hot(hot_weights):
-    """Return a network of random weights: what it sees far off counts as much as what is near."""
+    """Return a network of random weights, for which distant pixels count as much as near ones."""
     return onnx_runner.OnnxRunner(hot_weights(SMALL), SMALL)
 
 
-def test_blocks_see_all_that_an_answer_depends_on(levels, hot, monkeypatch):
+def test_the_halo_covers_the_receptive_field(levels, hot, monkeypatch):
     def rims_of(core_px):
         monkeypatch.setattr(pyramid, "CORE_PX", core_px)
         row, column = (n // pyramid.ALIGNED_PX for n in pyramid.origin(levels[0].grid))
         out = np.zeros((1000, 1000), np.float32)
 
-        def keep(level, block, chance):
+        def keep(level, block, probability):
             assert level.number == 0
             top, left = (
                 (first + at) // 2 - n * pyramid.ALIGNED_PX // 2
@@ -170,7 +170,8 @@ def test_blocks_see_all_that_an_answer_depends_on(levels, hot, monkeypatch):
                     strict=True,
                 )
             )
-            out[top : top + chance.shape[0], left : left + chance.shape[1]] = chance
+            rows, columns = probability.shape
+            out[top : top + rows, left : left + columns] = probability
 
         multiscale.find(levels[:1], hot, Context(threads=2), keep)
         return out
@@ -202,7 +203,7 @@ def test_rims_of_a_part_are_those_of_the_whole(levels, height, hot, tmp_path):
     same = values[down + edge :, right + edge :][: inner.shape[0], : inner.shape[1]].astype(int)
     assert np.ptp(inner) > 50
     assert np.abs(inner - same).max() <= 1
-    # Coarser scales lie over it where they belong: a plain field of theirs covers all that is.
+    # Coarser scales are resampled onto it: a constant field of theirs covers everything.
     for level in part[1:]:
         rims = detect_craters._Rims(np.empty(other.shape, np.uint8), other)
         rims.values[:] = 0

@@ -1,3 +1,5 @@
+"""Input channels of the crater network, generated tiles, batches, targets and recipes."""
+
 from __future__ import annotations
 
 import json
@@ -29,7 +31,7 @@ def test_a_seed_gives_the_same_tile_and_another_seed_another(tile):
     assert tiles.make(12, SIDE).pixel_m != tile.pixel_m
 
 
-def test_tiles_lie_between_their_limits_and_their_craters_stand_on_known_ground():
+def test_tiles_keep_their_limits_and_craters_have_valid_centres():
     for seed in range(30):
         made = tiles.make(seed, 96)
         assert tiles.PIXEL_M[0] <= made.pixel_m <= tiles.PIXEL_M[1]
@@ -41,7 +43,7 @@ def test_tiles_lie_between_their_limits_and_their_craters_stand_on_known_ground(
         assert np.isfinite(made.height_m[at[:, 1], at[:, 0]]).all()
 
 
-def test_what_is_called_a_crater_is_a_hollow():
+def test_craters_of_a_tile_are_depressions():
     deeper = []
     for seed in range(40, 54):
         made = tiles.make(seed, SIDE)
@@ -59,7 +61,7 @@ def test_what_is_called_a_crater_is_a_hollow():
     assert np.mean(np.array(deeper) > 0) > 0.97
 
 
-def test_a_tile_kept_in_a_folder_is_the_tile(tmp_path):
+def test_tiles_are_cached_in_a_folder(tmp_path):
     made = tiles.load(3, 96, tmp_path)
     (kept,) = tmp_path.iterdir()
     written = kept.stat().st_mtime_ns
@@ -71,7 +73,7 @@ def test_a_tile_kept_in_a_folder_is_the_tile(tmp_path):
     np.testing.assert_array_equal(tiles.load(3, 96, None).height_m, made.height_m)
 
 
-def test_channels_of_a_part_are_the_part_of_the_channels():
+def test_channels_of_a_window_are_the_window_of_the_channels():
     made = tiles.make(21, 420)
     whole = inputs.channels(made.height_m, made.pixel_m)
     edge = inputs.HALO_PX
@@ -81,7 +83,7 @@ def test_channels_of_a_part_are_the_part_of_the_channels():
     np.testing.assert_allclose(seen, whole[:, row : row + side, column : column + side], atol=2e-3)
 
 
-def test_channels_know_neither_the_level_of_the_ground_nor_the_scale(tile):
+def test_channels_are_invariant_to_elevation_and_scale(tile):
     plain = inputs.channels(tile.height_m, tile.pixel_m)
     lifted = inputs.channels(tile.height_m + np.float32(512.0), tile.pixel_m)
     np.testing.assert_allclose(lifted, plain, atol=5e-3)
@@ -89,7 +91,7 @@ def test_channels_know_neither_the_level_of_the_ground_nor_the_scale(tile):
     np.testing.assert_allclose(larger, plain, atol=1e-5)
 
 
-def test_flat_ground_shows_nothing_and_gaps_are_zero_in_every_channel():
+def test_channels_are_zero_on_flat_ground_and_in_gaps():
     flat = np.full((64, 64), 1234.5, np.float32)
     seen = inputs.channels(flat, 20.0)
     np.testing.assert_allclose(seen[:-1], 0.0, atol=1e-4)
@@ -103,23 +105,23 @@ def test_flat_ground_shows_nothing_and_gaps_are_zero_in_every_channel():
 
 
 @pytest.mark.parametrize("way", range(8))
-def test_circles_turn_with_the_ground(way):
-    # A cone for each circle, so that the circle can be read off the turned picture.
+def test_circles_rotate_with_the_channels(way):
+    # A disc for each circle, so that the circle can be read off the rotated channels.
     circles = np.array([[20.0, 9.0, 5.0, 1.0, 0.0], [40.0, 50.0, 7.0, 1.0, 0.0]])
     row, column = np.indices((64, 64))
     picture = np.zeros((2, 64, 64), np.float32)
     for n, (x, y, radius, *_) in enumerate(circles):
         picture[n] = np.hypot(column - x, row - y) <= radius
-    turned, moved = batches.turn(picture, circles, way)
+    rotated, moved = batches.rotate(picture, circles, way)
     for n, (x, y, radius, *_) in enumerate(moved):
         expected = np.hypot(column - x, row - y) <= radius
-        np.testing.assert_array_equal(turned[n].astype(bool), expected)
+        np.testing.assert_array_equal(rotated[n].astype(bool), expected)
 
 
-def test_a_key_gives_the_same_batch_and_masks_what_lies_beyond_the_tile():
-    source = batches.Tiles(5, 96, None, 10**9)
+def test_a_key_gives_the_same_batch_and_the_tile_ends_in_nodata():
+    source = batches.generated_tiles(5, 96, None, 10**9)
     first = batches.draw(source, 3, 4, 64, [7, 1])
-    again = batches.draw(batches.Tiles(5, 96, None, 0), 3, 4, 64, [7, 1])
+    again = batches.draw(batches.generated_tiles(5, 96, None, 0), 3, 4, 64, [7, 1])
     for name in ("channels", "heat", "weight", "shape", "rim"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     other = batches.draw(source, 3, 4, 64, [7, 2])
@@ -132,21 +134,21 @@ def test_a_key_gives_the_same_batch_and_masks_what_lies_beyond_the_tile():
     assert not (heat & beyond[:, ::2, ::2] & beyond[:, 1::2, 1::2]).any()
 
 
-def test_doubtful_craters_are_not_asked_for():
+def test_uncertain_craters_are_ignored_in_the_targets():
     circles = np.array([[30.0, 30.0, 6.0, 0.0, 0.0], [90.0, 60.0, 20.0, 1.0, 0.0]])
-    answers = targets.draw(circles, 128)
-    assert answers.heat[0].max() == 0.0
-    assert answers.weight[0, 15, 15] == 0.0
-    assert answers.weight[0, 40, 40] == 1.0
-    assert answers.heat[2].max() == 1.0
-    assert np.unravel_index(answers.heat[2].argmax(), (64, 64)) == (30, 45)
-    assert answers.weight[2].min() == 1.0
-    assert answers.rim[0].sum() > 40
-    assert (answers.rim[1][answers.rim[0] > 0] == 1.0).all()
-    assert (answers.rim[1] == 0.0).any()
+    drawn = targets.draw(circles, 128)
+    assert drawn.heat[0].max() == 0.0
+    assert drawn.weight[0, 15, 15] == 0.0
+    assert drawn.weight[0, 40, 40] == 1.0
+    assert drawn.heat[2].max() == 1.0
+    assert np.unravel_index(drawn.heat[2].argmax(), (64, 64)) == (30, 45)
+    assert drawn.weight[2].min() == 1.0
+    assert drawn.rim[0].sum() > 40
+    assert (drawn.rim[1][drawn.rim[0] > 0] == 1.0).all()
+    assert (drawn.rim[1] == 0.0).any()
 
 
-def test_coarser_levels_are_means_of_what_is_known(tmp_path):
+def test_coarser_levels_average_valid_heights(tmp_path):
     height = np.arange(200 * 131, dtype=np.float32).reshape(200, 131)
     height[0, 0] = np.nan
     height[4:6, 6:8] = np.nan
@@ -161,7 +163,7 @@ def test_coarser_levels_are_means_of_what_is_known(tmp_path):
     assert coarse[10, 65] == pytest.approx(height[20:22, 130].mean())
 
 
-def test_levels_do_not_depend_on_where_work_arrays_lie(tmp_path):
+def test_levels_do_not_depend_on_the_storage_of_work_arrays(tmp_path):
     height = tiles.make(2, 300).height_m
     grid = Grid(0.0, 0.0, 1.0, 300, 300)
     for one, other in zip(
@@ -172,7 +174,7 @@ def test_levels_do_not_depend_on_where_work_arrays_lie(tmp_path):
         np.testing.assert_array_equal(one.height_m, other.height_m)
 
 
-def test_a_window_that_sticks_out_is_nodata_there(tmp_path):
+def test_a_window_beyond_the_edge_is_nodata_there(tmp_path):
     level = pyramid.of(Grid(0, 0, 1.0, 50, 40), np.ones((40, 50), np.float32), Scratch(tmp_path, 0))
     seen = level[0].around(-5, 30, 20, 30)
     assert np.isnan(seen[:5]).all()
@@ -181,11 +183,11 @@ def test_a_window_that_sticks_out_is_nodata_there(tmp_path):
     assert np.isnan(level[0].around(100, 100, 4, 4)).all()
 
 
-def test_a_recipe_that_reads_wrong_is_refused(tmp_path):
+def test_invalid_recipes_are_refused(tmp_path):
     file = tmp_path / "own.yaml"
     for text, words in (
         ("steps: 0", "steps is 0"),
-        ("stepz: 5", "nothing reads"),
+        ("stepz: 5", "unknown key"),
         ("tile_px: 100", "multiple of 32"),
         ("crop_px: 640", "larger than the tile"),
         ("widths: [8, a]", "widths is"),
@@ -200,7 +202,7 @@ def test_a_recipe_that_reads_wrong_is_refused(tmp_path):
         recipe.read("absent")
 
 
-def test_the_recipes_that_come_along_are_read():
+def test_the_recipes_that_ship_are_read():
     assert "heat-maps" in recipe.names()
     for name in recipe.names():
         read = recipe.read(name)

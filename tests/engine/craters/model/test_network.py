@@ -1,3 +1,5 @@
+"""Crater networks in torch: inference, the training loop and its interruption."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -40,17 +42,17 @@ def model(hot_weights):
     return made.eval()
 
 
-def test_the_network_answers_at_half_the_resolution(model):
+def test_the_network_predicts_at_half_the_resolution(model):
     out = model(torch.zeros(2, len(inputs.CHANNELS), 64, 96))
     assert out.shape == (2, HEADS, 32, 48)
 
 
-def test_its_weights_are_named_and_shaped_as_the_architecture_says(model):
+def test_weights_have_the_names_and_shapes_of_the_architecture(model):
     held = {n: tuple(v.shape) for n, v in model.state_dict().items() if "num_batches" not in n}
     assert held == SMALL.shapes()
 
 
-def test_without_torch_it_answers_the_same(model):
+def test_onnx_runtime_computes_the_same_as_torch(model):
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     seen = np.random.default_rng(3).standard_normal((len(inputs.CHANNELS), 96, 64))
     seen = seen.astype(np.float32)
@@ -60,7 +62,7 @@ def test_without_torch_it_answers_the_same(model):
 
 
 class Full(torch.nn.Module):
-    """A network on a GPU whose memory is full, when it is moved there or when it is to answer."""
+    """A network on a GPU whose memory is full, when it is moved there or when it runs."""
 
     def __init__(self, inner, *, when):
         super().__init__()
@@ -73,25 +75,25 @@ class Full(torch.nn.Module):
         return super().to(device, **options)
 
     def forward(self, x):
-        if self.when == "asked" and self.place != "cpu":
+        if self.when == "run" and self.place != "cpu":
             raise torch.cuda.OutOfMemoryError
         return self.inner(x)
 
 
-@pytest.mark.parametrize("when", ["moved", "asked", "never"])
-def test_where_the_memory_does_not_hold_a_block_the_processor_goes_on_and_that_is_said(model, when):
+@pytest.mark.parametrize("when", ["moved", "run", "never"])
+def test_without_gpu_memory_the_network_falls_back_to_the_cpu_with_a_warning(model, when):
     seen = np.ones((len(inputs.CHANNELS), 64, 64), np.float32)
     expected = network.TorchRunner(model, "cpu")(seen)
     warned = []
-    # A processor by another name stands for the GPU.
+    # The CPU by another name stands for the GPU.
     full = network.TorchRunner(Full(model, when=when), "cpu:0", warned.append)
     for _ in range(2):
         np.testing.assert_array_equal(full(seen), expected)
     assert len(warned) == (0 if when == "never" else 1)
-    assert all("the processor goes on" in text for text in warned)
+    assert all("continuing on the CPU" in text for text in warned)
 
 
-def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
     device = choose("cpu")
 
     def run(file, **changed):
@@ -122,7 +124,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(tmp_path):
         run("half")
 
 
-def test_training_learns(tmp_path):
+def test_training_lowers_the_loss(tmp_path):
     trained = task.train(
         replace(
             TINY, tiles=1, batch=4, steps=60, validate_every=20, average=0.5, learning_rate=0.01
@@ -151,7 +153,7 @@ def test_the_original_network_trains_on_the_same_tiles(tmp_path):
     assert answer.shape == (1, 1, 64, 64)
 
 
-def test_training_ends_early_where_nothing_improves(tmp_path):
+def test_training_stops_early_without_improvement(tmp_path):
     context = Context(threads=1)
     trained = task.train(
         replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=0.0, average=0.0),
@@ -161,8 +163,8 @@ def test_training_ends_early_where_nothing_improves(tmp_path):
         context,
     )
     assert trained.progress.step < 40
-    assert "no progress" in context.warnings[0]
-    # What was interrupted after its end, in the calibration, has ended.
+    assert "no longer improves" in context.warnings[0]
+    # A training that was interrupted after its end, in the calibration, is not continued.
     again = task.train(
         replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=0.0, average=0.0),
         1,
@@ -175,22 +177,22 @@ def test_training_ends_early_where_nothing_improves(tmp_path):
         np.testing.assert_array_equal(again.state[name], value)
 
 
-def test_a_state_is_of_the_weights_that_it_began_with(tmp_path):
-    def begun(seed):
+def test_a_state_belongs_to_its_initial_weights(tmp_path):
+    def initial(seed):
         torch.manual_seed(seed)
         return {n: v.numpy() for n, v in network.build(SMALL).state_dict().items()}
 
     place = (TINY, 3, choose("cpu"), tmp_path / "state", Context(threads=1))
-    task.train(*place, start=begun(1))
-    assert task.train(*place, start=begun(1)).progress.step == 4
+    task.train(*place, start=initial(1))
+    assert task.train(*place, start=initial(1)).progress.step == 4
     with pytest.raises(InputError, match="its start differs"):
-        task.train(*place, start=begun(2))
+        task.train(*place, start=initial(2))
     with pytest.raises(InputError, match="its start differs"):
         task.train(*place)
 
 
 class Narrow(torch.nn.Module):
-    """A network without batch norms on a GPU that holds so many tiles at a time."""
+    """A network without batch norms, on a GPU whose memory holds ``most`` tiles."""
 
     def __init__(self, most):
         super().__init__()
@@ -206,41 +208,41 @@ class Narrow(torch.nn.Module):
         return self.heads(x)
 
 
-def asked_of(chosen):
-    source = batches.Tiles(5, 64, None, 10**9)
+def task_of(chosen):
+    source = batches.generated_tiles(5, 64, None, 10**9)
     return task.Craters(chosen, 3, task.Data("tiles", source, 4, source, 1))
 
 
 def stepped(most, **changed):
-    """Return a network after a step, what was warned of, and the loss."""
+    """Return a network after a step, the warnings, and the loss."""
     chosen = replace(TINY, **changed)
     model, context = Narrow(most), Context(threads=1)
-    made = trainer.Trainer(chosen, 3, choose("cpu"), model, asked_of(chosen))
-    made.learn(made.task.draw(0), context)
+    made = trainer.Trainer(chosen, 3, choose("cpu"), model, task_of(chosen))
+    made.step(made.task.draw(0), context)
     return model, context.warnings, float(made.losses[-1])
 
 
 def test_a_step_of_several_passes_is_the_mean_of_them():
     whole, _, loss = stepped(8, batch=4, accumulate=2)
     assert whole.passes == [4, 4]
-    asked = asked_of(replace(TINY, batch=4, accumulate=2))
-    parts = trainer.Trainer(TINY, 3, choose("cpu"), Narrow(8), asked)
-    drawn = asked.draw(0)
+    crater_task = task_of(replace(TINY, batch=4, accumulate=2))
+    parts = trainer.Trainer(TINY, 3, choose("cpu"), Narrow(8), crater_task)
+    drawn = crater_task.draw(0)
     with torch.inference_mode():
         each = [float(parts._loss(drawn, slice(first, first + 4))) for first in (0, 4)]
     assert loss == pytest.approx(np.mean(each), rel=1e-5)
 
 
-def test_where_the_memory_does_not_hold_a_batch_passes_are_smaller_and_that_is_said():
+def test_without_gpu_memory_forward_passes_are_smaller_with_a_warning():
     small, warned, loss = stepped(2, batch=8)
     assert small.passes == [2, 2, 2, 2]
     assert len(warned) == 2
-    assert "2 at a time" in warned[-1]
-    # It is the step that was asked for, in as many passes.
+    assert "2 samples per forward pass" in warned[-1]
+    # The step is the same as with that many passes in the recipe.
     same, silent, its = stepped(8, batch=2, accumulate=4)
     assert silent == []
     assert loss == its
     torch.testing.assert_close(small.heads.weight, same.heads.weight, rtol=0, atol=0)
-    with pytest.raises(ParameterError, match="does not hold one sample of 64 × 64") as caught:
+    with pytest.raises(ParameterError, match="too small for a single sample of 64 × 64") as caught:
         stepped(0, batch=8)
     assert "--device cpu" in caught.value.remedy

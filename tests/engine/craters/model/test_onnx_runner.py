@@ -1,3 +1,5 @@
+"""Inference of the heat-map network without torch, checkpoints and calibration."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +16,7 @@ from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 
 SMALL = Architecture(widths=(8, 8, 8, 8, 8))
 
@@ -36,7 +38,7 @@ def levels(tmp_path):
     return pyramid.of(grid, made.height_m[:470].copy(), Scratch(tmp_path, 10**9))
 
 
-def test_the_network_answers_at_half_the_resolution(runner):
+def test_the_network_predicts_at_half_the_resolution(runner):
     out = runner(np.zeros((len(inputs.CHANNELS), 64, 96), np.float32))
     assert out.shape == (HEADS, 32, 48)
     assert out.dtype == np.float32
@@ -58,7 +60,7 @@ def test_threads_change_no_circle(runner, levels, threads):
         np.testing.assert_array_equal(getattr(found, name), getattr(one, name))
 
 
-def test_circles_lie_in_the_frame_and_none_where_nothing_is_known(runner, levels):
+def test_circles_lie_in_the_elevation_model_and_never_on_nodata(runner, levels):
     found = multiscale.find(levels, runner, Context(threads=2))
     west, south, east, north = levels[0].grid.bounds
     assert ((found.x >= west) & (found.x <= east)).all()
@@ -69,7 +71,7 @@ def test_circles_lie_in_the_frame_and_none_where_nothing_is_known(runner, levels
     assert empty.x.size == 0
 
 
-def test_rims_are_given_for_every_core_as_far_as_the_level_goes(runner, levels):
+def test_rims_are_predicted_for_every_core_up_to_the_edge_of_the_level(runner, levels):
     seen = {}
 
     def keep(level, block, chance):
@@ -96,11 +98,11 @@ def test_a_cancelled_search_stops(runner, levels):
 def checkpoint(state, tmp_path):
     path = tmp_path / "net.safetensors"
     card = {"architecture": SMALL.as_dict(), "seed": 1}
-    checkpoints.save(path, state, card)
+    checkpoint_files.save(path, state, card)
     return path
 
 
-def test_a_checkpoint_gives_the_network_back_in_16_bits(state, checkpoint):
+def test_a_checkpoint_stores_weights_in_16_bits(state, checkpoint):
     loaded = weights.load(checkpoint)
     assert loaded.card["seed"] == 1
     assert loaded.architecture == SMALL
@@ -112,7 +114,7 @@ def test_a_checkpoint_gives_the_network_back_in_16_bits(state, checkpoint):
 
 def test_the_same_weights_are_the_same_bytes(state, checkpoint, tmp_path):
     again = tmp_path / "again.safetensors"
-    checkpoints.save(again, state, checkpoints.read_card(checkpoint, ""))
+    checkpoint_files.save(again, state, checkpoint_files.read_card(checkpoint, ""))
     assert again.read_bytes() == checkpoint.read_bytes()
 
 
@@ -127,7 +129,7 @@ def test_a_changed_checkpoint_is_refused(checkpoint):
         weights.load(checkpoint)
 
 
-def test_a_card_or_a_list_that_is_absent_is_asked_for(checkpoint):
+def test_a_missing_card_or_checksum_is_reported(checkpoint):
     checkpoint.with_suffix(".sha256").unlink()
     with pytest.raises(InputError, match="no list of checksums") as caught:
         weights.load(checkpoint)
@@ -142,51 +144,55 @@ def test_a_card_or_a_list_that_is_absent_is_asked_for(checkpoint):
 
 def test_a_checkpoint_of_another_architecture_is_refused(state, checkpoint):
     for card, words in (
-        ({"architecture": {"name": "heat-maps", "widths": [4] * 5}}, "another architecture"),
+        (
+            {"architecture": {"name": "heat-maps", "widths": [4] * 5}},
+            "does not match the architecture",
+        ),
         ({"architecture": {"name": "unheard-of", "widths": [4] * 5}}, "no crater network"),
-        ({}, "does not say what network"),
+        ({}, "does not describe a crater network"),
     ):
-        checkpoints.save(checkpoint, state, card)
+        checkpoint_files.save(checkpoint, state, card)
         with pytest.raises(InputError, match=words):
             weights.load(checkpoint)
 
 
-def judged(chances, outcomes, wanted):
-    logit = np.log(chances / (1.0 - chances))
-    nothing = np.zeros_like(logit)
-    features = np.column_stack([nothing + 1.0, 2.0 * logit + 1.0, nothing, nothing])
-    return calibration.Judged(features, logit, outcomes, np.full(logit.size, 9.0), wanted)
+def evaluation(probability, outcomes, target_count):
+    logit = np.log(probability / (1.0 - probability))
+    zero = np.zeros_like(logit)
+    features = np.column_stack([zero + 1.0, 2.0 * logit + 1.0, zero, zero])
+    radius = np.full(logit.size, 9.0)
+    return calibration.Evaluation(features, logit, outcomes, radius, target_count)
 
 
 def test_calibration_finds_the_probability_behind_an_overconfident_score():
     rng = np.random.default_rng(0)
-    chances = rng.uniform(0.02, 0.98, 20_000)
-    outcomes = (rng.random(chances.size) < chances).astype(np.int64)
-    fitted = calibration.fit(judged(chances, outcomes, 12_000))
+    probability = rng.uniform(0.02, 0.98, 20_000)
+    outcomes = (rng.random(probability.size) < probability).astype(np.int64)
+    fitted = calibration.fit(evaluation(probability, outcomes, 12_000))
     assert fitted.best == pytest.approx(0.5, abs=0.03)
     assert fitted.constant == pytest.approx(-0.5, abs=0.06)
-    reached = calibration.measure(judged(chances, outcomes, 12_000), fitted)
+    reached = calibration.measure(evaluation(probability, outcomes, 12_000), fitted)
     assert reached["calibration_error"] < 0.02
     f1 = []
     for threshold in np.linspace(0.05, 0.95, 19):
-        taken = chances >= threshold
+        taken = probability >= threshold
         f1.append(2.0 * outcomes[taken].sum() / (taken.sum() + 12_000))
     assert reached["f1"] >= max(f1) - 0.01
 
 
 def test_a_network_that_finds_nothing_can_be_calibrated():
-    nothing = judged(np.empty(0), np.empty(0, np.int64), 10)
+    nothing = evaluation(np.empty(0), np.empty(0, np.int64), 10)
     fitted = calibration.fit(nothing)
     assert np.isfinite(fitted.weights()).all()
     assert calibration.measure(nothing, fitted)["f1"] == 0.0
 
 
-def test_doubtful_and_small_craters_count_neither_way():
+def test_uncertain_and_small_craters_are_ignored():
     circles = np.array(
         [[100.0, 100.0, 10.0, 1.0], [200.0, 200.0, 10.0, 0.0], [300.0, 300.0, 4.2, 1.0]]
     )
     x = np.array([101.0, 200.0, 300.0, 400.0, 500.0, 102.0])
     radius = np.array([10.5, 10.0, 4.2, 12.0, 4.5, 11.0])
-    outcome, wanted = calibration.outcomes(x, x.copy(), radius, circles, 640)
-    assert wanted == 1
+    outcome, target_count = calibration.outcomes(x, x.copy(), radius, circles, 640)
+    assert target_count == 1
     assert list(outcome) == [1, -1, -1, 0, -1, 0]

@@ -1,3 +1,5 @@
+"""Circles from rim masks by ring templates."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,14 +13,14 @@ from lunarsite.engine.craters.training import _target_kernels, targets
 
 
 def masked(circles, side):
-    """Return the logits of a network that masks rims without a mistake."""
+    """Return the logits of a network that predicts rims without error."""
     rim, doubt = np.zeros((2, side, side), np.float32)
     _target_kernels.draw_rims(np.asarray(circles, np.float64), 1, rim, doubt)
     return np.where(rim > 0, 6.0, -6.0).astype(np.float32)
 
 
 @pytest.mark.parametrize("radius", [5.0, 9.3, 17.0, 31.0, 55.0])
-def test_a_drawn_rim_gives_its_circle_back(radius):
+def test_the_circle_of_a_drawn_rim_is_recovered(radius):
     side = 320
     found = decoding.peaks(rings.heads(masked([[150.4, 161.7, radius, 1.0]], side)), 0)
     best = found.kept(np.argsort(-found.logit)[:1])
@@ -35,24 +37,24 @@ def test_rims_that_cross_one_another_are_found():
     found = decoding.peaks(rings.heads(masked(np.column_stack([x, y, radius, radius]), side)), 0)
     found = found.kept(found.logit > np.log(0.4 / 0.6))
     near = np.hypot(found.x[:, None] - x, found.y[:, None] - y) / radius
-    alike = (near < 0.5) & (np.abs(found.radius[:, None] / radius - 1.0) < 0.25)
-    assert alike.any(axis=0).mean() > 0.9
+    matched = (near < 0.5) & (np.abs(found.radius[:, None] / radius - 1.0) < 0.25)
+    assert matched.any(axis=0).mean() > 0.9
 
 
 @pytest.mark.parametrize("level", [-9.0, 9.0])
-def test_no_rim_and_nothing_but_rim_hold_no_circle(level):
+def test_no_rim_and_nothing_but_rim_yield_no_circle(level):
     side = 320
     heads = rings.heads(np.full((side, side), level, np.float32))
     assert heads.shape == (HEADS, side // 2, side // 2)
     assert np.isfinite(heads).all()
     assert (heads[targets.OCTAVES] == level).all()
     found = decoding.peaks(heads, 0)
-    # The edge of the mask is an edge of rims; detection counts what lies farther in (HALO_PX).
+    # The edge of the mask acts as a rim; detection drops peaks within HALO_PX of it.
     middle = np.maximum(np.abs(found.x - 159.5), np.abs(found.y - 159.5))
     assert not (middle < 160 - pyramid.HALO_PX).any()
 
 
-def test_a_rim_network_answers_like_a_heat_map_network():
+def test_a_rim_network_has_the_outputs_of_a_heat_map_network():
     class Rims:
         thread_safe = True
 

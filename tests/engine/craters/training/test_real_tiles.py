@@ -1,3 +1,5 @@
+"""Training tiles of real ground: elevation models with catalogues, and DeepMoon."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -72,19 +74,19 @@ def longitudes(piece):
 
 
 @pytest.mark.parametrize("sector", [EAST, NORTH, Sector(100.0, 300.0, 20.0)])
-def test_no_pixel_of_a_tile_lies_on_the_other_side_or_in_the_gap(ground, sector):
+def test_no_tile_reaches_into_the_other_set_or_the_gap(ground, sector):
     split = cut(ground, sector, overlap=0.5)
-    for piece in split.unseen:
+    for piece in split.validation:
         assert ((longitudes(piece) - sector.west_deg) % 360.0 <= sector.width_deg).all()
     reach = sector.width_deg + 2.0 * sector.gap_deg
-    for piece in split.learn:
+    for piece in split.training:
         from_gap = longitudes(piece) - sector.west_deg + sector.gap_deg
         assert (from_gap % 360.0 >= reach).all()
-    both = {str(frame_of(p)) for p in split.learn} & {str(frame_of(p)) for p in split.unseen}
+    both = {str(frame_of(p)) for p in split.training} & {str(frame_of(p)) for p in split.validation}
     assert not both
 
 
-def test_no_crater_is_on_both_sides_however_short_the_gap_is(ground, tmp_path):
+def test_no_crater_is_in_both_sets_however_short_the_gap(ground, tmp_path):
     (tmp_path / "dem.tif").symlink_to(ground / "dem.tif")
     rng = np.random.default_rng(7)
     x, y = rng.uniform(-30_000.0, 30_000.0, (2, 60))
@@ -103,17 +105,17 @@ def test_no_crater_is_on_both_sides_however_short_the_gap_is(ground, tmp_path):
         return shown
 
     split = cut(tmp_path, Sector(0.0, 90.0, 0.5), overlap=0.5)
-    assert craters(split.learn)
-    assert craters(split.unseen)
-    assert not craters(split.learn) & craters(split.unseen)
+    assert craters(split.training)
+    assert craters(split.validation)
+    assert not craters(split.training) & craters(split.validation)
 
 
-def test_a_wider_gap_leaves_fewer_tiles_to_learn_from(ground):
-    counts = [len(cut(ground, Sector(0.0, 90.0, gap)).learn) for gap in (0.0, 30.0, 60.0)]
+def test_a_wider_gap_leaves_fewer_training_tiles(ground):
+    counts = [len(cut(ground, Sector(0.0, 90.0, gap)).training) for gap in (0.0, 30.0, 60.0)]
     assert counts[0] > counts[1] > counts[2] > 0
 
 
-def test_what_overlaps_the_pole_has_all_longitudes():
+def test_a_tile_on_the_pole_spans_all_longitudes():
     assert span_of(-1.0, -1.0, 1.0, 1.0) == (-180.0, 360.0)
     west, width = span_of(-1.0, -3.0, 1.0, -1.0)
     assert (west, width) == pytest.approx((135.0, 90.0))
@@ -121,8 +123,8 @@ def test_what_overlaps_the_pole_has_all_longitudes():
     assert not EAST.outside(np.array([-180.0]), np.array([360.0]))[0]
 
 
-def test_a_sample_holds_the_catalogue_where_it_lies(ground):
-    piece = cut(ground).learn[0]
+def test_a_sample_holds_the_catalogued_craters_in_place(ground):
+    piece = cut(ground).training[0]
     sample = piece.sample()
     assert sample.channels.shape[1:] == (64, 64)
     assert sample.least_px == pytest.approx(15.0, rel=1e-3)
@@ -134,7 +136,7 @@ def test_a_sample_holds_the_catalogue_where_it_lies(ground):
     known = craters_in_rows()
     away = np.hypot(x[:, None] - known["x_m"].to_numpy(), y[:, None] - known["y_m"].to_numpy())
     np.testing.assert_allclose(away.min(axis=1), 0.0, atol=1e-6)
-    # Rims that reach into the tile are drawn, too.
+    # Rims that reach into the tile from outside are drawn too.
     assert (column < 0).any() or (column > 63).any() or (row < 0).any() or (row > 63).any()
     assert not batches.stacked([sample]).weight[0, 0].any()
     assert batches.stacked([sample]).weight[0, 2].any()
@@ -145,12 +147,12 @@ def test_basins_that_are_larger_than_a_tile_are_left_out(ground, tmp_path):
     craters_in_rows().assign(diameter_m=13_000.0).to_csv(tmp_path / "craters.csv")
     with pytest.raises(InputError, match="No tile"):
         cut(tmp_path)
-    assert cut(tmp_path, side_px=96).learn
+    assert cut(tmp_path, side_px=96).training
 
 
 def test_tiles_of_another_pixel_are_means_of_the_ground(ground):
     split = cut(ground, pixel_m=200.0)
-    piece = split.learn[0]
+    piece = split.training[0]
     with rasterio.open(ground / "dem.tif") as source:
         west, _, _, north = frame_of(piece)
         row, column = source.index(west + 1.0, north - 1.0)
@@ -168,7 +170,7 @@ def test_nodata_hides_centres_and_mostly_empty_tiles(ground, tmp_path):
     cog.write_raster(tmp_path / "dem.tif", height, GRID, description="height", unit="m")
     craters_in_rows().to_csv(tmp_path / "craters.csv", index=False)
     split = cut(tmp_path, Sector(180.0, 269.0, 0.0), overlap=0.5)
-    for piece in split.learn + split.unseen:
+    for piece in split.training + split.validation:
         assert frame_of(piece)[0] < 0.0
         sample = piece.sample()
         at = np.rint(sample.circles[:, :2]).astype(np.int64)
@@ -176,16 +178,16 @@ def test_nodata_hides_centres_and_mostly_empty_tiles(ground, tmp_path):
         assert (sample.channels[-1, at[inside, 1], at[inside, 0]] > 0).all()
 
 
-def test_samples_are_kept_while_there_is_room(ground):
+def test_samples_are_cached_up_to_the_capacity(ground):
     split = cut(ground)
-    held = tile_sets.Kept(split.learn, 10**9)
+    held = tile_sets.samples(split.training, 10**9)
     assert held(0) is held(0)
-    small = tile_sets.Kept(split.learn, 0)
+    small = tile_sets.samples(split.training, 0)
     assert small(0) is not small(0)
     np.testing.assert_array_equal(small(0).channels, held(0).channels)
 
 
-def test_ground_and_catalogue_that_do_not_fit_are_refused(ground, tmp_path):
+def test_elevation_models_and_catalogues_that_do_not_fit_are_refused(ground, tmp_path):
     with pytest.raises(InputError, match="coarser than the tiles' 50 m"):
         cut(ground, pixel_m=50.0)
     with pytest.raises(InputError, match="holds no tile of 1024 pixels"):
@@ -200,7 +202,7 @@ def test_ground_and_catalogue_that_do_not_fit_are_refused(ground, tmp_path):
         cut(tmp_path)
 
 
-def test_errors_name_what_makes_enough_tiles(ground):
+def test_errors_name_options_that_yield_enough_tiles(ground):
     with pytest.raises(InputError, match="holds no tile of 128 pixels of 500 m") as caught:
         cut(ground, pixel_m=500.0, side_px=128)
     assert "--pixel-m 234.3 for two tiles a side" in caught.value.remedy
@@ -221,7 +223,7 @@ def test_errors_name_what_makes_enough_tiles(ground):
 
 
 @pytest.mark.parametrize("text", ["", "1", "a,b", "0,60,1", "nan,2", "0,inf", "0,400"])
-def test_what_is_no_sector_is_refused(text):
+def test_invalid_sectors_are_refused(text):
     with pytest.raises(ParameterError, match="is not west,east"):
         read_sector(text, 1.0)
 
@@ -229,11 +231,11 @@ def test_what_is_no_sector_is_refused(text):
 def test_a_sector_leaves_something_on_both_sides():
     assert read_sector("-30, 60", 1.0) == Sector(-30.0, 60.0, 1.0)
     for text, gap in (("5,5", 0.0), ("0,350", 5.0), ("0,90", 179.0)):
-        with pytest.raises(ParameterError, match="leaves nothing"):
+        with pytest.raises(ParameterError, match="leaves no longitudes"):
             read_sector(text, gap)
 
 
-def test_a_recipe_may_count_in_epochs(tmp_path):
+def test_recipes_may_give_epochs(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 25\nbatch: 4\naccumulate: 2\n", encoding="utf-8")
     read = recipe.read(str(file))
@@ -295,11 +297,11 @@ def read_deepmoon(path, sector=Sector(0.0, 90.0, 10.0), **given):  # noqa: B008 
 
 def test_deepmoons_tiles_come_with_their_craters(tmp_path):
     split = read_deepmoon(write_deepmoon(tmp_path))
-    piece = split.learn[0]
+    piece = split.training[0]
     assert piece.pixel_m == 250.0
     sample = piece.sample()
     assert sample.least_px == 10.0
-    # The crater of 3 km is below the cut, and the centre of the one of 6 km is not seen.
+    # The 3 km crater is below the cut, and the centre of the 6 km one has no height.
     np.testing.assert_array_equal(sample.circles[:, :4], [[20.0, 30.0, 20.0, 1.0]])
     assert sample.channels.shape == (7, 64, 64)
     assert not sample.channels[-1, :, :5].any()
@@ -308,9 +310,9 @@ def test_deepmoons_tiles_come_with_their_craters(tmp_path):
 
 def test_deepmoons_tiles_are_split_by_their_bounds(tmp_path):
     split = read_deepmoon(write_deepmoon(tmp_path))
-    assert sorted(p.number for p in split.unseen) == [12, 13, 14, 15, 16, 17]
+    assert sorted(p.number for p in split.validation) == [12, 13, 14, 15, 16, 17]
     # Tiles 11 and 18 lie in the gaps, and the last has no craters.
-    assert sorted(p.number for p in split.learn) == [*range(11), 19, 20, 21, 22]
+    assert sorted(p.number for p in split.training) == [*range(11), 19, 20, 21, 22]
 
 
 def test_files_of_another_layout_are_refused(tmp_path):
@@ -345,11 +347,11 @@ def test_files_of_another_layout_are_refused(tmp_path):
         read_deepmoon(images)
     with pytest.raises(InputError, match="There is no file"):
         read_deepmoon(tmp_path / "other_images.hdf5")
-    with pytest.raises(InputError, match="Nothing says which file"):
+    with pytest.raises(InputError, match="The file with the craters of"):
         read_deepmoon(tmp_path / "other.hdf5")
 
 
-def test_without_h5py_it_is_said(tmp_path, monkeypatch):
+def test_a_missing_h5py_is_reported(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "h5py" else found(name)
@@ -371,13 +373,13 @@ def run(folder, **given):
     return weights.load({**base, **given}["out"]).card
 
 
-def test_a_network_learns_from_real_ground_and_its_card_says_so(ground, tmp_path):
+def test_a_network_trained_on_real_ground_names_it_on_its_card(ground, tmp_path):
     real = {"dem": str(ground / "dem.tif"), "catalogue": str(ground / "craters.csv")}
     card = run(tmp_path, **real, sector="0,90", pixel_m=PIXEL_M)
     split = cut(ground, Sector(0.0, 90.0, 2.0))
     assert card["data"] == "tiles of dem.tif with the craters of craters.csv"
-    assert card["tiles"] == card["source"]["tiles"] == len(split.learn)
-    assert card["source"]["validation_tiles"] == len(split.unseen)
+    assert card["tiles"] == card["source"]["tiles"] == len(split.training)
+    assert card["source"]["validation_tiles"] == len(split.validation)
     assert card["source"]["sector_deg"] == [0.0, 90.0]
     assert card["source"]["min_diameter_m"] == 3000.0
     files = [ground / name for name in ("dem.tif", "craters.csv")]
@@ -387,7 +389,7 @@ def test_a_network_learns_from_real_ground_and_its_card_says_so(ground, tmp_path
     assert card["device"]["tiles_at_once"] == 2
     assert np.isfinite(card["history"][-1]["validation"])
     assert not card["licence"].startswith("CC0")
-    # Another training goes on from it, and so does not ship under other terms.
+    # Fine-tuning it does not change the licence.
     start, out = (str(tmp_path / name) for name in ("small.safetensors", "further.safetensors"))
     further = run(tmp_path, start=start, out=out)
     assert further["data"].startswith("generated tiles")
@@ -399,7 +401,7 @@ def test_a_network_learns_from_real_ground_and_its_card_says_so(ground, tmp_path
     assert before["started_from"] is None
 
 
-def test_epochs_of_deepmoons_tiles_are_steps(tmp_path):
+def test_epochs_of_deepmoons_tiles_become_steps(tmp_path):
     images = write_deepmoon(tmp_path)
     card = run(tmp_path, deepmoon=str(images), sector="0,90", gap_deg=10.0, steps=None)
     assert card["recipe"]["epochs"] == 1
@@ -421,7 +423,7 @@ def test_epochs_of_deepmoons_tiles_are_steps(tmp_path):
         ({"deepmoon": "a.hdf5"}, "--sector is not given"),
         ({"deepmoon_craters": "a.hdf5"}, "without --deepmoon"),
         ({"sector": "0,60"}, "no longitude"),
-        ({"recipe": "fine-tune"}, "goes on from a trained network"),
+        ({"recipe": "fine-tune"}, "fine-tunes a trained network"),
     ],
 )
 def test_parameters_that_do_not_belong_together_are_refused(tmp_path, given, words):
@@ -429,8 +431,8 @@ def test_parameters_that_do_not_belong_together_are_refused(tmp_path, given, wor
         run(tmp_path, **given)
 
 
-def test_a_checkpoint_of_another_network_is_no_start(tmp_path):
-    with pytest.raises(InputError, match="is of the network"):
+def test_a_start_of_another_architecture_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is of the architecture"):
         run(tmp_path, start=str(weights.BUNDLED))
 
 
@@ -443,7 +445,7 @@ def test_a_state_of_other_data_is_refused(ground, tmp_path):
     (tmp_path / "small.yaml").write_text(RECIPE, encoding="utf-8")
     small = replace(recipe.read(str(tmp_path / "small.yaml")), epochs=None, steps=2, tiles=2)
     split = cut(ground)
-    held = tile_sets.Kept(split.learn, 10**9)
+    held = tile_sets.samples(split.training, 10**9)
     data = task.Data("one", held, 2, held, 1)
     place = (1, choose("cpu"), tmp_path / "state", Context(threads=1))
     task.train(small, *place, data=data)

@@ -16,7 +16,7 @@ from lunarsite.engine.scoring import labels, profiles, scorer, tables
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
 from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture
-from lunarsite.engine.training import checkpoints
+from lunarsite.engine.training import checkpoint_files
 
 CELLS = Grid(2000.0, 9000.0, 80.0, 3, 2)
 PIXELS = Grid(2000.0, 9000.0, 10.0, 24, 16)
@@ -338,7 +338,7 @@ def net_that_says_all_classes(path):
     state = {name: abs(v) + 0.5 if name.endswith("var") else v for name, v in state.items()}
     state["head.bias"] += np.float32([1.0, 0.0, 0.0, 0.0])  # two sizes of rock stand against it
     card = {"architecture": architecture.as_dict(), "classes": list(classes.NAMES)}
-    checkpoints.save(path, state, card)
+    checkpoint_files.save(path, state, card)
 
 
 def test_what_segment_terrain_writes_of_an_image_is_taken_as_it_is(tmp_path, given):

@@ -1,0 +1,171 @@
+"""Checkpoint files: weights as safetensors in 16 bits, with a JSON card and SHA-256 checksums.
+
+Nothing is unpickled. A file whose checksum differs from the listed one is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.provenance import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    State = dict[str, NDArray[np.generic]]
+
+REMEDY = "Fetch the file and its card again, or train one: "
+"""How errors about checkpoints end; the command that trains such a network follows."""
+
+_START_FIELDS = (
+    "weights",
+    "data",
+    "source",
+    "tiles_version",
+    "scenes_version",
+    "seed",
+    "tiles",
+    "scenes",
+    "steps",
+    "minutes",
+    "started_from",
+)
+"""Fields of the start checkpoint's card that the card of a fine-tuned network repeats."""
+
+
+def save(
+    path: Path, state: Mapping[str, NDArray[np.generic]], card: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write weights in 16 bits, their card and their checksums.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .safetensors.
+    state : mapping of str to ndarray
+        State dict of the network.
+    card : mapping
+        Metadata, JSON-able; includes the architecture.
+
+    Returns
+    -------
+    dict
+        The card as written.
+    """
+    compact = {name: np.ascontiguousarray(_as_float16(values)) for name, values in state.items()}
+    with whole_file(path) as partial:
+        save_file(compact, partial)
+    full_card = {**card, "weights": {"file": path.name, "bits": 16}}
+    with whole_file(path.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(full_card, indent=2) + "\n", encoding="utf-8")
+    with whole_file(path.with_suffix(".sha256")) as partial:
+        lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
+        partial.write_text("".join(lines), encoding="utf-8")
+    return full_card
+
+
+def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
+    """Read weights and their card.
+
+    Parameters
+    ----------
+    path : Path
+        The safetensors file.
+    command : str
+        Command that trains such a network; errors name it.
+
+    Returns
+    -------
+    state : dict of str to ndarray
+        Float32; batch counters int64.
+    card : dict
+        The card.
+
+    Raises
+    ------
+    InputError
+        If weights, card or checksums are missing, damaged or do not match.
+    """
+    card = read_card(path, command)
+    _check_sums(command, path, path.with_suffix(".json"))
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"The checkpoint {path.name} is damaged: {error}", REMEDY + command
+        ) from error
+    return {name: _as_float32(values) for name, values in state.items()}, card
+
+
+def read_card(file: Path, command: str) -> dict[str, Any]:
+    """Return the card of a checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint or its card is missing, or the card is not JSON.
+    """
+    card_file = file.with_suffix(".json")
+    for each in (file, card_file):
+        if not each.is_file():
+            raise InputError(f"There is no file {each}", REMEDY + command)
+    try:
+        card = json.loads(card_file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"The card {card_file.name} is not JSON: {error}", REMEDY + command
+        ) from error
+    if not isinstance(card, dict):
+        raise InputError(f"The card {card_file.name} is not a JSON object", REMEDY + command)
+    return card
+
+
+def start_metadata(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a new card repeats of the card of the checkpoint that training started from.
+
+    A fine-tuned network has also learned from the data of its start, and of the start's own start:
+    without this metadata its card would state only part of the training budget.
+    """
+    return {name: card[name] for name in _START_FIELDS if name in card}
+
+
+def as_stored(state: Mapping[str, NDArray[np.generic]]) -> State:
+    """Return weights as they are after a round trip through a file: rounded to 16 bits."""
+    return {name: _as_float32(_as_float16(values)) for name, values in state.items()}
+
+
+def _as_float16(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return floats as float16, unless they overflow: variances of a batch norm may be large."""
+    if values.dtype.kind != "f" or np.abs(values).max(initial=0.0) > np.finfo(np.float16).max:
+        return values
+    return values.astype(np.float16)
+
+
+def _as_float32(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _check_sums(command: str, *files: Path) -> None:
+    """Raise unless the files match their list of checksums."""
+    own_list = files[0].with_suffix(".sha256")
+    listing = own_list if own_list.is_file() else files[0].with_name("SHA256SUMS")
+    if not listing.is_file():
+        raise InputError(f"There is no list of checksums {own_list}", REMEDY + command)
+    pairs = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
+    listed = {pair[-1]: pair[0] for pair in pairs if pair}
+    for file in files:
+        if sha256(file) != listed.get(file.name):
+            raise InputError(
+                f"{file.name} is not the file that {listing.name} names: its checksum differs",
+                REMEDY + command,
+            )
