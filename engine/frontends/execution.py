@@ -99,7 +99,7 @@ def run_stage(
         raise MissingDependencyError(
             f"The interpreter {sys.executable} lacks the package {error.name}, which "
             f"{stage.name} needs",
-            "Open LunarSite, Engine set-up, and click Update or choose another interpreter; "
+            "Open LunarSite, Engine Setup, and click Update or choose another interpreter; "
             "outside QGIS, install the packages of requirements/core.txt into it",
         ) from error
     finally:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.lunarsite_plugin.setup.install.work import SetupError
 from lunarsite.lunarsite_plugin.setup.paths import LAUNCHER, PLUGIN_FOLDER
-from lunarsite.lunarsite_plugin.setup.work import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lunarsite.lunarsite_plugin.setup.work import Work
+    from lunarsite.lunarsite_plugin.setup.install.work import Work
 
 ANSWER_WITHIN_S = 120.0
 TEST_WITHIN_S = 600.0

@@ -12,8 +12,8 @@ from qgis.PyQt.QtCore import qVersion
 
 from lunarsite.engine.errors import LunarSiteError
 from lunarsite.lunarsite_plugin.setup import network, plan
+from lunarsite.lunarsite_plugin.setup.install.work import without_credentials
 from lunarsite.lunarsite_plugin.setup.paths import PLUGIN_FOLDER
-from lunarsite.lunarsite_plugin.setup.work import without_credentials
 from lunarsite.qgis_common import location
 
 if TYPE_CHECKING:

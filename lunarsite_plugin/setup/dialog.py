@@ -38,7 +38,7 @@ from lunarsite.qgis_common import location
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lunarsite.lunarsite_plugin.setup.work import Work
+    from lunarsite.lunarsite_plugin.setup.install.work import Work
 
 _STEPS = 1000
 _LOG_BLOCKS = 5000

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup.probe import probe
+from lunarsite.lunarsite_plugin.setup.install.probe import probe
 from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:

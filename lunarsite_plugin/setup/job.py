@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from lunarsite.engine.errors import LunarSiteError
+from lunarsite.lunarsite_plugin.setup.install.work import Work
 from lunarsite.lunarsite_plugin.setup.runner import trim_log
-from lunarsite.lunarsite_plugin.setup.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin.setup import torch_build
+from lunarsite.lunarsite_plugin.setup.install import torch_build
 from lunarsite.lunarsite_plugin.setup.paths import LAUNCHER, REQUIREMENTS, EnginePaths
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHOICES_FILE = "choices.json"
 GIB = 1024**3
-_UNPACK = Path(__file__).with_name("unpack_uv.py")
+_UNPACK = Path(__file__).parent / "install" / "unpack_uv.py"
 _PIP_DEFAULTS = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 """Overrides user settings that would prevent an installation into a folder."""
 NEEDED_BYTES = {"none": int(1.5 * GIB), "cpu": int(3.0 * GIB), "gpu": int(8.5 * GIB)}

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunarsite.engine.errors import OutputError
-from lunarsite.lunarsite_plugin.setup import plan, uv_output, wheels
+from lunarsite.lunarsite_plugin.setup import plan
+from lunarsite.lunarsite_plugin.setup.install import uv_output, wheels
+from lunarsite.lunarsite_plugin.setup.install.work import SetupError, Work
 from lunarsite.lunarsite_plugin.setup.lock import exclusive_lock
-from lunarsite.lunarsite_plugin.setup.work import SetupError, Work
 from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, runner, torch_build
+from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, runner
+from lunarsite.lunarsite_plugin.setup.install import torch_build
+from lunarsite.lunarsite_plugin.setup.install.work import SetupError
 from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Unsuitable
-from lunarsite.lunarsite_plugin.setup.work import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lunarsite.lunarsite_plugin.setup.install.work import Work
     from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
-    from lunarsite.lunarsite_plugin.setup.work import Work
 
 
 @dataclass(frozen=True, slots=True)

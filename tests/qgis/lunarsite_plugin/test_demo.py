@@ -129,7 +129,7 @@ def test_an_outdated_engine_has_to_be_updated(
     monkeypatch.setenv(location.VARIABLE, str(old_engine))
     error, _ = start(home, wait_until)
     assert "lacks the package onnx, which detect-craters needs" in error.problem
-    assert "Engine set-up, and click Update" in error.remedy
+    assert "Engine Setup, and click Update" in error.remedy
     assert not (home / demo.CRATERS).exists()
     assert not (home / "run").exists()
 

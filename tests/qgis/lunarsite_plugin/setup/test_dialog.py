@@ -13,8 +13,8 @@ from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from lunarsite.lunarsite_plugin.setup import check, interpreters, messages, plan
 from lunarsite.lunarsite_plugin.setup.dialog import SetupDialog
+from lunarsite.lunarsite_plugin.setup.install.work import Work
 from lunarsite.lunarsite_plugin.setup.paths import REQUIREMENTS, EnginePaths
-from lunarsite.lunarsite_plugin.setup.work import Work
 from lunarsite.qgis_common import location
 
 ENDS_WITHIN_S = 20.0  # the work itself would take a minute; the limit is 2 s

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from lunarsite.engine.errors import LunarSiteError
-from lunarsite.lunarsite_plugin.setup import check, interpreters, plan, torch_build, uv_output
+from lunarsite.lunarsite_plugin.setup import check, interpreters, plan
+from lunarsite.lunarsite_plugin.setup.install import torch_build, uv_output
+from lunarsite.lunarsite_plugin.setup.install.work import without_credentials
 from lunarsite.lunarsite_plugin.setup.interpreters import Interpreter, Unsuitable
 from lunarsite.lunarsite_plugin.setup.paths import REQUIREMENTS, EnginePaths
-from lunarsite.lunarsite_plugin.setup.work import without_credentials
 
 BASE = Interpreter(Path("/opt/python/bin/python3"), (3, 12, 4), has_pip=True, has_ensurepip=True)
 UV = Path("/usr/bin/uv")

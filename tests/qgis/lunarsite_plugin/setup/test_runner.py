@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from lunarsite.engine.errors import BusyError, CancelledError, OutputError
-from lunarsite.lunarsite_plugin.setup import interpreters, plan, runner, tasks, unpack_uv
+from lunarsite.lunarsite_plugin.setup import interpreters, plan, runner, tasks
+from lunarsite.lunarsite_plugin.setup.install import unpack_uv
+from lunarsite.lunarsite_plugin.setup.install.work import SetupError, Work
 from lunarsite.lunarsite_plugin.setup.lock import exclusive_lock
 from lunarsite.lunarsite_plugin.setup.paths import REQUIREMENTS, EnginePaths
-from lunarsite.lunarsite_plugin.setup.work import SetupError, Work
 
 ROOT = Path(__file__).resolve().parents[4]
 UV = ROOT / ".tools" / "uv" / "bin" / "uv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup.work import Work
+from lunarsite.lunarsite_plugin.setup.install.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import subprocess  # nosec B404  # for its TimeoutExpired
 import sys
 from typing import TYPE_CHECKING
 
-from lunarsite.lunarsite_plugin.setup.probe import probe
+from lunarsite.lunarsite_plugin.setup.install.probe import probe
 from lunarsite.qgis_common.environment import child_environment
 
 if TYPE_CHECKING:
