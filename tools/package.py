@@ -24,8 +24,8 @@ NAME = "lunarsite"
 LIMIT_BYTES = 25_000_000
 """What the plugin repository takes at most."""
 SUFFIXES = frozenset(
-    (".css", ".html", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml", ".safetensors")
-    + (".svg", ".toml", ".txt", ".ubj", ".yaml")
+    {".css", ".html", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml"}
+    | {".safetensors", ".svg", ".toml", ".txt", ".ubj", ".yaml"}
 )
 BARE = frozenset({"LICENSE", "SHA256SUMS"})
 """Files without a suffix."""
