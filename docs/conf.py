@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from lunarsite.engine import __version__
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 mpl.use("Agg")
+# What the gallery's scripts log is no part of the build's own messages.
+for _name in ("lunarsite", "pyogrio"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 project = "LunarSite"
 author = "The LunarSite developers"

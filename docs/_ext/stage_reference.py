@@ -182,11 +182,14 @@ def range_of(parameter: Parameter) -> str:
     """Return the closed range of a number with its unit."""
     unit = f" {escaped(parameter.unit)}" if parameter.unit else ""
     low, high = parameter.minimum, parameter.maximum
-    if high is None:
-        return f"at least {low:,g}{unit}"
-    if low is None:
-        return f"at most {high:,g}{unit}"
-    return f"{low:,g} to {high:,g}{unit}"
+    if low is None or high is None:
+        return f"at most {number(high)}{unit}" if low is None else f"at least {number(low)}{unit}"
+    return f"{number(low)} to {number(high)}{unit}"
+
+
+def number(value: float) -> str:
+    """Return a number in full, with separators of thousands."""
+    return f"{int(value):,}" if value == int(value) else f"{value:,g}"
 
 
 def default(parameter: Parameter) -> str:
@@ -196,7 +199,7 @@ def default(parameter: Parameter) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = f"{value:,g}" if isinstance(value, int | float) else f"`{value}`"
+    text = number(value) if isinstance(value, int | float) else f"`{value}`"
     unit = f" {escaped(parameter.unit)}" if parameter.unit else ""
     return text + unit
 
