@@ -75,11 +75,6 @@ bench: setup-qgis
 mutants: setup-dev
 	$(NICE) $(BIN)/python benchmarks/mutants.py
 
-# The pages of stages and features are written from the code, the gallery by running examples/.
-docs:
-	@tools/setup core docs $(GROUPS)
-	$(NICE) $(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
-
 models: setup
 	$(BIN)/lunarsite synthesize --preset cap --out .cache/cap/dem.tif
 	$(BIN)/lunarsite screen --dem .cache/cap/dem.tif --craters .cache/cap/dem.craters.csv \
