@@ -1,15 +1,19 @@
-"""Compiled loops that take what a sweep found to the pixels.
+"""Compiled loops that interpolate the horizons on the lines of a sweep to pixels.
 
-A pixel's centre lies between two lines of the sweep; its tangent is interpolated between them.
+The centre of a pixel lies between two lines; its tangent is interpolated linearly between them.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from lunarsite.engine.illumination._horizon_kernels import Slopes
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -20,11 +24,34 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
 
+class Response(NamedTuple):
+    """What a body contributes at one bearing as a function of the horizon.
+
+    Parameters
+    ----------
+    table : ndarray of float32, shape (nodes, 2)
+        Share of time, percent, and its loss per degree of horizon.
+    low, per_step : float
+        Tangent at the first node, and nodes per unit of tangent.
+    """
+
+    table: Float32
+    low: float
+    per_step: float
+
+
+class Encoding(NamedTuple):
+    """Encoding of tangents as int16: ``(tangent - low) * scale - 32767``; -32768 for unknown."""
+
+    low: float
+    scale: float
+
+
 @_inlined
 def _place(
     x: float, y: float, nx: float, ny: float, first: float, per_spacing: float
 ) -> tuple[float, float, float]:
-    """Return on which line a map position lies, its offset t, and its gnomonic stretch."""
+    """Return the fractional line number of a map position, its offset t and its gnomonic scale."""
     grow = 1.0 / (1.0 - (x * x + y * y) * 0.25)
     t = (nx * x + ny * y) * grow
     return (t - first) * per_spacing, t, grow
@@ -32,7 +59,7 @@ def _place(
 
 @_inlined
 def _between(values: Float32, first_line: int, column: int, place: float) -> float:
-    """Return the tangent between the two lines around a place; that of one where one is unknown."""
+    """Interpolate the tangent between two lines; if one is unknown, return the other."""
     line = int(place)
     slot = line - first_line
     lower, upper = values[slot, column], values[slot + 1, column]
@@ -43,18 +70,9 @@ def _between(values: Float32, first_line: int, column: int, place: float) -> flo
 
 
 @_compiled
-def gather_horizon(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    row_from: int,
-    row_to: int,
-    out: Float32,
-) -> None:
-    """Write the horizon above the local level, degrees, of every pixel of some rows."""
+def gather_horizon(slopes: Slopes, row_from: int, row_to: int, out: Float32) -> None:
+    """Write the elevation of the horizon, degrees, at the pixels of some rows."""
+    values, base, first, spacing, _, geometry, swapped = slopes
     columns = out.shape[1]
     qx, qy, nx, ny, x0, dx, y0, dy = geometry
     per_spacing = 1.0 / spacing
@@ -66,8 +84,7 @@ def gather_horizon(
                     x, y = x0 + column * dx, y0 + row * dy
                     place, t, grow = _place(x, y, nx, ny, first, per_spacing)
                     tangent = _between(values, base[column], column, place)
-                    # The sum of the slope's angle and the turn of the local level, in one
-                    # arctangent.
+                    # The angle of the tangent plus that between the local level and the pole's.
                     cosine = 1.0 / math.sqrt(1.0 + t * t)
                     a, b = tangent * cosine, (qx * x + qy * y) * grow * cosine
                     out[j, i] = math.degrees(math.atan((a + b) / (1.0 - a * b)))
@@ -75,22 +92,15 @@ def gather_horizon(
 
 @_compiled
 def gather_points(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
+    slopes: Slopes,
     point_rows: NDArray[np.int64],
     point_columns: NDArray[np.int64],
-    low: float,
-    scale: float,
+    encoding: Encoding,
     out: NDArray[np.int16],
 ) -> None:
-    """Write the tangents of chosen pixels as ``(tangent - low) * scale``, clipped to int16.
-
-    -32768 stands for an unknown horizon.
-    """
+    """Write the encoded tangents of selected pixels, clipped to the range of the encoding."""
+    values, base, first, spacing, _, geometry, swapped = slopes
+    low, scale = encoding
     _, _, nx, ny, x0, dx, y0, dy = geometry
     for n in range(point_rows.size):
         j, i = point_rows[n], point_columns[n]
@@ -105,25 +115,29 @@ def gather_points(
 
 @_compiled
 def gather_light(
-    values: Float32,
-    base: NDArray[np.int64],
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    table: Float32,
-    low: float,
-    per_step: float,
+    slopes: Slopes,
+    response: Response,
     row_from: int,
     row_to: int,
     seen: Float32,
     sensitivity: Float32,
 ) -> None:
-    """Add to every pixel of some rows what a body at this bearing gives over its horizon.
+    """Add what a body contributes at one bearing to the pixels of some rows.
 
-    ``table[:, 0]`` is the share of time by tangent, from ``low`` in steps of ``1 / per_step``;
-    ``table[:, 1]`` its loss per degree of horizon.
+    Parameters
+    ----------
+    slopes : Slopes
+        The horizon towards the bearing.
+    response : Response
+        Contribution of the body as a function of the horizon.
+    row_from, row_to : int
+        Range of rows.
+    seen, sensitivity : ndarray of float32, shape (rows, columns)
+        Sums over bearings of the share of time, percent, and of its loss per degree of horizon;
+        NaN where the horizon is unknown.
     """
+    values, base, first, spacing, _, geometry, swapped = slopes
+    table, low, per_step = response
     columns = seen.shape[1]
     last = table.shape[0] - 2
     _, _, nx, ny, x0, dx, y0, dy = geometry
@@ -147,18 +161,15 @@ def gather_light(
 
 @_compiled
 def gather_reach(
-    reach: Float,
-    first: float,
-    spacing: float,
-    geometry: Float,
-    swapped: bool,
-    wanted: float,
+    slopes: Slopes,
+    required: float,
     share: float,
     row_from: int,
     row_to: int,
     covered: Float32,
 ) -> None:
-    """Add ``share`` to every pixel of some rows whose line knows terrain ``wanted`` ahead."""
+    """Add ``share`` to the pixels of some rows whose terrain is known to a required distance."""
+    _, _, first, spacing, reach, geometry, swapped = slopes
     columns = covered.shape[1]
     for j in range(row_from, row_to):
         for i in range(columns):
@@ -168,5 +179,5 @@ def gather_reach(
             t = (geometry[2] * x + geometry[3] * y) * grow
             s = (geometry[0] * x + geometry[1] * y) * grow / math.sqrt(1.0 + t * t)
             line = int((t - first) / spacing + 0.5)
-            if reach[line] - s >= wanted:
+            if reach[line] - s >= required:
                 covered[j, i] += share

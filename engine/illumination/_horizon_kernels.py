@@ -1,11 +1,12 @@
-"""Compiled loops that find horizons: the sweep and the march.
+"""Compiled loops that compute horizons: the sweep and the march.
 
-Lengths are in units of the Moon's radius, but for heights, which are metres.
+Lengths are in units of the Moon's radius, except heights, which are in metres.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -22,8 +23,54 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
 
+class Models(NamedTuple):
+    """Elevation models in one flat array, the finest first.
+
+    Parameters
+    ----------
+    heights : ndarray of float32, shape (pixels,)
+        Metres; NaN for nodata.
+    table : ndarray of float64, shape (models, 6)
+        Offset into ``heights``, rows, columns, x and y of the centre of the first pixel and pixel
+        size, the last three in units of the Moon's radius.
+    """
+
+    heights: Float32
+    table: Float
+
+
+class Slopes(NamedTuple):
+    """The horizon of a grid towards one bearing, on the lines of the sweep.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (slots, columns)
+        ``values[slot, column]`` is the tangent of the threshold latitude at the crossing of line
+        ``base[column] + slot`` with a column (with a row if ``swapped``); NaN where unknown.
+    base : ndarray of int64, shape (columns,)
+        First line of each column.
+    first_offset, spacing : float
+        Offset of the first line, and distance between two lines.
+    reach : ndarray of float64, shape (lines,)
+        Distance along each line to which terrain is known.
+    geometry : ndarray of float64, shape (8,)
+        Unit vectors along and across the bearing, then x, column spacing, y and row spacing of the
+        grid.
+    swapped : bool
+        Whether rows and columns are exchanged.
+    """
+
+    values: Float32
+    base: NDArray[np.int64]
+    first_offset: float
+    spacing: float
+    reach: Float
+    geometry: Float
+    swapped: bool
+
+
 def line_offsets(geometry: Float, rows: int, columns: int) -> tuple[Float, Float]:
-    """Return, for every column, the least and greatest line offset that its pixels need."""
+    """Return the least and greatest line offset at the pixels of every column."""
     _, _, nx, ny, x0, dx, y0, dy = geometry
     x = x0 + np.arange(columns) * dx
     edges = (y0 - dy, y0 + (rows - 1) / 2 * dy, y0 + rows * dy)
@@ -33,7 +80,7 @@ def line_offsets(geometry: Float, rows: int, columns: int) -> tuple[Float, Float
 
 @_compiled
 def transpose(source: Float32, target: Float32) -> None:
-    """Write the transpose of ``source`` into ``target``, block by block."""
+    """Write the transpose of ``source`` to ``target``, block by block for the cache."""
     rows, columns = source.shape
     for row in range(0, rows, _BLOCK):
         for column in range(0, columns, _BLOCK):
@@ -43,11 +90,12 @@ def transpose(source: Float32, target: Float32) -> None:
 
 
 @_compiled
-def sample(heights: Float32, table: Float, x: float, y: float) -> tuple[float, int]:
-    """Return the bilinear height (metres) of the finest model that knows a place, and which.
+def sample(models: Models, x: float, y: float) -> tuple[float, int]:
+    """Return the bilinear height at a position and the index of its model, the finest with data.
 
-    NaN and -1 where none does.
+    NaN and -1 where no model has data.
     """
+    heights, table = models.heights, models.table
     for k in range(table.shape[0]):
         pixel = table[k, 5]
         rows, columns = int(table[k, 1]), int(table[k, 2])
@@ -67,39 +115,46 @@ def sample(heights: Float32, table: Float, x: float, y: float) -> tuple[float, i
 
 
 @_compiled
-def sample_many(heights: Float32, table: Float, x: Float, y: Float) -> Float32:
-    """Return `sample` of many places, float32 metres."""
+def sample_many(models: Models, x: Float, y: Float) -> Float32:
+    """Return the heights at many positions, float32 metres; see `sample`."""
     out = np.empty(x.size, np.float32)
     for n in range(x.size):
-        out[n] = sample(heights, table, x[n], y[n])[0]
+        out[n] = sample(models, x[n], y[n])[0]
     return out
 
 
 @_compiled
 def sweep_lines(
     heights: Float32,
-    geometry: Float,
-    far_heights: Float32,
-    far_table: Float,
-    swapped: bool,
-    first: float,
-    spacing: float,
+    far: Models,
+    mast: float,
+    slopes: Slopes,
     line_from: int,
     line_to: int,
-    mast: float,
-    base: NDArray[np.int64],
-    values: Float32,
-    reach: Float,
 ) -> None:
     """Sweep the lines of one bearing from ``line_from`` to before ``line_to``.
 
-    The line with offset t crosses the column at x where n·p = t (1 - |p|²/4), p being the
-    stereographic position: a quadratic in y. The profile is taken at every crossing of a column
-    and of a row; the tangent is kept at the crossings of columns.
+    The line of offset t crosses the column at x where n·p = t (1 - |p|²/4), p being the
+    stereographic position: a quadratic in y. The profile is sampled at the crossings with columns
+    and rows; the tangent is stored at the crossings with columns.
+
+    Parameters
+    ----------
+    heights : ndarray of float32, shape (rows, columns)
+        Metres, transposed if ``slopes.swapped``; NaN for nodata.
+    far : Models
+        The far field.
+    mast : float
+        Height of the observer above the ground.
+    slopes : Slopes
+        Its ``values`` and ``reach`` are filled.
+    line_from, line_to : int
+        Range of lines.
     """
+    values, base, first, spacing, reach, geometry, _ = slopes
     qx, qy, nx, ny, x0, dx, y0, dy = geometry
     rows, columns = heights.shape
-    hull_x = np.empty(2 * columns + far_capacity(far_table))
+    hull_x = np.empty(2 * columns + far_capacity(far.table))
     hull_y = np.empty(hull_x.size)
     at_row = np.empty(columns)
     at_s = np.empty(columns)
@@ -117,7 +172,7 @@ def sweep_lines(
             at_row[i] = (y - y0) / dy
             at_s[i] = s
             at_inverse[i] = 1.0 / math.sqrt(1.0 + s * s)
-        # The column nearest to the Sun that the line crosses inside the grid, and the last one.
+        # From the column nearest to the body that the line crosses inside the grid to the last.
         i = columns - 1 if sunward > 0 else 0
         stop = -1 if sunward > 0 else columns
         while i != stop and not (-1.0 < at_row[i] < rows):
@@ -126,30 +181,16 @@ def sweep_lines(
             continue
         top = -1
         known = -math.inf
-        if far_table.shape[0] > 0:
-            top, known = _far_profile(
-                far_heights,
-                far_table,
-                swapped,
-                qx,
-                qy,
-                nx,
-                ny,
-                t,
-                cosine,
-                at_s[i],
-                abs(dx),
-                hull_x,
-                hull_y,
-            )
+        if far.table.shape[0] > 0:
+            top, known = _far_profile(far, slopes, t, cosine, at_s[i], hull_x, hull_y)
         x1, y1 = (hull_x[top], hull_y[top]) if top >= 0 else (0.0, 0.0)
         x2, y2 = (hull_x[top - 1], hull_y[top - 1]) if top >= 1 else (0.0, 0.0)
-        before = -1  # the column before, towards the Sun; none yet
+        before = -1  # the previous column, towards the body; none yet
         row_before, s_before, inverse_before = 0.0, 0.0, 1.0
         while i != stop:
             row = at_row[i]
             if not (-1.0 < row < rows):
-                # A bent line may come back.
+                # A curved line may enter the grid again.
                 before = -1
                 i -= sunward
                 continue
@@ -197,13 +238,13 @@ def sweep_lines(
 
 @_inlined
 def _sharpen(guess: float, s: float) -> float:
-    """Return 1/√(1 + s²) from a guess, by one step of Newton's method."""
+    """Refine an estimate of 1/√(1 + s²) by one step of Newton's method."""
     return guess * (1.5 - 0.5 * (1.0 + s * s) * guess * guess)
 
 
 @_compiled
 def _dip(eye: float) -> float:
-    """Return the dip of the bare sphere's horizon for an eye at that radius."""
+    """Return the dip of the horizon of a smooth sphere for an observer at a radius."""
     return math.acos(1.0 / eye) if eye > 1.0 else 0.0
 
 
@@ -220,10 +261,10 @@ def _push(
     inverse: float,
     z: float,
 ) -> tuple[int, float, float, float, float]:
-    """Put a point on the upper hull of the points ahead of it.
+    """Push a point onto the stack of the upper hull of the points ahead of it.
 
-    The two topmost points travel in (x1, y1) and (x2, y2), so that the comparison waits for no
-    memory. Returns the new top and the new two.
+    The two topmost points are passed as (x1, y1) and (x2, y2), in registers, so that the
+    comparison does not wait for memory. Returns the new index of the top and the new two points.
     """
     y = (1.0 + z * _PER_RADIUS) * inverse
     x = y * s
@@ -240,7 +281,7 @@ def _push(
 
 @_compiled
 def _tangent(hull_x: Float, hull_y: Float, k: int, x: float, y: float) -> int:
-    """Return the hull's point that a raised observer sees highest, from ``k`` outwards."""
+    """Return the hull point with the highest elevation for an observer on a mast, from ``k`` on."""
     while k > 0 and (hull_y[k - 1] - y) * (hull_x[k] - x) >= (hull_y[k] - y) * (hull_x[k - 1] - x):
         k -= 1
     return k
@@ -248,10 +289,10 @@ def _tangent(hull_x: Float, hull_y: Float, k: int, x: float, y: float) -> int:
 
 @_compiled
 def far_capacity(table: Float) -> int:
-    """Return how many points a line through the far field may have.
+    """Return the maximum number of points of a line through the far field.
 
-    Two a pixel along the map's sides, gnomonic lengths up to four times the map's, and some more
-    next to the grid.
+    Two per pixel along the sides of the models, for gnomonic lengths up to four times those of the
+    map, and some more near the grid.
     """
     points = 256.0
     for k in range(table.shape[0]):
@@ -261,21 +302,17 @@ def far_capacity(table: Float) -> int:
 
 @_compiled
 def _far_profile(
-    heights: Float32,
-    table: Float,
-    swapped: bool,
-    qx: float,
-    qy: float,
-    nx: float,
-    ny: float,
+    models: Models,
+    slopes: Slopes,
     t: float,
     cosine: float,
     s_stop: float,
-    fine: float,
     hull_x: Float,
     hull_y: Float,
 ) -> tuple[int, float]:
-    """Put the far field ahead of the grid on an empty hull; return its top and its reach."""
+    """Push the far field ahead of the grid onto an empty hull; return its top and its reach."""
+    qx, qy, nx, ny, _, dx, _, _ = slopes.geometry
+    swapped, table, fine = slopes.swapped, models.table, abs(dx)
     far = 0.0
     coarsest = table[:, 5].max()
     for k in range(table.shape[0]):
@@ -293,8 +330,8 @@ def _far_profile(
         x, y = (s * qx + t * nx) * shrink, (s * qy + t * ny) * shrink
         if swapped:
             x, y = y, x
-        z, level = sample(heights, table, x, y)
-        # Down to the fine pixel towards the grid, so that its edge looks on near ground.
+        z, level = sample(models, x, y)
+        # Finer towards the grid, so that the terrain near its edge is sampled densely.
         nearer = max(0.25 * (s - stop), fine)
         if level >= 0:
             known = max(known, s * cosine)
@@ -309,8 +346,7 @@ def _far_profile(
 
 @_compiled
 def march_points(
-    heights: Float32,
-    table: Float,
+    models: Models,
     x: Float,
     y: Float,
     azimuth: Float,
@@ -319,9 +355,24 @@ def march_points(
     horizon_deg: Float,
     distance: Float,
 ) -> None:
-    """March from each point along each azimuth to the end of all models."""
+    """March from each point along each azimuth to the edge of all models.
+
+    Parameters
+    ----------
+    models : Models
+        All models, the finest first.
+    x, y : ndarray of float64, shape (points,)
+        Positions.
+    azimuth : ndarray of float64, shape (azimuths,)
+        Geographic azimuths, radians.
+    mast, step_px : float
+        Height of the observer above the ground; step in pixels of the sampled model.
+    horizon_deg, distance : ndarray of float64, shape (points, azimuths)
+        Filled with the elevation of the horizon, degrees, and its angular distance, radians.
+    """
+    table = models.table
     for n in range(x.size):
-        z0, _ = sample(heights, table, x[n], y[n])
+        z0, _ = sample(models, x[n], y[n])
         eye = 1.0 + z0 / _RADIUS_M + mast
         rho2 = (x[n] * x[n] + y[n] * y[n]) * 0.25
         lon = math.atan2(x[n], y[n])
@@ -331,13 +382,13 @@ def march_points(
             best, where = -math.pi / 2, 0.0
             theta = step_px * table[0, 5]
             while theta < end:
-                # Away from the pole along the azimuth: the spherical triangle with the pole.
+                # Spherical triangle of the observer, the point along the azimuth, and the pole.
                 cos_d = cos_c * math.cos(theta) - sin_c * math.sin(theta) * math.cos(azimuth[a])
                 sin_turn = math.sin(theta) * math.sin(azimuth[a])
                 cos_turn = math.cos(theta) * sin_c + math.sin(theta) * cos_c * math.cos(azimuth[a])
                 bearing = lon + math.atan2(sin_turn, cos_turn)
                 r = 2.0 * math.tan(0.5 * math.acos(min(max(cos_d, -1.0), 1.0)))
-                z, level = sample(heights, table, r * math.sin(bearing), r * math.cos(bearing))
+                z, level = sample(models, r * math.sin(bearing), r * math.cos(bearing))
                 if level < 0:
                     theta += table[0, 5]
                     continue
@@ -352,7 +403,7 @@ def march_points(
 
 @_compiled
 def _farthest(table: Float, x: float, y: float) -> float:
-    """Return a bound of the angle from a place to the farthest corner of all models."""
+    """Return an upper bound of the angular distance to the farthest corner of all models."""
     farthest = 0.0
     for k in range(table.shape[0]):
         across = table[k, 2] * table[k, 5]

@@ -1,9 +1,9 @@
-"""Where Sun and Earth stand in the Moon's sky, for any span of dates, without a downloaded file.
+"""Positions of Sun and Earth in the lunar sky for any span of dates, without ephemeris files.
 
-Positions: ERFA's ``epv00`` (Earth about the Sun) and ``moon98`` (Moon about the Earth), which err
-by less than 1.2e-5° and 0.004° against DE421 over 18.6 years. Orientation of the Moon: the series
-of the IAU Working Group on Cartographic Coordinates and Rotational Elements (Archinal et al. 2018,
-Celest. Mech. Dyn. Astr. 130:22). Directions are geometric; aberration (0.006°) is left out.
+Positions: ERFA's ``epv00`` (Earth about the Sun) and ``moon98`` (Moon about the Earth), which
+differ from DE421 by less than 1.2e-5° and 0.004° over 18.6 years. Orientation of the Moon: the
+series of the IAU Working Group on Cartographic Coordinates and Rotational Elements (Archinal et al.
+2018, Celest. Mech. Dyn. Astr. 130:22). Directions are geometric; aberration (0.006°) is neglected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SUN_RADIUS_M = 695_700_000.0
 EARTH_RADIUS_M = 6_371_008.4
 CYCLE_DAYS = 6_793.5
-"""18.6 years: one turn of the lunar nodes, after which Sun and Earth repeat their paths."""
+"""18.6 years, one lunar nodal cycle, after which the paths of Sun and Earth repeat."""
 
 SYNODIC_MONTH_DAYS = 29.530589
 
@@ -81,12 +81,12 @@ _SPIN = np.array(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """Where a body stands in the Moon's own frame; arrays of shape (times,), float64.
+    """Position of a body in the body-fixed frame of the Moon; arrays of float64, shape (times,).
 
     Parameters
     ----------
     lon_deg, lat_deg : ndarray
-        The point on the Moon that has the body's centre at the zenith, degrees.
+        The sub-solar or sub-Earth point, degrees.
     distance_m : ndarray
         From the Moon's centre, metres.
     radius_deg : ndarray
@@ -101,9 +101,18 @@ class Body:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ephemeris:
-    """Sun and Earth over equally spaced times.
+    """Sun and Earth at equally spaced times.
 
-    ``days`` counts from the start, UTC; ``start`` is the first date at 0 h.
+    Parameters
+    ----------
+    start : datetime.date
+        First date, 0 h UTC.
+    step_hours : float
+        Time step, hours.
+    days : ndarray of float64, shape (times,)
+        Days since the start.
+    sun, earth : Body
+        Their positions.
     """
 
     start: dt.date
@@ -121,7 +130,7 @@ class Ephemeris:
 
 
 def default_stop(start: str) -> str:
-    """Return the date one full cycle of 18.6 years after a date."""
+    """Return the date one lunar nodal cycle of 18.6 years after a date."""
     return (dt.date.fromisoformat(start) + dt.timedelta(days=round(CYCLE_DAYS))).isoformat()
 
 
@@ -144,7 +153,7 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     Raises
     ------
     ParameterError
-        If the span is empty or leaves the years 1972 to 2100, in which the series hold.
+        If the span is empty or outside the years 1972 to 2100, in which the series are valid.
 
     References
     ----------
@@ -167,13 +176,13 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
         )
     if first < _EARLIEST or last > _LATEST:
         raise ParameterError(
-            f"The dates {first} to {last} leave the span of the ephemeris",
-            f"Stay within {_EARLIEST} and {_LATEST}",
+            f"The dates {first} to {last} are outside the span of the ephemeris",
+            f"Choose dates from {_EARLIEST} to {_LATEST}",
         )
     count = int(np.ceil((last - first).days * 24.0 / step_hours))
     if count < 1:
         raise ParameterError(
-            f"There is no time between {first} and {last}", "Let --stop be later than --start"
+            f"There is no time between {first} and {last}", "Choose --stop later than --start"
         )
     days = np.arange(count, dtype=np.float64) * np.float64(step_hours / 24.0)
     midnight = float(first.toordinal()) + 1_721_424.5
@@ -182,12 +191,12 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
 
 
 def _date(name: str, value: object) -> dt.date:
-    """Return a date given as text or as a date.
+    """Return a date from text or a date object.
 
     Raises
     ------
     ParameterError
-        If it is neither.
+        If it is not a date.
     """
     if isinstance(value, dt.datetime):
         return value.date()
@@ -200,8 +209,21 @@ def _date(name: str, value: object) -> dt.date:
 
 
 def sun_and_earth(jd_utc: float, days: Float) -> tuple[Body, Body]:
-    """Return Sun and Earth in the Moon's frame at Julian dates ``jd_utc + days`` (UTC)."""
-    with warnings.catch_warnings():  # ERFA warns that it cannot know leap seconds to come
+    """Return Sun and Earth in the body-fixed frame of the Moon.
+
+    Parameters
+    ----------
+    jd_utc : float
+        Julian date, UTC.
+    days : ndarray of float64, shape (times,)
+        Days after that date.
+
+    Returns
+    -------
+    sun, earth : Body
+        Positions, shape (times,).
+    """
+    with warnings.catch_warnings():  # ERFA warns that future leap seconds are unknown
         warnings.simplefilter("ignore", erfa.ErfaWarning)
         tai1, tai2 = erfa.utctai(jd_utc, days)
         tt1, tt2 = erfa.taitt(tai1, tai2)
@@ -214,12 +236,21 @@ def sun_and_earth(jd_utc: float, days: Float) -> tuple[Body, Body]:
 
 
 def moon_frame(days_tdb: Float) -> Float:
-    """Return the rotation from the celestial frame to the Moon's, shape (times, 3, 3).
+    """Return the rotation from the celestial to the body-fixed frame of the Moon.
 
     Parameters
     ----------
-    days_tdb : ndarray of float64
-        Days of barycentric time from J2000.
+    days_tdb : ndarray of float64, shape (times,)
+        Days of barycentric dynamical time since J2000.
+
+    Returns
+    -------
+    ndarray of float64, shape (times, 3, 3)
+        Rotation matrices.
+
+    References
+    ----------
+    Archinal et al. (2018), Celest. Mech. Dyn. Astr. 130:22.
     """
     centuries = days_tdb / 36_525.0
     arguments = np.radians(_ARGUMENTS[:, 0] + days_tdb[:, None] * _ARGUMENTS[:, 1])
@@ -235,20 +266,21 @@ def moon_frame(days_tdb: Float) -> Float:
 def elevation_azimuth(
     lon_deg: float | Float, lat_deg: float | Float, body: Body, *, height_m: float = 0.0
 ) -> tuple[Float, Float]:
-    """Return elevation and geographic azimuth of a body's centre, in degrees.
+    """Return elevation and geographic azimuth of the centre of a body.
 
     Parameters
     ----------
     lon_deg, lat_deg : float, or ndarray of float64
-        The observer; many observers at one time where ``body`` holds one.
+        Position of the observer, degrees; several observers if ``body`` has a single time.
     body : Body
         Sun or Earth over time.
-    height_m : float
-        The observer above the sphere, metres: the parallax counts (0.26° for the Earth).
+    height_m : float, optional
+        Height of the observer above the sphere, metres. Parallax is included: 0.26° for the Earth.
 
     Returns
     -------
-    elevation_deg, azimuth_deg : ndarray of float64, shape (times,) or that of the observers
+    elevation_deg, azimuth_deg : ndarray of float64
+        Degrees, the azimuth clockwise from north; shape (times,) or that of the observers.
     """
     lat, dec = np.radians(lat_deg), np.radians(body.lat_deg)
     hour = np.radians(body.lon_deg - lon_deg)
@@ -263,12 +295,17 @@ def elevation_azimuth(
 
 
 def visible_fraction(horizon_deg: Float, elevation_deg: Float, radius_deg: Float) -> Float:
-    """Return which part of a disc stands above a level horizon, 0 to 1.
+    """Return the fraction of a disc above a straight horizon.
 
     Parameters
     ----------
     horizon_deg, elevation_deg, radius_deg : ndarray of float64
-        Height of the horizon, of the disc's centre, and the disc's radius, degrees.
+        Elevation of the horizon, elevation of the centre of the disc, and its radius, degrees.
+
+    Returns
+    -------
+    ndarray of float64
+        0 to 1.
 
     Examples
     --------

@@ -1,31 +1,29 @@
 """Horizons of a whole raster by the upper-hull sweep.
 
 The algorithm of Dozier, Bruno & Downey (1981, Computers & Geosciences 7:145) on the sphere. Points
-of a line are put into the plane of its great circle, at (r sin θ, r cos θ); the horizon of each is
-the tangent to the upper hull of the points ahead of it, kept on a monotone stack: O(N) for a line,
-exact, the curvature included.
+of a line are mapped to the plane of its great circle, at (r sin θ, r cos θ). The horizon of each
+point is the tangent to the upper hull of the points ahead of it, which is maintained as a monotone
+stack: O(N) per line, exact, including curvature.
 
 All great circles through one point of the equator are parallel straight lines in the gnomonic
-projection about the pole. A *bearing* here is the longitude of that point: the sweep of a bearing
-gives, in one pass, the horizon of every pixel towards everything that stands over that longitude.
-That suits Sun and Earth, which stand near the equator, and it makes the threshold simple: with the
-X axis of the plane towards the equator and Y towards the pole, a body over latitude δ (south
-negative) clears the tangent of slope m where tan(-δ) > m / cos τ, τ being the angle between the
-great circle and the pole. The sweep therefore returns m / cos τ, the *tangent of the
-latitude* south of which a body at this bearing is up, for all pixels alike; `horizon_deg` turns it
-into an angle above the local level.
+projection about the pole. The *bearing* of a sweep is the longitude of that point: one pass gives
+the horizon of every pixel towards bodies above that longitude. This suits the Sun and the Earth,
+which are near the equator, and makes the threshold simple: with the X axis of the plane towards the
+equator and Y towards the pole, a body at latitude δ (south negative) is above the tangent of slope
+m if tan(-δ) > m / cos τ, where τ is the angle between the great circle and the pole. The sweep
+therefore returns m / cos τ, the *tangent of the latitude* south of which a body at this bearing is
+visible, in the same form for all pixels; `horizon_deg` converts it to an elevation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.illumination import _gather_kernels as gather_kernels
-from lunarsite.engine.illumination import _horizon_kernels as kernels
+from lunarsite.engine.illumination import _gather_kernels, _horizon_kernels
+from lunarsite.engine.illumination._horizon_kernels import Models, Slopes
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 from lunarsite.engine.moon import RADIUS_M
 
@@ -41,72 +39,27 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 DEFAULT_LINES_PER_PIXEL = 1.5
-"""At 1.5 the illumination of the real 200 m frame is within 1.0 points rms of a dense march."""
+"""With 1.5 the illumination of a real 200 m DEM is within 1.0 percentage points rms of a march."""
 
 _CHUNKS_PER_THREAD = 4
 _STRIP_ROWS = 256
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FarField:
-    """Coarser elevation models around the fine one, finest first, in one flat array.
-
-    ``heights`` holds all heights as float32 metres, ``table`` one row a model: offset into
-    ``heights``, rows, columns, x and y of the first pixel's centre and pixel side, the last three
-    in units of the Moon's radius.
-    """
-
-    heights: Float32
-    table: Float
-
-    @classmethod
-    def of(cls, dems: Sequence[Dem]) -> FarField:
-        """Pack elevation models; any order, the finest pixel is asked first."""
-        ordered = sorted(dems, key=lambda dem: dem.grid.pixel_m)
-        if not ordered:
-            return cls(np.zeros(1, np.float32), np.zeros((0, 6)))
-        offsets = np.cumsum([0] + [dem.height_m.size for dem in ordered])
-        table = [
-            (float(offset), float(dem.grid.height), float(dem.grid.width), *_first_pixel(dem.grid))
-            for offset, dem in zip(offsets[:-1], ordered, strict=True)
-        ]
-        heights = np.concatenate([dem.height_m.ravel() for dem in ordered])
-        return cls(heights.astype(np.float32, copy=False), np.array(table))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slopes:
-    """The horizon of a grid at one bearing, on the sweep's own lines.
-
-    ``values[slot, column]`` is the tangent of the threshold latitude at the crossing of line
-    ``base[column] + slot`` with a column (a row where ``swapped``); NaN where nothing is known.
-    ``reach`` is, for each line, how far along it terrain is known.
-    """
-
-    values: Float32
-    base: NDArray[np.int64]
-    first_offset: float
-    spacing: float
-    reach: Float
-    geometry: Float
-    swapped: bool
-
-
 class Sweep:
-    """A fine elevation model and what lies around it, made ready for sweeps at any bearing.
+    """An elevation model with its far field, prepared for sweeps at any bearing.
 
     Parameters
     ----------
     dem : Dem
-        The area; float32 metres, NaN where unknown.
-    far : sequence of Dem
-        Coarser models around it. Where the fine one has gaps they fill them.
-    lines_per_pixel : float
-        Lines for each pixel across the direction of sweep.
-    mast_height_m : float
+        The area.
+    far : sequence of Dem, optional
+        Coarser models around it, which also fill its gaps.
+    lines_per_pixel : float, optional
+        Lines of the sweep per pixel, across its direction.
+    mast_height_m : float, optional
         Height of the observer above the ground, metres.
-    scratch : callable
-        Makes a work array from shape and dtype; `numpy.empty`, or one that maps a file.
+    scratch : callable, optional
+        Allocates a work array of a shape and dtype: `numpy.empty`, or a `Scratch`.
     """
 
     def __init__(
@@ -119,7 +72,7 @@ class Sweep:
         scratch: Allocator = np.empty,
     ) -> None:
         self.grid = dem.grid
-        self.far = FarField.of(far)
+        self.far = pack(far)
         self._lines_per_pixel = lines_per_pixel
         self._mast = mast_height_m / RADIUS_M
         self._scratch = scratch
@@ -131,7 +84,17 @@ class Sweep:
     def slopes(self, bearing_deg: float, context: Context) -> Slopes:
         """Sweep one bearing.
 
-        The returned values live in a work array that the next call overwrites.
+        Parameters
+        ----------
+        bearing_deg : float
+            Longitude of the point of the equator in the direction of the sweep, degrees.
+        context : Context
+            Threads and cancellation.
+
+        Returns
+        -------
+        Slopes
+            Its ``values`` are in a work array that the next call overwrites.
         """
         bearing = np.radians(bearing_deg)
         toward = np.array([np.sin(bearing), np.cos(bearing)])
@@ -147,58 +110,43 @@ class Sweep:
         geometry = np.array(axes)
         rows, columns = heights.shape
         spacing = abs(geometry[3]) * pixel / self._lines_per_pixel
-        low, high = kernels.line_offsets(geometry, rows, columns)
+        low, high = _horizon_kernels.line_offsets(geometry, rows, columns)
         first = float(low.min()) - spacing
         base = np.floor((low - first) / spacing).astype(np.int64) - 1
         slots = int((np.ceil((high - first) / spacing).astype(np.int64) - base).max()) + 2
         lines = int(np.ceil((float(high.max()) - first) / spacing)) + 1
         values = self._work_array(slots, columns)
+        values.fill(np.nan)
         reach = np.full(lines + 1, -np.inf)
+        slopes = Slopes(values, base, first, float(spacing), reach, geometry, swapped)
 
         def sweep(chunk: tuple[int, int]) -> None:
-            kernels.sweep_lines(
-                heights,
-                geometry,
-                self.far.heights,
-                self.far.table,
-                swapped,
-                first,
-                spacing,
-                chunk[0],
-                chunk[1],
-                self._mast,
-                base,
-                values,
-                reach,
-            )
+            _horizon_kernels.sweep_lines(heights, self.far, self._mast, slopes, *chunk)
 
-        values.fill(np.nan)
         for _ in context.pool().map(sweep, chunks(lines + 1, context.threads)):
             context.check()
-        return Slopes(values, base, first, spacing, reach, geometry, swapped)
+        return slopes
 
     def horizon_deg(self, bearing_deg: float, context: Context) -> Float32:
-        """Return the horizon above the local level towards a bearing, degrees, per pixel.
+        """Return the horizon of every pixel towards a bearing.
+
+        Parameters
+        ----------
+        bearing_deg : float
+            As in `slopes`.
+        context : Context
+            Threads and cancellation.
 
         Returns
         -------
         ndarray of float32, shape of the grid
-            NaN where nothing is known.
+            Elevation above the local level, degrees; NaN where unknown.
         """
         slopes = self.slopes(bearing_deg, context)
         out = np.full(self.grid.shape, np.nan, np.float32)
 
         def gather(rows: tuple[int, int]) -> None:
-            gather_kernels.gather_horizon(
-                slopes.values,
-                slopes.base,
-                slopes.first_offset,
-                slopes.spacing,
-                slopes.geometry,
-                slopes.swapped,
-                *rows,
-                out,
-            )
+            _gather_kernels.gather_horizon(slopes, *rows, out)
 
         for _ in context.pool().map(gather, chunks(self.grid.height, context.threads)):
             context.check()
@@ -207,7 +155,7 @@ class Sweep:
     def _turned_heights(self) -> Float32:
         if self._turned is None:
             self._turned = self._scratch(self._upright.shape[::-1], np.float32)
-            kernels.transpose(self._upright, self._turned)
+            _horizon_kernels.transpose(self._upright, self._turned)
         return self._turned
 
     def _work_array(self, slots: int, columns: int) -> Float32:
@@ -233,21 +181,21 @@ def horizon(
     dem : Dem
         The area.
     bearing_deg : float
-        East longitude, degrees, of the point of the equator that is looked towards: the longitude
-        under the Sun, the Earth, or any other body near the equator.
+        East longitude of the point of the equator in the direction of view, degrees: the longitude
+        of the sub-solar or sub-Earth point.
     far_field : sequence of Dem, optional
-        Coarser models around it, any order; they also fill its gaps.
+        Coarser models around it, in any order; they also fill its gaps.
     mast_height_m : float, optional
         Height of the observer above the ground, metres.
     lines_per_pixel : float, optional
-        Lines of the sweep for each pixel across it.
+        Lines of the sweep per pixel, across its direction.
     context : Context, optional
         Threads, progress, cancellation.
 
     Returns
     -------
     ndarray of float32, shape of the grid
-        Elevation of the horizon above the local level, degrees; NaN where nothing is known.
+        Elevation of the horizon above the local level, degrees; NaN where unknown.
 
     Raises
     ------
@@ -260,7 +208,7 @@ def horizon(
 
     Examples
     --------
-    On a bare sphere the horizon lies a little below the level:
+    On a smooth sphere the horizon is slightly below the local level:
 
     >>> import numpy as np
     >>> plain = Dem.from_array(np.zeros((60, 60)), pixel_m=1000.0, x_min_m=-3e4, y_max_m=3e4)
@@ -278,15 +226,29 @@ def horizon(
 
 
 def chunks(count: int, threads: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges that share ``count`` items out among threads, a few for each."""
+    """Yield ranges that divide ``count`` items among threads, a few ranges per thread."""
     parts = max(1, min(count, threads * _CHUNKS_PER_THREAD))
     edges = np.linspace(0, count, parts + 1).astype(int)
     yield from zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
 
 
+def pack(dems: Sequence[Dem]) -> Models:
+    """Pack elevation models into flat arrays for the kernels, the finest first."""
+    ordered = sorted(dems, key=lambda dem: dem.grid.pixel_m)
+    if not ordered:
+        return Models(np.zeros(1, np.float32), np.zeros((0, 6)))
+    offsets = np.cumsum([0] + [dem.height_m.size for dem in ordered])
+    table = [
+        (float(offset), float(dem.grid.height), float(dem.grid.width), *_first_pixel(dem.grid))
+        for offset, dem in zip(offsets[:-1], ordered, strict=True)
+    ]
+    heights = np.concatenate([dem.height_m.ravel() for dem in ordered])
+    return Models(heights.astype(np.float32, copy=False), np.array(table))
+
+
 def march(
     dem: Dem,
-    far: FarField,
+    far: Models,
     x_m: Float,
     y_m: Float,
     azimuth_deg: Float,
@@ -296,42 +258,39 @@ def march(
 ) -> tuple[Float, Float]:
     """Return the horizons of single locations by a dense march along great circles.
 
-    Slow and simple: what the sweep is measured against, and what a skyline is made of.
+    It is slow but simple: the reference for tests of the sweep, and the method for skylines.
 
     Parameters
     ----------
     dem : Dem
         The fine model.
-    far : FarField
-        Coarser ones.
+    far : Models
+        Coarser models, from `pack`.
     x_m, y_m : ndarray of float64, shape (points,)
         Locations on the map, metres.
     azimuth_deg : ndarray of float64, shape (azimuths,)
         Geographic azimuths, clockwise from north, degrees.
-    mast_height_m : float
-        Observer above the ground, metres.
-    step_px : float
-        Step, in pixels of whichever model is asked.
+    mast_height_m : float, optional
+        Height of the observer above the ground, metres.
+    step_px : float, optional
+        Step, in pixels of the sampled model.
 
     Returns
     -------
     horizon_deg : ndarray of float64, shape (points, azimuths)
-        NaN where the location's own height is unknown.
+        NaN where the height of the location is unknown.
     distance_m : ndarray of float64, shape (points, azimuths)
-        Ground distance of the terrain that makes the horizon, metres.
+        Ground distance of the horizon, metres.
     """
-    near = FarField.of([dem])
-    table = near.table
-    heights = near.heights
+    models = pack([dem])
     if len(far.table):
-        table = np.vstack([near.table, far.table])
-        table[1:, 0] += heights.size
-        heights = np.concatenate([heights, far.heights])
+        table = np.vstack([models.table, far.table])
+        table[1:, 0] += models.heights.size
+        models = Models(np.concatenate([models.heights, far.heights]), table)
     horizon = np.empty((len(x_m), len(azimuth_deg)))
     distance = np.empty_like(horizon)
-    kernels.march_points(
-        heights,
-        table,
+    _horizon_kernels.march_points(
+        models,
         np.asarray(x_m, np.float64) / RADIUS_M,
         np.asarray(y_m, np.float64) / RADIUS_M,
         np.radians(azimuth_deg),
@@ -344,7 +303,7 @@ def march(
 
 
 def _first_pixel(grid: Grid) -> tuple[float, float, float]:
-    """Return x and y of the first pixel's centre and the pixel's side, in radii of the Moon."""
+    """Return x and y of the centre of the first pixel and the pixel size, in radii of the Moon."""
     return (
         (grid.x_min_m + grid.pixel_m / 2) / RADIUS_M,
         (grid.y_max_m - grid.pixel_m / 2) / RADIUS_M,
@@ -352,8 +311,8 @@ def _first_pixel(grid: Grid) -> tuple[float, float, float]:
     )
 
 
-def _filled(dem: Dem, far: FarField, scratch: Allocator) -> Float32:
-    """Return the heights with gaps filled from the far field: what lies in a gap casts shadows."""
+def _filled(dem: Dem, far: Models, scratch: Allocator) -> Float32:
+    """Return the heights with gaps filled from the far field: terrain in gaps casts shadows too."""
     strips = [slice(row, row + _STRIP_ROWS) for row in range(0, dem.grid.height, _STRIP_ROWS)]
     if not len(far.table) or all(np.isfinite(dem.height_m[strip]).all() for strip in strips):
         return dem.height_m
@@ -363,6 +322,6 @@ def _filled(dem: Dem, far: FarField, scratch: Allocator) -> Float32:
         part = dem.height_m[strip].copy()
         rows, columns = np.nonzero(~np.isfinite(part))
         x, y = x_of[columns], y_of[strip][rows]
-        part[rows, columns] = kernels.sample_many(far.heights, far.table, x, y)
+        part[rows, columns] = _horizon_kernels.sample_many(far, x, y)
         filled[strip] = part
     return filled

@@ -1,14 +1,14 @@
 """Average illumination, Earth visibility and permanent shadow of a whole raster.
 
-For each bearing the sweep of `horizon` gives, at every pixel, the latitude south of which a body
-over that longitude is up. What Sun and Earth do at that bearing over the span of dates is put into
-a table once: the share of all time that the body shows, as a function of that threshold. A pixel
-then costs one look-up per bearing, and a day of the span costs nothing.
+For each bearing, the sweep of `horizon` gives the latitude south of which a body at that longitude
+is visible from each pixel. The positions of Sun and Earth at that bearing over the span of dates
+are tabulated once: the share of time during which the body is visible as a function of that
+threshold. A pixel then costs one look-up per bearing, independent of the length of the span.
 
-The error of taking Sun and Earth, which stand up to 1.6° and 6.9° off the equator, in the plane of
-the great circle to the equator below them is sin(τ) times that angle in azimuth, τ being the
-pixel's angle from the pole across the line of sight: 0.28° for the Sun at 80°S, and as often to
-the left as to the right.
+Sun and Earth are up to 1.6° and 6.9° from the equator, but are treated as in the plane of the great
+circle to the equator below them. The error in azimuth is sin(τ) times that angle, where τ is the
+angle of the pixel from the pole across the line of sight: 0.28° for the Sun at 80°S, symmetric to
+the left and right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.illumination import _gather_kernels as gather_kernels
+from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.ephemeris import Body, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep, chunks
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lunarsite.engine.illumination._horizon_kernels import Slopes
     from lunarsite.engine.illumination.ephemeris import Ephemeris
     from lunarsite.engine.io.workspace import Allocator
 
@@ -38,22 +39,28 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 EARTH_PARTS = ("centre", "any", "whole")
-"""When the Earth counts as visible: its centre, any part of its disc, or all of it."""
+"""What must be above the horizon for the Earth to count as visible: centre, any part or all."""
 
 _STEP_DEG = 0.01
 _REACH_EVERY = 5
-"""How far terrain is known changes slowly from bearing to bearing: every fifth one is asked."""
+"""The coverage of the terrain changes slowly with the bearing: every fifth one is evaluated."""
 _TILT_DEG = 0.1
-"""Half the span over which the loss per degree of horizon is taken."""
+"""Half of the interval for the derivative with respect to the horizon, degrees."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """What a body gives at each bearing over a span of time.
+    """Contribution of a body at each bearing over a span of time.
 
-    ``share[bearing, node, 0]`` is the percentage of all time that the body shows where the
-    threshold's tangent is ``low + node / per_step``; ``[…, 1]`` what it loses per degree of
-    horizon. float32.
+    Parameters
+    ----------
+    bearing_deg : ndarray of float64, shape (bearings,)
+        Longitudes, degrees.
+    share : ndarray of float32, shape (bearings, nodes, 2)
+        ``share[bearing, node, 0]`` is the percentage of time during which the body is visible above
+        a threshold of tangent ``low + node / per_step``; ``[…, 1]`` its loss per degree of horizon.
+    low, per_step : float
+        Tangent at the first node, and nodes per unit of tangent.
     """
 
     bearing_deg: Float
@@ -62,15 +69,22 @@ class Tables:
     per_step: float
 
     def active(self) -> NDArray[np.int64]:
-        """Return the indices of the bearings that the body ever stands at."""
+        """Return the indices of the bearings at which the body is ever visible."""
         return np.flatnonzero(self.share[:, 0, 0] > 0.0)
+
+    def response(self, bearing: int) -> _gather_kernels.Response:
+        """Return the table of one bearing for the kernels."""
+        return _gather_kernels.Response(self.share[bearing], self.low, self.per_step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Pixels whose horizons are kept for the layers that need the whole time series.
+    """Pixels whose horizons are stored for layers that need the whole time series.
 
-    ``row``, ``column``: int64, shape (points,).
+    Parameters
+    ----------
+    row, column : ndarray of int64, shape (points,)
+        Position in the grid.
     """
 
     row: NDArray[np.int64]
@@ -79,23 +93,23 @@ class Points:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """The layers of a lighting run; float32, shape of the grid, NaN where nothing is known.
+    """Layers of illumination and Earth visibility; float32, shape of the grid, NaN for nodata.
 
     Parameters
     ----------
     illumination_pct : ndarray
-        Average visible part of the Sun's disc over the span, percent.
+        Average visible fraction of the Sun's disc over the span, percent.
     illumination_sensitivity : ndarray
-        What a horizon one degree higher all round would cost, points per degree.
+        Loss for a horizon raised in all directions, percentage points per degree.
     earth_visibility_pct, earth_sensitivity : ndarray
         The same for the Earth.
     horizon_coverage_pct : ndarray
-        Share of bearings whose terrain is known as far as asked for.
+        Share of bearings with terrain known out to the required distance, percent.
     psr : ndarray of bool
-        Whether no part of the Sun shows in the whole span; False also where
+        Whether no part of the Sun is visible in the whole span; False also where
         ``illumination_pct`` is NaN.
     thresholds : ndarray of int16, shape (bearings, points)
-        Horizons kept at points; decode with `decode_thresholds`.
+        Encoded horizons of `Points`; see `decode_thresholds`.
     """
 
     illumination_pct: Float32
@@ -108,12 +122,12 @@ class Light:
 
 
 def sun_tables(sky: Ephemeris, azimuths: int) -> Tables:
-    """Return the Sun's tables: the visible fraction of its disc, averaged over time."""
+    """Return the tables of the Sun: the visible fraction of its disc, averaged over time."""
     return _tables(sky.sun, azimuths, part="fraction")
 
 
 def earth_tables(sky: Ephemeris, azimuths: int, part: str = "centre") -> Tables:
-    """Return the Earth's tables, for its centre, any part of its disc or the whole of it."""
+    """Return the tables of the Earth, for its centre, any part of its disc or all of it."""
     return _tables(sky.earth, azimuths, part=part)
 
 
@@ -124,7 +138,7 @@ def light(
     *,
     azimuths: int = 360,
     earth_part: str = "centre",
-    wanted_reach_m: float = 90_000.0,
+    required_reach_m: float = 90_000.0,
     points: Points | None = None,
     scratch: Allocator = np.zeros,
 ) -> Light:
@@ -137,21 +151,22 @@ def light(
     sky : Ephemeris
         Sun and Earth over the span.
     context : Context
-        Threads, progress, cancellation.
-    azimuths : int
-        Number of bearings around the circle.
-    earth_part : str
+        Threads, progress and cancellation.
+    azimuths : int, optional
+        Number of bearings.
+    earth_part : str, optional
         One of `EARTH_PARTS`.
-    wanted_reach_m : float
-        Ground distance to which terrain must be known for a bearing to count as covered.
+    required_reach_m : float, optional
+        Ground distance to which terrain must be known for a bearing to count as covered, metres.
     points : Points, optional
-        Pixels whose horizons are kept.
-    scratch : callable
-        Makes the arrays of the layers and of the kept horizons, filled with zeros.
+        Pixels whose horizons are stored.
+    scratch : callable, optional
+        Allocates the arrays of the layers and of the stored horizons, filled with zeros.
 
     Returns
     -------
     Light
+        All layers.
     """
     sun, earth = sun_tables(sky, azimuths), earth_tables(sky, azimuths, earth_part)
     shape = sweep.grid.shape
@@ -162,46 +177,25 @@ def light(
     count = 0 if points is None else len(points.row)
     thresholds = scratch((azimuths if count else 0, count), np.int16)
     thresholds[:] = -32768
-    wanted = np.tan(wanted_reach_m / RADIUS_M)
+    required = float(np.tan(required_reach_m / RADIUS_M))
     reach_share = 100.0 / len(range(0, azimuths, _REACH_EVERY))
     for k in range(azimuths):
         context.progress(k / azimuths, "horizons")
         slopes = sweep.slopes(float(sun.bearing_deg[k]), context)
-        line = (slopes.values, slopes.base, slopes.first_offset, slopes.spacing)
-        place = (slopes.geometry, slopes.swapped)
 
-        def gather(
-            rows: tuple[int, int],
-            k: int = k,
-            line: tuple[Float32, NDArray[np.int64], float, float] = line,
-            place: tuple[Float, bool] = place,
-            reach: Float = slopes.reach,
-        ) -> None:
+        def gather(rows: tuple[int, int], k: int = k, slopes: Slopes = slopes) -> None:
             if k in sunny:
-                gather_kernels.gather_light(
-                    *line, *place, sun.share[k], sun.low, sun.per_step, *rows, sunlit, sun_loss
-                )
+                _gather_kernels.gather_light(slopes, sun.response(k), *rows, sunlit, sun_loss)
             if k in facing_earth:
-                gather_kernels.gather_light(
-                    *line,
-                    *place,
-                    earth.share[k],
-                    earth.low,
-                    earth.per_step,
-                    *rows,
-                    earthlit,
-                    earth_loss,
-                )
+                _gather_kernels.gather_light(slopes, earth.response(k), *rows, earthlit, earth_loss)
             if k % _REACH_EVERY == 0:
-                gather_kernels.gather_reach(
-                    reach, line[2], line[3], *place, wanted, reach_share, *rows, covered
-                )
+                _gather_kernels.gather_reach(slopes, required, reach_share, *rows, covered)
 
         for _ in context.pool().map(gather, chunks(shape[0], context.threads)):
             context.check()
         if points is not None and count:
-            gather_kernels.gather_points(
-                *line, *place, points.row, points.column, *threshold_scale(), thresholds[k]
+            _gather_kernels.gather_points(
+                slopes, points.row, points.column, threshold_encoding(), thresholds[k]
             )
     missing = ~np.isfinite(sweep.own_height_m)
     psr = (sunlit == 0.0) & ~missing
@@ -229,18 +223,18 @@ def illumination(
     dem : Dem
         The area.
     start, stop : str, optional
-        Dates, YYYY-MM-DD, 0 h UTC. Without ``stop`` a full cycle of 18.6 years, after which Sun
-        and Earth repeat their paths.
+        Dates, YYYY-MM-DD, 0 h UTC. ``stop`` defaults to one lunar nodal cycle of 18.6 years after
+        ``start``, when the paths of Sun and Earth repeat.
     far_field : sequence of Dem, optional
-        Coarser models around it. At the pole terrain 100 km away casts shadows.
+        Coarser models around it: near the pole, terrain 100 km away casts shadows.
     mast_height_m : float, optional
         Height of the solar panel or antenna above the ground, metres.
     step_hours : float, optional
         Time between two positions of Sun and Earth, hours.
     azimuths : int, optional
-        Number of directions in which horizons are computed.
+        Number of directions for which horizons are computed.
     earth_part : {"centre", "any", "whole"}, optional
-        What of the Earth's disc must be above the horizon for it to count as visible.
+        Part of the Earth's disc that must be above the horizon for it to count as visible.
     context : Context, optional
         Threads, progress, cancellation.
 
@@ -248,12 +242,12 @@ def illumination(
     -------
     Light
         Layers of float32, shape of the grid: ``illumination_pct``, ``earth_visibility_pct``,
-        ``horizon_coverage_pct`` and sensitivities, NaN where nothing is known; ``psr``, bool.
+        ``horizon_coverage_pct`` and sensitivities, NaN where unknown; ``psr``, bool.
 
     Raises
     ------
     ParameterError
-        If an argument is of the wrong type, or the dates leave the ephemeris (1972 to 2100).
+        If an argument is of the wrong type, or the dates are outside 1972 to 2100.
 
     References
     ----------
@@ -261,7 +255,7 @@ def illumination(
 
     Examples
     --------
-    The Sun reaches the floor of no deep bowl at the pole, but its rim:
+    At the pole the floor of a deep bowl is in permanent shadow, but its rim is sunlit:
 
     >>> import numpy as np
     >>> axis_m = np.arange(-20, 20) * 500.0 + 250.0
@@ -282,35 +276,45 @@ def illumination(
         raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number of at least 4")
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast_height_m)
-    surroundings = Context() if context is None else context
-    return light(sweep, sky, surroundings, azimuths=azimuths, earth_part=earth_part)
+    context = Context() if context is None else context
+    return light(sweep, sky, context, azimuths=azimuths, earth_part=earth_part)
 
 
-def threshold_scale() -> tuple[float, float]:
-    """Return the lowest tangent that is kept for the Sun and the steps per unit of tangent."""
+def threshold_encoding() -> _gather_kernels.Encoding:
+    """Return the encoding of horizons, for the latitudes of the Sun: ±2.5°."""
     low = -np.tan(np.radians(2.5))
-    return float(low), float(65_534.0 / (-2.0 * low))
+    return _gather_kernels.Encoding(float(low), float(65_534.0 / (-2.0 * low)))
 
 
-def decode_thresholds(kept: NDArray[np.int16]) -> Float32:
-    """Return kept horizons as the Sun's threshold latitude, degrees north; NaN where unknown.
+def decode_thresholds(encoded: NDArray[np.int16]) -> Float32:
+    """Decode stored horizons to threshold latitudes of the Sun.
 
-    The Sun's centre is up where it stands south of it. Clipped to ±2.5°, beyond which the Sun never
-    stands.
+    Parameters
+    ----------
+    encoded : ndarray of int16, shape (bearings, points)
+        ``thresholds`` of `Light`.
+
+    Returns
+    -------
+    ndarray of float32, shape (bearings, points)
+        Degrees north, clipped to ±2.5°: the centre of the Sun is visible when it is farther south.
+        NaN where unknown.
     """
-    low, scale = threshold_scale()
-    tangent = (kept.astype(np.float32) + np.float32(32_767.0)) / np.float32(scale) + np.float32(low)
+    low, scale = threshold_encoding()
+    tangent = (encoded.astype(np.float32) + np.float32(32_767.0)) / np.float32(scale) + np.float32(
+        low
+    )
     out = -np.degrees(np.arctan(tangent))
-    out[kept == -32768] = np.nan
+    out[encoded == -32768] = np.nan
     return np.asarray(out, dtype=np.float32)
 
 
 def _tables(body: Body, azimuths: int, *, part: str) -> Tables:
-    """Spread the body's time over bearings, shared between the two around it by nearness."""
+    """Distribute the time steps of a body over bearings, linearly between the two nearest."""
     bearings = np.arange(azimuths, dtype=np.float64) * np.float64(360.0 / azimuths)
     height = -body.lat_deg
     if part != "fraction":
-        # Seen from the surface, not from the centre: lower by the parallax.
+        # Seen from the surface rather than the centre: lower by the parallax.
         height = height - np.degrees(np.arcsin(RADIUS_M / body.distance_m))
     reach = float(np.max(np.abs(height) + body.radius_deg)) + 2 * _TILT_DEG
     count = int(2 * reach / _STEP_DEG)
@@ -335,9 +339,9 @@ def _tables(body: Body, azimuths: int, *, part: str) -> Tables:
 
 
 def _seen(level_deg: Float, height_deg: Float, radius_deg: Float, part: str) -> Float:
-    """Return what counts of a body at some height over a horizon at some level, 0 to 1."""
+    """Return how much of a body counts as visible above a horizon, 0 to 1."""
     if part == "fraction":
         return visible_fraction(level_deg, height_deg, radius_deg)
     offset = {"centre": 0.0, "any": 1.0, "whole": -1.0}[part]
-    # The step is smeared over one node of the table, so that looking it up has no bias.
+    # The step is linear over one node of the table, so that interpolation is unbiased.
     return np.clip((height_deg + offset * radius_deg - level_deg) / _STEP_DEG + 0.5, 0.0, 1.0)

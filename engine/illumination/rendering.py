@@ -1,4 +1,4 @@
-"""The stage ``render-orbital``: what an elevation model looks like from above at a moment."""
+"""Rendering of an elevation model from above, lit by the Sun at a given time."""
 
 from __future__ import annotations
 
@@ -27,56 +27,56 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 
 LAMBERT = 0.3
-"""Share of Lambert's law beside Lommel-Seeliger's (McEwen 1991, Icarus 92, 298)."""
+"""Weight of Lambert's law against Lommel-Seeliger's (McEwen 1991, Icarus 92:298)."""
 
-USUAL_GREY = 110.0
-"""Grey of ground that is lit as the median of the lit is."""
+MEDIAN_GREY = 110.0
+"""Grey level of the median brightness of the sunlit ground."""
 
 GAMMA = 1.8
 
 NODATA = 0
 DARKEST = 1
-"""Grey of shadows: 0 is nodata."""
+"""Grey level of shadow; 0 is nodata."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where the Sun stands at a time: over which point, how far away, how wide."""
+    """A time and the position of the Sun."""
 
     time: dt.datetime
     sun: Body
 
     @property
     def bearing_deg(self) -> float:
-        """Longitude of the point that has the Sun at its zenith."""
+        """Longitude of the sub-solar point, degrees."""
         return float(self.sun.lon_deg[0])
 
 
-def at(text: str) -> Moment:
-    """Return where the Sun stands at a time.
+def parse_time(text: str) -> Moment:
+    """Return a time and the position of the Sun.
 
     Parameters
     ----------
     text : str
-        UTC, ISO 8601: ``2027-01-15T06:00``, or a date for its midnight.
+        UTC, ISO 8601: ``2027-01-15T06:00``, or a date for midnight.
 
     Raises
     ------
     ParameterError
-        If it is no time, or none for which the ephemeris holds.
+        If it is not a time, or outside the span of the ephemeris.
     """
     try:
         time = dt.datetime.fromisoformat(text.removesuffix("Z"))
     except ValueError as error:
         raise ParameterError(
-            f"--time: {text!r} is no time", "Write it like 2027-01-15T06:00, in UTC"
+            f"--time: {text!r} is not a time", "Write it like 2027-01-15T06:00, in UTC"
         ) from error
     if time.tzinfo is not None:
         time = time.astimezone(dt.UTC).replace(tzinfo=None)
     if not 1960 <= time.year <= 2100:
         raise ParameterError(
-            f"--time: {text} lies outside 1960 to 2100, for which the Sun's place is known",
-            "Choose a time between",
+            f"--time: {text} is outside the span of the ephemeris, 1960 to 2100",
+            "Choose a time in that span",
         )
     midnight = dt.datetime.combine(time.date(), dt.time())
     days = (time - midnight) / dt.timedelta(days=1)
@@ -85,28 +85,32 @@ def at(text: str) -> Moment:
 
 
 def shade(dem: Dem, horizon_deg: Float32, rows: slice, moment: Moment) -> tuple[Float32, float]:
-    """Return the brightness of some rows, NaN for nodata, and the Sun's elevation in their middle.
+    """Return the brightness of some rows, and the elevation of the Sun in their middle.
 
-    The lunar-Lambert law, with the camera straight above, times the part of the Sun's disc that
-    the horizon leaves. Cast shadows are those of the whole elevation model and its far field.
+    The lunar-Lambert law for a nadir view, times the fraction of the Sun's disc above the horizon.
+    Shadows are cast by the whole elevation model and its far field.
 
     Parameters
     ----------
     dem : Dem
-        Heights.
+        The elevation model.
     horizon_deg : ndarray of float32, shape of the grid
-        Towards the Sun.
+        Elevation of the horizon towards the Sun, degrees.
     rows : slice
-        Which rows.
+        The rows.
     moment : Moment
-        Where the Sun stands.
+        Position of the Sun.
 
     Returns
     -------
-    ndarray of float32, shape (rows, columns)
-        0 in shadow, 1 where the Sun is overhead of level ground.
-    float
-        Degrees.
+    brightness : ndarray of float32, shape (rows, columns)
+        0 in shadow, 1 on level ground with the Sun at the zenith; NaN for nodata.
+    elevation_deg : float
+        Elevation of the Sun, degrees.
+
+    References
+    ----------
+    McEwen (1991), Icarus 92:298.
     """
     grid = dem.grid
     above, below = max(rows.start - 1, 0), min(rows.stop + 1, grid.height)
@@ -120,7 +124,7 @@ def shade(dem: Dem, horizon_deg: Float32, rows: slice, moment: Moment) -> tuple[
     toward = np.radians(moon.map_azimuth_deg(azimuth, lon))
     height = np.radians(elevation)
     level = np.cos(height)
-    # Slopes on the map are those on the ground times the map's scale, within 0.7 % at 80°S.
+    # The map scale is neglected: slopes on the map are those on the ground within 0.7 % at 80°S.
     normal = 1.0 / np.sqrt(1.0 + south * south + east * east)
     cosine = (
         np.sin(height) - east * np.sin(toward) * level + south * np.cos(toward) * level
@@ -129,14 +133,27 @@ def shade(dem: Dem, horizon_deg: Float32, rows: slice, moment: Moment) -> tuple[
     cosine = np.clip(cosine, 0.0, 1.0)
     seeliger = 2.0 * cosine / np.maximum(cosine + normal, 1e-6)
     bright = shown * ((1.0 - LAMBERT) * seeliger + LAMBERT * cosine)
-    unknown = ~np.isfinite(heights[inner]) | ~np.isfinite(bright)
-    bright[unknown] = np.nan
+    missing = ~np.isfinite(heights[inner]) | ~np.isfinite(bright)
+    bright[missing] = np.nan
     return bright.astype(np.float32), float(elevation[elevation.shape[0] // 2].mean())
 
 
-def greys(bright: Float32, usual: float) -> UInt8:
-    """Return brightness as greys from `DARKEST` to 255, and `NODATA`."""
-    scaled = USUAL_GREY * (np.maximum(bright, 0.0) / max(usual, 1e-9)) ** (1.0 / GAMMA)
+def greys(bright: Float32, median: float) -> UInt8:
+    """Convert brightness to grey levels.
+
+    Parameters
+    ----------
+    bright : ndarray of float32
+        Brightness of `shade`; NaN for nodata.
+    median : float
+        Median brightness of the sunlit ground, which becomes `MEDIAN_GREY`.
+
+    Returns
+    -------
+    ndarray of uint8
+        `DARKEST` to 255, and `NODATA`.
+    """
+    scaled = MEDIAN_GREY * (np.maximum(bright, 0.0) / max(median, 1e-9)) ** (1.0 / GAMMA)
     grey = np.clip(np.rint(scaled), DARKEST, 255.0)
     shown: UInt8 = np.where(np.isfinite(bright), grey, NODATA).astype(np.uint8)
     return shown

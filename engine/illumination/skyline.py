@@ -1,4 +1,4 @@
-"""The skyline of a single place, and what Sun and Earth do over it."""
+"""The skyline of a single location, and the paths of Sun and Earth above it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lunarsite.engine.illumination.ephemeris import (
     elevation_azimuth,
     visible_fraction,
 )
-from lunarsite.engine.illumination.horizon import FarField, march
+from lunarsite.engine.illumination.horizon import march, pack
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 
 if TYPE_CHECKING:
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """A body over a place; float64, shape (times,).
+    """Path of a body above a location; float64, shape (times,).
 
-    ``shown`` is the visible part of the disc above the skyline, 0 to 1; ``clear`` the height of
-    its centre above the skyline, degrees.
+    Parameters
+    ----------
+    azimuth_deg, elevation_deg : ndarray
+        Direction of its centre, degrees.
+    shown : ndarray
+        Fraction of the disc above the skyline, 0 to 1.
+    clear : ndarray
+        Height of the centre above the skyline, degrees.
     """
 
     azimuth_deg: Float
@@ -42,10 +48,20 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skyline:
-    """A place's horizon; float64, shape (azimuths,).
+    """The horizon of a location; arrays of float64, shape (azimuths,).
 
-    Azimuths are geographic, clockwise from north; ``distance_m`` is the ground distance of the
-    terrain that makes the horizon.
+    Parameters
+    ----------
+    lon_deg, lat_deg : float
+        Location, degrees.
+    height_m : float
+        Height of the observer above the sphere, metres.
+    azimuth_deg : ndarray
+        Geographic, clockwise from north, degrees.
+    horizon_deg : ndarray
+        Elevation of the horizon, degrees.
+    distance_m : ndarray
+        Ground distance of the horizon, metres.
     """
 
     lon_deg: float
@@ -56,7 +72,7 @@ class Skyline:
     distance_m: Float
 
     def at(self, azimuth_deg: Float) -> Float:
-        """Return the horizon in any direction, interpolated."""
+        """Return the elevation of the horizon at any azimuths, interpolated linearly, degrees."""
         azimuths = np.append(self.azimuth_deg, 360.0)
         horizon = np.append(self.horizon_deg, self.horizon_deg[0])
         return np.asarray(np.interp(np.mod(azimuth_deg, 360.0), azimuths, horizon), np.float64)
@@ -80,23 +96,23 @@ def skyline(
     lon_deg, lat_deg : float
         East longitude and latitude, degrees.
     far_field : sequence of Dem, optional
-        Coarser models around the first. At the pole terrain 100 km away casts shadows.
+        Coarser models around it: near the pole, terrain 100 km away casts shadows.
     mast_height_m : float, optional
         Height of the observer above the ground, metres.
     azimuth_step_deg : float, optional
-        Degrees between two azimuths.
+        Step between two azimuths, degrees.
 
     Returns
     -------
     Skyline
         ``azimuth_deg`` (geographic, clockwise from north), ``horizon_deg`` and ``distance_m`` of
-        the terrain that makes the horizon; float64, shape (azimuths,).
+        the horizon; float64, shape (azimuths,).
 
     Raises
     ------
     InputError
-        If the location lies outside the elevation model, or one of the four pixels around it holds
-        no data.
+        If the location is outside the elevation model, or one of the four pixels around it is
+        nodata.
     ParameterError
         If an argument is of the wrong type or out of range.
 
@@ -128,24 +144,24 @@ def skyline(
     _check_number("mast_height_m", mast_height_m, 0.0, 1e6)
     _check_number("azimuth_step_deg", azimuth_step_deg, 1e-3, 90.0)
     x, y = (float(value) for value in moon.lonlat_to_xy(lon_deg, lat_deg))
-    place = dem.grid.pixel_of(x, y)
-    if place is None or not has_ground(dem, x, y):
+    pixel = dem.grid.pixel_of(x, y)
+    if pixel is None or not has_ground(dem, x, y):
         raise InputError(
-            f"There is no height at {lon_deg:g}°, {lat_deg:g}°: the place lies outside the "
-            "elevation model, on nodata or beside it",
-            "Choose a place inside it",
+            f"There is no height at {lon_deg:g}°, {lat_deg:g}°: the location is outside the "
+            "elevation model, on nodata or next to it",
+            "Choose a location inside it",
         )
     count = max(4, round(360.0 / azimuth_step_deg))
     azimuth = np.arange(count, dtype=np.float64) * np.float64(360.0 / count)
     horizon, distance = march(
         dem,
-        FarField.of(far),
+        pack(far),
         np.array([x]),
         np.array([y]),
         azimuth,
         mast_height_m=mast_height_m,
     )
-    height = float(dem.height_m[place]) + mast_height_m
+    height = float(dem.height_m[pixel]) + mast_height_m
     return Skyline(lon_deg, lat_deg, height, azimuth, horizon[0], distance[0])
 
 
@@ -159,7 +175,7 @@ def _check_number(name: str, value: object, low: float, high: float) -> None:
 
 
 def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:
-    """Say whether a model knows the four heights that a place's own is interpolated from."""
+    """Return whether a model has the four heights from which that of a position is interpolated."""
     if dem.grid.pixel_of(x_m, y_m) is None:
         return False
     column = (x_m - dem.grid.x_min_m) / dem.grid.pixel_m - 0.5
@@ -170,7 +186,7 @@ def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:
 
 
 def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
-    """Return Sun and Earth over a skyline.
+    """Return the paths of Sun and Earth above a skyline.
 
     Parameters
     ----------
@@ -182,8 +198,8 @@ def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
     Returns
     -------
     sun, earth : Track
-        Azimuth and elevation of the centre, degrees, the visible part of the disc, and the height
-        of the centre above the skyline; float64, shape (times,).
+        Azimuth and elevation of the centre, degrees, visible fraction of the disc, and height of
+        the centre above the skyline, degrees; float64, shape (times,).
 
     Raises
     ------
@@ -203,19 +219,19 @@ def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
         raise ParameterError(f"line is a {type(line).__name__}", "Give what skyline returns")
     if not isinstance(sky, Ephemeris):
         raise ParameterError(f"sky is a {type(sky).__name__}", "Give what ephemeris returns")
-    found = []
+    paths = []
     for body in (sky.sun, sky.earth):
         elevation, azimuth = elevation_azimuth(
             line.lon_deg, line.lat_deg, body, height_m=line.height_m
         )
         horizon = line.at(azimuth)
         shown = visible_fraction(horizon, elevation, body.radius_deg)
-        found.append(Track(azimuth, elevation, shown, elevation - horizon))
-    return found[0], found[1]
+        paths.append(Track(azimuth, elevation, shown, elevation - horizon))
+    return paths[0], paths[1]
 
 
 def spans(state: NDArray[np.bool_], sky: Ephemeris) -> list[dict[str, Any]]:
-    """Return when a state holds: start, end (ISO 8601, UTC) and length in days of every span."""
+    """Return the periods of a state: start and end (ISO 8601, UTC) and length in days."""
     padded = np.concatenate([[False], state, [False]]).astype(np.int8)
     turns = np.flatnonzero(np.diff(padded))
     step = sky.step_hours / 24.0
@@ -230,7 +246,7 @@ def spans(state: NDArray[np.bool_], sky: Ephemeris) -> list[dict[str, Any]]:
 
 
 def _after(sky: Ephemeris, index: int) -> str:
-    """Return the end of a step."""
+    """Return the end of a time step, ISO 8601."""
     midnight = dt.datetime.combine(sky.start, dt.time())
     moment = midnight + dt.timedelta(days=float(sky.days[index]), hours=sky.step_hours)
     return moment.isoformat(timespec="minutes")

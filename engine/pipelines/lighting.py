@@ -1,4 +1,4 @@
-"""The stage ``lighting``: light, Earth contact and permanent shadow as raster layers."""
+"""The stage ``lighting``: illumination, Earth visibility and permanent shadow as rasters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from lunarsite.engine import device, provenance, stages
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.illumination import lighting
-from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.darkness import darkness_at_points
+from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.horizon import Sweep
-from lunarsite.engine.illumination.night import darkness
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.dem import dem_grid, posting, read_far, read_fine
 from lunarsite.engine.io.workspace import Scratch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.io.grid import Dem, Grid
 
 _NOT_SHAPING = ("dem", "far_field", "out")
 _DESCRIPTIONS = {
@@ -37,12 +37,12 @@ _DESCRIPTIONS = {
 }
 """Band descriptions. They are part of the files, and do not change with the titles of dialogs."""
 
-_NO_VERDICT = 255
-"""What stands in the map of permanent shadow where a height or a horizon is unknown."""
+_UNKNOWN = 255
+"""Nodata of the permanent shadow layer: a height or a horizon is unknown."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compute and write all layers of the ``lighting`` stage.
+    """Compute and write the layers of the stage ``lighting``.
 
     Parameters
     ----------
@@ -54,9 +54,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     Returns
     -------
     dict
-        Paths of the layers, statistics, warnings' count of what is not covered.
+        Paths of the layers, and statistics.
     """
-    stage = stages.load("lighting")
     out = Path(values["out"])
     context.progress(0.0, "reading the elevation models")
     dem_grid(values["dem"])
@@ -67,76 +66,108 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         far = read_far(values["far_field"], dem.grid, context)
         coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
         points = middle_pixels(dem.grid, coarse, side)
-        sweep = Sweep(
-            dem,
-            far,
-            lines_per_pixel=values["lines_per_pixel"],
-            mast_height_m=values["mast_height_m"],
-            scratch=scratch,
-        )
-        light = lighting.light(
-            sweep,
-            sky,
-            context.part(0.02, 0.88),
-            azimuths=values["azimuths"],
-            earth_part=values["earth_part"],
-            wanted_reach_m=values["horizon_reach_km"] * 1000.0,
-            points=points,
-            scratch=scratch,
-        )
-        del sweep
-        month, night = darkness(light.thresholds, sky, context.part(0.88, 0.95))
+        light = _light(dem, far, sky, points, values, scratch, context.part(0.02, 0.88))
+        month, darkness = darkness_at_points(light.thresholds, sky, context.part(0.88, 0.95))
         without_height = ~np.isfinite(dem.height_m[points.row, points.column])
-        month[without_height] = night[without_height] = np.nan
-        shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
-        tags = provenance.as_tags(
-            provenance.describe(
-                stage.name,
-                shaping,
-                [values["dem"], *values["far_field"]],
-                device=device.choose("cpu").kind,
-            )
-        )
+        month[without_height] = darkness[without_height] = np.nan
+        tags = _tags(values)
         known = np.isfinite(dem.height_m)
-        psr = light.psr.astype(np.uint8)
-        psr[~np.isfinite(light.illumination_pct)] = _NO_VERDICT
-        layers = {
-            "illumination_pct": _Layer(light.illumination_pct, dem.grid),
-            "illumination_sensitivity": _Layer(light.illumination_sensitivity, dem.grid),
-            "illumination_darkest_month_pct": _Layer(month.reshape(coarse.shape), coarse),
-            "longest_night_days": _Layer(night.reshape(coarse.shape), coarse),
-            "earth_visibility_pct": _Layer(light.earth_visibility_pct, dem.grid),
-            "earth_sensitivity": _Layer(light.earth_sensitivity, dem.grid),
-            "psr": _Layer(psr, dem.grid, _NO_VERDICT),
-            "horizon_coverage_pct": _Layer(light.horizon_coverage_pct, dem.grid),
-        }
-        paths = {}
-        for number, output in enumerate(stage.outputs):
-            context.progress(0.95 + 0.05 * number / len(stage.outputs), f"writing {output.name}")
-            layer = layers[output.name]
-            path = out / output.path
-            cog.write_raster(
-                path,
-                layer.values,
-                layer.grid,
-                description=_DESCRIPTIONS[output.name],
-                unit=output.unit,
-                nodata=layer.nodata,
-                tags=tags,
-            )
-            paths[output.name] = str(path)
+        layers = _layers(light, month.reshape(coarse.shape), darkness.reshape(coarse.shape), coarse)
+        paths = _write(layers, dem.grid, out, tags, context)
         return _result(paths, light, known, values, context)
+
+
+def _light(
+    dem: Dem,
+    far: list[Dem],
+    sky: Ephemeris,
+    points: lighting.Points,
+    values: dict[str, Any],
+    scratch: Scratch,
+    context: Context,
+) -> lighting.Light:
+    """Sweep all bearings; the work arrays of the sweep are freed on return."""
+    sweep = Sweep(
+        dem,
+        far,
+        lines_per_pixel=values["lines_per_pixel"],
+        mast_height_m=values["mast_height_m"],
+        scratch=scratch,
+    )
+    return lighting.light(
+        sweep,
+        sky,
+        context,
+        azimuths=values["azimuths"],
+        earth_part=values["earth_part"],
+        required_reach_m=values["horizon_reach_km"] * 1000.0,
+        points=points,
+        scratch=scratch,
+    )
+
+
+def _tags(values: dict[str, Any]) -> dict[str, str]:
+    shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
+    inputs = [values["dem"], *values["far_field"]]
+    kind = device.choose("cpu").kind
+    return provenance.as_tags(provenance.describe("lighting", shaping, inputs, device=kind))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
+    """Values of an output; on the grid of the elevation model unless ``grid`` is set."""
+
     values: NDArray[Any]
-    grid: Grid
+    grid: Grid | None = None
     nodata: float | None = None
 
 
+def _layers(
+    light: lighting.Light,
+    darkest_month: NDArray[np.float32],
+    longest_darkness: NDArray[np.float32],
+    coarse: Grid,
+) -> dict[str, _Layer]:
+    """Return the layers by the names of the outputs."""
+    psr = light.psr.astype(np.uint8)
+    psr[~np.isfinite(light.illumination_pct)] = _UNKNOWN
+    return {
+        "illumination_pct": _Layer(light.illumination_pct),
+        "illumination_sensitivity": _Layer(light.illumination_sensitivity),
+        "illumination_darkest_month_pct": _Layer(darkest_month, coarse),
+        "longest_night_days": _Layer(longest_darkness, coarse),
+        "earth_visibility_pct": _Layer(light.earth_visibility_pct),
+        "earth_sensitivity": _Layer(light.earth_sensitivity),
+        "psr": _Layer(psr, nodata=_UNKNOWN),
+        "horizon_coverage_pct": _Layer(light.horizon_coverage_pct),
+    }
+
+
+def _write(
+    layers: dict[str, _Layer], grid: Grid, out: Path, tags: dict[str, str], context: Context
+) -> dict[str, str]:
+    """Write the layers in the order of the declaration, and return their paths."""
+    outputs = stages.load("lighting").outputs
+    paths = {}
+    for number, output in enumerate(outputs):
+        context.progress(0.95 + 0.05 * number / len(outputs), f"writing {output.name}")
+        layer = layers[output.name]
+        path = out / output.path
+        cog.write_raster(
+            path,
+            layer.values,
+            layer.grid or grid,
+            description=output.title,
+            unit=output.unit,
+            nodata=layer.nodata,
+            tags=tags,
+        )
+        paths[output.name] = str(path)
+    return paths
+
+
 def middle_pixels(grid: Grid, coarse: Grid, side: int) -> lighting.Points:
-    """Return the pixel in the middle of every cell of a coarser grid, row by row."""
+    """Return the middle pixel of every cell of a coarser grid, in row order."""
     rows = np.minimum(np.arange(coarse.height) * side + side // 2, grid.height - 1)
     columns = np.minimum(np.arange(coarse.width) * side + side // 2, grid.width - 1)
     row, column = np.meshgrid(rows, columns, indexing="ij")
@@ -151,13 +182,13 @@ def _result(
     context: Context,
 ) -> dict[str, Any]:
     pixels = int(np.count_nonzero(known))
-    # Nothing is picked out of whole layers here: the copies might not fit.
-    touched = 100.0 * np.count_nonzero(light.horizon_coverage_pct < 99.5) / pixels
-    if touched > 0.0:
+    # No boolean indexing of whole layers: the copies might not fit in memory.
+    affected = 100.0 * np.count_nonzero(light.horizon_coverage_pct < 99.5) / pixels
+    if affected > 0.0:
         context.warn(
             f"Terrain is not known out to {values['horizon_reach_km']:g} km in every direction for "
-            f"{touched:.1f} % of the pixels: their horizons may be too low. Give a far field that "
-            "surrounds the DEM; horizon_coverage_pct.tif marks what is touched."
+            f"{affected:.1f} % of the pixels: their horizons may be too low. Give a far field that "
+            "surrounds the DEM; horizon_coverage_pct.tif shows which pixels are affected."
         )
     return {
         "outputs": paths,
@@ -166,12 +197,12 @@ def _result(
         "max_illumination_pct": round(float(np.fmax.reduce(light.illumination_pct, axis=None)), 3),
         "mean_earth_visibility_pct": round(_mean(light.earth_visibility_pct), 3),
         "psr_share_pct": round(100.0 * np.count_nonzero(light.psr) / pixels, 3),
-        "touched_by_missing_terrain_pct": round(touched, 3),
+        "touched_by_missing_terrain_pct": round(affected, 3),
     }
 
 
 def _mean(layer: NDArray[np.float32]) -> float:
-    """Return the mean of what is known of a layer, row by row."""
+    """Return the mean of a layer without nodata, accumulated row by row."""
     total, count = 0.0, 0
     for row in layer:
         known = row[np.isfinite(row)]

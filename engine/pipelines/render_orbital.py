@@ -1,4 +1,4 @@
-"""The stage ``render-orbital``: what an elevation model looks like from above under the Sun."""
+"""The stage ``render-orbital``: an elevation model in sunlight, seen from orbit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import atomic, provenance
 from lunarsite.engine.illumination.horizon import Sweep
+from lunarsite.engine.illumination.rendering import NODATA, Moment, greys, parse_time, shade
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.dem import read_far, read_fine
 from lunarsite.engine.io.images import ROCKS_PX_M
@@ -19,18 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.grid import Dem, Grid
 
-    Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
-    UInt8 = NDArray[np.uint8]
-from lunarsite.engine.illumination.rendering import NODATA, at, greys, shade
 
-ROWS = 512
+STRIP_ROWS = 512
+"""Rows that are rendered at a time."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Render an elevation model under the Sun and write the image."""
-    moment = at(values["time"])
+    """Render an elevation model in sunlight and write the image."""
+    moment = parse_time(values["time"])
     path = Path(values["out"])
     atomic.make_folder(path.parent)
     with atomic.scratch_folder(path.parent) as folder:
@@ -38,51 +38,59 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context.progress(0.0, "Reading the elevation models")
         dem = read_fine(values["dem"], scratch)
         far = read_far(values["far_field"], dem.grid, context)
-        # After the reading, which says what is not there.
+        # After the models are read: that reports missing files with a remedy.
         record = provenance.describe(
             "render-orbital", {"time": values["time"]}, [values["dem"], *values["far_field"]]
         )
-        if dem.grid.pixel_m > ROCKS_PX_M:
-            context.warn(
-                f"Pixels of {dem.grid.pixel_m:g} m show shadows and slopes, but no rocks: those "
-                f"need {ROCKS_PX_M:g} m or finer."
-            )
+        _warn_of_coarse_pixels(dem.grid.pixel_m, context)
         context.progress(0.1, "Casting shadows")
         horizon = Sweep(dem, far, scratch=scratch).horizon_deg(
             moment.bearing_deg, context.part(0.1, 0.6)
         )
         bright = scratch(dem.grid.shape, np.float32)
-        elevations = []
-        for row in range(0, dem.grid.height, ROWS):
-            context.progress(0.6 + 0.2 * row / dem.grid.height, "Shading")
-            rows = slice(row, min(row + ROWS, dem.grid.height))
-            bright[rows], elevation = shade(dem, horizon, rows, moment)
-            elevations.append(elevation)
-        lit = bright[bright > 0.0]
-        usual = float(np.median(lit)) if lit.size else 1.0
+        elevation = _shade(dem, horizon, moment, bright, context)
         context.progress(0.85, "Writing the image")
-        with cog.RasterSink(
-            path,
-            dem.grid,
-            "uint8",
-            "Brightness under the Sun",
-            nodata=NODATA,
-            tags=provenance.as_tags(record),
-        ) as sink:
-            for row in range(0, dem.grid.height, ROWS):
-                part = bright[row : row + ROWS]
-                sink.write(greys(part, usual), Window(0, row, dem.grid.width, part.shape[0]))
+        _write(path, bright, dem.grid, provenance.as_tags(record))
         shadow = float((bright == 0.0).sum()) / max(int(np.isfinite(bright).sum()), 1)
     context.progress(1.0, "Written")
-    height = float(np.mean(elevations))
-    lines = [
-        f"The Sun stands {height:.2f}° above level ground, over {moment.bearing_deg:.1f}° east",
-        f"{100 * shadow:.1f} % of the ground lie in shadow",
-    ]
     return {
         "outputs": {"image": str(path)},
         "sun_bearing_deg": moment.bearing_deg,
-        "sun_elevation_deg": height,
+        "sun_elevation_deg": elevation,
         "shadow_pct": 100.0 * shadow,
-        "summary": lines,
+        "summary": [
+            f"Solar elevation {elevation:.2f}°, subsolar longitude {moment.bearing_deg:.1f}° E",
+            f"{100 * shadow:.1f} % of the ground is in shadow",
+        ],
     }
+
+
+def _warn_of_coarse_pixels(pixel_m: float, context: Context) -> None:
+    if pixel_m > ROCKS_PX_M:
+        context.warn(
+            f"Pixels of {pixel_m:g} m show shadows and slopes, but no rocks: those need "
+            f"{ROCKS_PX_M:g} m or finer."
+        )
+
+
+def _shade(dem: Dem, horizon: Float32, moment: Moment, bright: Float32, context: Context) -> float:
+    """Fill the brightness strip by strip; return the mean elevation of the Sun, degrees."""
+    elevations = []
+    for row in range(0, dem.grid.height, STRIP_ROWS):
+        context.progress(0.6 + 0.2 * row / dem.grid.height, "Shading")
+        rows = slice(row, min(row + STRIP_ROWS, dem.grid.height))
+        bright[rows], elevation = shade(dem, horizon, rows, moment)
+        elevations.append(elevation)
+    return float(np.mean(elevations))
+
+
+def _write(path: Path, bright: Float32, grid: Grid, tags: dict[str, str]) -> None:
+    """Write the brightness as grey levels, relative to the median of the sunlit ground."""
+    lit = bright[bright > 0.0]
+    median = float(np.median(lit)) if lit.size else 1.0
+    with cog.RasterSink(
+        path, grid, "uint8", "Brightness under the Sun", nodata=NODATA, tags=tags
+    ) as sink:
+        for row in range(0, grid.height, STRIP_ROWS):
+            strip = bright[row : row + STRIP_ROWS]
+            sink.write(greys(strip, median), Window(0, row, grid.width, strip.shape[0]))

@@ -1,4 +1,4 @@
-"""The stage ``skyline``: the horizon of one place, with Sun and Earth over it."""
+"""The stage ``skyline``: the horizon of a location, with the paths of Sun and Earth above it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 _YEAR_DAYS = 365
 
-
 _WINDOWS = 5
-
+"""Number of best windows in the result."""
 
 _TRACK_POINTS = 2_000
+"""Maximum number of points of a path in the result."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compute the skyline of the ``skyline`` stage, as JSON, and draw it if asked."""
+    """Compute the skyline of a location, and draw it on request."""
     context.progress(0.0, "reading the elevation models")
     dem, far = _models(values["dem"], values["far_field"], context)
     context.progress(0.4, "horizon")
@@ -48,14 +48,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     stop = values["stop"] or (first + dt.timedelta(days=_YEAR_DAYS)).isoformat()
     sky = _sky(values["start"], stop, values["step_hours"], context)
     sun, earth = tracks(line, sky)
-    answer = _answer(line, sky, sun, earth) | {"stop": stop}
+    result = _result(line, sky, sun, earth) | {"stop": stop}
     if values["picture"]:
         from lunarsite.engine.report.skyline import draw_skyline  # noqa: PLC0415
 
         context.progress(0.9, "drawing")
         draw_skyline(Path(values["picture"]), line, sky, sun, earth)
-        answer["outputs"] = {"picture": values["picture"]}
-    return answer
+        result["outputs"] = {"picture": values["picture"]}
+    return result
 
 
 def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem, list[Dem]]:
@@ -83,15 +83,15 @@ def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeri
     return sky
 
 
-def _answer(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:
+def _result(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:
     light, contact = sun.shown > 0.0, earth.clear > 0.0
-    nights = spans(~light, sky)
+    dark_periods = spans(~light, sky)
     windows = sorted(spans(light & contact, sky), key=lambda span: -float(span["days"]))
     every = max(1, len(sky.days) // _TRACK_POINTS)
-    longest = max(nights, key=lambda span: float(span["days"]), default=None)
+    longest = max(dark_periods, key=lambda span: float(span["days"]), default=None)
     illumination = 100.0 * float(sun.shown.mean())
     visibility = 100.0 * float(contact.mean())
-    night = float(longest["days"]) if longest else 0.0
+    darkness_days = float(longest["days"]) if longest else 0.0
     return {
         "lon_deg": line.lon_deg,
         "lat_deg": line.lat_deg,
@@ -104,7 +104,7 @@ def _answer(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str
         "sun_up": spans(light, sky),
         "earth_up": spans(contact, sky),
         "longest_night": longest,
-        "longest_night_days": night,
+        "longest_night_days": darkness_days,
         "best_windows": windows[:_WINDOWS],
         "sun": _track(sky, sun, every),
         "earth": _track(sky, earth, every),
@@ -112,9 +112,10 @@ def _answer(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str
         "step_hours": sky.step_hours,
         "summary": [
             f"illumination {illumination:.1f} %, Earth visible {visibility:.1f} % of the time",
-            f"longest night {night:.1f} days" + (f" from {longest['start']}" if longest else ""),
+            f"longest continuous darkness {darkness_days:.1f} days"
+            + (f" from {longest['start']}" if longest else ""),
             *(
-                f"window of light and Earth contact: {span['days']:.1f} days from {span['start']}"
+                f"sunlight and Earth visibility: {span['days']:.1f} days from {span['start']}"
                 for span in windows[:1]
             ),
         ],

@@ -118,9 +118,9 @@ def test_the_function_is_not_hidden_by_the_package_of_its_name():
     package = importlib.import_module("lunarsite.engine.illumination")
     assert inspect.ismodule(package)
     assert inspect.isfunction(engine.illumination)
-    from lunarsite.engine.illumination import night  # noqa: PLC0415  as all code does
+    from lunarsite.engine.illumination import darkness  # noqa: PLC0415  as all code does
 
-    assert night.__name__ == "lunarsite.engine.illumination.night"
+    assert darkness.__name__ == "lunarsite.engine.illumination.darkness"
 
 
 def test_unknown_names_are_unknown():

@@ -1,4 +1,4 @@
-"""What the sweep and the lighting are measured against: brute force, written independently."""
+"""Reference for sweep and lighting: brute force, implemented independently."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, visible_fraction
-from lunarsite.engine.illumination.horizon import FarField, chunks, march
+from lunarsite.engine.illumination.horizon import chunks, march, pack
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.illumination.ephemeris import Ephemeris
-    from lunarsite.engine.io.raster import Dem
+    from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
 
@@ -28,28 +28,28 @@ _NEWTON_STEPS = 8
 def edge_crossing_horizons(
     dem: Dem, bearing_deg: float, offset: float, *, columns: bool
 ) -> tuple[NDArray[np.int64], Float]:
-    """Return the horizon at the crossings of one great circle with a grid's columns (or rows).
+    """Return the horizon at the crossings of a great circle with the columns or rows of a grid.
 
-    The profile is taken at every crossing of the circle with a line through pixels' centres, and
-    the horizon is the maximum over all pairs: O(N²), no hull.
+    The profile is sampled at every crossing of the circle with a line through pixel centres, and
+    the horizon is the maximum over all pairs: O(N²), without a hull.
 
     Parameters
     ----------
     dem : Dem
         Heights without gaps along the line.
     bearing_deg : float
-        Longitude of the equator's point that the circle leads to.
+        Longitude of the point of the equator on the circle.
     offset : float
-        Tangent of the angle between circle and pole, positive to the right of the bearing.
+        Tangent of the angle between the circle and the pole, positive to the right.
     columns : bool
-        Whether to answer for the crossings with columns, else with rows.
+        Whether the crossings with columns are returned, otherwise those with rows.
 
     Returns
     -------
     index : ndarray of int64
         Columns (or rows) that the circle crosses inside the grid.
     horizon_deg : ndarray of float64
-        Height of the horizon above the local level there; -90 where nothing lies ahead.
+        Elevation of the horizon at the crossing; -90 if there is no terrain ahead.
     """
     bearing = np.radians(bearing_deg)
     toward = np.array([np.sin(bearing), np.cos(bearing)])
@@ -78,14 +78,14 @@ def edge_crossing_horizons(
     s = np.concatenate(along)
     theta = np.arctan(s / np.sqrt(1.0 + offset**2))
     radius = RADIUS_M + np.concatenate(heights)
-    wanted = np.concatenate(of_column) == columns
-    if not wanted.any():
+    selected = np.concatenate(of_column) == columns
+    if not selected.any():
         return np.zeros(0, np.int64), np.zeros(0)
-    apart = theta[None, :] - theta[wanted, None]
-    rise = radius[None, :] * np.cos(apart) - radius[wanted, None]
+    apart = theta[None, :] - theta[selected, None]
+    rise = radius[None, :] * np.cos(apart) - radius[selected, None]
     angle = np.degrees(np.arctan2(rise, radius[None, :] * np.sin(apart)))
     angle[apart <= 1e-9] = -90.0
-    return np.concatenate(index)[wanted], angle.max(axis=1)
+    return np.concatenate(index)[selected], angle.max(axis=1)
 
 
 def marched_light(
@@ -101,30 +101,30 @@ def marched_light(
 ) -> tuple[Float, Float]:
     """Return average illumination and Earth visibility (centre) of pixels, percent.
 
-    Horizons come from a dense march on the sphere from the pixels' centres, in geographic azimuths;
-    Sun and Earth are followed step by step with their true elevation and azimuth.
+    Horizons are computed by a dense march on the sphere from the pixel centres, in geographic
+    azimuths; Sun and Earth are evaluated at every time step with their true elevation and azimuth.
     """
     x, y = dem.grid.column_x_m()[columns], dem.grid.row_y_m()[rows]
     lon, lat = moon.xy_to_lonlat(x, y)
     azimuth = np.arange(0.0, 360.0, azimuth_step_deg)
     around = np.append(azimuth, 360.0)
-    packed = FarField.of(far)
+    packed = pack(far)
 
     def work(part: tuple[int, int]) -> list[tuple[float, float]]:
         here = slice(*part)
         horizons, _ = march(dem, packed, x[here], y[here], azimuth, step_px=step_px)
-        found = []
+        shares = []
         for k, horizon in enumerate(horizons, part[0]):
             ring = np.append(horizon, horizon[0])
             up, where = elevation_azimuth(float(lon[k]), float(lat[k]), sky.sun)
             sun = visible_fraction(np.interp(where, around, ring), up, sky.sun.radius_deg)
             up, where = elevation_azimuth(float(lon[k]), float(lat[k]), sky.earth)
             earth = up > np.interp(where, around, ring)
-            found.append((100.0 * float(sun.mean()), 100.0 * float(earth.mean())))
-        return found
+            shares.append((100.0 * float(sun.mean()), 100.0 * float(earth.mean())))
+        return shares
 
     parts = list(chunks(len(x), max(context.threads, len(x) // 100)))
-    light = [pair for found in context.pool().map(work, parts) for pair in found]
+    light = [pair for shares in context.pool().map(work, parts) for pair in shares]
     sun, earth = np.array(light).T
     return sun, earth
 
@@ -136,7 +136,7 @@ def _stereographic(s: Float, t: float, toward: Float, across: Float) -> tuple[Fl
 
 
 def _meet(lines: Float, axis: int, toward: Float, across: Float, t: float) -> Float:
-    """Return where along the circle one map coordinate takes given values, by Newton's method."""
+    """Return the positions along the circle at which a map coordinate has some values (Newton)."""
     s = (lines - t * across[axis]) / toward[axis]
     for _ in range(_NEWTON_STEPS):
         step = 1e-7
@@ -149,7 +149,7 @@ def _meet(lines: Float, axis: int, toward: Float, across: Float, t: float) -> Fl
 def local_horizons(
     latitude_threshold_deg: NDArray[np.float32], bearing_deg: Float, lon_deg: float, lat_deg: float
 ) -> Float:
-    """Return kept thresholds of one point as angles above its level, degrees, by bearing."""
+    """Return the horizon of a point above its local level by bearing, degrees, from thresholds."""
     tau = np.radians(90.0 + lat_deg)
     turn = np.radians(lon_deg - bearing_deg)
     across = np.arctan(np.tan(tau) * np.sin(turn))

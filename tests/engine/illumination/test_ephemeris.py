@@ -16,7 +16,7 @@ from lunarsite.engine.illumination.ephemeris import (
 )
 
 
-def test_ranges_over_a_full_cycle() -> None:
+def test_latitudes_and_radii_over_a_full_cycle() -> None:
     sky = ephemeris("2027-01-01", step_hours=12)
     assert sky.days[-1] == pytest.approx(CYCLE_DAYS, abs=1)
     assert np.abs(sky.sun.lat_deg).max() == pytest.approx(1.59, abs=0.01)
@@ -32,9 +32,9 @@ def test_ranges_over_a_full_cycle() -> None:
     ("date", "hour"),
     [("2024-04-08", 18.3), ("2017-08-21", 18.4), ("2026-08-12", 17.8), ("2027-08-02", 10.1)],
 )
-def test_the_moon_stands_between_earth_and_sun_in_a_solar_eclipse(date: str, hour: float) -> None:
-    # Instants of greatest eclipse: F. Espenak, NASA/GSFC. Seen from the Moon, the Earth then stands
-    # opposite the Sun to within a degree (the shadow's axis meets the Earth).
+def test_the_moon_is_between_earth_and_sun_in_a_solar_eclipse(date: str, hour: float) -> None:
+    # Times of greatest eclipse: F. Espenak, NASA/GSFC. Seen from the Moon, the Earth is opposite
+    # the Sun to within a degree (the axis of the shadow meets the Earth).
     sky = ephemeris(date, default_stop(date), step_hours=24)
     day = ephemeris(date, f"{date[:8]}{int(date[8:]) + 1:02d}", step_hours=0.1)
     at = int(np.argmin(np.abs(day.days * 24 - hour)))
@@ -52,7 +52,7 @@ def test_the_earth_hides_the_sun_in_a_lunar_eclipse(date: str, hour: float) -> N
     assert np.degrees(np.arccos(sun @ earth)) < day.earth.radius_deg[at] - day.sun.radius_deg[at]
 
 
-def test_frame_is_a_rotation() -> None:
+def test_the_frame_is_a_rotation() -> None:
     frames = moon_frame(np.linspace(0, 20_000, 7))
     assert np.allclose(frames @ np.transpose(frames, (0, 2, 1)), np.eye(3), atol=1e-12)
     assert np.allclose(np.linalg.det(frames), 1.0)
@@ -81,14 +81,14 @@ def test_visible_fraction_is_symmetric_about_the_horizon(height: float, radius: 
     assert 0.0 <= up <= 1.0
 
 
-def test_one_step_or_many_give_the_same_positions() -> None:
+def test_positions_do_not_depend_on_the_time_step() -> None:
     coarse = ephemeris("2030-05-01", "2030-05-11", step_hours=24)
     fine = ephemeris("2030-05-01", "2030-05-11", step_hours=6)
     assert np.array_equal(coarse.sun.lon_deg, fine.sun.lon_deg[::4])
 
 
 @pytest.mark.parametrize(
-    ("start", "stop", "said"),
+    ("start", "stop", "message"),
     [
         ("2027-01-02", "2027-01-02", "no time"),
         ("2028-01-01", "2027-01-01", "no time"),
@@ -96,8 +96,8 @@ def test_one_step_or_many_give_the_same_positions() -> None:
         ("2099-01-01", "2101-01-01", "2100"),
     ],
 )
-def test_dates_that_cannot_be(start: str, stop: str, said: str) -> None:
-    with pytest.raises(ParameterError, match=said):
+def test_invalid_dates_are_refused(start: str, stop: str, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
         ephemeris(start, stop)
 
 

@@ -6,7 +6,7 @@ from oracles.dense_march import edge_crossing_horizons
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.illumination.horizon import FarField, Sweep, chunks, march
+from lunarsite.engine.illumination.horizon import Sweep, chunks, march, pack
 from lunarsite.engine.io.dem import read_dem
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -22,25 +22,25 @@ def rough(side: int = 80, pixel_m: float = 200.0, seed: int = 0, x0: float = -9e
 
 
 def on_lines(dem: Dem, sweep: Sweep, bearing: float) -> float:
-    """Return the rms difference to brute force on some lines of a sweep, degrees."""
+    """Return the rms difference from brute force on some lines of a sweep, degrees."""
     slopes = sweep.slopes(bearing, Context())
     differences = []
     for line in range(2, len(slopes.reach) - 2, 7):
         offset = slopes.first_offset + line * slopes.spacing
-        index, wanted = edge_crossing_horizons(dem, bearing, offset, columns=not slopes.swapped)
-        for column, horizon in zip(index, wanted, strict=True):
+        index, expected = edge_crossing_horizons(dem, bearing, offset, columns=not slopes.swapped)
+        for column, horizon in zip(index, expected, strict=True):
             if horizon <= -90.0:
                 continue
             tangent = float(slopes.values[line - slopes.base[column], column])
             x0, step = slopes.geometry[4], slopes.geometry[5]
             s = along(slopes.geometry, x0 + column * step, offset)
-            found = np.degrees(np.arctan(tangent / np.hypot(1.0, offset)) + s)
-            differences.append(found - horizon)
+            swept = np.degrees(np.arctan(tangent / np.hypot(1.0, offset)) + s)
+            differences.append(swept - horizon)
     return float(np.sqrt(np.mean(np.square(differences))))
 
 
 def along(geometry: np.ndarray, x: float, t: float) -> float:
-    """Return the angle along the circle of offset t where it crosses a column."""
+    """Return the angle along the great circle of offset t at its crossing with a column."""
     qx, qy, nx, ny = geometry[:4]
     roots = np.roots([t / 4, ny, nx * x - t + t * x * x / 4])
     y = float(roots[np.argmin(np.abs(roots))].real)
@@ -64,24 +64,24 @@ def test_sweep_equals_brute_force_on_real_terrain(real) -> None:
 
 @pytest.mark.parametrize("bearing", BEARINGS)
 @pytest.mark.parametrize("x0", [-8e3, 150e3])
-def test_bare_sphere_is_level(bearing: float, x0: float) -> None:
+def test_the_horizon_of_a_smooth_sphere_is_level(bearing: float, x0: float) -> None:
     dem = Dem(Grid(x0, 25e3, 200.0, 60, 60), np.zeros((60, 60), np.float32))
     horizon = Sweep(dem).horizon_deg(bearing, Context())
     assert np.nanmax(np.abs(horizon)) < 0.01
 
 
-def test_wall_stands_at_its_angle() -> None:
+def test_the_horizon_of_a_wall_is_its_elevation() -> None:
     height = np.zeros((41, 101), np.float32)
     height[:, 90] = 1000.0
     dem = Dem(Grid(-40e3, 20 * 400 + 200.0, 400.0, 101, 41), height)
     horizon = Sweep(dem).horizon_deg(90.0, Context())[20, :89]
     theta = angle_between(dem.grid.column_x_m()[:89], dem.grid.column_x_m()[90])
     top = RADIUS_M + 1000.0
-    wanted = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
-    assert np.abs(horizon - wanted).max() < 0.01
+    expected = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
+    assert np.abs(horizon - expected).max() < 0.01
 
 
-def test_cone_shows_its_flank() -> None:
+def test_the_horizon_on_a_cone_is_its_flank() -> None:
     grid = Grid(-20e3 - 100, 20e3 + 100, 200.0, 201, 201)
     x, y = np.meshgrid(grid.column_x_m(), grid.row_y_m())
     distance = moon.angular_distance_rad(0.0, 0.0, x, y)
@@ -93,11 +93,11 @@ def test_cone_shows_its_flank() -> None:
     radius = RADIUS_M + 6000.0 - 0.25 * RADIUS_M * targets
     apart = here[:, None] - targets
     rise = radius * np.cos(apart) - eye[:, None]
-    wanted = np.degrees(np.arctan2(rise, radius * np.sin(apart))).max(axis=1)
-    assert np.abs(horizon - wanted).max() < 0.01
+    expected = np.degrees(np.arctan2(rise, radius * np.sin(apart))).max(axis=1)
+    assert np.abs(horizon - expected).max() < 0.01
 
 
-def test_mast_lowers_the_horizon_as_a_march_says() -> None:
+def test_the_horizon_from_a_mast_agrees_with_a_march() -> None:
     dem = rough(60)
     low, high = (
         Sweep(dem, mast_height_m=mast, lines_per_pixel=4).horizon_deg(90.0, Context())
@@ -112,7 +112,7 @@ def test_mast_lowers_the_horizon_as_a_march_says() -> None:
         azimuth = toward(lon, lat, 90.0)
         marched, _ = march(
             dem,
-            FarField.of([]),
+            pack([]),
             np.array([px]),
             np.array([py]),
             np.array([azimuth]),
@@ -122,7 +122,7 @@ def test_mast_lowers_the_horizon_as_a_march_says() -> None:
         assert abs(high[row, column] - marched[0, 0]) < 0.6
 
 
-def test_far_field_raises_horizons_only_where_it_stands_higher() -> None:
+def test_the_far_field_raises_horizons_only_if_it_is_higher() -> None:
     near = Dem(Grid(-5e3, 5e3, 100.0, 100, 100), np.zeros((100, 100), np.float32))
     far_height = np.zeros((40, 40), np.float32)
     far_height[:, 30:] = 5000.0
@@ -131,7 +131,7 @@ def test_far_field_raises_horizons_only_where_it_stands_higher() -> None:
     west = Sweep(near, [far]).horizon_deg(270.0, Context())
     marched, distance = march(
         near,
-        FarField.of([far]),
+        pack([far]),
         np.array([0.0]),
         np.array([50.0]),
         np.array([toward(0.0, -89.998, 90.0)]),
@@ -142,7 +142,7 @@ def test_far_field_raises_horizons_only_where_it_stands_higher() -> None:
     assert np.abs(west).max() < 0.01
 
 
-def test_gap_is_filled_from_the_far_field_and_stays_unknown_without_one() -> None:
+def test_gaps_are_filled_from_the_far_field_and_nodata_without_one() -> None:
     dem = rough(60)
     holed = dem.height_m.copy()
     holed[20:40, 30:34] = np.nan
@@ -151,11 +151,11 @@ def test_gap_is_filled_from_the_far_field_and_stays_unknown_without_one() -> Non
     assert np.isfinite(alone[25:35, 10]).all()
     filled = Sweep(Dem(dem.grid, holed), [dem]).horizon_deg(90.0, Context())
     whole = Sweep(dem).horizon_deg(90.0, Context())
-    # On the edges the second reading, as a far field, goes half a pixel farther than the grid.
+    # At the edges the far field extends half a pixel beyond the grid.
     assert np.abs(filled[2:58, :50] - whole[2:58, :50]).max() < 0.05
 
 
-def test_result_does_not_depend_on_threads_nor_on_where_work_arrays_live(tmp_path) -> None:
+def test_the_result_does_not_depend_on_threads_or_scratch_files(tmp_path) -> None:
     dem = rough(70)
     one = Sweep(dem).horizon_deg(33.0, Context(threads=1))
     four = Sweep(dem).horizon_deg(33.0, Context(threads=4))
@@ -164,7 +164,7 @@ def test_result_does_not_depend_on_threads_nor_on_where_work_arrays_live(tmp_pat
     assert list(tmp_path.iterdir())
 
 
-def test_more_lines_come_nearer_to_the_march() -> None:
+def test_more_lines_agree_better_with_a_march() -> None:
     dem = rough(90, seed=3)
     rows, columns = np.meshgrid(np.arange(10, 80, 6), np.arange(10, 80, 6))
     x = dem.grid.column_x_m()[columns.ravel()]
@@ -174,12 +174,12 @@ def test_more_lines_come_nearer_to_the_march() -> None:
     for k, (px, py) in enumerate(zip(x, y, strict=True)):
         lon, lat = (float(v) for v in moon.xy_to_lonlat(px, py))
         azimuth = np.array([toward(lon, lat, 40.0)])
-        marched[k] = march(
-            dem, FarField.of([]), np.array([px]), np.array([py]), azimuth, step_px=0.1
-        )[0][0, 0]
+        marched[k] = march(dem, pack([]), np.array([px]), np.array([py]), azimuth, step_px=0.1)[0][
+            0, 0
+        ]
     for lines in (1.0, 4.0):
-        found = Sweep(dem, lines_per_pixel=lines).horizon_deg(40.0, Context())
-        errors.append(np.sqrt(np.mean((found[rows.ravel(), columns.ravel()] - marched) ** 2)))
+        swept = Sweep(dem, lines_per_pixel=lines).horizon_deg(40.0, Context())
+        errors.append(np.sqrt(np.mean((swept[rows.ravel(), columns.ravel()] - marched) ** 2)))
     assert errors[1] < errors[0]
 
 
@@ -187,28 +187,28 @@ def test_march_returns_nan_on_nodata() -> None:
     dem = rough(30)
     dem.height_m[10:14, 10:14] = np.nan
     x, y = dem.grid.column_x_m()[[11]], dem.grid.row_y_m()[[11]]
-    horizon, _ = march(dem, FarField.of([]), x, y, np.array([0.0, 90.0]))
+    horizon, _ = march(dem, pack([]), x, y, np.array([0.0, 90.0]))
     assert np.isnan(horizon).all()
 
 
-def test_chunks_share_everything_once() -> None:
+def test_chunks_cover_every_item_once() -> None:
     for count in (0, 1, 5, 8, 1000):
         covered = [k for first, last in chunks(count, 3) for k in range(first, last)]
         assert covered == list(range(count))
 
 
 def toward(lon: float, lat: float, bearing: float) -> float:
-    """Return the geographic azimuth of the equator's point at a longitude."""
+    """Return the geographic azimuth of the point of the equator at a longitude."""
     turn, phi = np.radians(bearing - lon), np.radians(lat)
     return float(np.degrees(np.arctan2(np.sin(turn), -np.sin(phi) * np.cos(turn))) % 360)
 
 
 def angle_between(x: np.ndarray, other: float) -> np.ndarray:
-    """Return the angle between places on the map's x axis."""
+    """Return the angle between positions on the x axis of the map."""
     return 2 * np.arctan(other / (2 * RADIUS_M)) - 2 * np.arctan(x / (2 * RADIUS_M))
 
 
-def test_a_bent_line_that_leaves_the_grid_and_comes_back_is_taken_up_again() -> None:
+def test_a_curved_line_that_leaves_and_enters_the_grid_again_is_followed() -> None:
     side = 600
     grid = Grid(-150e3, 150e3, 500.0, side, side)
     dem = Dem(grid, np.zeros(grid.shape, np.float32))
@@ -226,5 +226,5 @@ def test_many_far_models_side_by_side_are_all_looked_at() -> None:
     horizon = Sweep(near, far).horizon_deg(90.0, Context())
     theta = angle_between(np.array([0.0]), 86e3)[0]
     top = RADIUS_M + 8000.0
-    wanted = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
-    assert horizon[10, 10] == pytest.approx(wanted, abs=0.05)
+    expected = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
+    assert horizon[10, 10] == pytest.approx(expected, abs=0.05)

@@ -10,9 +10,9 @@ from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.illumination import lighting
+from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep
-from lunarsite.engine.illumination.night import darkness
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.dem import posting, read_dem
 from lunarsite.engine.io.grid import Dem, Grid
@@ -35,12 +35,12 @@ def bowl(side: int = 60, pixel_m: float = 200.0, depth_m: float = 2500.0) -> Dem
     return Dem(grid, np.where(r < 1, -depth_m * (1 - r**2), 0.0).astype(np.float32))
 
 
-def test_bare_sphere_at_the_pole_has_light_half_the_time(year) -> None:
+def test_a_smooth_sphere_at_the_pole_is_lit_half_of_the_time(year) -> None:
     dem = Dem(Grid(-1e3, 1e3, 100.0, 20, 20), np.zeros((20, 20), np.float32))
     light = lighting.light(Sweep(dem), year, Context(), azimuths=72)
     up, _ = elevation_azimuth(0.0, -90.0, year.sun)
-    wanted = 100 * visible_fraction(np.zeros_like(up), up, year.sun.radius_deg).mean()
-    assert np.abs(light.illumination_pct[9:11, 9:11] - wanted).max() < 0.1
+    expected = 100 * visible_fraction(np.zeros_like(up), up, year.sun.radius_deg).mean()
+    assert np.abs(light.illumination_pct[9:11, 9:11] - expected).max() < 0.1
     assert not light.psr.any()
 
 
@@ -52,7 +52,7 @@ def test_deep_bowl_is_permanently_shadowed_and_its_rim_is_not(year) -> None:
     assert (light.illumination_pct[light.psr] == 0).all()
 
 
-def test_agrees_with_a_march_from_the_pixels_centres(year) -> None:
+def test_lighting_agrees_with_a_march_from_pixel_centres(year) -> None:
     random = np.random.default_rng(2)
     rugged = ndimage.gaussian_filter(random.standard_normal((70, 70)), 4.0)
     height = 300.0 * rugged / rugged.std()
@@ -66,7 +66,7 @@ def test_agrees_with_a_march_from_the_pixels_centres(year) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_real_frame_agrees_with_a_march_and_more_lines_agree_better(real) -> None:
+def test_real_terrain_agrees_with_a_march_and_converges_with_lines(real) -> None:
     dem = read_dem(real / "dem/shackleton_ridge_200m.tif")
     far = [read_dem(real / "dem/south_pole_80S_cells_4960m.tif")]
     sky = ephemeris("2027-01-01")
@@ -83,8 +83,8 @@ def test_real_frame_agrees_with_a_march_and_more_lines_agree_better(real) -> Non
     assert errors == sorted(errors, reverse=True)
 
 
-def test_mirrored_terrain_gives_other_light(year) -> None:
-    # Earth visibility cannot tell a mirrored map; illumination can.
+def test_mirrored_terrain_gives_a_different_illumination(year) -> None:
+    # Earth visibility does not distinguish a mirrored map; illumination does.
     random = np.random.default_rng(5)
     height = (np.cumsum(np.cumsum(random.standard_normal((60, 60)), 0), 1) * 4).astype(np.float32)
     grid = Grid(-6e3, 26e3, 200.0, 60, 60)
@@ -101,19 +101,19 @@ def test_mirrored_terrain_gives_other_light(year) -> None:
     assert truth > 0.97
 
 
-def test_parts_of_the_earth_are_ordered(year) -> None:
+def test_visibility_grows_from_the_whole_disc_to_any_part(year) -> None:
     dem = bowl(40)
-    seen = {
+    by_part = {
         part: lighting.light(Sweep(dem), year, Context(), azimuths=72, earth_part=part)
         for part in lighting.EARTH_PARTS
     }
     inner = (slice(2, -2), slice(2, -2))
-    whole, centre, some = (
-        seen[part].earth_visibility_pct[inner] for part in ("whole", "centre", "any")
+    whole, centre, partial = (
+        by_part[part].earth_visibility_pct[inner] for part in ("whole", "centre", "any")
     )
     assert (whole <= centre + 1e-3).all()
-    assert (centre <= some + 1e-3).all()
-    assert some.mean() > whole.mean() + 1
+    assert (centre <= partial + 1e-3).all()
+    assert partial.mean() > whole.mean() + 1
 
 
 def test_sensitivity_is_the_loss_of_a_higher_horizon(year) -> None:
@@ -127,29 +127,29 @@ def test_sensitivity_is_the_loss_of_a_higher_horizon(year) -> None:
     assert total[-1] == 0.0
 
 
-def test_kept_thresholds_give_back_the_horizon(year) -> None:
+def test_stored_thresholds_reproduce_the_horizon(year) -> None:
     dem = bowl(40)
     coarse, side = posting(dem.grid, 1000.0)
     points = middle_pixels(dem.grid, coarse, side)
     light = lighting.light(Sweep(dem), year, Context(), azimuths=72, points=points)
-    kept = lighting.decode_thresholds(light.thresholds)
+    latitudes = lighting.decode_thresholds(light.thresholds)
     horizon = Sweep(dem).horizon_deg(45.0, Context())[points.row, points.column]
     for n in range(0, len(points.row), 5):
         x = dem.grid.column_x_m()[points.column[n]]
         y = dem.grid.row_y_m()[points.row[n]]
         lon, lat = (float(v) for v in moon.xy_to_lonlat(x, y))
-        local = local_horizons(kept[:, n], np.arange(72) * 5.0, lon, lat)
-        if abs(kept[9, n]) < 2.4:
+        local = local_horizons(latitudes[:, n], np.arange(72) * 5.0, lon, lat)
+        if abs(latitudes[9, n]) < 2.4:
             assert local[9] == pytest.approx(horizon[n], abs=0.005)
 
 
-def test_darkness_by_brute_force(year) -> None:
+def test_darkness_agrees_with_brute_force(year) -> None:
     random = np.random.default_rng(0)
-    low, scale = lighting.threshold_scale()
+    low, scale = lighting.threshold_encoding()
     tangent = np.tan(np.radians(random.uniform(-1.5, 1.5, (36, 20))))
-    kept = np.round((tangent - low) * scale - 32767).astype(np.int16)
-    month, night = darkness(kept, year, Context())
-    threshold = lighting.decode_thresholds(kept).astype(float)
+    encoded = np.round((tangent - low) * scale - 32767).astype(np.int16)
+    month, longest = darkness_at_points(encoded, year, Context())
+    threshold = lighting.decode_thresholds(encoded).astype(float)
     place = np.mod(year.sun.lon_deg, 360) / 10
     before = place.astype(int) % 36
     near = place - np.floor(place)
@@ -160,26 +160,26 @@ def test_darkness_by_brute_force(year) -> None:
         means = np.convolve(lit, np.ones(steps) / steps, "valid")
         assert month[n] == pytest.approx(100 * means.min(), abs=0.05)
         runs = np.diff(np.flatnonzero(np.concatenate([[True], lit > 0, [True]])))
-        assert night[n] == pytest.approx((runs.max() - 1) * 0.25, abs=0.26)
+        assert longest[n] == pytest.approx((runs.max() - 1) * 0.25, abs=0.26)
 
 
-def test_unknown_horizon_gives_unknown_darkness(year) -> None:
-    kept = np.zeros((36, 2), np.int16)
-    kept[5, 1] = -32768
-    month, night = darkness(kept, year, Context())
+def test_an_unknown_horizon_gives_nodata(year) -> None:
+    encoded = np.zeros((36, 2), np.int16)
+    encoded[5, 1] = -32768
+    month, longest = darkness_at_points(encoded, year, Context())
     assert np.isfinite(month[0])
     assert np.isnan(month[1])
-    assert np.isnan(night[1])
+    assert np.isnan(longest[1])
 
 
-def test_coverage_marks_what_looks_over_the_edge(year) -> None:
+def test_coverage_is_low_near_the_edge_of_the_terrain(year) -> None:
     dem = bowl(40)
-    light = lighting.light(Sweep(dem), year, Context(), azimuths=72, wanted_reach_m=2000.0)
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=72, required_reach_m=2000.0)
     assert light.horizon_coverage_pct[20, 20] == pytest.approx(100.0, abs=0.01)
     assert light.horizon_coverage_pct[0, 0] < 40.0
 
 
-def test_stage_writes_all_layers_and_says_what_is_not_covered(tmp_path) -> None:
+def test_the_stage_writes_all_layers_and_warns_of_missing_terrain(tmp_path) -> None:
     dem = bowl(50)
     holed = dem.height_m.copy()
     holed[2:6, 2:6] = np.nan
@@ -205,11 +205,11 @@ def test_stage_writes_all_layers_and_says_what_is_not_covered(tmp_path) -> None:
         assert night.shape == (10, 10)
 
 
-def test_no_height_and_no_horizon_give_no_verdict(tmp_path) -> None:
+def test_missing_heights_and_horizons_are_nodata(tmp_path) -> None:
     dem = bowl(50)
     holed = dem.height_m.copy()
     holed[10:19, 10:19] = np.nan
-    holed[14, 14] = 0.0  # nothing around it is known, and so no horizon
+    holed[14, 14] = 0.0  # all neighbours are nodata, so its horizon is unknown
     write_raster(tmp_path / "dem.tif", holed, dem.grid, description="height")
     write_raster(tmp_path / "far.tif", dem.height_m, dem.grid, description="height")
     values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
@@ -217,21 +217,21 @@ def test_no_height_and_no_horizon_give_no_verdict(tmp_path) -> None:
     stage.run(values | {"out": str(tmp_path / "a")}, Context())
     values["far_field"] = [str(tmp_path / "far.tif")]
     stage.run(values | {"out": str(tmp_path / "b")}, Context())
-    found = {}
+    layers = {}
     for out in ("a", "b"):
         for name in ("psr", "illumination_pct", "longest_night_days"):
             with rasterio.open(tmp_path / out / f"{name}.tif") as layer:
-                found[out, name] = layer.read(1)
-    assert found["a", "psr"][14, 14] == 255
-    assert np.isnan(found["a", "illumination_pct"][14, 14])
-    assert found["b", "psr"][14, 14] < 255
-    assert np.isfinite(found["b", "illumination_pct"][14, 14])
-    # The middle of this cell lies in the gap: the far field shades others, but has no site there.
-    assert found["b", "psr"][12, 12] == 255
-    assert np.isnan(found["b", "longest_night_days"][2, 2])
+                layers[out, name] = layer.read(1)
+    assert layers["a", "psr"][14, 14] == 255
+    assert np.isnan(layers["a", "illumination_pct"][14, 14])
+    assert layers["b", "psr"][14, 14] < 255
+    assert np.isfinite(layers["b", "illumination_pct"][14, 14])
+    # The middle of this cell is in the gap: the far field casts shadows, but there is no height.
+    assert layers["b", "psr"][12, 12] == 255
+    assert np.isnan(layers["b", "longest_night_days"][2, 2])
 
 
-def test_stage_gives_the_same_bytes_whatever_the_memory_and_threads(tmp_path) -> None:
+def test_bytes_do_not_depend_on_memory_and_threads(tmp_path) -> None:
     dem = bowl(40)
     write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
     values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
@@ -242,7 +242,7 @@ def test_stage_gives_the_same_bytes_whatever_the_memory_and_threads(tmp_path) ->
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_cancelled_work_leaves_nothing(tmp_path) -> None:
+def test_a_cancelled_run_leaves_no_files(tmp_path) -> None:
     dem = bowl(40)
     write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
     context = Context()
@@ -257,11 +257,11 @@ def test_cancelled_work_leaves_nothing(tmp_path) -> None:
             {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "stop": "2027-03-01"},
             context,
         )
-    # A folder that the run made is gone with it.
+    # The folder was created by the run.
     assert not (tmp_path / "o").exists()
 
 
-def test_far_field_far_away_is_refused(tmp_path) -> None:
+def test_a_distant_far_field_is_refused(tmp_path) -> None:
     near = bowl(40)
     write_raster(tmp_path / "dem.tif", near.height_m, near.grid, description="height")
     away = Grid(900e3, 900e3, 5000.0, 10, 10)
@@ -277,7 +277,7 @@ def test_far_field_far_away_is_refused(tmp_path) -> None:
         )
 
 
-def test_span_without_time_is_refused(tmp_path) -> None:
+def test_an_empty_time_span_is_refused(tmp_path) -> None:
     near = bowl(40)
     write_raster(tmp_path / "dem.tif", near.height_m, near.grid, description="height")
     with pytest.raises(ParameterError, match="later than"):
@@ -289,7 +289,7 @@ def test_span_without_time_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.realdata
-def test_real_frame_against_independent_figures(real) -> None:
+def test_real_terrain_agrees_with_published_shadow_area(real) -> None:
     dem = read_dem(real / "dem/shackleton_ridge_200m.tif")
     far = [read_dem(real / "dem/south_pole_80S_cells_4960m.tif")]
     light = lighting.light(Sweep(dem, far), ephemeris("2027-01-01"), Context())

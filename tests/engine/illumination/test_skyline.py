@@ -22,7 +22,7 @@ def wall(tmp_path):
     return tmp_path / "dem.tif", Dem(grid, height)
 
 
-def test_wall_stands_in_the_east(wall) -> None:
+def test_a_wall_in_the_east_raises_the_horizon_there(wall) -> None:
     line = skyline(wall[1], 0.0, -89.99)
     # At longitude 0 north points along +y, so that east is +x.
     east = line.horizon_deg[line.azimuth_deg == 90.0][0]
@@ -32,33 +32,33 @@ def test_wall_stands_in_the_east(wall) -> None:
     assert len(line.azimuth_deg) == 720
 
 
-def test_turning_the_place_turns_the_azimuths(wall) -> None:
+def test_azimuths_rotate_with_the_longitude(wall) -> None:
     line = skyline(wall[1], 90.0, -89.99)
     # At longitude 90 the wall lies to the north.
     highest = line.azimuth_deg[np.argmax(line.horizon_deg)]
     assert min(highest, 360 - highest) < 5
 
 
-def test_spans_add_up() -> None:
+def test_spans_cover_the_whole_time() -> None:
     sky = ephemeris("2027-01-01", "2027-01-11", step_hours=6)
     state = np.zeros(40, bool)
     state[[0, 1, 5, 6, 7, 39]] = True
-    found = spans(state, sky)
-    assert [span["days"] for span in found] == [0.5, 0.75, 0.25]
-    assert found[0]["start"] == "2027-01-01T00:00"
-    assert found[0]["end"] == "2027-01-01T12:00"
-    assert found[-1]["end"] == "2027-01-11T00:00"
-    both = sum(s["days"] for s in found) + sum(s["days"] for s in spans(~state, sky))
+    periods = spans(state, sky)
+    assert [span["days"] for span in periods] == [0.5, 0.75, 0.25]
+    assert periods[0]["start"] == "2027-01-01T00:00"
+    assert periods[0]["end"] == "2027-01-01T12:00"
+    assert periods[-1]["end"] == "2027-01-11T00:00"
+    both = sum(s["days"] for s in periods) + sum(s["days"] for s in spans(~state, sky))
     assert both == pytest.approx(10.0)
 
 
-def test_stage_answers_with_tracks_windows_and_nights(wall) -> None:
+def test_the_stage_returns_tracks_windows_and_darkness(wall) -> None:
     answer = stages.load("skyline").run(
         {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-03-01"}, Context()
     )
     assert len(answer["azimuth_deg"]) == len(answer["horizon_deg"]) == 720
-    nights = 59 - sum(span["days"] for span in answer["sun_up"])
-    assert nights >= answer["longest_night_days"] > 0
+    dark_days = 59 - sum(span["days"] for span in answer["sun_up"])
+    assert dark_days >= answer["longest_night_days"] > 0
     assert set(answer["sun"]) == {"time", "azimuth_deg", "elevation_deg", "visible_fraction"}
     assert answer["best_windows"] == sorted(answer["best_windows"], key=lambda w: -w["days"])
     line = skyline(wall[1], 0.0, -89.99)
@@ -66,17 +66,17 @@ def test_stage_answers_with_tracks_windows_and_nights(wall) -> None:
     assert answer["illumination_pct"] == pytest.approx(100 * sun.shown.mean(), abs=0.001)
 
 
-def test_models_are_read_once_while_they_do_not_change(wall) -> None:
+def test_models_are_read_once_while_the_files_are_unchanged(wall) -> None:
     context = Context()
     values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
     stages.load("skyline").run(values, context)
-    kept = dict(context.warm)
+    cache = dict(context.warm)
     stages.load("skyline").run(values, context)
-    assert all(context.warm[key] is kept[key] for key in kept)
-    assert kept
+    assert all(context.warm[key] is cache[key] for key in cache)
+    assert cache
 
 
-def test_other_dates_are_answered_in_a_warm_worker_as_in_a_cold_one(wall) -> None:
+def test_other_dates_are_not_answered_from_the_cache(wall) -> None:
     context = Context()
     values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
     other = values | {"start": "2027-06-01", "stop": "2027-06-20", "step_hours": 2.0}
@@ -87,7 +87,7 @@ def test_other_dates_are_answered_in_a_warm_worker_as_in_a_cold_one(wall) -> Non
     assert stages.load("skyline").run(values, context) == first
 
 
-def test_place_beside_a_gap_is_refused_and_no_endless_night(wall) -> None:
+def test_a_location_next_to_a_gap_is_refused(wall) -> None:
     dem = wall[1]
     dem.height_m[100, 100] = np.nan
     x, y = dem.grid.column_x_m()[101], dem.grid.row_y_m()[101]
@@ -95,11 +95,11 @@ def test_place_beside_a_gap_is_refused_and_no_endless_night(wall) -> None:
     assert not has_ground(dem, x - 10, y + 10)
     assert not has_ground(dem, -30e3, 0.0)
     lon, lat = moon.xy_to_lonlat(x - 10, y + 10)
-    with pytest.raises(InputError, match="beside it"):
+    with pytest.raises(InputError, match="next to it"):
         skyline(dem, float(lon), float(lat))
 
 
-def test_place_outside_is_refused(wall) -> None:
+def test_a_location_outside_is_refused(wall) -> None:
     lon, lat = moon.xy_to_lonlat(30e3, 0.0)
     with pytest.raises(InputError, match="no height"):
         skyline(wall[1], float(lon), float(lat))

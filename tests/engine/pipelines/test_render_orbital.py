@@ -45,7 +45,7 @@ def test_an_elevation_model_that_is_not_there_is_said(tmp_path):
 # A quarter of a month apart, the Sun stands in the east and in the north of the map.
 @pytest.mark.parametrize("time", [TIME, "2027-01-22T12:00", "2027-01-26T06:00"])
 def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time):
-    moment = rendering.at(time)
+    moment = rendering.parse_time(time)
     x, y = np.meshgrid(GRID.column_x_m(), GRID.row_y_m())
     lon, lat = moon.xy_to_lonlat(x, y)
     elevation, azimuth = elevation_azimuth(lon, lat, moment.sun)
@@ -64,7 +64,7 @@ def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time
 
 
 def test_a_wall_shades_the_ground_behind_it_as_far_as_the_sun_is_low(tmp_path):
-    moment = rendering.at(TIME)
+    moment = rendering.parse_time(TIME)
     middle = moon.xy_to_lonlat(*(float(v.mean()) for v in (GRID.column_x_m(), GRID.row_y_m())))
     elevation, _ = elevation_azimuth(*map(float, middle), moment.sun)
     assert elevation[0] > 0.3
@@ -88,7 +88,7 @@ def test_a_wall_shades_the_ground_behind_it_as_far_as_the_sun_is_low(tmp_path):
 def test_a_band_of_rows_is_shaded_as_the_whole_is():
     rng = np.random.default_rng(0)
     heights = np.cumsum(rng.standard_normal(GRID.shape), axis=0).astype(np.float32) * 10.0
-    dem, moment = Dem(GRID, heights), rendering.at(TIME)
+    dem, moment = Dem(GRID, heights), rendering.parse_time(TIME)
     horizon = np.full(GRID.shape, -2.0, np.float32)
     whole, _ = rendering.shade(dem, horizon, slice(0, GRID.height), moment)
     parts = [
@@ -131,7 +131,9 @@ def test_what_is_no_time_is_refused(tmp_path, text):
 
 
 def test_zones_of_time_are_known():
-    assert rendering.at("2027-01-15T08:00+02:00").time == rendering.at(TIME + "Z").time
+    assert (
+        rendering.parse_time("2027-01-15T08:00+02:00").time == rendering.parse_time(TIME + "Z").time
+    )
 
 
 def test_a_model_without_data_is_refused(tmp_path):
