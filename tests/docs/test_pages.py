@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -82,6 +85,30 @@ def test_the_number_of_features_and_columns_is_stated_right(tmp_path):
     names = pq.read_schema(table).names
     stated = re.findall(r"(\d+) features \((\d+) columns\)", README)
     assert stated == [(str(len(columns.FEATURES)), str(len(names)))]
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_python_on_the_pages_uses_public_names(path):
+    blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+    used = {name for block in blocks for name in re.findall(r"\bls\.(\w+)", block)}
+    assert used <= set(engine.__all__)
+
+
+def test_the_quick_start_draws_a_picture_in_ten_lines(tmp_path):
+    text = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "light.png").stat().st_size > 10_000
 
 
 def test_every_public_name_is_in_the_reference():
