@@ -1,4 +1,4 @@
-"""The mean over squares of pixels, of what is known."""
+"""Block averages of rasters with nodata."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def block_mean(values: Float32, factor: int) -> Float32:
-    """Return the mean of every square of ``factor`` × ``factor`` pixels.
+    """Return the mean of every block of ``factor`` × ``factor`` pixels.
 
     Parameters
     ----------
     values : ndarray of float32, shape (rows, columns)
-        NaN for nodata; both sides are multiples of the factor.
+        NaN for nodata; rows and columns are multiples of the factor.
     factor : int
-        Side of a square, pixels.
+        Side of a block, pixels.
 
     Returns
     -------
     ndarray of float32, shape (rows / factor, columns / factor)
-        Means of what is known, summed in float64; NaN where nothing is.
+        Means of the valid pixels, summed in float64; NaN for blocks without any.
 
     Examples
     --------
@@ -35,9 +35,9 @@ def block_mean(values: Float32, factor: int) -> Float32:
     array([[ 3., nan]], dtype=float32)
     """
     rows, columns = values.shape
-    squares = values.reshape(rows // factor, factor, columns // factor, factor)
-    known = np.isfinite(squares)
+    blocks = values.reshape(rows // factor, factor, columns // factor, factor)
+    known = np.isfinite(blocks)
     count = known.sum(axis=(1, 3))
-    total = np.where(known, squares, 0.0).sum(axis=(1, 3), dtype=np.float64)
+    total = np.where(known, blocks, 0.0).sum(axis=(1, 3), dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(count > 0, total / count, np.nan).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFF output, window by window and whole at the end or not at all."""
+"""Cloud-optimised GeoTIFF output, window by window, with an atomic write."""
 
 from __future__ import annotations
 
@@ -42,34 +42,50 @@ def write_raster(
     nodata: float | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one layer as a cloud-optimised GeoTIFF, whole or not at all.
+    """Write one layer as a cloud-optimised GeoTIFF, atomically.
 
     Parameters
     ----------
     path : Path
-        Target.
+        Output file.
     values : ndarray, shape of the grid
         float32 with NaN for nodata, or an integer type with ``nodata``.
     grid : Grid
-        Where the pixels lie.
+        Grid of the layer.
     description : str
         Name of the band.
     unit : str
         Unit of the values.
     nodata : float, optional
-        The missing value of integer layers; NaN for float32.
+        Nodata value of integer layers; it is NaN for float32.
     tags : mapping, optional
-        Provenance, written as metadata of the file.
+        Metadata tags of the file, such as the provenance.
     """
     with RasterSink(path, grid, values.dtype, description, unit, nodata, tags) as sink:
         sink.write(values)
 
 
 class RasterSink:
-    """A layer that is written window by window and appears whole at the end.
+    """A layer that is written window by window, and renamed to its path when it is complete.
 
-    Use as a context manager; `write` may be called from one thread at a time. ``description`` is
-    the name of the band, or a tuple with the names of several.
+    It is a context manager; `write` may be called from one thread at a time.
+
+    Parameters
+    ----------
+    path : Path
+        Output file.
+    grid : Place
+        Size, transform and coordinate system.
+    dtype : dtype
+        Type of the values.
+    description : str or tuple of str
+        Name of the band, or the names of several bands.
+    unit : str, optional
+        Unit of the values.
+    nodata : float, optional
+        Nodata value of integer layers; it is NaN for floating-point layers.
+    tags : mapping, optional
+        Metadata tags of the file.
     """
 
     def __init__(
@@ -127,7 +143,7 @@ class RasterSink:
         return self
 
     def write(self, values: NDArray[Any], window: Window | None = None) -> None:
-        """Write a window, or the whole layer; (bands, rows, columns) where it has several bands."""
+        """Write a window or the whole layer, shape (rows, columns) or (bands, rows, columns)."""
         bands = 1 if values.ndim == 2 else None
         self._target.write(values, bands, window=window)
 
@@ -153,9 +169,9 @@ class RasterSink:
         self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:
-        """Leave the block of `whole_file`, which renames or removes, and clear the work file.
+        """Exit `whole_file`, which renames or removes its file, and remove the uncompressed file.
 
-        Whether the disk is full is asked while the work file still fills it.
+        A full disk is detected before the uncompressed file is removed.
         """
         full: OutputError | None = None
         try:
@@ -167,17 +183,17 @@ class RasterSink:
                     _stored_bytes(self._grid, self._dtype) * len(self._names) if gdal else 0
                 )
                 raise_if_full(error, self.path.parent, needed_bytes=needed_bytes)
-        except OutputError as found:
-            full = found
+        except OutputError as disk_error:
+            full = disk_error
         finally:
             self._plain.unlink(missing_ok=True)
-        told = full or error
-        self._whole.__exit__(type(told) if told else None, told, None)
+        reported = full or error
+        self._whole.__exit__(type(reported) if reported else None, reported, None)
         if full is not None:
             raise full from error
 
     def _add_overviews(self) -> None:
-        """Make the overviews here: the COG driver would compress them twice."""
+        """Build the overviews here: the COG driver would compress them twice."""
         longest = max(self._grid.width, self._grid.height)
         levels: list[int] = []
         while longest > _BLOCK * 2 ** len(levels):
@@ -190,17 +206,27 @@ class RasterSink:
     def _close_quietly(self) -> None:
         try:
             self._target.close()
-        except Exception as error:  # noqa: BLE001  GDAL's own errors have no common root
+        except Exception as error:  # noqa: BLE001  errors of GDAL have no common base class
             raise_if_full(error, self.path.parent)
 
 
 @contextmanager
 def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Sequence[RasterSink]]:
-    """Open several layers; where the block succeeds, compress them at the same time.
+    """Open several layers, and compress them in parallel if the block succeeds.
 
-    Making overviews keeps one core busy per layer however many may compress it, so layers side by
-    side are sooner done than one after another. ``context`` gives the number of threads
-    and is told the progress of the compression alone.
+    Building overviews is single-threaded, so parallel layers finish sooner than consecutive ones.
+
+    Parameters
+    ----------
+    sinks : sequence of RasterSink
+        The layers.
+    context : Context
+        Threads, and progress of the compression.
+
+    Yields
+    ------
+    sequence of RasterSink
+        The open layers.
     """
     with ExitStack() as stack:
         for sink in sinks:
@@ -216,14 +242,14 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
 
 
 def _created(path: Path, **options: Any) -> rasterio.io.DatasetWriter:
-    """Create a file, without a note where it has no place on the map."""
+    """Create a file, without a warning if it is not georeferenced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         return rasterio.open(path, "w", **options)
 
 
 def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:
-    """Return the size of a layer in whole blocks, before compression."""
+    """Return the uncompressed size of a layer in full blocks, bytes."""
     blocks = -(-grid.width // _BLOCK) * -(-grid.height // _BLOCK)
     return blocks * _BLOCK**2 * dtype.itemsize
 
@@ -234,9 +260,9 @@ def _check_size(path: Path, values: int, dtype: np.dtype[Any]) -> None:
 
 
 def _check_compressed(path: Path, plain: Path) -> None:
-    """Raise if a layer was not compressed to its end, which GDAL itself passes over in silence.
+    """Raise if the compressed file is incomplete, which GDAL does not report.
 
-    Where the disk is nearly full, the pixels are compared as well.
+    If the disk is nearly full, the pixels are compared as well.
     """
     try:
         with rasterio.open(path) as written:

@@ -1,4 +1,4 @@
-"""Elevation models: read, checked, and nested, a fine one near and coarser ones far."""
+"""Reading and validation of elevation models: a fine model and its coarser far field."""
 
 from __future__ import annotations
 
@@ -30,27 +30,26 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.workspace import Scratch
 
 FARTHEST_M = 400_000.0
-"""Nothing on the Moon is seen from farther away: two 10 km heights see each other over 370 km."""
+"""Maximum line of sight on the Moon: two summits of 10 km are visible to each other at 370 km."""
 
 _MAX_FAR_SIDE = 4096
 _BLOCK = 2048
 
-
 _PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
 _COLOURS = 3
-"""Bands of unsigned integers from which on a raster is a picture."""
+"""Least number of unsigned integer bands of a picture."""
 
 
 def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
-    """Return the grid of an elevation model after the checks that need no pixels."""
+    """Return the grid of an elevation model, after the checks that do not read pixels."""
     with raster.opened(path, what) as source:
         check_no_picture(source, what)
         return raster.grid_of(source, what)
 
 
 def check_no_picture(source: rasterio.DatasetReader, what: str) -> None:
-    """Raise `InputError` if an open raster is of colours or shades, and so no elevation model."""
+    """Raise `InputError` if an open raster is a picture rather than an elevation model."""
     coloured = source.count >= _COLOURS and np.dtype(source.dtypes[0]).kind == "u"
     if source.driver in _PICTURES or coloured:
         raise InputError(
@@ -69,11 +68,11 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
     Parameters
     ----------
     path : path
-        A raster that GDAL reads.
-    what : str
-        How messages call it.
+        A raster in a format that GDAL reads.
+    what : str, optional
+        Name of the raster in messages.
     window : rasterio.windows.Window, optional
-        Part to read; pixels outside the raster come back as NaN.
+        Part to read; pixels outside the raster are NaN.
 
     Returns
     -------
@@ -82,9 +81,10 @@ def read_dem(path: str | Path, *, what: str = "The DEM", window: Window | None =
 
     Raises
     ------
-    CrsError, InputError
-        With the remedy: another body, degrees, kilometres, all nodata, too few pixels, damage,
-        a picture.
+    CrsError
+        If it is on another body, in degrees or in another projection.
+    InputError
+        If it is unreadable, a picture, too small, all nodata, or not in metres.
 
     Examples
     --------
@@ -113,9 +113,14 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
     path : path
         The elevation model.
     scratch : Scratch
-        Makes the array.
+        Allocates the array.
     context : Context, optional
-        May cancel between blocks.
+        Cancellation between blocks.
+
+    Returns
+    -------
+    Dem
+        float32 metres.
 
     Raises
     ------
@@ -136,15 +141,28 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
 
 
 def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> list[Dem]:
-    """Read the far field: what lies within sight of a grid, at no more than 4096 pixels a side.
+    """Read the far field: the terrain within sight of a grid, at most 4096 pixels per side.
 
-    A raster in another lunar coordinate system is warped, a finer one averaged; both are said.
+    Rasters in another lunar coordinate system are warped and finer ones averaged, with a warning.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Elevation models.
+    around : Grid
+        The area.
+    context : Context
+        Warnings.
+
+    Returns
+    -------
+    list of Dem
+        float32 metres.
 
     Raises
     ------
     CrsError, InputError
-        As `raster.read_dem`; also if a raster does not reach the area at all, or with less than
-        2 × 2 pixels.
+        As `read_dem`; also if a raster has less than 2 × 2 pixels within sight of the area.
     """
     return [_read_one(path, around, context) for path in paths]
 
@@ -186,7 +204,7 @@ def _cut(
     what: str,
     context: Context,
 ) -> Dem:
-    """Read the part of a raster that can be seen from a grid, averaged where it is too fine."""
+    """Read the part of a raster within sight of a grid, averaged if it is too fine."""
     west, south, east, north = around.bounds
     left, bottom, right, top = grid.bounds
     box = (
@@ -237,9 +255,23 @@ def _whole_pixels(box: tuple[float, float, float, float], grid: Grid) -> Window:
 
 
 def posting(grid: Grid, posting_m: float) -> tuple[Grid, int]:
-    """Return the coarser grid that shares the first corner, and its side in pixels of the fine one.
+    """Return a coarser grid with the same upper left corner.
 
-    The last row and column may stick out over the fine grid's edge.
+    Its last row and column may extend beyond the edge of the fine grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        The fine grid.
+    posting_m : float
+        Cell size, map metres, rounded to whole pixels.
+
+    Returns
+    -------
+    coarse : Grid
+        The coarser grid.
+    side : int
+        Its cell size in pixels of the fine grid.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Where the pixels of a raster lie: immutable geometry, without any file.
+"""Immutable geometry of rasters, and elevation models in memory.
 
-All work is done on one kind of grid: square pixels, north up, the Moon's south polar stereographic
-map in metres.
+All computations use one kind of grid: square pixels, north up, on the Moon's south polar
+stereographic map in metres.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 MIN_SIDE_PX = 3
-"""Slope and curvature need 3 × 3 pixels."""
+"""Least side of a raster: slope and curvature need 3 × 3 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A raster's place on the map.
+    """Position and size of a raster on the map.
 
     Parameters
     ----------
     x_min_m, y_max_m : float
-        The outer corner of the first pixel, metres.
+        Upper left corner of the first pixel, metres.
     pixel_m : float
-        Side of a pixel in map metres.
+        Pixel size, map metres.
     width, height : int
         Columns and rows.
     """
@@ -55,12 +55,12 @@ class Grid:
 
     @property
     def crs(self) -> str:
-        """Its coordinate system."""
+        """Coordinate system, ``IAU_2015:30135``."""
         return moon.SOUTH_POLAR
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east and north edge, metres."""
+        """West, south, east and north edges, metres."""
         return (
             self.x_min_m,
             self.y_max_m - self.height * self.pixel_m,
@@ -70,19 +70,19 @@ class Grid:
 
     @property
     def transform(self) -> Affine:
-        """Pixel corner to map coordinates."""
+        """Affine transform from column and row to map coordinates."""
         return Affine(self.pixel_m, 0.0, self.x_min_m, 0.0, -self.pixel_m, self.y_max_m)
 
     def column_x_m(self) -> NDArray[np.float64]:
-        """Return the x of every column's centre, metres."""
+        """Return x of the centre of every column, float64 metres."""
         return self.x_min_m + (np.arange(self.width, dtype=np.float64) + 0.5) * self.pixel_m
 
     def row_y_m(self) -> NDArray[np.float64]:
-        """Return the y of every row's centre, metres."""
+        """Return y of the centre of every row, float64 metres."""
         return self.y_max_m - (np.arange(self.height, dtype=np.float64) + 0.5) * self.pixel_m
 
     def pixel_of(self, x_m: float, y_m: float) -> tuple[int, int] | None:
-        """Return row and column of the pixel that holds a point, or None outside."""
+        """Return row and column of the pixel that contains a point, or None outside the grid."""
         column = int(np.floor((x_m - self.x_min_m) / self.pixel_m))
         row = int(np.floor((self.y_max_m - y_m) / self.pixel_m))
         if 0 <= row < self.height and 0 <= column < self.width:
@@ -112,7 +112,7 @@ class Grid:
 
 
 class Place(Protocol):
-    """Where the pixels of a raster lie; ``crs`` is None where nobody knows."""
+    """Geometry of any raster; ``crs`` is None if it is not georeferenced."""
 
     @property
     def width(self) -> int:
@@ -126,12 +126,12 @@ class Place(Protocol):
 
     @property
     def transform(self) -> Affine:
-        """Pixel corner to map coordinates."""
+        """Affine transform from column and row to map coordinates."""
         ...
 
     @property
     def crs(self) -> Any:
-        """As rasterio takes it."""
+        """Coordinate system, in any form that rasterio accepts."""
         ...
 
 
@@ -142,7 +142,7 @@ class Dem:
     Parameters
     ----------
     grid : Grid
-        Where the pixels lie.
+        Its geometry.
     height_m : ndarray of float32, shape of the grid
         Metres above the sphere of 1,737,400 m; NaN for nodata.
 
@@ -161,17 +161,17 @@ class Dem:
     def from_array(
         cls, height_m: ArrayLike, *, pixel_m: float, x_min_m: float = 0.0, y_max_m: float = 0.0
     ) -> Self:
-        """Return the elevation model of an array of heights.
+        """Create an elevation model from an array of heights.
 
         Parameters
         ----------
         height_m : array_like of numbers, shape (rows, columns)
-            Metres above the sphere, the first row in the north of the map; NaN, infinite or masked
-            for nodata. It is copied.
+            Metres above the sphere, first row at the top of the map; NaN, infinite or masked for
+            nodata. It is copied.
         pixel_m : float
-            Side of a pixel in map metres.
+            Pixel size, map metres.
         x_min_m, y_max_m : float
-            Outer corner of the first pixel on the south polar stereographic map, metres.
+            Upper left corner of the first pixel on the south polar stereographic map, metres.
 
         Returns
         -------
@@ -184,7 +184,7 @@ class Dem:
             If the array is not two-dimensional, not of numbers, smaller than 3 × 3, all nodata, or
             its values cannot be heights on the Moon in metres.
         ParameterError
-            If the pixel or the corner is not a finite number.
+            If pixel size or corner is not a finite number.
 
         Examples
         --------
@@ -224,12 +224,12 @@ class Dem:
 
 
 def require_dem(value: object, name: str = "dem") -> Dem:
-    """Return an elevation model as it is, or raise what to give instead.
+    """Return the value if it is an elevation model.
 
     Raises
     ------
     ParameterError
-        If it is none.
+        If it is not.
     """
     if not isinstance(value, Dem):
         raise ParameterError(
@@ -240,12 +240,12 @@ def require_dem(value: object, name: str = "dem") -> Dem:
 
 
 def require_dems(values: object, name: str = "far_field") -> list[Dem]:
-    """Return a list of elevation models, or raise what to give instead.
+    """Return the values if they are a list of elevation models.
 
     Raises
     ------
     ParameterError
-        If it is no list of them.
+        If they are not.
     """
     if not isinstance(values, list | tuple):
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""What heights on the Moon can be, in metres above the sphere."""
+"""Plausibility of heights on the Moon, in metres above the sphere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
-"""The Moon's heights lie between -9.2 and +10.8 km: -9999 is none of them."""
+"""Limits of plausible heights; those of the Moon are from -9.2 to +10.8 km, so not -9999."""
 
 
 class Frame(Protocol):
-    """The size of a raster on the map."""
+    """Size of a raster on the map."""
 
     @property
     def width(self) -> int:
@@ -33,15 +33,29 @@ class Frame(Protocol):
 
     @property
     def pixel_m(self) -> float:
-        """Side of a pixel, metres."""
+        """Pixel size, metres."""
         ...
 
 
 def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
-    """Raise `InputError` if heights are all missing or not metres above the lunar sphere.
+    """Raise `InputError` if all heights are missing, or not metres above the lunar sphere.
 
-    Kilometres are told by a relief that is less than a thousandth of the frame's side: the
-    flattest mare has more, and any lunar frame in kilometres has less.
+    Heights in kilometres are detected by a relief of less than a thousandth of the side of the
+    frame: even the flattest mare has more.
+
+    Parameters
+    ----------
+    height_m : ndarray of float32
+        Heights; NaN for nodata.
+    frame : Frame
+        Size of the raster.
+    what : str
+        Name of the raster in the message.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
     """
     finite = np.isfinite(height_m)
     if not finite.any():

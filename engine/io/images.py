@@ -1,8 +1,8 @@
-"""Images to look at: any raster that GDAL reads, with or without a place on the map.
+"""Images as input of networks: any raster that GDAL reads, georeferenced or not.
 
-A network sees red, green and blue from 0 to 255. One band is grey; more than eight bits are
-stretched from the 0.1th to the 99.9th percentile of the whole image, so that a part of it looks as
-it does in the whole.
+The input of a network is red, green and blue from 0 to 255. A single band is grey. Data of more
+than eight bits are stretched from the 0.1th to the 99.9th percentile of the whole image, so that a
+window has the same contrast as the whole.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 WHAT = "The image"
 
 DARK_GREY = 12.0
-"""Pixels below it are in shadow, where 0 is black and 255 as bright as an image gets."""
+"""Grey level, 0 to 255, below which a pixel is in shadow."""
 
 _PNG_TAIL = 4096
-"""Bytes at the end of a PNG among which its end must be; some programs write more after it."""
+"""Bytes at the end of a PNG in which its end marker is searched; others may follow it."""
 
 ROCKS_PX_M = 2.0
-"""Coarser pixels show no rocks that the network for images from orbit knows."""
+"""Largest pixel size, metres, at which the network for orbital images resolves rocks."""
 
 _CLIPPED_PCT = 0.1
 _STATISTICS_PX = 2048
-"""Percentiles are those of an overview of at most so many rows and columns."""
+"""Maximum rows and columns of the overview from which percentiles are computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the pixels of an image lie; without a coordinate system ``crs`` is None."""
+    """Geometry of an image; ``crs`` is None if it is not georeferenced."""
 
     width: int
     height: int
@@ -60,7 +60,7 @@ class Frame:
 
     @property
     def pixel_m(self) -> float | None:
-        """Side of a pixel in metres, northward in degrees; None where no place is known."""
+        """Pixel size in metres, for degrees that in latitude; None if it is not georeferenced."""
         if self.crs is None:
             return None
         if self.crs.is_geographic:
@@ -78,11 +78,11 @@ class Image:
     Parameters
     ----------
     frame : Frame
-        Its place.
+        Its geometry.
     bands : tuple of int
-        Which are red, green and blue; one for a grey image.
+        Numbers of the red, green and blue bands; one for a grey image.
     low, high : float
-        Values that become 0 and 255.
+        Values that are mapped to 0 and 255.
     """
 
     frame: Frame
@@ -93,10 +93,10 @@ class Image:
 
     @property
     def dark_grey(self) -> float:
-        """Grey, 0 to 255 as `read` gives it, below which a pixel is in shadow.
+        """Grey level, 0 to 255 as returned by `read`, below which a pixel is in shadow.
 
-        It is `DARK_GREY` of an image whose black is 0. One that is stretched from brighter values
-        on has no shadow in its darkest pixels.
+        It is `DARK_GREY` for an image whose black is 0. The darkest pixels of an image that is
+        stretched from a higher value are not in shadow.
         """
         if self.low <= 0.0:
             return DARK_GREY
@@ -104,19 +104,26 @@ class Image:
         return max(0.0, (raw - self.low) * 255.0 / max(self.high - self.low, 1e-30))
 
     def part(self, window: Window) -> Frame:
-        """Return the place of a window."""
+        """Return the geometry of a window."""
         frame = self.frame
         moved = frame.transform * frame.transform.translation(window.col_off, window.row_off)
         return Frame(int(window.width), int(window.height), moved, frame.crs)
 
     def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
-        """Return a window of a part, mirrored where it sticks out, and where it has data.
+        """Read a window, mirrored at the edges.
+
+        Parameters
+        ----------
+        window : rasterio.windows.Window
+            Relative to ``part``; it may extend beyond it.
+        part : rasterio.windows.Window, optional
+            Part of the image at whose edges pixels are mirrored; the whole image by default.
 
         Returns
         -------
-        ndarray of float32, shape (rows, columns, 3)
+        pixels : ndarray of float32, shape (rows, columns, 3)
             Red, green and blue, 0 to 255.
-        ndarray of bool, shape (rows, columns)
+        known : ndarray of bool, shape (rows, columns)
             False for nodata.
         """
         whole = Window(0, 0, self.frame.width, self.frame.height) if part is None else part
@@ -131,7 +138,7 @@ class Image:
         with np.errstate(invalid="ignore", over="ignore"):
             known &= np.isfinite(values).all(axis=0)
         known &= self._source.dataset_mask(window=inner) > 0
-        # Clipped first: an infinite or a filled value would overflow.
+        # Clipped first: infinite and fill values would overflow.
         clipped = np.clip(np.nan_to_num(values), self.low, self.high)
         seen = (clipped - self.low) * (255.0 / max(self.high - self.low, 1e-30))
         at = np.ix_(rows - first, columns - left)
@@ -142,7 +149,7 @@ class Image:
 
 
 def is_whole(source: rasterio.DatasetReader) -> bool:
-    """Return False for a PNG that ends too early: GDAL invents the rows that are missing."""
+    """Return False for a truncated PNG: GDAL fills its missing rows without an error."""
     if source.driver != "PNG" or not Path(source.name).is_file():
         return True
     with Path(source.name).open("rb") as file:
@@ -155,14 +162,23 @@ def is_whole(source: rasterio.DatasetReader) -> bool:
 def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
     """Open an image.
 
-    With a context, what has to be read of the whole image is read once, as long as it stays the
-    same.
+    Parameters
+    ----------
+    path : path
+        The image.
+    context : Context, optional
+        Caches the stretch of the image, for which the whole image is read.
+
+    Yields
+    ------
+    Image
+        The open image.
 
     Raises
     ------
     InputError
-        If it is none, is truncated, has no data, complex values, or bands of which nobody knows
-        which are red, green and blue.
+        If it is not an image, truncated, without data, complex, or its red, green and blue bands
+        are not identified.
     """
     with raster.opened(path, WHAT) as source:
         if not is_whole(source):
@@ -186,7 +202,7 @@ def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
 
 
 def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:
-    """Return which bands are red, green and blue, or which one is grey."""
+    """Return the numbers of the red, green and blue bands, or of the grey band."""
     kinds = list(source.colorinterp)
     colors = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     if all(kind in kinds for kind in colors):
@@ -194,7 +210,7 @@ def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:
         return red, green, blue
     if ColorInterp.palette in kinds:
         raise InputError(
-            f"{WHAT} {source.name} holds numbers of a colour table",
+            f"{WHAT} {source.name} holds indices of a colour table",
             f"Expand it: gdal_translate -expand rgb {source.name} rgb.tif",
         )
     shown = [band for band, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
@@ -212,9 +228,9 @@ def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:
 
 
 def _range(source: rasterio.DatasetReader, bands: tuple[int, ...]) -> tuple[float, float]:
-    """Return the values that become black and white."""
+    """Return the values that are mapped to black and white."""
     if all(np.dtype(source.dtypes[band - 1]) == np.uint8 for band in bands):
-        # Of two or four bits a pixel, white is less than 255.
+        # With two or four bits per pixel, white is less than 255.
         bits = int(source.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", 8))
         low, high = 0.0, 2.0**bits - 1.0
         seen = source.read_masks(1, out_shape=_overview(source))
@@ -227,7 +243,7 @@ def _range(source: rasterio.DatasetReader, bands: tuple[int, ...]) -> tuple[floa
     if not known.size:
         raise _empty(source)
     low, high = np.percentile(known, [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
-    # An image of one grey stays dark rather than dividing by nothing.
+    # A constant image stays dark, without a division by zero.
     return float(low), float(high if high > low else low + 1.0)
 
 
@@ -243,6 +259,6 @@ def _overview(source: rasterio.DatasetReader) -> tuple[int, int]:
 
 
 def mirrored(first: int, count: int, length: int) -> NDArray[np.int64]:
-    """Return the rows of an image that a window shows, mirrored at its edges."""
+    """Return the row (or column) numbers of a window of an image, mirrored at the edges."""
     at = np.arange(first, first + count) % (2 * length)
     return np.where(at < length, at, 2 * length - 1 - at)

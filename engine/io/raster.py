@@ -1,8 +1,6 @@
-"""Grids, reading with checks, windows with halo.
+"""Reading of rasters: opening, validation, bands as float32, warping to a grid.
 
-One kind of grid is worked on everywhere: square pixels, north up, the Moon's south polar
-stereographic map in metres. Other rasters are refused (the elevation model) or warped to it
-(layers that come along).
+Elevation models that are not on the south polar map are refused; other layers are warped to it.
 """
 
 from __future__ import annotations
@@ -38,10 +36,22 @@ if TYPE_CHECKING:
 def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     """Open a raster for reading.
 
+    Parameters
+    ----------
+    path : path
+        The raster.
+    what : str
+        Name of the raster in messages.
+
+    Yields
+    ------
+    rasterio.DatasetReader
+        The open raster.
+
     Raises
     ------
     InputError
-        If the file is absent, not a raster, or cannot be read to its end.
+        If the file is missing, not a raster or truncated.
     """
     if Path(path).is_dir():
         raise InputError(f"{what}: {path} is a folder", "Give a raster file")
@@ -60,7 +70,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
 
 
 def _opened(path: str | Path) -> rasterio.DatasetReader:
-    """Open a file without the library's note that it has no place: ours says what to do."""
+    """Open a file without rasterio's warning that it is not georeferenced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         return rasterio.open(path)
@@ -93,10 +103,25 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
 def read_band(
     source: rasterio.DatasetReader | WarpedVRT, band: int, *, window: Window | None = None
 ) -> Float32:
-    """Return a band as float32 with scale and offset applied and NaN for nodata."""
+    """Read a band as float32.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader or WarpedVRT
+        The open raster.
+    band : int
+        Number of the band, from 1.
+    window : rasterio.windows.Window, optional
+        Part to read; it may extend beyond the raster.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        With scale and offset applied; NaN for nodata and outside the raster.
+    """
     scale, offset = source.scales[band - 1], source.offsets[band - 1]
-    wanted = np.dtype(source.dtypes[band - 1])
-    exact = np.float64 if wanted.itemsize > 2 and wanted.kind in "iu" else wanted
+    stored = np.dtype(source.dtypes[band - 1])
+    exact = np.float64 if stored.itemsize > 2 and stored.kind in "iu" else stored
     boundless = window is not None and _sticks_out(window, source.width, source.height)
     raw = source.read(band, window=window, masked=True, boundless=boundless, out_dtype=exact)
     missing = np.ma.getmaskarray(raw)
@@ -121,22 +146,42 @@ def read_layer(
     band: int = 1,
     resampling: Resampling = Resampling.bilinear,
 ) -> tuple[Float32, bool]:
-    """Read a raster onto a grid, warped if it lies on another one.
+    """Read a band on a grid, warped if the raster has another one.
+
+    Parameters
+    ----------
+    path : path
+        The raster.
+    grid : Grid
+        The grid.
+    what : str
+        Name of the raster in messages.
+    band : int, optional
+        Number of the band, from 1.
+    resampling : rasterio.enums.Resampling, optional
+        Method for warping.
 
     Returns
     -------
     values : ndarray of float32, shape of the grid
-        NaN where the raster has nothing.
+        NaN for nodata and outside the raster.
     warped : bool
-        Whether it had to be resampled.
+        Whether it was resampled.
+
+    Raises
+    ------
+    CrsError
+        If it is on another body or has no coordinate system.
+    InputError
+        If it cannot be read or does not have the band.
     """
     with opened(path, what) as source:
         crs = crs_of(source, what)
         moon.check_body(crs, what)
         if not 1 <= band <= source.count:
             raise InputError(
-                f"{what} {path} has {source.count} bands, band {band} was asked for",
-                "Name a band that exists",
+                f"{what} {path} has {source.count} bands, but band {band} was requested",
+                "Choose an existing band",
             )
         if moon.is_south_polar(crs) and _same_grid(source, grid):
             return read_band(source, band), False
@@ -189,5 +234,5 @@ def _sticks_out(window: Window, width: int, height: int) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of GDAL's own message, which rasterio keeps as the cause."""
+    """Return the first line of the error message of GDAL, which rasterio sets as the cause."""
     return str(error.__cause__ or error).split("\n")[0].strip()[:200]

@@ -1,4 +1,4 @@
-"""Vector files: polygons and points in, points out."""
+"""Reading of polygons and points, and writing of GeoPackages."""
 
 from __future__ import annotations
 
@@ -26,14 +26,24 @@ if TYPE_CHECKING:
 
 _DENSE_DEG = 0.05
 _OF_EMPTY = {"circles": "Polygon"}
-"""Geometry of layers without features, by name; of all others points."""
+"""Geometry type of empty layers, by name; points for all others."""
 _NAMES = ("name", "region", "label", "title", "id")
 
 
 def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataFrame:
-    """Read polygons onto the south polar map.
+    """Read polygons on the south polar map.
 
-    GeoJSON cannot name a lunar coordinate system: its degrees are taken as lunar, and that is said.
+    GeoJSON does not support lunar coordinate systems: its degrees are interpreted as lunar, with a
+    warning.
+
+    Parameters
+    ----------
+    path : path
+        The vector file.
+    what : str
+        Name of the file in messages.
+    context : Context
+        Warnings.
 
     Returns
     -------
@@ -43,9 +53,9 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     Raises
     ------
     InputError
-        If the file cannot be read or holds no polygons.
+        If the file cannot be read or contains no polygons.
     CrsError
-        If it lies on another body or has no coordinate system.
+        If it is on another body or has no coordinate system.
     """
     frame = _read(path, what, "polygons")
     if not isinstance(frame, gpd.GeoDataFrame):
@@ -68,22 +78,31 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
 
 
 def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFrame:
-    """Read points onto the south polar map.
+    """Read points on the south polar map.
 
-    A table without geometry, such as CSV, gives its places as ``lon_deg`` and ``lat_deg`` or
-    ``x_m`` and ``y_m``.
+    A table without geometry, such as CSV, needs the columns ``lon_deg`` and ``lat_deg``, or ``x_m``
+    and ``y_m``.
+
+    Parameters
+    ----------
+    path : path
+        The vector file or table.
+    what : str
+        Name of the file in messages.
+    context : Context
+        Warnings.
 
     Returns
     -------
     GeoDataFrame
-        With a column ``name`` and points in map metres, in the file's order.
+        With a column ``name`` and points in map metres, in the order of the file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, holds no points, or one of them has no place.
+        If the file cannot be read, contains no points, or one of them has no coordinates.
     CrsError
-        If it lies on another body or has no coordinate system.
+        If it is on another body or has no coordinate system.
     """
     frame = _read(path, what, "points")
     if isinstance(frame, gpd.GeoDataFrame):
@@ -94,30 +113,40 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
                 f"{what} {Path(path).name} holds features that are not single points",
                 "Give a point layer; split multipoints into single parts",
             )
-        place = np.column_stack([geometry.x, geometry.y]).reshape(-1, 2)
+        xy = np.column_stack([geometry.x, geometry.y]).reshape(-1, 2)
         if crs.is_geographic:
-            place = _project(place)
+            xy = _project(xy)
         elif not moon.is_south_polar(crs):
             moved = geometry.to_crs(moon.SOUTH_POLAR)
-            place = np.column_stack([moved.x, moved.y])
+            xy = np.column_stack([moved.x, moved.y])
     else:
-        place = _places(frame, path, what)
+        xy = _table_xy(frame, path, what)
     if len(frame) == 0:
         raise InputError(f"{what} {Path(path).name} holds no points", "Give a point layer")
-    if not np.isfinite(place).all():
+    if not np.isfinite(xy).all():
         raise InputError(
-            f"{what} {Path(path).name} holds points without a place", "Remove them, or place them"
+            f"{what} {Path(path).name} holds points without coordinates",
+            "Remove them, or add their coordinates",
         )
-    points = gpd.GeoSeries.from_xy(place[:, 0], place[:, 1], crs=moon.SOUTH_POLAR)
+    points = gpd.GeoSeries.from_xy(xy[:, 0], xy[:, 1], crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame({"name": _names(frame, "point")}, geometry=points)
 
 
 def write_geopackage(
     path: Path, layers: Mapping[str, gpd.GeoDataFrame], tags: Mapping[str, str] | None = None
 ) -> None:
-    """Write layers of the south polar map into one GeoPackage, whole or not at all.
+    """Write layers of the south polar map to one GeoPackage, atomically.
 
-    No date is in it. ``tags`` become the metadata of every layer.
+    The file contains no date, so that the same layers give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Output file.
+    layers : mapping of str to GeoDataFrame
+        Layers by name.
+    tags : mapping, optional
+        Metadata of every layer, such as the provenance.
     """
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
     try:
@@ -128,7 +157,7 @@ def write_geopackage(
                     partial,
                     layer=name,
                     driver="GPKG",
-                    # Without a feature to tell it by, QGIS would take the layer for a bare table.
+                    # Without a feature, QGIS would load the layer as a table without geometry.
                     geometry_type=None if len(frame) else _OF_EMPTY.get(name, "Point"),
                     layer_metadata=dict(tags or {}),
                 )
@@ -136,13 +165,13 @@ def write_geopackage(
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
-def _read(path: str | Path, what: str, wanted: str) -> Any:
+def _read(path: str | Path, what: str, features: str) -> Any:
     try:
         return gpd.read_file(path)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
         raise InputError(
             f"{what} {path} cannot be read: {str(error).splitlines()[0][:200]}",
-            f"Give a vector file with {wanted}, such as GeoPackage or GeoJSON",
+            f"Give a vector file with {features}, such as GeoPackage or GeoJSON",
         ) from error
 
 
@@ -156,21 +185,22 @@ def _lunar_crs(
         )
     crs = pyproj.CRS.from_user_input(frame.crs)
     if Path(path).suffix.lower() in (".geojson", ".json") and crs.is_geographic:
-        context.warn(f"{what} {Path(path).name}: its degrees are taken as lunar.")
+        context.warn(f"{what} {Path(path).name}: its degrees are interpreted as lunar.")
     else:
         moon.check_body(crs, f"{what} {Path(path).name}")
     return crs
 
 
-def _places(frame: pd.DataFrame, path: str | Path, what: str) -> NDArray[np.float64]:
-    """Return the map coordinates that a table without geometry gives."""
+def _table_xy(frame: pd.DataFrame, path: str | Path, what: str) -> NDArray[np.float64]:
+    """Return the map coordinates of a table without geometry, shape (points, 2)."""
     for names, on_map in ((("lon_deg", "lat_deg"), False), (("x_m", "y_m"), True)):
         if set(names) <= set(frame):
             columns = [pd.to_numeric(frame[name], errors="coerce") for name in names]
-            place = np.column_stack(columns).astype(np.float64)
-            return place if on_map else _project(place)
+            xy = np.column_stack(columns).astype(np.float64)
+            return xy if on_map else _project(xy)
     raise InputError(
-        f"{what} {Path(path).name} says no places", "Give columns lon_deg and lat_deg, or a layer"
+        f"{what} {Path(path).name} has no coordinates",
+        "Give columns lon_deg and lat_deg, or a vector layer",
     )
 
 

@@ -1,4 +1,4 @@
-"""Work arrays in memory up to a limit, and in files beyond it."""
+"""Work arrays, in memory up to a limit and memory-mapped beyond it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Allocator(Protocol):
-    """Makes a work array from its shape and type: `numpy.zeros`, or a `Scratch`."""
+    """Allocates a work array of a shape and type: `numpy.zeros`, or a `Scratch`."""
 
     def __call__(self, shape: tuple[int, ...], dtype: DTypeLike, /) -> NDArray[Any]:
         """Return an array."""
@@ -21,17 +21,16 @@ class Allocator(Protocol):
 
 
 class Scratch:
-    """Makes arrays filled with zeros; those over the limit are mapped from files in a folder.
+    """Allocates arrays of zeros; arrays beyond the limit are memory-mapped files.
 
-    The operating system keeps as much of a mapped file in memory as there is room for, and the
-    results are the same.
+    The operating system keeps as much of a mapped file in memory as possible; results are the same.
 
     Parameters
     ----------
     folder : Path
-        An existing folder that is removed after the work.
+        An existing folder, which the caller removes.
     limit_bytes : int
-        What may be held in memory.
+        Limit for arrays in memory, bytes.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -40,7 +39,7 @@ class Scratch:
         self._files = 0
 
     def __call__(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of that shape and type."""
+        """Return an array of zeros."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if size <= self._left:
             self._left -= size

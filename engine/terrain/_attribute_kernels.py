@@ -1,7 +1,7 @@
-"""The compiled inner loops of `terrain`.
+"""Compiled loops of the terrain attributes.
 
-A block comes with a halo. Every sum runs over its window outward from the pixel, columns first,
-in one fixed order, so that a pixel's value does not depend on the block it is computed in.
+A block has a halo. Every sum over a window runs outward from the pixel, columns first, in a fixed
+order, so that the value of a pixel does not depend on the block in which it is computed.
 """
 
 from __future__ import annotations

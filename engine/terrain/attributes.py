@@ -1,9 +1,8 @@
-"""Slope, aspect, curvature, roughness, relief and topographic position in one reading.
+"""Slope, aspect, curvature, roughness, relief and topographic position in one pass.
 
-Map lengths are corrected by the map's scale k (`moon.map_scale`): a pixel of s map metres is s/k
-metres on the ground. Missing heights stay missing: a pixel without a height has no value in any
-layer, derivatives of 3 x 3 pixels need all nine, and windows use what they have if that is at
-least half of their pixels.
+Map lengths are corrected by the map scale k (`moon.map_scale`): a pixel of s map metres is s/k
+metres on the ground. Nodata is preserved: a pixel without a height has no value in any layer,
+derivatives need all 3 x 3 pixels, and windows need at least half of their pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io.grid import Dem, require_dem
-from lunarsite.engine.terrain import _attribute_kernels as terrain_kernels
+from lunarsite.engine.terrain import _attribute_kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +28,7 @@ WIDEST_PX = 255
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One terrain layer: its name, which is also its file's, its title and its unit."""
+    """A terrain layer: its name, which is also its file name, its title and its unit."""
 
     name: str
     title: str
@@ -51,19 +50,19 @@ LAYERS: tuple[Layer, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Odd sides of the windows, pixels.
+    """Sides of the moving windows, odd numbers of pixels.
 
     Parameters
     ----------
     roughness_px : tuple of three int
-        Narrow, medium and wide.
+        Narrow, medium and wide windows of roughness.
     relief_px, position_px : int
-        Of relief and of topographic position.
+        Windows of relief and topographic position.
 
     Raises
     ------
     ParameterError
-        If a side is even, less than 3 or more than 255, or the roughness windows do not grow.
+        If a side is even, less than 3 or more than 255, or the roughness windows do not increase.
     """
 
     roughness_px: tuple[int, int, int] = (3, 9, 27)
@@ -86,7 +85,7 @@ class Windows:
 
     @classmethod
     def parse(cls, roughness: str, relief_px: int, position_px: int) -> Windows:
-        """Return the windows from a text like ``3,9,27`` and two numbers."""
+        """Return the windows from a text such as ``3,9,27`` and two numbers."""
         try:
             sides = tuple(int(part) for part in roughness.split(","))
         except ValueError:
@@ -100,7 +99,7 @@ class Windows:
 
     @property
     def halo_px(self) -> int:
-        """Pixels that a block needs around it."""
+        """Width of the halo of a block, pixels."""
         return max(*self.roughness_px, self.relief_px, self.position_px) // 2
 
 
@@ -115,12 +114,12 @@ def terrain_attributes(dem: Dem, *, windows: Windows = DEFAULT_WINDOWS) -> dict[
     dem : Dem
         The elevation model.
     windows : Windows, optional
-        Sides of the windows of roughness, relief and position, pixels.
+        Sides of the windows of roughness, relief and topographic position.
 
     Returns
     -------
     dict of str to ndarray of float32, shape of the grid
-        By name, with the unit at its end: ``slope_deg``, ``aspect_deg`` (downhill, clockwise from
+        By name, with the unit as suffix: ``slope_deg``, ``aspect_deg`` (downhill, clockwise from
         geographic north), ``profile_curvature_per_km``, ``plan_curvature_per_km``,
         ``roughness_fine_m``, ``roughness_medium_m``, ``roughness_coarse_m``, ``relief_m``,
         ``position_index_m``. NaN for nodata.
@@ -128,7 +127,7 @@ def terrain_attributes(dem: Dem, *, windows: Windows = DEFAULT_WINDOWS) -> dict[
     Raises
     ------
     ParameterError
-        If ``dem`` is no elevation model, or a window is not an odd number from 3 to 255.
+        If ``dem`` is not an elevation model.
 
     References
     ----------
@@ -158,7 +157,7 @@ def derivatives(
     height_m : ndarray of float32, shape of the grid
         Metres above the sphere; NaN where missing.
     grid : Grid
-        Where the pixels lie: gives their size, the map's scale and the direction of north.
+        Its grid, for pixel size, map scale and the direction of north.
     windows : Windows
         Sides of the windows.
 
@@ -184,10 +183,22 @@ def derivatives(
 
 
 def block_layers(padded_m: Float32, grid: Grid, windows: Windows) -> Float32:
-    """Return all layers of a block, float32, shape (layers, rows, columns).
+    """Return all layers of a block. Thread-safe.
 
-    ``padded_m`` holds the heights of ``grid`` and ``windows.halo_px`` more pixels on every side,
-    NaN outside the raster. Safe in any thread or process.
+    Parameters
+    ----------
+    padded_m : ndarray of float32, shape (rows + 2 halo, columns + 2 halo)
+        Heights of the block with a halo of ``windows.halo_px``, metres; NaN for nodata and outside
+        the raster.
+    grid : Grid
+        Grid of the block without its halo.
+    windows : Windows
+        Sides of the windows.
+
+    Returns
+    -------
+    ndarray of float32, shape (layers, rows, columns)
+        In the order of `LAYERS`; NaN for nodata.
     """
     halo = windows.halo_px
     out = np.empty((len(LAYERS), *grid.shape), np.float32)
@@ -197,13 +208,13 @@ def block_layers(padded_m: Float32, grid: Grid, windows: Windows) -> Float32:
         out[:] = np.nan
         return out
     whole = not missing.any()
-    terrain_kernels.derive(padded_m, halo, x_m, y_m, grid.pixel_m, out)
+    _attribute_kernels.derive(padded_m, halo, x_m, y_m, grid.pixel_m, out)
     spare = np.empty(grid.shape, np.float32)
     spreads = {side: out[4 + n] for n, side in enumerate(windows.roughness_px)}
     for side in sorted({*spreads, windows.position_px}):
         position = out[8] if side == windows.position_px else spare
-        terrain_kernels.windowed(
+        _attribute_kernels.windowed(
             padded_m, halo, side // 2, whole, spreads.get(side, spare), position
         )
-    terrain_kernels.relief(padded_m, halo, windows.relief_px // 2, whole, out[7])
+    _attribute_kernels.relief(padded_m, halo, windows.relief_px // 2, whole, out[7])
     return out

@@ -16,7 +16,7 @@ from lunarsite.engine.io.workspace import Scratch
 AROUND = Grid(-10e3, 10e3, 200.0, 100, 100)
 
 
-def test_fine_model_is_read_whole_whether_in_memory_or_not(tmp_path) -> None:
+def test_the_fine_model_is_the_same_in_memory_and_in_files(tmp_path) -> None:
     height = np.random.default_rng(0).normal(0, 100, (60, 50)).astype(np.float32)
     height[3, 4] = np.nan
     grid = Grid(0.0, 0.0, 100.0, 50, 60)
@@ -27,7 +27,7 @@ def test_fine_model_is_read_whole_whether_in_memory_or_not(tmp_path) -> None:
         assert np.array_equal(dem.height_m, height, equal_nan=True)
 
 
-def test_far_field_is_cut_to_what_can_be_seen(tmp_path) -> None:
+def test_the_far_field_is_clipped_to_the_line_of_sight(tmp_path) -> None:
     height = np.arange(400 * 400, dtype=np.float32).reshape(400, 400) / 100
     grid = Grid(-1000e3, 1000e3, 5000.0, 400, 400)
     write_raster(tmp_path / "f.tif", height, grid, description="height")
@@ -36,7 +36,7 @@ def test_far_field_is_cut_to_what_can_be_seen(tmp_path) -> None:
     assert np.array_equal(far.height_m, height[118:282, 118:282])
 
 
-def test_too_fine_a_far_field_is_averaged_and_said(tmp_path, monkeypatch) -> None:
+def test_a_fine_far_field_is_averaged_with_a_warning(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_MAX_FAR_SIDE", 50)
     height = np.random.default_rng(0).normal(0, 100, (100, 100)).astype(np.float32)
     height[:2, :2] = np.nan
@@ -53,7 +53,7 @@ def test_too_fine_a_far_field_is_averaged_and_said(tmp_path, monkeypatch) -> Non
     assert "averaged over 2 × 2" in context.warnings[0]
 
 
-def test_far_field_in_lunar_degrees_is_warped_and_said(tmp_path) -> None:
+def test_a_far_field_in_lunar_degrees_is_warped_with_a_warning(tmp_path) -> None:
     lat = -80.05 - 0.1 * np.arange(100)
     values = np.repeat((lat * 10).astype(np.float32)[:, None], 3600, axis=1)
     with rasterio.open(
@@ -76,7 +76,7 @@ def test_far_field_in_lunar_degrees_is_warped_and_said(tmp_path) -> None:
     assert far.height_m[row, column] == pytest.approx(-850.0, abs=3.0)
 
 
-def test_far_field_of_the_earth_is_refused(tmp_path) -> None:
+def test_a_terrestrial_far_field_is_refused(tmp_path) -> None:
     with rasterio.open(
         tmp_path / "f.tif",
         "w",
@@ -94,7 +94,7 @@ def test_far_field_of_the_earth_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("most", "y_max_m"), [(4096, 410e3 + 400.0), (50, 10e3)])
-def test_far_field_of_a_single_row_is_refused(tmp_path, monkeypatch, most, y_max_m) -> None:
+def test_a_far_field_of_a_single_row_is_refused(tmp_path, monkeypatch, most, y_max_m) -> None:
     # Once because the rest lies out of sight, once because the rows are averaged.
     monkeypatch.setattr(module, "_MAX_FAR_SIDE", most)
     grid = Grid(-10e3, y_max_m, 200.0, 100, 3)
@@ -103,7 +103,7 @@ def test_far_field_of_a_single_row_is_refused(tmp_path, monkeypatch, most, y_max
         read_far([tmp_path / "f.tif"], AROUND, Context())
 
 
-def test_posting_keeps_the_corner_and_covers_everything() -> None:
+def test_posting_keeps_the_corner_and_covers_the_grid() -> None:
     coarse, side = posting(Grid(-304e3, 304e3, 80.0, 7600, 7600), 960.0)
     assert side == 12
     assert coarse == Grid(-304e3, 304e3, 960.0, 634, 634)

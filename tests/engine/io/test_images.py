@@ -21,7 +21,7 @@ def checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("bands", [2, 4, 16])
-def test_bands_of_unknown_colours_are_refused_or_mapped(tmp_path, checkpoint, bands):
+def test_bands_without_colours_are_refused_or_mapped(tmp_path, checkpoint, bands):
     image = picture(tmp_path / "a.tif", noise(40, 50, bands=bands), photometric="MINISBLACK")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -63,7 +63,7 @@ def test_images_without_data_complex_ones_and_colour_tables_are_refused(tmp_path
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_white_of_few_bits_is_white(tmp_path, bits):
+def test_white_of_few_bits_is_mapped_to_255(tmp_path, bits):
     values = np.full((1, 40, 50), 2**bits - 1, np.uint8)
     values[:, :20] = 0
     path = picture(tmp_path / "a.tif", values, nbits=bits)
@@ -77,7 +77,7 @@ def test_white_of_few_bits_is_white(tmp_path, bits):
     ("crs", "step", "metres"),
     [(moon.SOUTH_POLAR, 4.0, 4.0), (moon.GEOGRAPHIC, 1e-4, 3.0323), (None, 1.0, None)],
 )
-def test_the_side_of_a_pixel_is_known_in_metres_wherever_it_lies(crs, step, metres):
+def test_the_pixel_size_is_in_metres_in_any_crs(crs, step, metres):
     known = crs and rasterio.crs.CRS.from_wkt(pyproj.CRS(crs).to_wkt())
     frame = images.Frame(10, 10, Affine(step, 0.0, 0.0, 0.0, -step, 0.0), known)
     assert frame.pixel_m == (metres and pytest.approx(metres, rel=1e-4))

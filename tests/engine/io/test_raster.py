@@ -103,13 +103,13 @@ def test_a_pixel_holds_its_own_centre(grid, data):
 
 @settings(deadline=None)
 @given(grid=grids, column=st.integers(0, 60), row=st.integers(0, 60))
-def test_a_part_lies_where_its_window_says(grid, column, row):
+def test_the_grid_of_a_window_has_its_offset(grid, column, row):
     part = grid.part(Window(column, row, 5, 4))
     assert part.shape == (4, 5)
     assert (part.x_min_m, part.y_max_m) == pytest.approx(at(grid, column, row))
 
 
-def test_outside_a_grid_there_is_no_pixel():
+def test_no_pixel_outside_a_grid():
     west, south, east, north = GRID.bounds
     assert GRID.pixel_of(west, north) == (0, 0)
     for x, y in ((west - 1, north), (east, north), (west, south), (west, north + 1)):
@@ -119,7 +119,7 @@ def test_outside_a_grid_there_is_no_pixel():
 # --- writing and reading back
 
 
-def test_heights_come_back(tmp_path, heights):
+def test_heights_survive_the_round_trip(tmp_path, heights):
     heights[3:6, 7] = np.nan
     path = tmp_path / "dem.tif"
     write_raster(path, heights, GRID, description="height", unit="m", tags={"LUNARSITE": "{}"})
@@ -137,7 +137,7 @@ def test_heights_come_back(tmp_path, heights):
     assert [file.name for file in tmp_path.iterdir()] == ["dem.tif"]
 
 
-def test_whole_numbers_come_back_with_their_nodata(tmp_path):
+def test_integers_survive_the_round_trip_with_nodata(tmp_path):
     mask = np.tile(np.array([0, 1, 255], np.uint8), (30, 14))[:, :40]
     path = tmp_path / "psr.tif"
     write_raster(path, mask, GRID, description="permanent shadow", nodata=255)
@@ -147,7 +147,7 @@ def test_whole_numbers_come_back_with_their_nodata(tmp_path):
         np.testing.assert_array_equal(np.isnan(read_band(file, 1)), mask == 255)
 
 
-def test_the_same_layer_is_the_same_bytes(tmp_path):
+def test_the_same_layer_gives_the_same_bytes(tmp_path):
     big = Grid(0, 0, 20, 1300, 1100)
     values = np.random.default_rng(7).normal(size=big.shape).astype(np.float32)
     values[100:200, 100:300] = np.nan
@@ -156,7 +156,7 @@ def test_the_same_layer_is_the_same_bytes(tmp_path):
     assert digest(tmp_path / "a.tif") == digest(tmp_path / "b.tif")
 
 
-def test_any_tiling_writes_the_same_bytes(tmp_path, heights):
+def test_bytes_do_not_depend_on_the_tiling(tmp_path, heights):
     for side in (7, 16, 64):
         with RasterSink(tmp_path / f"{side}.tif", GRID, "float32", "height", "m") as sink:
             for tile in GRID.tiles(side):
@@ -172,7 +172,7 @@ def test_a_window_is_the_part_of_the_whole(tmp_path, heights):
 
 
 @pytest.mark.parametrize("nodata", [None, -9999.0, float("nan")])
-def test_outside_the_raster_a_window_holds_nothing(tmp_path, heights, nodata):
+def test_a_window_outside_the_raster_is_nodata(tmp_path, heights, nodata):
     path = make(tmp_path / "dem.tif", heights, nodata=nodata)
     part = read_dem(path, window=Window(-4, -3, 20, 20)).height_m
     np.testing.assert_array_equal(part[3:, 4:], heights[:17, :16])
@@ -184,7 +184,7 @@ def test_outside_the_raster_a_window_holds_nothing(tmp_path, heights, nodata):
 
 
 @pytest.mark.parametrize("value", [float("nan"), -9999.0, -3.4028234663852886e38, -3.4e38, 0.0])
-def test_declared_nodata_of_any_value_is_missing(tmp_path, heights, value):
+def test_any_declared_nodata_value_becomes_nan(tmp_path, heights, value):
     hole = np.zeros(GRID.shape, bool)
     hole[4:9, 10:20] = True
     holed = np.where(hole, np.float32(value), heights)
@@ -194,21 +194,21 @@ def test_declared_nodata_of_any_value_is_missing(tmp_path, heights, value):
 
 
 @pytest.mark.parametrize("value", [float("nan"), -3.4028234663852886e38, float("-inf")])
-def test_nodata_that_no_height_can_be_is_missing_undeclared_too(tmp_path, heights, value):
+def test_undeclared_nodata_that_cannot_be_a_height_becomes_nan(tmp_path, heights, value):
     heights[2, 3] = value
     read = read_dem(make(tmp_path / "dem.tif", heights)).height_m
     assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
 
 
 @pytest.mark.parametrize("value", [-9999, -32768])
-def test_undeclared_minus_9999_is_not_taken_for_a_height_in_silence(tmp_path, heights, value):
+def test_undeclared_minus_9999_is_refused(tmp_path, heights, value):
     """The Moon's lowest point is at -9.1 km, so it is outside what a height may be."""
     heights[2, 3] = value
     with pytest.raises(InputError, match=rf"{value:,}.*its nodata value"):
         read_dem(make(tmp_path / "dem.tif", heights))
 
 
-def test_scale_and_offset_are_applied_to_whole_numbers(tmp_path, heights):
+def test_scale_and_offset_are_applied_to_integers(tmp_path, heights):
     stored = np.round((heights - 100.0) / 0.5).astype(np.int16)
     stored[0, 0] = -32768
     path = make(tmp_path / "dem.tif", stored, nodata=-32768, scale=0.5, offset=100.0)
@@ -219,7 +219,7 @@ def test_scale_and_offset_are_applied_to_whole_numbers(tmp_path, heights):
     np.testing.assert_array_equal(read[known], (stored * 0.5 + 100.0)[known].astype(np.float32))
 
 
-def test_scale_and_offset_hold_in_a_window_and_on_another_grid(tmp_path, heights):
+def test_scale_and_offset_are_applied_in_windows_and_when_warped(tmp_path, heights):
     stored = np.round(heights).astype(np.int16)
     path = make(tmp_path / "dem.tif", stored, nodata=-32768, scale=2.0, offset=-1.0)
     expected = (stored * 2.0 - 1.0).astype(np.float32)
@@ -231,7 +231,7 @@ def test_scale_and_offset_hold_in_a_window_and_on_another_grid(tmp_path, heights
     np.testing.assert_allclose(moved, expected[3:13, 2:12], atol=0.01)
 
 
-def test_large_whole_numbers_keep_their_value(tmp_path):
+def test_large_integers_keep_their_value(tmp_path):
     stored = np.full(GRID.shape, 100_000_001, np.int32)
     stored[0, 0] += 2
     path = make(tmp_path / "dem.tif", stored, scale=1e-5, offset=0.0)
@@ -248,19 +248,19 @@ def refused(path, error=InputError):
     return caught.value
 
 
-def test_no_crs(tmp_path, heights):
+def test_a_missing_crs_is_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights, crs=None), CrsError)
     assert "has no coordinate system" in said.problem
     assert "gdal_edit.py -a_srs IAU_2015:30135" in said.remedy
 
 
-def test_an_earthly_crs_is_named(tmp_path, heights):
+def test_a_terrestrial_crs_is_refused_by_name(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights, crs="EPSG:3031"), CrsError)
     assert "WGS 84 / Antarctic Polar Stereographic" in said.problem
     assert "the Earth" in said.problem
 
 
-def test_lunar_degrees(tmp_path, heights):
+def test_lunar_degrees_are_refused(tmp_path, heights):
     degrees = Affine(0.01, 0, 0, 0, -0.01, -85)
     said = refused(
         make(tmp_path / "dem.tif", heights, crs=moon.GEOGRAPHIC, transform=degrees), CrsError
@@ -269,26 +269,26 @@ def test_lunar_degrees(tmp_path, heights):
     assert "gdalwarp" in said.remedy
 
 
-def test_kilometres(tmp_path, heights):
+def test_kilometres_are_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights / 3000))
     assert "plausible in kilometres" in said.problem
     assert "Multiply it by 1000" in said.remedy
 
 
-def test_metres_of_a_flat_plain_are_not_taken_for_kilometres(tmp_path):
+def test_metres_of_a_flat_plain_are_accepted(tmp_path):
     plain = np.linspace(-30, 30, GRID.width * GRID.height, dtype=np.float32).reshape(GRID.shape)
     read_dem(make(tmp_path / "dem.tif", plain))
     flat = np.full(GRID.shape, 5.0, np.float32)
     read_dem(make(tmp_path / "flat.tif", flat))
 
 
-def test_radii_instead_of_heights(tmp_path, heights):
+def test_radii_are_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", (heights + moon.RADIUS_M).astype(np.float32)))
     assert "holds radii" in said.problem
     assert "Subtract 1,737,400 m" in said.remedy
 
 
-def test_a_picture_is_no_elevation_model(tmp_path):
+def test_a_picture_is_refused_as_an_elevation_model(tmp_path):
     path = tmp_path / "colours.tif"
     profile = {"count": 3, "height": 40, "width": 50, "dtype": "uint8", "crs": moon.SOUTH_POLAR}
     with rasterio.open(path, "w", transform=Affine(9.0, 0, 0, 0, -9.0, 0), **profile) as file:
@@ -299,7 +299,7 @@ def test_a_picture_is_no_elevation_model(tmp_path):
         assert "elevation model" in caught.value.remedy
 
 
-def test_heights_may_come_with_other_bands(tmp_path, heights):
+def test_other_bands_are_ignored(tmp_path, heights):
     path = tmp_path / "stack.tif"
     profile = {"count": 3, "height": heights.shape[0], "width": heights.shape[1]}
     with rasterio.open(
@@ -314,21 +314,21 @@ def test_heights_may_come_with_other_bands(tmp_path, heights):
     np.testing.assert_array_equal(read_dem(path).height_m, heights)
 
 
-def test_heights_that_the_moon_has_not(tmp_path, heights):
+def test_implausible_heights_are_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights * 1000))
     assert "-9,900 and 12,000 m" in said.problem
     assert "Check its unit" in said.remedy
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, float("nan")])
-def test_all_nodata(tmp_path, nodata):
+def test_a_raster_of_nodata_is_refused(tmp_path, nodata):
     empty = np.full(GRID.shape, nodata, np.float32)
     said = refused(make(tmp_path / "dem.tif", empty, nodata=nodata))
     assert "every pixel is nodata" in said.problem
 
 
 @pytest.mark.parametrize("shape", [(2, 40), (40, 2), (1, 1)])
-def test_fewer_than_three_pixels(tmp_path, shape):
+def test_fewer_than_three_pixels_are_refused(tmp_path, shape):
     said = refused(make(tmp_path / "dem.tif", np.ones(shape, np.float32)))
     assert f"{shape[1]} × {shape[0]} pixels; at least 3 × 3" in said.problem
     assert "larger piece" in said.remedy
@@ -344,18 +344,18 @@ def test_fewer_than_three_pixels(tmp_path, shape):
     ],
     ids=["not square", "south up", "west up", "rotated"],
 )
-def test_pixels_that_are_not_square_and_north_up(tmp_path, heights, transform):
+def test_pixels_must_be_square_and_north_up(tmp_path, heights, transform):
     said = refused(make(tmp_path / "dem.tif", heights, transform=transform))
     assert "not square and north up" in said.problem
     assert "gdalwarp -t_srs IAU_2015:30135 -tr 200 200" in said.remedy
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     said = refused(tmp_path / "none.tif")
     assert "there is no file" in said.problem
 
 
-def test_a_file_that_is_no_raster(tmp_path):
+def test_a_file_that_is_not_a_raster_is_refused(tmp_path):
     text = tmp_path / "dem.tif"
     text.write_text("heights, honestly")
     said = refused(text)
@@ -364,7 +364,7 @@ def test_a_file_that_is_no_raster(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.5, 0.9])
-def test_a_truncated_file(tmp_path, kept):
+def test_a_truncated_file_is_refused(tmp_path, kept):
     big = Grid(0, 0, 20, 1200, 1200)
     values = np.random.default_rng(3).normal(0, 900, big.shape).astype(np.float32)
     path = tmp_path / "dem.tif"
@@ -377,13 +377,13 @@ def test_a_truncated_file(tmp_path, kept):
     assert "truncated" in said.remedy
 
 
-def test_an_empty_file(tmp_path):
+def test_an_empty_file_is_refused(tmp_path):
     path = tmp_path / "dem.tif"
     path.touch()
     assert "cannot be read" in refused(path).problem
 
 
-def test_the_grid_is_known_without_pixels(tmp_path, heights):
+def test_the_grid_is_read_without_pixels(tmp_path, heights):
     assert dem_grid(make(tmp_path / "dem.tif", heights)) == GRID
     with pytest.raises(CrsError, match="The far field"):
         dem_grid(make(tmp_path / "earth.tif", heights, crs="EPSG:3031"), "The far field")
@@ -392,13 +392,13 @@ def test_the_grid_is_known_without_pixels(tmp_path, heights):
 # --- layers that come along
 
 
-def test_a_layer_on_the_grid_is_read_as_it_is(tmp_path, heights):
+def test_a_layer_on_the_grid_is_not_resampled(tmp_path, heights):
     layer, warped = read_layer(make(tmp_path / "a.tif", heights), GRID, what="Layer")
     assert not warped
     np.testing.assert_array_equal(layer, heights)
 
 
-def test_a_layer_on_another_grid_is_warped_and_said_so(tmp_path):
+def test_a_layer_on_another_grid_is_warped(tmp_path):
     coarse = Grid(GRID.x_min_m - 5000, GRID.y_max_m + 5000, 500.0, 40, 40)
     x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
     plane = (0.01 * x - 0.02 * y).astype(np.float32)
@@ -422,7 +422,7 @@ def test_a_layer_in_another_lunar_crs_is_warped(tmp_path):
     np.testing.assert_allclose(layer, expected, atol=0.03)
 
 
-def test_a_layer_that_does_not_reach_is_missing_there(tmp_path, heights):
+def test_a_layer_is_nodata_outside_its_extent(tmp_path, heights):
     path = make(tmp_path / "a.tif", heights)
     wide = Grid(GRID.x_min_m - 400, GRID.y_max_m, 200.0, 10, 10)
     layer, warped = read_layer(path, wide, what="Layer")
@@ -431,22 +431,22 @@ def test_a_layer_that_does_not_reach_is_missing_there(tmp_path, heights):
     np.testing.assert_allclose(layer[:, 3:], heights[:10, 1:8], rtol=1e-5)
 
 
-def test_a_layer_elsewhere_altogether_is_missing(tmp_path, heights):
+def test_a_layer_without_overlap_is_nodata(tmp_path, heights):
     far = Grid(150_000.0, 150_000.0, 200.0, 5, 5)
     layer, _ = read_layer(make(tmp_path / "a.tif", heights), far, what="Layer")
     assert np.isnan(layer).all()
 
 
-def test_a_band_that_is_not_there(tmp_path, heights):
+def test_a_missing_band_is_refused(tmp_path, heights):
     path = make(tmp_path / "a.tif", np.stack([heights, heights + 1]))
     second, _ = read_layer(path, GRID, what="Layer", band=2)
     np.testing.assert_array_equal(second, heights + 1)
     for band in (3, 0, -1):
-        with pytest.raises(InputError, match=rf"has 2 bands, band {band} was asked for"):
+        with pytest.raises(InputError, match=rf"has 2 bands, but band {band} was requested"):
             read_layer(path, GRID, what="Layer", band=band)
 
 
-def test_a_layer_of_the_earth_is_refused(tmp_path, heights):
+def test_a_terrestrial_layer_is_refused(tmp_path, heights):
     path = make(tmp_path / "a.tif", heights, crs="EPSG:3031")
     with pytest.raises(CrsError, match="Layer lies on the Earth"):
         read_layer(path, GRID, what="Layer")
@@ -455,7 +455,7 @@ def test_a_layer_of_the_earth_is_refused(tmp_path, heights):
 # --- what happens when writing fails
 
 
-def test_work_that_fails_leaves_nothing(tmp_path, heights):
+def test_a_failed_write_leaves_no_file(tmp_path, heights):
     with (
         pytest.raises(ValueError, match="half way"),
         RasterSink(tmp_path / "a.tif", GRID, "float32", "height") as sink,
@@ -465,7 +465,7 @@ def test_work_that_fails_leaves_nothing(tmp_path, heights):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_work_that_fails_leaves_what_was_there_before(tmp_path, heights):
+def test_a_failed_write_keeps_the_old_file(tmp_path, heights):
     path = tmp_path / "a.tif"
     write_raster(path, heights, GRID, description="height")
     before = digest(path)
@@ -479,7 +479,7 @@ def test_work_that_fails_leaves_what_was_there_before(tmp_path, heights):
     assert [file.name for file in tmp_path.iterdir()] == ["a.tif"]
 
 
-def test_a_folder_that_cannot_be(tmp_path, heights):
+def test_an_impossible_folder_is_refused(tmp_path, heights):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"Cannot write to .*file/run\. Choose a folder"):
         write_raster(tmp_path / "file" / "run" / "a.tif", heights, GRID, description="x")
@@ -507,16 +507,18 @@ def small_disk(tmp_path, request):
     [("1m", 450), ("1m", 1500), ("5m", 700), ("8m", 1500), ("1200k", 450), ("1600k", 450)],
     indirect=["small_disk"],
 )
-def test_a_full_disk_leaves_nothing(small_disk, side):
+def test_a_full_disk_leaves_no_file(small_disk, side):
     """Full while the pixels are written, while the file is closed, and while it is compressed."""
     grid = Grid(0, 0, 20, side, side)
     noise = np.random.default_rng(5).normal(size=grid.shape).astype(np.float32)
-    with pytest.raises(OutputError, match=rf"The disk that contains {small_disk} is full\. Free some space"):
+    with pytest.raises(
+        OutputError, match=rf"The disk that contains {small_disk} is full\. Free some space"
+    ):
         write_raster(small_disk / "a.tif", noise, grid, description="noise")
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_picture_without_a_place_is_refused_in_our_words_alone(tmp_path, recwarn):
+def test_an_image_without_georeferencing_is_refused_without_other_warnings(tmp_path, recwarn):
     path = tmp_path / "plain.png"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

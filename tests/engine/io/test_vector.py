@@ -24,7 +24,7 @@ def frame(shapes, crs=moon.SOUTH_POLAR, **data):
     return gpd.GeoDataFrame(data, geometry=shapes, crs=crs)
 
 
-def test_polygons_on_the_map_come_as_they_are(tmp_path):
+def test_polygons_on_the_map_are_unchanged(tmp_path):
     path = tmp_path / "a.gpkg"
     frame([BOX, BOX.buffer(10)], Name=["Haworth", "Nobile"]).to_file(path)
     found = read(path)
@@ -32,7 +32,7 @@ def test_polygons_on_the_map_come_as_they_are(tmp_path):
     assert found.geometry.iloc[0].equals(BOX)
 
 
-def test_geojson_degrees_are_lunar_and_that_is_said(tmp_path):
+def test_geojson_degrees_are_lunar_with_a_warning(tmp_path):
     lon, lat = [10, 40, 40, 10, 10], [-89, -89, -88, -88, -89]
     ring = [[a, b] for a, b in zip(lon, lat, strict=True)]
     path = tmp_path / "a.geojson"
@@ -44,7 +44,7 @@ def test_geojson_degrees_are_lunar_and_that_is_said(tmp_path):
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     context = Context()
     found = read(path, context)
-    assert "its degrees are taken as lunar" in context.warnings[0]
+    assert "its degrees are interpreted as lunar" in context.warnings[0]
     assert found["name"].tolist() == ["region 1"]
     outer, inner = (2 * moon.RADIUS_M * np.tan(np.radians(d) / 2) for d in (2.0, 1.0))
     wanted = (outer**2 - inner**2) * np.pi * 30 / 360
@@ -53,7 +53,7 @@ def test_geojson_degrees_are_lunar_and_that_is_said(tmp_path):
     assert found.geometry.contains(shapely.Point(x, y)).iloc[0]
 
 
-def test_lunar_degrees_of_a_geopackage_are_taken_at_their_word(tmp_path):
+def test_lunar_degrees_of_a_geopackage_need_no_warning(tmp_path):
     path = tmp_path / "a.gpkg"
     frame([shapely.box(10, -89, 40, -88)], moon.GEOGRAPHIC, label=["x"]).to_file(path)
     context = Context()
@@ -61,7 +61,7 @@ def test_lunar_degrees_of_a_geopackage_are_taken_at_their_word(tmp_path):
     assert not context.warnings
 
 
-def test_other_bodies_and_no_coordinate_system_are_refused(tmp_path):
+def test_other_bodies_and_missing_coordinate_systems_are_refused(tmp_path):
     path = tmp_path / "a.gpkg"
     frame([BOX], "EPSG:32633").to_file(path)
     with pytest.raises(CrsError, match="lies on the Earth"):
@@ -73,7 +73,7 @@ def test_other_bodies_and_no_coordinate_system_are_refused(tmp_path):
         read(bare)
 
 
-def test_what_holds_no_polygons_is_refused(tmp_path):
+def test_files_without_polygons_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path / "none.gpkg")
     (tmp_path / "text.gpkg").write_text("nothing")
@@ -89,7 +89,7 @@ def test_what_holds_no_polygons_is_refused(tmp_path):
         read(table)
 
 
-def test_a_geopackage_has_the_same_bytes_each_time(tmp_path):
+def test_the_same_layers_give_the_same_bytes(tmp_path):
     points = frame([shapely.Point(1, 2)], a=[1.5])
     for name in ("1", "2"):
         vector.write_geopackage(tmp_path / name / "s.gpkg", {"sites": points, "more": points})
@@ -98,7 +98,7 @@ def test_a_geopackage_has_the_same_bytes_each_time(tmp_path):
     assert [p.name for p in (tmp_path / "1").iterdir()] == ["s.gpkg"]
 
 
-def test_layers_without_features_are_layers_of_their_kind_all_the_same(tmp_path):
+def test_empty_layers_have_a_geometry_type(tmp_path):
     none = frame([shapely.Point(1, 2)], a=[1.5]).iloc[:0]
     vector.write_geopackage(tmp_path / "e.gpkg", {"craters": none, "circles": none})
     listed = pyogrio.list_layers(tmp_path / "e.gpkg").tolist()

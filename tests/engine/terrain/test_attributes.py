@@ -26,7 +26,7 @@ def mesh(grid):
     return np.meshgrid(grid.column_x_m(), grid.row_y_m())
 
 
-def test_plane_at_the_pole_has_its_slope():
+def test_the_slope_of_a_plane_at_the_pole():
     grid = centred(0.0, 0.0)
     x, _ = mesh(grid)
     slope = attributes.derivatives((0.1 * x).astype(np.float32), grid)["slope_deg"]
@@ -56,7 +56,7 @@ def test_slope_is_corrected_for_the_map_scale_at_80_south():
     assert slope - np.degrees(np.arctan(0.2)) > 0.08
 
 
-def test_sphere_has_its_curvature_both_ways():
+def test_the_curvatures_of_a_sphere():
     grid = centred(0.0, 0.0, pixel_m=10.0, side=61)
     x, y = mesh(grid)
     radius = 5_000.0
@@ -69,7 +69,7 @@ def test_sphere_has_its_curvature_both_ways():
     assert hollow[30, 30] == pytest.approx(-0.2, abs=2e-3)
 
 
-def test_trough_curves_across_its_axis_only():
+def test_a_trough_is_curved_across_its_axis_only():
     grid = centred(0.0, 0.0, pixel_m=10.0, side=61)
     x, y = mesh(grid)
     ridge = (-1e-4 * x * x + 0.1 * y).astype(np.float32)
@@ -79,7 +79,7 @@ def test_trough_curves_across_its_axis_only():
     assert layers["profile_curvature_per_km"][middle] == pytest.approx(0.0, abs=1e-4)
 
 
-def test_plane_has_no_roughness_and_a_flat_one_no_aspect():
+def test_a_plane_has_no_roughness_and_a_level_one_no_aspect():
     grid = centred(0.0, 0.0)
     x, y = mesh(grid)
     layers = attributes.derivatives((-4000.0 + 0.125 * x - 0.25 * y).astype(np.float32), grid)
@@ -94,7 +94,7 @@ def test_plane_has_no_roughness_and_a_flat_one_no_aspect():
 
 
 @pytest.mark.parametrize("gaps", [False, True])
-def test_windows_agree_with_a_plain_least_squares(gaps):
+def test_windows_agree_with_a_least_squares_fit(gaps):
     grid = centred(0.0, 0.0)
     rng = np.random.default_rng(3)
     height = (900.0 + 40.0 * rng.standard_normal(grid.shape)).astype(np.float32)
@@ -115,7 +115,7 @@ def test_windows_agree_with_a_plain_least_squares(gaps):
     assert layers["position_index_m"][20, 20] == pytest.approx(height[20, 20] - mean, abs=1e-3)
 
 
-def test_missing_heights_stay_missing():
+def test_nodata_is_preserved():
     grid = centred(0.0, 0.0)
     height = np.random.default_rng(1).standard_normal(grid.shape).astype(np.float32)
     height[20, 20] = np.nan
@@ -153,7 +153,7 @@ def test_tiled_equals_whole(tmp_path, tile_px):
     assert result["valid_share"]["dem"] == np.isfinite(height).mean()
 
 
-def test_stage_applies_scale_and_offset_and_records_where_it_comes_from(tmp_path):
+def test_the_stage_applies_scale_and_offset_and_writes_provenance(tmp_path):
     grid = centred(0.0, 0.0, side=60)
     x, y = mesh(grid)
     steps = np.rint(x + 2.0 * y).astype(np.int32) // 2
@@ -182,7 +182,7 @@ def test_stage_applies_scale_and_offset_and_records_where_it_comes_from(tmp_path
     )
 
 
-def test_windows_must_be_odd_and_grow():
+def test_windows_must_be_odd_and_increase():
     with pytest.raises(ParameterError, match=r"window of 8 pixels is not an odd.*Give 9"):
         attributes.Windows(relief_px=8)
     with pytest.raises(ParameterError, match=r"9, 9, 27 do not grow.*3,9,27"):
@@ -191,7 +191,7 @@ def test_windows_must_be_odd_and_grow():
         attributes.Windows.parse("3;9", 9, 27)
 
 
-def test_a_model_without_data_leaves_nothing(tmp_path):
+def test_a_model_without_data_leaves_no_files(tmp_path):
     grid = centred(0.0, 0.0)
     cog.write_raster(
         tmp_path / "dem.tif", np.full(grid.shape, np.nan, np.float32), grid, description="height"
@@ -201,7 +201,7 @@ def test_a_model_without_data_leaves_nothing(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_cancelling_leaves_nothing(tmp_path):
+def test_cancellation_leaves_no_files(tmp_path):
     height, grid = rough_with_gaps()
     cog.write_raster(tmp_path / "dem.tif", height, grid, description="height", unit="m")
     context = Context(threads=2)
@@ -212,7 +212,7 @@ def test_cancelling_leaves_nothing(tmp_path):
 
 
 @pytest.mark.realdata
-def test_real_slopes_agree_with_the_known_wall_of_shackleton(real):
+def test_real_slopes_agree_with_published_slopes_of_shackleton(real):
     dem = read_dem(real / "dem" / "shackleton_ridge_200m.tif")
     slope = attributes.derivatives(dem.height_m, dem.grid)["slope_deg"]
     assert 30.0 < np.nanquantile(slope, 0.97) < 33.0
