@@ -228,3 +228,14 @@ def test_many_far_models_side_by_side_are_all_looked_at() -> None:
     top = RADIUS_M + 8000.0
     expected = np.degrees(np.arctan2(top * np.cos(theta) - RADIUS_M, top * np.sin(theta)))
     assert horizon[10, 10] == pytest.approx(expected, abs=0.05)
+
+
+def test_the_last_pixel_of_a_plateau_looks_down_at_the_horizon_of_the_sphere() -> None:
+    # Nothing is known beyond the edge: what limits the view is the Moon's own curvature.
+    height_m = 5000.0
+    grid = Grid(-2000.0, 2000.0, 100.0, 40, 40)
+    dem = Dem(grid, np.full(grid.shape, height_m, np.float32))
+    found = Sweep(dem).horizon_deg(90.0, Context())
+    dip_deg = np.degrees(np.arccos(RADIUS_M / (RADIUS_M + height_m)))
+    assert found[15:25, -1] == pytest.approx(-dip_deg, abs=0.02)
+    assert found[20, 10] > -0.2

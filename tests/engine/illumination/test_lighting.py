@@ -298,3 +298,19 @@ def test_real_terrain_agrees_with_published_shadow_area(real) -> None:
     inside = moon.angular_distance_rad(*centre, x, y) * RADIUS_M < 10_500
     area = (light.psr & inside).sum() * 0.04
     assert area == pytest.approx(233.7, rel=0.03)
+
+
+def test_a_pixel_without_a_height_is_no_permanent_shadow(year) -> None:
+    dem = bowl(20)
+    height = dem.height_m.copy()
+    height[9:11, 9:11] = np.nan
+    light = lighting.light(Sweep(Dem(dem.grid, height)), year, Context(), azimuths=36)
+    assert not light.psr[9:11, 9:11].any()
+    assert np.isnan(light.illumination_pct[9:11, 9:11]).all()
+
+
+@pytest.mark.parametrize(("stored", "percent"), [(32767, 0.0), (-32767, 100.0)])
+def test_a_month_is_a_whole_month(year, stored, percent) -> None:
+    # Thresholds at the ends of what can be stored: the Sun never rises, or never sets.
+    month, _ = darkness_at_points(np.full((36, 3), stored, np.int16), year, Context())
+    assert month == pytest.approx(percent, abs=1e-3)
