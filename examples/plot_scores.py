@@ -26,7 +26,8 @@ run = ls.screen(
     cell_m=400.0,
     start="2027-01-01",
     stop="2028-01-01",
-    azimuths=90,
+    azimuths=72,
+    max_sites=5,
     mast_height_m=5.0,
 )
 best = run["best"]
