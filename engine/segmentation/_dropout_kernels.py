@@ -142,7 +142,7 @@ def passes(features: Float32, weights: Float32, bias: Float32, on_rocks: float) 
     out = np.zeros((5, rows, columns), np.float32)
     logit = np.empty((4, columns), np.float32)
     one = np.empty(4, np.float32)
-    answer = np.empty(5, np.float32)
+    single = np.empty(5, np.float32)
     for i in range(rows):
         for n in range(count):
             for k in range(4):
@@ -157,9 +157,9 @@ def passes(features: Float32, weights: Float32, bias: Float32, on_rocks: float) 
                 for k in range(4):
                     one[k] = logit[k, j]
                 one *= _gain(one, on_rocks)
-                _normalised(one, answer)
+                _normalised(one, single)
                 for k in range(5):
-                    out[k, i, j] += answer[k]
+                    out[k, i, j] += single[k]
         for k in range(5):
             for j in range(columns):
                 out[k, i, j] /= count

@@ -133,8 +133,8 @@ def read_card(file: Path, command: str) -> dict[str, Any]:
 def start_metadata(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a new card repeats of the card of the checkpoint that training started from.
 
-    A fine-tuned network has also learned from the data of its start, and of the start's own start:
-    without this metadata its card would state only part of the training budget.
+    A fine-tuned network was also trained on the data of its start, and of that one's start: without
+    this metadata its card would state only part of the training budget.
     """
     return {name: card[name] for name in _START_FIELDS if name in card}
 

@@ -82,12 +82,12 @@ class Graph:
 
         ``weight`` replaces that of the convolution if its inputs come in another order.
         """
-        own, gain, bias, mean, variance = (
+        kernel, gain, bias, mean, variance = (
             self.state[f"{name}.{part}"].astype(np.float64)
             for part in ("0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var")
         )
         scale = gain / np.sqrt(variance + _NORM_FLOOR)
-        folded = (own if weight is None else weight) * scale[:, None, None, None]
+        folded = (kernel if weight is None else weight) * scale[:, None, None, None]
         return self.node("Relu", self.convolution(x, folded, bias - mean * scale, stride))
 
     def layer(self, x: str, name: str) -> str:

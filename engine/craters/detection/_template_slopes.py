@@ -94,18 +94,20 @@ class Slopes:
         for degradation in DEGRADATIONS:
             to_east, to_south, power = _kernels(self.side, float(radius), degradation)
             common = self._over(self.east * to_east + self.south * to_south, core)
-            own = np.full_like(east, power[0, 0].real)
+            profile_power = np.full_like(east, power[0, 0].real)
             if not self.whole:
                 own_east = self._over(self.weight * to_east, core)
                 own_south = self._over(self.weight * to_south, core)
                 common -= (east * own_east + south * own_south) / count
-                own = self._over(self.weight * power, core) - (own_east**2 + own_south**2) / count
-            own = np.where(good, own, 1.0)
-            correlation = common / np.sqrt(left * own)
+                profile_power = (
+                    self._over(self.weight * power, core) - (own_east**2 + own_south**2) / count
+                )
+            profile_power = np.where(good, profile_power, 1.0)
+            correlation = common / np.sqrt(left * profile_power)
             better = good & (correlation > best)
             best = np.where(better, correlation, best)
             # The profile is one radius deep, which is half a diameter.
-            depth = np.where(better, 0.5 * common / own, depth)
+            depth = np.where(better, 0.5 * common / profile_power, depth)
         return best, depth
 
     def _over(self, spectrum: Complex, core: tuple[slice, slice]) -> Float:

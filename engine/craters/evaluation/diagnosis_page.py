@@ -90,8 +90,8 @@ def _grid(report: Mapping[str, Any]) -> str:
     rows = [f"| Heights | {' | '.join(f'{limit:g}' for limit in limits)} |"]
     rows.append("| --- " * (len(limits) + 1) + "|")
     for name in preprocessing.NAMES:
-        mine = [one for one in report["grid"] if one["preparation"] == name]
-        cells = (f"{_number(one['recall'])} / {_number(one['precision'])}" for one in mine)
+        selected = [one for one in report["grid"] if one["preparation"] == name]
+        cells = (f"{_number(one['recall'])} / {_number(one['precision'])}" for one in selected)
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "Recall / precision by least confidence.\n\n" + "\n".join(rows)
 

@@ -104,18 +104,18 @@ def diagnose(
         "classes": [
             {
                 "class": name,
-                "catalogued": int(mine.sum()),
-                "hits": int(first.hit[mine].sum()),
-                "recall": {key: _share(value.hit[mine]) for key, value in others.items()},
-                "misses_to_prediction_radii": _median(to_prediction[mine & missed]),
-                "predictions": int(its.sum()),
-                "predictions_to_true_radii": _median(to_true[its]),
+                "catalogued": int(in_class.sum()),
+                "hits": int(first.hit[in_class].sum()),
+                "recall": {key: _share(value.hit[in_class]) for key, value in others.items()},
+                "misses_to_prediction_radii": _median(to_prediction[in_class & missed]),
+                "predictions": int(predicted_in_class.sum()),
+                "predictions_to_true_radii": _median(to_true[predicted_in_class]),
             }
             for name in diagnosis.CLASSES
-            for mine, its in [
+            for in_class, predicted_in_class in [
                 (diagnosis.degradation(true) == name, diagnosis.degradation(predicted) == name)
             ]
-            if mine.any() or its.any()
+            if in_class.any() or predicted_in_class.any()
         ],
         "grid": [
             {

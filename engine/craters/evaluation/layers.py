@@ -40,27 +40,29 @@ def layers(comparison: Comparison, evaluation: Evaluation) -> dict[str, gpd.GeoD
     partner = evaluation.partner
     counted = np.flatnonzero(evaluation.outcome != metrics.IGNORED)
     missed = np.setdiff1d(np.flatnonzero(comparison.targets), partner[partner >= 0])
-    own, lost = comparison.found.kept(counted), comparison.known.kept(missed)
+    detected, missed_craters = comparison.found.kept(counted), comparison.known.kept(missed)
     hit = partner[counted] >= 0
-    true = comparison.known.kept(partner[counted])  # arbitrary where there is no partner
-    each = np.arange(len(own))
-    share = circles.iou(own, true, each, each)
-    unknown = np.full(len(lost), np.nan)
+    matched = comparison.known.kept(partner[counted])  # arbitrary where there is no partner
+    each = np.arange(len(detected))
+    iou = circles.iou(detected, matched, each, each)
+    unknown = np.full(len(missed_craters), np.nan)
     frame = pd.DataFrame(
         {
-            "kind": np.concatenate([np.where(hit, "hit", "new"), np.full(len(lost), "miss")]),
-            "x_m": np.concatenate([own.x_m, lost.x_m]),
-            "y_m": np.concatenate([own.y_m, lost.y_m]),
-            "diameter_m": np.concatenate([own.diameter_m, lost.diameter_m]),
-            "depth_m": np.concatenate([own.depth_m, lost.depth_m]),
-            "confidence": np.concatenate([own.confidence, unknown]),
+            "kind": np.concatenate(
+                [np.where(hit, "hit", "new"), np.full(len(missed_craters), "miss")]
+            ),
+            "x_m": np.concatenate([detected.x_m, missed_craters.x_m]),
+            "y_m": np.concatenate([detected.y_m, missed_craters.y_m]),
+            "diameter_m": np.concatenate([detected.diameter_m, missed_craters.diameter_m]),
+            "depth_m": np.concatenate([detected.depth_m, missed_craters.depth_m]),
+            "confidence": np.concatenate([detected.confidence, unknown]),
             "catalogue_diameter_m": np.concatenate(
-                [np.where(hit, true.diameter_m, np.nan), lost.diameter_m]
+                [np.where(hit, matched.diameter_m, np.nan), missed_craters.diameter_m]
             ),
             "catalogue_depth_m": np.concatenate(
-                [np.where(hit, true.depth_m, np.nan), lost.depth_m]
+                [np.where(hit, matched.depth_m, np.nan), missed_craters.depth_m]
             ),
-            "iou": np.concatenate([np.where(hit, share, np.nan), unknown]),
+            "iou": np.concatenate([np.where(hit, iou, np.nan), unknown]),
         }
     )
     lon, lat = moon.xy_to_lonlat(frame["x_m"], frame["y_m"])
@@ -68,6 +70,6 @@ def layers(comparison: Comparison, evaluation: Evaluation) -> dict[str, gpd.GeoD
     frame.insert(2, "lat_deg", lat)
     points = gpd.points_from_xy(frame["x_m"], frame["y_m"])
     craters = gpd.GeoDataFrame(frame, geometry=points, crs=moon.SOUTH_POLAR)
-    radius = np.concatenate([own.radius_m, lost.radius_m])
+    radius = np.concatenate([detected.radius_m, missed_craters.radius_m])
     rings = shapely.buffer(craters.geometry.to_numpy(), radius, quad_segs=_QUAD_SEGS)
     return {"craters": craters, "circles": craters.set_geometry(rings)}

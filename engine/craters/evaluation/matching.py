@@ -83,13 +83,13 @@ def candidates(found: Circles, known: Circles) -> dict[str, Pairs]:
     """
     i, j = _near(found, known)
     distance = np.hypot(found.x_m[i] - known.x_m[j], found.y_m[i] - known.y_m[j])
-    own, true = found.radius_m[i], known.radius_m[j]
-    least, off = np.minimum(own, true), np.abs(own - true)
+    detected, catalogued = found.radius_m[i], known.radius_m[j]
+    least, off = np.minimum(detected, catalogued), np.abs(detected - catalogued)
     share = circles.iou(found, known, i, j)
     near = Pairs(i, j, 1.0 - share)
     within = {
         "deepmoon": (distance**2 < 1.8 * least**2) & (off < least),
-        "strict": (distance < 0.5 * true) & (off < 0.25 * true),
+        "strict": (distance < 0.5 * catalogued) & (off < 0.25 * catalogued),
         "iou": share >= 0.5,
     }
     return {gate: near.kept(within[gate]) for gate in GATES}

@@ -251,13 +251,13 @@ def random_circles(
         over `NULL_DRAWS` draws.
     """
     west, south, east, north = bounds
-    own = comparison.found
+    detections = comparison.found
     drawn: dict[str, list[Any]] = {gate: [] for gate in matching.GATES}
     for draw in range(NULL_DRAWS):
         context.progress(draw / NULL_DRAWS, "Random circles")
         rng = np.random.default_rng([seed, draw])
-        x, y = rng.uniform(west, east, len(own)), rng.uniform(south, north, len(own))
-        placed = Circles(x, y, own.radius_m, own.confidence, own.depth_m)
+        x, y = rng.uniform(west, east, len(detections)), rng.uniform(south, north, len(detections))
+        placed = Circles(x, y, detections.radius_m, detections.confidence, detections.depth_m)
         null = Comparison(placed, comparison.known, comparison.in_scope, comparison.targets)
         for gate, pairs in matching.candidates(placed, comparison.known).items():
             evaluation = evaluate(null, pairs, matching.most)

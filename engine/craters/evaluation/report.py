@@ -123,16 +123,18 @@ def _geometry(comparison: Comparison, evaluation: Evaluation) -> dict[str, Any]:
     found, known = comparison.found.kept(i), comparison.known.kept(j)
     offset = np.hypot(found.x_m - known.x_m, found.y_m - known.y_m) / known.radius_m
     both = np.isfinite(found.depth_m) & np.isfinite(known.depth_m)
-    own, true = found.depth_m[both], known.depth_m[both]
-    varied = own.size > 2 and np.ptp(own) > 0 and np.ptp(true) > 0
-    positive = true > 0
+    detected, catalogued = found.depth_m[both], known.depth_m[both]
+    varied = detected.size > 2 and np.ptp(detected) > 0 and np.ptp(catalogued) > 0
+    positive = catalogued > 0
     return {
         "center_off_radii": float(np.median(offset)) if i.size else None,
         "diameter_ratio": float(np.median(found.radius_m / known.radius_m)) if i.size else None,
         "depth": {
-            "craters": int(own.size),
-            "correlation": float(np.corrcoef(own, true)[0, 1]) if varied else None,
-            "ratio": float(np.median(own[positive] / true[positive])) if positive.any() else None,
+            "craters": int(detected.size),
+            "correlation": float(np.corrcoef(detected, catalogued)[0, 1]) if varied else None,
+            "ratio": float(np.median(detected[positive] / catalogued[positive]))
+            if positive.any()
+            else None,
         },
     }
 

@@ -227,8 +227,8 @@ def _table(group: Any, what: str) -> dict[str, Float]:
     return columns
 
 
-def _other_layout(path: Path, wanted: str, held: Any) -> InputError:
+def _other_layout(path: Path, missing: str, held: Any) -> InputError:
     return InputError(
-        f"{path.name} has no {wanted} (it has {', '.join(sorted(held)[:8]) or 'nothing'})",
+        f"{path.name} has no {missing} (it has {', '.join(sorted(held)[:8]) or 'nothing'})",
         "Give DeepMoon's files: images with --deepmoon, their tables with --deepmoon-craters",
     )

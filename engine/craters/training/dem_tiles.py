@@ -147,8 +147,8 @@ class _DemTile:
     def height_m(self) -> Float32:
         """Return the heights of the tile."""
         with raster.opened(self.dem, "The DEM") as source:
-            own = raster.grid_of(source, "The DEM")
-            if own == self.grid:
+            source_grid = raster.grid_of(source, "The DEM")
+            if source_grid == self.grid:
                 return raster.read_band(source, 1, window=self.window)
             with WarpedVRT(
                 source,
@@ -167,36 +167,36 @@ class _DemTile:
         return sample_of(self.height_m(), self.grid.pixel_m, self.circles, self.least_px)
 
 
-def _tile_grid(own: Grid, pixel_m: float, side_px: int) -> Grid:
+def _tile_grid(dem: Grid, pixel_m: float, side_px: int) -> Grid:
     """Return the grid of the tiles of a DEM."""
-    if own.pixel_m > _ALIKE * pixel_m:
+    if dem.pixel_m > _ALIKE * pixel_m:
         raise InputError(
-            f"The DEM has pixels of {own.pixel_m:,.0f} m, coarser than the tiles' {pixel_m:,.0f} m",
+            f"The DEM has pixels of {dem.pixel_m:,.0f} m, coarser than the tiles' {pixel_m:,.0f} m",
             "Give a finer DEM, or a larger --pixel-m",
         )
-    grid = own
-    if own.pixel_m < pixel_m:
-        width, height = (int(n * own.pixel_m / pixel_m) for n in (own.width, own.height))
-        grid = Grid(own.x_min_m, own.y_max_m, pixel_m, width, height)
+    grid = dem
+    if dem.pixel_m < pixel_m:
+        width, height = (int(n * dem.pixel_m / pixel_m) for n in (dem.width, dem.height))
+        grid = Grid(dem.x_min_m, dem.y_max_m, pixel_m, width, height)
     if min(grid.shape) < side_px:
         raise InputError(
-            f"The DEM of {own.width} × {own.height} pixels of {own.pixel_m:,.0f} m holds no tile "
+            f"The DEM of {dem.width} × {dem.height} pixels of {dem.pixel_m:,.0f} m holds no tile "
             f"of {side_px} pixels of {grid.pixel_m:,.0f} m",
-            f"Give a larger DEM{_finer(own, side_px)}, or a recipe with a smaller tile_px",
+            f"Give a larger DEM{_finer(dem, side_px)}, or a recipe with a smaller tile_px",
         )
     return grid
 
 
-def _finer(own: Grid, side_px: int) -> str:
+def _finer(dem: Grid, side_px: int) -> str:
     """Return a remedy: the pixel at which two tiles fit along the DEM's shorter side, if any."""
-    pixel_m = math.floor(10.0 * min(own.shape) * own.pixel_m / (2.0 * side_px)) / 10.0
-    return f", --pixel-m {pixel_m:g} for two tiles a side" if pixel_m >= own.pixel_m else ""
+    pixel_m = math.floor(10.0 * min(dem.shape) * dem.pixel_m / (2.0 * side_px)) / 10.0
+    return f", --pixel-m {pixel_m:g} for two tiles a side" if pixel_m >= dem.pixel_m else ""
 
 
-def _more_tiles(own: Grid, grid: Grid, overlap: float) -> str:
+def _more_tiles(dem: Grid, grid: Grid, overlap: float) -> str:
     """Return a remedy: options that yield more tiles."""
     ways = ["--overlap 0.5"] if overlap < _HALF else []
-    if own.pixel_m <= _HALF * grid.pixel_m:
+    if dem.pixel_m <= _HALF * grid.pixel_m:
         ways.append(f"--pixel-m {_HALF * grid.pixel_m:g}")
     return f"; {' or '.join(ways)} makes four times as many tiles" if ways else ""
 
