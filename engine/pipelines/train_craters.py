@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import device, provenance
+from lunarsite.engine import device
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.craters.model.weights import Checkpoint
@@ -14,6 +14,7 @@ from lunarsite.engine.craters.training import calibration, real_ground, recipe, 
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.synthetic.crater_tiles import tiles
 from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
+from lunarsite.engine.training.cards import TrainingData, training_card
 from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.training.task import Data
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from lunarsite.engine.craters.training.real_ground import RealTiles
 
 LICENCE = "CC0-1.0: made from generated ground alone"
-
-
-TERMS = "That of the data it learned from, and of the network it began with"
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -72,28 +70,24 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     state = trained.state
     architecture = Architecture(chosen.architecture, chosen.widths)
-    card: dict[str, Any] = {
-        "format": 1,
-        "architecture": architecture.as_dict(),
-        "recipe": chosen.as_dict(),
-        "seed": values["seed"],
-        "started_from": checkpoint_files.start_metadata(start.card) if start else None,
-        "data": real.description if real else tiles.DATA,
-        **({"source": real.source} if real else {"tiles_version": tiles.VERSION}),
-        "tiles": count,
-        "steps": trained.progress.step,
-        "best_step": trained.progress.best_step,
-        "minutes": round(trained.progress.spent_s / 60.0, 1),
-        "device": {
-            "kind": where.kind,
-            "name": where.name,
-            "threads": context.threads,
-            "tiles_at_once": trained.batch,
-        },
-        "history": trained.progress.history,
-        "versions": {**provenance.versions(), "torch": where.torch},
-        "licence": TERMS if real or (start and start.card.get("licence") != LICENCE) else LICENCE,
-    }
+    metadata = {"source": real.source} if real else {"tiles_version": tiles.VERSION}
+    card = training_card(
+        trained,
+        chosen.as_dict(),
+        architecture.as_dict(),
+        TrainingData(
+            {"data": real.description if real else tiles.DATA, **metadata},
+            "tiles",
+            count,
+            generated=real is None,
+            licence=LICENCE,
+        ),
+        seed=values["seed"],
+        start=start.card if start else None,
+        device=where,
+        threads=context.threads,
+        batch_unit="tiles",
+    )
     # What is measured is what is stored: 16 bits.
     stored = checkpoint_files.as_stored(state)
     runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context.warn)

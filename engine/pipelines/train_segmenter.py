@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine import atomic, device
 from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.segmentation import classes, paired_images
 from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.training import batches, held_out, recipe
 from lunarsite.engine.segmentation.weights import Checkpoint
 from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
+from lunarsite.engine.training.cards import TrainingData, training_card
 from lunarsite.engine.training.dependencies import needs_torch
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 
 LICENCE = "CC0-1.0: made from generated scenes alone"
-
-
-TERMS = "That of the data it learned from, and of the network it began with"
 
 
 DATA = {
@@ -83,7 +81,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "summary": [
             f"mIoU {best['miou']}, any rock {best['any_rock']}",
             f"Calibration error {best['calibration']['ece']}",
-            f"On {best['images']} images that nobody learned from",
+            f"On {best['images']} held-out images",
         ],
     }
 
@@ -112,28 +110,23 @@ def _train_one(
         start=start.state if start else None,
     )
     state = trained.state
-    card: dict[str, Any] = {
-        "format": 1,
-        "architecture": chosen.built().as_dict(),
-        "classes": list(classes.NAMES),
-        "recipe": chosen.as_dict(),
-        "seed": seed,
-        "started_from": checkpoint_files.start_metadata(start.card) if start else None,
-        **_learned_from(chosen, data),
-        "scenes": data.training_count if data else chosen.scenes,
-        "steps": trained.progress.step,
-        "best_step": trained.progress.best_step,
-        "minutes": round(trained.progress.spent_s / 60.0, 1),
-        "device": {
-            "kind": where.kind,
-            "name": where.name,
-            "threads": context.threads,
-            "crops_at_once": trained.batch,
-        },
-        "history": trained.progress.history,
-        "versions": {**provenance.versions(), "torch": where.torch},
-        "licence": TERMS if data or (start and start.card.get("licence") != LICENCE) else LICENCE,
-    }
+    card = training_card(
+        trained,
+        chosen.as_dict(),
+        chosen.built().as_dict(),
+        TrainingData(
+            _learned_from(chosen, data),
+            "scenes",
+            data.training_count if data else chosen.scenes,
+            generated=data is None,
+            licence=LICENCE,
+        ),
+        seed=seed,
+        start=start.card if start else None,
+        device=where,
+        threads=context.threads,
+        batch_unit="crops",
+    ) | {"classes": list(classes.NAMES)}
     # What is measured is what is stored: 16 bits.
     stored = checkpoint_files.as_stored(state)
     checkpoint = Checkpoint(stored, chosen.built(), card, path)
