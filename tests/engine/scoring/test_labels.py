@@ -84,6 +84,21 @@ def test_half_of_the_horizons_error_is_shared_by_neighbours(random_cells):
     assert 0.4 < together < 0.6
 
 
+def test_the_error_of_a_slope_is_that_of_two_correlated_heights(random_cells):
+    # Heights two pixels apart with Gaussian errors of 5 m that agree over 150 m.
+    pixel_m, length_m, error_m = 60.0, 150.0, 5.0
+    table = random_cells(cell_m=240.0, pixel_m=pixel_m)
+    apart_m = 2.0 * pixel_m
+    agreement = np.exp(-(apart_m**2) / (2.0 * length_m**2))
+    covariance = error_m**2 * np.array([[1.0, agreement], [agreement, 1.0]])
+    heights = np.random.default_rng(0).multivariate_normal([0.0, 0.0], covariance, 200_000)
+    drawn = np.degrees(np.arctan(np.std(heights[:, 0] - heights[:, 1]) / apart_m))
+    errors = labels.Errors(error_m, length_m, 0.0)
+    (slope, *_) = labels.standard_errors(table, CASSA, errors)
+    # The cell is smaller than the correlation: it holds one independent error.
+    assert slope == pytest.approx(drawn, rel=0.01)
+
+
 def test_a_layer_of_elevation_errors_replaces_the_constant(random_cells):
     table = random_cells()
     plain = labels.standard_errors(table, CASSA, labels.Errors(3.0))
