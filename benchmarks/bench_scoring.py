@@ -26,7 +26,7 @@ from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.scoring import explanation, labels, profiles, scorer, tables
 from lunarsite.engine.scoring.features import columns
-from lunarsite.engine.scoring.finished_run import explain
+from lunarsite.engine.scoring.site_explanation import explain
 
 CELL_M = 960.0
 CASSA = profiles.load("cassa")

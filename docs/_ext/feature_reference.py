@@ -30,8 +30,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def write_page(app: Sphinx) -> None:
     """Write ``reference/features.md``."""
-    always = [feature for feature in columns.FEATURES if not feature.if_asked]
-    asked = [feature for feature in columns.FEATURES if feature.if_asked]
+    always = [feature for feature in columns.FEATURES if not feature.if_in_criteria]
+    asked = [feature for feature in columns.FEATURES if feature.if_in_criteria]
     lines = [
         "# Features of a cell",
         "",

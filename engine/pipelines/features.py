@@ -1,4 +1,4 @@
-"""The stage ``features``: the feature table of an area, from its layers."""
+"""The stage ``features``: the feature table of an area."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from lunarsite.engine import provenance
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import feature_table
-from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES, SOURCES, coverage_column
+from lunarsite.engine.scoring.features.columns import (
+    LAYER_FILES,
+    SOURCES,
+    USER_LAYERS,
+    coverage_column,
+)
 from lunarsite.engine.scoring.features.layers import Layers
 
 if TYPE_CHECKING:
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def layers_of(values: dict[str, Any]) -> Layers:
-    """Return the layers that a call of ``features`` means: those given, else those in the folder.
+    """Return the layers of a run of ``features``: those of the user, and the others in the folder.
 
     Raises
     ------
@@ -36,10 +41,10 @@ def layers_of(values: dict[str, Any]) -> Layers:
         for source, name in LAYER_FILES.items()
         if (folder / name).is_file()
     }
-    for source in GIVEN:
+    for source in USER_LAYERS:
         if values[source]:
             rasters[source] = values[source]
-            # The sensitivity belongs to the computed map, not to the given one.
+            # The sensitivity is that of the computed map, not of the user's.
             if source == "illumination":
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":

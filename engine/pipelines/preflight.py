@@ -14,7 +14,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.dem import check_no_picture, posting
 from lunarsite.engine.scoring import profiles
-from lunarsite.engine.scoring.features.columns import BY_NAME, GIVEN, IMAGERY, ROCK_FILES
+from lunarsite.engine.scoring.features.columns import BY_NAME, IMAGERY, ROCK_FILES, USER_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ Content = dict[str, Any]
 _ONLY_GIVEN = ("elevation_error", "craters", *IMAGERY)
 """Sources of features that no stage computes."""
 
-RASTERS = frozenset({"dem", "far_field", *GIVEN, *IMAGERY})
+RASTERS = frozenset({"dem", "far_field", *USER_LAYERS, *IMAGERY})
 """Roles of files that GDAL reads as rasters."""
 
 _STATISTICS = (".aux.xml", ".ovr")
@@ -146,7 +146,7 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
 def _roles(values: dict[str, Any]) -> dict[str, list[str]]:
     """Return the input files by what they are for."""
     found = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
-    for name in (*GIVEN, "craters", "rock_image", "regions", "scorer"):
+    for name in (*USER_LAYERS, "craters", "rock_image", "regions", "scorer"):
         found[name] = [values[name]] if values[name] else []
     if values["rocks"]:
         found["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
@@ -158,9 +158,9 @@ def _source(path: str, role: str) -> Source:
     file = Path(path)
     if role in RASTERS:
         what = {"far_field": f"The far field {file.name}"}.get(role, role)
-        what = f"The layer {file.name} ({role})" if role in GIVEN else what
+        what = f"The layer {file.name} ({role})" if role in USER_LAYERS else what
         with raster.opened(path, what) as source:
-            if role == "far_field" or role in GIVEN:
+            if role == "far_field" or role in USER_LAYERS:
                 _check_lunar(source, what)
             return _raster(path, source)
     beside: list[Path] = []

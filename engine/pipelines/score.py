@@ -13,18 +13,21 @@ from lunarsite.engine.io import vector
 from lunarsite.engine.scoring import bundle, cell_scores, labels, profiles, scorer, tables
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
     from lunarsite.engine.context import Context
 
 _OF_THE_BEST = ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
 
 
 def choose_scorer(values: dict[str, Any]) -> scorer.Scorer:
-    """Return the scorer that is asked for, or the one that comes with LunarSite.
+    """Return the requested scorer, or the bundled one for the profile.
 
     Raises
     ------
     InputError
-        If none comes with LunarSite for the profile and none is given.
+        If none is requested and there is no bundled one.
     """
     profile = profiles.load(values["profile"])
     path = Path(values["scorer"]) if values["scorer"] else bundle.bundled(profile)
@@ -37,14 +40,13 @@ def choose_scorer(values: dict[str, Any]) -> scorer.Scorer:
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Score a feature table and write everything that shows the scores."""
-    out = Path(values["out"])
+    """Score a feature table, and write scores, rasters and sites."""
     table = tables.read_features(values["features"])
     model = choose_scorer(values)
     regions = None
     if values["regions"]:
         regions = vector.read_polygons(values["regions"], "The regions", context)
-    found = cell_scores.score_table(
+    scores = cell_scores.score_table(
         table,
         model,
         labels.Errors.from_parameters(values),
@@ -53,30 +55,22 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context=context.part(0.0, 0.85),
     )
     limits = {"min_distance_m": values["min_distance_m"], "max_sites": values["max_sites"]}
-    layers = {"sites": cell_scores.sites(table, found, **limits)}
+    layers = {"sites": cell_scores.sites(table, scores, **limits)}
     if regions is not None:
         layers["sites_in_regions"] = cell_scores.sites_in_regions(
-            table, found, regions, context=context, **limits
+            table, scores, regions, context=context, **limits
         )
     context.progress(0.9, "writing scores")
-    shaping = {k: v for k, v in values.items() if k not in ("features", "out", "regions", "scorer")}
-    shaping["profile"] = model.profile.as_dict()
-    tags = provenance.as_tags(
-        provenance.describe("score", shaping, [values["features"]])
-        | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
-    )
-    paths = cell_scores.write_rasters(out, table, found.table, tags)
-    cell_scores.write_sites(out / "sites.gpkg", layers, tags)
-    paths |= {"sites": str(out / "sites.gpkg")} | cell_scores.write_scores(out, found, tags)
+    paths = _write(Path(values["out"]), table, scores, layers, _tags(values, model))
     best = layers["sites"].iloc[0]
-    unknown = int((~np.isfinite(found.table["score"])).sum())
+    unknown = int((~np.isfinite(scores.table["score"])).sum())
     if unknown:
-        context.warn(f"{unknown} cells lack a criterion's layer and got no score.")
+        context.warn(f"{unknown} cells lack a layer of a criterion and have no score.")
     return {
         "outputs": paths,
         "cells": len(table),
         "unknown_cells": unknown,
-        "passing_cells": int(found.table["passes"].sum()),
+        "passing_cells": int(scores.table["passes"].sum()),
         "sites": len(layers["sites"]),
         "scorer": {
             "name": model.card["name"],
@@ -85,3 +79,25 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         },
         "best": {name: float(best[name]) for name in _OF_THE_BEST},
     }
+
+
+def _tags(values: dict[str, Any], model: scorer.Scorer) -> dict[str, str]:
+    shaping = {k: v for k, v in values.items() if k not in ("features", "out", "regions", "scorer")}
+    shaping["profile"] = model.profile.as_dict()
+    return provenance.as_tags(
+        provenance.describe("score", shaping, [values["features"]])
+        | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
+    )
+
+
+def _write(
+    out: Path,
+    table: pd.DataFrame,
+    scores: cell_scores.Scores,
+    layers: dict[str, gpd.GeoDataFrame],
+    tags: dict[str, str],
+) -> dict[str, str]:
+    """Write rasters, sites and tables; return their paths."""
+    paths = cell_scores.write_rasters(out, table, scores.table, tags)
+    cell_scores.write_sites(out / "sites.gpkg", layers, tags)
+    return paths | {"sites": str(out / "sites.gpkg")} | cell_scores.write_scores(out, scores, tags)

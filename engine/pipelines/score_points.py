@@ -1,4 +1,4 @@
-"""The stage ``score-points``: scores and reasons of candidate points."""
+"""The stage ``score-points``: scores and contributions at candidate points."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ import pandas as pd
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import vector
-from lunarsite.engine.scoring.cell_scores import Scores, described
+from lunarsite.engine.scoring.cell_scores import Scores, describe_cells
 from lunarsite.engine.scoring.finished_run import open_run
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lunarsite.engine.context import Context
+    from lunarsite.engine.scoring.finished_run import Run
+
+    Float = NDArray[np.float64]
 
 _INSIDE, _OUTSIDE, _UNKNOWN = "scored", "outside", "no score"
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Look up the cells that points lie in and write what the run knows of them.
+    """Look up the scores of the cells that contain the points, and write them.
 
-    Every point comes back, in its order, with the column ``state``: ``scored``; ``outside`` the
-    cells of the run; or ``no score`` where a criterion's layer is missing in its cell.
+    All points are written, in their order, with the column ``state``: ``scored``, ``outside`` the
+    cells of the run, or ``no score`` if a layer of a criterion is missing in the cell.
 
     Raises
     ------
     InputError
-        If the run or the points cannot be read, or no point lies in a cell of the run.
+        If the run or the points cannot be read, or no point is in a cell of the run.
     """
     out = Path(values["out"])
     context.progress(0.0, "opening the run")
@@ -38,23 +43,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     context.progress(0.6, "reading the points")
     points = vector.read_points(values["points"], "The points", context)
     x, y = points.geometry.x.to_numpy(), points.geometry.y.to_numpy()
-    index = np.array(
-        [
-            -1 if place is None else run.row_of_cell[place]
-            for place in (run.grid.pixel_of(*each) for each in zip(x, y, strict=True))
-        ],
-        np.int64,
-    )
+    index = _cells_of(run, x, y)
     inside = np.flatnonzero(index >= 0)
-    if len(inside) == 0:
-        raise InputError(
-            f"None of the {len(points)} points lies in a cell of the run",
-            "Give points inside the scored area, and check that longitude and latitude are not "
-            "swapped",
-        )
     known = np.isfinite(run.scores["score"].to_numpy()[index[inside]])
     scored = inside[known]
-    found = described(
+    described = describe_cells(
         run.features, Scores(run.scores, run.shap, run.base_log_odds, run.inputs), index[scored]
     ).drop(columns=["site", "geometry", "lon_deg", "lat_deg", "x_m", "y_m"])
     state = np.full(len(points), _OUTSIDE, dtype=object)
@@ -71,7 +64,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             "x_m": x,
             "y_m": y,
         }
-    ).join(found.set_index(scored))
+    ).join(described.set_index(scored))
     for name in ("cell_id", "rank", "rank_low", "rank_high"):
         table[name] = table[name].astype("Int64")
     table["passes"] = table["passes"].astype("boolean")
@@ -85,14 +78,35 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     vector.write_geopackage(
         out, {"points": gpd.GeoDataFrame(table, geometry=points.geometry)}, tags
     )
-    left = len(points) - len(scored)
-    if left:
-        context.warn(f"{left} of {len(points)} points got no score: see the column state.")
+    unscored = len(points) - len(scored)
+    if unscored:
+        context.warn(f"{unscored} of {len(points)} points have no score: see the column state.")
     passing = int(table["passes"].fillna(value=False).sum())
     return {
         "outputs": {"points": str(out)},
         "points": len(points),
         "scored": len(scored),
         "passing": passing,
-        "summary": [f"{len(scored)} of {len(points)} points scored, {passing} keep all criteria"],
+        "summary": [f"{len(scored)} of {len(points)} points scored, {passing} meet all criteria"],
     }
+
+
+def _cells_of(run: Run, x_m: Float, y_m: Float) -> NDArray[np.int64]:
+    """Return the rows of the cells that contain points; -1 outside.
+
+    Raises
+    ------
+    InputError
+        If no point is in a cell.
+    """
+    pixels = (run.grid.pixel_of(x, y) for x, y in zip(x_m, y_m, strict=True))
+    index = np.array(
+        [-1 if pixel is None else run.row_of_cell[pixel] for pixel in pixels], np.int64
+    )
+    if not (index >= 0).any():
+        raise InputError(
+            f"None of the {len(x_m)} points is in a cell of the run",
+            "Give points inside the scored area, and check that longitude and latitude are not "
+            "swapped",
+        )
+    return index

@@ -22,7 +22,7 @@ from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
-from lunarsite.engine.scoring.features.columns import GIVEN, IMAGERY, LAYER_FILES
+from lunarsite.engine.scoring.features.columns import IMAGERY, LAYER_FILES, USER_LAYERS
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Screening:
             shaping["profile"] = self.inputs.profile.as_dict()
         if name == "features":
             # The program may know more features than it did when the run began.
-            shaping["columns"] = columns.wanted()
+            shaping["columns"] = columns.table_columns()
         whole = {role: self.inputs.parts(role, paths) for role, paths in inputs.items()}
         shaping["reading"] = self.inputs.readings(inputs)
 
@@ -197,7 +197,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
             if (layers / name).is_file()
         }
         features = folder / "features.parquet"
-        wanted = ("dem", *GIVEN, "craters", *IMAGERY)
+        wanted = ("dem", *USER_LAYERS, "craters", *IMAGERY)
         taken = {role: files[role] for role in wanted if role in files}
         run.stage("features", taken | made, _outputs("features"), layers=layers, out=features)
         model, trained_on = _scorer(run, features)

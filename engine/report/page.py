@@ -22,7 +22,7 @@ from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import charts, drawing, facts, maps
 from lunarsite.engine.report.skyline import skyline_figure
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.features.columns import GIVEN, LAYER_FILES
+from lunarsite.engine.scoring.features.columns import LAYER_FILES, USER_LAYERS
 from lunarsite.engine.scoring.profiles import Profile
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _layers(
     layers = []
     for number, (source, title, unit, style, description) in enumerate(_LAYERS):
         context.progress(number / len(_LAYERS), title)
-        external = values[source] if source in GIVEN else None
+        external = values[source] if source in USER_LAYERS else None
         path = Path(external) if external else folder / _FILES[source]
         picture = None
         if path.is_file():

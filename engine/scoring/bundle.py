@@ -1,4 +1,4 @@
-"""The trained scorers that come with LunarSite, found by what they were trained for."""
+"""The trained scorers that ship with LunarSite, by their criteria."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FOLDER = Path(__file__).parents[2] / "models"
 
 
 def bundled(profile: Profile) -> Path | None:
-    """Return the trained scorer that comes with LunarSite for a profile's criteria, or None.
+    """Return the path of the bundled scorer for the criteria of a profile, or None.
 
     Raises
     ------
     InputError
-        If its bytes are not those that were shipped.
+        If its checksum differs from that of the release.
     """
     for card in sorted(FOLDER.glob("scorer-*.json")):
         if same_criteria(json.loads(card.read_text(encoding="utf-8")), profile):
@@ -32,7 +32,7 @@ def bundled(profile: Profile) -> Path | None:
 
 
 def same_criteria(card: dict[str, Any], profile: Profile) -> bool:
-    """Return whether a scorer's card names the criteria of a profile, whatever they are called."""
+    """Return whether the card of a scorer has the criteria of a profile, under any name."""
     trained = card.get("profile")
     return isinstance(trained, dict) and trained.get("criteria") == profile.as_dict()["criteria"]
 
@@ -43,6 +43,6 @@ def _check_shipped(*files: Path) -> None:
     for file in files:
         if not file.is_file() or sha256(file) != shipped.get(file.name):
             raise InputError(
-                f"{file.name} is not the file that comes with LunarSite: its checksum differs",
+                f"{file.name} is not the file of the LunarSite release: its checksum differs",
                 "Install LunarSite again, or train a scorer: lunarsite train-scorer",
             )

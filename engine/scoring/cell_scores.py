@@ -1,4 +1,4 @@
-"""Scores of a feature table, and the files that show them."""
+"""Scores of the cells of a feature table, and their output files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 REASONS = 3
-"""How many contributions stand beside a site."""
+"""Number of contributions listed for a site."""
 
 RASTERS = (
     ("score", "Score", ""),
@@ -41,11 +41,18 @@ RASTERS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What `score_table` found.
+    """Scores and contributions of all cells.
 
-    ``table`` has one row a cell, in the feature table's order; ``shap`` the contributions to the
-    log-odds, float32, shape (cells, features); ``base_log_odds`` what they start from; ``inputs``
-    the features' names.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per cell, in the order of the feature table.
+    shap : ndarray of float32, shape (cells, inputs)
+        Contributions to the log-odds.
+    base_log_odds : float
+        Log-odds to which the contributions are added.
+    inputs : tuple of str
+        Features that the scorer uses.
     """
 
     table: pd.DataFrame
@@ -65,25 +72,43 @@ def score_table(
 ) -> Scores:
     """Score every cell.
 
+    Parameters
+    ----------
+    features : DataFrame
+        Feature table.
+    model : Scorer
+        The scorer.
+    errors : labels.Errors
+        Error model of rank intervals and closed-form probability.
+    draws, seed : int
+        Number of Monte Carlo draws of the rank intervals, and their seed.
+    context : Context
+        Threads and progress.
+
     Returns
     -------
     Scores
         ``score`` (0 to 1), ``log_odds``, ``rank``, ``percentile``, ``rank_low`` and ``rank_high``
-        (5 % and 95 %), ``probability`` (closed form), ``passes``, a margin for each criterion, and
-        ``coverage_pct``, the least coverage among the criteria's layers. NaN where a criterion's
-        feature is missing: such a cell is unknown, not unsuitable.
+        (5th and 95th percentile), ``probability`` (closed form), ``passes``, a margin for each
+        criterion, and ``coverage_pct``, the least coverage of the layers of the criteria. NaN if
+        the feature of a criterion is missing: such a cell is unknown, not unsuitable.
+
+    Raises
+    ------
+    InputError
+        If no cell has all features of the criteria.
     """
     profile = model.profile
     context.progress(0.0, "scoring")
     log_odds = model.log_odds(features, context.threads)
     if not np.isfinite(log_odds).any():
-        lacking = [
+        missing = [
             c.feature for c in profile.criteria if not np.isfinite(features[c.feature]).any()
         ]
         raise InputError(
-            "No cell can be scored: " + (", ".join(lacking) or "some criterion") + " is missing "
+            "No cell can be scored: " + (", ".join(missing) or "some criterion") + " is missing "
             "everywhere",
-            "Give the layers that these features come from",
+            "Give the layers from which these features are computed",
         )
     rank = ranking.ranks(log_odds)
     low, high = ranking.rank_intervals(
@@ -113,15 +138,15 @@ def score_table(
         name = f"margin_{criterion.feature}"
         table[name] = criterion.margin(features[criterion.feature].to_numpy())
     sources = {columns.BY_NAME[c.feature].source for c in profile.criteria}
-    covers = [features[columns.coverage_column(source)].to_numpy() for source in sorted(sources)]
-    table["coverage_pct"] = np.min(covers, axis=0)
-    context.progress(0.45, "contributions of all features")
+    coverage = [features[columns.coverage_column(source)].to_numpy() for source in sorted(sources)]
+    table["coverage_pct"] = np.min(coverage, axis=0)
+    context.progress(0.45, "contributions of the features")
     shap, base = explanation.contributions(model, features)
     return Scores(table, shap.astype(np.float32), base, model.inputs)
 
 
 def agreement(features: pd.DataFrame, one: Scorer, other: Scorer) -> dict[str, float]:
-    """Return how far two scorers agree on an area: rank correlation and shared best hundredth."""
+    """Return rank correlation and overlap of the best 1 % of the cells of two scorers."""
     a, b = one.log_odds(features), other.log_odds(features)
     known = np.isfinite(a) & np.isfinite(b)
     a, b = a[known], b[known]
@@ -134,14 +159,14 @@ def agreement(features: pd.DataFrame, one: Scorer, other: Scorer) -> dict[str, f
 def write_rasters(
     folder: Path, features: pd.DataFrame, scores: pd.DataFrame, tags: Mapping[str, str]
 ) -> dict[str, str]:
-    """Write score, rank, interval and probability as rasters of cells; return their paths."""
+    """Write score, rank, rank interval and probability as rasters; return their paths."""
     grid = cell_grid(features)
     row, column = features["row"].to_numpy(), features["column"].to_numpy()
-    written = scores.assign(rank_interval=scores["rank_high"] - scores["rank_low"])
+    columns_of = scores.assign(rank_interval=scores["rank_high"] - scores["rank_low"])
     paths = {}
     for name, title, unit in RASTERS:
         values = np.full(grid.shape, np.nan, np.float32)
-        values[row, column] = written[name].to_numpy(np.float32)
+        values[row, column] = columns_of[name].to_numpy(np.float32)
         path = folder / f"{name}.tif"
         cog.write_raster(path, values, grid, description=title, unit=unit, tags=tags)
         paths[name] = str(path)
@@ -150,21 +175,21 @@ def write_rasters(
 
 def sites(
     features: pd.DataFrame,
-    found: Scores,
+    scores: Scores,
     *,
     min_distance_m: float,
     max_sites: int,
 ) -> gpd.GeoDataFrame:
-    """Return the best cells that keep a distance from one another, best first, with reasons."""
+    """Return the best cells with a minimum distance between them, best first, with reasons."""
     best = ranking.local_maxima(
-        features, found.table["score"].to_numpy(), distance_m=min_distance_m, count=max_sites
+        features, scores.table["score"].to_numpy(), distance_m=min_distance_m, count=max_sites
     )
-    return described(features, found, best)
+    return describe_cells(features, scores, best)
 
 
 def sites_in_regions(
     features: pd.DataFrame,
-    found: Scores,
+    scores: Scores,
     regions: gpd.GeoDataFrame,
     *,
     min_distance_m: float,
@@ -173,22 +198,22 @@ def sites_in_regions(
 ) -> gpd.GeoDataFrame:
     """Return the best cells inside each polygon, ranked within it.
 
-    A polygon without a scored cell is said and left out.
+    A polygon without scored cells is skipped with a warning.
     """
     x, y = features["x_m"].to_numpy(), features["y_m"].to_numpy()
     parts = []
     for name, shape in zip(regions["name"], regions.geometry, strict=True):
         shapely.prepare(shape)
         inside = np.flatnonzero(shapely.contains_xy(shape, x, y))
-        inside = inside[np.isfinite(found.table["score"].to_numpy()[inside])]
+        inside = inside[np.isfinite(scores.table["score"].to_numpy()[inside])]
         if len(inside) == 0:
             context.warn(f"The region {name!r} holds no scored cell.")
             continue
-        score = found.table["score"].to_numpy()[inside]
+        score = scores.table["score"].to_numpy()[inside]
         best = ranking.local_maxima(
             features.iloc[inside], score, distance_m=min_distance_m, count=max_sites
         )
-        part = described(features, found, inside[best])
+        part = describe_cells(features, scores, inside[best])
         part.insert(0, "region", name)
         order = ranking.ranks(score)
         part.insert(1, "rank_in_region", order[best].astype(np.int64))
@@ -204,53 +229,55 @@ def sites_in_regions(
 def write_sites(
     path: Path, layers: dict[str, gpd.GeoDataFrame], tags: Mapping[str, str] | None = None
 ) -> None:
-    """Write the lists of sites as one GeoPackage."""
+    """Write lists of sites as layers of one GeoPackage."""
     vector.write_geopackage(path, layers, tags)
 
 
 def write_scores(
-    folder: Path, found: Scores, tags: Mapping[str, str] | None = None
+    folder: Path, scores: Scores, tags: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Write the score table and the contributions as Parquet; return their paths."""
-    shap = pd.DataFrame(found.shap, columns=list(found.inputs))
-    shap.insert(0, "cell_id", found.table["cell_id"])
-    shap.insert(1, "base_log_odds", np.float64(found.base_log_odds))
+    shap = pd.DataFrame(scores.shap, columns=list(scores.inputs))
+    shap.insert(0, "cell_id", scores.table["cell_id"])
+    shap.insert(1, "base_log_odds", np.float64(scores.base_log_odds))
     paths = {"scores": folder / "scores.parquet", "shap": folder / "shap.parquet"}
-    tables.write_table(paths["scores"], found.table, tags)
+    tables.write_table(paths["scores"], scores.table, tags)
     tables.write_table(paths["shap"], shap, tags)
     return {name: str(path) for name, path in paths.items()}
 
 
-def described(features: pd.DataFrame, found: Scores, index: NDArray[np.int64]) -> gpd.GeoDataFrame:
-    """Return scored cells with rank, interval, margins and their strongest reasons, as points."""
+def describe_cells(
+    features: pd.DataFrame, scores: Scores, index: NDArray[np.int64]
+) -> gpd.GeoDataFrame:
+    """Return scored cells as points with rank, interval, margins and strongest contributions."""
     cells = features.iloc[index].reset_index(drop=True)
-    scores = found.table.iloc[index].reset_index(drop=True)
+    rows = scores.table.iloc[index].reset_index(drop=True)
     points, _ = explanation.in_score_points(
-        found.shap[index].astype(np.float64), found.base_log_odds
+        scores.shap[index].astype(np.float64), scores.base_log_odds
     )
-    whole = scores[["rank", "rank_low", "rank_high"]].astype(np.int64)
+    integers = rows[["rank", "rank_low", "rank_high"]].astype(np.int64)
     out: dict[str, Any] = {
         "site": np.arange(1, len(index) + 1),
         "cell_id": cells["cell_id"],
-        "rank": whole["rank"],
-        "score": scores["score"],
-        "percentile": scores["percentile"],
-        "rank_low": whole["rank_low"],
-        "rank_high": whole["rank_high"],
-        "passes": scores["passes"],
-        "coverage_pct": scores["coverage_pct"],
+        "rank": integers["rank"],
+        "score": rows["score"],
+        "percentile": rows["percentile"],
+        "rank_low": integers["rank_low"],
+        "rank_high": integers["rank_high"],
+        "passes": rows["passes"],
+        "coverage_pct": rows["coverage_pct"],
         "lon_deg": cells["lon_deg"],
         "lat_deg": cells["lat_deg"],
         "x_m": cells["x_m"],
         "y_m": cells["y_m"],
     }
-    for name in (name for name in scores if str(name).startswith("margin_")):
+    for name in (name for name in rows if str(name).startswith("margin_")):
         out[str(name).removeprefix("margin_")] = cells[str(name).removeprefix("margin_")]
-        out[str(name)] = scores[name]
+        out[str(name)] = rows[name]
     order = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :REASONS]
     for place in range(REASONS):
         which = order[:, place]
-        out[f"reason_{place + 1}"] = [columns.BY_NAME[found.inputs[k]].title for k in which]
+        out[f"reason_{place + 1}"] = [columns.BY_NAME[scores.inputs[k]].title for k in which]
         out[f"reason_{place + 1}_points"] = points[np.arange(len(index)), which]
     geometry = gpd.GeoSeries.from_xy(cells["x_m"], cells["y_m"], crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame(out, geometry=geometry, crs=moon.SOUTH_POLAR)

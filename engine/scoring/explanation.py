@@ -1,9 +1,9 @@
-"""Why a cell scores as it does: Shapley values, exact margins, what would make it pass.
+"""Explanation of scores: Shapley values, margins, and the changes with which a cell would pass.
 
-The trees' contributions (TreeSHAP, Lundberg et al. 2020, Nat. Mach. Intell. 2:56) add up to the
-score's log-odds. People read scores, so they are carried over to score points by one factor for
-each cell, (score - base score) / (log-odds - base log-odds): signs, order and proportions stay, and
-the contributions add up to the score exactly.
+The contributions of the trees (TreeSHAP, Lundberg et al. 2020, Nat. Mach. Intell. 2:56) add up to
+the log-odds of the score. For readability they are converted to score points with one factor per
+cell, (score - base score) / (log-odds - base log-odds), which preserves signs, order and
+proportions: the contributions add up to the score exactly.
 """
 
 from __future__ import annotations
@@ -40,22 +40,33 @@ _CHUNK = 400_000
 def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
     """Return the contributions of all features to the log-odds of every cell.
 
+    Parameters
+    ----------
+    scorer : Scorer
+        The scorer.
+    table : DataFrame
+        Feature table.
+
     Returns
     -------
     values : ndarray of float64, shape (cells, features)
-        In the order of the scorer's ``inputs``.
+        In the order of ``inputs`` of the scorer.
     base : float
-        The log-odds that they start from.
+        Log-odds to which they are added.
+
+    References
+    ----------
+    Lundberg et al. (2020), Nat. Mach. Intell. 2:56.
     """
     inputs = pd.DataFrame(features_of(table, scorer.inputs), columns=list(scorer.inputs))
     if len(inputs) <= _FEW:
-        found = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
-        return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
+        shap = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)
+        return shap[:, :-1], float(shap[0, -1]) if len(shap) else 0.0
     explainer = WoodelfExplainer(scorer.booster)
     parts = []
     for start in range(0, len(inputs), _CHUNK):
-        # Woodelf asks x < t', t' the float32 below the threshold t, where the trees ask x < t:
-        # x = t' would go astray. A float64 just below x goes where the trees send x.
+        # Woodelf tests x < t', where t' is the float32 below the threshold t, but the trees test
+        # x < t: x = t' would take the wrong branch. A float64 just below x takes the right one.
         part = np.nextafter(inputs.iloc[start : start + _CHUNK].astype(np.float64), -np.inf)
         parts.append(np.asarray(explainer.shap_values(part, verbose=False), np.float64))
     base = scorer.booster.predict(xgb.DMatrix(inputs.iloc[:1]), pred_contribs=True)[0, -1]
@@ -63,9 +74,26 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
 
 
 def in_score_points(values: Float, base: float) -> tuple[Float, float]:
-    """Return contributions and base in score points, adding up to the score.
+    """Convert contributions and base from log-odds to score points, which add up to the score.
 
-    Where a cell's contributions cancel, the factor is the curve's slope at the base.
+    Parameters
+    ----------
+    values : ndarray of float64, shape (cells, features)
+        Contributions to the log-odds.
+    base : float
+        Log-odds to which they are added.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (cells, features)
+        Contributions in score points.
+    base : float
+        Base score.
+
+    Notes
+    -----
+    If the contributions of a cell cancel, the factor is the slope of the logistic curve at the
+    base.
     """
     base_score = float(special.expit(base))
     total = values.sum(axis=1)
@@ -77,13 +105,13 @@ def in_score_points(values: Float, base: float) -> tuple[Float, float]:
 
 
 def margins(profile: Profile, row: pd.Series) -> list[dict[str, Any]]:
-    """Return value, limit and margin of each criterion, in the feature's unit."""
-    found = []
+    """Return value, limit and margin of each criterion, in the unit of its feature."""
+    listed = []
     for criterion in profile.criteria:
         value = float(row[criterion.feature])
         known = bool(np.isfinite(value))
         margin = float(criterion.margin(value)) if known else None
-        found.append(
+        listed.append(
             {
                 "feature": criterion.feature,
                 "title": BY_NAME[criterion.feature].title,
@@ -95,60 +123,76 @@ def margins(profile: Profile, row: pd.Series) -> list[dict[str, Any]]:
                 "holds": margin >= 0.0 if margin is not None else None,
             }
         )
-    return found
+    return listed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passing:
-    """The cells of a table that keep every criterion, and a tree of their places."""
+    """The cells of a table that meet every criterion, and a spatial index of their positions."""
 
     index: NDArray[np.int64]
     tree: cKDTree | None
 
     @classmethod
     def of(cls, profile: Profile, table: pd.DataFrame) -> Passing:
-        """Find them."""
+        """Return the passing cells of a feature table."""
         index = np.flatnonzero(profile.passes(table))
-        places = table[["x_m", "y_m"]].to_numpy(np.float64)[index]
-        return cls(index, cKDTree(places) if len(index) else None)
+        positions = table[["x_m", "y_m"]].to_numpy(np.float64)[index]
+        return cls(index, cKDTree(positions) if len(index) else None)
 
 
 def to_pass(profile: Profile, table: pd.DataFrame, index: int, passing: Passing) -> dict[str, Any]:
-    """Return what would make a cell pass: the smallest changes, and the nearest cell that passes.
+    """Return the smallest changes with which a cell would pass, and the nearest passing cell.
 
-    Criteria limit one feature each, so the smallest change of each broken one leads to its limit,
-    and all of them together are needed. A feature that is missing has no value to change.
+    Each criterion limits one feature, so the smallest change of a violated one is to its limit, and
+    all of them are needed. A missing feature has no value to change.
     """
     row = table.iloc[index]
-    broken = [found for found in margins(profile, row) if found["holds"] is not True]
+    violated = [margin for margin in margins(profile, row) if margin["holds"] is not True]
     changes = [
         {
-            "feature": found["feature"],
-            "title": found["title"],
-            "value": found["value"],
-            "needed": found["threshold"],
-            "change": None if found["value"] is None else found["threshold"] - found["value"],
-            "unit": found["unit"],
+            "feature": margin["feature"],
+            "title": margin["title"],
+            "value": margin["value"],
+            "needed": margin["threshold"],
+            "change": None if margin["value"] is None else margin["threshold"] - margin["value"],
+            "unit": margin["unit"],
         }
-        for found in broken
+        for margin in violated
     ]
     return {
-        "passes": not broken,
+        "passes": not violated,
         "changes": changes,
-        "nearest_passing": _nearest(passing, table, index) if broken else None,
+        "nearest_passing": _nearest(passing, table, index) if violated else None,
     }
 
 
 def named_contributions(
     values: Float, names: Sequence[str], row: pd.Series, base_log_odds: float
 ) -> tuple[list[dict[str, Any]], float]:
-    """Return one cell's contributions, strongest first, in score points, and the base value.
+    """Return the contributions of a cell in score points, strongest first, and the base value.
 
-    ``values`` are log-odds of the features ``names``.
+    Parameters
+    ----------
+    values : ndarray of float64, shape (features,)
+        Contributions to the log-odds.
+    names : sequence of str
+        Names of the features.
+    row : Series
+        Feature values of the cell.
+    base_log_odds : float
+        Log-odds to which the contributions are added.
+
+    Returns
+    -------
+    contributions : list of dict
+        ``feature``, ``title``, ``value``, ``unit``, ``contribution`` and ``log_odds``.
+    base : float
+        Base score.
     """
     points, base = in_score_points(values[None, :], base_log_odds)
     order = np.argsort(-np.abs(points[0]), kind="stable")
-    found = [
+    contributions_ = [
         {
             "feature": names[k],
             "title": BY_NAME[names[k]].title,
@@ -159,7 +203,7 @@ def named_contributions(
         }
         for k in order
     ]
-    return found, base
+    return contributions_, base
 
 
 def _nearest(passing: Passing, table: pd.DataFrame, index: int) -> dict[str, Any] | None:

@@ -1,10 +1,10 @@
-"""How likely it is that a cell keeps every criterion, given the errors of what is known of it.
+"""Soft labels: the probability that a cell meets every criterion, given the errors of its features.
 
-A criterion with margin m (positive: kept) and softness s holds with probability 1/(1 + exp(-m/s)).
-The margin itself is uncertain: heights have an error that is correlated over some distance, and
-horizons have one that part of the region shares. The soft label of a cell is the mean, over draws
-of these errors, of the product over its criteria. A closed form, in which a logistic curve is taken
-for a normal one of scale 1.702 (MacKay 1992, Neural Comput. 4:720), is given beside it.
+A criterion with margin m (positive if it is met) and softness s is met with the probability
+1/(1 + exp(-m/s)). The margin is uncertain: the errors of heights are correlated over some distance,
+and part of the error of horizons is shared by a region. The soft label of a cell is the mean, over
+Monte Carlo draws of these errors, of the product over its criteria. A closed form approximates the
+logistic curve by a normal distribution of scale 1.702 (MacKay 1992, Neural Comput. 4:720).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _REGIONAL_M = 5_000.0
 _REGIONAL_SHARE = 0.5
 _DEFAULT_SENSITIVITY = 7.3
-"""Points of illumination per degree of horizon, where no layer says it."""
+"""Percentage points of illumination per degree of horizon, if there is no sensitivity layer."""
 
 _DEM_FEATURES = frozenset(
     {
@@ -48,16 +48,16 @@ _DEM_FEATURES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What is not known exactly.
+    """Error model of the features.
 
     Parameters
     ----------
     dem_error_m : float
-        Standard error of heights, metres; a cell's own mean elevation error replaces it.
+        Standard error of heights, metres; overridden by the mean elevation error of a cell.
     dem_correlation_m : float
-        Distance over which height errors agree (Gaussian), metres.
+        Correlation length of height errors (Gaussian), metres.
     horizon_error_deg : float
-        Standard error of a horizon all round, degrees; half its variance is shared over 5 km.
+        Standard error of horizons, degrees; half of its variance is shared over 5 km.
     """
 
     dem_error_m: float = 1.0
@@ -66,21 +66,21 @@ class Errors:
 
     @classmethod
     def from_parameters(cls, values: Mapping[str, Any]) -> Self:
-        """Return the error model that a stage's parameters describe."""
+        """Return the error model from the parameters of a stage."""
         return cls(**{error.name: values[error.name] for error in fields(cls)})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the error model as JSON."""
         return asdict(self)
 
 
 def standard_errors(table: pd.DataFrame, profile: Profile, errors: Errors) -> Float:
-    """Return the standard error of every criterion's feature.
+    """Return the standard errors of the features of all criteria.
 
     Returns
     -------
     ndarray of float64, shape (criteria, cells)
-        In the feature's unit; 0 for features whose error is not modelled.
+        In the unit of the feature; 0 for features whose error is not modelled.
     """
     out = np.zeros((len(profile.criteria), len(table)))
     for k, criterion in enumerate(profile.criteria):
@@ -98,12 +98,16 @@ def standard_errors(table: pd.DataFrame, profile: Profile, errors: Errors) -> Fl
 
 
 def closed_form_log_odds(table: pd.DataFrame, profile: Profile, errors: Errors) -> Float:
-    """Return the log-odds that all criteria hold, criteria taken as independent.
+    """Return the log-odds that all criteria are met, assuming that they are independent.
 
     Returns
     -------
     ndarray of float64, shape (cells,)
-        NaN where a feature is missing.
+        NaN if a feature is missing.
+
+    References
+    ----------
+    MacKay (1992), Neural Comput. 4:720.
     """
     sigma = standard_errors(table, profile, errors)
     total = np.zeros(len(table))
@@ -114,7 +118,7 @@ def closed_form_log_odds(table: pd.DataFrame, profile: Profile, errors: Errors) 
 
 
 def exact_log_odds(table: pd.DataFrame, profile: Profile) -> Float:
-    """Return the log-odds that all criteria hold, features taken as exact; NaN for missing."""
+    """Return the log-odds that all criteria are met for exact features; NaN if one is missing."""
     total = np.zeros(len(table))
     for criterion in profile.criteria:
         margin = criterion.margin(table[criterion.feature].to_numpy())
@@ -125,11 +129,27 @@ def exact_log_odds(table: pd.DataFrame, profile: Profile) -> Float:
 def draws(
     table: pd.DataFrame, profile: Profile, errors: Errors, count: int, seed: int
 ) -> Iterator[Float]:
-    """Yield the log of the probability that all criteria hold, for draws of the errors.
+    """Yield the log of the probability that all criteria are met, for draws of the errors.
 
-    Heights' errors are independent from cell to cell; half the variance of the horizons' error is
-    shared over 5 km, and light and Earth contact suffer the same one. What a network saw of rocks
-    has an error of its own, one for all of a cell.
+    Errors of heights are independent between cells. Half of the variance of the horizon error is
+    shared over 5 km; illumination and Earth visibility have the same horizon error. Rock features
+    have an independent error, the same for all of them in a cell.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Feature table.
+    profile : Profile
+        The criteria.
+    errors : Errors
+        The error model.
+    count, seed : int
+        Number of draws, and their seed.
+
+    Yields
+    ------
+    ndarray of float64, shape (cells,)
+        Log-probability; NaN if a feature is missing.
     """
     sigma = standard_errors(table, profile, errors)
     margins = [c.margin(table[c.feature].to_numpy()) for c in profile.criteria]
@@ -146,7 +166,7 @@ def draws(
         horizon = np.sqrt(_REGIONAL_SHARE) * field[row, column] / norm
         horizon += np.sqrt(1.0 - _REGIONAL_SHARE) * local
         total = np.zeros(len(table))
-        # Drawn last and only where asked for: other profiles keep their draws.
+        # Drawn last, and only for profiles that need it, so that the draws of others do not change.
         rocks = random.standard_normal(len(table)) if segmented else horizon
         for k, criterion in enumerate(profile.criteria):
             noise = ground if criterion.feature in _DEM_FEATURES else horizon
@@ -164,7 +184,7 @@ def soft_labels(
     seed: int,
     context: Context,
 ) -> Float:
-    """Return the log-odds of the mean probability over draws, shape (cells,); NaN for missing."""
+    """Return the log-odds of the mean probability over draws, shape (cells,); NaN for nodata."""
     total = np.zeros(len(table))
     for number, log_probability in enumerate(draws(table, profile, errors, count, seed)):
         context.progress(number / count, "soft labels")
@@ -174,16 +194,16 @@ def soft_labels(
 
 
 def log_odds(log_probability: Float) -> Float:
-    """Return log(p / (1 - p)) from log(p), exact for p near 0 and near 1."""
+    """Return log(p / (1 - p)) from log(p), accurate for p near 0 and 1."""
     safe = np.minimum(log_probability, -1e-300)
     return np.asarray(log_probability - np.log(-np.expm1(safe)))
 
 
 def _slope_error_deg(table: pd.DataFrame, errors: Errors) -> Float:
-    """Return the standard error of a cell's mean slope.
+    """Return the standard error of the mean slope of a cell.
 
     A slope is a difference over two pixels, d = 2p, of heights whose errors have the correlation
-    ρ = exp(-d²/2L²): σ² = 2 σz² (1 - ρ)/d². The mean over a cell has (cell/2L)² independent ones.
+    ρ = exp(-d²/2L²): σ² = 2 σz² (1 - ρ)/d². A cell has (cell/2L)² independent slopes.
     """
     height = np.full(len(table), errors.dem_error_m)
     if "elevation_error_mean_m" in table:
@@ -199,10 +219,10 @@ def _slope_error_deg(table: pd.DataFrame, errors: Errors) -> Float:
 
 
 def _rock_error(table: pd.DataFrame, name: str) -> Float:
-    """Return the standard error of what a network saw of rocks in a cell.
+    """Return the standard error of a rock feature of a cell.
 
-    A network that is right about itself errs in a share 1 - confidence of the pixels, and in a
-    cell it may err everywhere in the same way. Of a count it is that share, of one rock at least.
+    A calibrated network is wrong for a share 1 - confidence of the pixels, and the errors in a cell
+    may be fully correlated. For a count it is that share of the count, or of one rock if it is 0.
     """
     unsure = 1.0 - table[CONFIDENCE].to_numpy(np.float64)
     if name.endswith("_pct"):

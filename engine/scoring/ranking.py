@@ -1,4 +1,4 @@
-"""Ranks, rank intervals and the list of sites."""
+"""Ranks, rank intervals and selection of sites."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERVAL = (5.0, 95.0)
 
 
 def ranks(score: NDArray[np.floating]) -> Float:
-    """Return ranks, 1 the best; equal scores in the order of the cells; NaN for missing."""
+    """Return ranks, 1 for the best; ties in the order of the cells; NaN for nodata."""
     out = np.full(len(score), np.nan)
     known = np.flatnonzero(np.isfinite(score))
     order = np.argsort(-score[known], kind="stable")
@@ -31,7 +31,7 @@ def ranks(score: NDArray[np.floating]) -> Float:
 
 
 def percentiles(rank: Float) -> Float:
-    """Return the share of scored cells that a cell is at least as good as, percent."""
+    """Return the percentage of scored cells whose rank is not better."""
     count = int(np.isfinite(rank).sum())
     return np.asarray(100.0 * (count - rank + 1.0) / max(count, 1))
 
@@ -46,15 +46,30 @@ def rank_intervals(
     seed: int,
     context: Context,
 ) -> tuple[Float, Float]:
-    """Return the 5 % and 95 % quantile of every cell's rank over draws of the errors.
+    """Return the 5 % and 95 % quantiles of the rank of every cell over draws of the errors.
 
-    A draw moves the score's log-odds as it moves those of the criteria: the trees are asked once,
-    and what a draw changes is known in closed form.
+    A draw shifts the log-odds of the score by the shift of the log-odds of the criteria: the trees
+    are evaluated once, and the shift is known in closed form.
+
+    Parameters
+    ----------
+    log_odds : ndarray, shape (cells,)
+        Log-odds of the scores; NaN for nodata.
+    table : DataFrame
+        Feature table.
+    profile : Profile
+        The criteria.
+    errors : labels.Errors
+        The error model.
+    count, seed : int
+        Number of draws, and their seed.
+    context : Context
+        Progress and cancellation.
 
     Returns
     -------
     low, high : ndarray of float64, shape (cells,)
-        ``low`` is the better rank. NaN where the score is missing.
+        ``low`` is the better rank; NaN if the score is missing.
     """
     known = np.flatnonzero(np.isfinite(log_odds))
     score = log_odds[known].astype(np.float64)
@@ -63,11 +78,11 @@ def rank_intervals(
         return low, high
     nominal = labels.exact_log_odds(table, profile)[known]
     drawn = np.empty((count, len(known)), np.int32)
-    place = np.arange(1, len(known) + 1, dtype=np.int32)
+    all_ranks = np.arange(1, len(known) + 1, dtype=np.int32)
     for number, log_probability in enumerate(labels.draws(table, profile, errors, count, seed)):
         context.progress(number / count, "rank intervals")
-        moved = score + labels.log_odds(log_probability[known]) - nominal
-        drawn[number, np.argsort(-moved, kind="stable")] = place
+        shifted = score + labels.log_odds(log_probability[known]) - nominal
+        drawn[number, np.argsort(-shifted, kind="stable")] = all_ranks
     drawn.sort(axis=0)
     ends = [round((count - 1) * share / 100.0) for share in INTERVAL]
     low[known], high[known] = drawn[ends[0]], drawn[ends[1]]
@@ -77,18 +92,23 @@ def rank_intervals(
 def local_maxima(
     table: pd.DataFrame, score: NDArray[np.floating], *, distance_m: float, count: int
 ) -> NDArray[np.int64]:
-    """Return the indices of the best cells that keep a distance from one another, best first.
+    """Return the indices of the best cells with a minimum distance between them, best first.
 
     Parameters
     ----------
     table : DataFrame
         With ``x_m`` and ``y_m``.
     score : ndarray
-        NaN for missing.
+        NaN for nodata.
     distance_m : float
-        Least distance between two of them, map metres.
+        Minimum distance, map metres.
     count : int
-        How many at most.
+        Maximum number of cells.
+
+    Returns
+    -------
+    ndarray of int64
+        Row numbers.
     """
     known = np.flatnonzero(np.isfinite(score))
     order = known[np.argsort(-score[known], kind="stable")]

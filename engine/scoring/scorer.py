@@ -1,7 +1,8 @@
-"""The scorer: gradient-boosted trees that learn the soft label from a cell's physical features.
+"""The scorer: gradient-boosted trees that predict the soft label from physical features of a cell.
 
-The trees are fitted to the label's log-odds, so that good cells stay apart where probabilities all
-approach 1. Constraints make the score monotone in every criterion; no position is ever fed in.
+The trees are fitted to the log-odds of the label, so that good cells remain distinct when all
+probabilities approach 1. Constraints make the score monotone in every criterion. Positions are
+never an input.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ _LOWEST, _HIGHEST = -30.0, 30.0
 _BLOCK_M = 30_000.0
 _MAX_BIN = 512
 _FEW_CELLS = 5_000
-"""So few are sooner done by one thread than shared out, and much sooner on a busy machine."""
+"""Up to this number of cells one thread is faster than several, especially on a busy machine."""
 _SPREAD_SHARE = 0.25
 SPANS = {"%": (0.0, 100.0), "deg": (0.0, 45.0)}
-"""What features can be, by unit, whatever an area holds of it."""
+"""Range of features by unit, independent of the values in an area."""
 
 _SETTINGS = {
     "objective": "reg:squarederror",
@@ -67,18 +68,18 @@ class Scorer:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The features it looks at, in its own order."""
+        """Input features, in order."""
         return inputs_for(self.profile)
 
     def log_odds(self, table: pd.DataFrame, threads: int = 0) -> Float32:
-        """Return the score's log-odds of every cell, float32; NaN where a criterion is missing."""
+        """Return the log-odds of every cell, float32; NaN if a criterion's feature is missing."""
         self.booster.set_param({"nthread": threads})
         inputs = features_of(table, self.inputs)
         values = self.booster.inplace_predict(inputs, validate_features=False)
         return np.where(self.profile.known(table), values, np.float32(np.nan))
 
     def save(self, path: Path) -> None:
-        """Write the trees (``.ubj``) and, beside them, the card (``.json``)."""
+        """Write the trees (``.ubj``) and the card beside them (``.json``)."""
         with whole_file(path) as partial:
             self.booster.save_model(partial)
         with whole_file(path.with_suffix(".json")) as partial:
@@ -86,25 +87,25 @@ class Scorer:
 
 
 def inputs_for(profile: Profile) -> tuple[str, ...]:
-    """Return the features that a scorer of these criteria looks at, in their order."""
-    asked = {criterion.feature for criterion in profile.criteria}
-    if asked & SEGMENTED:
-        asked |= {CONFIDENCE}
-    return tuple(f.name for f in FEATURES if not f.if_asked or f.name in asked)
+    """Return the input features of a scorer for the criteria of a profile, in order."""
+    limited = {criterion.feature for criterion in profile.criteria}
+    if limited & SEGMENTED:
+        limited |= {CONFIDENCE}
+    return tuple(f.name for f in FEATURES if not f.if_in_criteria or f.name in limited)
 
 
 def features_of(table: pd.DataFrame, names: Sequence[str]) -> Float32:
-    """Return the model's input, float32, shape (cells, features); NaN for missing."""
+    """Return the input of the trees, float32, shape (cells, features); NaN for nodata."""
     return np.ascontiguousarray(table[list(names)].to_numpy(np.float32))
 
 
 def score_of(log_odds: Float32 | Float) -> Float:
-    """Return the score between 0 and 1 of log-odds."""
+    """Convert log-odds to a score from 0 to 1."""
     return np.asarray(special.expit(np.asarray(log_odds, np.float64)))
 
 
 def load(path: Path, profile: Profile) -> Scorer:
-    """Read a scorer and check that it is one for the profile.
+    """Read a scorer and check that it was trained for a profile.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def load(path: Path, profile: Profile) -> Scorer:
         )
     if card["features"] != list(inputs_for(profile)):
         raise InputError(
-            f"The scorer {path.name} was trained on other features than its criteria ask for now",
+            f"The scorer {path.name} was trained on other features than its criteria need now",
             "Train it again: lunarsite train-scorer",
         )
     return Scorer(booster, profile, card)
@@ -151,29 +152,30 @@ def train(
     folds: int = 5,
     seed: int = 7,
 ) -> Scorer:
-    """Fit a scorer to a feature table, and measure it on blocks it has not seen.
+    """Fit a scorer to a feature table, and evaluate it by spatial cross-validation.
 
     Parameters
     ----------
     table : DataFrame
-        A feature table; cells that miss a criterion's feature are left out.
+        A feature table; cells that lack the feature of a criterion are excluded.
     profile : Profile
         The criteria.
     errors : labels.Errors
-        What the soft labels average over.
+        Error model of the soft labels.
     context : Context
         Threads, progress.
     draws, folds, seed : int
-        Monte Carlo draws, folds of spatial blocks, seed of all randomness.
+        Number of Monte Carlo draws and of folds of spatial blocks; random seed.
 
     Returns
     -------
     Scorer
+        With its card.
 
     Raises
     ------
     InputError
-        If fewer than 200 cells have all features that the criteria ask for.
+        If fewer than 200 cells have the features of all criteria.
     """
     known = table[profile.known(table)].reset_index(drop=True)
     if len(known) < MIN_CELLS:
@@ -232,10 +234,10 @@ def _too_few(table: pd.DataFrame, profile: Profile, known: int) -> InputError:
 
 
 def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
-    """Return copies of some cells, their criteria's features spread over all they can be.
+    """Return copies of some cells with the features of the criteria drawn from their full range.
 
-    An area holds few cells with, say, 70 % of light; without these copies the trees would take
-    all that lie beyond the area's best for equal.
+    Few cells of an area have an illumination of, say, 70 %; without these copies, the trees would
+    score all values beyond the best of the area equally.
     """
     rng = np.random.default_rng([seed, 2])
     copies = table.iloc[rng.integers(0, len(table), round(_SPREAD_SHARE * len(table)))].copy()
@@ -272,21 +274,21 @@ def _fit(
 
 
 def _constraints(profile: Profile) -> dict[str, int]:
-    """Return the sign in which each feature may move the score, 0 for either."""
-    asked = {criterion.feature: criterion.direction for criterion in profile.criteria}
-    return {name: asked.get(name, BY_NAME[name].direction) for name in inputs_for(profile)}
+    """Return the monotonicity constraint of each feature: 1, -1, or 0 for none."""
+    limited = {criterion.feature: criterion.direction for criterion in profile.criteria}
+    return {name: limited.get(name, BY_NAME[name].direction) for name in inputs_for(profile)}
 
 
 def _weights(target: Float32) -> Float32:
-    """Return training weights that favour cells near and over the limits.
+    """Return training weights that favour cells near and within the limits.
 
-    A hundredth of the cells decides the ranking; hopeless ones need no fine distinction.
+    About 1 % of the cells determine the ranking; unsuitable ones need no fine distinction.
     """
     return np.asarray(0.02 + special.expit(0.5 * (target + 2.0)), dtype=np.float32)
 
 
 def _blocks(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of every cell: whole squares of 30 km, or a ninth of a small area's side."""
+    """Return the fold of every cell: blocks of 30 km, or a ninth of the side of a small area."""
     x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
     side = min(_BLOCK_M, max(float(np.ptp(x)), float(np.ptp(y))) / 9.0 + 1.0)
     across = np.floor((x - x.min()) / side).astype(np.int64)
@@ -303,16 +305,16 @@ def _metrics(
     profile: Profile,
     errors: labels.Errors,
 ) -> dict[str, Any]:
-    there = np.isfinite(held_out)
-    if there.sum() < MIN_CELLS // 2:
-        return {"cells": int(there.sum())}
-    predicted, wanted = held_out[there], target[there].astype(np.float64)
-    closed = labels.closed_form_log_odds(table, profile, errors)[there]
-    probability, label = special.expit(predicted), special.expit(wanted)
-    passing = profile.passes(table)[there]
+    known = np.isfinite(held_out)
+    if known.sum() < MIN_CELLS // 2:
+        return {"cells": int(known.sum())}
+    predicted, expected = held_out[known], target[known].astype(np.float64)
+    closed = labels.closed_form_log_odds(table, profile, errors)[known]
+    probability, label = special.expit(predicted), special.expit(expected)
+    passing = profile.passes(table)[known]
     metrics: dict[str, Any] = {
-        "cells": int(there.sum()),
-        "spearman_with_label": _rounded(stats.spearmanr(predicted, wanted).statistic),
+        "cells": int(known.sum()),
+        "spearman_with_label": _rounded(stats.spearmanr(predicted, expected).statistic),
         "spearman_with_closed_form": _rounded(stats.spearmanr(predicted, closed).statistic),
         "rmse_probability": _rounded(np.sqrt(np.mean((probability - label) ** 2))),
         "calibration_error": _rounded(_calibration(probability, label)),
@@ -327,7 +329,7 @@ def _metrics(
 
 
 def _calibration(probability: Float, label: Float) -> float:
-    """Return the mean distance between predicted and true probability over 15 equal bins."""
+    """Return the expected calibration error over 15 bins of equal width."""
     which = np.minimum((probability * 15).astype(int), 14)
     count = np.bincount(which, minlength=15)
     gap = np.bincount(which, weights=probability - label, minlength=15)

@@ -1,4 +1,4 @@
-"""Feature and score tables on disk."""
+"""Reading and writing of feature and score tables."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 def write_features(
     path: Path, table: gpd.GeoDataFrame, tags: Mapping[str, str] | None = None
 ) -> None:
-    """Write a feature table as GeoParquet, its provenance in the file's metadata."""
+    """Write a feature table as GeoParquet, with metadata such as the provenance."""
     with whole_file(path) as partial:
         table.to_parquet(partial, index=False)
-        # geopandas takes no metadata of the caller's: it is added in a second writing.
+        # geopandas does not accept metadata: the table is written again with them.
         _write(partial, pq.read_table(partial), tags)
 
 
 def write_table(path: Path, table: pd.DataFrame, tags: Mapping[str, str] | None = None) -> None:
-    """Write a plain table as Parquet, its provenance in the file's metadata."""
+    """Write a table as Parquet, with metadata such as the provenance."""
     with whole_file(path) as partial:
         _write(partial, pa.Table.from_pandas(table, preserve_index=False), tags)
 
@@ -41,10 +41,10 @@ def read_features(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is absent, damaged or not a feature table.
+        If the file is missing, damaged or not a feature table.
     """
     table = read_table(path, "The feature table", without="geometry")
-    missing = [name for name in columns.wanted() if name not in table.columns]
+    missing = [name for name in columns.table_columns() if name not in table.columns]
     if missing:
         raise InputError(
             f"The feature table {path} lacks the columns {', '.join(missing[:5])}"
@@ -57,12 +57,12 @@ def read_features(path: str | Path) -> pd.DataFrame:
 
 
 def read_table(path: str | Path, what: str, *, without: str | None = None) -> pd.DataFrame:
-    """Read a Parquet table, leaving out one column.
+    """Read a Parquet table, optionally without a column.
 
     Raises
     ------
     InputError
-        If the file is absent or damaged.
+        If the file is missing or damaged.
     """
     if not Path(path).is_file():
         raise InputError(f"{what}: there is no file {path}", "Check the path")

@@ -1,4 +1,4 @@
-"""The compiled loop of `craters`."""
+"""Compiled loop for the distance to crater rims."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 _NEAR = 3.0
-"""Every rim is first made known to the cells within this many cells of it."""
+"""Distance, in cells, within which every rim is first entered into the raster."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compiled
 def rim_distance(rows: int, columns: int, x: Float, y: Float, radius: Float) -> Float:
-    """Return the distance of every cell's centre to the nearest circle's line.
+    """Return the distance from the centre of every cell to the nearest circle.
 
-    Rims are entered into the cells beside them; the few cells that no rim is near to ask all.
+    Rims are entered into nearby cells; for the few cells without a rim nearby all circles are
+    evaluated.
 
     Parameters
     ----------
     rows, columns : int
-        Of the cells.
+        Shape of the grid.
     x, y, radius : ndarray of float64, shape (circles,)
-        Column, row and radius in cells, 0 at the centre of the first.
+        Column, row and radius in cells; 0 is the centre of the first cell.
 
     Returns
     -------
     ndarray of float64, shape (rows, columns)
-        In cells.
+        Distance, in cells.
     """
     out = np.full((rows, columns), np.inf)
     for n in range(x.size):

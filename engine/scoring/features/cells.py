@@ -1,4 +1,4 @@
-"""From pixels to cells: statistics, distances and areas, compiled."""
+"""Statistics, distances and areas of the pixels of cells, compiled."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 @_compiled
 def cell_statistics(pixels: Float32, side: int) -> Float32:
-    """Return count, mean, standard deviation, least and greatest of every cell.
+    """Return count, mean, standard deviation, minimum and maximum of every cell.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (rows, columns)
-        NaN for nodata; the last cells may be cut by the edge.
+        NaN for nodata; the last cells may be incomplete.
     side : int
-        Pixels along a cell's side.
+        Side of a cell, pixels.
 
     Returns
     -------
     ndarray of float32, shape (5, cell rows, cell columns)
-        NaN where a cell holds no valid pixel; the count is then 0.
+        NaN for cells without valid pixels, whose count is 0.
     """
     rows, columns = pixels.shape
     cell_rows, cell_columns = (rows + side - 1) // side, (columns + side - 1) // side
@@ -64,10 +64,21 @@ def cell_statistics(pixels: Float32, side: int) -> Float32:
 
 @_compiled
 def clearance(pixels: Float32, limit: float, reach: int) -> Float32:
-    """Return the distance of every pixel to the nearest one over a limit, in pixels.
+    """Return the distance of every pixel to the nearest one above a limit, in pixels.
 
-    Exact Euclidean distance between centres, cut at ``reach``; unknown pixels do not count as
-    over the limit, and get NaN themselves.
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (rows, columns)
+        NaN for nodata, which is not above the limit.
+    limit : float
+        The limit.
+    reach : int
+        Maximum distance, pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        Exact Euclidean distance between centres, at most ``reach``; NaN for nodata.
     """
     rows, columns = pixels.shape
     vertical = np.empty((rows, columns), np.int32)
@@ -100,15 +111,21 @@ def clearance(pixels: Float32, limit: float, reach: int) -> Float32:
 
 @_compiled
 def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Float) -> Float32:
-    """Return how many pixels of a mask lie within a radius of each point.
+    """Return the number of pixels of a mask within a radius of each point.
 
     Parameters
     ----------
     mask : ndarray of uint8
-        1 where it counts.
+        1 for pixels that are counted.
     x_px, y_px : ndarray of float64, shape (points,)
-        Column and row of the points, in pixels, 0 at the centre of the first.
+        Column and row of the points; 0 is the centre of the first pixel.
     radius_px : ndarray of float64, shape (points,)
+        Radii, pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (points,)
+        Numbers of pixels.
     """
     rows, columns = mask.shape
     before = np.zeros((rows, columns + 1), np.int32)
@@ -132,14 +149,14 @@ def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Fl
 
 
 def edge_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return row and column of the pixels that are 1 and touch one that is not, or the border."""
+    """Return row and column of the pixels of a mask on its edge or on the border."""
     inside = mask == 1
     return np.argwhere(inside & ~ndimage.binary_erosion(inside))
 
 
 @_compiled
 def burn_circles(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Float) -> None:
-    """Set to 1 the pixels whose centre lies in a circle."""
+    """Set the pixels whose centres are inside a circle to 1."""
     rows, columns = mask.shape
     for n in range(x_px.size):
         radius = radius_px[n]

@@ -1,4 +1,4 @@
-"""The feature table's columns: what each means, its unit, and which way it may move a score.
+"""Columns of the feature table: title, unit, source and monotonicity of each feature.
 
 Standard library only.
 """
@@ -8,16 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 POSITION = ("cell_id", "row", "column", "lon_deg", "lat_deg", "x_m", "y_m")
-"""Where a cell is. Never fed to a model."""
+"""Position of a cell. Never an input of a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """A physical feature of a cell.
 
-    ``source`` names the layer it comes from; ``direction`` is +1 where more can only be better
-    for a landing, -1 where it can only be worse, 0 where neither is certain. A feature that is
-    learned ``if_asked`` is an input only of scorers whose criteria name it.
+    Parameters
+    ----------
+    name, title, unit : str
+        Column name, short description and unit.
+    source : str
+        The layer from which it is computed.
+    direction : int
+        +1 if larger values can only be better for a landing, -1 if they can only be worse, 0 if
+        neither is certain.
+    if_in_criteria : bool
+        Whether it is an input only of scorers with a criterion on it.
     """
 
     name: str
@@ -25,7 +33,7 @@ class Feature:
     unit: str
     source: str
     direction: int = 0
-    if_asked: bool = False
+    if_in_criteria: bool = False
 
 
 def _statistics(stem: str, title: str, unit: str, direction: int = 0) -> tuple[Feature, ...]:
@@ -62,29 +70,34 @@ FEATURES: tuple[Feature, ...] = (
     Feature("clearance_8deg_m", "Distance from slopes over 8°", "m", "slope", 1),
     Feature("relief_mean_m", "Relief", "m", "relief"),
     Feature("position_index_mean_m", "Topographic position", "m", "position_index"),
-    Feature("crater_density_per_km2", "Craters within 5 km", "1/km²", "craters", if_asked=True),
-    Feature("crater_rim_distance_m", "Distance to a crater's rim", "m", "craters", if_asked=True),
-    Feature("crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_asked=True),
-    Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1, if_asked=True),
-    Feature("large_rock_count", "Large rocks in the cell", "", "rocks", -1, if_asked=True),
-    Feature("segmentation_confidence", "Segmentation confidence", "", "rocks", if_asked=True),
-    Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_asked=True),
+    Feature(
+        "crater_density_per_km2", "Craters within 5 km", "1/km²", "craters", if_in_criteria=True
+    ),
+    Feature(
+        "crater_rim_distance_m", "Distance to a crater's rim", "m", "craters", if_in_criteria=True
+    ),
+    Feature(
+        "crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_in_criteria=True
+    ),
+    Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1, if_in_criteria=True),
+    Feature("large_rock_count", "Large rocks in the cell", "", "rocks", -1, if_in_criteria=True),
+    Feature("segmentation_confidence", "Segmentation confidence", "", "rocks", if_in_criteria=True),
+    Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_in_criteria=True),
 )
-"""All features in the table's order: the 24 of the original table, then those added."""
+"""All features in the order of the table."""
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 
 SEGMENTED = frozenset({"rock_coverage_pct", "large_rock_count"})
-"""What a network sees in an image: worth as much as it is sure, by `CONFIDENCE`."""
+"""Features from a segmentation network, whose error depends on `CONFIDENCE`."""
 
 CONFIDENCE = "segmentation_confidence"
 
 SOURCES = tuple(dict.fromkeys(feature.source for feature in FEATURES))
-"""The layers features come from; each has a column ``coverage_<source>_pct``."""
+"""Layers from which features are computed; each has a column ``coverage_<source>_pct``."""
 
 SENSITIVITIES = ("illumination_sensitivity", "earth_sensitivity")
-"""Points per degree of horizon: what the error model needs beside the features."""
-
+"""Percentage points per degree of horizon, for the error model."""
 
 LAYER_FILES = {
     "slope": "slope_deg.tif",
@@ -99,25 +112,24 @@ LAYER_FILES = {
     "illumination_sensitivity": "illumination_sensitivity.tif",
     "earth_sensitivity": "earth_sensitivity.tif",
 }
-"""Where the features stage finds each source in a folder of layers."""
+"""File name of each source in a folder of layers."""
 
-GIVEN = ("illumination", "earth_visibility", "psr", "elevation_error")
-"""Layers that may be given instead of computed ones."""
-
+USER_LAYERS = ("illumination", "earth_visibility", "psr", "elevation_error")
+"""Layers that the user may provide instead of computed ones."""
 
 IMAGERY = ("rocks", "rock_image")
-"""Sources that come from images: the outputs of ``segment-terrain``, and an image."""
+"""Sources from imagery: the outputs of ``segment-terrain``, and an image."""
 
 ROCK_FILES = ("classes.tif", "probabilities.tif")
-"""What is read of a folder that ``segment-terrain`` wrote."""
+"""Files that are read from the output folder of ``segment-terrain``."""
 
 
 def coverage_column(source: str) -> str:
-    """Return the name of the column that says how much of a cell a layer covers, percent."""
+    """Return the name of the column with the coverage of a cell by a layer, percent."""
     return f"coverage_{source}_pct"
 
 
-def wanted() -> list[str]:
-    """Return the columns of a whole feature table, but for the cells' outlines."""
-    covers = [coverage_column(source) for source in SOURCES]
-    return sorted({*POSITION, "pixel_m", *BY_NAME, *covers})
+def table_columns() -> list[str]:
+    """Return the columns of a complete feature table, except the geometry."""
+    coverage = [coverage_column(source) for source in SOURCES]
+    return sorted({*POSITION, "pixel_m", *BY_NAME, *coverage})

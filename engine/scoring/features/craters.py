@@ -1,4 +1,4 @@
-"""What a catalogue of craters says of every cell."""
+"""Crater features of cells, from a catalogue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon
-from lunarsite.engine.scoring.features import _rim_kernels as rim_kernels
-from lunarsite.engine.scoring.features import cells, columns
+from lunarsite.engine.scoring.features import _rim_kernels, cells, columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 Bounds = tuple[float, float, float, float]
 
 AROUND_M = 5_000.0
-"""Density counts the craters whose centres lie this near to the cell's centre."""
+"""Radius around the centre of a cell in which craters are counted for the density, metres."""
 
 
 def features(
@@ -40,24 +39,24 @@ def features(
     Parameters
     ----------
     catalogue : DataFrame
-        As `catalogue.read_catalogue` returns it.
+        From `catalogue.read_catalogue`.
     grid, coarse : Grid
-        Of the pixels and of the cells.
+        Grids of the pixels and of the cells.
     side : int
-        Pixels along a cell's side.
+        Side of a cell, pixels.
     full : ndarray of float32, shape of ``coarse``
-        Pixels in a cell.
+        Number of pixels of each cell.
     frame : tuple of float, optional
-        West, south, east and north of the ground on which craters were looked for, metres on the
-        map. Cells outside it have no crater features and a coverage of zero; without it the
-        catalogue is taken to be complete everywhere.
+        West, south, east and north bounds of the area that was searched for craters, map metres.
+        Cells outside it have no crater features and zero coverage. By default, the catalogue is
+        assumed to be complete everywhere.
 
     Returns
     -------
     dict of ndarray of float32, shape of ``coarse``
-        Count, mean and largest diameter of the craters whose centres lie in the cell, their mean
-        depth to diameter (NaN where none is known), the share inside any crater, the density
-        around the cell's centre, and its distance from the nearest rim (NaN without craters).
+        Count, mean and largest diameter of the craters whose centres are in the cell, their mean
+        ratio of depth to diameter (NaN if unknown), the percentage inside any crater, the density
+        around the centre of the cell, and its distance to the nearest rim (NaN without craters).
         Lengths are on the ground.
     """
     x, y = catalogue["x_m"].to_numpy(np.float64), catalogue["y_m"].to_numpy(np.float64)
@@ -85,19 +84,19 @@ def features(
         "crater_density_per_km2": _density(x, y, coarse),
         "crater_rim_distance_m": _rim_distance(x, y, radius, coarse),
     }
-    found = {
+    layers = {
         "crater_coverage_pct": covered.astype(np.float32),
         **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in flat.items()},
     }
     known = _share_inside(coarse, grid, frame) if frame else np.ones(coarse.shape)
-    for values in found.values():
+    for values in layers.values():
         values[known == 0.0] = np.nan
     share = np.where(full > 0, 100.0 * known, 0.0).astype(np.float32)
-    return {columns.coverage_column("craters"): share, **found}
+    return {columns.coverage_column("craters"): share, **layers}
 
 
 def _share_inside(coarse: Grid, grid: Grid, frame: Bounds) -> Float:
-    """Return the share of each cell's part of the map that lies in a frame, 0 to 1."""
+    """Return the share of each cell, as far as it is on the grid, that is in a frame, 0 to 1."""
     west, south, east, north = grid.bounds
     both = (
         max(west, frame[0]),
@@ -110,7 +109,7 @@ def _share_inside(coarse: Grid, grid: Grid, frame: Bounds) -> Float:
 
 
 def _common(coarse: Grid, box: Bounds) -> Float:
-    """Return the area that each cell has in common with a box, in cells."""
+    """Return the area of the intersection of each cell with a box, in cells."""
     left = coarse.x_min_m + np.arange(coarse.width) * coarse.pixel_m
     top = coarse.y_max_m - np.arange(coarse.height) * coarse.pixel_m
     across = np.minimum(left + coarse.pixel_m, box[2]) - np.maximum(left, box[0])
@@ -133,31 +132,32 @@ def _depth_ratio(
 
 
 def _density(x: Float, y: Float, coarse: Grid) -> Float:
-    """Return craters per square kilometre of ground around each cell's centre.
+    """Return the number of craters per square kilometre around the centre of each cell.
 
-    What lies beyond the catalogue's own area counts as empty ground.
+    Ground outside the area of the catalogue counts as free of craters.
     """
-    place = _centers(coarse)
-    scale = moon.map_scale(place[:, 0], place[:, 1])
-    found = cKDTree(np.column_stack([x, y])).query_ball_point(
-        place, AROUND_M * scale, return_length=True
+    centers = _centers(coarse)
+    scale = moon.map_scale(centers[:, 0], centers[:, 1])
+    count = cKDTree(np.column_stack([x, y])).query_ball_point(
+        centers, AROUND_M * scale, return_length=True
     )
-    density: Float = np.asarray(found, np.float64) / (np.pi * (AROUND_M / 1000.0) ** 2)
+    density: Float = np.asarray(count, np.float64) / (np.pi * (AROUND_M / 1000.0) ** 2)
     return density
 
 
 def _rim_distance(x: Float, y: Float, radius: Float, coarse: Grid) -> Float:
-    """Return the ground distance from each cell's centre to the nearest rim, metres."""
+    """Return the ground distance from the centre of each cell to the nearest rim, metres."""
     if x.size == 0:
         return np.full(coarse.width * coarse.height, np.nan)
     column = (x - coarse.x_min_m) / coarse.pixel_m - 0.5
     row = (coarse.y_max_m - y) / coarse.pixel_m - 0.5
-    cells_away = rim_kernels.rim_distance(
+    cells_away = _rim_kernels.rim_distance(
         *coarse.shape, column, row, radius / coarse.pixel_m
     ).ravel()
-    place = _centers(coarse)
-    meters: Float = cells_away * coarse.pixel_m / moon.map_scale(place[:, 0], place[:, 1])
-    return meters
+    centers = _centers(coarse)
+    scale = moon.map_scale(centers[:, 0], centers[:, 1])
+    distance_m: Float = cells_away * coarse.pixel_m / scale
+    return distance_m
 
 
 def _centers(coarse: Grid) -> Float:

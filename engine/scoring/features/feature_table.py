@@ -1,4 +1,4 @@
-"""The feature table: what every cell of a grid is like."""
+"""The feature table: the features of every cell of a grid."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 WALK_M = 2_000.0
-"""How far an astronaut walks to reach permanent shadow."""
+"""Walking distance of an astronaut to permanent shadow, metres."""
 
 _CLEARANCE_M = 500.0
 _STRIP_ROWS = 48
@@ -45,24 +45,24 @@ def build(
     Parameters
     ----------
     layers : Layers
-        What to take features from.
+        Sources of the features.
     cell_m : float
-        Side of a cell, map metres, rounded to whole pixels. Cells are aligned to the first pixel.
+        Cell size, map metres, rounded to whole pixels. Cells are aligned to the first pixel.
     north_limit_deg : float
-        Cells whose centre lies north of it are left out.
+        Cells whose centre is farther north are excluded, degrees.
     context : Context
         Progress, warnings.
 
     Returns
     -------
     GeoDataFrame
-        One row a cell that holds any height: position, all of `columns.FEATURES`, a coverage
-        column for each source, sensitivities; float32, NaN for missing. The geometry is the cell.
+        One row per cell with any height: position, all `columns.FEATURES`, the coverage by each
+        source, and sensitivities; float32, NaN for nodata. The geometry is the outline.
 
     Raises
     ------
     InputError
-        If no cell is left, or a cell is smaller than a pixel.
+        If no cell remains, or a cell is smaller than a pixel.
     """
     grid = dem_grid(layers.dem)
     coarse, side = posting(grid, cell_m)
@@ -73,33 +73,33 @@ def build(
         )
     table = _positions(coarse).assign(pixel_m=np.float32(grid.pixel_m))
     full = _pixels_per_cell(grid, coarse, side)
-    found: dict[str, Float32] = {}
-    jobs = _jobs(layers)
-    for number, (source, path) in enumerate(jobs):
-        context.progress(0.8 * number / len(jobs), f"features of {source}")
-        found |= _take(source, path, grid, coarse, side, full, context)
+    features: dict[str, Float32] = {}
+    rasters = [("elevation", layers.dem), *layers.rasters.items()]
+    for number, (source, path) in enumerate(rasters):
+        context.progress(0.8 * number / len(rasters), f"features of {source}")
+        features |= _raster_features(source, path, grid, coarse, side, full, context)
     context.progress(0.8, "features of craters")
     if layers.craters is not None:
-        table_of = read_catalogue(layers.craters)
-        if len(table_of) and table_of["diameter_m"].max() < grid.pixel_m:
+        catalogue = read_catalogue(layers.craters)
+        if len(catalogue) and catalogue["diameter_m"].max() < grid.pixel_m:
             context.warn(
-                f"The largest catalogued crater has {table_of['diameter_m'].max():g} m, less than "
+                f"The largest catalogued crater has {catalogue['diameter_m'].max():g} m, less than "
                 "a pixel: if the diameters are kilometres, name their column diameter_km."
             )
         frame = detections.frame_of(layers.craters)
-        found |= craters.features(table_of, grid, coarse, side, full, frame=frame)
+        features |= craters.features(catalogue, grid, coarse, side, full, frame=frame)
     context.progress(0.85, "features of rocks")
     if layers.rocks is not None:
-        found |= rocks.features(layers.rocks, coarse, context)
+        features |= rocks.features(layers.rocks, coarse, context)
     if layers.rock_image is not None:
-        found |= rocks.shadow(layers.rock_image, coarse, context)
-    footprint.warn_of_small_images(layers, found, grid, coarse, context)
-    wanted = [feature.name for feature in columns.FEATURES]
-    wanted += [columns.coverage_column(source) for source in columns.SOURCES]
-    wanted += list(columns.SENSITIVITIES)
+        features |= rocks.shadow(layers.rock_image, coarse, context)
+    footprint.warn_of_small_images(layers, features, grid, coarse, context)
+    names = [feature.name for feature in columns.FEATURES]
+    names += [columns.coverage_column(source) for source in columns.SOURCES]
+    names += list(columns.SENSITIVITIES)
     missing = np.full(coarse.width * coarse.height, np.nan, np.float32)
-    for name in wanted:
-        values = found.get(name)
+    for name in names:
+        values = features.get(name)
         if values is None:
             values = np.zeros_like(missing) if name.startswith("coverage_") else missing
         table[name] = values.ravel()
@@ -119,7 +119,7 @@ def build(
 
 
 def cell_grid(table: pd.DataFrame) -> Grid:
-    """Return the grid on which a feature table's rows and columns count."""
+    """Return the grid of the rows and columns of a feature table."""
     x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
     row, column = table["row"].to_numpy(), table["column"].to_numpy()
     cell = _spacing(x, y, row, column)
@@ -144,7 +144,7 @@ def _spacing(
             at = other[0]
             return float(abs((values[at] - values[0]) / (index[at] - index[0])))
     raise InputError(
-        "The feature table holds a single cell, whose size cannot be told",
+        "The feature table holds a single cell, whose size is unknown",
         "Make the table from a larger DEM or with smaller cells",
     )
 
@@ -172,11 +172,7 @@ def _pixels_per_cell(grid: Grid, coarse: Grid, side: int) -> Float32:
     return np.outer(rows, columns_).astype(np.float32)
 
 
-def _jobs(layers: Layers) -> list[tuple[str, str]]:
-    return [("elevation", layers.dem), *layers.rasters.items()]
-
-
-def _take(  # noqa: PLR0911  one return a kind of layer
+def _raster_features(  # noqa: PLR0911  one return for each kind of layer
     source: str,
     path: str,
     grid: Grid,
@@ -185,7 +181,7 @@ def _take(  # noqa: PLR0911  one return a kind of layer
     full: Float32,
     context: Context,
 ) -> dict[str, Float32]:
-    """Return the columns that one layer gives, each of the cells' shape."""
+    """Return the columns that are computed from one layer, of the shape of the cells."""
     what = f"The layer {Path(path).name} ({source})"
     if source in ("darkest_month", "longest_night"):
         values = _on_cells(path, coarse, what, context)
@@ -221,27 +217,27 @@ def _take(  # noqa: PLR0911  one return a kind of layer
 
 
 def read_pixels(source: str, path: str, grid: Grid, what: str, context: Context) -> Float32:
-    """Read a layer on the DEM's pixels, warped where it must be, and say so."""
+    """Read a layer on the pixels of the DEM; warn if it is warped."""
     method = Resampling.nearest if source == "psr" else Resampling.bilinear
     pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
     if source == "elevation":
         check_heights(pixels, grid, "The DEM")
     if warped:
-        context.warn(f"{what} lies on another grid and was warped to the DEM's.")
+        context.warn(f"{what} has another grid and was warped to that of the DEM.")
     return pixels
 
 
 def _on_cells(path: str, coarse: Grid, what: str, context: Context) -> Float32:
     values, warped = raster.read_layer(path, coarse, what=what, resampling=Resampling.nearest)
     if warped:
-        context.warn(f"{what} does not lie on the cells: each takes what is nearest its centre.")
+        context.warn(f"{what} is not on the grid of the cells: nearest neighbours were used.")
     return values
 
 
 def _as_percent(pixels: Float32, path: str, what: str, context: Context) -> Float32:
-    """Return shares of time in percent, whether they came as fractions or as percent.
+    """Convert shares of time to percent, from fractions if necessary.
 
-    A band whose unit says percent is believed: a dark area's largest value may be below 1 %.
+    If the unit of the band is percent, it is trusted: the maximum of a dark area may be below 1 %.
     """
     with raster.opened(path, what) as source:
         unit = (source.units[0] or "").strip()
@@ -253,25 +249,25 @@ def _as_percent(pixels: Float32, path: str, what: str, context: Context) -> Floa
             "Check the layer's scale and offset",
         )
     if unit != "%" and 0.0 < high <= 1.0001:
-        context.warn(f"{what} holds fractions; they were taken times 100.")
+        context.warn(f"{what} holds fractions; they were multiplied by 100.")
         return pixels * np.float32(100.0)
     return pixels
 
 
 def _check_mask(pixels: Float32, what: str) -> None:
-    odd = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
-    if odd.any():
+    invalid = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
+    if invalid.any():
         raise InputError(
-            f"{what} holds the value {pixels[odd][0]:g}; 1 is permanent shadow, 0 is none",
+            f"{what} holds the value {pixels[invalid][0]:g}; 1 is permanent shadow, 0 is none",
             "Reclassify it: gdal_calc.py --calc 'A>0'",
         )
 
 
 def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[str, Float32]:
-    """Return how far a cell's best pixel lies from slopes over a limit, ground metres."""
+    """Return the distance of the best pixel of a cell from slopes over a limit, ground metres."""
     scale = moon.map_scale(*np.meshgrid(coarse.column_x_m(), coarse.row_y_m()))
     reach = max(1, int(np.ceil(_CLEARANCE_M * scale.max() / grid.pixel_m)))
-    found = {}
+    clearances = {}
     for limit in (5, 8):
         best = np.full(coarse.shape, np.nan, np.float32)
         for first in range(0, coarse.height, _STRIP_ROWS):
@@ -281,14 +277,14 @@ def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[st
             inner = distance[first * side - top : min(last * side, grid.height) - top]
             best[first:last] = cells.cell_statistics(np.ascontiguousarray(inner), side)[4]
         ground = np.minimum(best * grid.pixel_m / scale, _CLEARANCE_M)
-        found[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
-    return found
+        clearances[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
+    return clearances
 
 
 def _shadow_columns(
     pixels: Float32, grid: Grid, coarse: Grid, context: Context
 ) -> dict[str, Float32]:
-    """Return the distance to permanent shadow and its area within a walk, by cell."""
+    """Return the distance to permanent shadow and its area within walking distance, by cell."""
     mask = np.where(pixels == 1.0, np.uint8(1), np.uint8(0))
     x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
     scale = moon.map_scale(x, y).ravel()

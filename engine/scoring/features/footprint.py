@@ -1,4 +1,4 @@
-"""Whether images are large enough for the cells that features are taken of."""
+"""Check of the coverage of cells by images."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ if TYPE_CHECKING:
 
 
 def warn_of_small_images(
-    layers: Layers, found: Mapping[str, Float32], grid: Grid, coarse: Grid, context: Context
+    layers: Layers, features: Mapping[str, Float32], grid: Grid, coarse: Grid, context: Context
 ) -> None:
-    """Warn of images that lie on cells and show too little of each of them.
+    """Warn of images that cover less than half of every cell.
 
     Parameters
     ----------
     layers : Layers
-        With the images.
-    found : mapping of str to ndarray of float32, shape of ``coarse``
-        With the columns that say how much of every cell the images show, percent.
+        Sources, with the images.
+    features : mapping of str to ndarray of float32, shape of ``coarse``
+        Columns with the coverage of the cells, percent.
     grid, coarse : Grid
-        The DEM's pixels, of which cells are made, and the cells.
+        Grids of the DEM and of the cells.
     context : Context
-        Is told.
+        Warnings.
     """
-    given = {
+    images = {
         "rocks": (layers.rocks and rocks.files(layers.rocks)[0], "The image of rocks"),
         "rock_image": (layers.rock_image, f"The image {Path(layers.rock_image or '').name}"),
     }
-    for source, (path, what) in given.items():
-        known_pct = found.get(columns.coverage_column(source))
+    for source, (path, what) in images.items():
+        known_pct = features.get(columns.coverage_column(source))
         if not path or known_pct is None:
             continue
         most = float(known_pct.max())
         if 0.0 < most < rocks.LEAST_KNOWN_PCT:
             remedy = _remedy(path, what, known_pct, grid, coarse)
             context.warn(
-                f"{what} shows at least half of no cell of {coarse.pixel_m:g} m (at most "
-                f"{most:.2g} %): nothing is known from it; {remedy}."
+                f"{what} covers less than half of every cell of {coarse.pixel_m:g} m (at most "
+                f"{most:.2g} %) and is not used; {remedy}."
             )
 
 
 def _remedy(path: str, what: str, known_pct: Float32, grid: Grid, coarse: Grid) -> str:
-    """Return what to do, with the largest cells of whole pixels that an image is enough for."""
+    """Return the remedy, with the largest cell size in whole pixels for which an image suffices."""
     known_m2 = float(known_pct.sum(dtype=np.float64)) / 100.0 * coarse.pixel_m**2
     with raster.opened(path, what) as source:
         largest_m = lattice.largest_cell_m(source, known_m2)
         smallest_m = max(lattice.smallest_cell_m(source), grid.pixel_m)
     cell_m = grid.pixel_m * math.floor(largest_m / grid.pixel_m)
     if smallest_m <= cell_m < coarse.pixel_m:
-        return f"take --cell-m {cell_m:g} or smaller"
-    return "give an image that shows more of the ground"
+        return f"use --cell-m {cell_m:g} or smaller"
+    return "use an image with a larger extent"

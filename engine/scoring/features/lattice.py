@@ -1,7 +1,7 @@
-"""From the pixels of an image in any lunar map to means over cells.
+"""Means over cells of the pixels of an image in any lunar map projection.
 
-Every cell has a lattice of points, no coarser than the image's pixels; each point takes the pixel
-that it lies in. What is read is bounded by a tile, not by the image.
+Every cell has a lattice of points with a spacing not larger than the pixels of the image; each
+point takes the value of its pixel. Memory is bounded by a tile, independent of the image size.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     Read = Callable[[Grid], Iterator[tuple[Window, Float, NDArray[np.bool_]]]]
 
 FEWEST_PX = 4
-"""Pixels along a cell's side that it takes to tell a share."""
+"""Minimum number of pixels along the side of a cell."""
 
 TILE_PX = 2048
-"""Side of what is read at a time."""
+"""Side of the tiles that are read, pixels."""
 
 _OUTLINE_POINTS = 720
-"""Points along each side of an image by which its outline is carried to another map."""
+"""Points along each side of an image for the transformation of its outline."""
 
 
 def means_by_cell(
@@ -50,35 +50,35 @@ def means_by_cell(
     what: str,
     context: Context,
 ) -> tuple[Float, Float]:
-    """Return how much of each cell is known, and the means of layers over what is.
+    """Return the coverage of each cell, and the means of layers over its valid pixels.
 
     Parameters
     ----------
     source : rasterio.DatasetReader
-        The image, for its place.
+        The image, for its georeferencing.
     coarse : Grid
         The cells.
     read : callable
-        Yields, for a fine grid, windows of it, the layers there (float64, shape (layers, rows,
-        columns)) and where they are known.
+        Yields windows of a fine grid with the values of the layers (float64, shape (layers, rows,
+        columns)) and whether they are valid.
     layers : int
-        How many there are.
+        Number of layers.
     what : str
-        How messages call the image.
+        Name of the image in messages.
     context : Context
         Warnings.
 
     Returns
     -------
-    ndarray of float64, shape of ``coarse``
-        Percent of each cell that is known.
-    ndarray of float64, shape (layers, rows, columns)
-        Means; NaN where nothing is known.
+    known_pct : ndarray of float64, shape of ``coarse``
+        Coverage of each cell, percent.
+    means : ndarray of float64, shape (layers, rows, columns)
+        Means; NaN where the coverage is 0.
 
     Raises
     ------
     InputError
-        If the image's pixels are too coarse for the cells, or it lies on the northern half.
+        If the pixels are too coarse for the cells, or the image is in the northern hemisphere.
     """
     side = _points(source, coarse, what)
     count, total = np.zeros(coarse.shape), np.zeros((layers, *coarse.shape))
@@ -97,14 +97,14 @@ def means_by_cell(
             for sums, layer in zip(total, values, strict=True):
                 sums[at] += _summed(np.where(known, layer, 0.0), row, column)
     if not count.any():
-        context.warn(f"{what} covers no cell of the DEM: nothing is known from it.")
+        context.warn(f"{what} covers no cell of the DEM and is not used.")
     with np.errstate(invalid="ignore"):
         return 100.0 * count / side**2, total / count
 
 
 @contextmanager
-def laid_on(source: rasterio.DatasetReader, grid: Grid, nodata: float) -> Iterator[WarpedVRT]:
-    """Open an image as it lies on a grid, each point the pixel that it lies in."""
+def resampled_to(source: rasterio.DatasetReader, grid: Grid, nodata: float) -> Iterator[WarpedVRT]:
+    """Open an image resampled to a grid by nearest neighbour."""
     options: dict[str, Any] = {
         "crs": moon.SOUTH_POLAR,
         "transform": grid.transform,
@@ -114,14 +114,16 @@ def laid_on(source: rasterio.DatasetReader, grid: Grid, nodata: float) -> Iterat
         "src_nodata": nodata,
         "nodata": nodata,
     }
-    with WarpedVRT(source, **options) as laid:
-        yield laid
+    with WarpedVRT(source, **options) as warped:
+        yield warped
 
 
-def on_the_map(source: rasterio.DatasetReader, row: Float, column: Float) -> tuple[Float, Float]:
-    """Return where places of an image lie on the south polar map, metres.
+def to_south_polar(
+    source: rasterio.DatasetReader, row: Float, column: Float
+) -> tuple[Float, Float]:
+    """Return the positions of image coordinates on the south polar map, metres.
 
-    Rows and columns count from the image's corner.
+    Rows and columns are counted from the corner of the image.
     """
     x, y = source.transform * (column, row)
     crs = pyproj.CRS.from_user_input(source.crs)
@@ -132,29 +134,34 @@ def on_the_map(source: rasterio.DatasetReader, row: Float, column: Float) -> tup
 
 
 def largest_cell_m(source: rasterio.DatasetReader, known_m2: float) -> float:
-    """Return a side of cells, map metres, at which an image shows half of one or more.
+    """Return a cell size with which an image covers at least half of a cell, map metres.
 
-    Wherever borders fall, they cut a rectangle of twice a cell's area, and no narrower than a
-    cell, so that half of a cell is left whole. That holds where nothing within is unknown.
+    Wherever the borders of the cells are, a rectangle of twice the area of a cell that is at least
+    as wide as a cell covers half of one, if it has no nodata.
 
     Parameters
     ----------
     source : rasterio.DatasetReader
-        The image, for its sides.
+        The image, for its extent.
     known_m2 : float
-        The known ground within the cells, on the map.
+        Area of its valid pixels within the cells, on the map.
+
+    Returns
+    -------
+    float
+        Cell size, map metres.
     """
     down, across = (float(side) for side in _pixel_sides_m(source))
     return float(min(math.sqrt(known_m2 / 2.0), down * source.height, across * source.width))
 
 
 def smallest_cell_m(source: rasterio.DatasetReader) -> float:
-    """Return the least side of cells for which an image's pixels are fine enough, map metres."""
+    """Return the smallest cell size for which the pixels are fine enough, map metres."""
     return FEWEST_PX * float(_pixel_sides_m(source).max())
 
 
 def _summed(values: Float, row: NDArray[np.int64], column: NDArray[np.int64]) -> Float:
-    """Return sums over blocks of rows and columns that belong to the same cell."""
+    """Return sums over blocks of rows and columns of the same cell."""
     down = np.flatnonzero(np.diff(row, prepend=-1))
     across = np.flatnonzero(np.diff(column, prepend=-1))
     sums: Float = np.add.reduceat(np.add.reduceat(values, down, axis=0), across, axis=1)
@@ -162,38 +169,40 @@ def _summed(values: Float, row: NDArray[np.int64], column: NDArray[np.int64]) ->
 
 
 def _points(source: rasterio.DatasetReader, coarse: Grid, what: str) -> int:
-    """Return how many points along a cell's side leave no pixel of an image out."""
-    x, y = on_the_map(source, np.array([source.height / 2]), np.array([source.width / 2]))
+    """Return the number of points along the side of a cell that sample every pixel of an image."""
+    x, y = to_south_polar(source, np.array([source.height / 2]), np.array([source.width / 2]))
     if not np.hypot(x, y).max() < 2.1 * moon.RADIUS_M:  # the equator lies at 2
         raise InputError(
-            f"{what} lies on the northern half of the Moon, and the cells about the south pole",
-            "Give an image of the DEM's area, or set its coordinate system right",
+            f"{what} is in the northern hemisphere, but the cells are around the south pole",
+            "Give an image of the area of the DEM, or correct its coordinate system",
         )
     sides = _pixel_sides_m(source)
     if sides.max() > 1.001 * coarse.pixel_m / FEWEST_PX:
         raise InputError(
             f"{what}: a pixel is {sides.max():g} m wide, more than a quarter of a cell of "
             f"{coarse.pixel_m:g} m",
-            f"Take cells of at least {math.ceil(FEWEST_PX * sides.max())} m (--cell-m), or a "
+            f"Use cells of at least {math.ceil(FEWEST_PX * sides.max())} m (--cell-m), or a "
             "finer image",
         )
     return math.ceil(coarse.pixel_m / float(np.sqrt(sides.prod())) - 1e-6)
 
 
 def _pixel_sides_m(source: rasterio.DatasetReader) -> Float:
-    """Return height and width of the pixel in an image's middle, map metres."""
+    """Return height and width of a pixel in the middle of an image, map metres."""
     row, column = source.height / 2, source.width / 2
-    x, y = on_the_map(source, np.array([row, row + 1, row]), np.array([column, column, column + 1]))
+    x, y = to_south_polar(
+        source, np.array([row, row + 1, row]), np.array([column, column, column + 1])
+    )
     sides: Float = np.hypot(x[1:] - x[0], y[1:] - y[0])
     return sides
 
 
 def _cells_around(source: rasterio.DatasetReader, coarse: Grid) -> Window | None:
-    """Return the cells that an image may touch, or None."""
+    """Return the window of cells that an image may intersect, or None."""
     box = transform_bounds(
         source.crs, moon.SOUTH_POLAR, *source.bounds, densify_pts=_OUTLINE_POINTS
     )
-    # What reaches far north has no end on the map of the south.
+    # An image that extends far north has infinite bounds on the south polar map.
     west, south, east, north = np.nan_to_num(np.asarray(box))
     left = max(math.floor((west - coarse.x_min_m) / coarse.pixel_m) - 1, 0)
     right = min(math.ceil((east - coarse.x_min_m) / coarse.pixel_m) + 1, coarse.width)

@@ -1,4 +1,4 @@
-"""The rasters, catalogue and images that features are taken from."""
+"""Sources of features: rasters, crater catalogue and images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The rasters that features are taken from; any but the elevation may be missing.
+    """Paths of the sources of features; all but the DEM are optional.
 
-    ``rasters`` maps a source of `columns` (or a sensitivity) to a path, ``craters`` is a catalogue,
-    ``rocks`` a folder that ``segment-terrain`` wrote, ``rock_image`` an image.
+    Parameters
+    ----------
+    dem : str
+        Elevation model.
+    rasters : dict of str to str
+        Rasters by source of `columns`, or by sensitivity.
+    craters : str, optional
+        Crater catalogue.
+    rocks : str, optional
+        Output folder of ``segment-terrain``.
+    rock_image : str, optional
+        Image.
     """
 
     dem: str
@@ -29,6 +39,6 @@ class Layers:
     rock_image: str | None = None
 
     def paths(self) -> list[str]:
-        """Return all files that are read."""
+        """Return the paths of all input files."""
         more = [self.craters, *(rocks.files(self.rocks) if self.rocks else []), self.rock_image]
         return [self.dem, *self.rasters.values(), *(path for path in more if path)]

@@ -1,4 +1,4 @@
-"""What images say of every cell: rocks, how sure the network is of them, and shadow."""
+"""Features of cells from imagery: rocks, confidence of the network, and shadow."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 LEAST_KNOWN_PCT = 50.0
-"""Cells of which images show less have no features of images."""
+"""Minimum coverage of a cell for features from imagery, percent."""
 
 
 def files(folder: str) -> list[str]:
-    """Return the files of a folder that ``segment-terrain`` wrote and that are read here."""
+    """Return the files that are read from an output folder of ``segment-terrain``."""
     return [str(Path(folder) / name) for name in columns.ROCK_FILES]
 
 
 def check(folder: str) -> None:
-    """Look at the outputs of ``segment-terrain`` as far as that takes a moment.
+    """Check the outputs of ``segment-terrain`` without reading pixels.
 
     Raises
     ------
     CrsError
-        If they have no place on the Moon.
+        If they are not georeferenced on the Moon.
     InputError
-        If they are not there, or are not what that stage writes.
+        If they are missing, or not outputs of that stage.
     """
     with _opened(folder):
         pass
 
 
 def check_image(path: str) -> None:
-    """Look at an image as far as that takes a moment.
+    """Check an image without reading pixels.
 
     Raises
     ------
     CrsError
-        If it has no place on the Moon.
+        If it is not georeferenced on the Moon.
     InputError
         If it cannot be read as an image.
     """
@@ -69,43 +69,43 @@ def check_image(path: str) -> None:
 def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
     """Return the rock features of every cell.
 
-    A large rock is a group of large-rock pixels that touch at sides or corners, found on the
-    whole raster. It is counted once, in the cell that holds its centroid; a centroid on a border
-    belongs to the cell east or south of it.
+    A large rock is an 8-connected component of large-rock pixels of the whole raster. It is counted
+    once, in the cell of its centroid; a centroid on a border belongs to the cell to its east or
+    south.
 
     Parameters
     ----------
     folder : str
-        What ``segment-terrain`` wrote.
+        Output folder of ``segment-terrain``.
     coarse : Grid
-        The cells.
+        Grid of the cells.
     context : Context
-        Progress, warnings.
+        Progress and warnings.
 
     Returns
     -------
     dict of ndarray of float32, shape of ``coarse``
-        ``rock_coverage_pct``: share of the known ground that small and large rocks cover;
-        ``large_rock_count``; ``segmentation_confidence``: mean of the largest class's
-        probability, 0 to 1. NaN where less than half of a cell is known; the coverage beside them
-        says how much is, percent.
+        ``rock_coverage_pct``: percentage of the valid pixels with small or large rocks;
+        ``large_rock_count``; ``segmentation_confidence``: mean probability of the predicted class,
+        0 to 1; and the coverage, percent. NaN if less than half of a cell is covered.
 
     Raises
     ------
     CrsError
-        If the rasters have no place on the Moon.
+        If the rasters are not georeferenced on the Moon.
     InputError
-        If they are not there, not what that stage writes, or too coarse for the cells.
+        If they are missing, not outputs of that stage, or too coarse for the cells.
     """
     with _opened(folder) as (named, shares):
 
         def read(fine: Grid) -> Iterator[tuple[Window, Float, NDArray[np.bool_]]]:
             with (
-                lattice.laid_on(named, fine, 255) as at,
-                lattice.laid_on(shares, fine, math.nan) as how,
+                lattice.resampled_to(named, fine, 255) as class_raster,
+                lattice.resampled_to(shares, fine, math.nan) as probability_raster,
             ):
                 for window in fine.tiles(lattice.TILE_PX):
-                    number, share = at.read(1, window=window), how.read(window=window)
+                    number = class_raster.read(1, window=window)
+                    share = probability_raster.read(window=window)
                     known = (number != classes.NODATA) & np.isfinite(share).all(axis=0)
                     _check_values(number[known], share[:, known], folder)
                     rock = (number == classes.SMALL) | (number == classes.LARGE)
@@ -116,28 +116,28 @@ def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
         )
         row, column = rock_groups.centroids(named, classes.LARGE)
         count = _counted(named, row, column, coarse)
-    found = {
+    features = {
         "rock_coverage_pct": rock,
         "large_rock_count": count,
         "segmentation_confidence": confidence,
     }
-    return _kept(found, known_pct, "rocks")
+    return _with_coverage(features, known_pct, "rocks")
 
 
 def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
-    """Return the share of every cell that is dark in an image.
+    """Return the percentage of every cell that is in shadow in an image.
 
     Returns
     -------
     dict of ndarray of float32, shape of ``coarse``
-        ``shadow_coverage_pct``: share of the known pixels that are darker than
-        `images.Image.dark_grey`; NaN where less than half of a cell is known; the coverage
-        beside it says how much is, percent.
+        ``shadow_coverage_pct``: percentage of the valid pixels that are darker than
+        `images.Image.dark_grey`; and the coverage, percent. NaN if less than half of a cell is
+        covered.
 
     Raises
     ------
     CrsError
-        If the image has no place on the Moon.
+        If the image is not georeferenced on the Moon.
     InputError
         If it cannot be read as an image, or is too coarse for the cells.
     """
@@ -148,19 +148,19 @@ def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
         with raster.opened(mask, images.WHAT) as source:
 
             def read(fine: Grid) -> Iterator[tuple[Window, Float, NDArray[np.bool_]]]:
-                with lattice.laid_on(source, fine, 255) as at:
+                with lattice.resampled_to(source, fine, 255) as warped:
                     for window in fine.tiles(lattice.TILE_PX):
-                        dark = at.read(1, window=window)
+                        dark = warped.read(1, window=window)
                         yield window, 100.0 * (dark == 1)[None], dark != 255
 
             what = f"{images.WHAT} {Path(path).name}"
             known_pct, (dark,) = lattice.means_by_cell(source, coarse, read, 1, what, context)
-    return _kept({"shadow_coverage_pct": dark}, known_pct, "rock_image")
+    return _with_coverage({"shadow_coverage_pct": dark}, known_pct, "rock_image")
 
 
 @contextmanager
 def _opened(folder: str) -> Iterator[tuple[rasterio.DatasetReader, rasterio.DatasetReader]]:
-    """Open the classes and their probabilities after the checks that need no pixels."""
+    """Open the classes and their probabilities, after the checks that do not read pixels."""
     for path in files(folder):
         if not Path(path).is_file():
             raise InputError(
@@ -175,7 +175,7 @@ def _opened(folder: str) -> Iterator[tuple[rasterio.DatasetReader, rasterio.Data
         if (named.count, named.dtypes[0]) != (1, "uint8") or shares.count != len(classes.NAMES):
             raise _not_ours(folder, "are not one band of 8-bit classes and four of probabilities")
         if named.shape != shares.shape or not named.transform.almost_equals(shares.transform):
-            raise _not_ours(folder, "do not lie on the same pixels")
+            raise _not_ours(folder, "do not have the same grid")
         yield named, shares
 
 
@@ -201,7 +201,7 @@ def _not_ours(folder: str, problem: str) -> InputError:
 
 
 def _write_dark(path: str, mask: Path, context: Context) -> None:
-    """Write where an image is dark: 1 dark, 0 not, 255 unknown."""
+    """Write the shadow mask of an image: 1 shadow, 0 lit, 255 nodata."""
     with images.opened(path) as image:
         frame = image.frame
         made = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "crs": frame.crs}
@@ -217,8 +217,8 @@ def _write_dark(path: str, mask: Path, context: Context) -> None:
 
 
 def _counted(source: rasterio.DatasetReader, row: Float, column: Float, coarse: Grid) -> Float:
-    """Return how many places of an image lie in each cell; rows and columns count from corners."""
-    x, y = lattice.on_the_map(source, row, column)
+    """Return the number of positions in each cell; rows and columns count from the corner."""
+    x, y = lattice.to_south_polar(source, row, column)
     down = np.floor((coarse.y_max_m - y) / coarse.pixel_m).astype(np.int64)
     across = np.floor((x - coarse.x_min_m) / coarse.pixel_m).astype(np.int64)
     inside = (down >= 0) & (down < coarse.height) & (across >= 0) & (across < coarse.width)
@@ -227,10 +227,11 @@ def _counted(source: rasterio.DatasetReader, row: Float, column: Float, coarse: 
     return count.reshape(coarse.shape)
 
 
-def _kept(found: dict[str, Float], known_pct: Float, source: str) -> dict[str, Float32]:
-    """Return features without those of cells that are too little known, and the coverage."""
+def _with_coverage(features: dict[str, Float], known_pct: Float, source: str) -> dict[str, Float32]:
+    """Return the coverage, and the features with NaN for cells of insufficient coverage."""
     enough = known_pct >= LEAST_KNOWN_PCT
-    kept = {
-        name: np.where(enough, values, np.nan).astype(np.float32) for name, values in found.items()
+    masked = {
+        name: np.where(enough, values, np.nan).astype(np.float32)
+        for name, values in features.items()
     }
-    return {columns.coverage_column(source): known_pct.astype(np.float32), **kept}
+    return {columns.coverage_column(source): known_pct.astype(np.float32), **masked}

@@ -1,4 +1,4 @@
-"""Criteria profiles: named sets of limits that a landing site must keep."""
+"""Criteria profiles: named sets of limits for landing sites."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Criterion:
     threshold : float
         The limit, in the feature's unit.
     softness : float
-        How far from the limit a value must be for the decision to be clear: the scale of a
-        logistic curve, same unit, positive.
+        Scale of the logistic curve of the probability around the limit, in the same unit;
+        positive.
     """
 
     feature: str
@@ -45,28 +45,28 @@ class Criterion:
 
     @property
     def direction(self) -> int:
-        """+1 where more of the feature is better, -1 where it is worse."""
+        """+1 if larger values are better, -1 if they are worse."""
         return 1 if self.sense == "at_least" else -1
 
     @property
     def unit(self) -> str:
-        """The feature's unit."""
+        """Unit of the feature."""
         return BY_NAME[self.feature].unit
 
     @property
     def title(self) -> str:
-        """What the criterion asks, in words."""
+        """The criterion in words."""
         words = self.sense.replace("_", " ")
         return f"{BY_NAME[self.feature].title} {words} {self.threshold:g} {self.unit}".rstrip()
 
     def margin(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return how far values stay within the limit; negative where they break it."""
+        """Return the margin of values to the limit; negative where it is violated."""
         return self.direction * (np.asarray(values, np.float64) - self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named set of criteria, all of which must hold."""
+    """A named set of criteria, all of which must be met."""
 
     name: str
     title: str
@@ -74,14 +74,14 @@ class Profile:
     criteria: tuple[Criterion, ...]
 
     def passes(self, table: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return whether every criterion holds; False where a feature is missing."""
+        """Return whether every criterion is met; False if a feature is missing."""
         holds = [c.margin(table[c.feature].to_numpy()) >= 0.0 for c in self.criteria]
         return np.asarray(np.logical_and.reduce(holds))
 
     def known(self, table: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return whether every feature that the criteria ask for is there."""
-        there = [np.isfinite(table[c.feature].to_numpy()) for c in self.criteria]
-        return np.asarray(np.logical_and.reduce(there))
+        """Return whether the features of all criteria are available."""
+        available = [np.isfinite(table[c.feature].to_numpy()) for c in self.criteria]
+        return np.asarray(np.logical_and.reduce(available))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as JSON."""
@@ -89,7 +89,7 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Profile:
-        """Return the profile that `as_dict` gave."""
+        """Return a profile from the form of `as_dict`."""
         return cls(
             data["name"],
             data["title"],
@@ -99,14 +99,14 @@ class Profile:
 
 
 def load(name_or_path: str) -> Profile:
-    """Return a profile that comes with LunarSite, or one from a YAML file.
+    """Return a bundled profile, or one from a YAML file.
 
     Raises
     ------
     ParameterError
-        If there is no such profile, or a criterion asks for a feature that does not exist.
+        If there is no such profile, or a criterion names an unknown feature.
     InputError
-        If the file is not a profile.
+        If the file is not a valid profile.
     """
     if name_or_path in NAMES:
         path = _HERE / f"{name_or_path}.yaml"
@@ -158,7 +158,7 @@ def _criterion(path: Path, entry: Any) -> Criterion:
     criterion = Criterion(feature, senses[0], numbers[senses[0]], numbers["softness"])
     if known and known != criterion.direction:
         other = "at_least" if known > 0 else "at_most"
-        raise _bad(path, f"limits {feature} the wrong way round: it can only be {other}")
+        raise _bad(path, f"limits {feature} in the wrong direction: it can only be {other}")
     return criterion
 
 

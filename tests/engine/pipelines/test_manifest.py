@@ -19,7 +19,7 @@ def put(folder, name, text):
     return path
 
 
-def test_a_step_is_done_while_its_files_are_as_it_left_them(folder):
+def test_a_step_is_done_while_its_files_are_unchanged(folder):
     book = Manifest.open(folder)
     out = put(folder, "layers/a.tif", "1")
     key = book.key("terrain", {"x": 1}, {"dem": [out]})
@@ -35,7 +35,7 @@ def test_a_step_is_done_while_its_files_are_as_it_left_them(folder):
     assert Manifest.open(folder).done("terrain", key) is None
 
 
-def test_the_key_is_of_contents_in_their_roles(folder):
+def test_the_key_depends_on_content_and_role(folder):
     book = Manifest.open(folder)
     one, same, other = (put(folder, n, t) for n, t in (("1", "a"), ("2", "a"), ("3", "b")))
     key = book.key("s", {}, {"dem": [one]})
@@ -56,7 +56,7 @@ def test_an_unchanged_file_is_not_read_again(folder, monkeypatch):
     assert Manifest.open(folder).sha256(file) == wanted
 
 
-def test_only_what_a_killed_run_left_is_removed(folder):
+def test_only_leftovers_of_a_killed_run_are_removed(folder):
     left = ["layers/.a.partial-12.tif", ".sites.partial-3.gpkg-journal", ".m.partial-9.plain.tif"]
     kept = ["layers/a.tif", ".partial-notes", "mine.partial-3.tif", ".scratch-pad", "deep"]
     for name in [*left, *kept]:
@@ -69,7 +69,7 @@ def test_only_what_a_killed_run_left_is_removed(folder):
     assert all((folder / name).exists() for name in [*kept, "other/.scratch-1"])
 
 
-def test_a_run_at_work_is_not_finished(folder):
+def test_a_running_run_is_not_finished(folder):
     book = Manifest.open(folder)
     book.content["finished"] = True
     book.save()
@@ -77,7 +77,7 @@ def test_a_run_at_work_is_not_finished(folder):
     assert json.loads((folder / "manifest.json").read_text())["finished"] is False
 
 
-def test_a_step_that_is_no_part_any_more_goes_with_its_files(folder):
+def test_a_forgotten_step_is_removed_with_its_files(folder):
     book = Manifest.open(folder)
     out = put(folder, "layers/a.tif", "1")
     book.record("lighting", "k", [out], {}, [])
@@ -86,7 +86,7 @@ def test_a_step_that_is_no_part_any_more_goes_with_its_files(folder):
     assert json.loads((folder / "manifest.json").read_text())["steps"] == {}
 
 
-def test_an_unchanged_manifest_is_left_alone(folder):
+def test_an_unchanged_manifest_is_not_rewritten(folder):
     book = Manifest.open(folder)
     book.content["finished"] = True
     book.save()
@@ -98,7 +98,7 @@ def test_an_unchanged_manifest_is_left_alone(folder):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"steps": 3}', '{"steps": {"s": 3}}', '{"steps": {"s": {"key": "k"}}}']
 )
-def test_a_damaged_manifest_is_begun_anew(folder, text):
+def test_a_damaged_manifest_is_replaced(folder, text):
     put(folder, "manifest.json", text)
     put(folder, ".lunarsite-known.json", '{"a": 3, "b": [1]}')
     book = Manifest.open(folder)

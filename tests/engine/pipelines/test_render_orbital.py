@@ -26,13 +26,13 @@ def written(path, heights, grid=GRID):
 
 def rendered(folder, heights, **more):
     given = {"dem": str(written(folder / "dem.tif", heights)), "out": str(folder / "image.tif")}
-    said = render_orbital.STAGE.run({**given, "time": TIME, **more}, Context(threads=2))
+    result = render_orbital.STAGE.run({**given, "time": TIME, **more}, Context(threads=2))
     with rasterio.open(folder / "image.tif") as source:
         assert source.nodata == 0
-        return said, source.read(1)
+        return result, source.read(1)
 
 
-def test_an_elevation_model_that_is_not_there_is_said(tmp_path):
+def test_a_missing_elevation_model_is_refused(tmp_path):
     given = {"dem": str(tmp_path / "none.tif"), "out": str(tmp_path / "image.tif"), "time": TIME}
     with pytest.raises(InputError, match="there is no file"):
         render_orbital.STAGE.run(given, Context())
@@ -44,7 +44,7 @@ def test_an_elevation_model_that_is_not_there_is_said(tmp_path):
 
 # A quarter of a month apart, the Sun stands in the east and in the north of the map.
 @pytest.mark.parametrize("time", [TIME, "2027-01-22T12:00", "2027-01-26T06:00"])
-def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time):
+def test_slopes_that_face_the_sun_are_bright_and_others_dark(tmp_path, time):
     moment = rendering.parse_time(time)
     x, y = np.meshgrid(GRID.column_x_m(), GRID.row_y_m())
     lon, lat = moon.xy_to_lonlat(x, y)
@@ -63,7 +63,7 @@ def test_what_faces_the_sun_is_bright_and_what_faces_away_is_dark(tmp_path, time
     assert float(elevation.mean()) < 5.0
 
 
-def test_a_wall_shades_the_ground_behind_it_as_far_as_the_sun_is_low(tmp_path):
+def test_the_shadow_of_a_wall_has_the_length_of_the_solar_elevation(tmp_path):
     moment = rendering.parse_time(TIME)
     middle = moon.xy_to_lonlat(*(float(v.mean()) for v in (GRID.column_x_m(), GRID.row_y_m())))
     elevation, _ = elevation_azimuth(*map(float, middle), moment.sun)
@@ -85,7 +85,7 @@ def test_a_wall_shades_the_ground_behind_it_as_far_as_the_sun_is_low(tmp_path):
     assert np.median(image[far]) > 60
 
 
-def test_a_band_of_rows_is_shaded_as_the_whole_is():
+def test_strips_are_shaded_like_the_whole():
     rng = np.random.default_rng(0)
     heights = np.cumsum(rng.standard_normal(GRID.shape), axis=0).astype(np.float32) * 10.0
     dem, moment = Dem(GRID, heights), rendering.parse_time(TIME)
@@ -98,17 +98,17 @@ def test_a_band_of_rows_is_shaded_as_the_whole_is():
     assert np.array_equal(np.concatenate(parts), whole)
 
 
-def test_nodata_stays_nodata_and_shadow_is_not_nodata(tmp_path):
+def test_nodata_is_preserved_and_shadow_is_not_nodata(tmp_path):
     heights = np.zeros(GRID.shape)
     heights[20:40, 30:50] = np.nan
     heights[60:90, 60:90] = -2000.0
-    said, image = rendered(tmp_path, heights)
+    result, image = rendered(tmp_path, heights)
     assert (image[22:38, 32:48] == rendering.NODATA).all()
     assert (image[70:80, 70:80] == rendering.DARKEST).all()
-    assert 3.0 < said["shadow_pct"] < 60.0
+    assert 3.0 < result["shadow_pct"] < 60.0
 
 
-def test_the_same_time_gives_the_same_bytes_and_coarse_pixels_are_warned_of(tmp_path):
+def test_bytes_are_reproducible_and_coarse_pixels_give_a_warning(tmp_path):
     rng = np.random.default_rng(1)
     heights = rng.standard_normal(GRID.shape) * 5.0
     (tmp_path / "a").mkdir()
@@ -122,7 +122,7 @@ def test_the_same_time_gives_the_same_bytes_and_coarse_pixels_are_warned_of(tmp_
 
 
 @pytest.mark.parametrize("text", ["soon", "2027-13-01", "1850-01-01", "2300-01-01"])
-def test_what_is_no_time_is_refused(tmp_path, text):
+def test_invalid_times_are_refused(tmp_path, text):
     dem = written(tmp_path / "dem.tif", np.zeros(GRID.shape))
     given = {"dem": str(dem), "out": str(tmp_path / "o.tif"), "time": text}
     with pytest.raises(ParameterError, match="--time"):
@@ -130,7 +130,7 @@ def test_what_is_no_time_is_refused(tmp_path, text):
     assert not (tmp_path / "o.tif").exists()
 
 
-def test_zones_of_time_are_known():
+def test_time_zones_are_supported():
     assert (
         rendering.parse_time("2027-01-15T08:00+02:00").time == rendering.parse_time(TIME + "Z").time
     )

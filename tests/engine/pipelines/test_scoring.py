@@ -59,14 +59,14 @@ def scored(cells, tmp_path_factory):
     run("train-scorer", features=features, out=scorer, draws=DRAWS, folds=2)
     context = Context(threads=1)
     result = run("score", context, features=features, scorer=scorer, out=str(folder), draws=DRAWS)
-    assert context.warnings == ["2 cells lack a criterion's layer and got no score."]
+    assert context.warnings == ["2 cells lack a layer of a criterion and have no score."]
     assert (result["cells"], result["unknown_cells"]) == (599, 2)
     manifest = {"finished": True, "profile": profiles.load("cassa").as_dict()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 
-def test_rasters_lie_on_the_cells(scored, cells):
+def test_rasters_have_the_grid_of_the_cells(scored, cells):
     scores = pd.read_parquet(scored / "scores.parquet")
     for name in ("score", "rank", "probability"):
         with rasterio.open(scored / f"{name}.tif") as source:
@@ -79,7 +79,7 @@ def test_rasters_lie_on_the_cells(scored, cells):
         assert np.isnan(values[0, 7])
 
 
-def test_tables_hold_ranks_margins_and_the_least_coverage(scored, cells):
+def test_tables_contain_ranks_margins_and_the_least_coverage(scored, cells):
     scores = pd.read_parquet(scored / "scores.parquet")
     assert sorted(scores["rank"].dropna()) == list(range(1, 598))
     np.testing.assert_allclose(scores["margin_slope_mean_deg"], 5.0 - cells["slope_mean_deg"])
@@ -116,19 +116,19 @@ def test_the_same_call_gives_the_same_bytes_and_no_paths(scored, tmp_path):
         assert "/" not in source.tags()["LUNARSITE"].replace("0-1/", "")
 
 
-def test_an_own_profile_leaves_its_path_out_of_the_rasters(scored, tmp_path):
+def test_the_path_of_a_custom_profile_is_not_in_the_rasters(scored, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("criteria: [{feature: slope_mean_deg, at_most: 5, softness: 1}]")
     features, scorer = str(scored / "features.parquet"), str(tmp_path / "mine.ubj")
     run("train-scorer", features=features, out=scorer, profile=str(mine), draws=DRAWS, folds=2)
     run("score", features=features, scorer=scorer, out=str(tmp_path), profile=str(mine), draws=20)
     with rasterio.open(tmp_path / "score.tif") as source:
-        said = json.loads(source.tags()["LUNARSITE"])
-    assert said["parameters"]["profile"]["criteria"][0]["threshold"] == 5.0
-    assert str(tmp_path) not in json.dumps(said)
+        record = json.loads(source.tags()["LUNARSITE"])
+    assert record["parameters"]["profile"]["criteria"][0]["threshold"] == 5.0
+    assert str(tmp_path) not in json.dumps(record)
 
 
-def test_what_cannot_be_scored_says_why(scored, cells, tmp_path):
+def test_unscorable_tables_are_refused_with_the_reason(scored, cells, tmp_path):
     features, scorer = str(scored / "features.parquet"), str(scored / "scorer.ubj")
     dark = saved(cells.assign(avg_illumination_pct=np.float32(np.nan)), tmp_path)
     with pytest.raises(InputError, match=r"avg_illumination_pct is missing everywhere"):
@@ -148,7 +148,7 @@ def place(cells, index):
     return {"lon": float(cells["lon_deg"][index]), "lat": float(cells["lat_deg"][index])}
 
 
-def test_explain_adds_up_and_says_everything(scored, cells):
+def test_explain_adds_up_and_is_complete(scored, cells):
     scores = pd.read_parquet(scored / "scores.parquet")
     for index in (0, 300, int(scores["rank"].idxmin())):
         answer = run("explain", run=str(scored), **place(cells, index))
@@ -186,7 +186,7 @@ def test_explain_outside_and_in_a_gap(scored):
         run("explain", run=str(scored), lon=float(lon), lat=float(lat))
 
 
-def test_explain_of_what_is_no_finished_run(scored, tmp_path):
+def test_explain_needs_a_finished_run(scored, tmp_path):
     with pytest.raises(InputError, match=r"no manifest.json.*lunarsite screen"):
         run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
     manifest = json.loads((scored / "manifest.json").read_text())
@@ -204,7 +204,7 @@ def test_explain_of_what_is_no_finished_run(scored, tmp_path):
         run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
 
 
-def test_an_opened_run_is_kept_until_its_manifest_changes(scored, cells, monkeypatch):
+def test_an_open_run_is_cached_until_its_manifest_changes(scored, cells, monkeypatch):
     context = Context(threads=1)
     first = run("explain", context, run=str(scored), **place(cells, 0))
     (held,) = context.warm.values()
@@ -222,7 +222,7 @@ def test_an_opened_run_is_kept_until_its_manifest_changes(scored, cells, monkeyp
     assert len(context.warm) == 3
 
 
-def test_the_worker_answers_twice_from_one_reading(scored, cells):
+def test_the_worker_reads_a_run_once(scored, cells):
     with subprocess.Popen(
         [sys.executable, "-c", "from lunarsite.engine.frontends import worker; worker.serve()"],
         stdin=subprocess.PIPE,
@@ -260,7 +260,7 @@ def cli(*words):
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory):
-    """Return rasters that must be refused, and what is said of each."""
+    """Return rasters that must be refused, and the message for each."""
     folder = tmp_path_factory.mktemp("bad")
     heights = np.random.default_rng(1).normal(0.0, 300.0, (20, 20)).astype(np.float32)
 
@@ -294,22 +294,22 @@ def bad(tmp_path_factory):
 @pytest.mark.parametrize(
     "case", ["no_crs", "earth", "degrees", "km", "empty", "nan", "lowest", "tiny", "none", "cut"]
 )
-def test_a_bad_dem_is_refused_by_every_stage_in_one_sentence(bad, case, tmp_path):
-    dem, said = bad[case]
+def test_an_invalid_dem_is_refused_by_every_stage(bad, case, tmp_path):
+    dem, message = bad[case]
     (tmp_path / "layers").mkdir()
     for stage in ("screen", "lighting", "features"):
         out = tmp_path / ("features.parquet" if stage == "features" else stage)
         values = {"dem": str(dem), "out": str(out)}
         if stage == "features":
             values["layers"] = str(tmp_path / "layers")
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             run(stage, **values)
         left = [p for p in out.rglob("*") if p.name != ".lunarsite.lock"] if out.is_dir() else []
         assert not [p for p in left if p.is_file()], stage
         assert not out.is_file()
 
 
-def test_the_command_says_it_in_one_line_with_exit_code_2(bad, tmp_path):
+def test_the_command_prints_one_line_and_exits_with_2(bad, tmp_path):
     dem, _ = bad["km"]
     for stage in ("screen", "lighting"):
         code, out, err = cli(stage, "--dem", dem, "--out", tmp_path / "out", "--json")
@@ -324,7 +324,7 @@ def test_the_command_says_it_in_one_line_with_exit_code_2(bad, tmp_path):
     assert (code, "'screen'" in err) == (2, True)
 
 
-def test_a_far_field_that_does_not_surround_is_said_and_marked(tmp_path):
+def test_a_far_field_that_is_too_small_gives_a_warning(tmp_path):
     near, far = Grid(0.0, 8000.0, 400.0, 20, 20), Grid(0.0, 120_000.0, 4000.0, 30, 30)
     random = np.random.default_rng(1)
     for name, grid in (("near", near), ("far", far)):
@@ -334,13 +334,13 @@ def test_a_far_field_that_does_not_surround_is_said_and_marked(tmp_path):
     values = {"dem": str(tmp_path / "near.tif"), "far_field": [str(tmp_path / "far.tif")]}
     values |= {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0}
     run("lighting", context, out=str(tmp_path / "layers"), **values)
-    assert any("horizon_coverage_pct.tif marks" in said for said in context.warnings)
+    assert any("horizon_coverage_pct.tif shows" in warning for warning in context.warnings)
     with rasterio.open(tmp_path / "layers" / "horizon_coverage_pct.tif") as source:
         covered = source.read(1)
     assert 0.0 < covered.min() <= covered.max() < 99.5
 
 
-def test_every_table_and_layer_carries_where_it_comes_from(scored) -> None:
+def test_every_table_and_layer_has_its_provenance(scored) -> None:
     for name in ("scores.parquet", "shap.parquet"):
         told = json.loads(pq.read_schema(scored / name).metadata[b"LUNARSITE"])
         assert told["stage"] == "score"
@@ -367,7 +367,7 @@ def scored_cells(scored):
     return tables.read_table(scored / "scores.parquet", "scores").merge(places, on="cell_id")
 
 
-def test_points_get_what_explain_says_of_their_cells(scored, tmp_path):
+def test_points_have_the_scores_of_their_cells(scored, tmp_path):
     table = scored_cells(scored)
     unknown = table.loc[table["score"].isna(), ["x_m", "y_m"]].to_numpy()[0]
     context = Context(threads=1)
@@ -376,7 +376,7 @@ def test_points_get_what_explain_says_of_their_cells(scored, tmp_path):
         "score-points", context, run=str(scored), points=points, out=str(tmp_path / "o.gpkg")
     )
     assert result["scored"] == 3
-    assert context.warnings == ["2 of 5 points got no score: see the column state."]
+    assert context.warnings == ["2 of 5 points have no score: see the column state."]
     found = gpd.read_file(tmp_path / "o.gpkg")
     assert found["name"].tolist() == ["P0", "P1", "P2", "P3", "P4"]
     assert found["state"].tolist() == ["scored"] * 3 + ["outside", "no score"]
@@ -392,7 +392,7 @@ def test_points_get_what_explain_says_of_their_cells(scored, tmp_path):
         assert row["passes"] == answer["to_pass"]["passes"]
 
 
-def test_points_may_come_as_a_table_of_degrees(scored, tmp_path):
+def test_points_from_a_table_of_degrees(scored, tmp_path):
     table = scored_cells(scored)
     lon, lat = moon.xy_to_lonlat(table["x_m"].to_numpy()[:2], table["y_m"].to_numpy()[:2])
     path = tmp_path / "p.csv"
@@ -403,10 +403,10 @@ def test_points_may_come_as_a_table_of_degrees(scored, tmp_path):
     assert found["name"].tolist() == ["point 1", "point 2"]
 
 
-def test_points_that_all_miss_are_refused_and_nothing_is_written(scored, tmp_path):
+def test_points_outside_the_run_are_refused(scored, tmp_path):
     points = tmp_path / "p.csv"
     points.write_text("lon_deg,lat_deg\n-89.5,10\n")
-    with pytest.raises(InputError, match="None of the 1 points lies in a cell") as caught:
+    with pytest.raises(InputError, match="None of the 1 points is in a cell") as caught:
         run("score-points", run=str(scored), points=str(points), out=str(tmp_path / "o.gpkg"))
     assert "swapped" in caught.value.remedy
     assert not (tmp_path / "o.gpkg").exists()
@@ -449,7 +449,7 @@ def test_ranks_are_compared_cell_by_cell(scored, tmp_path):
     assert best["differ"].astype(bool).tolist() == apart.tolist()
 
 
-def test_scorings_of_other_cells_are_refused(scored, random_cells, tmp_path):
+def test_scorings_of_different_cells_are_refused(scored, random_cells, tmp_path):
     features = saved(random_cells(rows=10, across=10), tmp_path)
     run("score", features=features, profile="hls", out=str(tmp_path / "other"), draws=DRAWS)
     with pytest.raises(InputError, match="do not score the same cells"):
@@ -457,12 +457,12 @@ def test_scorings_of_other_cells_are_refused(scored, random_cells, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_a_place_with_longitude_and_latitude_swapped_is_suspected(scored):
+def test_swapped_longitude_and_latitude_are_suspected(scored):
     place = scored_cells(scored).iloc[0]
     lon, lat = (float(value) for value in moon.xy_to_lonlat(place["x_m"], place["y_m"]))
     with pytest.raises(InputError, match="There is no cell") as caught:
         run("explain", run=str(scored), lon=lat, lat=lon)
-    assert "the other way" in caught.value.remedy
+    assert "swapped" in caught.value.remedy
     with pytest.raises(InputError, match="There is no cell") as caught:
         run("explain", run=str(scored), lon=120.0, lat=-80.0)
-    assert "the other way" not in caught.value.remedy
+    assert "swapped" not in caught.value.remedy

@@ -49,8 +49,8 @@ HIDDEN = (".lunarsite-known.json", ".lunarsite.lock")
 
 def stand_in(folder, _values, manifest, context):
     context.progress(0.5, "report")
-    said = {key: manifest[key] for key in ("warnings", "parameters", "inputs")}
-    (Path(folder) / "report.html").write_text(json.dumps(said, sort_keys=True))
+    content = {key: manifest[key] for key in ("warnings", "parameters", "inputs")}
+    (Path(folder) / "report.html").write_text(json.dumps(content, sort_keys=True))
 
 
 def bare(patch):
@@ -102,7 +102,7 @@ def run(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-def test_a_run_leaves_what_it_declares(finished):
+def test_a_run_writes_its_declared_outputs(finished):
     declared = [o.path for o in stages.load("screen").outputs]
     assert all((finished / path).exists() for path in declared)
     manifest = json.loads((finished / "manifest.json").read_text())
@@ -114,7 +114,7 @@ def test_a_run_leaves_what_it_declares(finished):
     assert not list(finished.rglob(".*partial*"))
 
 
-def test_again_with_nothing_changed_runs_nothing(given, run, tmp_path):
+def test_an_unchanged_run_repeats_no_step(given, run, tmp_path):
     before = contents(run)
     first = screen(given, run)
     assert first["ran"] == []
@@ -122,9 +122,7 @@ def test_again_with_nothing_changed_runs_nothing(given, run, tmp_path):
     moved = shutil.copy(given, tmp_path / "dem.tif")
     assert screen(moved, run, Context(threads=2, memory_limit_bytes=2**30))["ran"] == []
     assert contents(run) == before
-    assert any(
-        "No trained scorer" in said for said in json.loads(before["manifest.json"])["warnings"]
-    )
+    assert any("No trained scorer" in w for w in json.loads(before["manifest.json"])["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -137,19 +135,19 @@ def test_again_with_nothing_changed_runs_nothing(given, run, tmp_path):
         ({"north_limit_deg": -85.0}, ["features", "train-scorer", "score"]),
     ],
 )
-def test_a_changed_parameter_runs_only_what_depends_on_it(given, run, changed, steps):
+def test_a_changed_parameter_repeats_dependent_steps_only(given, run, changed, steps):
     ran = screen(given, run, **changed)["ran"]
     assert [step for step in ran if step != "report"] == [s for s in steps if s != "report"]
     assert ran[-1] == "report"
 
 
-def test_a_changed_run_is_that_of_a_new_folder(given, run, tmp_path):
+def test_a_changed_run_equals_one_in_a_new_folder(given, run, tmp_path):
     screen(given, run, max_sites=3, profile="hls")
     screen(given, tmp_path / "new", max_sites=3, profile="hls")
     assert contents(run) == contents(tmp_path / "new")
 
 
-def test_layers_deleted_or_damaged_are_made_again(given, run):
+def test_deleted_and_damaged_layers_are_computed_again(given, run):
     before = contents(run)
     (run / "layers" / "slope_deg.tif").unlink()
     (run / "sites.gpkg").write_bytes(b"nothing")
@@ -157,7 +155,7 @@ def test_layers_deleted_or_damaged_are_made_again(given, run):
     assert contents(run) == before
 
 
-def test_a_lost_manifest_or_scorer_is_made_again(given, run):
+def test_a_lost_manifest_or_scorer_is_written_again(given, run):
     before = contents(run)
     (run / "scorer.json").write_text("{}")
     assert screen(given, run)["ran"] == ["train-scorer"]
@@ -167,10 +165,8 @@ def test_a_lost_manifest_or_scorer_is_made_again(given, run):
     assert contents(run) == before
 
 
-def test_a_table_of_a_program_that_knew_fewer_features_is_made_anew(
-    given, run, finished, monkeypatch
-):
-    known = columns.wanted()
+def test_a_table_of_a_version_with_fewer_features_is_replaced(given, run, finished, monkeypatch):
+    known = columns.table_columns()
     with monkeypatch.context() as before:
         before.setattr(columns, "wanted", lambda: known[:-1])
         assert "features" in screen(given, run)["ran"]
@@ -178,7 +174,7 @@ def test_a_table_of_a_program_that_knew_fewer_features_is_made_anew(
     assert contents(run) == contents(finished)
 
 
-def test_given_maps_replace_lighting_and_swapped_maps_are_noticed(given, finished, run, tmp_path):
+def test_user_maps_replace_lighting_and_changed_maps_are_detected(given, finished, run, tmp_path):
     maps = {}
     for name, file in (
         ("illumination", "illumination_pct.tif"),
@@ -203,21 +199,21 @@ def test_a_map_in_another_role_is_another_run(given, run, finished, tmp_path):
     assert "features" in screen(given, run, earth_visibility=one)["ran"]
 
 
-def test_metadata_that_change_how_a_raster_is_read_are_noticed(given, run, tmp_path):
+def test_changed_raster_metadata_are_detected(given, run, tmp_path):
     dem = shutil.copy(given, tmp_path / "dem.tif")
     screen(dem, run)
     (tmp_path / "dem.tif.ovr").write_bytes(b"")
     assert screen(dem, run)["ran"] == []
     (tmp_path / "dem.tif.ovr").unlink()
-    said = "<PAMDataset><PAMRasterBand band='1'>{}</PAMRasterBand></PAMDataset>"
+    metadata = "<PAMDataset><PAMRasterBand band='1'>{}</PAMRasterBand></PAMDataset>"
     beside = tmp_path / "dem.tif.aux.xml"
-    beside.write_text(said.format("<Metadata><MDI key='STATISTICS_MEAN'>3</MDI></Metadata>"))
+    beside.write_text(metadata.format("<Metadata><MDI key='STATISTICS_MEAN'>3</MDI></Metadata>"))
     assert screen(dem, run)["ran"] == []
-    beside.write_text(said.format("<Scale>1.001</Scale>"))
+    beside.write_text(metadata.format("<Scale>1.001</Scale>"))
     assert screen(dem, run)["ran"][:2] == ["terrain", "lighting"]
 
 
-def test_a_given_scorer_is_named_and_training_says_how_they_agree(given, run, tmp_path):
+def test_a_user_scorer_is_named_and_training_reports_the_agreement(given, run, tmp_path):
     for end in ("ubj", "json"):
         shutil.copy(run / f"scorer.{end}", tmp_path / f"mine.{end}")
     mine = str(tmp_path / "mine.ubj")
@@ -229,9 +225,7 @@ def test_a_given_scorer_is_named_and_training_says_how_they_agree(given, run, tm
     assert screen(given, run, scorer=mine, train=True)["scorer"] == trained["scorer"]
 
 
-def test_a_scorer_that_comes_along_is_used_unless_one_is_to_be_trained(
-    given, run, tmp_path, monkeypatch
-):
+def test_the_bundled_scorer_is_used_unless_one_is_trained(given, run, tmp_path, monkeypatch):
     for end in ("ubj", "json"):
         shutil.copy(run / f"scorer.{end}", tmp_path / f"scorer-cassa.{end}")
     sums = [f"{sha256(path)}  {path.name}\n" for path in tmp_path.glob("scorer-*")]
@@ -240,15 +234,13 @@ def test_a_scorer_that_comes_along_is_used_unless_one_is_to_be_trained(
     context = Context(threads=1)
     used = screen(given, run, context)
     assert used["scorer"]["trained_on"] == "the synthetic polar cap"
-    assert not any("No trained scorer" in said for said in context.warnings)
+    assert not any("No trained scorer" in w for w in context.warnings)
     trained = screen(given, run, train=True)
     assert trained["ran"] == ["train-scorer", "report"]  # it is the same scorer
     assert trained["scorer"]["agreement"]["spearman"] == 1.0
 
 
-def test_criteria_that_no_cell_can_keep_or_break_are_named_and_no_training_is_told(
-    given, run, tmp_path
-):
+def test_unmeetable_criteria_are_named_without_training(given, run, tmp_path):
     place = {"crs": moon.SOUTH_POLAR, "transform": from_origin(15.0, -15.0, 5.0, 5.0)}
     (tmp_path / "rocks").mkdir()
     for name, dtype, count in (("classes", "uint8", 1), ("probabilities", "float32", 4)):
@@ -261,11 +253,13 @@ def test_criteria_that_no_cell_can_keep_or_break_are_named_and_no_training_is_to
     context = Context(threads=1)
     with pytest.raises(InputError, match=r"needs 200, and rock_coverage_pct is known in 0\."):
         screen(given, run, context, profile=str(profile), rocks=str(tmp_path / "rocks"))
-    assert any("The image of rocks shows at least half of no cell" in w for w in context.warnings)
-    assert not any("trained on this area" in said for said in context.warnings)
+    assert any(
+        "The image of rocks covers less than half of every cell" in w for w in context.warnings
+    )
+    assert not any("trained on this area" in w for w in context.warnings)
 
 
-def test_one_site_is_one_site(given, run):
+def test_a_single_site_is_in_singular(given, run):
     assert screen(given, run, max_sites=1)["summary"][0].endswith(" criterion, 1 site")
 
 
@@ -277,7 +271,7 @@ def test_regions_are_ranked_within(given, run, tmp_path):
     frame.to_file(regions)
     context = Context(threads=1)
     assert screen(given, run, context, regions=str(regions))["ran"] == ["score", "report"]
-    assert any("'far' holds no scored cell" in said for said in context.warnings)
+    assert any("'far' holds no scored cell" in w for w in context.warnings)
     inside = gpd.read_file(run / "sites.gpkg", layer="sites_in_regions")
     assert set(inside["region"]) == {"a", "b"}
     for name, shape in zip("ab", shapes, strict=False):
@@ -290,7 +284,7 @@ def test_regions_are_ranked_within(given, run, tmp_path):
         screen(given, run, regions=str(regions))
 
 
-def test_two_runs_in_one_folder(given, run):
+def test_two_runs_in_one_folder_are_refused(given, run):
     with (
         filelock.FileLock(run / ".lunarsite.lock"),
         pytest.raises(BusyError, match=r"Another run works in .*choose another folder"),
@@ -299,7 +293,7 @@ def test_two_runs_in_one_folder(given, run):
 
 
 @pytest.mark.parametrize(
-    ("more", "kind", "said"),
+    ("more", "kind", "message"),
     [
         ({"profile": "casa"}, ParameterError, "Choose 'cassa' or 'hls'"),
         ({"psr": "none.tif"}, InputError, "--psr: there is no file none.tif"),
@@ -312,13 +306,13 @@ def test_two_runs_in_one_folder(given, run):
         ({"stop": "2026-01-01"}, ParameterError, "2026-01-01"),
     ],
 )
-def test_what_cannot_work_leaves_no_folder(given, tmp_path, more, kind, said):
-    with pytest.raises(kind, match=said):
+def test_invalid_inputs_leave_no_folder(given, tmp_path, more, kind, message):
+    with pytest.raises(kind, match=message):
         screen(given, tmp_path / "out", **more)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_criterion_without_its_layer_is_told_before_the_work(given, tmp_path):
+def test_a_criterion_without_its_layer_is_refused_before_the_work(given, tmp_path):
     profile = tmp_path / "mine.yaml"
     profile.write_text("criteria: [{feature: crater_count, at_most: 3, softness: 1}]")
     with pytest.raises(InputError, match=r"crater_count.*not given.*--craters"):
@@ -326,7 +320,7 @@ def test_a_criterion_without_its_layer_is_told_before_the_work(given, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_screening_with_rocks_judges_by_them_and_notices_new_ones(given, tmp_path):
+def test_a_screening_uses_rocks_and_detects_changed_ones(given, tmp_path):
     profile = tmp_path / "mine.yaml"
     profile.write_text("criteria: [{feature: rock_coverage_pct, at_most: 5, softness: 2}]")
     with pytest.raises(InputError, match=r"rock_coverage_pct.*not given.*--rocks"):
@@ -371,7 +365,7 @@ def test_a_screening_with_rocks_judges_by_them_and_notices_new_ones(given, tmp_p
     assert again == ["features", "train-scorer", "score", "report"]
 
 
-def test_a_cancelled_screening_says_that_it_goes_on(given, tmp_path):
+def test_a_cancelled_screening_reports_how_it_resumes(given, tmp_path):
     context = Context()
     context.cancelled.set()
     stage = stages.load("screen")
@@ -379,7 +373,7 @@ def test_a_cancelled_screening_says_that_it_goes_on(given, tmp_path):
         stage.run({"dem": str(given), "out": str(tmp_path / "out")}, context)
 
 
-def test_given_files_of_the_wrong_kind_leave_no_folder(given, finished, tmp_path):
+def test_files_of_the_wrong_type_leave_no_folder(given, finished, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("hello")
     earth = tmp_path / "earth.tif"
@@ -416,7 +410,7 @@ def options_of(values):
     return words
 
 
-def test_a_second_call_of_the_command_imports_none_of_the_heavy_rooms(given, run):
+def test_an_unchanged_run_imports_no_heavy_packages(given, run):
     code = (
         "import sys\nfrom pathlib import Path\nfrom lunarsite.engine.frontends import cli\n"
         "from lunarsite.engine.scoring import bundle\nbundle.FOLDER = Path('none')\n"
@@ -441,24 +435,24 @@ def killed_and_taken_up(given, finished, out, shares):
     assert contents(out) == contents(finished)
 
 
-def test_killed_and_started_again_it_ends_with_the_same_bytes(given, finished, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bytes(given, finished, tmp_path):
     killed_and_taken_up(given, finished, tmp_path / "run", [0.685])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.01, 0.09, 0.4, 0.69, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97])
-def test_killed_anywhere_it_ends_with_the_same_bytes(given, finished, tmp_path, share):
+def test_a_run_killed_at_any_time_resumes_to_the_same_bytes(given, finished, tmp_path, share):
     killed_and_taken_up(given, finished, tmp_path / "run", [share])
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_ends_with_the_same_bytes(given, finished, tmp_path):
+def test_a_repeatedly_killed_run_resumes_to_the_same_bytes(given, finished, tmp_path):
     killed_and_taken_up(given, finished, tmp_path / "run", [0.05, 0.68, 0.72, 0.8, 0.9, 0.96])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size_kib", [400, 700])
-def test_a_full_disk_leaves_no_half_file_and_the_run_goes_on_later(
+def test_a_full_disk_leaves_no_incomplete_file_and_the_run_resumes(
     given, finished, tmp_path, size_kib
 ):
     small = tmp_path / "small"

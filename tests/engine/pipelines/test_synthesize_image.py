@@ -32,7 +32,7 @@ def image(tmp_path_factory):
     return path, made(path)
 
 
-def test_the_image_lies_around_the_place_with_the_pixels_asked_for(image):
+def test_the_image_has_the_requested_centre_and_pixel_size(image):
     path, _ = image
     x_m, y_m = moon.lonlat_to_xy(GIVEN["lon"], GIVEN["lat"])
     with rasterio.open(path) as source:
@@ -44,7 +44,7 @@ def test_the_image_lies_around_the_place_with_the_pixels_asked_for(image):
         assert source.nodata is None
 
 
-def test_it_shows_rocks_of_both_sizes_and_says_where(image):
+def test_the_image_has_rocks_of_both_sizes_and_their_mask(image):
     path, said = image
     with rasterio.open(said["outputs"]["classes"]) as source:
         kinds = source.read(1)
@@ -61,14 +61,14 @@ def test_it_shows_rocks_of_both_sizes_and_says_where(image):
     assert provenance["parameters"]["seed"] == said["seed"]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_its_own_seed_the_same_scene(image, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(image, tmp_path):
     path, said = image
     again = made(tmp_path / "again.tif", seed=said["seed"])
     assert again["seed"] == said["seed"]
     assert (tmp_path / "again.tif").read_bytes() == path.read_bytes()
 
 
-def test_scenes_with_hardly_any_rocks_are_passed_over(monkeypatch, tmp_path):
+def test_scenes_with_few_rocks_are_skipped(monkeypatch, tmp_path):
     bare, rocky = np.zeros((320, 320), np.uint8), np.zeros((320, 320), np.uint8)
     rocky[:20], rocky[20:40] = 1, 2
     looked = []
@@ -86,7 +86,7 @@ def test_scenes_with_hardly_any_rocks_are_passed_over(monkeypatch, tmp_path):
     assert len(looked) == 3 + pipeline.TRIED
 
 
-def test_the_north_is_refused_and_a_cancelled_one_leaves_nothing(tmp_path):
+def test_the_north_is_refused_and_cancellation_leaves_no_file(tmp_path):
     with pytest.raises(ParameterError, match=r"lies in the north.*below 0"):
         made(tmp_path / "a.tif", lat=45.0)
     stopped = Context()
@@ -97,7 +97,7 @@ def test_the_north_is_refused_and_a_cancelled_one_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(("pixel_m", "warned"), [(2.0, False), (80.0, True)])
-def test_pixels_too_coarse_for_rocks_are_told(image, tmp_path, pixel_m, warned):
+def test_pixels_too_coarse_for_rocks_give_a_warning(image, tmp_path, pixel_m, warned):
     with rasterio.open(image[0]) as source:
         values, crs = source.read(), source.crs
     path = tmp_path / "coarse.tif"
@@ -119,7 +119,7 @@ def test_pixels_too_coarse_for_rocks_are_told(image, tmp_path, pixel_m, warned):
     assert said["summary"][-1].endswith(f": {said['verdict']}")
 
 
-def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp_path):
+def test_windows_do_not_depend_on_the_cached_range(tmp_path):
     path = tmp_path / "deep.tif"
     values = np.random.default_rng(1).integers(0, 4000, (1, 96, 128), dtype="uint16")
     warm = {}
@@ -144,7 +144,7 @@ def test_windows_of_an_image_are_what_they_are_though_its_whole_is_read_once(tmp
     assert sorted(key[0] for key in warm) == ["range", "sha256", "sha256"]
 
 
-def test_a_picture_without_a_map_has_no_pixel_size():
+def test_an_image_without_georeferencing_has_no_pixel_size():
     affine = rasterio.Affine(1, 0, 0, 0, -1, 0)
     assert images.Frame(4, 4, affine, None).pixel_m is None
     # In degrees it has one: that of a degree northward on the Moon.
@@ -162,5 +162,5 @@ def test_a_picture_without_a_map_has_no_pixel_size():
         (2.1, {"median": 1.0}, "out of distribution"),
     ],
 )
-def test_out_of_distribution_is_what_hardly_any_validation_scene_reaches(mean, usual, word):
+def test_out_of_distribution_is_rare_among_validation_scenes(mean, usual, word):
     assert inference.verdict(mean, usual) == word

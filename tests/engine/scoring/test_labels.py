@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_labels(random_cells):
     assert (soft(table, errors) != soft(table, errors, seed=4)).any()
 
 
-def test_draws_have_the_errors_that_they_are_made_for(random_cells):
+def test_draws_have_the_standard_errors(random_cells):
     table = random_cells(12, 15)
     errors = labels.Errors(1.0, 300.0, 0.0)
     table["avg_illumination_pct"] = table["earth_visibility_pct"] = np.float32(1e4)
@@ -73,7 +73,7 @@ def test_draws_have_the_errors_that_they_are_made_for(random_cells):
     np.testing.assert_allclose(drawn.mean(), -995.0, rtol=1e-3)
 
 
-def test_half_of_the_horizons_error_is_shared_by_neighbours(random_cells):
+def test_half_of_the_horizon_error_is_shared_by_neighbours(random_cells):
     table = random_cells(12, 15)
     errors = labels.Errors(0.0, 300.0, 1.0)
     table["slope_mean_deg"] = np.float32(-1e4)
@@ -108,7 +108,7 @@ def test_a_layer_of_elevation_errors_replaces_the_constant(random_cells):
     np.testing.assert_array_equal(own[0, 10:], plain[0, 10:])
 
 
-def test_a_missing_sensitivity_is_the_usual_one(random_cells):
+def test_a_missing_sensitivity_is_the_default(random_cells):
     table = random_cells()
     own = labels.standard_errors(table, CASSA, labels.Errors())[1]
     np.testing.assert_allclose(own, 0.1 * table["illumination_sensitivity"], rtol=1e-6)
@@ -118,7 +118,7 @@ def test_a_missing_sensitivity_is_the_usual_one(random_cells):
     assert labels.standard_errors(bare, CASSA, labels.Errors())[1] == pytest.approx(0.73)
 
 
-def test_a_bigger_error_softens(random_cells):
+def test_a_larger_error_softens_the_label(random_cells):
     table = random_cells()
     small = special.expit(labels.closed_form_log_odds(table, CASSA, labels.Errors()))
     large = special.expit(labels.closed_form_log_odds(table, CASSA, labels.Errors(20.0, 300.0, 2)))

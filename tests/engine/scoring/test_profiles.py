@@ -19,7 +19,7 @@ def written(tmp_path, text):
     return str(path)
 
 
-def test_profiles_that_come_along():
+def test_bundled_profiles():
     cassa, hls = profiles.load("cassa"), profiles.load("hls")
     assert [(c.feature, c.sense, c.threshold) for c in cassa.criteria] == [
         ("slope_mean_deg", "at_most", 5.0),
@@ -30,7 +30,7 @@ def test_profiles_that_come_along():
     assert cassa.criteria[0].title == "Slope, mean at most 5 deg"
 
 
-def test_own_profile_goes_there_and_back(tmp_path):
+def test_a_custom_profile_survives_the_round_trip(tmp_path):
     mine = profiles.load(written(tmp_path, "name: mine\n" + GOOD))
     assert mine.name == "mine"
     assert profiles.Profile.from_dict(mine.as_dict()) == mine
@@ -38,7 +38,7 @@ def test_own_profile_goes_there_and_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a: [", "is not YAML"),
         ("just text", "has no list of criteria"),
@@ -52,25 +52,25 @@ def test_own_profile_goes_there_and_back(tmp_path):
         (GOOD.replace("at_most: 5", "at_most: .nan"), "finite limit"),
         (GOOD.replace(", softness: 1", ""), "a number as softness"),
         (GOOD.replace("softness: 1", "softness: 0"), "positive softness"),
-        (GOOD.replace("at_most", "at_least"), "the wrong way round"),
+        (GOOD.replace("at_most", "at_least"), "in the wrong direction"),
         (GOOD.replace("softness", "weight: 2, softness"), "unknown keys"),
     ],
 )
-def test_bad_profiles_say_what_is_wrong(tmp_path, text, said):
-    with pytest.raises(InputError, match=said) as caught:
+def test_invalid_profiles_are_refused_with_the_problem(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as caught:
         profiles.load(written(tmp_path, text))
     assert "mine.yaml" in caught.value.problem
     assert "cassa.yaml" in caught.value.remedy
 
 
-def test_unknown_names_have_a_near_one(tmp_path):
+def test_the_nearest_name_is_suggested(tmp_path):
     with pytest.raises(ParameterError, match=r"no feature .*slope_man_deg.*slope_mean_deg"):
         profiles.load(written(tmp_path, GOOD.replace("slope_mean", "slope_man")))
     with pytest.raises(ParameterError, match=r"no criteria profile 'casa'.*'cassa'"):
         profiles.load("casa")
 
 
-def test_margins_and_what_passes():
+def test_margins_and_passing_cells():
     cassa = profiles.load("cassa")
     table = pd.DataFrame(
         {

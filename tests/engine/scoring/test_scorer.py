@@ -41,7 +41,7 @@ def test_monotone_in_every_criterion_on_10_000_perturbations(table, model):
         assert (model.log_odds(better) >= before).all(), criterion.feature
 
 
-def test_gentle_ranks_above_just_gentle_enough_and_near_above_far_misses(table, model):
+def test_the_score_is_ordered_by_the_margin(table, model):
     good = table[CASSA.passes(table)].iloc[[0] * 4].reset_index(drop=True)
     good["avg_illumination_pct"] = np.float32(60.0)
     good["earth_visibility_pct"] = np.float32(80.0)
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_threads(tmp_path, table, mo
         assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
 
 
-def test_saved_and_loaded_it_scores_the_same(tmp_path, table, model):
+def test_a_saved_scorer_gives_the_same_scores(tmp_path, table, model):
     path = tmp_path / "scorer.ubj"
     model.save(path)
     loaded = scorer.load(path, CASSA)
@@ -87,7 +87,7 @@ def test_saved_and_loaded_it_scores_the_same(tmp_path, table, model):
     assert card["labels"]["errors"] == ERRORS.as_dict()
 
 
-def test_scorers_that_cannot_be_used_say_why(tmp_path, model):
+def test_unusable_scorers_are_refused_with_the_reason(tmp_path, model):
     path = tmp_path / "scorer.ubj"
     with pytest.raises(InputError, match="cannot be read"):
         scorer.load(path, CASSA)
@@ -106,7 +106,7 @@ def test_scorers_that_cannot_be_used_say_why(tmp_path, model):
         scorer.load(path, CASSA)
 
 
-def test_too_few_cells_are_not_trained_on(table):
+def test_training_needs_enough_cells(table):
     few = table.copy()
     few.loc[150:, "slope_mean_deg"] = np.float32(np.nan)
     words = r"150 of 600 cells have all.*needs 200, and slope_mean_deg is known in 150\. Give"
@@ -164,7 +164,7 @@ def test_contributions_in_score_points_add_up_to_the_score(table, model):
     assert at == 0.5
 
 
-def test_what_would_make_it_pass_is_the_smallest_change_and_the_nearest_cell(table):
+def test_changes_to_pass_are_minimal_and_the_nearest_cell_is_found(table):
     passing = explanation.Passing.of(CASSA, table)
     broken = np.flatnonzero(~CASSA.passes(table))
     for index in broken[:40]:
@@ -187,7 +187,7 @@ def test_what_would_make_it_pass_is_the_smallest_change_and_the_nearest_cell(tab
     }
 
 
-def test_nothing_passes_and_a_feature_is_missing(table):
+def test_changes_to_pass_without_passing_cells_and_with_nodata(table):
     none = table.copy()
     none["slope_mean_deg"] = np.float32(30.0)
     none.loc[0, "slope_mean_deg"] = np.float32(np.nan)
@@ -203,7 +203,7 @@ def test_ranks_ties_and_percentiles():
     np.testing.assert_array_equal(ranking.percentiles(rank), [50, np.nan, 100, 25, 75])
 
 
-def test_rank_intervals_hold_the_rank_and_grow_with_the_error(table, model):
+def test_rank_intervals_contain_the_rank_and_grow_with_the_error(table, model):
     log_odds = model.log_odds(table)
     log_odds[5] = np.nan
     rank = ranking.ranks(log_odds)
@@ -227,7 +227,7 @@ def test_rank_intervals_hold_the_rank_and_grow_with_the_error(table, model):
     np.testing.assert_array_equal(found(ERRORS)[0], low)
 
 
-def test_sites_keep_their_distance_and_nothing_better_is_left_out(table, model):
+def test_sites_keep_the_distance_and_no_better_cell_is_left_out(table, model):
     score = model.log_odds(table)
     best = ranking.local_maxima(table, score, distance_m=1500.0, count=1000)
     places = table[["x_m", "y_m"]].to_numpy()
@@ -246,7 +246,7 @@ def test_the_score_follows_the_closed_form(table, model):
     assert stats.spearmanr(model.log_odds(table), closed).statistic > 0.97
 
 
-def test_a_feature_learned_if_asked_is_an_input_only_where_a_criterion_names_it(tmp_path, table):
+def test_optional_features_are_inputs_only_with_a_criterion(tmp_path, table):
     assert "crater_rim_distance_m" not in scorer.inputs_for(CASSA)
     path = tmp_path / "wary.yaml"
     path.write_text(

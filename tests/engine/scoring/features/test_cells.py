@@ -12,7 +12,7 @@ def random():
     return np.random.default_rng(5)
 
 
-def test_statistics_are_those_of_numpy_with_gaps_and_cut_edges(random):
+def test_statistics_agree_with_numpy_for_gaps_and_partial_cells(random):
     pixels = random.normal(100.0, 30.0, (23, 31)).astype(np.float32)
     pixels[random.random(pixels.shape) < 0.2] = np.nan
     pixels[:4, :4] = np.nan
@@ -32,7 +32,7 @@ def test_statistics_are_those_of_numpy_with_gaps_and_cut_edges(random):
     assert np.isnan(found[1:, 0, 0]).all()
 
 
-def test_clearance_is_scipys_distance_cut_at_its_reach(random):
+def test_clearance_agrees_with_scipy_up_to_its_reach(random):
     slope = random.gamma(2.0, 2.0, (60, 50)).astype(np.float32)
     slope[random.random(slope.shape) < 0.05] = np.nan
     slope[20:45, 15:40] = 1.0
@@ -51,7 +51,7 @@ def test_clearance_of_strips_with_a_halo_is_that_of_the_whole(random):
     np.testing.assert_array_equal(part, whole[20:40])
 
 
-def test_area_and_circles_are_those_of_brute_force(random):
+def test_areas_and_circles_agree_with_brute_force(random):
     mask = (random.random((40, 30)) < 0.3).astype(np.uint8)
     mask[3, 3] = 255
     x, y = random.uniform(-12, 45, 60), random.uniform(-12, 55, 60)
@@ -68,13 +68,13 @@ def test_area_and_circles_are_those_of_brute_force(random):
     np.testing.assert_array_equal(burnt == 1, np.logical_or.reduce(inside))
 
 
-def test_a_circle_just_above_the_frame_burns_nothing():
+def test_a_circle_just_outside_the_frame_sets_no_pixel():
     mask = np.zeros((5, 5), np.uint8)
     cells.burn_circles(mask, np.array([2.0]), np.array([-1.2]), np.array([0.5]))
     assert not mask.any()
 
 
-def test_edge_pixels_touch_one_that_is_not(random):
+def test_edge_pixels_are_adjacent_to_other_pixels(random):
     mask = (random.random((20, 20)) < 0.7).astype(np.uint8)
     mask[0, 0] = 255
     core = ndimage.binary_erosion(mask == 1, border_value=0)

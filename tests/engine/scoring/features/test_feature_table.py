@@ -81,7 +81,7 @@ def test_cells_are_aligned_to_the_first_pixel_and_listed_row_by_row(dem):
     assert list(table)[: len(columns.POSITION)] == list(columns.POSITION)
 
 
-def test_what_is_missing_is_nan_with_no_coverage_and_cut_cells_are_whole(dem):
+def test_missing_layers_are_nan_and_partial_cells_have_full_coverage(dem):
     table = build(dem)
     assert table["elevation_mean_m"].iloc[0] == pytest.approx(5 * 1.5 + 1.5)
     assert (table["coverage_elevation_pct"] == 100.0).all()
@@ -91,7 +91,7 @@ def test_what_is_missing_is_nan_with_no_coverage_and_cut_cells_are_whole(dem):
     assert {f.name for f in columns.FEATURES} <= set(table)
 
 
-def test_a_gap_in_the_dem_is_coverage_and_an_empty_cell_is_left_out(tmp_path):
+def test_gaps_reduce_the_coverage_and_empty_cells_are_left_out(tmp_path):
     heights = np.full(GRID.shape, 100.0)
     heights[:4, :4] = np.nan
     heights[:2, 4:8] = np.nan
@@ -101,7 +101,7 @@ def test_a_gap_in_the_dem_is_coverage_and_an_empty_cell_is_left_out(tmp_path):
     assert table["cell_id"].iloc[0] == 1
 
 
-def test_given_maps_with_scale_and_as_fractions(tmp_path, dem):
+def test_user_maps_with_scale_and_as_fractions(tmp_path, dem):
     values = np.full(GRID.shape, 4250, np.int16)
     values[0, 0] = -9999
     scaled = plain(tmp_path / "scaled.tif", values, scale=0.01, nodata=-9999)
@@ -112,16 +112,16 @@ def test_given_maps_with_scale_and_as_fractions(tmp_path, dem):
     assert table["illumination_min_pct"].iloc[0] == pytest.approx(42.5)
     assert table["coverage_illumination_pct"].iloc[0] == pytest.approx(100 * 15 / 16)
     assert table["earth_visibility_pct"].to_numpy() == pytest.approx(55.0)
-    assert any("fraction.tif" in said and "fractions" in said for said in context.warnings)
+    assert any("fraction.tif" in w and "fractions" in w for w in context.warnings)
 
 
-def test_a_dark_area_in_percent_is_not_taken_for_fractions(tmp_path, dem):
+def test_a_dark_area_in_percent_is_not_multiplied(tmp_path, dem):
     dark = layer(tmp_path / "dark.tif", np.full(GRID.shape, 0.8), unit="%")
     table = build(dem, illumination=dark)
     assert table["avg_illumination_pct"].to_numpy() == pytest.approx(0.8)
 
 
-def test_shares_beyond_100_percent_and_odd_shadow_are_refused(tmp_path, dem):
+def test_shares_above_100_percent_and_invalid_masks_are_refused(tmp_path, dem):
     much = layer(tmp_path / "much.tif", np.full(GRID.shape, 255.0))
     with pytest.raises(InputError, match=r"much.tif .*0 to 255.*within 0 to 100 %"):
         build(dem, illumination=much)
@@ -129,7 +129,7 @@ def test_shares_beyond_100_percent_and_odd_shadow_are_refused(tmp_path, dem):
         build(dem, psr=much)
 
 
-def test_a_scaled_map_on_another_grid_and_crs_is_warped_and_that_is_said(tmp_path, dem):
+def test_a_scaled_map_in_another_crs_is_warped_with_a_warning(tmp_path, dem):
     lon, lat = moon.xy_to_lonlat(3500.0, 8000.0)
     step = 0.02
     values = np.full((100, 4000), 6000, np.int16)
@@ -147,19 +147,19 @@ def test_a_scaled_map_on_another_grid_and_crs_is_warped_and_that_is_said(tmp_pat
     table = build(dem, context, illumination=degrees, psr=shadow)
     assert table["avg_illumination_pct"].to_numpy() == pytest.approx(60.0, abs=0.01)
     assert table["psr_fraction"].to_numpy() == pytest.approx(1.0)
-    assert len([said for said in context.warnings if "was warped to the DEM's" in said]) == 2
+    assert len([w for w in context.warnings if "was warped to that of the DEM" in w]) == 2
 
 
-def test_a_time_series_of_another_posting_is_sampled_and_that_is_said(tmp_path, dem):
-    said = []
+def test_a_layer_of_another_posting_is_sampled_with_a_warning(tmp_path, dem):
+    warned = []
     for posting_m in (400.0, 1000.0):
         grid = posting(GRID, posting_m)[0]
         night = layer(tmp_path / f"{posting_m:g}.tif", np.full(grid.shape, 9.0), grid)
         context = Context()
         table = build(dem, context, longest_night=night)
         assert (table["longest_night_days"].dropna() == 9.0).sum() >= 42
-        said.append(any("nearest its centre" in warning for warning in context.warnings))
-    assert said == [False, True]
+        warned.append(any("nearest neighbours" in warning for warning in context.warnings))
+    assert warned == [False, True]
 
 
 def test_distance_to_and_area_of_a_round_shadow(tmp_path):
@@ -178,14 +178,14 @@ def test_distance_to_and_area_of_a_round_shadow(tmp_path):
     assert (table["psr_area_2km_km2"][away > 3600.0] == 0.0).all()
 
 
-def test_without_any_shadow_the_distance_is_unknown_and_the_area_nothing(tmp_path, dem):
+def test_without_shadow_the_distance_is_nan_and_the_area_zero(tmp_path, dem):
     table = build(dem, psr=layer(tmp_path / "none.tif", np.zeros(GRID.shape)))
     assert table["psr_distance_m"].isna().all()
     assert (table["psr_area_2km_km2"] == 0.0).all()
     assert (table["coverage_psr_pct"] == 100.0).all()
 
 
-def test_clearance_has_one_cap_everywhere_and_ends_at_slopes(tmp_path, dem):
+def test_clearance_is_capped_and_zero_on_slopes(tmp_path, dem):
     slope = np.full(GRID.shape, 1.0)
     slope[:, 20:] = 9.0
     table = build(dem, slope=layer(tmp_path / "slope.tif", slope))
@@ -252,16 +252,16 @@ def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):
         build(dem, craters=str(path))
 
 
-def test_diameters_that_may_be_kilometres_are_told(tmp_path, dem):
-    for wide, said in ((2.5, 1), (2_500.0, 0)):
+def test_diameters_that_may_be_kilometres_give_a_warning(tmp_path, dem):
+    for wide, warnings in ((2.5, 1), (2_500.0, 0)):
         path = tmp_path / "craters.csv"
         path.write_text(f"x_m,y_m,diameter_m\n0,0,{wide}\n", encoding="utf-8")
         context = Context()
         build(dem, context, craters=str(path))
-        assert len([w for w in context.warnings if "diameter_km" in w]) == said
+        assert len([w for w in context.warnings if "diameter_km" in w]) == warnings
 
 
-def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, dem):
+def test_cells_outside_the_searched_area_have_no_crater_features(tmp_path, dem):
     points = gpd.GeoSeries.from_xy([2200.0], [8800.0], crs=moon.SOUTH_POLAR)
     frame = gpd.GeoDataFrame(
         {"x_m": [2200.0], "y_m": [8800.0], "diameter_m": 200.0}, geometry=points
@@ -285,7 +285,7 @@ def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, de
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("lon_deg,lat_deg\n0,-89\n", "no column diameter_m"),
         ("diameter_m\n30\n", "no positions"),
@@ -296,16 +296,16 @@ def test_where_nobody_looked_for_craters_there_is_none_and_no_cover(tmp_path, de
         ("", "not a CSV table"),
     ],
 )
-def test_bad_catalogues_say_what_is_wrong(tmp_path, dem, text, said):
+def test_invalid_catalogues_are_refused_with_the_problem(tmp_path, dem, text, message):
     path = tmp_path / "bad.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         build(dem, craters=str(path))
     with pytest.raises(InputError, match="no file"):
         build(dem, craters=str(tmp_path / "none.csv"))
 
 
-def test_cells_too_small_rounded_or_too_far_north(dem):
+def test_cells_that_are_too_small_rounded_or_too_far_north(dem):
     with pytest.raises(InputError, match="smaller than a pixel of 100 m"):
         build(dem, cell_m=50.0)
     with pytest.raises(InputError, match=r"south of -89.9°"):
@@ -316,12 +316,12 @@ def test_cells_too_small_rounded_or_too_far_north(dem):
     assert "300 m wide, 3 pixels of 100 m, instead of 330 m" in context.warnings[0]
 
 
-def test_one_cell_has_no_size_that_could_be_told(dem):
+def test_a_table_of_one_cell_is_refused(dem):
     with pytest.raises(InputError, match="single cell"):
         feature_table.cell_grid(build(dem, cell_m=10_000.0))
 
 
-def test_the_table_is_geoparquet_and_comes_back(tmp_path, dem):
+def test_the_table_survives_the_round_trip_as_geoparquet(tmp_path, dem):
     path = tmp_path / "features.parquet"
     table = build(dem)
     tables.write_features(path, table)
@@ -336,7 +336,7 @@ def test_the_table_is_geoparquet_and_comes_back(tmp_path, dem):
     assert path.read_bytes() == first
 
 
-def test_tables_that_are_none(tmp_path, dem):
+def test_invalid_tables_are_refused(tmp_path, dem):
     path = tmp_path / "features.parquet"
     with pytest.raises(InputError, match="no file"):
         tables.read_features(path)

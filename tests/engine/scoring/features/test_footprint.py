@@ -1,4 +1,4 @@
-"""Images that are too small for the cells, and what is said of them."""
+"""Images that are too small for the cells, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def shadow_and_warnings(folder, given, photo, cell_m=CELL_M):
     context = Context(threads=1)
     out = {"out": str(folder / "f.parquet"), "cell_m": cell_m, "rock_image": photo}
     stages.load("features").run(given | out, context)
-    said = [warning for warning in context.warnings if "shows at least half" in warning]
-    return tables.read_features(folder / "f.parquet")["shadow_coverage_pct"], said
+    warnings = [w for w in context.warnings if "covers less than half" in w]
+    return tables.read_features(folder / "f.parquet")["shadow_coverage_pct"], warnings
 
 
 @pytest.mark.parametrize(
@@ -59,39 +59,39 @@ def shadow_and_warnings(folder, given, photo, cell_m=CELL_M):
         {"west_m": 60.0, "north_m": 320.0, "across_m": 200.0, "down_m": 200.0, "turned_deg": 45.0},
     ],
 )
-def test_the_cells_that_a_warning_offers_are_small_enough(tmp_path, given, place):
+def test_the_suggested_cell_size_is_small_enough(tmp_path, given, place):
     photo = image(tmp_path, **place)
-    shadow, said = shadow_and_warnings(tmp_path, given, photo)
+    shadow, warnings = shadow_and_warnings(tmp_path, given, photo)
     assert shadow.isna().all()
-    assert len(said) == 1
+    assert len(warnings) == 1
     found = re.fullmatch(
-        r"The image photo.tif shows at least half of no cell of 320 m \(at most [\d.]+ %\): "
-        r"nothing is known from it; take --cell-m (\d+) or smaller\.",
-        said[0],
+        r"The image photo.tif covers less than half of every cell of 320 m \(at most [\d.]+ %\) "
+        r"and is not used; use --cell-m (\d+) or smaller\.",
+        warnings[0],
     )
     offered_m = float(found[1])
     assert offered_m >= min(place["across_m"], place["down_m"]) / 2.0
     for cell_m in np.arange(offered_m, 3.0 * PIXEL_M, -PIXEL_M):
-        shadow, said = shadow_and_warnings(tmp_path, given, photo, cell_m)
+        shadow, warnings = shadow_and_warnings(tmp_path, given, photo, cell_m)
         assert shadow.notna().any()
-        assert said == []
+        assert warnings == []
 
 
-def test_an_image_that_is_too_small_for_any_cells_is_said_to_be(tmp_path, given):
+def test_an_image_that_is_too_small_for_any_cells_gives_a_warning(tmp_path, given):
     photo = image(tmp_path, 100.0, 100.0, 12.0, 12.0)
-    _, said = shadow_and_warnings(tmp_path, given, photo)
-    assert len(said) == 1
-    assert said[0].endswith("give an image that shows more of the ground.")
+    _, warnings = shadow_and_warnings(tmp_path, given, photo)
+    assert len(warnings) == 1
+    assert warnings[0].endswith("use an image with a larger extent.")
 
 
-def test_an_image_that_shows_half_of_a_cell_is_not_warned_of(tmp_path, given):
+def test_an_image_that_covers_half_of_a_cell_gives_no_warning(tmp_path, given):
     photo = image(tmp_path, 0.0, 0.0, 160.0, 320.0)
-    shadow, said = shadow_and_warnings(tmp_path, given, photo)
+    shadow, warnings = shadow_and_warnings(tmp_path, given, photo)
     assert shadow.notna().sum() == 1
-    assert said == []
+    assert warnings == []
 
 
-def test_the_rocks_of_an_image_are_warned_of_too(tmp_path, given):
+def test_small_rock_images_give_a_warning_too(tmp_path, given):
     folder = tmp_path / "rocks"
     folder.mkdir()
     place = Affine(2.0, 0.0, 2100.0, 0.0, -2.0, 8900.0)
@@ -104,4 +104,4 @@ def test_the_rocks_of_an_image_are_warned_of_too(tmp_path, given):
     context = Context(threads=1)
     more = {"out": str(tmp_path / "f.parquet"), "cell_m": CELL_M, "rocks": str(folder)}
     stages.load("features").run(given | more, context)
-    assert [said for said in context.warnings if said.startswith("The image of rocks shows")]
+    assert [w for w in context.warnings if w.startswith("The image of rocks covers")]

@@ -65,7 +65,7 @@ def found(folder, cells=CELLS, context=None):
     return rocks.features(folder, cells, context or Context())
 
 
-def test_shares_counts_and_confidence_are_those_counted_by_hand(tmp_path, scene):
+def test_shares_counts_and_confidence_agree_with_a_manual_count(tmp_path, scene):
     sure = np.full(PIXELS.shape, 0.9)
     sure[:8, :8] = np.where(np.arange(8) < 2, 0.5, 0.9)
     got = found(segmented(tmp_path / "r", scene, sure))
@@ -78,7 +78,7 @@ def test_shares_counts_and_confidence_are_those_counted_by_hand(tmp_path, scene)
     assert all(values.dtype == np.float32 for values in got.values())
 
 
-def test_rocks_that_touch_at_a_corner_are_one_and_apart_by_a_pixel_two(tmp_path):
+def test_rocks_are_8_connected(tmp_path):
     named = ground()
     named[1, 1] = named[2, 2] = 2
     named[1, 9] = named[1, 11] = 2
@@ -88,7 +88,7 @@ def test_rocks_that_touch_at_a_corner_are_one_and_apart_by_a_pixel_two(tmp_path)
     assert count.tolist() == [[1.0, 2.0, 0.0], [1.0, 0.0, 0.0]]
 
 
-def test_a_rock_on_a_border_counts_once_in_the_cell_of_its_centroid(tmp_path):
+def test_a_rock_on_a_border_is_counted_once_in_the_cell_of_its_centroid(tmp_path):
     for columns_, cell in (((5, 9), 0), ((7, 11), 1), ((7, 9), 1), ((6, 10), 1)):
         named = ground()
         named[2:4, slice(*columns_)] = 2
@@ -99,7 +99,7 @@ def test_a_rock_on_a_border_counts_once_in_the_cell_of_its_centroid(tmp_path):
         assert (got["rock_coverage_pct"][0, :2] > 0.0).all()
 
 
-def test_cells_of_which_less_than_half_is_known_are_unknown_not_clear(tmp_path, scene):
+def test_cells_with_less_than_half_coverage_are_nan(tmp_path, scene):
     scene[8:, :4] = 255
     scene[8:, 8:13] = 255
     scene[:8, 16:] = 255
@@ -113,24 +113,24 @@ def test_cells_of_which_less_than_half_is_known_are_unknown_not_clear(tmp_path, 
     assert got["rock_coverage_pct"][1, 0] == 0.0
 
 
-def test_the_share_is_of_what_is_known(tmp_path):
+def test_the_share_is_that_of_the_valid_pixels(tmp_path):
     named = ground()
     named[:8, :4] = 255
     named[:8, 4] = 1
     assert found(segmented(tmp_path / "r", named))["rock_coverage_pct"][0, 0] == 25.0
 
 
-def test_images_elsewhere_give_no_feature_and_say_so(tmp_path):
+def test_images_without_overlap_give_no_features_and_a_warning(tmp_path):
     far = Grid(500_000.0, 500_000.0, 10.0, 24, 16)
     context = Context()
     got = found(segmented(tmp_path / "r", ground(), transform=far.transform), CELLS, context)
     assert all(np.isnan(got[name]).all() for name in NAMES)
     assert (got["coverage_rocks_pct"] == 0.0).all()
-    assert any("covers no cell" in said for said in context.warnings)
+    assert any("covers no cell" in warning for warning in context.warnings)
 
 
 @pytest.mark.parametrize("strip_px", [1, 24, 50, 24 * 5, 10_000])
-def test_groups_do_not_depend_on_the_strips_they_are_read_in(tmp_path, strip_px):
+def test_components_do_not_depend_on_the_strips(tmp_path, strip_px):
     named = np.where(np.random.default_rng(3).random((40, 24)) < 0.35, 2, 0).astype(np.uint8)
     named[:, 5] = 2
     path = written(tmp_path / "c.tif", named, PIXELS.transform)
@@ -143,7 +143,7 @@ def test_groups_do_not_depend_on_the_strips_they_are_read_in(tmp_path, strip_px)
     assert 1 < row.size < (named == 2).sum()
 
 
-def test_groups_do_not_touch_round_the_edge(tmp_path):
+def test_components_do_not_wrap_around_the_edge(tmp_path):
     named = np.zeros((4, 6), np.uint8)
     named[1, 5] = named[2, 0] = 2
     with rasterio.open(written(tmp_path / "c.tif", named, PIXELS.transform)) as source:
@@ -158,7 +158,7 @@ def test_tiles_of_the_lattice_give_the_same_features(tmp_path, scene, monkeypatc
         np.testing.assert_allclose(values, whole[name], rtol=1e-6)
 
 
-def test_a_map_turned_by_another_central_meridian_gives_the_same_features(tmp_path, scene):
+def test_a_map_with_another_central_meridian_gives_the_same_features(tmp_path, scene):
     straight = found(segmented(tmp_path / "r", scene))
     turned = "+proj=stere +lat_0=-90 +lon_0=90 +R=1737400 +units=m +no_defs"
     # The meridian of 90° points up where that of 0° did: x' = -y and y' = x.
@@ -193,7 +193,7 @@ def test_degrees_give_nearly_the_same_features(tmp_path):
     assert (got["coverage_rocks_pct"] == 100.0).all()
 
 
-def test_pixels_that_do_not_fit_the_cells_still_cover_them_whole(tmp_path):
+def test_pixels_that_do_not_divide_the_cells_cover_them(tmp_path):
     grid = Grid(1993.0, 9011.0, 17.0, 20, 14)
     got = found(segmented(tmp_path / "r", ground(grid), 0.7, grid.transform))
     assert (got["coverage_rocks_pct"] == 100.0).all()
@@ -211,14 +211,14 @@ def test_pixels_coarser_than_a_quarter_of_a_cell_are_refused(tmp_path):
             assert np.isfinite(found(folder)["rock_coverage_pct"]).all()
 
 
-def test_images_of_the_north_are_refused_in_words(tmp_path):
+def test_images_of_the_northern_hemisphere_are_refused(tmp_path):
     place = Affine(10.0, 0.0, -80.0, 0.0, -10.0, 80.0)
     folder = segmented(tmp_path / "r", ground(), transform=place, crs=moon.NORTH_POLAR)
-    with pytest.raises(InputError, match="The image of rocks lies on the northern half"):
+    with pytest.raises(InputError, match="The image of rocks is in the northern hemisphere"):
         found(folder)
 
 
-def test_a_whole_cap_in_degrees_covers_the_pole(tmp_path):
+def test_a_polar_cap_in_degrees_covers_the_pole(tmp_path):
     cells = Grid(-4_800.0, 4_800.0, 960.0, 10, 10)
     place = Affine(0.5, 0.0, -180.0, 0.0, -0.002, -89.5)
     got = found(
@@ -228,7 +228,7 @@ def test_a_whole_cap_in_degrees_covers_the_pole(tmp_path):
     assert (got["rock_coverage_pct"] == 100.0).all()
 
 
-def test_shadow_is_the_share_of_pixels_that_are_nearly_black(tmp_path):
+def test_shadow_is_the_share_of_dark_pixels(tmp_path):
     seen = np.full(PIXELS.shape, 100, np.uint8)
     seen[:8, :4] = 11
     seen[:8, 8:16] = 12
@@ -256,7 +256,7 @@ def test_shadow_of_a_colour_image_in_another_map_is_the_same(tmp_path):
     np.testing.assert_allclose(got, straight["shadow_coverage_pct"], rtol=1e-5)
 
 
-def test_folders_that_segment_terrain_did_not_write_say_what_is_wrong(tmp_path, scene):
+def test_folders_not_written_by_segment_terrain_are_refused(tmp_path, scene):
     folder = tmp_path / "r"
     folder.mkdir()
     with pytest.raises(InputError, match=r"holds no classes.tif.*segment-terrain"):
@@ -269,7 +269,7 @@ def test_folders_that_segment_terrain_did_not_write_say_what_is_wrong(tmp_path, 
     with pytest.raises(InputError, match="not one band of 8-bit classes and four"):
         found(str(folder))
     written(folder / "classes.tif", scene[:8], PIXELS.transform)
-    with pytest.raises(InputError, match="do not lie on the same pixels"):
+    with pytest.raises(InputError, match="do not have the same grid"):
         found(str(folder))
     segmented(folder, scene, 5.0)
     with pytest.raises(InputError, match=r"probabilities from .* not within 0 to 1"):
@@ -279,7 +279,7 @@ def test_folders_that_segment_terrain_did_not_write_say_what_is_wrong(tmp_path, 
         found(str(folder))
 
 
-def test_images_without_a_place_on_the_moon_are_refused(tmp_path, scene):
+def test_images_that_are_not_on_the_moon_are_refused(tmp_path, scene):
     folder = segmented(tmp_path / "r", scene, crs=None)
     with pytest.raises(CrsError, match=r"The rocks' classes.tif.*no coordinate system"):
         found(folder)
@@ -309,7 +309,7 @@ def given(tmp_path):
     return {"dem": str(tmp_path / "dem.tif"), "layers": str(tmp_path / "layers"), "cell_m": 80.0}
 
 
-def test_the_stage_writes_them_the_same_each_time_and_nan_without_images(tmp_path, given, scene):
+def test_the_stage_is_deterministic_and_writes_nan_without_images(tmp_path, given, scene):
     folder = segmented(tmp_path / "r", scene)
     image = written(tmp_path / "i.tif", scene * 40, PIXELS.transform)
     more = given | {"rocks": folder, "rock_image": image}
@@ -341,7 +341,7 @@ def net_that_says_all_classes(path):
     checkpoint_files.save(path, state, card)
 
 
-def test_what_segment_terrain_writes_of_an_image_is_taken_as_it_is(tmp_path, given):
+def test_outputs_of_segment_terrain_are_read_unchanged(tmp_path, given):
     random = np.random.default_rng(2)
     grid = Grid(1900.0, 9100.0, 5.0, 80, 70)
     image = random.integers(20, 200, grid.shape).astype(np.uint8)
@@ -382,7 +382,7 @@ def rocky(tmp_path, random_cells):
     )
 
 
-def test_a_network_that_is_unsure_decides_less(rocky):
+def test_low_confidence_softens_the_criterion(rocky):
     profile, table = rocky
     errors = labels.Errors()
     flat = table.assign(slope_mean_deg=np.float32(0.0))
@@ -416,7 +416,7 @@ def test_cells_without_images_are_unknown_to_a_criterion_on_rocks(rocky):
     assert clear.mean() > model.log_odds(table.assign(rock_coverage_pct=np.float32(30.0))).mean()
 
 
-def test_rocks_wrong_way_round_are_refused(tmp_path):
+def test_rock_criteria_in_the_wrong_direction_are_refused(tmp_path):
     path = tmp_path / "odd.yaml"
     path.write_text("criteria: [{feature: rock_coverage_pct, at_least: 5, softness: 2}]")
     with pytest.raises(LunarSiteError, match="can only be at_most"):
