@@ -1,4 +1,4 @@
-"""The whole way on the 80-90°S cap at 80 m: screen, screen again, explain in a warm worker."""
+"""Screening of the 80-90°S cap at 80 m: first run, unchanged run, explain in a warm worker."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def call(verb: str, *options: object) -> tuple[float, dict, str]:
 
 
 def seconds_by_step(log: str) -> str:
-    """Return what each step took, from the run's log."""
+    """Return the time of each step, from the log of the run."""
     found = re.findall(r"(\S+) took (\S+) s", log)
     return ", ".join(f"{name} {float(seconds):.0f} s" for name, seconds in found)
 

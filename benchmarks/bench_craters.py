@@ -1,9 +1,9 @@
-"""Craters: on generated ground, on the real frame against its catalogue, and how long it takes.
+"""Crater detection: synthetic terrain, real terrain against a catalogue, and run time.
 
     python benchmarks/bench_craters.py [--checkpoint F] [--cap DEM]
 
-The real frame needs ../shared/data; the large raster is any DEM of 7600 pixels a side, such as
-`bench_cap.py` makes.
+Real terrain needs ../shared/data; the large raster is any DEM of 7600 pixels per side, such as
+that of `bench_cap.py`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(checkpoint: Path, cap: Path | None, work: Path) -> None:
 
 
 def generated(checkpoint: Path) -> None:
-    """Ask on frames that were neither learned from nor calibrated on."""
+    """Evaluate on frames that were used neither for training nor for calibration."""
     loaded = weights.load(checkpoint)
     runner, fitted = loaded.runner(), Calibration(**loaded.card["calibration"])
     held_out = calibration.joined(
@@ -79,7 +79,7 @@ def generated(checkpoint: Path) -> None:
 
 
 def real(checkpoint: Path, work: Path) -> None:
-    """Ask on the real frame, at the threshold that generated ground chose."""
+    """Evaluate on real terrain, at the threshold calibrated on synthetic terrain."""
     found = work / "frame.gpkg"
     took, peak, _ = detect(FRAME, found, checkpoint)
     said = call("evaluate-craters", "--detections", found, "--catalogue", CATALOGUE)
@@ -121,7 +121,7 @@ def real(checkpoint: Path, work: Path) -> None:
 
 
 def precision_recall(path: Path) -> np.ndarray:
-    """Return precision and recall at every threshold, by the IoU gate."""
+    """Return precision and recall at every threshold, with the IoU matching criterion."""
     found = detections.read(path, Context()).circles
     known = read_circles(CATALOGUE)
     criteria = protocol.InclusionCriteria(
@@ -139,7 +139,7 @@ def precision_recall(path: Path) -> np.ndarray:
 
 
 def best(curve: np.ndarray, precision: float) -> float:
-    """Return the greatest recall at a precision of at least so much."""
+    """Return the maximum recall at a minimum precision."""
     enough = curve[curve[:, 0] >= precision - 1e-9]
     return float(enough[:, 1].max()) if len(enough) else 0.0
 

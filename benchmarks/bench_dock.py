@@ -1,10 +1,10 @@
-"""Times in the desktop: loading the plugin, a click to the full dock, and the skyline after it.
+"""Response times of the desktop: plugin start, a click until the dock is filled, the skyline.
 
     bench_dock.py [RUN] [--dem DEM] [--far-field DEM ...]
 
-Runs in QGIS's Python, that of .venv-qgis, without a display. RUN is the folder of a finished
-screening, the 80 m cap that bench_cap.py leaves where none is given. Skylines are those of the
-run's own elevation models, or of the ones that are named, around the middle of the first.
+Runs in the Python of QGIS, that of .venv-qgis, without a display. RUN is the folder of a finished
+screening, by default that of the 80 m cap of bench_cap.py. Skylines use the elevation models of the
+run, or the ones that are named, around the middle of the first.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def show(plugin: LunarSitePlugin, desktop: Desktop, run: Path) -> LunarSiteDock:
 
 
 def measure_clicks(dock: LunarSiteDock, canvas: QgsMapCanvas) -> None:
-    """Click the map at random; a click outside the cells counts no time."""
+    """Click the map at random; clicks outside the cells are not timed."""
     shown, lit = [], []
     chosen = random.Random(7)  # noqa: S311  places, not secrets
     dock.click.setChecked(True)
@@ -156,7 +156,7 @@ def measure_clicks(dock: LunarSiteDock, canvas: QgsMapCanvas) -> None:
 
 
 def measure_nested(dock: LunarSiteDock, dem: Path, far: list[Path]) -> None:
-    """Ask for skylines on nested elevation models, as a run on them would."""
+    """Request skylines on nested elevation models, as a run on them would."""
     extent = QgsRasterLayer(str(dem)).extent()
     centre = extent.center()
     terrain = {"dem": str(dem), "far_field": [str(path) for path in far]}

@@ -1,4 +1,4 @@
-"""Horizons and light: exactness against brute force and real maps, speed, growth with size."""
+"""Horizons and illumination: accuracy against brute force and published maps, speed, scaling."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def main(out: Path, parts: list[str], quick: bool = False) -> None:  # noqa: FBT
 
 
 def analytic() -> None:
-    """Print how far bare sphere, wall and cone are from what they must be."""
+    """Print the errors on a smooth sphere, a wall and a cone."""
     context, worst = Context(), {}
     flat = Dem(Grid(-6e3, 6e3, 200.0, 60, 60), np.zeros((60, 60), np.float32))
     worst["sphere"] = max(
@@ -85,7 +85,7 @@ def analytic() -> None:
 
 
 def real(count: int) -> None:
-    """Print the comparisons on the real 200 m frame."""
+    """Print the comparisons on real terrain at 200 m."""
     dem = read_dem(REAL / "dem/shackleton_ridge_200m.tif")
     far = [read_dem(REAL / "dem/south_pole_80S_cells_4960m.tif")]
     sky, context = ephemeris("2027-01-01"), Context()
@@ -143,7 +143,7 @@ def real(count: int) -> None:
 
 
 def brute_force(dem: Dem) -> np.ndarray:
-    """Return the sweep's errors on some lines of every bearing, degrees."""
+    """Return the errors of the sweep on some lines of every bearing, degrees."""
     sweep, errors = Sweep(dem), []
     for bearing in BEARINGS:
         slopes = sweep.slopes(bearing, Context())
@@ -164,7 +164,7 @@ def brute_force(dem: Dem) -> np.ndarray:
 
 
 def cells(dem: Dem, layer: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the table's values and the layer's means of the cells inside the frame."""
+    """Return the values of the table and the means of the layer for the cells in the frame."""
     x, y = dem.grid.column_x_m(), dem.grid.row_y_m()
     west, south, east, north = dem.grid.bounds
     truth, mine = [], []
@@ -256,7 +256,7 @@ def cap(
 
 
 def growth(out: Path, sides: tuple[int, ...]) -> None:
-    """Print and draw the time of a sweep against the number of pixels."""
+    """Print and plot the time of a sweep against the number of pixels."""
     sky, context = ephemeris("2027-01-01", "2027-03-01"), Context()
     pixels, taken = [], []
     for side in sides:

@@ -1,10 +1,10 @@
-"""What a user of the toolbox waits for: load, cancel, and a main thread that stays free.
+"""Response times of the toolbox: loading, cancellation, and blocking of the main thread.
 
     .venv-qgis/bin/python benchmarks/bench_qgis.py [load] [cancel] [heartbeat]
 
-Runs QGIS offscreen with the engine of the checkout's .venv. The heartbeat is a timer of 5 ms in
-the main thread; its longest gap is taken over a whole screening of the real frame in a task of
-QGIS's, with the layers' loading and styling at its end.
+Runs QGIS offscreen with the engine of .venv. The heartbeat is a 5 ms timer in the main thread; its
+longest gap is measured over a screening of real terrain in a QGIS task, including the loading and
+styling of the layers at its end.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def load() -> None:
 
 
 def cancel() -> None:
-    """Cancel a screening at ten moments and see when its engine is gone."""
+    """Cancel a screening at ten times, and measure when its engine has ended."""
     times, left = [], []
     for number in range(10):
         with tempfile.TemporaryDirectory() as folder:
@@ -85,12 +85,12 @@ def cancel() -> None:
             left += [path.name for path in Path(folder).rglob("*") if half_written(path)]
     print(
         f"cancelled to engine gone: {statistics.median(times):.2f} s, {max(times):.2f} s at most; "
-        f"half-written files left: {left or 'none'}"
+        f"incomplete files: {left or 'none'}"
     )
 
 
 def heartbeat() -> None:
-    """Screen the real frame in a task and time the main thread."""
+    """Screen real terrain in a task, and measure blocking of the main thread."""
     from processing.gui.Postprocessing import handleAlgorithmResults  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def note(ended: list[bool], good: bool, _results: object) -> None:  # noqa: FBT0
 
 
 def engines() -> list[int]:
-    """Return the engines that this process has started and that still are."""
+    """Return the engines that were started by this process and still run."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -1,7 +1,7 @@
-"""Scores of the whole cap: how fast they are explained, and whether they rank.
+"""Scores of the whole polar cap: run time of explanations, and ranking quality.
 
-The table is made up, with the sizes, gaps and neighbourhoods of a real one: fields that agree over
-some cells, slopes and light that depend on the ground.
+The table is synthetic, with the size, gaps and spatial correlation of a real one: fields that are
+correlated over some cells, and slopes and illumination that depend on the terrain.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(out: Path, quick: bool = False) -> None:  # noqa: FBT001, FBT002
 
 
 def shapley(model: scorer.Scorer, table: pd.DataFrame, sample: int) -> None:
-    """Time ours on all cells and theirs on a sample, and compare the two."""
+    """Time our contributions on all cells and those of shap on a sample, and compare them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import shap  # noqa: PLC0415  warns of its own colours
@@ -80,7 +80,7 @@ def shapley(model: scorer.Scorer, table: pd.DataFrame, sample: int) -> None:
 
 
 def ranking(model: scorer.Scorer, table: pd.DataFrame, context: Context) -> None:
-    """Ask what a ranking must do."""
+    """Check the properties of the ranking."""
     log_odds = model.log_odds(table, context.threads)
     best = np.sort(scorer.score_of(log_odds[np.isfinite(log_odds)]))[-1000:]
     distinct = len(np.unique(best))
@@ -160,7 +160,7 @@ def explained(run: Path, table: pd.DataFrame) -> None:
 
 
 def write_run(run: Path, model: scorer.Scorer, table: pd.DataFrame, context: Context) -> None:
-    """Leave what explain takes for a finished run, through the stages' own doors."""
+    """Write what explain accepts as a finished run, with the stages themselves."""
     half = CELL_M / 2
     squares = shapely.box(
         table["x_m"] - half, table["y_m"] - half, table["x_m"] + half, table["y_m"] + half

@@ -1,4 +1,4 @@
-"""How near generated terrain comes to the real one, and how long the whole cap takes."""
+"""Synthetic terrain: comparison with real terrain, and run time for the whole polar cap."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def slope(height_m: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def spectrum(height_m: np.ndarray, pixel_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return wavelengths and the mean power density of the detrended, tapered frame."""
+    """Return wavelengths and mean power spectral density of the detrended, tapered frame."""
     side = min(height_m.shape)
     part = height_m[:side, :side].astype(np.float64)
     axis = np.linspace(-1.0, 1.0, side)

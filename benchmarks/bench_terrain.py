@@ -1,4 +1,4 @@
-"""All terrain layers of the whole cap against GDAL's own tool making those it can."""
+"""All terrain layers of the whole polar cap, compared with gdaldem for the layers it supports."""
 
 from __future__ import annotations
 

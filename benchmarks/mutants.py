@@ -1,11 +1,11 @@
-"""Edits the engine one line at a time and says which edits the tests notice.
+"""Mutation testing of the engine: one-line edits, and whether the tests detect them.
 
     .venv/bin/python benchmarks/mutants.py         # all thirty: a quarter of an hour
     .venv/bin/python benchmarks/mutants.py 3 17    # some of them
 
-Each mutant is one edit such as a slip would make: a sign, an off-by-one, a dropped check for
-nodata, a wrong factor of a unit. It is made in a copy of the checkout, the tests that stand beside
-the code are run there, and it is killed if one fails. The table goes to docs/benchmarks.md.
+Each mutant is one edit of the kind of a slip: a sign, an off-by-one error, a dropped nodata check,
+a wrong unit factor. It is applied in a copy of the checkout, the tests of the module are run there,
+and it is killed if one fails. The table goes to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 900
-"""A mutant that loops for ever is killed too."""
+"""Time limit, seconds: a mutant with an endless loop is killed too."""
 
 
 class Mutant(NamedTuple):
-    """One edit: what it is, the file, the text and what takes its place, and the tests to run."""
+    """One edit: description, file, old and new text, and the tests to run."""
 
     slip: str
     file: str

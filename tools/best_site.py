@@ -1,4 +1,4 @@
-"""Says where a run's best site lies, as options of a stage: best_site.py RUN."""
+"""Print the location of the best site of a run as options of a stage: best_site.py RUN."""
 
 from __future__ import annotations
 

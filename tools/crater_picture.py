@@ -1,4 +1,4 @@
-"""Draws craters found, missed and new over the hillshade of an elevation model; look at it.
+"""Draw detected, missed and new craters over the hillshade of an elevation model.
 
 lunarsite detect-craters --dem D --out F.gpkg
 lunarsite evaluate-craters --detections F.gpkg --catalogue C --bounds … --out compared.gpkg
@@ -29,7 +29,7 @@ KINDS = {
 
 
 def main(dem: str, compared: str, bounds: str, out: str) -> None:
-    """Draw it."""
+    """Draw the picture."""
     with rasterio.open(dem) as source:
         height, pixel, box = source.read(1), source.res[0], source.bounds
     south, east = np.gradient(height / pixel)

@@ -1,9 +1,9 @@
-"""Draws each new candidate of a comparison in a picture of its own, to be judged by eye.
+"""Draw each new crater of a comparison in its own picture, for visual inspection.
 
 lunarsite evaluate-craters --detections F.gpkg --catalogue C --bounds … --out compared.gpkg
 .venv/bin/python tools/crater_sheet.py D compared.gpkg 2000 docs/images/candidates.png
 
-Each has two pictures, lit from the north-west and from the north-east: a crater holds in both.
+Each has two pictures, lit from the north-west and the north-east: a crater is visible in both.
 """
 
 import sys
@@ -28,7 +28,7 @@ AROUND = 2.2
 
 
 def main(dem: str, compared: str, least_m: str, out: str) -> None:
-    """Draw it."""
+    """Draw the sheet."""
     craters = gpd.read_file(compared, layer="craters")
     craters = craters[(craters["kind"] == "new") & (craters["diameter_m"] >= float(least_m))]
     craters = craters.sort_values("confidence", ascending=False).reset_index(drop=True)
@@ -67,7 +67,7 @@ def main(dem: str, compared: str, least_m: str, out: str) -> None:
 
 
 def shaded(height: np.ndarray, way: float) -> np.ndarray:
-    """Return the hillshade of heights in pixels, stretched to what is there."""
+    """Return the hillshade of heights in pixels, stretched to its range."""
     south, east = np.gradient(height)
     light = south + way * east
     known = light[np.isfinite(light)]

@@ -1,9 +1,9 @@
-"""Shows the packaged files to Bandit and detect-secrets, as the plugin repository does.
+"""Check the packaged files with Bandit and detect-secrets, as the plugin repository does.
 
     .venv/bin/python tools/gate.py
 
-Looks at the files as they lie in the zip. A finding that cannot be avoided is marked on its line
-with Bandit's number and the reason, ``# nosec B603  # no shell; the user's own interpreter``.
+The files are those of the zip. A finding that cannot be avoided is marked on its line with the
+number of Bandit and the reason, ``# nosec B603  # no shell; the user's own interpreter``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WITH_REASON = re.compile(r"#\s*nosec B\d{3}(, ?B\d{3})*\s+# \S+ \S+")
 
 
 def unexplained(folder: Path) -> list[str]:
-    """Return the marks that name no finding or give no reason."""
+    """Return the marks without a finding or a reason."""
     found = []
     for path in sorted(folder.rglob("*.py")):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
@@ -35,7 +35,7 @@ def unexplained(folder: Path) -> list[str]:
 
 
 def risky(folder: Path) -> list[str]:
-    """Return what Bandit finds.
+    """Return the findings of Bandit.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def risky(folder: Path) -> list[str]:
 
 
 def secrets(folder: Path) -> list[str]:
-    """Return what looks like a secret."""
+    """Return possible secrets."""
     answer = json.loads(_run("detect-secrets", "scan", "--all-files", ".", at=folder))
     return [
         f"{name}:{each['line_number']} {each['type']}"
@@ -64,7 +64,7 @@ def secrets(folder: Path) -> list[str]:
 
 
 def findings(folder: Path) -> list[str]:
-    """Return everything that would keep a folder of files out."""
+    """Return all findings for which the plugin repository would refuse a folder."""
     return [*unexplained(folder), *risky(folder), *secrets(folder)]
 
 
@@ -77,7 +77,7 @@ def _run(program: str, *words: str, at: Path) -> str:
 
 
 def main() -> int:
-    """Package the plugin and look at what is in it."""
+    """Package the plugin, and check its files."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         with zipfile.ZipFile(package.build(folder)) as opened:

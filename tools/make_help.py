@@ -1,8 +1,8 @@
-"""Draws resources/help/*.png, the pictures in the algorithms' help, from the demo's run.
+"""Draw resources/help/*.png, the pictures in the help of the algorithms, from the demo run.
 
     make demo && .venv-qgis/bin/python tools/make_help.py
 
-The maps are drawn by QGIS in the styles that the user gets, the charts by the dock's own code.
+Maps are rendered by QGIS with the styles of the plugin, charts by the code of the dock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def vector(path: Path, style: str) -> QgsVectorLayer:
 
 
 def known_craters(dem: Path) -> QgsVectorLayer:
-    """Return the craters that generated ground was made with, as sure as can be."""
+    """Return the true craters of synthetic terrain, with full confidence."""
     layer = QgsVectorLayer(
         f"Point?crs={moon_crs.SOUTH_POLAR}&field=diameter_m:double&field=confidence:double",
         "known",
@@ -119,7 +119,7 @@ def panels(images: list[QImage], columns: int) -> QImage:
 
 
 def grid(table: Path) -> QImage:
-    """Return the recall by preparation and threshold, in the colours of cividis."""
+    """Return the recall by preprocessing and threshold, in the colours of cividis."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [(r["preparation"], float(r["recall"])) for r in csv.DictReader(file)]
     grouped = {name: [v for _, v in own] for name, own in itertools.groupby(rows, lambda r: r[0])}
@@ -227,7 +227,7 @@ def main() -> None:
 
 
 def craters(work: Path) -> None:
-    """Draw the pictures of the stages that are about craters."""
+    """Draw the pictures of the crater stages."""
     found, known = DEMO / "craters.gpkg", str(DEMO / "dem.craters.csv")
     save(drawn([vector(found, "detected_craters")]), "detect-craters")
     compared = work / "compared.gpkg"

@@ -1,7 +1,7 @@
-"""Writes models/*.model3, the batch models of the toolbox, with QGIS's own writer.
+"""Write models/*.model3, the batch models of the toolbox, with the writer of QGIS.
 
-Run it with the environment that QGIS's tests use, after a change of a stage's parameters that a
-model passes on: .venv-qgis/bin/python tools/make_models.py
+Run it in the environment of the QGIS tests, after a change of stage parameters that a model uses:
+.venv-qgis/bin/python tools/make_models.py
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ["QT_HASH_SEED"] = "0"  # the order of attributes, the same at every writing
+os.environ["QT_HASH_SEED"] = "0"  # a reproducible order of attributes
 
 from qgis.analysis import QgsNativeAlgorithms
 from qgis.core import (
@@ -97,7 +97,7 @@ def step(
     given: dict,
     outputs: dict[str, str] | None = None,
 ) -> None:
-    """Add one algorithm; ``outputs`` names those of its outputs that are the model's."""
+    """Add one algorithm; ``outputs`` are the outputs that become outputs of the model."""
     child = QgsProcessingModelChildAlgorithm(algorithm)
     child.setChildId(name)
     child.setDescription(child.algorithm().displayName())

@@ -1,4 +1,4 @@
-"""Draws the pictures in the help of the rock stages, from generated scenes and the demo.
+"""Draw the pictures in the help of the rock stages, from synthetic scenes and the demo.
 
 make demo && .venv/bin/python tools/make_rock_help.py
 """
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def over(image: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return an image tinted by classes; what nobody is asked about stays."""
+    """Return an image tinted by classes; ignored pixels are unchanged."""
     tint = np.where((kinds < len(TINT))[..., None], TINT[np.minimum(kinds, 3)], image)
     return (0.5 * image + 0.5 * tint).astype(np.uint8)
 

@@ -1,6 +1,6 @@
-"""Writes resources/styles/*.qml with QGIS's own writer, from the tables below.
+"""Write resources/styles/*.qml with the writer of QGIS, from the tables below.
 
-Run it with QGIS's interpreter after a change: /usr/bin/python3 tools/make_styles.py
+Run it with the interpreter of QGIS after a change: /usr/bin/python3 tools/make_styles.py
 
 Ramps are perceptually even and safe for the colour-blind (viridis, inferno, cividis and a
 blue-orange one); ranges are fixed, so that two areas can be compared.
@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ["QT_HASH_SEED"] = "0"  # the order of attributes, the same at every writing
+os.environ["QT_HASH_SEED"] = "0"  # a reproducible order of attributes
 
 from qgis.core import (
     Qgis,
@@ -139,7 +139,7 @@ def shadow() -> QgsRasterLayer:
 
 
 def terrain_classes() -> QgsRasterLayer:
-    """Return classes in colours that tell rocks apart also for the colour-blind."""
+    """Return classes in colours that are safe for colour-blind readers."""
     layer = QgsRasterLayer(str(sample()), "classes")
     classes = [
         QgsPalettedRasterRenderer.Class(0, QColor(0, 0, 0, 0), "ground"),
@@ -204,7 +204,7 @@ def candidates() -> QgsVectorLayer:
 
 
 def detected_craters() -> QgsVectorLayer:
-    """Return centres drawn as their circles: as wide as the crater, the surer the brighter."""
+    """Return circles of the size of the crater, brighter for higher confidence."""
     layer = points("field=diameter_m:double&field=confidence:double")
     classes = []
     edges = (0.0, 0.4, 0.6, 0.8, 1.0)
@@ -217,7 +217,7 @@ def detected_craters() -> QgsVectorLayer:
 
 
 def compared_craters() -> QgsVectorLayer:
-    """Return hits, misses and new craters as circles, in colours that everybody tells apart."""
+    """Return detected, missed and new craters as circles, in colour-blind safe colours."""
     layer = points("field=kind:string&field=diameter_m:double")
     kinds = [
         ("hit", "#56b4e9", "found"),
@@ -261,7 +261,7 @@ def comparison() -> QgsVectorLayer:
 
 
 def sample() -> Path:
-    """Return a raster of one pixel, which a renderer needs to be made."""
+    """Return a raster of one pixel, which is needed to create a renderer."""
     path = Path(tempfile.gettempdir()) / "lunarsite-style.asc"
     path.write_text("ncols 1\nnrows 1\nxllcorner 0\nyllcorner 0\ncellsize 1\n1\n")
     return path

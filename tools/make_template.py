@@ -1,7 +1,7 @@
-"""Fits the curve of the template method to generated ground: make template.
+"""Fit the calibration curve of the template method to synthetic terrain: make template.
 
-Frames are those of the networks' calibration: half of them are fitted to, the other half say what
-that reached.
+The frames are those of the calibration of the networks: half are used for fitting, half for
+evaluation.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""Makes the plugin's zip, ``dist/lunarsite-<version>.zip``, and says what is wrong with it.
+"""Build the zip of the plugin, ``dist/lunarsite-<version>.zip``, and check it.
 
     .venv/bin/python tools/package.py [FOLDER]
 
-pb_tool puts the plugin's folder together from ``pb_tool.cfg``. The zip is written here: pb_tool's
-own takes each file's time and the order of the folder, notes the commit in metadata.txt, and needs
-a zip program, so the same files would not give the same bytes.
+pb_tool assembles the folder of the plugin from ``pb_tool.cfg``. The zip is written here: that of
+pb_tool depends on file times, the order of files and the commit, and needs a zip program, so that
+the same files would not give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "lunarsite"
 LIMIT_BYTES = 25_000_000
-"""What the plugin repository takes at most."""
+"""Size limit of the plugin repository."""
 SUFFIXES = frozenset(
     {".css", ".html", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml"}
     | {".safetensors", ".svg", ".toml", ".txt", ".ubj", ".yaml"}
@@ -50,12 +50,12 @@ _CACHES = "__pycache__"
 
 
 def version() -> str:
-    """Return the package's version."""
+    """Return the version of the package."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
 
 
 def build(folder: Path) -> Path:
-    """Write the zip into ``folder`` and return it; the same files give the same bytes."""
+    """Write the zip to a folder and return its path; the same files give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{NAME}-{version()}.zip"
     with tempfile.TemporaryDirectory() as work:
@@ -76,7 +76,7 @@ def build(folder: Path) -> Path:
 
 
 def problems(package: Path) -> list[str]:
-    """Return what is wrong with a zip, a sentence each."""
+    """Return the problems of a zip, one sentence each."""
     found = []
     if package.name != f"{NAME}-{version()}.zip":
         found.append(f"its name is {package.name}, not {NAME}-{version()}.zip")
@@ -100,7 +100,7 @@ def problems(package: Path) -> list[str]:
 
 
 def _deploy(folder: Path) -> None:
-    """Let pb_tool lay the plugin's folder into ``folder``."""
+    """Assemble the plugin in a folder with pb_tool."""
     program = Path(sys.executable).with_name("pb_tool")
     subprocess.run(
         [program, "deploy", "--quick", "--no-confirm", "--no-docs", "--plugin_path", folder],
@@ -112,7 +112,7 @@ def _deploy(folder: Path) -> None:
 
 
 def _sources() -> list[str]:
-    """Return the files of the checkout that the plugin cannot do without."""
+    """Return the files of the checkout that the plugin needs."""
     found = []
     for pattern in ("engine", "lunarsite_plugin", "processing_provider", "models", "resources"):
         found += [
@@ -140,7 +140,7 @@ def _differing(inside: dict[str, bytes]) -> list[str]:
 
 
 def _contradictions(inside: dict[str, bytes]) -> list[str]:
-    """Return where the zip's files do not agree with each other."""
+    """Return inconsistencies between files of the zip."""
     found = []
     metadata = ConfigParser()
     metadata.read_string(inside.get("metadata.txt", b"[general]").decode("utf-8"))
@@ -155,7 +155,7 @@ def _contradictions(inside: dict[str, bytes]) -> list[str]:
 
 
 def main() -> int:
-    """Make the package, check it, and say how large it is."""
+    """Build the package, check it, and print its size."""
     package = build(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist")
     found = problems(package)
     for problem in found:

@@ -1,4 +1,4 @@
-"""Draw the README's pictures from the demo's run: make images."""
+"""Draw the pictures of the README from the demo run: make images."""
 
 from __future__ import annotations
 
