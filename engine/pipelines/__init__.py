@@ -1,1 +1,1 @@
-"""What each stage does, from paths to paths: ``pipelines/<stage>.py`` for ``stages/<stage>.py``."""
+"""Pipelines of the stages, from input to output files: ``<stage>.py`` for ``stages/<stage>.py``."""

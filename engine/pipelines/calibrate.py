@@ -28,7 +28,7 @@ _LEAST_TO_CALIBRATE = 4
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Fit a network's temperatures to images, and write it with a card that says so."""
+    """Fit the temperatures of a network to images, and write it with an updated card."""
     path = Path(values["out"])
     if path.suffix != ".safetensors":
         raise ParameterError(
@@ -37,7 +37,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     pairs = paired_images.pairs_of(values["images"], values["masks"])
     if len(pairs) < _LEAST_TO_CALIBRATE:
         raise InputError(
-            f"{counted(len(pairs), 'image')} will not do: on every other one the temperatures are "
+            f"{counted(len(pairs), 'image')} are too few: on every other one the temperatures are "
             "judged",
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
@@ -50,7 +50,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     warmth = evaluation.fit_temperatures(
         plain, paired_images.read_samples(pairs[::2]), values["seed"]
     )
-    context.progress(0.4, "Judging")
+    context.progress(0.4, "Evaluating")
     rest = pairs[1::2]
     before = evaluation.evaluate(
         loaded.runner(where.kind, context.warn, **asked),
@@ -83,7 +83,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     of_rocks = [
         each.calibration.predicted_rare.expected_calibration_error() for each in (before, after)
     ]
-    _warn_of_worse({"all pixels": errors, "what is called a rock": of_rocks}, context)
+    _warn_of_worse({"all pixels": errors, "pixels predicted as rock": of_rocks}, context)
     return {
         "outputs": outputs,
         "temperature": warmth.common,
@@ -94,20 +94,20 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Temperature {warmth.common:.3f}, of rocks {warmth.rare:.3f}",
             f"Calibration error {errors[0]:.4f} before and {errors[1]:.4f} after",
             *_of_rocks(of_rocks),
-            f"Judged on {counted(len(rest), 'image')} that it was not fitted to",
+            f"Evaluated on {counted(len(rest), 'held-out image')}",
         ],
     }
 
 
 def _of_rocks(errors: list[float]) -> list[str]:
-    """Return a line on the pixels called rocks, where there are any."""
+    """Return a summary line for the pixels predicted as rock, if there are any."""
     if not np.isfinite(errors).all():
         return []
-    return [f"Of what is called a rock {errors[0]:.4f} before and {errors[1]:.4f} after"]
+    return [f"Of pixels predicted as rock {errors[0]:.4f} before and {errors[1]:.4f} after"]
 
 
 def _warn_of_worse(errors: dict[str, list[float]], context: Context) -> None:
-    """Warn where what is said comes true less often than before, as far as figures are shown."""
+    """Warn if the calibration error has increased, to the precision of the summary."""
     worse = [
         f"of {what} from {before:.4f} to {after:.4f}"
         for what, (before, after) in errors.items()
@@ -116,5 +116,5 @@ def _warn_of_worse(errors: dict[str, list[float]], context: Context) -> None:
     if worse:
         context.warn(
             f"The calibration error grew {' and '.join(worse)} on images that the temperatures "
-            "were not fitted to: give more images, or go on with the network as it was."
+            "were not fitted to: give more images, or keep the original network."
         )

@@ -1,4 +1,4 @@
-"""The stage ``detect-craters``: a catalogue of the craters of an elevation model."""
+"""The stage ``detect-craters``: crater detection on an elevation model."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, moon, output_paths, provenance
+from lunarsite.engine import atomic, device, output_paths, provenance
 from lunarsite.engine.craters import output
 from lunarsite.engine.craters.model import weights
-from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX, STRIDE
+from lunarsite.engine.craters.model.architecture import STRIDE
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.workspace import Scratch
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import search, template
-from lunarsite.engine.craters.detection.search import SMALLEST_PX, calibration_of, check_dem, find
+from lunarsite.engine.craters.detection.search import calibration_of, check_dem, find
 
 _STEPS = 250
-"""Rim probability is written in so many steps; the value after them is nodata."""
+"""Number of steps in which rim probability is stored; larger values are nodata."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -39,9 +39,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Find the craters of an elevation model and write them."""
+    """Detect craters with the network, and write them with their rim probability."""
     grid = check_dem(values["dem"], context)
-    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
+    least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = calibration_of(checkpoint)
@@ -91,9 +91,9 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Find the craters of an elevation model by `template` and write them."""
+    """Detect craters by template matching, and write them."""
     grid = check_dem(values["dem"], context)
-    least_m = least_diameter_m(values["min_diameter_m"], grid, context)
+    least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
     curve = template.Curve.fitted()
     limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]
     path = Path(values["out"])
@@ -108,7 +108,7 @@ def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
         craters = output.table(found, levels)
     context.progress(0.95, "Writing the craters")
     output.write(path, craters, found.radius_m, provenance.as_tags(record))
-    # Those of a network's search before would be taken for this one's.
+    # Rims of an earlier detection with the network do not belong to this catalogue.
     for old in (rims, rims.with_name(rims.name + ".aux.xml")):
         old.unlink(missing_ok=True)
     context.progress(1.0, "Written")
@@ -123,65 +123,44 @@ def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 class _Rims:
-    """The rim probability of the scale that is surest, at half the elevation model's resolution."""
+    """Maximum rim probability over scales, at half the resolution of the elevation model."""
 
     def __init__(self, values: UInt8, grid: Grid) -> None:
         values[:] = 255
         self.values, self.grid = values, grid
 
-    def __call__(self, level: Level, block: Block, chance: Float32) -> None:
-        """Take in a block of a scale."""
+    def __call__(self, level: Level, block: Block, probability: Float32) -> None:
+        """Add a block of a scale."""
         times = 2**level.number
-        steps = np.rint(chance * _STEPS).astype(np.uint8)
-        # Blocks begin at even pixels of the map, as the pixels of this raster do.
-        places = zip(
+        steps = np.rint(probability * _STEPS).astype(np.uint8)
+        # Blocks start at even pixels of the map, like the pixels of this raster.
+        offsets = zip(
             pyramid.origin(level.grid),
             (block.row, block.column),
             pyramid.origin(self.grid),
             strict=True,
         )
-        row, column = ((first + at) // STRIDE * times - own for first, at, own in places)
+        row, column = ((first + at) // STRIDE * times - own for first, at, own in offsets)
         top, left = max(row, 0), max(column, 0)
         large = np.repeat(np.repeat(steps, times, axis=0), times, axis=1)
         large = large[top - row :, left - column :]
         target = self.values[top : top + large.shape[0], left : left + large.shape[1]]
         large = large[: target.shape[0], : target.shape[1]]
         known = target != 255
-        # Coarser scales speak only where a finer one has spoken: elsewhere there are no heights.
+        # Coarser scales are used only where the finest has a value: elsewhere there are no heights.
         if level.number == 0:
             target[:] = large
         else:
             np.maximum(target, large, out=target, where=known)
 
 
-def least_diameter_m(asked: float | None, grid: Grid, context: Context) -> float:
-    """Return the diameter from which on craters are listed, and warn where less was asked for."""
-    seen = 2.0 * LEAST_RADIUS_PX * grid.pixel_m
-    if asked is not None and asked < seen:
-        context.warn(
-            f"Craters below {seen:,.0f} m cannot be seen at {grid.pixel_m:g} m a pixel, so none is "
-            "listed. A DEM of finer pixels would show them."
-        )
-        return seen
-    west, south, east, north = grid.bounds
-    middle = moon.map_scale(0.5 * (west + east), 0.5 * (south + north))
-    largest_m = max(east - west, north - south) / float(middle)
-    if asked is not None and asked > largest_m:
-        context.warn(
-            f"Craters of {asked:,.0f} m and more are larger than the DEM, whose longer side is "
-            f"{largest_m:,.0f} m: hardly one can be found. Give a lower "
-            "--min-diameter-m, or a larger DEM."
-        )
-    return asked or SMALLEST_PX * grid.pixel_m
-
-
 def rims_beside(path: Path, dem: str) -> Path:
-    """Return where the rims of craters at ``path`` lie.
+    """Return the path of the rim raster of a crater catalogue.
 
     Raises
     ------
     ParameterError
-        If that is a folder, or the elevation model.
+        If it is a folder, or the elevation model.
     """
     rims = path.with_suffix(".rims.tif")
     output_paths.check({"The rims beside --out": str(rims)}, {"--dem": [dem]})

@@ -89,7 +89,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
-    """Say that craters beyond the elevation model cannot be found."""
+    """Warn if the bounds extend beyond the elevation model."""
     slack = 0.01 * (frame[2] - frame[0])
     beyond = (frame[0] - bounds[0], frame[1] - bounds[1], bounds[2] - frame[2])
     if max(*beyond, bounds[3] - frame[3]) > slack:

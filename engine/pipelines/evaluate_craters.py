@@ -24,12 +24,12 @@ from lunarsite.engine.craters.evaluation.report import evaluate
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare a file of detections with a catalogue; write the layer and the page asked for.
+    """Compare detections with a catalogue, and write the requested layer and report.
 
     Raises
     ------
     InputError
-        If the catalogue has no crater that is to be found, or a file is not what it must be.
+        If the catalogue has no crater within the criteria, or a file is invalid.
     """
     context.progress(0.0, "Reading")
     found_file = detections.read(values["detections"], context)
@@ -97,7 +97,7 @@ def _bounds(text: str | None, found: detections.Detections, context: Context) ->
 def _check_place(
     found: Circles, frame: Bounds | None, criteria: InclusionCriteria, context: Context
 ) -> None:
-    """Raise or warn if the bounds are not where detections are."""
+    """Raise or warn if the bounds do not contain detections."""
     if frame is not None:
         protocol.check_overlap(criteria.bounds, frame, "the elevation model of the detections")
     if len(found) and not found.inside(criteria.bounds).any():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Compare what a network says of images with their masks."""
+    """Compare the predictions of a network with the masks of images."""
     pairs = paired_images.pairs_of(values["images"], values["masks"])
     where = device.choose(context.device)
     look, loaded = inference.runner_of(values, where.kind, context)
@@ -39,7 +39,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["outside"]:
         told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
         if values["uncertainty"] == values["test_time"] == "none":
-            # One look has nothing to disagree with: it is zero for every image.
+            # Mutual information of a single prediction is zero for every image.
             del told["mutual_information"]
         said["out_of_distribution"] = told
     read = [path for pair in pairs for path in (pair.image, pair.mask)]
@@ -64,14 +64,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def lines(said: dict[str, Any]) -> list[str]:
-    """Return what a person wants to read first."""
+    """Return the summary."""
     each = ", ".join(
         f"{name} {value:.3f}" for name, value in said["iou"].items() if value is not None
     )
     rock = "none in the masks" if said["any_rock"] is None else f"{said['any_rock']:.3f}"
     judged, calibration = counted(said["images"], "image"), said["calibration"]
     called = calibration["ece_called_rocks"]
-    of_rocks = "" if called is None else f", of what is called a rock {called:.4f}"
+    of_rocks = "" if called is None else f", of pixels predicted as rock {called:.4f}"
     found = [
         f"mIoU {said['miou']:.3f} over the classes in the masks of {judged}",
         f"Intersection over union: {each}; any rock {rock}",
@@ -82,8 +82,8 @@ def lines(said: dict[str, Any]) -> list[str]:
         which = "mutual_information" if "mutual_information" in other else "entropy"
         named = which.replace("_", " ").capitalize()
         found.append(
-            f"{named} tells {counted(other['images'], 'image')} from outside apart with an AUROC "
-            f"of {other[which]['auroc']:.3f}"
+            f"{named} separates {counted(other['images'], 'out-of-distribution image')} with an "
+            f"AUROC of {other[which]['auroc']:.3f}"
         )
     return found
 
@@ -91,12 +91,12 @@ def lines(said: dict[str, Any]) -> list[str]:
 def _outside(
     look: Runner, paths: list[Path], judged: evaluation.Evaluation, pattern: str, context: Context
 ) -> dict[str, Any]:
-    """Return how well uncertainty tells other images, seen in the same way, from those judged."""
+    """Return how well uncertainty separates out-of-distribution images from the evaluated ones."""
     if not paths:
         raise InputError(f"No image matches {pattern!r}", "Check --outside; put it in quotes")
     means = []
     for number, path in enumerate(paths):
-        context.progress(number / len(paths), "Looking at images from outside")
+        context.progress(number / len(paths), "Evaluating out-of-distribution images")
         found = evaluation.predict(look, paired_images.read_image(path)[0])
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))

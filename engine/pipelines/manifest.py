@@ -1,8 +1,8 @@
-"""The book of a run: which steps are done, from what, and what they left.
+"""The manifest of a run: its completed steps with their inputs and outputs.
 
-``manifest.json`` holds no time and no path of the machine, so that the same run gives the same
-bytes. What tells a changed file from an unchanged one in a moment (size and time of change) stands
-in a hidden file beside it.
+``manifest.json`` contains no times and no absolute paths, so that the same run gives the same
+bytes. Sizes and modification times, which identify unchanged files quickly, are in a hidden file
+beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEFTOVER = re.compile(r"\.(.*\.partial-\d+|scratch-\d+)\b.*")
 
 @dataclass
 class Manifest:
-    """The manifest of a run's folder, read when it is made and written by `save`."""
+    """The manifest of the folder of a run, read by `open` and written by `save`."""
 
     folder: Path
     content: dict[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Manifest:
 
     @classmethod
     def open(cls, folder: Path) -> Manifest:
-        """Read a folder's manifest, or begin one; remove what a killed run left half-written."""
+        """Read the manifest of a folder, or create one; remove temporary files of a killed run."""
         for leftover in [*folder.glob(".*"), *folder.glob("layers/.*")]:
             if not _LEFTOVER.fullmatch(leftover.name):
                 continue
@@ -55,22 +55,25 @@ class Manifest:
         return cls(folder, content, known)
 
     def sha256(self, path: str | Path) -> str:
-        """Return a file's SHA-256; a file whose size and time did not change is not read again."""
+        """Return the SHA-256 of a file, from the cache if size and time are unchanged."""
         file = Path(path).resolve()
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns]
         known = self._known.get(str(file))
         if known is not None and known[:2] == stamp:
             return str(known[2])
-        found = provenance.sha256(file)
-        self._known[str(file)] = [*stamp, found]
-        return found
+        digest = provenance.sha256(file)
+        self._known[str(file)] = [*stamp, digest]
+        return digest
 
     def key(
         self, step: str, shaping: Mapping[str, Any], inputs: Mapping[str, Iterable[str | Path]]
     ) -> str:
-        """Return what a step's result depends on, as one hash: which content plays which role."""
-        described = {
+        """Return a hash of everything on which the result of a step depends.
+
+        Input files are identified by role and content.
+        """
+        content = {
             "step": step,
             "parameters": dict(shaping),
             "inputs": {
@@ -78,11 +81,11 @@ class Manifest:
             },
             "versions": provenance.versions(),
         }
-        text = json.dumps(described, sort_keys=True)
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def done(self, step: str, key: str) -> dict[str, Any] | None:
-        """Return a step's entry if it was done with that key and its files are untouched."""
+        """Return the entry of a step if it has that key and its output files are unchanged."""
         entry: dict[str, Any] | None = self.content.get("steps", {}).get(step)
         if not isinstance(entry, dict) or entry.get("key") != key or not set(entry) >= _ENTRY:
             return None
@@ -93,20 +96,20 @@ class Manifest:
         return entry
 
     def begin(self) -> None:
-        """Note that a step is about to change files: until the end, the run is not finished."""
+        """Mark the run as unfinished, before a step changes files."""
         if self.content.get("finished"):
             self.content["finished"] = False
             self.save()
 
     def forget(self, step: str, outputs: Iterable[str]) -> None:
-        """Remove a step that is no part of the run any more, and its files."""
+        """Remove a step that is no longer part of the run, and its files."""
         entry = self.content.get("steps", {}).pop(step, None)
         paths = [self.folder / name for name in outputs]
-        there = [path for path in paths if path.is_file()]
-        if entry is not None or there:
+        existing = [path for path in paths if path.is_file()]
+        if entry is not None or existing:
             self.content["finished"] = False
             self.save()
-        for path in there:
+        for path in existing:
             path.unlink()
 
     def record(
@@ -117,7 +120,7 @@ class Manifest:
         result: Mapping[str, Any],
         warnings: list[str],
     ) -> None:
-        """Enter a finished step and save."""
+        """Record a finished step and save the manifest."""
         steps = self.content.setdefault("steps", {})
         steps[step] = {
             "key": key,
@@ -132,7 +135,7 @@ class Manifest:
         self.save()
 
     def save(self) -> None:
-        """Write the manifest and what is known of files; unchanged files are left alone."""
+        """Write the manifest and the hashes of files, if they have changed."""
         _write(self.folder / NAME, self.content)
         _write(self.folder / _KNOWN, self._known)
 

@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 
 Content = dict[str, Any]
 
-_ONLY_GIVEN = ("elevation_error", "craters", *IMAGERY)
-"""Sources of features that no stage computes."""
+_USER_ONLY = ("elevation_error", "craters", *IMAGERY)
+"""Sources of features that only the user can provide."""
 
 RASTERS = frozenset({"dem", "far_field", *USER_LAYERS, *IMAGERY})
 """Roles of files that GDAL reads as rasters."""
 
 _STATISTICS = (".aux.xml", ".ovr")
-"""Files beside a raster that programs write when they show it."""
+"""Sidecar files that other programs write when they display a raster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input file, opened and checked.
+    """A validated input file.
 
     Parameters
     ----------
     path : str
-        Where it is.
+        Path of the file.
     parts : tuple of str
-        All files that hold what it stands for, itself first: a Shapefile is several, and so may a
-        raster be, or a scorer with its card.
+        All its files, itself first: a Shapefile has several, as may a raster, or a scorer with its
+        card.
     reading : dict or None
-        How GDAL reads a raster, which may change though its pixels do not.
+        Metadata with which GDAL reads a raster, which may change while its pixels do not.
     """
 
     path: str
@@ -58,18 +58,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The validated inputs of a screening, passed on in the place of paths.
+    """The validated inputs of a screening.
 
     Parameters
     ----------
     values : dict
         The resolved parameters of the ``screen`` stage.
     grid : Grid
-        Of the elevation model.
+        Grid of the elevation model.
     profile : Profile
         The criteria.
     sources : dict of str to tuple of Source
-        The input files by what they are for.
+        The input files by role.
     """
 
     values: dict[str, Any]
@@ -78,7 +78,7 @@ class Inputs:
     sources: dict[str, tuple[Source, ...]]
 
     def paths(self, *names: str) -> dict[str, list[str]]:
-        """Return the files of some roles, or of all; roles without a file are left out."""
+        """Return the paths of some roles, or of all; roles without files are omitted."""
         return {
             role: [source.path for source in sources]
             for role, sources in self.sources.items()
@@ -86,12 +86,12 @@ class Inputs:
         }
 
     def parts(self, role: str, paths: list[str]) -> list[str]:
-        """Return all files that hold some paths of a role; of other roles the paths alone."""
+        """Return all files of some paths of a role; for unknown roles the paths themselves."""
         known = {source.path: source.parts for source in self.sources.get(role, ())}
         return [part for path in paths for part in known.get(path, (path,))]
 
     def readings(self, roles: Iterable[str]) -> dict[str, list[Content]]:
-        """Return how the rasters of some roles are read."""
+        """Return the metadata of the rasters of some roles."""
         return {
             role: [source.reading for source in self.sources[role] if source.reading is not None]
             for role in roles
@@ -100,19 +100,19 @@ class Inputs:
 
 
 def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
-    """Open and check every input once, as far as that takes a moment.
+    """Open and check every input once, without reading pixels.
 
     Parameters
     ----------
     values : dict
         The resolved parameters of the ``screen`` stage.
     outputs : iterable of str
-        What the run writes, relative to its folder: none of it may be an input.
+        Output files, relative to the folder of the run: none may be an input.
 
     Raises
     ------
     LunarSiteError
-        For the first thing that cannot work.
+        For the first invalid input.
     """
     out = Path(values["out"]).resolve()
     written = {out / name for name in outputs}
@@ -126,7 +126,7 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
             if Path(path).resolve() in written:
                 raise InputError(
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
-                    "Copy it to another folder and give the copy",
+                    "Copy it to another folder and use the copy",
                 )
     with raster.opened(values["dem"], "The DEM") as dem:
         check_no_picture(dem, "The DEM")
@@ -144,20 +144,24 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
 
 
 def _roles(values: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the input files by what they are for."""
-    found = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
+    """Return the input files by role."""
+    files = {"dem": [values["dem"]], "far_field": list(values["far_field"])}
     for name in (*USER_LAYERS, "craters", "rock_image", "regions", "scorer"):
-        found[name] = [values[name]] if values[name] else []
+        files[name] = [values[name]] if values[name] else []
     if values["rocks"]:
-        found["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
-    return {role: paths for role, paths in found.items() if paths}
+        files["rocks"] = [str(Path(values["rocks"]) / name) for name in ROCK_FILES]
+    return {role: paths for role, paths in files.items() if paths}
 
 
 def _source(path: str, role: str) -> Source:
-    """Return an input file, opened and checked by its role."""
+    """Return an input file, validated for its role."""
     file = Path(path)
     if role in RASTERS:
-        what = {"far_field": f"The far field {file.name}"}.get(role, role)
+        what = {
+            "far_field": f"The far field {file.name}",
+            "rocks": f"The rocks in {file.parent.name}: {file.name}",
+            "rock_image": f"The image {file.name}",
+        }.get(role, role)
         what = f"The layer {file.name} ({role})" if role in USER_LAYERS else what
         with raster.opened(path, what) as source:
             if role == "far_field" or role in USER_LAYERS:
@@ -193,21 +197,21 @@ def _raster(path: str, source: rasterio.DatasetReader) -> Source:
 
 
 def _with(path: str, beside: list[Path]) -> tuple[str, ...]:
-    """Return a file and those beside it that are there, by name."""
+    """Return a file and its existing sidecar files, by name."""
     return (path, *sorted(str(p) for p in beside if p.is_file() and p != Path(path)))
 
 
 def check_closely(inputs: Inputs) -> None:
-    """Read the small things that are given: dates, windows, tables, polygons, the scorer.
+    """Validate the inputs that are read: dates, windows, tables, polygons, the scorer.
 
     Raises
     ------
     LunarSiteError
-        For the first thing that cannot work.
+        For the first invalid input.
     """
     values = inputs.values
-    from lunarsite.engine.illumination import ephemeris  # noqa: PLC0415  kept off a run that is done
-    from lunarsite.engine.terrain import attributes  # noqa: PLC0415  kept off a run that is done
+    from lunarsite.engine.illumination import ephemeris  # noqa: PLC0415  not needed for an unchanged run
+    from lunarsite.engine.terrain import attributes  # noqa: PLC0415  not needed for an unchanged run
 
     attributes.Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
@@ -250,7 +254,7 @@ def _check_imagery(values: dict[str, Any]) -> None:
 def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
     for criterion in profile.criteria:
         source = BY_NAME[criterion.feature].source
-        if source in _ONLY_GIVEN and not values[source]:
+        if source in _USER_ONLY and not values[source]:
             raise InputError(
                 f"The profile {profile.name!r} has a criterion on {criterion.feature}, and the "
                 "layer that it comes from is not given",

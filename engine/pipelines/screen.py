@@ -1,6 +1,6 @@
-"""The whole way, from an elevation model to ranked sites and a report.
+"""The stage ``screen``: from an elevation model to ranked sites and a report.
 
-What a step needs is imported when the step is done: a run with nothing left to do answers at once.
+The modules of a step are imported when it runs, so that an unchanged run returns at once.
 """
 
 from __future__ import annotations
@@ -42,21 +42,32 @@ _SHARES = {
     "report": (0.94, 1.0),
 }
 _COMPUTED = ("illumination", "earth_visibility", "psr")
-"""What lighting is run for; with all of them given it is not run."""
+"""Outputs of lighting that are needed; if the user provides all of them, it is not run."""
 
 _FILES = {
     "features": ("features.parquet",),
     "train-scorer": ("scorer.ubj", "scorer.json"),
     "report": ("report.html",),
 }
-"""Where a step's declaration leaves its file's name to the caller."""
+"""Output files of steps whose declarations do not name them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a screening: its name, what shapes it, the files it reads and leaves.
+    """One step of a screening.
 
-    ``do`` returns the result that is kept in the manifest.
+    Parameters
+    ----------
+    name : str
+        Name of the step.
+    shaping : mapping
+        Parameters that affect its result.
+    inputs : mapping of str to list of str
+        Input files by role.
+    do : callable
+        Runs the step, and returns the result that is stored in the manifest.
+    outputs : list of str
+        Output files, relative to the folder of the run.
     """
 
     name: str
@@ -68,7 +79,7 @@ class Step:
 
 @dataclass
 class Screening:
-    """A run in a folder, step by step."""
+    """A run in a folder, executed step by step."""
 
     inputs: preflight.Inputs
     values: dict[str, Any]
@@ -79,7 +90,7 @@ class Screening:
     ran: list[str] = field(default_factory=list)
 
     def take(self, step: Step) -> dict[str, Any]:
-        """Do a step, unless it was done before from the same inputs; return its result."""
+        """Run a step, unless its result for the same inputs exists; return its result."""
         key = self.manifest.key(step.name, step.shaping, step.inputs)
         entry = self.manifest.done(step.name, key)
         if entry is None:
@@ -110,9 +121,9 @@ class Screening:
         more: Callable[[], dict[str, Any]] = dict,
         **paths: Any,
     ) -> dict[str, Any]:
-        """Do a stage as a step: its parameters come from the screening's own.
+        """Run a stage as a step, with its parameters taken from those of the screening.
 
-        ``more`` adds to the result that is kept.
+        ``more`` returns additions to the stored result.
         """
         declared = stages.load(name)
         own = {p.name: self.values[p.name] for p in declared.parameters if p.name in self.values}
@@ -122,38 +133,41 @@ class Screening:
         if "profile" in shaping:
             shaping["profile"] = self.inputs.profile.as_dict()
         if name == "features":
-            # The program may know more features than it did when the run began.
+            # This version may have other features than the one that started the run.
             shaping["columns"] = columns.table_columns()
         whole = {role: self.inputs.parts(role, paths) for role, paths in inputs.items()}
         shaping["reading"] = self.inputs.readings(inputs)
 
         def do(context: Context) -> Mapping[str, Any]:
-            keep = {key: value for key, value in values.items() if value is not None}
-            result = declared.run(keep, context)
+            arguments = {key: value for key, value in values.items() if value is not None}
+            result = declared.run(arguments, context)
             return {key: value for key, value in result.items() if key != "outputs"} | more()
 
         return self.take(Step(name, shaping, whole, do, outputs))
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Screen a region; a cancelled run says how it resumes.
+    """Screen a region; if it is cancelled, report how it resumes.
 
     Raises
     ------
     CancelledError
         If the user cancels.
     LunarSiteError
-        Whatever its stages raise.
+        For any user-correctable error of its stages.
     """
     try:
         return screen(values, context)
     except CancelledError as error:
-        remedy = "Nothing is half-written; the same command goes on after the last finished step"
+        remedy = (
+            "No incomplete file was left behind; "
+            "the same command goes on after the last finished step"
+        )
         raise CancelledError(remedy) from error
 
 
 def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Screen a region, taking up a run in the same folder where it stands.
+    """Screen a region, resuming an interrupted run in the same folder.
 
     Parameters
     ----------
@@ -165,14 +179,14 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     Returns
     -------
     dict
-        Paths, counts, the best site, and which steps were run.
+        Paths, counts, the best site and the steps that were run.
 
     Raises
     ------
     BusyError
-        If another run works in the folder.
+        If another run is using the folder.
     LunarSiteError
-        Whatever its stages raise.
+        For any user-correctable error of its stages.
     """
     folder = Path(values["out"])
     validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
@@ -183,23 +197,25 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
         layers = folder / "layers"
         files = validated.paths()
-        seen = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
+        elevation = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
         run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
         if all(values[name] for name in _COMPUTED):
             run.manifest.forget("lighting", _outputs("lighting"))
         else:
             posting = max(values["cell_m"], validated.grid.pixel_m)
             run.values = values | {"posting_m": posting}
-            run.stage("lighting", seen, _outputs("lighting"), out=layers)
-        made = {
+            run.stage("lighting", elevation, _outputs("lighting"), out=layers)
+        computed = {
             f"layer {source}": [str(layers / name)]
             for source, name in LAYER_FILES.items()
             if (layers / name).is_file()
         }
         features = folder / "features.parquet"
-        wanted = ("dem", *USER_LAYERS, "craters", *IMAGERY)
-        taken = {role: files[role] for role in wanted if role in files}
-        run.stage("features", taken | made, _outputs("features"), layers=layers, out=features)
+        roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
+        provided = {role: files[role] for role in roles if role in files}
+        run.stage(
+            "features", provided | computed, _outputs("features"), layers=layers, out=features
+        )
         model, trained_on = _scorer(run, features)
         inputs = {"features": [str(features)], "scorer": [str(model)]}
         result = run.stage(
@@ -215,12 +231,12 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @contextmanager
 def only_run(folder: Path) -> Iterator[None]:
-    """Hold a folder for one run.
+    """Lock a folder for one run.
 
     Raises
     ------
     BusyError
-        If another run holds it.
+        If another run has locked it.
     """
     make_folder(folder)
     lock = filelock.FileLock(folder / _LOCK, timeout=0)
@@ -237,9 +253,10 @@ def only_run(folder: Path) -> Iterator[None]:
 
 
 def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the scorer to use, trained on the area if asked or if there is no other.
+    """Return the scorer, and what it was trained on.
 
-    Beside it, what it was trained on, and how it agrees with the one it replaces.
+    It is trained on the area on request, or if there is no other; the agreement with the one that
+    it replaces is then included.
     """
     values = run.values
     profile = run.inputs.profile
@@ -272,7 +289,7 @@ def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) -> dict[str, Any]:
-    """Write the report, close the manifest, and say what was found."""
+    """Write the report, complete the manifest, and return the result."""
     values, manifest = run.values, run.manifest
     told = {
         "lunarsite": provenance.version(),
@@ -304,8 +321,8 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
     best = result["best"]
     outputs = {o.name: str(run.folder / o.path) for o in stages.load("screen").outputs}
     cells, sites, passing = result["cells"], result["sites"], result["passing_cells"]
-    keep = "keeps" if passing == 1 else "keep"
-    counts = f"{counted(cells, 'cell')}, {passing} {keep} every criterion, {counted(sites, 'site')}"
+    meet = "meets" if passing == 1 else "meet"
+    counts = f"{counted(cells, 'cell')}, {passing} {meet} every criterion, {counted(sites, 'site')}"
     place = (
         f"best: {best['lon_deg']:.3f}°, {best['lat_deg']:.3f}°, score {best['score']:.4f}, "
         f"rank interval {best['rank_low']:.0f}-{best['rank_high']:.0f}"
@@ -322,7 +339,7 @@ _ERRORS = ("dem_error_m", "dem_correlation_m", "horizon_error_deg")
 
 
 def _outputs(step: str) -> list[str]:
-    """Return the files that a step leaves, relative to the run's folder."""
+    """Return the output files of a step, relative to the folder of the run."""
     if step in _FILES:
         return list(_FILES[step])
     folder = "layers/" if step in ("terrain", "lighting") else ""
@@ -330,7 +347,7 @@ def _outputs(step: str) -> list[str]:
 
 
 def _parameters(run: Screening) -> dict[str, Any]:
-    """Return the parameters without the machine's paths."""
+    """Return the parameters without absolute paths."""
     shown = dict(run.values)
     for parameter in stages.load("screen").parameters:
         value = shown.get(parameter.name)

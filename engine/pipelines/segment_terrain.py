@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 from lunarsite.engine.segmentation import inference
 
 FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
-"""What is written; the last one only where an uncertainty was asked for."""
+"""Output files; the last one only if an uncertainty was requested."""
 
 
 MUCH_DARK = 0.005
-"""Share of an image in shadow from which on it is told."""
+"""Share of an image in shadow above which a warning is given."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Say what an image shows, and write it."""
+    """Segment an image, and write classes, probabilities and uncertainty."""
     where = device.choose(context.device)
     look, loaded = inference.runner_of(values, where.kind, context)
     paths = [str(checkpoint.path) for checkpoint in loaded]
@@ -48,7 +48,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         return str(context.cached_for_file("sha256", path, lambda: provenance.sha256(path)))
 
     path = values["image"]
-    # Opened twice: one is read ahead, in a thread of its own.
+    # Opened twice: one is read ahead in its own thread.
     with images.opened(path, context) as image, images.opened(path, context) as again:
         record = provenance.describe(
             "segment-terrain",
@@ -77,7 +77,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             shaded=(again, window) if values["view"] == "orbital" else None,
         )
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
-            # From orbit a pixel has a size on the ground, and shadow is unknown.
+            # Orbital images have a pixel size on the ground, and shadow is nodata.
             inference.predict(
                 image,
                 window,
@@ -88,7 +88,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 resample=values["view"] != "orbital",
             )
         if uncertainty == "none":
-            # Of an image before: it would pass for this one's.
+            # Left by an earlier image: it does not belong to this one.
             (folder / FILES[-1]).unlink(missing_ok=True)
     if written.dark > MUCH_DARK * (written.dark + written.pixels.sum()):
         share = written.dark / (written.dark + written.pixels.sum())
@@ -100,7 +100,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
-    """Return the part of an image that is asked for; all of it where nothing is.
+    """Return the requested window of an image, by default the whole image.
 
     Raises
     ------
@@ -126,17 +126,17 @@ def read_window(text: str | None, frame: Frame) -> Window:
 
 
 def _check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
-    """Warn of a network that learned another view than it is shown."""
+    """Warn of a network that was trained for another view than that of the image."""
     learned = checkpoint.card.get("recipe", {}).get("view", view)
     if learned != view:
         context.warn(
-            f"The network {checkpoint.path.name} learned the {learned} view and is shown the "
-            f"{view} one: give --view {learned}, or another network."
+            f"The network {checkpoint.path.name} was trained on the {learned} view and is applied "
+            f"to the {view} one: give --view {learned}, or another network."
         )
 
 
 class _Written:
-    """The layers that are written, strip by strip, and what they hold in sum."""
+    """The output layers, written strip by strip, and their statistics."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ def _said(
     values: dict[str, Any],
     checkpoint: weights.Checkpoint,
 ) -> dict[str, Any]:
-    """Return what the stage says at its end."""
+    """Return the result of the stage."""
     known = int(written.pixels.sum())
     said: dict[str, Any] = {
         "outputs": {name.removesuffix(".tif"): str(folder / name) for name in files},
@@ -214,7 +214,7 @@ def _said(
     }
     if not known:
         nothing = "is in shadow" if written.dark else "has no data"
-        return {**said, "summary": [f"All of what was looked at {nothing}"]}
+        return {**said, "summary": [f"The whole area {nothing}"]}
     share, means = written.pixels / known, written.sums / known
     said |= {
         "share": {name: round(float(s), 6) for name, s in zip(classes.NAMES, share, strict=True)},

@@ -1,19 +1,20 @@
-"""The stage ``synthesize``: polar terrain from a seed, with its craters."""
+"""The stage ``synthesize``: synthetic polar terrain with its craters."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lunarsite.engine.context import Context
-    from lunarsite.engine.contract import Values
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages.synthesize import PRESETS
 
+if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.contract import Values
+
 
 def run(values: Values, context: Context) -> Values:
-    """Write the elevation model and its catalogue."""
+    """Generate an elevation model, and write it with its crater catalogue."""
     from lunarsite.engine import atomic, provenance  # noqa: PLC0415
     from lunarsite.engine.io import cog  # noqa: PLC0415
     from lunarsite.engine.synthetic import terrain  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The stage ``synthesize-image``: an image from orbit with rocks in it, laid around a place."""
+"""The stage ``synthesize-image``: a synthetic orbital image with rocks, around a location."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ if TYPE_CHECKING:
 
 
 LEAST_PX = 200
-"""So many pixels of small rocks and of large ones are enough to look at."""
-
+"""Minimum number of pixels of small and of large rocks."""
 
 TRIED = 64
-"""Every tenth scene or so has them."""
+"""Maximum number of scenes; about one in ten has enough rocks."""
 
 
 def run(values: Values, context: Context) -> Values:
-    """Write the image and what it shows."""
+    """Write the image and its classes."""
     from lunarsite.engine import atomic, moon, provenance  # noqa: PLC0415
     from lunarsite.engine.errors import ParameterError  # noqa: PLC0415
     from lunarsite.engine.io import cog  # noqa: PLC0415
 
     if values["lat"] >= 0.0:
         raise ParameterError(
-            f"--lat: {values['lat']:g}° lies in the north, and images are laid on the south polar "
-            "map",
+            f"--lat: {values['lat']:g}° is in the north, but images are on the south polar map",
             "Give a latitude below 0",
         )
     scene, seed = _with_rocks(values["seed"], context)
@@ -60,7 +58,7 @@ def run(values: Values, context: Context) -> Values:
 
 
 def _with_rocks(seed: int, context: Context) -> tuple[Any, int]:
-    """Return the first scene from a seed on that has rocks of both sizes, and its own seed."""
+    """Return the first scene from a seed on that has rocks of both sizes, and its seed."""
     from lunarsite.engine.synthetic.scenes import orbital  # noqa: PLC0415
 
     for tried in range(seed, seed + TRIED):
@@ -70,6 +68,6 @@ def _with_rocks(seed: int, context: Context) -> tuple[Any, int]:
             return scene, tried
     context.warn(
         f"None of the {TRIED} scenes from seed {seed} on has rocks of both sizes; the last is "
-        "taken. Another seed may have some."
+        "used. Another seed may have some."
     )
     return scene, tried

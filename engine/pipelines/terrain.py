@@ -15,6 +15,7 @@ from lunarsite.engine import provenance
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.io.heights import check_heights
+from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,16 +27,14 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Grid
 
     Float32 = NDArray[np.float32]
-from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
 
 TILE_PX = 512
-
 
 _CACHE_BYTES = 192 * 2**20
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Write the layers; return their paths and the share of pixels that have a value."""
+    """Write the layers; return their paths and the share of valid pixels."""
     windows = Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
@@ -60,36 +59,36 @@ def write_layers(
 ) -> dict[str, Any]:
     """Write all terrain layers of an elevation model as cloud-optimised GeoTIFFs.
 
-    The model is read once, block by block with a halo; memory depends on the blocks and the
-    threads, not on the raster. The result does not depend on ``tile_px``.
+    The model is read once, block by block with a halo; memory depends on the block size and the
+    threads, not on the size of the raster. The result does not depend on ``tile_px``.
 
     Parameters
     ----------
     dem : path
         Elevation model.
     folder : Path
-        Where the files go, named after the layers.
+        Output folder; files are named after the layers.
     context : Context
-        Progress, cancellation, executor.
-    windows : Windows
+        Progress, cancellation and executor.
+    windows : Windows, optional
         Sides of the windows.
     tags : mapping, optional
-        Provenance for the files.
-    tile_px : int
-        Side of a block.
+        Metadata of the files, such as the provenance.
+    tile_px : int, optional
+        Side of a block, pixels.
 
     Returns
     -------
     dict
-        ``outputs``: paths by layer; ``valid_share``: the share of pixels with a value, by layer
-        and of ``dem`` itself.
+        ``outputs``: paths by layer; ``valid_share``: share of valid pixels, by layer and of
+        ``dem`` itself.
 
     Raises
     ------
     CrsError, InputError
-        For a model that `dem.read_dem` refuses too. Nothing is written then.
+        As `dem.read_dem`; nothing is written then.
     OutputError
-        If the folder cannot be written or the disk is full.
+        If the folder is not writable or the disk is full.
     """
     paths = {layer.name: folder / f"{layer.name}.tif" for layer in LAYERS}
     with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
@@ -133,7 +132,7 @@ def _stream(
     tile_px: int,
     context: Context,
 ) -> NDArray[np.int64]:
-    """Work through all blocks; return how many pixels have a height and a value per layer."""
+    """Process all blocks; return the numbers of valid pixels of the DEM and of each layer."""
     tiles = list(grid.tiles(tile_px))
     waiting: deque[tuple[Window, Future[Float32]]] = deque()
     counts = np.zeros(1 + len(LAYERS), np.int64)

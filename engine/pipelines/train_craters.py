@@ -31,7 +31,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     Raises
     ------
     CancelledError
-        With the step that the same command goes on from.
+        With the step from which the same command resumes.
     """
     needs_torch("Training")
     try:
@@ -119,11 +119,11 @@ def _data(real: RealTiles, context: Context) -> Data:
 
 
 def _summary(path: Path, card: dict[str, Any]) -> list[str]:
-    """Return what a person wants to read of a training that is done."""
+    """Return the summary of a finished training."""
     reached = card["metrics"]
     beside = f"{path.with_suffix('.json').name} and {path.with_suffix('.sha256').name}"
-    f1 = f"F1 {reached['f1']:.2f} on {reached['frames']} generated frames that it has not seen"
+    f1 = f"F1 {reached['f1']:.2f} on {reached['frames']} held-out generated frames"
     return [
         f"{card['steps']:,} steps in {card['minutes']:g} minutes: {f1}",
-        f"Three files were written and belong together: {path}, {beside}",
+        f"Keep these three files together: {path}, {beside}",
     ]

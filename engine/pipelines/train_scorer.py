@@ -38,6 +38,6 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 def agreement(
     features_path: Path, profile: profiles.Profile, own: Path, other: Path
 ) -> dict[str, float]:
-    """Return how far two scorers on disk agree on a feature table."""
+    """Return the agreement of two scorer files on a feature table."""
     table = tables.read_features(features_path)
     return cell_scores.agreement(table, scorer.load(own, profile), scorer.load(other, profile))

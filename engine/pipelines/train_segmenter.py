@@ -32,12 +32,12 @@ DATA = {
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Train one network, or several that differ in their seed alone, and write them.
+    """Train one network, or several that differ only in their seed, and write them.
 
     Raises
     ------
     CancelledError
-        With the step that the same command goes on from.
+        With the step from which the same command resumes.
     """
     needs_torch("Training")
     path = Path(values["out"])

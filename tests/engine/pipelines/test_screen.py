@@ -168,7 +168,7 @@ def test_a_lost_manifest_or_scorer_is_written_again(given, run):
 def test_a_table_of_a_version_with_fewer_features_is_replaced(given, run, finished, monkeypatch):
     known = columns.table_columns()
     with monkeypatch.context() as before:
-        before.setattr(columns, "wanted", lambda: known[:-1])
+        before.setattr(columns, "table_columns", lambda: known[:-1])
         assert "features" in screen(given, run)["ran"]
     assert screen(given, run)["ran"][0] == "features"
     assert contents(run) == contents(finished)

@@ -87,7 +87,7 @@ def test_scenes_with_few_rocks_are_skipped(monkeypatch, tmp_path):
 
 
 def test_the_north_is_refused_and_cancellation_leaves_no_file(tmp_path):
-    with pytest.raises(ParameterError, match=r"lies in the north.*below 0"):
+    with pytest.raises(ParameterError, match=r"is in the north.*below 0"):
         made(tmp_path / "a.tif", lat=45.0)
     stopped = Context()
     stopped.cancelled.set()
