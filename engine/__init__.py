@@ -78,8 +78,10 @@ class _Engine(ModuleType):
         return __getattr__("illumination")
 
     @illumination.setter
-    def illumination(self, _package: ModuleType) -> None:
-        """Leave the name to the function."""
+    def illumination(self, value: object) -> None:
+        """Leave the name to the function when the import system binds the package to it."""
+        if not isinstance(value, ModuleType):
+            raise TypeError("lunarsite.engine.illumination cannot be replaced")
 
 
 sys.modules[__name__].__class__ = _Engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import stat
@@ -54,11 +55,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     except Exception as error:
         raise_if_full(error, path.parent)
-        if isinstance(error, PermissionError):
-            raise unwritable(path.parent) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OutputError(
+                f"{path} cannot be written: {error.strerror or error}",
+                "Choose another folder, or close the program that holds the file",
+            ) from error
         raise
     finally:
-        for leftover in (partial, partial.with_name(partial.name + ".aux.xml")):
+        # Libraries leave journals and statistics beside what they write.
+        for leftover in path.parent.glob(f"{glob.escape(partial.name)}*"):
             leftover.unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.errors import CancelledError
+from lunarsite.engine.errors import CancelledError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,15 @@ class Context:
     warnings: list[str] = field(default_factory=list)
     executor: Executor | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` unless threads and memory are whole numbers in range."""
+        for name, least in (("threads", 1), ("memory_limit_bytes", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ParameterError(
+                    f"{name} is {value!r}", f"Give a whole number of at least {least}"
+                )
+
     def progress(self, fraction: float, message: str) -> None:
         """Report progress, or raise `CancelledError` if the computation was cancelled."""
         self.check()
@@ -129,7 +138,7 @@ class Context:
         self.warm.pop(key, None)
         if at_most is not None:
             category = [k for k in self.warm if isinstance(k, tuple) and k[0] == key[0]]
-            for oldest in category[: len(category) - at_most + 1]:
+            for oldest in category[: max(0, len(category) - at_most + 1)]:
                 del self.warm[oldest]
         self.warm[key] = (version, value)
         return value
@@ -179,3 +188,20 @@ class Context:
             warnings=self.warnings,
             executor=self.pool(),
         )
+
+
+def require_context(value: Context | None) -> Context:
+    """Return a context, a new one where none is given.
+
+    Raises
+    ------
+    ParameterError
+        If it is something else.
+    """
+    if value is None:
+        return Context()
+    if not isinstance(value, Context):
+        raise ParameterError(
+            f"context is a {type(value).__name__}", "Give a Context, or leave it out"
+        )
+    return value

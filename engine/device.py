@@ -10,6 +10,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from lunarsite.engine.context import available_cores
@@ -18,7 +19,10 @@ from lunarsite.engine.errors import MissingDependencyError, ParameterError
 _CHOICES = ("auto", "cpu", "cuda")
 
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")
-"""Libraries of NVIDIA's and AMD's drivers, on Linux and Windows."""
+"""Libraries that come with NVIDIA's driver and with AMD's runtime, on Linux and Windows."""
+
+_KERNEL_INTERFACES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Devices of NVIDIA's and AMD's kernel drivers, and of GPUs in the Linux subsystem of Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ def _choose(requested: str) -> Device:
 
 def has_gpu_driver() -> bool:
     """Return whether the driver of a GPU that torch could use is installed on this machine."""
+    if any(Path(file).exists() for file in _KERNEL_INTERFACES):
+        return True
     for library in _DRIVERS:
         try:
             ctypes.CDLL(library)

@@ -63,6 +63,8 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     >>> round(float(read_catalogue(file)["diameter_m"].iloc[0]))
     12500
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"The crater catalogue: {path!r} is not a path", "Give a path")
     file = Path(path)
     if not file.is_file():
         raise InputError(f"The crater catalogue: there is no file {path}", "Check the path")

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,48 @@ def run_stage(
         context.threads,
     )
     try:
+        return _guarded(stage, own, context)
+    finally:
+        if context.executor is not None:
+            context.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def run_in_context(stage: Stage, arguments: Mapping[str, Any], context: Context) -> Values:
+    """Run a stage in a context of the caller's, which keeps its cache and its executor.
+
+    Parameters
+    ----------
+    stage : Stage
+        The stage to run.
+    arguments : mapping
+        Its parameters; None stands for a value that is not set.
+    context : Context
+        Threads, memory, progress, cancellation. Warnings of earlier runs stay out of this one.
+
+    Returns
+    -------
+    dict
+        As `run_stage`.
+
+    Raises
+    ------
+    LunarSiteError
+        As `run_stage`.
+    """
+    own = stage.resolve(arguments)
+    run = replace(context, warnings=[])
+    try:
+        return _guarded(stage, own, run)
+    finally:
+        if run.executor is not None and run.executor is not context.executor:
+            run.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _guarded(stage: Stage, values: Values, context: Context) -> Values:
+    """Run a stage; lack of memory and missing packages become errors with a remedy."""
+    try:
         context.check()
-        result = stage.run(own, context)
+        result = stage.run(values, context)
     except MemoryError as error:
         raise OutOfMemoryError(
             f"{stage.name} needs more memory than is available: {error or 'allocation failed'}",
@@ -102,9 +143,6 @@ def run_stage(
             "Open LunarSite, Engine Setup, and click Update or choose another interpreter; "
             "outside QGIS, install the packages of requirements/core.txt into it",
         ) from error
-    finally:
-        if context.executor is not None:
-            context.executor.shutdown(wait=True, cancel_futures=True)
     reply: Values = jsonable({"warnings": context.warnings, **result})
     return reply
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import stages
-from lunarsite.engine.context import Context
+from lunarsite.engine.context import require_context
+from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.frontends import execution
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lunarsite.engine.context import Context
 
 
 def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dict[str, Any]:
@@ -44,9 +49,12 @@ def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dic
     >>> sorted(found["outputs"])
     ['craters', 'dem']
     """
-    context = Context() if context is None else context
-    result = stages.load(stage).run(parameters, context)
-    return {"warnings": list(context.warnings), **result}
+    if not isinstance(stage, str):
+        raise ParameterError(f"stage is {stage!r}, not a name", "Give a name such as 'terrain'")
+    declared = stages.load(stage)
+    if context is None:
+        return execution.run_stage(declared, parameters, cancelled=threading.Event())
+    return execution.run_in_context(declared, parameters, require_context(context))
 
 
 def screen(

@@ -33,7 +33,7 @@ SYNODIC_MONTH_DAYS = 29.530589
 
 _AU_M = 149_597_870_700.0
 _J2000 = 2_451_545.0
-_LONGEST_STEP = 24.0 * 14
+_LONGEST_STEP = 48.0
 _EARLIEST, _LATEST = dt.date(1972, 1, 1), dt.date(2100, 1, 1)
 
 # E1 … E13: degrees at J2000 and degrees a day.
@@ -169,7 +169,12 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     True
     """
     first = _date("start", start)
-    last = _date("stop", stop) if stop else _date("stop", default_stop(first.isoformat()))
+    if first > _LATEST:
+        raise ParameterError(
+            f"The date {first} is outside the span of the ephemeris",
+            f"Stay within {_EARLIEST} and {_LATEST}",
+        )
+    last = _date("stop", default_stop(first.isoformat()) if stop is None else stop)
     if not isinstance(step_hours, int | float | np.number) or not 0.0 < step_hours <= _LONGEST_STEP:
         raise ParameterError(
             f"step_hours is {step_hours!r}", f"Give hours above 0, at most {_LONGEST_STEP:g}"
@@ -182,7 +187,7 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     count = int(np.ceil((last - first).days * 24.0 / step_hours))
     if count < 1:
         raise ParameterError(
-            f"There is no time between {first} and {last}", "Choose --stop later than --start"
+            f"There is no time between {first} and {last}", "Choose a stop later than the start"
         )
     days = np.arange(count, dtype=np.float64) * np.float64(step_hours / 24.0)
     midnight = float(first.toordinal()) + 1_721_424.5

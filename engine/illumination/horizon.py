@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.context import Context
+from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.illumination import _gather_kernels, _horizon_kernels
 from lunarsite.engine.illumination._horizon_kernels import Models, Slopes
-from lunarsite.engine.io.grid import Dem, require_dem, require_dems
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -219,10 +219,11 @@ def horizon(
     sweep = Sweep(
         require_dem(dem),
         require_dems(far_field),
-        lines_per_pixel=lines_per_pixel,
-        mast_height_m=mast_height_m,
+        lines_per_pixel=require_number("lines_per_pixel", lines_per_pixel, 1.0, 8.0),
+        mast_height_m=require_number("mast_height_m", mast_height_m, 0.0, 1000.0),
     )
-    return sweep.horizon_deg(float(bearing_deg), Context() if context is None else context)
+    bearing = require_number("bearing_deg", bearing_deg, -360.0, 360.0)
+    return sweep.horizon_deg(bearing, require_context(context))
 
 
 def chunks(count: int, threads: int) -> Iterator[tuple[int, int]]:

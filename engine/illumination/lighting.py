@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.context import Context
+from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.ephemeris import Body, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep, chunks
-from lunarsite.engine.io.grid import Dem, require_dem, require_dems
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -272,12 +272,14 @@ def illumination(
         raise ParameterError(
             f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
         )
-    if not (isinstance(azimuths, int) and azimuths >= 4):
-        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number of at least 4")
+    count = int(require_number("azimuths", azimuths, 36, 3600))
+    if count != azimuths:
+        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number")
+    mast = require_number("mast_height_m", mast_height_m, 0.0, 1000.0)
     sky = ephemeris(start, stop, step_hours=step_hours)
-    sweep = Sweep(dem, far, mast_height_m=mast_height_m)
-    context = Context() if context is None else context
-    return light(sweep, sky, context, azimuths=azimuths, earth_part=earth_part)
+    sweep = Sweep(dem, far, mast_height_m=mast)
+    context = require_context(context)
+    return light(sweep, sky, context, azimuths=count, earth_part=earth_part)
 
 
 def threshold_encoding() -> _gather_kernels.Encoding:

@@ -16,7 +16,7 @@ from lunarsite.engine.illumination.ephemeris import (
     visible_fraction,
 )
 from lunarsite.engine.illumination.horizon import march, pack
-from lunarsite.engine.io.grid import Dem, require_dem, require_dems
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,10 +139,10 @@ def skyline(
     """
     require_dem(dem)
     far = require_dems(far_field)
-    _check_number("lon_deg", lon_deg, -360.0, 360.0)
-    _check_number("lat_deg", lat_deg, -90.0, 90.0)
-    _check_number("mast_height_m", mast_height_m, 0.0, 1e6)
-    _check_number("azimuth_step_deg", azimuth_step_deg, 1e-3, 90.0)
+    require_number("lon_deg", lon_deg, -360.0, 360.0)
+    require_number("lat_deg", lat_deg, -90.0, 90.0)
+    require_number("mast_height_m", mast_height_m, 0.0, 1000.0)
+    require_number("azimuth_step_deg", azimuth_step_deg, 0.05, 10.0)
     x, y = (float(value) for value in moon.lonlat_to_xy(lon_deg, lat_deg))
     pixel = dem.grid.pixel_of(x, y)
     if pixel is None or not has_ground(dem, x, y):
@@ -163,15 +163,6 @@ def skyline(
     )
     height = float(dem.height_m[pixel]) + mast_height_m
     return Skyline(lon_deg, lat_deg, height, azimuth, horizon[0], distance[0])
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    """Raise `ParameterError` unless a value is a number in a closed range."""
-    if not isinstance(value, int | float | np.number) or not low <= value <= high:
-        raise ParameterError(
-            f"{name} is {value!r}; it must be a number from {low:g} to {high:g}",
-            "Give a number in that range",
-        )
 
 
 def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:

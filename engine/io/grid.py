@@ -195,12 +195,18 @@ class Dem:
         (dtype('float32'), 490)
         """
         try:
-            values = np.ma.filled(np.ma.asarray(height_m).astype(np.float64), np.nan)
+            array: np.ma.MaskedArray[Any, Any] = np.ma.asarray(height_m)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"The heights are not an array of numbers: {error}",
                 "Give a two-dimensional array of metres",
             ) from error
+        if array.dtype.kind not in "iuf":
+            raise InputError(
+                f"The heights are not an array of numbers, but of {array.dtype}",
+                "Give a two-dimensional array of metres",
+            )
+        values = np.ma.filled(array.astype(np.float64), np.nan)
         if values.ndim != 2:
             raise InputError(
                 f"The heights have the shape {values.shape}, not rows and columns",
@@ -216,11 +222,13 @@ class Dem:
             number = isinstance(value, int | float | np.number) and np.isfinite(value)
             if not number or (name == "pixel_m" and value <= 0):
                 raise ParameterError(f"{name} is {value!r}", "Give a finite number of metres")
-        values[~np.isfinite(values)] = np.nan
-        rows, columns = values.shape
+        with np.errstate(over="ignore"):  # what float32 cannot hold is nodata of another program
+            heights = values.astype(np.float32)
+        heights[~np.isfinite(heights)] = np.nan
+        rows, columns = heights.shape
         grid = Grid(float(x_min_m), float(y_max_m), float(pixel_m), columns, rows)
-        check_heights(values.astype(np.float32), grid, "The array")
-        return cls(grid, values.astype(np.float32))
+        check_heights(heights, grid, "The array")
+        return cls(grid, heights)
 
 
 def require_dem(value: object, name: str = "dem") -> Dem:
@@ -236,7 +244,33 @@ def require_dem(value: object, name: str = "dem") -> Dem:
             f"{name} is a {type(value).__name__}, not an elevation model",
             "Give what read_dem or Dem.from_array return",
         )
+    heights = value.height_m
+    fits = isinstance(heights, np.ndarray) and heights.dtype == np.float32
+    if not fits or heights.shape != value.grid.shape:
+        raise ParameterError(
+            f"{name} holds {getattr(heights, 'dtype', type(heights).__name__)} heights of the "
+            f"shape {np.shape(heights)} on a grid of {value.grid.shape}",
+            "Make it with read_dem or Dem.from_array",
+        )
     return value
+
+
+def require_number(name: str, value: object, low: float, high: float) -> float:
+    """Return a number in a closed range, or raise what to give instead.
+
+    Raises
+    ------
+    ParameterError
+        If it is no number, or outside.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ParameterError(f"{name} is {value!r}, not a number", "Give a number")
+    if not low <= value <= high:
+        raise ParameterError(
+            f"{name} is {value!r}; it must be from {low:g} to {high:g}",
+            "Give a number in that range",
+        )
+    return float(value)
 
 
 def require_dems(values: object, name: str = "far_field") -> list[Dem]:

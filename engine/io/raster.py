@@ -53,6 +53,8 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     InputError
         If the file is missing, not a raster or truncated.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"{what}: {path!r} is not a path", "Give the path of a raster file")
     if Path(path).is_dir():
         raise InputError(f"{what}: {path} is a folder", "Give a raster file")
     if not str(path).startswith("/vsi") and not Path(path).exists():

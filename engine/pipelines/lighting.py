@@ -157,7 +157,7 @@ def _write(
             path,
             layer.values,
             layer.grid or grid,
-            description=output.title,
+            description=_DESCRIPTIONS[output.name],
             unit=output.unit,
             nodata=layer.nodata,
             tags=tags,

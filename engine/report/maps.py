@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-
     Float32 = NDArray[np.float32]
 
 _LARGE_PX = 1_000

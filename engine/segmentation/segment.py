@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.context import Context
+from lunarsite.engine import device
+from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import classes, evaluation, weights
 from lunarsite.engine.uncertainty import measures
@@ -103,9 +104,10 @@ def segment(
         if value not in known:
             raise ParameterError(f"{name} is {value!r}", f"Choose one of: {', '.join(known)}")
     pixels = _pixels(image)
-    surroundings = Context() if context is None else context
+    surroundings = require_context(context)
     trained = weights.load(checkpoint or weights.BUNDLED[view])
-    runner = trained.runner("cpu", surroundings.warn, uncertain=uncertainty == "mc-dropout")
+    kind = device.choose(surroundings.device).kind
+    runner = trained.runner(kind, surroundings.warn, uncertain=uncertainty == "mc-dropout")
     prediction = evaluation.predict(runner, pixels)
     count = len(classes.NAMES)
     probabilities = prediction[:count]
@@ -118,11 +120,22 @@ def segment(
 def _pixels(image: ArrayLike) -> Float32:
     """Return an image as float32 (rows, columns, 3)."""
     try:
-        pixels = np.asarray(image).astype(np.float32)
+        array = np.asarray(image)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The image is not an array of numbers: {error}", "Give an array of grey levels"
         ) from error
+    if array.dtype.kind not in "uif":
+        raise InputError(
+            f"The image is not an array of numbers, but of {array.dtype}",
+            "Give an array of grey levels",
+        )
+    if np.ma.is_masked(image):
+        raise InputError(
+            "The image has masked pixels, which are not carried through",
+            "Fill them, or write a file with nodata and run segment-terrain",
+        )
+    pixels = array.astype(np.float32)
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < 32:
@@ -131,9 +144,14 @@ def _pixels(image: ArrayLike) -> Float32:
             "Give rows × columns, or rows × columns × 3, of at least 32 × 32 pixels",
         )
     low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= 0.0 and 1.0 < high <= 255.0):
+    if not (low >= 0.0 and high <= 255.0):
         raise InputError(
-            f"The image ranges from {low:g} to {high:g}, not from 0 to 255",
+            f"The image ranges from {low:g} to {high:g}, not within 0 and 255",
             "Scale it to 0 to 255; NaN is not allowed",
+        )
+    if high <= 1.0:
+        raise InputError(
+            f"The image is black, or scaled to 0 to 1: its brightest pixel is {high:g}",
+            "Multiply it by 255",
         )
     return pixels

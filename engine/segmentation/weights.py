@@ -133,6 +133,8 @@ def load(path: str | Path) -> Checkpoint:
         If weights, card or checksums are missing, damaged or do not match; or if this version of
         LunarSite does not support the architecture or the classes.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"The checkpoint {path!r} is not a path", _REMEDY)
     file = Path(path)
     state, card = checkpoint_files.load(file, COMMAND)
     described = card.get("architecture", {})

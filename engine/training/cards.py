@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.device import Device
     from lunarsite.engine.training.trainer import Trained
 
-TERMS = "That of the data it learned from, and of the network it began with"
+TERMS = "That of the training data and of the initial network"
 """Licence of a network that has seen other data than generated ones."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.uncertainty.ensembles import EnsemblePrediction, combine
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def mc_predict(
     ------
     InputError
         As `enable_mc_dropout`.
+    ParameterError
+        If an argument is of the wrong type or shape.
 
     References
     ----------
@@ -124,6 +126,16 @@ def mc_predict(
     >>> found.probability.shape, bool(found.mutual_information.max() > 0.0)
     ((4, 8, 8), True)
     """
+    if not isinstance(network, nn.Module):
+        raise ParameterError(
+            f"network is a {type(network).__name__}, not a torch module", "Give a torch.nn.Module"
+        )
+    if not isinstance(passes, int) or passes < 1:
+        raise ParameterError(f"passes is {passes!r}", "Give a whole number of at least 1")
+    if not isinstance(channels, np.ndarray) or channels.ndim != 3:
+        raise ParameterError(
+            f"channels has the shape {np.shape(channels)}", "Give channels × rows × columns"
+        )
     enable_mc_dropout(network)
     device = next(network.parameters()).device
     batch = torch.from_numpy(channels[None]).to(device)

@@ -195,8 +195,28 @@ def test_the_array_that_was_given_is_not_shared():
         lambda _: engine.xy_to_lonlat([0.0, 1.0], [0.0, 1.0, 2.0]),
         lambda _: engine.read_dem("nowhere.tif"),
         lambda _: engine.read_catalogue("nowhere.csv"),
+        lambda dem: engine.horizon(dem, "east"),
+        lambda dem: engine.horizon(dem, float("nan")),
+        lambda dem: engine.horizon(dem, 0.0, lines_per_pixel=0),
+        lambda dem: engine.horizon(dem, 0.0, mast_height_m=-1.0),
+        lambda dem: engine.horizon(engine.Dem(dem.grid, dem.height_m[:5]), 0.0),
+        lambda dem: engine.terrain_attributes(engine.Dem(dem.grid, dem.height_m.astype(int))),
+        lambda dem: engine.illumination(dem, azimuths=36.5),
+        lambda dem: engine.illumination(dem, mast_height_m="2"),
+        lambda dem: engine.illumination(dem, "2027-01-01", "2026-01-01"),
+        lambda dem: engine.illumination(dem, context="fast"),
+        lambda dem: engine.detect_craters(dem, min_confidence="high"),
+        lambda dem: engine.detect_craters(dem, checkpoint=3),
+        lambda _: engine.segment(np.full((64, 64), 0.5)),
+        lambda _: engine.segment(np.zeros((64, 64), complex)),
+        lambda _: engine.ephemeris("9999-12-31"),
+        lambda _: engine.ephemeris("2027-01-01", 0),
+        lambda _: engine.read_dem(3),
+        lambda _: engine.read_catalogue(None),
+        lambda _: engine.Context(threads=0),
+        lambda _: engine.run(3),
         lambda _: engine.run("levitate"),
-        lambda dem: engine.run("terrain", dem="dem.tif"),
+        lambda _: engine.run("terrain", dem="dem.tif"),
         lambda _: engine.explain("nowhere", 0.0, -89.0),
     ],
 )
@@ -215,3 +235,22 @@ def test_a_context_reports_progress_and_cancels():
     with pytest.raises(engine.LunarSiteError, match="cancelled"):
         engine.illumination(dem, "2027-01-01", "2027-02-01", context=context)
     assert time.perf_counter() - began < 20.0
+
+
+def test_nodata_of_other_programs_is_missing():
+    heights = np.zeros((5, 5))
+    heights[2, 2] = -1.7976931348623157e308
+    assert np.isnan(engine.Dem.from_array(heights, pixel_m=20.0).height_m[2, 2])
+
+
+def test_warnings_of_one_run_stay_out_of_the_next(tmp_path):
+    context = engine.Context(threads=1)
+    for name in ("a", "b"):
+        engine.run("synthesize", context=context, out=str(tmp_path / f"{name}.tif"), size_px=64)
+    parameters = {"out": str(tmp_path / "light"), "stop": "2027-02-01", "azimuths": 36}
+    first = engine.run("lighting", context=context, dem=str(tmp_path / "a.tif"), **parameters)
+    second = engine.run(
+        "terrain", context=context, dem=str(tmp_path / "b.tif"), out=str(tmp_path / "t")
+    )
+    assert any("Terrain is not known" in warning for warning in first["warnings"])
+    assert second["warnings"] == []

@@ -107,10 +107,13 @@ def test_without_a_driver_torch_is_not_imported(monkeypatch):
 
 def test_a_driver_is_a_library_that_loads(monkeypatch):
     monkeypatch.undo()
+    monkeypatch.setattr(device, "_KERNEL_INTERFACES", ())
     monkeypatch.setattr(device, "_DRIVERS", ("libc.so.6", "msvcrt.dll"))
     assert device.has_gpu_driver()
     monkeypatch.setattr(device, "_DRIVERS", ("libnothing.so.1",))
     assert not device.has_gpu_driver()
+    monkeypatch.setattr(device, "_KERNEL_INTERFACES", (__file__,))
+    assert device.has_gpu_driver()
 
 
 def test_an_unknown_device_is_refused(monkeypatch):

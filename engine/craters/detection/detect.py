@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.context import Context
+from lunarsite.engine import device
+from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.craters import output, pyramid
 from lunarsite.engine.craters.detection import search, template
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.io.grid import Dem, require_dem
+from lunarsite.engine.io.grid import Dem, require_dem, require_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def detect_craters(
     checkpoint : path, optional
         Network trained with ``train-craters``, instead of the one that ships.
     context : Context, optional
-        Threads, progress, cancellation.
+        Threads, device, progress, cancellation; receives warnings.
 
     Returns
     -------
@@ -83,14 +84,13 @@ def detect_craters(
     require_dem(dem)
     if method not in METHODS:
         raise ParameterError(f"method is {method!r}", f"Choose one of: {', '.join(METHODS)}")
-    least_m = search.SMALLEST_PX * dem.grid.pixel_m if min_diameter_m is None else min_diameter_m
-    for name, value, high in (
-        ("min_diameter_m", least_m, np.inf),
-        ("min_confidence", 0.0 if min_confidence is None else min_confidence, 1.0),
-    ):
-        if not isinstance(value, int | float | np.number) or not 0.0 <= value <= high:
-            raise ParameterError(f"{name} is {value!r}", f"Give a number from 0 to {high:g}")
-    surroundings = Context() if context is None else context
+    if min_diameter_m is not None:
+        require_number("min_diameter_m", min_diameter_m, 0.0, 1e7)
+    if min_confidence is not None:
+        require_number("min_confidence", min_confidence, 0.0, 1.0)
+    search.check_pixel(dem.grid)
+    surroundings = require_context(context)
+    least_m = search.least_diameter_m(min_diameter_m, dem.grid, surroundings)
     levels = pyramid.of(dem.grid, dem.height_m, np.zeros)
     if method == "template":
         threshold = template.Curve.fitted().threshold
@@ -99,7 +99,7 @@ def detect_craters(
         trained = weights.load(checkpoint or weights.BUNDLED)
         calibration = search.calibration_of(trained)
         threshold = calibration.threshold
-        runner = trained.runner("cpu", surroundings.warn)
+        runner = trained.runner(device.choose(surroundings.device).kind, surroundings.warn)
         found = search.find(levels, runner, calibration, surroundings)
     limit = threshold if min_confidence is None else min_confidence
     return output.table(found.at_least(least_m, limit), levels)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import moon
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.detection import confidence, decoding, multiscale, template
 from lunarsite.engine.craters.detection.confidence import Calibration
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.dem import check_no_picture
@@ -93,17 +95,39 @@ def check_dem(path: str, context: Context) -> Grid:
                 f"The DEM {Path(path).name} looks like an image: 8-bit integers without a unit. "
                 "Crater detection needs heights in metres; give an elevation model."
             )
-    _check_pixel(grid)
+    check_pixel(grid)
     return grid
 
 
-def _check_pixel(grid: Grid) -> None:
+def check_pixel(grid: Grid) -> None:
+    """Raise `InputError` if pixels are too coarse for crater detection."""
     if grid.pixel_m > COARSEST_M:
         raise InputError(
             f"The DEM has pixels of {grid.pixel_m:,.0f} m; the limit is {COARSEST_M:,.0f} m, and a "
             f"crater must be {SMALLEST_PX:.0f} pixels wide",
             "Give a DEM with finer pixels, such as LOLA's at 20 to 240 m",
         )
+
+
+def least_diameter_m(requested: float | None, grid: Grid, context: Context) -> float:
+    """Return the minimum diameter of listed craters; warn if a smaller one was requested."""
+    seen = 2.0 * LEAST_RADIUS_PX * grid.pixel_m
+    if requested is not None and requested < seen:
+        context.warn(
+            f"Craters below {seen:,.0f} m cannot be seen at {grid.pixel_m:g} m a pixel, so none is "
+            "listed. A DEM of finer pixels would show them."
+        )
+        return seen
+    west, south, east, north = grid.bounds
+    middle = moon.map_scale(0.5 * (west + east), 0.5 * (south + north))
+    largest_m = max(east - west, north - south) / float(middle)
+    if requested is not None and requested > largest_m:
+        context.warn(
+            f"Craters of {requested:,.0f} m and more are larger than the DEM, whose longer side is "
+            f"{largest_m:,.0f} m: hardly one can be found. Give a lower "
+            "--min-diameter-m, or a larger DEM."
+        )
+    return requested or SMALLEST_PX * grid.pixel_m
 
 
 def calibration_of(checkpoint: weights.Checkpoint) -> Calibration:

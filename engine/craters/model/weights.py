@@ -69,6 +69,8 @@ def load(path: str | Path) -> Checkpoint:
         If weights, card or checksums are missing, damaged or do not match; or if this version of
         LunarSite does not support the architecture.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"The checkpoint {path!r} is not a path", _REMEDY)
     file = Path(path)
     checkpoint_files.read_card(file, _COMMAND)
     _check_listed(file)

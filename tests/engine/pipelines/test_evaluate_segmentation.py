@@ -112,7 +112,7 @@ def test_the_summary_has_the_calibration_of_pixels_predicted_as_rock(tmp_path, c
     result = evaluated(numbered(tmp_path), checkpoint)
     of_all, of_rocks = (result["calibration"][name] for name in ("ece", "ece_called_rocks"))
     assert of_all != of_rocks
-    wanted = f"Calibration error {of_all:.4f}, of what is called a rock {of_rocks:.4f}"
+    wanted = f"Calibration error {of_all:.4f}, of pixels predicted as rock {of_rocks:.4f}"
     assert wanted in result["summary"]
 
 
