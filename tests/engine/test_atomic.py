@@ -69,7 +69,7 @@ def test_proc_is_unwritable_for_root_too():
         with pytest.raises(OutputError, match=f"Cannot write to {folder}"):
             make_folder(folder)
     with (
-        pytest.raises(OutputError, match="Choose another folder"),
+        pytest.raises(OutputError, match="Choose a folder in which you have write permission"),
         scratch_folder(Path("/proc")),
     ):
         pass
