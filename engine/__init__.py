@@ -21,20 +21,25 @@ import sys
 from types import ModuleType
 
 _PUBLIC = {
+    "BusyError": "errors",
+    "CancelledError": "errors",
     "Context": "context",
     "CrsError": "errors",
     "Dem": "io.grid",
     "Grid": "io.grid",
     "InputError": "errors",
     "LunarSiteError": "errors",
+    "MissingDependencyError": "errors",
+    "OutputError": "errors",
     "ParameterError": "errors",
+    "Windows": "terrain.attributes",
     "detect_craters": "craters.detection.detect",
     "ephemeris": "illumination.ephemeris",
     "explain": "frontends.library",
     "horizon": "illumination.horizon",
     "illumination": "illumination.lighting",
     "lonlat_to_xy": "moon",
-    "mc_predict": "uncertainty.dropout",
+    "mc_predict": "uncertainty.prediction",
     "read_catalogue": "craters.catalogue",
     "read_dem": "io.dem",
     "run": "frontends.library",
@@ -62,7 +67,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 class _Engine(ModuleType):
@@ -74,8 +79,16 @@ class _Engine(ModuleType):
 
     @property
     def illumination(self) -> object:
-        """The public function; see `lunarsite.engine.illumination.lighting`."""
-        return __getattr__("illumination")
+        """The public function, with the modules of the package as attributes.
+
+        So ``lunarsite.engine.illumination.horizon`` is found by its dotted name, too.
+        """
+        function = __getattr__("illumination")
+        package = sys.modules.get(f"{__name__}.illumination")
+        for name, value in vars(package).items() if package is not None else ():
+            if isinstance(value, ModuleType):
+                setattr(function, name, value)
+        return function
 
     @illumination.setter
     def illumination(self, value: object) -> None:

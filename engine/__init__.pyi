@@ -3,9 +3,13 @@
 from lunarsite.engine.context import Context as Context
 from lunarsite.engine.craters.catalogue import read_catalogue as read_catalogue
 from lunarsite.engine.craters.detection.detect import detect_craters as detect_craters
+from lunarsite.engine.errors import BusyError as BusyError
+from lunarsite.engine.errors import CancelledError as CancelledError
 from lunarsite.engine.errors import CrsError as CrsError
 from lunarsite.engine.errors import InputError as InputError
 from lunarsite.engine.errors import LunarSiteError as LunarSiteError
+from lunarsite.engine.errors import MissingDependencyError as MissingDependencyError
+from lunarsite.engine.errors import OutputError as OutputError
 from lunarsite.engine.errors import ParameterError as ParameterError
 from lunarsite.engine.frontends.library import explain as explain
 from lunarsite.engine.frontends.library import run as run
@@ -21,17 +25,23 @@ from lunarsite.engine.io.grid import Grid as Grid
 from lunarsite.engine.moon import lonlat_to_xy as lonlat_to_xy
 from lunarsite.engine.moon import xy_to_lonlat as xy_to_lonlat
 from lunarsite.engine.segmentation.segment import segment as segment
+from lunarsite.engine.terrain.attributes import Windows as Windows
 from lunarsite.engine.terrain.attributes import terrain_attributes as terrain_attributes
-from lunarsite.engine.uncertainty.dropout import mc_predict as mc_predict
+from lunarsite.engine.uncertainty.prediction import mc_predict as mc_predict
 
 __all__ = [
+    "BusyError",
+    "CancelledError",
     "Context",
     "CrsError",
     "Dem",
     "Grid",
     "InputError",
     "LunarSiteError",
+    "MissingDependencyError",
+    "OutputError",
     "ParameterError",
+    "Windows",
     "__version__",
     "detect_craters",
     "ephemeris",

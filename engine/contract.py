@@ -206,7 +206,9 @@ class Stage:
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
-        raise unknown_name("parameter", name, [p.name for p in self.parameters])
+        raise unknown_name(
+            f"parameter of {self.name} called", name, [p.name for p in self.parameters]
+        )
 
     def resolve(self, arguments: Mapping[str, Any]) -> Values:
         """Return the values of all parameters: validated arguments and defaults.

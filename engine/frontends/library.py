@@ -22,7 +22,7 @@ def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dic
     Parameters
     ----------
     stage : str
-        Such as ``"terrain"``; `stages.NAMES` lists them all.
+        Such as ``"terrain"``; ``lunarsite stages`` lists them all.
     context : Context, optional
         Threads, memory, progress and cancellation.
     **parameters
@@ -51,7 +51,7 @@ def run(stage: str, *, context: Context | None = None, **parameters: Any) -> dic
     """
     if not isinstance(stage, str):
         raise ParameterError(f"stage is {stage!r}, not a name", "Give a name such as 'terrain'")
-    declared = stages.load(stage)
+    declared = stages.load(stage.replace("_", "-"))
     if context is None:
         return execution.run_stage(declared, parameters, cancelled=threading.Event())
     return execution.run_in_context(declared, parameters, require_context(context))

@@ -42,6 +42,8 @@ EARTH_PARTS = ("centre", "any", "whole")
 """What must be above the horizon for the Earth to count as visible: centre, any part or all."""
 
 _STEP_DEG = 0.01
+_REACH_M = 90_000.0
+_COMPLETE_PCT = 99.5
 _REACH_EVERY = 5
 """The coverage of the terrain changes slowly with the bearing: every fifth one is evaluated."""
 _TILT_DEG = 0.1
@@ -138,7 +140,7 @@ def light(
     *,
     azimuths: int = 360,
     earth_part: str = "centre",
-    required_reach_m: float = 90_000.0,
+    required_reach_m: float = _REACH_M,
     points: Points | None = None,
     scratch: Allocator = np.zeros,
 ) -> Light:
@@ -279,7 +281,16 @@ def illumination(
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast)
     context = require_context(context)
-    return light(sweep, sky, context, azimuths=count, earth_part=earth_part)
+    layers = light(sweep, sky, context, azimuths=count, earth_part=earth_part)
+    known = int(np.isfinite(dem.height_m).sum())
+    short_pct = 100.0 * float((layers.horizon_coverage_pct < _COMPLETE_PCT).sum()) / known
+    if short_pct > 0.0:
+        context.warn(
+            f"Terrain is not known out to {_REACH_M / 1000.0:g} km in every direction for "
+            f"{short_pct:.1f} % of the pixels: their horizons may be too low. Give a far_field "
+            "that surrounds the DEM; horizon_coverage_pct has the pixels."
+        )
+    return layers
 
 
 def threshold_encoding() -> _gather_kernels.Encoding:

@@ -171,7 +171,8 @@ class Dem:
         pixel_m : float
             Pixel size, map metres.
         x_min_m, y_max_m : float
-            Upper left corner of the first pixel on the south polar stereographic map, metres.
+            Upper left corner of the first pixel on the south polar stereographic map, metres; the
+            pole where not given.
 
         Returns
         -------
@@ -221,7 +222,10 @@ class Dem:
         for name, value in (("pixel_m", pixel_m), ("x_min_m", x_min_m), ("y_max_m", y_max_m)):
             number = isinstance(value, int | float | np.number) and np.isfinite(value)
             if not number or (name == "pixel_m" and value <= 0):
-                raise ParameterError(f"{name} is {value!r}", "Give a finite number of metres")
+                raise ParameterError(
+                    f"{name} is {value!r}",
+                    "Give a finite number of metres" + (" above 0" if name == "pixel_m" else ""),
+                )
         with np.errstate(over="ignore"):  # what float32 cannot hold is nodata of another program
             heights = values.astype(np.float32)
         heights[~np.isfinite(heights)] = np.nan

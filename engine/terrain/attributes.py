@@ -144,6 +144,8 @@ def terrain_attributes(dem: Dem, *, windows: Windows = DEFAULT_WINDOWS) -> dict[
     5.71
     """
     require_dem(dem)
+    if not isinstance(windows, Windows):
+        raise ParameterError(f"windows is a {type(windows).__name__}", "Give a Windows")
     return derivatives(dem.height_m, dem.grid, windows=windows)
 
 

@@ -39,8 +39,6 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 
 
 def public(name):
-    if name == "mc_predict" and importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch")
     return getattr(engine, name)
 
 
@@ -76,7 +74,7 @@ def test_options_are_given_by_name(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
-    if name.endswith(("uncertainty.dropout",)) and importlib.util.find_spec("torch") is None:
+    if name.endswith(("uncertainty.prediction",)) and importlib.util.find_spec("torch") is None:
         pytest.skip("needs torch")
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)
@@ -121,6 +119,22 @@ def test_the_function_is_not_hidden_by_the_package_of_its_name():
     from lunarsite.engine.illumination import darkness  # noqa: PLC0415  as all code does
 
     assert darkness.__name__ == "lunarsite.engine.illumination.darkness"
+
+
+def test_modules_of_the_package_are_found_by_their_dotted_names():
+    import lunarsite.engine.illumination.lighting as lighting  # noqa: PLC0415, PLR0402
+
+    assert inspect.isclass(lighting.Light)
+    assert engine.illumination.lighting is lighting
+    with pytest.raises(TypeError, match="cannot be replaced"):
+        engine.illumination = None
+
+
+def test_without_torch_everything_can_be_listed(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert set(dir(engine)) >= set(NAMES)
+    with pytest.raises(engine.MissingDependencyError, match="needs torch"):
+        engine.mc_predict(None, None)
 
 
 def test_unknown_names_are_unknown():
@@ -195,6 +209,7 @@ def test_the_array_that_was_given_is_not_shared():
         lambda _: engine.xy_to_lonlat([0.0, 1.0], [0.0, 1.0, 2.0]),
         lambda _: engine.read_dem("nowhere.tif"),
         lambda _: engine.read_catalogue("nowhere.csv"),
+        lambda dem: engine.terrain_attributes(dem, windows=(3, 9, 27)),
         lambda dem: engine.horizon(dem, "east"),
         lambda dem: engine.horizon(dem, float("nan")),
         lambda dem: engine.horizon(dem, 0.0, lines_per_pixel=0),
