@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
 
 # What runs inside QGIS is for the interpreter that has it: `make test-qgis`.
-collect_ignore = [] if importlib.util.find_spec("qgis") else ["qgis"]
+# (This folder is on the path, so its own ``qgis`` is found as a package without a file.)
+_QGIS = importlib.util.find_spec("qgis")
+collect_ignore = [] if _QGIS is not None and _QGIS.origin else ["qgis"]
 
 
 @pytest.fixture(scope="session")

@@ -88,8 +88,8 @@ def screen(
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=72, pixel_m=160.0)
-    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", start="2027-01-01", stop="2027-07-01")
+    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=64, pixel_m=100.0)
+    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", stop="2027-02-01", azimuths=36)
     >>> sorted(found["best"])[:3]
     ['lat_deg', 'lon_deg', 'rank_high']
     """
@@ -130,8 +130,8 @@ def explain(
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=72, pixel_m=160.0)
-    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", start="2027-01-01", stop="2027-07-01")
+    >>> made = run("synthesize", out=f"{folder}/dem.tif", size_px=64, pixel_m=100.0)
+    >>> found = screen(f"{folder}/dem.tif", f"{folder}/run", stop="2027-02-01", azimuths=36)
     >>> best = found["best"]
     >>> why = explain(f"{folder}/run", best["lon_deg"], best["lat_deg"])
     >>> round(why["base_value"] + sum(c["contribution"] for c in why["contributions"]), 3) == round(

@@ -37,8 +37,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     pairs = paired_images.pairs_of(values["images"], values["masks"])
     if len(pairs) < _LEAST_TO_CALIBRATE:
         raise InputError(
-            f"{counted(len(pairs), 'image')} are too few: on every other one the temperatures are "
-            "judged",
+            f"Only {counted(len(pairs), 'image')}: too few, since on every other one the "
+            "temperatures are "
+            "evaluated",
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
     loaded = weights.load(values["checkpoint"])

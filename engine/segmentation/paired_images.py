@@ -140,7 +140,8 @@ def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
     validation = tuple(pairs[::VALIDATION_EVERY])
     if not training or len(validation) < 2:
         raise InputError(
-            f"{counted(len(pairs), 'image')} are too few: one in {VALIDATION_EVERY} is held out "
+            f"Only {counted(len(pairs), 'image')}: too few, since one in {VALIDATION_EVERY} is "
+            "held out "
             "for validation",
             f"Give at least {2 * VALIDATION_EVERY}",
         )

@@ -18,6 +18,8 @@ def test_the_gallery_has_examples():
     assert len(EXAMPLES) >= 6
 
 
+# `make test` runs them all when it builds the documentation.
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs(path, tmp_path):
     environment = {**os.environ, "MPLBACKEND": "Agg", "TMPDIR": str(tmp_path)}

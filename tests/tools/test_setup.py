@@ -187,7 +187,7 @@ def test_an_unknown_group_is_refused(checkout):
     done = setup(checkout, "kernel")
     assert done.returncode == 1
     assert "there is no group kernel" in done.stderr
-    assert "Choose among: core dev ml" in done.stderr
+    assert "Choose among: core dev docs ml" in done.stderr
 
 
 def test_an_old_python_is_refused_with_a_remedy(checkout):

@@ -234,7 +234,11 @@ def test_closed_pipes_leave_no_orphan_process(tmp_path):
         (b'{"id": 7, "method": "echo", "params": {"out": 3}}\n', 7, "is not a path"),
         (b'{"id": 7, "method": "echo", "params": {"out": "a\\u0000b"}}\n', 7, "is not a path"),
         (b'{"id": 7, "method": "echo", "params": {"out": "\\ud800"}}\n', 7, "is not a path"),
-        (b'{"id": 7, "method": "echo", "params": {"owt": "x"}}\n', 7, "no parameter 'owt'"),
+        (
+            b'{"id": 7, "method": "echo", "params": {"owt": "x"}}\n',
+            7,
+            "no parameter of echo called 'owt'",
+        ),
         (b'{"id": 7, "method": "echo", "params": {"out": "x", "steps": NaN}}\n', 7, "not finite"),
         (
             b'{"id": 7, "method": "echo", "params": {"out": "x", "delay_s": {}}}\n',

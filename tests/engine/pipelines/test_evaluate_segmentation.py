@@ -105,7 +105,7 @@ def test_a_single_pass_reports_no_mutual_information(tmp_path, checkpoint, how, 
     which = "mutual_information" if disagrees else "entropy"
     area = result["out_of_distribution"][which]["auroc"]
     named = "Mutual information" if disagrees else "Entropy"
-    assert line == f"{named} tells 1 image from outside apart with an AUROC of {area:.3f}"
+    assert line == f"{named} separates 1 out-of-distribution image with an AUROC of {area:.3f}"
 
 
 def test_the_summary_has_the_calibration_of_pixels_predicted_as_rock(tmp_path, checkpoint):
@@ -180,7 +180,7 @@ def test_consistent_or_uninformative_names_are_paired_in_order(tmp_path, images,
 def test_counts_of_one_are_singular(tmp_path, checkpoint):
     given = numbered(tmp_path, 1)
     assert evaluated(given, checkpoint)["summary"][0].endswith("in the masks of 1 image")
-    with pytest.raises(InputError, match="1 image will not do"):
+    with pytest.raises(InputError, match="Only 1 image: too few"):
         calibrate.STAGE.run(
             {**given, "checkpoint": str(checkpoint), "out": str(tmp_path / "w.safetensors")},
             Context(threads=1),

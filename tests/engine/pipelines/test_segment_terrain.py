@@ -108,7 +108,7 @@ def test_shadow_is_nodata_in_orbital_images(tmp_path, checkpoint):
     )
     assert seen["pixels"] == 200 * 220
     window = segment_terrain.STAGE.run({**below, "window": "85,65,40,40"}, Context(threads=2))
-    assert window["summary"] == ["All of what was looked at is in shadow"]
+    assert window["summary"] == ["The whole area is in shadow"]
 
 
 def test_the_darkest_pixels_of_a_stretched_image_are_no_shadow(tmp_path):
@@ -139,7 +139,7 @@ def test_a_network_of_the_other_view_is_warned_of(tmp_path):
         context = Context(threads=1)
         given = {"image": str(image), "checkpoint": [str(path)], "out": str(tmp_path), "view": view}
         segment_terrain.STAGE.run(given, context)
-        warned.append(any("learned the surface view" in line for line in context.warnings))
+        warned.append(any("trained on the surface view" in line for line in context.warnings))
     assert warned == [False, True]
 
 
@@ -157,7 +157,7 @@ def test_a_window_without_data_has_no_summary(tmp_path, checkpoint):
     path = picture(tmp_path / "a.tif", values, nodata=0)
     result = segmented(path, tmp_path / "out", checkpoint, window="0,0,64,64")
     assert result["pixels"] == 0
-    assert result["summary"] == ["All of what was looked at has no data"]
+    assert result["summary"] == ["The whole area has no data"]
     assert not {"verdict", "times_in_domain", "mean_entropy", "share"} & set(result)
     assert (layer(tmp_path / "out", "classes.tif") == classes.NODATA).all()
 
@@ -198,7 +198,7 @@ def test_an_image_that_is_all_black_is_accepted(tmp_path, checkpoint):
     image = picture(tmp_path / "a.tif", np.zeros((50, 60), np.uint16))
     result = segmented(image, tmp_path / "out", checkpoint)
     assert result["pixels"] == 0
-    assert result["summary"] == ["All of what was looked at is in shadow"]
+    assert result["summary"] == ["The whole area is in shadow"]
     beside = segmented(image, tmp_path / "out", checkpoint, view="surface")
     assert beside["pixels"] == 3000
 

@@ -99,8 +99,8 @@ def test_training_writes_weights_a_card_and_their_checksums(trained):
 def test_the_summary_of_a_training_names_files_and_metrics(trained):
     _, result, out = trained
     reached, files = result["summary"]
-    assert f"F1 {result['metrics']['f1']:.2f} on 1 generated frames" in reached
-    for name in ("Three files", str(out), "small.json", "small.sha256"):
+    assert f"F1 {result['metrics']['f1']:.2f} on 1 held-out generated frames" in reached
+    for name in ("three files", str(out), "small.json", "small.sha256"):
         assert name in files
     modes = {stat.S_IMODE(out.with_suffix(e).stat().st_mode) for e in (".safetensors", ".json")}
     assert len(modes) == 1
