@@ -187,7 +187,7 @@ def ephemeris(start: str, stop: str | None = None, *, step_hours: float = 6.0) -
     count = int(np.ceil((last - first).days * 24.0 / step_hours))
     if count < 1:
         raise ParameterError(
-            f"There is no time between {first} and {last}", "Choose a stop later than the start"
+            f"There is no time between {first} and {last}", "Choose --stop later than --start"
         )
     days = np.arange(count, dtype=np.float64) * np.float64(step_hours / 24.0)
     midnight = float(first.toordinal()) + 1_721_424.5

@@ -156,7 +156,7 @@ def test_a_place_outside_the_area_is_explained(dock, wait_until, place):
     scored(dock, wait_until)
     dock.score_at(*place)
     wait_until(lambda: "There is no cell at" in dock.panel.text())
-    assert "Choose a place inside the scored area" in dock.panel.text()
+    assert "Choose a location inside the scored area" in dock.panel.text()
     assert not dock.marker.visible
     click(dock, *dock.run.best)
     assert scored(dock, wait_until)["rank"] == 1
