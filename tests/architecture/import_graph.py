@@ -6,12 +6,14 @@ Imports count wherever they stand: at the top, inside functions, and for the typ
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("engine", "qgis_common", "processing_provider", "lunarsite_plugin")
 
 
+@cache
 def modules(root: Path = ROOT) -> dict[str, Path]:
     """Return the modules of the package by dotted name, without the leading ``lunarsite.``."""
     found = {}
