@@ -87,23 +87,7 @@ def enable_mc_dropout(network: nn.Module) -> int:
 def mc_predict(
     network: nn.Module, channels: Float32, *, passes: int = PASSES, seed: int = 0
 ) -> EnsemblePrediction:
-    """Return the prediction of MC Dropout for an image.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        With dropout; returns logits of shape (batch, classes, rows, columns).
-    channels : ndarray of float32, shape (channels, rows, columns)
-        The whole image: each pass drops the same channels everywhere.
-    passes : int
-        Number of stochastic forward passes.
-    seed : int
-        Seed of the dropout masks.
-
-    Returns
-    -------
-    EnsemblePrediction
-        Mean over the passes, predictive entropy and mutual information.
+    """Return the prediction of MC Dropout for an image; see `prediction.mc_predict`.
 
     Raises
     ------
@@ -111,20 +95,6 @@ def mc_predict(
         As `enable_mc_dropout`.
     ParameterError
         If an argument is of the wrong type or shape.
-
-    References
-    ----------
-    Gal & Ghahramani (2016), arXiv:1506.02142.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layers = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 1))
-    >>> add_mc_dropout(layers, 0.5)
-    1
-    >>> found = mc_predict(layers, np.ones((3, 8, 8), np.float32), passes=10)
-    >>> found.probability.shape, bool(found.mutual_information.max() > 0.0)
-    ((4, 8, 8), True)
     """
     if not isinstance(network, nn.Module):
         raise ParameterError(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-CHOICES = ("none", "auto", "cpu", "gpu")
-BUILDS = ("none", "cpu", "gpu")
 
 OLDEST_DRIVER = 580
 """The oldest NVIDIA driver for CUDA 13, which the pinned torch is built with."""
