@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import stages
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.illumination import _gather_kernels, _horizon_kernels
 from lunarsite.engine.illumination._horizon_kernels import Models, Slopes
@@ -219,8 +220,12 @@ def horizon(
     sweep = Sweep(
         require_dem(dem),
         require_dems(far_field),
-        lines_per_pixel=require_number("lines_per_pixel", lines_per_pixel, 1.0, 8.0),
-        mast_height_m=require_number("mast_height_m", mast_height_m, 0.0, 1000.0),
+        lines_per_pixel=require_number(
+            "lines_per_pixel", lines_per_pixel, *stages.limits("lighting", "lines_per_pixel")
+        ),
+        mast_height_m=require_number(
+            "mast_height_m", mast_height_m, *stages.limits("lighting", "mast_height_m")
+        ),
     )
     bearing = require_number("bearing_deg", bearing_deg, -360.0, 360.0)
     return sweep.horizon_deg(bearing, require_context(context))

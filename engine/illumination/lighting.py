@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import stages
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
@@ -274,10 +275,12 @@ def illumination(
         raise ParameterError(
             f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
         )
-    count = int(require_number("azimuths", azimuths, 36, 3600))
+    count = int(require_number("azimuths", azimuths, *stages.limits("lighting", "azimuths")))
     if count != azimuths:
         raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number")
-    mast = require_number("mast_height_m", mast_height_m, 0.0, 1000.0)
+    mast = require_number(
+        "mast_height_m", mast_height_m, *stages.limits("lighting", "mast_height_m")
+    )
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast)
     context = require_context(context)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import moon
+from lunarsite.engine import moon, stages
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.illumination.ephemeris import (
     Ephemeris,
@@ -141,8 +141,10 @@ def skyline(
     far = require_dems(far_field)
     require_number("lon_deg", lon_deg, -360.0, 360.0)
     require_number("lat_deg", lat_deg, -90.0, 90.0)
-    require_number("mast_height_m", mast_height_m, 0.0, 1000.0)
-    require_number("azimuth_step_deg", azimuth_step_deg, 0.05, 10.0)
+    require_number("mast_height_m", mast_height_m, *stages.limits("skyline", "mast_height_m"))
+    require_number(
+        "azimuth_step_deg", azimuth_step_deg, *stages.limits("skyline", "azimuth_step_deg")
+    )
     x, y = (float(value) for value in moon.lonlat_to_xy(lon_deg, lat_deg))
     pixel = dem.grid.pixel_of(x, y)
     if pixel is None or not has_ground(dem, x, y):

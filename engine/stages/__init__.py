@@ -7,6 +7,7 @@ The work is done by the modules of the same names in ``engine/pipelines``.
 from __future__ import annotations
 
 import importlib
+import math
 
 from lunarsite.engine.contract import Stage, unknown_name
 
@@ -58,6 +59,13 @@ def load(name: str) -> Stage:
     module = importlib.import_module(f"lunarsite.engine.stages.{name.replace('-', '_')}")
     stage: Stage = module.STAGE
     return stage
+
+
+def limits(name: str, parameter: str) -> tuple[float, float]:
+    """Return the declared range of a stage's number; infinite where an end is open."""
+    declared = load(name).parameter(parameter)
+    low, high = declared.minimum, declared.maximum
+    return (-math.inf if low is None else low, math.inf if high is None else high)
 
 
 def load_all() -> tuple[Stage, ...]:
