@@ -71,7 +71,7 @@ bench: setup-qgis
 		case $$file in *_qgis.py|*_dock.py) python=.venv-qgis/bin/python;; *) python=$(BIN)/python;; esac; \
 		$$python "$$file" || exit 1; done
 
-# Thirty slips made on purpose: which do the tests notice?
+# Thirty deliberate faults: which do the tests notice?
 mutants: setup-dev
 	$(NICE) $(BIN)/python benchmarks/mutants.py
 
