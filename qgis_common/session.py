@@ -138,9 +138,14 @@ class EngineSession(QObject):
             if not self._hello:
                 self._set_state(STARTING)
             lane.sent.clear()
+            lane.start = self._next
+            self._next += 1
             lane.client = Client(
-                located, on_hello=self._callback("hello", 0), on_end=self._callback("end", 0)
+                located,
+                on_hello=self._callback("hello", lane.start),
+                on_end=self._callback("end", lane.start),
             )
+            lane.running = True
         return lane.client
 
     def _callback(self, kind: str, request_id: int) -> Callable[[object], None]:
@@ -167,7 +172,11 @@ class EngineSession(QObject):
                 self._set_state(f"ready on {value['device']['kind']} {value['device']['name']}")
             return
         if kind == "end":
-            if not self.pids:
+            # Each process reports its errors before its end. While one that has exited still has
+            # errors on the way, the session has not ended: they say more than that it has.
+            for each in self._lanes.values():
+                each.running = each.running and each.start != request_id
+            if not any(each.running for each in self._lanes.values()):
                 self._hello = {}
                 self._set_state(ENDED)
             return
@@ -194,6 +203,10 @@ class _Lane:
     """One process, and the latest request of each method."""
 
     client: Client | None = None
+    start: int = 0
+    """Identifies the process among all that the session has started."""
+    running: bool = False
+    """Whether its end has not been reported yet; ``alive`` is about the process itself."""
     latest: dict[str, int] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
 
@@ -212,5 +225,6 @@ class _Lane:
 
     def reset(self) -> None:
         self.client = None
+        self.running = False
         self.latest.clear()
         self.sent.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 from qgis.PyQt.QtCore import QThread
@@ -135,6 +136,32 @@ def test_a_killed_engine_is_reported_and_restarted(session, run_folder, wait_unt
     wait_until(lambda: again in session.recorder.answers)
     assert session.pids != [pid]
     assert session.state.startswith("ready")
+
+
+def test_errors_of_killed_processes_precede_the_end_of_the_session(
+    session, run_folder, dem, wait_until
+):
+    requests = [
+        session.ask("explain", where(run_folder, 10.0)),
+        session.ask("skyline", {"dem": str(dem), "lon": 0.0, "lat": -90.0}),
+    ]
+    wait_until(lambda: set(requests) <= set(session.recorder.answers))
+    scores, light = session.pids
+    os.kill(scores, signal.SIGSTOP)
+    request = session.ask("explain", where(run_folder, 20.0))
+    order = []
+    session.failed.connect(lambda request_id, _: order.append(request_id))
+    session.stateChanged.connect(order.append)
+    # Nothing that the processes report is handled before both are known to have exited.
+    for pid in (light, scores):
+        os.kill(pid, signal.SIGKILL)
+        limit = time.monotonic() + 10
+        while pid in session.pids:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+    wait_until(lambda: "ended" in order)
+    assert order == [request, "ended"]
+    assert "killed by the system" in session.recorder.errors[request].problem
 
 
 def test_an_idle_engine_that_crashes_is_noticed(session, run_folder, wait_until):
