@@ -17,6 +17,8 @@ import pyproj
 from lunarsite.engine.errors import CrsError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
     Float = NDArray[np.float64]
@@ -27,11 +29,6 @@ RADIUS_M = 1_737_400.0
 SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
-
-_REMEDY = (
-    "Warp it to the Moon's south polar stereographic grid: "
-    f"gdalwarp -t_srs {SOUTH_POLAR} -r bilinear INPUT.tif OUTPUT.tif"
-)
 
 
 @cache
@@ -236,6 +233,16 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         )
 
 
+def is_north_polar(crs: pyproj.CRS) -> bool:
+    """Return whether a lunar coordinate system is stereographic about the north pole."""
+    if not crs.is_projected:
+        return False
+    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
+        warnings.simplefilter("ignore", UserWarning)
+        proj = crs.to_dict()
+    return bool(proj.get("proj") == "stere" and proj.get("lat_0") == 90)
+
+
 def is_south_polar(crs: pyproj.CRS) -> bool:
     """Return whether a lunar coordinate system is the south polar stereographic one of the map."""
     if not crs.is_projected:
@@ -256,7 +263,7 @@ def is_south_polar(crs: pyproj.CRS) -> bool:
     )
 
 
-def check_south_polar(crs: pyproj.CRS, what: str) -> None:
+def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
     """Raise if a coordinate system is not the Moon's south polar stereographic one.
 
     Parameters
@@ -265,6 +272,8 @@ def check_south_polar(crs: pyproj.CRS, what: str) -> None:
         The coordinate system.
     what : str
         Name of the data in the message.
+    command : callable, optional
+        Returns the command that warps the data.
 
     Raises
     ------
@@ -272,14 +281,27 @@ def check_south_polar(crs: pyproj.CRS, what: str) -> None:
         For another body, geographic degrees, or another projection.
     """
     check_body(crs, what)
-    if crs.is_geographic:
-        raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", _REMEDY)
-    if not is_south_polar(crs):
+    if is_south_polar(crs):
+        return
+    if is_north_polar(crs):
         raise CrsError(
-            f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
-            "metres with scale 1 at the pole",
-            _REMEDY,
+            f"{what} is on the Moon's north polar map ({crs.name!r}); LunarSite works at the "
+            "south pole",
+            "Give an elevation model of the south pole; if only the label is wrong, correct it: "
+            f"gdal_edit.py -a_srs {SOUTH_POLAR} FILE.tif",
         )
+    remedy = "Warp it to the Moon's south polar stereographic map: " + (
+        command()
+        if command is not None
+        else f"gdalwarp -t_srs {SOUTH_POLAR} -r bilinear -dstnodata nan INPUT.tif OUTPUT.tif"
+    )
+    if crs.is_geographic:
+        raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", remedy)
+    raise CrsError(
+        f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
+        "metres with scale 1 at the pole",
+        remedy,
+    )
 
 
 def _without_ids(node: Any) -> Any:

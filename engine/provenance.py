@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -10,6 +9,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lunarsite.engine.file_names import display_name, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,12 +27,6 @@ _LIBRARIES = (
     "xgboost",
     "woodelf-explainer",
 )
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache
@@ -86,7 +81,7 @@ def describe(
     return {
         "stage": stage,
         "parameters": {key: values[key] for key in sorted(values)},
-        "inputs": [{"name": Path(path).name, "sha256": find_sha256(path)} for path in inputs],
+        "inputs": [{"name": display_name(path), "sha256": find_sha256(path)} for path in inputs],
         "versions": versions(),
         "device": device,
     }

@@ -24,8 +24,8 @@ NAME = "lunarsite"
 LIMIT_BYTES = 25_000_000
 """Size limit of the plugin repository."""
 SUFFIXES = frozenset(
-    {".css", ".html", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml"}
-    | {".safetensors", ".svg", ".toml", ".txt", ".ubj", ".yaml"}
+    {".css", ".csv", ".html", ".jpg", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml"}
+    | {".safetensors", ".svg", ".tif", ".toml", ".txt", ".ubj", ".xml", ".yaml"}
 )
 BARE = frozenset({"LICENSE", "SHA256SUMS"})
 """Files without a suffix."""
@@ -43,6 +43,8 @@ NEEDED = (
     "lunarsite_plugin/plugin.py",
     "processing_provider/provider.py",
     "models/SHA256SUMS",
+    "resources/moon/SHA256SUMS",
+    "resources/moon/lola_70S_1600m.tif",
     "resources/icons/lunarsite.svg",
 )
 _TIME = (1980, 1, 1, 0, 0, 0)

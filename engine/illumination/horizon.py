@@ -239,8 +239,11 @@ def chunks(count: int, threads: int) -> Iterator[tuple[int, int]]:
 
 
 def pack(dems: Sequence[Dem]) -> Models:
-    """Pack elevation models into flat arrays for the kernels, the finest first."""
-    ordered = sorted(dems, key=lambda dem: dem.grid.pixel_m)
+    """Pack elevation models into flat arrays for the kernels, the finest first.
+
+    Models that only surround the others come last.
+    """
+    ordered = sorted(dems, key=lambda dem: (dem.surrounds, dem.grid.pixel_m))
     if not ordered:
         return Models(np.zeros(1, np.float32), np.zeros((0, 6)))
     offsets = np.cumsum([0] + [dem.height_m.size for dem in ordered])

@@ -167,6 +167,42 @@ def skyline(
     return Skyline(lon_deg, lat_deg, height, azimuth, horizon[0], distance[0])
 
 
+def coverage_pct(
+    dem: Dem, far: Sequence[Dem], lon_deg: float, lat_deg: float, reach_m: float
+) -> float:
+    """Return the percentage of azimuths in which terrain is known at a distance of a location.
+
+    Parameters
+    ----------
+    dem : Dem
+        The elevation model around the location.
+    far : sequence of Dem
+        Coarser models around it.
+    lon_deg, lat_deg : float
+        The location, degrees.
+    reach_m : float
+        The distance along the ground, metres.
+
+    Returns
+    -------
+    float
+        0 to 100.
+    """
+    azimuth = np.radians(np.arange(0.0, 360.0, 0.5))
+    angle, lat = reach_m / moon.RADIUS_M, np.radians(lat_deg)
+    sine = np.sin(lat) * np.cos(angle) + np.cos(lat) * np.sin(angle) * np.cos(azimuth)
+    east = np.arctan2(
+        np.sin(azimuth) * np.sin(angle) * np.cos(lat), np.cos(angle) - np.sin(lat) * sine
+    )
+    x, y = moon.lonlat_to_xy(lon_deg + np.degrees(east), np.degrees(np.arcsin(sine)))
+    known = np.zeros(len(azimuth), bool)
+    for model in (dem, *far):
+        for k in np.flatnonzero(~known):
+            pixel = model.grid.pixel_of(x[k], y[k])
+            known[k] = pixel is not None and bool(np.isfinite(model.height_m[pixel]))
+    return 100.0 * float(known.mean())
+
+
 def has_ground(dem: Dem, x_m: float, y_m: float) -> bool:
     """Return whether a model has the four heights from which that of a position is interpolated."""
     if dem.grid.pixel_of(x_m, y_m) is None:

@@ -145,6 +145,8 @@ class Dem:
         Its geometry.
     height_m : ndarray of float32, shape of the grid
         Metres above the sphere of 1,737,400 m; NaN for nodata.
+    surrounds : bool
+        Whether other models count where they are known, even if they are coarser.
 
     Examples
     --------
@@ -156,6 +158,7 @@ class Dem:
 
     grid: Grid
     height_m: Float32
+    surrounds: bool = False
 
     @classmethod
     def from_array(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,12 +11,22 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
 
     Float32 = NDArray[np.float32]
 
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
 """Limits of plausible heights; those of the Moon are from -9.2 to +10.8 km, so not -9999."""
+
+SAMPLE_PX = 1024
+"""Rows and columns, at most, of the sample in which constant areas are looked for."""
+
+_LEAST_FILL = 0.01
+"""Share of the raster from which a constant area at its edge is reported."""
 
 
 class Frame(Protocol):
@@ -37,7 +48,12 @@ class Frame(Protocol):
         ...
 
 
-def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
+def check_heights(
+    height_m: Float32,
+    frame: Frame,
+    what: str,
+    command: Callable[[float, float], str] | None = None,
+) -> None:
     """Raise `InputError` if all heights are missing, or not metres above the lunar sphere.
 
     Heights in kilometres are detected by a relief of less than a thousandth of the side of the
@@ -51,6 +67,9 @@ def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
         Size of the raster.
     what : str
         Name of the raster in the message.
+    command : callable, optional
+        Takes a factor and a shift in metres, and returns the command that applies both to the
+        raster; without it the remedy is in words.
 
     Raises
     ------
@@ -62,11 +81,16 @@ def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
         raise InputError(f"{what} holds no data: every pixel is nodata", "Check the nodata value")
     low = float(np.min(height_m, where=finite, initial=np.inf))
     high = float(np.max(height_m, where=finite, initial=-np.inf))
-    if low > moon.RADIUS_M - 2e4 and high < moon.RADIUS_M + 2e4:
-        raise InputError(
-            f"{what} holds radii ({low:,.0f} to {high:,.0f} m), not heights above the sphere",
-            f"Subtract {moon.RADIUS_M:,.0f} m from it",
-        )
+    for unit, factor in (("m", 1.0), ("km", 1000.0)):
+        if low * factor > moon.RADIUS_M - 2e4 and high * factor < moon.RADIUS_M + 2e4:
+            figures = f"{low:,.0f} to {high:,.0f}" if unit == "m" else f"{low:.3f} to {high:.3f}"
+            raise InputError(
+                f"{what} holds radii ({figures} {unit}), not heights above the sphere",
+                f"Subtract {moon.RADIUS_M / factor:,.10g} {unit} from it"
+                + ("" if factor == 1.0 else f" and multiply it by {factor:g}")
+                if command is None
+                else f"Say what the numbers mean: {command(factor, -moon.RADIUS_M)}",
+            )
     if low < LOWEST_M or high > HIGHEST_M:
         raise InputError(
             f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
@@ -78,5 +102,40 @@ def check_heights(height_m: Float32, frame: Frame, what: str) -> None:
         raise InputError(
             f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "
             "in metres",
-            "Multiply it by 1000, or set the band's scale: gdal_edit.py -scale 1000",
+            "Multiply it by 1000"
+            if command is None
+            else f"Say what the numbers mean: {command(1000.0, 0.0)}",
+        )
+
+
+def warn_of_fill(sample_m: Float32, what: str, name: str, context: Context) -> None:
+    """Warn if an area at the edge of a raster holds one exact value: a fill that is not declared.
+
+    Parameters
+    ----------
+    sample_m : ndarray of float32, shape (rows, columns)
+        Heights, or a sample of them on a coarser grid; NaN for nodata.
+    what : str
+        Title of the raster in the message.
+    name : str
+        The raster, as GDAL opens it.
+    context : Context
+        Takes the warning.
+    """
+    edge = np.concatenate([sample_m[0], sample_m[-1], sample_m[:, 0], sample_m[:, -1]])
+    values, counts = np.unique(edge[np.isfinite(edge)], return_counts=True)
+    if not len(values):
+        return
+    from scipy import ndimage  # noqa: PLC0415  an unchanged run only opens its inputs
+
+    value = values[counts.argmax()]
+    areas, _ = ndimage.label(sample_m == value)
+    touching = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
+    share = np.isin(areas, touching[touching > 0]).mean()
+    level = float(np.nanmin(sample_m)) == float(np.nanmax(sample_m))
+    if share >= _LEAST_FILL and not level:
+        context.warn(
+            f"{what}: {100 * share:.0f} % of the pixels, at its edge, hold one exact value, "
+            f"{value:g} m, and count as ground. If that is a fill value, declare it: "
+            f"gdal_edit.py -a_nodata {value:g} {shlex.quote(name)}"
         )

@@ -5,10 +5,11 @@ Elevation models that are not on the south polar map are refused; other layers a
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
@@ -20,12 +21,13 @@ from rasterio.vrt import WarpedVRT
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
+from lunarsite.engine.file_names import display_name, is_virtual
+from lunarsite.engine.io import remedies
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from affine import Affine
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
@@ -57,7 +59,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         raise InputError(f"{what}: {path!r} is not a path", "Give the path of a raster file")
     if Path(path).is_dir():
         raise InputError(f"{what}: {path} is a folder", "Give a raster file")
-    if not str(path).startswith("/vsi") and not Path(path).exists():
+    if not is_virtual(path) and not Path(path).exists():
         raise InputError(f"{what}: there is no file {path}", "Check the path")
     try:
         with _opened(path) as source:
@@ -88,8 +90,14 @@ def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
     InputError
         If its pixels are not square and north up, or there are fewer than 3 × 3.
     """
-    moon.check_south_polar(crs_of(source, what), what)
-    return _checked_grid(source.transform, source.width, source.height, f"{what} {source.name}")
+    crs = crs_of(source, what)
+    moon.check_body(crs, what)
+    named = f"{what} {display_name(source.name)}"
+    moon.check_south_polar(crs, named, lambda: remedies.warp(source))
+    _check_pixels(source, named)
+    return Grid(
+        source.transform.c, source.transform.f, source.transform.a, source.width, source.height
+    )
 
 
 def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
@@ -97,13 +105,21 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
     if source.crs is None:
         raise CrsError(
             f"{what} {source.name} has no coordinate system",
-            f"Set it if you know it: gdal_edit.py -a_srs {moon.SOUTH_POLAR} {source.name}",
+            f"Set it if you know it: gdal_edit.py -a_srs {moon.SOUTH_POLAR} "
+            f"{shlex.quote(source.name)}",
         )
     return pyproj.CRS.from_user_input(source.crs)
 
 
 def read_band(
-    source: rasterio.DatasetReader | WarpedVRT, band: int, *, window: Window | None = None
+    source: rasterio.DatasetReader | WarpedVRT,
+    band: int,
+    *,
+    window: Window | None = None,
+    shape: tuple[int, int] | None = None,
+    resampling: Resampling = Resampling.average,
+    scaling: tuple[float, float] | None = None,
+    alpha: int | None = None,
 ) -> Float32:
     """Read a band as float32.
 
@@ -115,18 +131,35 @@ def read_band(
         Number of the band, from 1.
     window : rasterio.windows.Window, optional
         Part to read; it may extend beyond the raster.
+    shape : tuple of int, optional
+        Rows and columns of the result, fewer than are read: values are resampled, from overviews
+        where there are any.
+    resampling : rasterio.enums.Resampling, optional
+        How.
+    scaling : tuple of float, optional
+        Scale and offset, in place of those of the band.
+    alpha : int, optional
+        Number of a band that is 0 where there is no data.
 
     Returns
     -------
     ndarray of float32, shape (rows, columns)
         With scale and offset applied; NaN for nodata and outside the raster.
     """
-    scale, offset = source.scales[band - 1], source.offsets[band - 1]
+    scale, offset = scaling or (source.scales[band - 1], source.offsets[band - 1])
     stored = np.dtype(source.dtypes[band - 1])
     exact = np.float64 if stored.itemsize > 2 and stored.kind in "iu" else stored
+    if shape is not None and stored.kind in "iu":
+        exact = np.float64  # means are not whole numbers
     boundless = window is not None and _sticks_out(window, source.width, source.height)
-    raw = source.read(band, window=window, masked=True, boundless=boundless, out_dtype=exact)
+    options: dict[str, Any] = {"window": window, "boundless": boundless}
+    if shape is not None:
+        options |= {"out_shape": shape, "resampling": resampling}
+    raw = source.read(band, masked=True, out_dtype=exact, **options)
     missing = np.ma.getmaskarray(raw)
+    if alpha is not None:
+        # GDAL takes an alpha band of 8 or 16 bits for a mask, but not one of another type.
+        missing |= source.read(alpha, fill_value=0, **options) == 0
     data = raw.data
     if (scale, offset) != (1.0, 0.0):
         data = data.astype(np.float64) * scale + offset
@@ -202,22 +235,32 @@ def read_layer(
             return values, True
 
 
-def _checked_grid(transform: Affine, width: int, height: int, what: str) -> Grid:
+def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:
+    transform, width, height = source.transform, source.width, source.height
     if width < MIN_SIDE_PX or height < MIN_SIDE_PX:
         raise InputError(
             f"{what} is {width} × {height} pixels; at least {MIN_SIDE_PX} × {MIN_SIDE_PX} are "
             "needed",
             "Give a larger piece",
         )
+    across, down = abs(transform.a), abs(transform.e)
     square = np.isclose(transform.a, -transform.e, rtol=1e-6, atol=0.0)
-    if transform.b != 0 or transform.d != 0 or transform.a <= 0 or not square:
+    turned = transform.b != 0 or transform.d != 0
+    if turned or transform.a <= 0 or not square:
+        digits = 6
+        while f"{across:.{digits}g}" == f"{down:.{digits}g}" and digits < 15 and not square:
+            digits += 1
+        if turned:
+            problem = "has pixels that are turned against the map"
+        elif transform.a <= 0 or transform.e >= 0:
+            problem = "has pixels that are not north up, or run from east to west"
+        else:
+            sizes = f"{across:.{digits}g} × {down:.{digits}g} m"
+            problem = f"has pixels that are not square: {sizes}"
         raise InputError(
-            f"{what} has pixels that are not square and north up "
-            f"({transform.a:g} × {-transform.e:g} m)",
-            f"Resample it: gdalwarp -t_srs {moon.SOUTH_POLAR} -tr {abs(transform.a):g} "
-            f"{abs(transform.a):g} -r bilinear",
+            f"{what} {problem}",
+            f"Resample it: {remedies.warp(source, float(f'{across:.6g}') or None)}",
         )
-    return Grid(transform.c, transform.f, transform.a, width, height)
 
 
 def _same_grid(source: rasterio.DatasetReader, grid: Grid) -> bool:

@@ -40,7 +40,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect craters with the network, and write them with their rim probability."""
-    grid = check_dem(values["dem"], context)
+    grid = check_dem(values["dem"])
     least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
     where = device.choose(context.device)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
@@ -92,7 +92,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect craters by template matching, and write them."""
-    grid = check_dem(values["dem"], context)
+    grid = check_dem(values["dem"])
     least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
     curve = template.Curve.fitted()
     limit = curve.threshold if values["min_confidence"] is None else values["min_confidence"]

@@ -31,7 +31,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     InputError
         As `search.write` and `protocol.check_catalogue`.
     """
-    grid = search.check_dem(values["dem"], context)
+    grid = search.check_dem(values["dem"])
     bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
     criteria = InclusionCriteria(bounds, cut, protocol.least_detected_m(cut, None))

@@ -15,7 +15,8 @@ from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.dem import dem_grid, posting, read_far, read_fine
+from lunarsite.engine.io.dem import dem_grid, posting, read_fine
+from lunarsite.engine.io.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
@@ -62,19 +63,21 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     with scratch_folder(out) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes)
-        dem = read_fine(values["dem"], scratch)
-        far = read_far(values["far_field"], dem.grid, context)
+        dem = read_fine(values["dem"], scratch, context)
+        around = read_surroundings(
+            values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
+        )
         coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
         points = middle_pixels(dem.grid, coarse, side)
-        light = _light(dem, far, sky, points, values, scratch, context.part(0.02, 0.88))
+        light = _light(dem, around.models, sky, points, values, scratch, context.part(0.02, 0.88))
         month, darkness = darkness_at_points(light.thresholds, sky, context.part(0.88, 0.95))
         without_height = ~np.isfinite(dem.height_m[points.row, points.column])
         month[without_height] = darkness[without_height] = np.nan
-        tags = _tags(values)
+        tags = _tags(values, around.files)
         known = np.isfinite(dem.height_m)
         layers = _layers(light, month.reshape(coarse.shape), darkness.reshape(coarse.shape), coarse)
         paths = _write(layers, dem.grid, out, tags, context)
-        return _result(paths, light, known, values, context)
+        return _result(paths, light, known, values, context) | {"surroundings": around.names}
 
 
 def _light(
@@ -106,9 +109,9 @@ def _light(
     )
 
 
-def _tags(values: dict[str, Any]) -> dict[str, str]:
+def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:
     shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
-    inputs = [values["dem"], *values["far_field"]]
+    inputs = [values["dem"], *far_field]
     kind = device.choose("cpu").kind
     return provenance.as_tags(provenance.describe("lighting", shaping, inputs, device=kind))
 
@@ -187,8 +190,9 @@ def _result(
     if affected > 0.0:
         context.warn(
             f"Terrain is not known out to {values['horizon_reach_km']:g} km in every direction for "
-            f"{affected:.1f} % of the pixels: their horizons may be too low. Give a far field that "
-            "surrounds the DEM; horizon_coverage_pct.tif shows which pixels are affected."
+            f"{affected:.1f} % of the pixels: their horizons may be too low. Let the model that "
+            "ships surround the DEM (--builtin-far-field), or give a far field; "
+            "horizon_coverage_pct.tif shows which pixels are affected."
         )
     return {
         "outputs": paths,

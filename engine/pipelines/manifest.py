@@ -12,14 +12,15 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.file_names import local_file, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 NAME = "manifest.json"
 _KNOWN = ".lunarsite-known.json"
@@ -55,14 +56,20 @@ class Manifest:
         return cls(folder, content, known)
 
     def sha256(self, path: str | Path) -> str:
-        """Return the SHA-256 of a file, from the cache if size and time are unchanged."""
-        file = Path(path).resolve()
+        """Return the SHA-256 of a file, from the cache if size and time are unchanged.
+
+        The file of an archive or of a part of a file is the whole; see `file_names.sha256`.
+        """
+        local = local_file(path)
+        if local is None:
+            return sha256(path)
+        file = local.resolve()
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns]
         known = self._known.get(str(file))
         if known is not None and known[:2] == stamp:
             return str(known[2])
-        digest = provenance.sha256(file)
+        digest = sha256(file)
         self._known[str(file)] = [*stamp, digest]
         return digest
 

@@ -11,8 +11,11 @@ import numpy as np
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import check_no_picture, posting
+from lunarsite.engine.file_names import is_virtual, local_file
+from lunarsite.engine.io import elevation, raster
+from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io.far_field import BUILTIN, uses_builtin
+from lunarsite.engine.io.labels import label_beside
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.scoring.features.columns import BY_NAME, IMAGERY, ROCK_FILES, USER_LAYERS
 
@@ -29,7 +32,7 @@ Content = dict[str, Any]
 _USER_ONLY = ("elevation_error", "craters", *IMAGERY)
 """Sources of features that only the user can provide."""
 
-RASTERS = frozenset({"dem", "far_field", *USER_LAYERS, *IMAGERY})
+RASTERS = frozenset({"dem", "far_field", "builtin_far_field", *USER_LAYERS, *IMAGERY})
 """Roles of files that GDAL reads as rasters."""
 
 _STATISTICS = (".aux.xml", ".ovr")
@@ -119,7 +122,7 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
     files = _roles(values)
     for role, paths in files.items():
         for path in paths:
-            if not Path(path).is_file():
+            if not is_virtual(path) and not Path(path).is_file():
                 raise InputError(
                     f"--{role.replace('_', '-')}: there is no file {path}", "Check the path"
                 )
@@ -128,10 +131,11 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and use the copy",
                 )
-    with raster.opened(values["dem"], "The DEM") as dem:
-        check_no_picture(dem, "The DEM")
-        grid = raster.grid_of(dem, "The DEM")
-        sources: dict[str, tuple[Source, ...]] = {"dem": (_raster(values["dem"], dem),)}
+    with elevation.opened(values["dem"], "The DEM") as dem:
+        grid = raster.grid_of(dem.source, "The DEM")
+        sources: dict[str, tuple[Source, ...]] = {"dem": (_raster(values["dem"], dem.source),)}
+    if values["builtin_far_field"] and uses_builtin(values["dem"], grid):
+        files["builtin_far_field"] = [str(BUILTIN)]
     _check_cells(grid, values["cell_m"], values["north_limit_deg"])
     profile = profiles.load(values["profile"])
     _check_criteria(profile, values)
@@ -176,7 +180,11 @@ def _source(path: str, role: str) -> Source:
 
 
 def _raster(path: str, source: rasterio.DatasetReader) -> Source:
-    beside = [Path(name) for name in source.files if not name.endswith(_STATISTICS)]
+    files = [local_file(name) for name in source.files if not name.endswith(_STATISTICS)]
+    beside = [file for file in files if file is not None]
+    label = label_beside(path)
+    if label is not None:
+        beside.append(label.path)
     reading: Content = {
         "crs": source.crs.to_wkt() if source.crs else "",
         "transform": list(source.transform)[:6],
@@ -198,7 +206,7 @@ def _raster(path: str, source: rasterio.DatasetReader) -> Source:
 
 def _with(path: str, beside: list[Path]) -> tuple[str, ...]:
     """Return a file and its existing sidecar files, by name."""
-    return (path, *sorted(str(p) for p in beside if p.is_file() and p != Path(path)))
+    return (path, *sorted({str(p) for p in beside if p.is_file() and p != local_file(path)}))
 
 
 def check_closely(inputs: Inputs) -> None:

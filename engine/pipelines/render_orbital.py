@@ -12,7 +12,8 @@ from lunarsite.engine import atomic, provenance
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.rendering import NODATA, Moment, greys, parse_time, shade
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.dem import read_far, read_fine
+from lunarsite.engine.io.dem import read_fine
+from lunarsite.engine.io.far_field import read_surroundings
 from lunarsite.engine.io.images import ROCKS_PX_M
 from lunarsite.engine.io.workspace import Scratch
 
@@ -36,15 +37,17 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         context.progress(0.0, "Reading the elevation models")
-        dem = read_fine(values["dem"], scratch)
-        far = read_far(values["far_field"], dem.grid, context)
+        dem = read_fine(values["dem"], scratch, context)
+        around = read_surroundings(
+            values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
+        )
         # After the models are read: that reports missing files with a remedy.
         record = provenance.describe(
-            "render-orbital", {"time": values["time"]}, [values["dem"], *values["far_field"]]
+            "render-orbital", {"time": values["time"]}, [values["dem"], *around.files]
         )
         _warn_of_coarse_pixels(dem.grid.pixel_m, context)
         context.progress(0.1, "Casting shadows")
-        horizon = Sweep(dem, far, scratch=scratch).horizon_deg(
+        horizon = Sweep(dem, around.models, scratch=scratch).horizon_deg(
             moment.bearing_deg, context.part(0.1, 0.6)
         )
         bright = scratch(dem.grid.shape, np.float32)

@@ -18,6 +18,7 @@ from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError, CancelledError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Inputs = Mapping[str, list[str]]
 
 _LOCK = ".lunarsite.lock"
+_ELEVATION = ("dem", "far_field", "builtin_far_field")
 _SHARES = {
     "terrain": (0.0, 0.1),
     "lighting": (0.1, 0.7),
@@ -197,7 +199,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
         layers = folder / "layers"
         files = validated.paths()
-        elevation = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
+        elevation = {role: paths for role, paths in files.items() if role in _ELEVATION}
         run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
         if all(values[name] for name in _COMPUTED):
             run.manifest.forget("lighting", _outputs("lighting"))
@@ -355,7 +357,7 @@ def _parameters(run: Screening) -> dict[str, Any]:
             shown.pop(parameter.name)
         elif parameter.kind in PATH_KINDS and value:
             shown[parameter.name] = (
-                [Path(path).name for path in value] if parameter.many else Path(value).name
+                [display_name(path) for path in value] if parameter.many else display_name(value)
             )
     shown["profile"] = run.inputs.profile.name
     return shown
@@ -363,7 +365,7 @@ def _parameters(run: Screening) -> dict[str, Any]:
 
 def _inputs(run: Screening) -> list[dict[str, Any]]:
     return [
-        {"role": role, "name": Path(path).name, "sha256": run.manifest.sha256(path)}
+        {"role": role, "name": display_name(path), "sha256": run.manifest.sha256(path)}
         for role, paths in run.inputs.paths().items()
         for path in paths
     ]

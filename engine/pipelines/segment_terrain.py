@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.file_names import sha256
 from lunarsite.engine.io import cog, images
 from lunarsite.engine.io.cog import RasterSink
 from lunarsite.engine.segmentation import classes, tiling, weights
@@ -45,7 +46,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     shaping = {name: values[name] for name in ("view", "uncertainty", "passes", "seed")}
 
     def find_sha256(path: str | Path) -> str:
-        return str(context.cached_for_file("sha256", path, lambda: provenance.sha256(path)))
+        return str(context.cached_for_file("sha256", path, lambda: sha256(path)))
 
     path = values["image"]
     # Opened twice: one is read ahead in its own thread.

@@ -8,20 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.context import file_version
+from lunarsite.engine.context import Context, file_version
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
-from lunarsite.engine.illumination.skyline import Skyline, Track, skyline, spans, tracks
-from lunarsite.engine.io.dem import read_dem, read_far
+from lunarsite.engine.illumination.skyline import (
+    Skyline,
+    Track,
+    coverage_pct,
+    skyline,
+    spans,
+    tracks,
+)
+from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.far_field import Surroundings, read_surroundings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
 
 _YEAR_DAYS = 365
+
+_REACH_M = 90_000.0
+"""Distance to which terrain must be known, as in `lighting`."""
+
+_COVERED_PCT = 99.5
 
 _WINDOWS = 5
 """Number of best windows in the result."""
@@ -33,16 +45,17 @@ _TRACK_POINTS = 2_000
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute the skyline of a location, and draw it on request."""
     context.progress(0.0, "reading the elevation models")
-    dem, far = _models(values["dem"], values["far_field"], context)
+    dem, around = _models(values, context)
     context.progress(0.4, "horizon")
     line = skyline(
         dem,
         values["lon"],
         values["lat"],
-        far_field=far,
+        far_field=around.models,
         mast_height_m=values["mast_height_m"],
         azimuth_step_deg=values["azimuth_step_deg"],
     )
+    _warn_of_missing_terrain(dem, around, values, context)
     context.progress(0.6, "Sun and Earth")
     first = dt.date.fromisoformat(values["start"])
     stop = values["stop"] or (first + dt.timedelta(days=_YEAR_DAYS)).isoformat()
@@ -58,16 +71,40 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return result
 
 
-def _models(dem_path: str, far_paths: list[str], context: Context) -> tuple[Dem, list[Dem]]:
-    """Return the elevation models, from the worker's cache while the files are unchanged."""
+def _models(values: dict[str, Any], context: Context) -> tuple[Dem, Surroundings]:
+    """Return the elevation models, from the worker's cache while the files are unchanged.
 
-    def read() -> tuple[Dem, list[Dem]]:
-        dem = read_dem(dem_path)
-        return dem, read_far(far_paths, dem.grid, context)
+    Warnings are kept with them: they hold for every location.
+    """
 
-    versions = tuple((path, file_version(path)) for path in (dem_path, *far_paths))
-    models: tuple[Dem, list[Dem]] = context.cached(("elevation models",), versions, read)
-    return models
+    def read() -> tuple[Dem, Surroundings, list[str]]:
+        before = list(context.warnings)
+        dem = read_dem(values["dem"], context=context)
+        around = read_surroundings(
+            values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
+        )
+        return dem, around, [each for each in context.warnings if each not in before]
+
+    paths = (values["dem"], *values["far_field"])
+    versions = tuple((path, file_version(path)) for path in paths)
+    dem, around, warnings = context.cached(
+        ("elevation models",), (versions, values["builtin_far_field"]), read
+    )
+    for warning in warnings:
+        context.warn(warning)
+    return dem, around
+
+
+def _warn_of_missing_terrain(
+    dem: Dem, around: Surroundings, values: dict[str, Any], context: Context
+) -> None:
+    known = coverage_pct(dem, around.models, values["lon"], values["lat"], _REACH_M)
+    if known < _COVERED_PCT:
+        context.warn(
+            f"Terrain is known out to {_REACH_M / 1000:g} km in {known:.0f} % of the directions "
+            "only: the horizon may be too low. Let the model that ships surround the DEM "
+            "(--builtin-far-field), or give a far field."
+        )
 
 
 def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeris:

@@ -12,8 +12,8 @@ import rasterio
 from rasterio.windows import Window
 
 from lunarsite.engine import provenance
-from lunarsite.engine.io import cog, raster
-from lunarsite.engine.io.dem import dem_grid
+from lunarsite.engine.io import cog, elevation, raster
+from lunarsite.engine.io.dem import dem_grid, warn_of_assumptions
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
 
@@ -92,8 +92,9 @@ def write_layers(
     """
     paths = {layer.name: folder / f"{layer.name}.tif" for layer in LAYERS}
     with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-        source = stack.enter_context(raster.opened(dem, "The DEM"))
-        grid = raster.grid_of(source, "The DEM")
+        model = stack.enter_context(elevation.opened(dem, "The DEM"))
+        grid = raster.grid_of(model.source, "The DEM")
+        warn_of_assumptions(model, grid, "The DEM", context)
         sinks = stack.enter_context(
             cog.sinks_together(
                 [
@@ -111,7 +112,7 @@ def write_layers(
             )
         )
         counts = _stream(
-            source, grid, sinks, windows=windows, tile_px=tile_px, context=context.part(0.0, 0.6)
+            model, grid, sinks, windows=windows, tile_px=tile_px, context=context.part(0.0, 0.6)
         )
     total = grid.width * grid.height
     names = ("dem", *(layer.name for layer in LAYERS))
@@ -124,7 +125,7 @@ def write_layers(
 
 
 def _stream(
-    source: rasterio.DatasetReader,
+    model: elevation.Elevation,
     grid: Grid,
     sinks: Sequence[cog.RasterSink],
     *,
@@ -149,7 +150,7 @@ def _stream(
     try:
         for done, window in enumerate(tiles):
             context.progress(done / len(tiles), "Terrain layers")
-            padded = _read_padded(source, window, halo)
+            padded = _read_padded(model, window, halo)
             own = padded[halo : halo + int(window.height), halo : halo + int(window.width)]
             counts[0] += np.count_nonzero(np.isfinite(own))
             low, high = (
@@ -162,7 +163,7 @@ def _stream(
             while len(waiting) > 2 * context.threads:
                 finish_one()
         ends = np.array([[low, high]] if counts[0] else [[np.nan]], np.float32)
-        check_heights(ends, grid, "The DEM")
+        check_heights(ends, grid, "The DEM", model.command)
         while waiting:
             finish_one()
     finally:
@@ -172,14 +173,15 @@ def _stream(
     return counts
 
 
-def _read_padded(source: rasterio.DatasetReader, window: Window, halo: int) -> Float32:
+def _read_padded(model: elevation.Elevation, window: Window, halo: int) -> Float32:
     """Return a window's heights with a halo, NaN outside the raster."""
     left, top = window.col_off - halo, window.row_off - halo
     right, bottom = left + window.width + 2 * halo, top + window.height + 2 * halo
     inner = Window.from_slices(
-        (max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width))
+        (max(top, 0), min(bottom, model.source.height)),
+        (max(left, 0), min(right, model.source.width)),
     )
-    values = raster.read_band(source, 1, window=inner)
+    values = model.read(inner)
     if values.shape == (bottom - top, right - left):
         return values
     padded = np.full((bottom - top, right - left), np.nan, np.float32)

@@ -17,7 +17,8 @@ from lunarsite.engine.atomic import scratch_folder, whole_file
 from lunarsite.engine.illumination import skyline
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.io import vector
-from lunarsite.engine.io.dem import read_far, read_fine
+from lunarsite.engine.io.dem import read_fine
+from lunarsite.engine.io.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import charts, drawing, facts, maps
 from lunarsite.engine.report.skyline import skyline_figure
@@ -235,7 +236,9 @@ def _skylines(
     skylines = []
     with scratch_folder(folder) as work:
         dem = read_fine(values["dem"], Scratch(work, context.memory_limit_bytes))
-        far = read_far(values["far_field"], dem.grid, context)
+        around = read_surroundings(
+            values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
+        )
         for number, site in enumerate(best.itertuples()):
             context.progress(0.2 + 0.8 * number / len(best), "skylines")
             if not skyline.has_ground(dem, site.x_m, site.y_m):
@@ -245,7 +248,7 @@ def _skylines(
                 dem,
                 site.lon_deg,
                 site.lat_deg,
-                far_field=far,
+                far_field=around.models,
                 mast_height_m=values["mast_height_m"],
             )
             sun, earth = skyline.tracks(line, sky)

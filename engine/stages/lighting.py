@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import DEM, FAR_FIELD, OUT_FOLDER
+from lunarsite.engine.stages._shared import BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
 
 SKY_PARAMETERS = (
     Parameter(
@@ -107,11 +107,13 @@ STAGE = Stage(
     summary="Compute average illumination, Earth visibility and permanent shadow over a time span.",
     help="Horizons in all directions are computed by an upper-hull sweep over the elevation "
     "model and the coarser far-field models around it. The discs of the Sun and the Earth are "
-    "then tracked over these horizons for the time span. Far-field models are strongly "
-    "recommended: at the pole, terrain 100 km away casts shadows.",
+    "then tracked over these horizons for the time span. At the "
+    "pole, terrain 100 km away casts shadows: the model that ships with LunarSite surrounds "
+    "what is given.",
     parameters=(
         DEM,
         FAR_FIELD,
+        BUILTIN_FAR_FIELD,
         OUT_FOLDER,
         *SKY_PARAMETERS,
         *SWEEP_PARAMETERS,

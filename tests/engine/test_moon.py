@@ -103,7 +103,6 @@ def test_the_polar_map_is_recognised_by_its_wkt():
 @pytest.mark.parametrize(
     "label",
     [
-        moon.NORTH_POLAR,
         "+proj=stere +lat_0=-90 +lon_0=90 +R=1737400 +units=m",
         "+proj=stere +lat_0=-90 +lon_0=0 +x_0=1000 +R=1737400 +units=m",
         "+proj=stere +lat_0=-90 +lon_0=0 +k=0.994 +R=1737400 +units=m",
@@ -119,6 +118,12 @@ def test_other_lunar_maps_are_refused(label):
     ) as caught:
         moon.check_south_polar(crs, "The DEM")
     assert "gdalwarp -t_srs IAU_2015:30135" in caught.value.remedy
+
+
+def test_the_north_polar_map_is_called_that():
+    with pytest.raises(CrsError, match="The DEM is on the Moon's north polar map") as caught:
+        moon.check_south_polar(pyproj.CRS.from_user_input(moon.NORTH_POLAR), "The DEM")
+    assert "south pole" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

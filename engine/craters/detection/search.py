@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,7 @@ from lunarsite.engine.craters.detection import confidence, decoding, multiscale,
 from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import check_no_picture
+from lunarsite.engine.io.dem import dem_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +76,7 @@ def find_by_template(levels: list[Level], context: Context) -> Circles:
     return Circles.on_map(matches.x, matches.y, matches.radius, probability)
 
 
-def check_dem(path: str, context: Context) -> Grid:
+def check_dem(path: str) -> Grid:
     """Return the grid of an elevation model, checked to be suitable for crater detection.
 
     Raises
@@ -86,15 +84,7 @@ def check_dem(path: str, context: Context) -> Grid:
     CrsError, InputError
         As `dem.dem_grid`; if its pixels are too coarse.
     """
-    with raster.opened(path, "The DEM") as source:
-        check_no_picture(source, "The DEM")
-        grid = raster.grid_of(source, "The DEM")
-        plain = not source.units[0] and (source.scales[0], source.offsets[0]) == (1.0, 0.0)
-        if source.dtypes[0] in ("uint8", "int8") and plain:
-            context.warn(
-                f"The DEM {Path(path).name} looks like an image: 8-bit integers without a unit. "
-                "Crater detection needs heights in metres; give an elevation model."
-            )
+    grid = dem_grid(path)
     check_pixel(grid)
     return grid
 

@@ -18,7 +18,7 @@ from lunarsite.engine.craters.training.batches import UNLABELLED
 from lunarsite.engine.craters.training.sectors import span_of
 from lunarsite.engine.craters.training.tile_sets import centers_valid, sample_of, split
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import raster
+from lunarsite.engine.io import elevation, raster
 from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
@@ -146,10 +146,11 @@ class _DemTile:
 
     def height_m(self) -> Float32:
         """Return the heights of the tile."""
-        with raster.opened(self.dem, "The DEM") as source:
+        with elevation.opened(self.dem, "The DEM") as model:
+            source = model.source
             source_grid = raster.grid_of(source, "The DEM")
             if source_grid == self.grid:
-                return raster.read_band(source, 1, window=self.window)
+                return model.read(self.window)
             with WarpedVRT(
                 source,
                 crs=source.crs,
@@ -161,7 +162,9 @@ class _DemTile:
                 nodata=np.nan if source.nodata is None else source.nodata,
                 dtype="float32",
             ) as resampled:
-                return raster.read_band(resampled, 1, window=self.window)
+                return raster.read_band(
+                    resampled, model.band, window=self.window, scaling=model.scaling
+                )
 
     def sample(self) -> Sample:
         return sample_of(self.height_m(), self.grid.pixel_m, self.circles, self.least_px)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import provenance
 from lunarsite.engine.craters.training import deepmoon, dem_tiles, sectors
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.file_names import sha256
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -92,7 +92,7 @@ def real_tiles(values: dict[str, Any], recipe: Recipe, context: Context) -> Real
         source["metres_of_a_grey_level"] = deepmoon.GREY_M
     source |= {
         # By content: a training does not resume with other files of the same names.
-        "inputs": [{"name": file.name, "sha256": provenance.sha256(file)} for file in files],
+        "inputs": [{"name": file.name, "sha256": sha256(file)} for file in files],
         "min_diameter_m": least_m,
         "tiles": len(tiles.training),
         "validation_tiles": len(tiles.validation),

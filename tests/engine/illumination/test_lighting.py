@@ -188,7 +188,7 @@ def test_the_stage_writes_all_layers_and_warns_of_missing_terrain(tmp_path) -> N
     stage = stages.load("lighting")
     result = stage.run(
         {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "azimuths": 36}
-        | {"start": "2027-01-01", "stop": "2027-07-01"},
+        | {"start": "2027-01-01", "stop": "2027-07-01", "builtin_far_field": False},
         context,
     )
     assert {path.name for path in (tmp_path / "o").iterdir()} == {o.path for o in stage.outputs}
@@ -213,6 +213,7 @@ def test_missing_heights_and_horizons_are_nodata(tmp_path) -> None:
     write_raster(tmp_path / "dem.tif", holed, dem.grid, description="height")
     write_raster(tmp_path / "far.tif", dem.height_m, dem.grid, description="height")
     values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    values["builtin_far_field"] = False
     stage = stages.load("lighting")
     stage.run(values | {"out": str(tmp_path / "a")}, Context())
     values["far_field"] = [str(tmp_path / "far.tif")]
@@ -235,6 +236,7 @@ def test_bytes_do_not_depend_on_memory_and_threads(tmp_path) -> None:
     dem = bowl(40)
     write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
     values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    values["builtin_far_field"] = False
     stage = stages.load("lighting")
     stage.run(values | {"out": str(tmp_path / "a")}, Context(threads=1))
     stage.run(values | {"out": str(tmp_path / "b")}, Context(threads=3, memory_limit_bytes=10_000))
@@ -254,7 +256,8 @@ def test_a_cancelled_run_leaves_no_files(tmp_path) -> None:
     context.report = report
     with pytest.raises(CancelledError):
         stages.load("lighting").run(
-            {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "stop": "2027-03-01"},
+            {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "stop": "2027-03-01"}
+            | {"builtin_far_field": False},
             context,
         )
     # The folder was created by the run.

@@ -53,9 +53,14 @@ def test_spans_cover_the_whole_time() -> None:
 
 
 def test_the_stage_returns_tracks_windows_and_darkness(wall) -> None:
+    context = Context()
     answer = stages.load("skyline").run(
-        {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-03-01"}, Context()
+        {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-03-01"}
+        | {"builtin_far_field": False},
+        context,
     )
+    # All of the wall's terrain lies within 40 km.
+    assert any("out to 90 km in 0 % of the directions only" in each for each in context.warnings)
     assert len(answer["azimuth_deg"]) == len(answer["horizon_deg"]) == 720
     dark_days = 59 - sum(span["days"] for span in answer["sun_up"])
     assert dark_days >= answer["longest_night_days"] > 0
@@ -69,6 +74,7 @@ def test_the_stage_returns_tracks_windows_and_darkness(wall) -> None:
 def test_models_are_read_once_while_the_files_are_unchanged(wall) -> None:
     context = Context()
     values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
+    values["builtin_far_field"] = False
     stages.load("skyline").run(values, context)
     cache = dict(context.warm)
     stages.load("skyline").run(values, context)
@@ -79,6 +85,7 @@ def test_models_are_read_once_while_the_files_are_unchanged(wall) -> None:
 def test_other_dates_are_not_answered_from_the_cache(wall) -> None:
     context = Context()
     values = {"dem": str(wall[0]), "lon": 0.0, "lat": -89.99, "stop": "2027-01-10"}
+    values["builtin_far_field"] = False
     other = values | {"start": "2027-06-01", "stop": "2027-06-20", "step_hours": 2.0}
     first = stages.load("skyline").run(values, context)
     assert stages.load("skyline").run(other, context) == stages.load("skyline").run(

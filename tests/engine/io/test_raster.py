@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
+from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, OutputError
 from lunarsite.engine.io.cog import RasterSink, write_raster
 from lunarsite.engine.io.dem import dem_grid, read_dem
@@ -272,7 +274,7 @@ def test_lunar_degrees_are_refused(tmp_path, heights):
 def test_kilometres_are_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights / 3000))
     assert "plausible in kilometres" in said.problem
-    assert "Multiply it by 1000" in said.remedy
+    assert "gdal_translate -a_scale 1000 -a_offset 0" in said.remedy
 
 
 def test_metres_of_a_flat_plain_are_accepted(tmp_path):
@@ -285,7 +287,7 @@ def test_metres_of_a_flat_plain_are_accepted(tmp_path):
 def test_radii_are_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", (heights + moon.RADIUS_M).astype(np.float32)))
     assert "holds radii" in said.problem
-    assert "Subtract 1,737,400 m" in said.remedy
+    assert "gdal_translate -a_scale 1 -a_offset -1737400" in said.remedy
 
 
 def test_a_picture_is_refused_as_an_elevation_model(tmp_path):
@@ -299,7 +301,7 @@ def test_a_picture_is_refused_as_an_elevation_model(tmp_path):
         assert "elevation model" in caught.value.remedy
 
 
-def test_other_bands_are_ignored(tmp_path, heights):
+def test_the_band_of_the_heights_is_found_by_its_description(tmp_path, heights):
     path = tmp_path / "stack.tif"
     profile = {"count": 3, "height": heights.shape[0], "width": heights.shape[1]}
     with rasterio.open(
@@ -310,8 +312,15 @@ def test_other_bands_are_ignored(tmp_path, heights):
         transform=Affine(20.0, 0, 0, 0, -20.0, 0),
         **profile,
     ) as file:
-        file.write(np.stack([heights, heights * 0, heights * 0]))
-    np.testing.assert_array_equal(read_dem(path).height_m, heights)
+        file.write(np.stack([heights * 0, heights, heights * 0]))
+    said = refused(path)
+    assert "3 bands, and nothing says which holds the heights" in said.problem
+    assert "gdal_translate -b 3" in said.remedy
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("Number of shots", "Elevation, mean", "Elevation, std")
+    context = Context()
+    np.testing.assert_array_equal(read_dem(path, context=context).height_m, heights)
+    assert "read from band 2, 'Elevation, mean'" in context.warnings[0]
 
 
 def test_implausible_heights_are_refused(tmp_path, heights):
@@ -346,8 +355,9 @@ def test_fewer_than_three_pixels_are_refused(tmp_path, shape):
 )
 def test_pixels_must_be_square_and_north_up(tmp_path, heights, transform):
     said = refused(make(tmp_path / "dem.tif", heights, transform=transform))
-    assert "not square and north up" in said.problem
-    assert "gdalwarp -t_srs IAU_2015:30135 -tr 200 200" in said.remedy
+    assert re.search("not square: 200 × 250 m|not north up|turned against the map", said.problem)
+    assert "gdalwarp -t_srs '+proj=stere +lat_0=-90" in said.remedy
+    assert "-tr 200 200 -r bilinear -ot Float32 -dstnodata nan" in said.remedy
 
 
 def test_a_missing_file_is_refused(tmp_path):

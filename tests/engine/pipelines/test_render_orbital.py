@@ -26,7 +26,9 @@ def written(path, heights, grid=GRID):
 
 def rendered(folder, heights, **more):
     given = {"dem": str(written(folder / "dem.tif", heights)), "out": str(folder / "image.tif")}
-    result = render_orbital.STAGE.run({**given, "time": TIME, **more}, Context(threads=2))
+    result = render_orbital.STAGE.run(
+        {**given, "time": TIME, "builtin_far_field": False, **more}, Context(threads=2)
+    )
     with rasterio.open(folder / "image.tif") as source:
         assert source.nodata == 0
         return result, source.read(1)
@@ -117,6 +119,7 @@ def test_bytes_are_reproducible_and_coarse_pixels_give_a_warning(tmp_path):
     assert np.array_equal(first, again)
     context = Context(threads=1)
     given = {"dem": str(tmp_path / "a" / "dem.tif"), "out": str(tmp_path / "c.tif"), "time": TIME}
+    given["builtin_far_field"] = False
     render_orbital.STAGE.run(given, context)
     assert any("50 m show shadows and slopes, but no rocks" in w for w in context.warnings)
 

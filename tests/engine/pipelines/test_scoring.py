@@ -315,7 +315,7 @@ def test_the_command_prints_one_line_and_exits_with_2(bad, tmp_path):
         code, out, err = cli(stage, "--dem", dem, "--out", tmp_path / "out", "--json")
         assert code == 2
         assert json.loads(out)["error"]["type"] == "InputError"
-        assert err.count("Multiply it by 1000") == 1
+        assert err.count("gdal_translate -a_scale 1000") == 1
         assert "Traceback" not in err
     code, _, err = cli("score", "--features", dem, "--out", tmp_path / "out", "--quiet")
     assert code == 2
@@ -333,6 +333,7 @@ def test_a_far_field_that_is_too_small_gives_a_warning(tmp_path):
     context = Context(threads=1)
     values = {"dem": str(tmp_path / "near.tif"), "far_field": [str(tmp_path / "far.tif")]}
     values |= {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0}
+    values["builtin_far_field"] = False
     run("lighting", context, out=str(tmp_path / "layers"), **values)
     assert any("horizon_coverage_pct.tif shows" in warning for warning in context.warnings)
     with rasterio.open(tmp_path / "layers" / "horizon_coverage_pct.tif") as source:

@@ -27,7 +27,7 @@ from lunarsite.engine.errors import (
     LunarSiteError,
     ParameterError,
 )
-from lunarsite.engine.provenance import sha256
+from lunarsite.engine.file_names import sha256
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
 

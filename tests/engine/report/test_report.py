@@ -99,6 +99,7 @@ def screened(tmp_path_factory):
         crs=moon.SOUTH_POLAR,
     ).to_file(regions)
     given = {
+        "builtin_far_field": False,
         "dem": str(dem),
         "regions": str(regions),
         "out": str(folder / "run"),

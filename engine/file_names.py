@@ -1,0 +1,101 @@
+"""Names that GDAL opens: files, and what lies in archives, in other files or on servers.
+
+Archives are ``/vsizip/a.zip/dem.tif``, parts of a file ``NETCDF:"a.nc":height`` or
+``vrt://dem.tif?bands=2``, servers ``/vsicurl/https://host/dem.tif``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+_PARTS = re.compile(r"^[A-Za-z][A-Za-z0-9_]+:(?!//)")
+"""Start of a name such as ``NETCDF:"a.nc":height``; a drive of Windows has one letter."""
+
+_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/", "/vsisubfile/")
+_LEAST_PX = 512
+"""Side of the overview that identifies a raster that is not on this computer."""
+
+
+def is_virtual(name: str | Path) -> bool:
+    """Return whether GDAL takes a name for something other than a file.
+
+    Examples
+    --------
+    >>> is_virtual("/vsizip/a.zip/dem.tif"), is_virtual("dem.tif")
+    (True, False)
+    """
+    text = str(name)
+    return text.startswith(("/vsi", "vrt://")) or bool(_PARTS.match(text))
+
+
+def local_file(name: str | Path) -> Path | None:
+    """Return the file on this computer that holds what a name opens; None if there is none.
+
+    Parameters
+    ----------
+    name : path
+        A path, or a name that GDAL opens.
+
+    Returns
+    -------
+    Path or None
+        The file itself, the archive, or the file of which the name is a part.
+    """
+    text = str(name)
+    if not is_virtual(text):
+        return Path(text) if Path(text).is_file() else None
+    if text.startswith("vrt://"):
+        return local_file(text.removeprefix("vrt://").split("?", 1)[0])
+    if text.startswith("/vsi"):
+        return _archive(text)
+    parts = [part.strip('"') for part in re.findall(r'"[^"]+"|[^:]+', text)[1:]]
+    return next((Path(part) for part in parts if Path(part).is_file()), None)
+
+
+def display_name(name: str | Path) -> str:
+    """Return the last part of a name, as it is shown.
+
+    Examples
+    --------
+    >>> display_name("/vsizip/moon.zip/s/dem.tif"), display_name('NETCDF:"/data/a.nc":z')
+    ('dem.tif', 'a.nc:z')
+    """
+    text = str(name)
+    if text.startswith("/vsi") or not is_virtual(text):
+        return Path(text).name
+    return text.replace('"', "").rsplit("/", 1)[-1].rsplit("\\", 1)[-1].removeprefix("vrt:")
+
+
+def sha256(name: str | Path) -> str:
+    """Return the SHA-256 that identifies the content of a name, in hexadecimal.
+
+    For a file it is that of its bytes, for a part of a file or of an archive that of the whole
+    file. Rasters on servers are not fetched: theirs is that of size, type, place and an overview.
+    """
+    file = local_file(name)
+    if file is not None:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    if not is_virtual(name):
+        raise FileNotFoundError(f"there is no file {name}")
+    import rasterio  # noqa: PLC0415  needed for rasters on servers only
+
+    with rasterio.open(name) as source:
+        shrink = max(1, -(-max(source.shape) // _LEAST_PX))
+        shape = (source.count, *(max(1, side // shrink) for side in source.shape))
+        described = f"{name} {source.profile} {source.tags()}".encode()
+        return hashlib.sha256(described + source.read(out_shape=shape).tobytes()).hexdigest()
+
+
+def _archive(text: str) -> Path | None:
+    """Return the archive of a ``/vsi`` name."""
+    while text.startswith(_ARCHIVES):
+        text = text.split("/", 2)[2]
+    text = text.removeprefix("{")
+    best = None
+    for end in [*(match.start() for match in re.finditer(r"[/}]", text)), len(text)]:
+        if end and Path(text[:end]).is_file():
+            best = Path(text[:end])
+    return best

@@ -1,0 +1,125 @@
+"""Commands of GDAL that mend a raster, complete enough to be pasted.
+
+The south polar map is written out as a PROJ definition: GDAL 3.6 with older tables of PROJ does not
+know the code ``IAU_2015:30135``.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyproj
+
+from lunarsite.engine import moon
+from lunarsite.engine.file_names import local_file
+
+if TYPE_CHECKING:
+    import rasterio
+
+_SOUTH_POLAR = f"+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R={moon.RADIUS_M:.0f} +units=m"
+
+_NORTHERN_LIMIT_DEG = -45.0
+"""What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
+
+_PROBES = 65
+"""Points along each side of a raster from which its extent on the map is found."""
+
+
+def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
+    """Return the command that warps an open raster to the south polar map.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The raster, with a coordinate system.
+    pixel_m : float, optional
+        Pixel size; about that of the raster where not given.
+
+    Returns
+    -------
+    str
+        A ``gdalwarp`` command. Pixels without data are NaN in its result.
+    """
+    x, y = map_points(source)
+    side_m = pixel_m or _rounded(spacing_m(source))
+    edges = [f(values) for values in (x, y) for f in (np.nanmin, np.nanmax)]
+    west, east, south, north = (float(value) for value in edges)
+    west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
+    east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
+    declared = "" if source.nodata is None else f" -srcnodata {source.nodata:g}"
+    return (
+        f"gdalwarp -t_srs {shlex.quote(_SOUTH_POLAR)} -te {west:.15g} {south:.15g} {east:.15g} "
+        f"{north:.15g} -tr {side_m:.15g} {side_m:.15g} -r bilinear -ot Float32{declared} "
+        f"-dstnodata nan {_files(source.name, 'south_polar')}"
+    )
+
+
+def rescale(name: str, scale: float, offset: float, nodata: float | None = None) -> str:
+    """Return the command that declares what a stored number means, in metres.
+
+    Parameters
+    ----------
+    name : str
+        The raster.
+    scale, offset : float
+        height = scale · stored number + offset.
+    nodata : float, optional
+        Stored number without a height.
+
+    Returns
+    -------
+    str
+        A ``gdal_translate`` command; it copies the stored numbers as they are.
+    """
+    declared = "" if nodata is None else f" -a_nodata {nodata:.15g}"
+    return (
+        f"gdal_translate -a_scale {scale:.15g} -a_offset {offset:.15g}{declared} "
+        f"{_files(name, 'metres')}"
+    )
+
+
+def one_band(name: str, band: int) -> str:
+    """Return the command that copies one band of a raster."""
+    return f"gdal_translate -b {band} {_files(name, f'band{band}')}"
+
+
+def map_points(source: rasterio.DatasetReader) -> tuple[np.ndarray, np.ndarray]:
+    """Return points all over an open raster on the south polar map; NaN far north of it."""
+    columns, rows = np.meshgrid(
+        np.linspace(0.0, source.width, _PROBES), np.linspace(0.0, source.height, _PROBES)
+    )
+    transform = source.transform
+    x = transform.a * columns + transform.b * rows + transform.c
+    y = transform.d * columns + transform.e * rows + transform.f
+    to_degrees = pyproj.Transformer.from_crs(
+        pyproj.CRS.from_user_input(source.crs), moon.GEOGRAPHIC, always_xy=True
+    )
+    lon, lat = (np.asarray(value) for value in to_degrees.transform(x, y))
+    seen = np.isfinite(lat) & (lat <= max(_NORTHERN_LIMIT_DEG, float(np.min(lat)) + 1e-6))
+    on_map = moon.lonlat_to_xy(lon, np.where(seen, lat, -90.0))
+    return np.where(seen, on_map[0], np.nan), np.where(seen, on_map[1], np.nan)
+
+
+def spacing_m(source: rasterio.DatasetReader) -> float:
+    """Return the spacing of the rows of an open raster on the ground, metres."""
+    crs = pyproj.CRS.from_user_input(source.crs)
+    side = math.hypot(source.transform.b, source.transform.e)
+    if crs.is_geographic:
+        return math.radians(side) * moon.RADIUS_M
+    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
+    return side * (unit or 1.0)
+
+
+def _rounded(value: float) -> float:
+    """Return a number to four significant digits, as a pixel size is written."""
+    return float(f"{value:.4g}")
+
+
+def _files(name: str, suffix: str) -> str:
+    """Return the names of input and output, quoted where the shell asks for it."""
+    file = local_file(name) or Path(name)
+    return f"{shlex.quote(name)} {shlex.quote(f'{file.stem}_{suffix}.tif')}"

@@ -1,0 +1,1 @@
+"""The real south pole that ships with LunarSite; see README.md."""
