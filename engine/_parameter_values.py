@@ -28,6 +28,8 @@ class Kind(StrEnum):
     CHOICE = "choice"
     DATE = "date"
     TEXT = "text"
+    AREA = "area"
+    """A layer with polygons, edges on the map, or a centre and a radius."""
 
 
 PATH_KINDS = frozenset({Kind.RASTER, Kind.VECTOR, Kind.TABLE, Kind.FILE, Kind.FOLDER, Kind.PICTURE})

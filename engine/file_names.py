@@ -13,7 +13,10 @@ from pathlib import Path
 _PARTS = re.compile(r"^[A-Za-z][A-Za-z0-9_]+:(?!//)")
 """Start of a name such as ``NETCDF:"a.nc":height``; a drive of Windows has one letter."""
 
+_PART = re.compile(r"vrt://(.+)\?srcwin=(\d+),(\d+),(\d+),(\d+)")
+
 _ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/", "/vsisubfile/")
+_STRIP_ROWS = 512
 _LEAST_PX = 512
 """Side of the overview that identifies a raster that is not on this computer."""
 
@@ -28,6 +31,33 @@ def is_virtual(name: str | Path) -> bool:
     """
     text = str(name)
     return text.startswith(("/vsi", "vrt://")) or bool(_PARTS.match(text))
+
+
+def part_name(name: str | Path, left: int, top: int, width: int, height: int) -> str:
+    """Return the name under which GDAL opens a part of a raster.
+
+    Parameters
+    ----------
+    name : path
+        The raster.
+    left, top, width, height : int
+        First column and row, columns and rows.
+
+    Examples
+    --------
+    >>> part_name("dem.tif", 10, 20, 300, 200)
+    'vrt://dem.tif?srcwin=10,20,300,200'
+    """
+    return f"vrt://{name}?srcwin={left},{top},{width},{height}"
+
+
+def part_of(name: str | Path) -> tuple[str, tuple[int, int, int, int]] | None:
+    """Return the raster of which a name opens a part, and the part; None for other names."""
+    match = _PART.fullmatch(str(name))
+    if match is None:
+        return None
+    left, top, width, height = (int(match[k]) for k in range(2, 6))
+    return match[1], (left, top, width, height)
 
 
 def local_file(name: str | Path) -> Path | None:
@@ -63,30 +93,43 @@ def display_name(name: str | Path) -> str:
     ('dem.tif', 'a.nc:z')
     """
     text = str(name)
+    if text.startswith("vrt://"):
+        return display_name(text.removeprefix("vrt://").split("?", 1)[0])
     if text.startswith("/vsi") or not is_virtual(text):
         return Path(text).name
-    return text.replace('"', "").rsplit("/", 1)[-1].rsplit("\\", 1)[-1].removeprefix("vrt:")
+    return text.replace('"', "").rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
 
 
 def sha256(name: str | Path) -> str:
     """Return the SHA-256 that identifies the content of a name, in hexadecimal.
 
-    For a file it is that of its bytes, for a part of a file or of an archive that of the whole
-    file. Rasters on servers are not fetched: theirs is that of size, type, place and an overview.
+    For a file it is that of its bytes, for what lies in a file or an archive that of the whole
+    file. Rasters on servers are not fetched, nor are those read whole of which a part is asked for:
+    theirs is that of type, place, the numbers of the part and an overview of the rest.
     """
-    file = local_file(name)
+    part = part_of(name)
+    file = None if part else local_file(name)
     if file is not None:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     if not is_virtual(name):
         raise FileNotFoundError(f"there is no file {name}")
-    import rasterio  # noqa: PLC0415  needed for rasters on servers only
+    import rasterio  # noqa: PLC0415  needed for rasters on servers and for parts only
 
-    with rasterio.open(name) as source:
+    whole = part[0] if part else str(name)
+    digest = hashlib.sha256()
+    with rasterio.open(whole) as source:
         shrink = max(1, -(-max(source.shape) // _LEAST_PX))
         shape = (source.count, *(max(1, side // shrink) for side in source.shape))
-        described = f"{name} {source.profile} {source.tags()}".encode()
-        return hashlib.sha256(described + source.read(out_shape=shape).tobytes()).hexdigest()
+        digest.update(f"{display_name(whole)} {source.profile}".encode())
+        digest.update(source.read(out_shape=shape).tobytes())
+        if part is not None:
+            left, top, width, height = part[1]
+            digest.update(str(part[1]).encode())
+            for row in range(top, top + height, _STRIP_ROWS):
+                rows = min(_STRIP_ROWS, top + height - row)
+                digest.update(source.read(window=((row, row + rows), (left, left + width))))
+    return digest.hexdigest()
 
 
 def _archive(text: str) -> Path | None:

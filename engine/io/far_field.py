@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.context import log
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import display_name
+from lunarsite.engine.file_names import display_name, part_of
 from lunarsite.engine.io import agreement, elevation, raster, remedies
 from lunarsite.engine.io.averaging import block_mean
 from lunarsite.engine.io.grid import Dem, Grid
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.elevation import Elevation
 
+    Bounds = tuple[float, float, float, float]
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
@@ -52,6 +53,13 @@ _METRES_SLOPE = 0.2
 """How far from 1 the slope against another model may be for heights in metres."""
 
 _MAX_FAR_SIDE = 4096
+
+_NEAR_M, _NEAR_FACTOR = 25_000.0, 4
+"""Width of the near ring around an area of interest, and its pixels in those of the area."""
+
+_REST_SIDE = 2_048
+"""Pixels per side, at most, of what is in sight of an area of interest."""
+
 _BLOCK = 2048
 
 
@@ -114,6 +122,9 @@ def read_surroundings(
     for path, model in zip(paths, means, strict=True):
         agreement.check(dem, "The DEM", model, f"the far field {display_name(path)}", context)
         _warn_of_coarse(model, display_name(path), context, builtin=builtin)
+    rest = rest_of(dem_path, dem.grid)
+    far += rest
+    names += [f"the rest of {display_name(dem_path)}"] if rest else []
     if builtin and uses_builtin(dem_path, dem.grid):
         shipped = builtin_far_field(dem.grid)
         what = f"the model that ships ({BUILTIN_TITLE})"
@@ -126,6 +137,66 @@ def read_surroundings(
         files.append(str(BUILTIN))
         log.info("surrounded by the model that ships: %s", BUILTIN_TITLE)
     return Surroundings(far, names, files)
+
+
+def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
+    """Return what surrounds an area of interest in its own elevation model, in coarser pixels.
+
+    Parameters
+    ----------
+    dem_path : path
+        The name of a part of a raster; others have no rest.
+    around : Grid
+        The area.
+
+    Returns
+    -------
+    list of Dem
+        A near ring in pixels four times as large, and all that is in sight in at most 2,048 pixels
+        a side; from overviews where the raster has them.
+    """
+    found = part_of(dem_path)
+    if found is None:
+        return []
+    what = "The DEM"
+    rings = []
+    with elevation.opened(found[0], what) as model:
+        grid = raster.grid_of(model.source, what)
+        sight = _window_in_sight(grid, around, what)
+        coarsest = 1
+        while max(sight.width, sight.height) > coarsest * _REST_SIDE:
+            coarsest *= 2
+        margin_m = max(_NEAR_M, 0.25 * max(around.width, around.height) * around.pixel_m)
+        for side in sorted({min(_NEAR_FACTOR, coarsest), coarsest}):
+            window = sight
+            if side < coarsest:
+                west, south, east, north = around.bounds
+                box = (west - margin_m, south - margin_m, east + margin_m, north + margin_m)
+                window = whole_pixels(_overlap(box, grid.bounds), grid)
+            window = _multiple(window, side)
+            rings.append(read_coarse(model, grid, window, side))
+    return rings
+
+
+def _overlap(one: Bounds, other: Bounds) -> Bounds:
+    return (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
+
+
+def _multiple(window: Window, side: int) -> Window:
+    """Return a window whose edges are multiples of a number of pixels, as those of overviews."""
+    left = window.col_off // side * side
+    top = window.row_off // side * side
+    return Window(
+        left,
+        top,
+        (window.col_off + window.width - left) // side * side,
+        (window.row_off + window.height - top) // side * side,
+    )
 
 
 _NOT_THE_MOON = (

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lunarsite.engine.file_names import is_virtual
+from lunarsite.engine.file_names import is_virtual, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,9 +50,10 @@ def label_beside(raster: str | Path) -> Label | None:
     Label or None
         None if there is no label, or it does not say how numbers are scaled.
     """
-    if is_virtual(raster):
+    part = part_of(raster)
+    path = Path(part[0] if part else raster)
+    if is_virtual(path):
         return None
-    path = Path(raster)
     for ending, parse in ((_PDS3, _pds3), (_PDS4, _pds4)):
         for suffix in ending:
             beside = path.with_suffix(suffix)

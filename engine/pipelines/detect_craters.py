@@ -12,6 +12,7 @@ from lunarsite.engine.craters import output
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.model.architecture import STRIDE
 from lunarsite.engine.io import cog
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.io.workspace import Scratch
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _STEPS = 250
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect the craters of an elevation model, by a network or by template matching."""
+    values = narrowed(values, "dem", context)
     detect = _by_template if values["method"] == "template" else _by_network
     return detect(values, context)
 

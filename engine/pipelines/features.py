@@ -9,6 +9,7 @@ import numpy as np
 
 from lunarsite.engine import provenance
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import feature_table
 from lunarsite.engine.scoring.features.columns import (
@@ -54,6 +55,7 @@ def layers_of(values: dict[str, Any]) -> Layers:
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
+    values = narrowed(values, "dem", context)
     layers = layers_of(values)
     table = feature_table.build(
         layers,

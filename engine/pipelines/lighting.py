@@ -15,6 +15,7 @@ from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.io import cog
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.io.dem import dem_grid, posting, read_fine
 from lunarsite.engine.io.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
@@ -57,6 +58,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     dict
         Paths of the layers, and statistics.
     """
+    values = narrowed(values, "dem", context)
     out = Path(values["out"])
     context.progress(0.0, "reading the elevation models")
     dem_grid(values["dem"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.file_names import local_file, sha256
+from lunarsite.engine.file_names import local_file, part_name, part_of, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,11 +66,13 @@ class Manifest:
         file = local.resolve()
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns]
-        known = self._known.get(str(file))
+        part = part_of(path)
+        name = part_name(file, *part[1]) if part else str(file)
+        known = self._known.get(name)
         if known is not None and known[:2] == stamp:
             return str(known[2])
-        digest = sha256(file)
-        self._known[str(file)] = [*stamp, digest]
+        digest = sha256(name)
+        self._known[name] = [*stamp, digest]
         return digest
 
     def key(

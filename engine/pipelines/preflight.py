@@ -126,7 +126,8 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
                 raise InputError(
                     f"--{role.replace('_', '-')}: there is no file {path}", "Check the path"
                 )
-            if Path(path).resolve() in written:
+            file = local_file(path)
+            if file is not None and file.resolve() in written:
                 raise InputError(
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and use the copy",

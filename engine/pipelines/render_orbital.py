@@ -12,6 +12,7 @@ from lunarsite.engine import atomic, provenance
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.rendering import NODATA, Moment, greys, parse_time, shade
 from lunarsite.engine.io import cog
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.io.dem import read_fine
 from lunarsite.engine.io.far_field import read_surroundings
 from lunarsite.engine.io.images import ROCKS_PX_M
@@ -31,6 +32,7 @@ STRIP_ROWS = 512
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Render an elevation model in sunlight and write the image."""
+    values = narrowed(values, "dem", context)
     moment = parse_time(values["time"])
     path = Path(values["out"])
     atomic.make_folder(path.parent)

@@ -19,6 +19,7 @@ from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError, CancelledError
 from lunarsite.engine.file_names import display_name
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
@@ -191,6 +192,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         For any user-correctable error of its stages.
     """
     folder = Path(values["out"])
+    values = narrowed(values, "dem", context)
     validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
     fresh = not (folder / NAME).is_file()
     if fresh:

@@ -10,8 +10,8 @@ from rasterio.windows import Window
 
 from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.file_names import sha256
-from lunarsite.engine.io import cog, images
+from lunarsite.engine.file_names import part_of, sha256
+from lunarsite.engine.io import area, cog, images
 from lunarsite.engine.io.cog import RasterSink
 from lunarsite.engine.segmentation import classes, tiling, weights
 from lunarsite.engine.uncertainty import measures
@@ -36,8 +36,23 @@ MUCH_DARK = 0.005
 """Share of an image in shadow above which a warning is given."""
 
 
+def _with_area(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Return the parameters with the area of interest as a window."""
+    if not values["aoi"]:
+        return values
+    if values["window"]:
+        raise ParameterError(
+            "--aoi and --window both name a part of the image", "Leave one of them out"
+        )
+    found = part_of(area.part(values["image"], values["aoi"], context))
+    if found is None:
+        return values
+    return values | {"window": ",".join(str(value) for value in found[1])}
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Segment an image, and write classes, probabilities and uncertainty."""
+    values = _with_area(values, context)
     where = device.choose(context.device)
     look, loaded = inference.runner_of(values, where.kind, context)
     paths = [str(checkpoint.path) for checkpoint in loaded]

@@ -18,6 +18,7 @@ from lunarsite.engine.illumination.skyline import (
     spans,
     tracks,
 )
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.io.dem import read_dem
 from lunarsite.engine.io.far_field import Surroundings, read_surroundings
 
@@ -44,6 +45,7 @@ _TRACK_POINTS = 2_000
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute the skyline of a location, and draw it on request."""
+    values = narrowed(values, "dem", context)
     context.progress(0.0, "reading the elevation models")
     dem, around = _models(values, context)
     context.progress(0.4, "horizon")

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import provenance
 from lunarsite.engine.io import cog, elevation, raster
+from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.io.dem import dem_grid, warn_of_assumptions
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
@@ -35,6 +36,7 @@ _CACHE_BYTES = 192 * 2**20
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write the layers; return their paths and the share of valid pixels."""
+    values = narrowed(values, "dem", context)
     windows = Windows.parse(
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )

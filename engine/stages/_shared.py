@@ -33,6 +33,16 @@ BUILTIN_FAR_FIELD = Parameter(
     default=True,
 )
 
+AOI = Parameter(
+    name="aoi",
+    kind=Kind.AREA,
+    title="Area of interest",
+    help="Part of the elevation model to work on: the rectangle around the polygons of a layer; "
+    "WEST,SOUTH,EAST,NORTH in metres on the south polar map; or LON,LAT,RADIUS_KM. Only this part "
+    "is read at full resolution; the rest, from overviews, counts for the horizons. Write --aoi= "
+    "before a value that starts with a minus sign.",
+)
+
 RUN_FILES = (
     "manifest.json",
     "*.parquet",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import DEM
+from lunarsite.engine.stages._shared import AOI, DEM
 
 STAGE = Stage(
     name="detect-craters",
@@ -18,6 +18,7 @@ STAGE = Stage(
     ".rims.tif.",
     parameters=(
         DEM,
+        AOI,
         Parameter(
             name="out",
             kind=Kind.VECTOR,

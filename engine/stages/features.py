@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import DEM
+from lunarsite.engine.stages._shared import AOI, DEM
 
 LAYER_PARAMETERS = (
     Parameter(
@@ -100,6 +100,7 @@ STAGE = Stage(
     "covers. Missing data stay missing.",
     parameters=(
         DEM,
+        AOI,
         Parameter(
             name="layers",
             kind=Kind.FOLDER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
+from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
 
 SKY_PARAMETERS = (
     Parameter(
@@ -114,6 +114,7 @@ STAGE = Stage(
         DEM,
         FAR_FIELD,
         BUILTIN_FAR_FIELD,
+        AOI,
         OUT_FOLDER,
         *SKY_PARAMETERS,
         *SWEEP_PARAMETERS,

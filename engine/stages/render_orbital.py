@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import BUILTIN_FAR_FIELD, DEM, FAR_FIELD
+from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD
 
 STAGE = Stage(
     name="render-orbital",
@@ -33,6 +33,7 @@ STAGE = Stage(
         ),
         FAR_FIELD,
         BUILTIN_FAR_FIELD,
+        AOI,
     ),
     outputs=(
         Output(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import features, lighting, score, terrain, train_scorer
-from lunarsite.engine.stages._shared import BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
+from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
 
-_OWN = {"dem", "out", "layers", "features", "far_field", "builtin_far_field", "posting_m"}
+_OWN = {"dem", "out", "layers", "features", "far_field", "builtin_far_field", "aoi", "posting_m"}
 
 STAGE = Stage(
     name="screen",
@@ -20,6 +20,7 @@ STAGE = Stage(
         DEM,
         FAR_FIELD,
         BUILTIN_FAR_FIELD,
+        AOI,
         OUT_FOLDER,
         *(p for p in score.STAGE.parameters if p.name not in _OWN),
         Parameter(

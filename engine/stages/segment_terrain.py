@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages._imagery import CHECKPOINT, PASSES, TEST_TIME, UNCERTAINTY, VIEW
-from lunarsite.engine.stages._shared import OUT_FOLDER, SEED
+from lunarsite.engine.stages._shared import AOI, OUT_FOLDER, SEED
 
 STAGE = Stage(
     name="segment-terrain",
@@ -29,6 +31,13 @@ STAGE = Stage(
             required=True,
         ),
         OUT_FOLDER,
+        replace(
+            AOI,
+            help="Part of the image to process: the rectangle around the polygons of a layer; "
+            "WEST,SOUTH,EAST,NORTH in metres on the south polar map; or LON,LAT,RADIUS_KM. For "
+            "images that have a place; use the window for others. Write --aoi= before a value "
+            "that starts with a minus sign.",
+        ),
         VIEW,
         UNCERTAINTY,
         PASSES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import BUILTIN_FAR_FIELD, DEM, FAR_FIELD, LAT, LON
+from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, LAT, LON
 
 STAGE = Stage(
     name="skyline",
@@ -18,6 +18,7 @@ STAGE = Stage(
         DEM,
         FAR_FIELD,
         BUILTIN_FAR_FIELD,
+        AOI,
         LON,
         LAT,
         Parameter(

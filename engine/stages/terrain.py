@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
+from lunarsite.engine.stages._shared import AOI, DEM
 
 STAGE = Stage(
     name="terrain",
@@ -15,14 +16,8 @@ STAGE = Stage(
     "pixels; these need all nine heights. Layers computed in larger windows need at least half of "
     "the heights in their window.",
     parameters=(
-        Parameter(
-            name="dem",
-            kind=Kind.RASTER,
-            title="Elevation model",
-            help="Heights in metres above the lunar reference sphere, in the Moon's south polar "
-            "stereographic projection (IAU_2015:30135).",
-            required=True,
-        ),
+        DEM,
+        AOI,
         Parameter(
             name="out",
             kind=Kind.FOLDER,

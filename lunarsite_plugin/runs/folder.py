@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -243,7 +244,7 @@ def _input(
     """Find an input: where the user located it, where it was, or next to the run."""
     name, sha = str(record["name"]), str(record["sha256"])
     stamps = {
-        Path(path): stamp
+        _file(path): stamp
         for path, stamp in known.items()
         if isinstance(stamp, list) and len(stamp) == 3 and stamp[2] == sha
     }
@@ -253,6 +254,12 @@ def _input(
     places += [near / name for near in (folder, folder.parent, folder.parent.parent)]
     found = next((path for path in places if _is_it(path, size, stamps.get(path))), None)
     return Input(str(record["role"]), name, sha, size, found)
+
+
+def _file(name: str) -> Path:
+    """Return the file of a name; of a part of a raster that is the raster."""
+    part = part_of(name)
+    return Path(part[0] if part else name)
 
 
 def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:

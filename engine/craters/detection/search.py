@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
-COARSEST_M = 1_000.0
+COARSEST_M = 2_000.0
 """Coarsest pixel of an elevation model; the network was not trained on coarser ones."""
 
 SMALLEST_PX = 10.0

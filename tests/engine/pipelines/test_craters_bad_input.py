@@ -136,7 +136,7 @@ def test_strips_and_the_smallest_dem_are_searched(hot, height, out, tmp_path):
     ("change", "pixel_m", "words"),
     [
         (lambda h: h * np.nan, 100.0, "every pixel is nodata"),
-        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; the limit is 1,000 m"),
+        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; the limit is 2,000 m"),
         (lambda h: h / 1000.0, 100.0, "plausible in kilometres"),
         (lambda h: h * 50.0, 100.0, "heights on the Moon lie within"),
         (lambda h: h + 1_737_400.0, 100.0, "holds radii"),
