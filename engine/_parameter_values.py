@@ -33,6 +33,16 @@ class Kind(StrEnum):
 PATH_KINDS = frozenset({Kind.RASTER, Kind.VECTOR, Kind.TABLE, Kind.FILE, Kind.FOLDER, Kind.PICTURE})
 
 
+_OF_LAYER = ("layername=", "layerid=", "subset=", "geometrytype=", "option:")
+"""What QGIS appends to the path of a file, after a vertical bar."""
+
+
+def file_of(path: str | Path) -> str:
+    """Return the file of a vector layer, without QGIS's ``|layername=NAME`` after it."""
+    file, _, rest = str(path).partition("|")
+    return file if rest.lower().startswith(_OF_LAYER) else str(path)
+
+
 class Constraints(Protocol):
     """The part of a parameter's declaration that constrains its values."""
 

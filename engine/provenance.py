@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine._parameter_values import file_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -29,8 +31,8 @@ _LIBRARIES = (
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
+    """Return the SHA-256 of a file, or of the file of a layer, in hexadecimal."""
+    with Path(file_of(path)).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

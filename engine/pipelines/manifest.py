@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.contract import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +57,7 @@ class Manifest:
 
     def sha256(self, path: str | Path) -> str:
         """Return the SHA-256 of a file, from the cache if size and time are unchanged."""
-        file = Path(path).resolve()
+        file = Path(file_of(path)).resolve()
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns]
         known = self._known.get(str(file))

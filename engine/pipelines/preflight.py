@@ -10,6 +10,7 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
+from lunarsite.engine.contract import file_of
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.dem import check_no_picture, posting
@@ -119,11 +120,12 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
     files = _roles(values)
     for role, paths in files.items():
         for path in paths:
-            if not Path(path).is_file():
+            file = Path(file_of(path))
+            if not file.is_file():
                 raise InputError(
-                    f"--{role.replace('_', '-')}: there is no file {path}", "Check the path"
+                    f"--{role.replace('_', '-')}: there is no file {file}", "Check the path"
                 )
-            if Path(path).resolve() in written:
+            if file.resolve() in written:
                 raise InputError(
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and use the copy",
@@ -155,7 +157,7 @@ def _roles(values: dict[str, Any]) -> dict[str, list[str]]:
 
 def _source(path: str, role: str) -> Source:
     """Return an input file, validated for its role."""
-    file = Path(path)
+    file = Path(file_of(path))
     if role in RASTERS:
         what = {
             "far_field": f"The far field {file.name}",
@@ -168,11 +170,11 @@ def _source(path: str, role: str) -> Source:
                 _check_lunar(source, what)
             return _raster(path, source)
     beside: list[Path] = []
-    if role == "regions" and file.suffix.lower() == ".shp":
+    if role in ("regions", "craters") and file.suffix.lower() == ".shp":
         beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
     elif role == "scorer":
         beside = [file.with_suffix(".json")]
-    return Source(path, _with(path, beside))
+    return Source(path, _with(str(file), beside))
 
 
 def _raster(path: str, source: rasterio.DatasetReader) -> Source:

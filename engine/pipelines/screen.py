@@ -16,7 +16,7 @@ import filelock
 from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
-from lunarsite.engine.contract import PATH_KINDS
+from lunarsite.engine.contract import PATH_KINDS, file_of
 from lunarsite.engine.errors import BusyError, CancelledError
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
@@ -137,6 +137,10 @@ class Screening:
             shaping["columns"] = columns.table_columns()
         whole = {role: self.inputs.parts(role, paths) for role, paths in inputs.items()}
         shaping["reading"] = self.inputs.readings(inputs)
+        named = {
+            role: [each.removeprefix(file_of(each)) for each in inputs[role]] for role in inputs
+        }
+        shaping["layers"] = {role: names for role, names in named.items() if any(names)}
 
         def do(context: Context) -> Mapping[str, Any]:
             arguments = {key: value for key, value in values.items() if value is not None}
