@@ -99,9 +99,9 @@ def read_layer(
     asked = _layer_name(str(path)[len(str(file)) :], file, what)
     label = f"{what} {file.name}"
     if not file.is_file():
-        problem = "it is a folder" if file.is_dir() else "there is no such file"
+        problem = f"{file} is a folder" if file.is_dir() else f"there is no file {file}"
         raise InputError(
-            f"{what} {file} cannot be read: {problem}",
+            f"{what} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
         )
     if file.suffix.lower() in csv_table.ENDINGS:

@@ -100,6 +100,13 @@ class Inputs:
         }
 
 
+class _Unheard(Context):
+    """A context that discards warnings: the step that reads the file gives them again."""
+
+    def warn(self, message: str) -> None:
+        """Discard a warning."""
+
+
 def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
     """Open and check every input once, without reading pixels.
 
@@ -222,11 +229,11 @@ def check_closely(inputs: Inputs) -> None:
     if values["craters"]:
         from lunarsite.engine.craters import catalogue  # noqa: PLC0415  likewise
 
-        catalogue.read_catalogue(values["craters"])
+        catalogue.read_catalogue(values["craters"], context=_Unheard())
     if values["regions"]:
         from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
-        shapes = vector.read_polygons(values["regions"], "The regions", Context())
+        shapes = vector.read_polygons(values["regions"], "The regions", _Unheard())
         west, south, east, north = inputs.grid.bounds
         if shapes.cx[west:east, south:north].empty:
             raise InputError(

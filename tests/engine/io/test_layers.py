@@ -141,8 +141,8 @@ def test_metres_and_degrees_are_not_taken_for_each_other(tmp_path):
 def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "text.gpkg").write_text("nothing")
     for path, words in (
-        (tmp_path / "none.gpkg", "there is no such file"),
-        (tmp_path, "it is a folder"),
+        (tmp_path / "none.gpkg", "there is no file"),
+        (tmp_path, "is a folder"),
         (tmp_path / "text.gpkg", "cannot be read"),
     ):
         with pytest.raises(InputError, match=words) as caught:
