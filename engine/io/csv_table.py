@@ -16,12 +16,22 @@ from lunarsite.engine.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENDINGS = (".csv", ".tsv", ".tab", ".txt")
-"""File name extensions of tables of text."""
+_ENDINGS = (".csv", ".tsv", ".tab", ".txt")
+_MAPINFO = b"!table"
+"""Start of a layer of MapInfo, whose extension is ``.tab`` as well."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 50
+_SAMPLE_CHARACTERS = 100_000
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
+
+
+def is_text(file: Path) -> bool:
+    """Return whether a file is a table of text, by its extension and its start."""
+    if file.suffix.lower() not in _ENDINGS:
+        return False
+    with file.open("rb") as start:
+        return start.read(len(_MAPINFO)).lower() != _MAPINFO
 
 
 def read_csv(file: Path, what: str) -> pd.DataFrame:
@@ -93,7 +103,8 @@ def _text(file: Path, what: str) -> str:
 
 def _separator(text: str) -> str:
     """Return the separator of a table; a comma for a single column."""
-    lines = [line for line in text.splitlines() if line.strip()][:_SAMPLE_LINES]
+    sample = text[:_SAMPLE_CHARACTERS].splitlines()
+    lines = [line for line in sample if line.strip()][:_SAMPLE_LINES]
     best, most = ",", (0, 1)
     for separator in _SEPARATORS:
         widths = [len(row) for row in csv.reader(lines, delimiter=separator)]

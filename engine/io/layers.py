@@ -96,7 +96,7 @@ def read_layer(
         If the file cannot be read, has no such layer, or it is unclear which of several is meant.
     """
     file = Path(file_of(path))
-    asked = _layer_name(str(path)[len(str(file)) :], file, what)
+    asked = _layer_name(str(path).removeprefix(file_of(path)), file, what)
     label = f"{what} {file.name}"
     if not file.is_file():
         problem = f"{file} is a folder" if file.is_dir() else f"there is no file {file}"
@@ -104,7 +104,7 @@ def read_layer(
             f"{what} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
         )
-    if file.suffix.lower() in csv_table.ENDINGS:
+    if csv_table.is_text(file):
         return Layer(csv_table.read_csv(file, what), label, file, {})
     try:
         with warnings.catch_warnings():
@@ -114,8 +114,11 @@ def read_layer(
             frame = _read(file, name)
             metadata = pyogrio.read_info(file, layer=name).get("layer_metadata") or {}
     except _UNREADABLE as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        if "not recognized as being in a supported file format" in problem:
+            problem = "it is not in a vector format that GDAL knows, or damaged"
         raise InputError(
-            f"{what} {file} cannot be read: {(str(error).splitlines() or ['?'])[0][:200]}",
+            f"{what} {file} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
         ) from error
     return Layer(frame, label, file, metadata)
@@ -154,6 +157,12 @@ def metres_remedy(layer: Layer) -> str:
     """Return what to do about a layer whose degrees are out of range."""
     command = _assign(layer, moon.south_polar_crs())
     return f"If they are metres on the polar map, assign its coordinate system: {command}"
+
+
+def degrees_remedy(layer: Layer) -> str:
+    """Return what to do about a layer whose metres look like degrees."""
+    command = _assign(layer)
+    return f"If they are degrees, assign their coordinate system: {command}"
 
 
 def _layer_name(suffix: str, file: Path, what: str) -> str:

@@ -114,12 +114,8 @@ def table_xy(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
             return None
         found.append(named[0])
     x, y = (lengths_m(table, column, what) for column in found)
-    if x.size and (np.abs(x) <= 360.0).all() and ((y >= -90.0) & (y <= -45.0)).all():
-        raise CrsError(
-            f"{what} is in another coordinate system: its {found[0]} of {x.min():,.2f} to "
-            f"{x.max():,.2f} and {found[1]} of {y.min():,.2f} to {y.max():,.2f} look like degrees",
-            "Name those columns lon_deg and lat_deg",
-        )
+    remedy = "Name those columns lon_deg and lat_deg"
+    check_metres(x, y, what, names=(found[0], found[1]), remedy=remedy)
     return x, y
 
 
@@ -202,6 +198,44 @@ def check_degrees(
         raise CrsError(
             f"{what} lies in the north: its {names[1]} is {lat.min():.2f} to {lat.max():.2f}",
             "Southern latitudes are negative: write -89.45 for 89.45° S",
+        )
+
+
+def check_metres(
+    x_m: ArrayLike,
+    y_m: ArrayLike,
+    what: str,
+    *,
+    names: tuple[str, str] = ("x", "y"),
+    remedy: str,
+) -> None:
+    """Raise if all map coordinates look like degrees in the south.
+
+    Parameters
+    ----------
+    x_m, y_m : array_like of float64
+        Map coordinates, metres; NaN is ignored.
+    what : str
+        Name of the data in messages.
+    names : tuple of str
+        Names of both in messages.
+    remedy : str
+        What to do about degrees.
+
+    Raises
+    ------
+    CrsError
+        With their range.
+    """
+    x, y = np.asarray(x_m, np.float64), np.asarray(y_m, np.float64)
+    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    if not x.size or not y.size:
+        return
+    if np.abs(x).max() <= 360.0 and y.min() >= -90.0 and y.max() <= -45.0:
+        raise CrsError(
+            f"{what} is in another coordinate system: its {names[0]} of {x.min():,.2f} to "
+            f"{x.max():,.2f} and {names[1]} of {y.min():,.2f} to {y.max():,.2f} look like degrees",
+            remedy,
         )
 
 

@@ -89,6 +89,7 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     else:
         if not moon.is_south_polar(crs):
             shapes = shapes.to_crs(moon.SOUTH_POLAR)
+        _check_metres(shapes.to_numpy(), layer)
         on_map = [lonlat_polygons.polygonal(shape) for shape in shapes.to_numpy()]
     return gpd.GeoDataFrame({"name": names}, geometry=on_map, crs=moon.SOUTH_POLAR)
 
@@ -218,6 +219,8 @@ def centers(
         on_map = shapes.to_numpy()
     else:
         on_map = shapes.to_crs(moon.SOUTH_POLAR).to_numpy()
+    if not crs.is_geographic:
+        _check_metres(on_map, layer)
     middle = shapely.centroid(on_map)
     return shapely.get_x(middle), shapely.get_y(middle), on_map
 
@@ -298,7 +301,14 @@ def _point_xy(
         return moon.lonlat_to_xy(lon, lat)
     if not moon.is_south_polar(crs):
         geometry = geometry.to_crs(moon.SOUTH_POLAR)
+    _check_metres(geometry.to_numpy(), layer)
     return geometry.x.to_numpy(), geometry.y.to_numpy()
+
+
+def _check_metres(shapes: NDArray[np.object_], layer: layers.Layer) -> None:
+    """Raise if the coordinates of a layer in metres look like degrees."""
+    x, y = shapely.get_coordinates(shapes).T
+    positions.check_metres(x, y, layer.what, remedy=layers.degrees_remedy(layer))
 
 
 def _project(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.context import Context
+from lunarsite.engine.context import QuietContext
 from lunarsite.engine.contract import file_of
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
@@ -98,13 +98,6 @@ class Inputs:
             for role in roles
             if role in RASTERS and role in self.sources
         }
-
-
-class _Unheard(Context):
-    """A context that discards warnings: the step that reads the file gives them again."""
-
-    def warn(self, message: str) -> None:
-        """Discard a warning."""
 
 
 def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
@@ -229,11 +222,11 @@ def check_closely(inputs: Inputs) -> None:
     if values["craters"]:
         from lunarsite.engine.craters import catalogue  # noqa: PLC0415  likewise
 
-        catalogue.read_catalogue(values["craters"], context=_Unheard())
+        catalogue.read_catalogue(values["craters"], context=QuietContext())
     if values["regions"]:
         from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
-        shapes = vector.read_polygons(values["regions"], "The regions", _Unheard())
+        shapes = vector.read_polygons(values["regions"], "The regions", QuietContext())
         west, south, east, north = inputs.grid.bounds
         if shapes.cx[west:east, south:north].empty:
             raise InputError(

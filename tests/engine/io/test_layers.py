@@ -10,6 +10,7 @@ import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
+from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io import vector
 
@@ -138,12 +139,41 @@ def test_metres_and_degrees_are_not_taken_for_each_other(tmp_path):
     assert f"ogr2ogr -a_srs {moon.SOUTH_POLAR} " in caught.value.remedy
 
 
+def test_degrees_labelled_as_metres_are_refused(tmp_path):
+    ring = shapely.box(-138.0, -89.5, -137.0, -89.4)
+    for name, shape, reader in (
+        ("p.gpkg", shapely.Point(-137.3, -89.45), points),
+        ("r.gpkg", ring, polygons),
+        ("c.gpkg", ring.centroid, read_catalogue),
+    ):
+        path = tmp_path / name
+        frame = gpd.GeoDataFrame({"diameter_m": [2e3]}, geometry=[shape], crs=moon.SOUTH_POLAR)
+        frame.to_file(path)
+        with pytest.raises(CrsError, match="look like degrees") as caught:
+            reader(path)
+        assert f"ogr2ogr -a_srs {moon.GEOGRAPHIC} " in caught.value.remedy
+
+
+def test_paths_inside_archives_are_refused_before_the_work(tmp_path):
+    with pytest.raises(InputError, match=r"there is no file /vsizip/"):
+        points(f"/vsizip/{tmp_path}/a.zip/p.gpkg")
+
+
+def test_a_layer_of_mapinfo_is_no_table_of_text(tmp_path):
+    path = saved(tmp_path / "p.tab", [shapely.Point(-137.3, -89.45)], crs=moon.GEOGRAPHIC)
+    assert path.read_bytes().lower().startswith(b"!table")
+    with pytest.raises(CrsError, match=r"lies on the Earth|no coordinate system"):
+        points(path)  # MapInfo knows no lunar coordinate system
+    path.write_text("name\tlon\tlat\nA\t-137.3\t-89.45\n")
+    assert points(path)["name"].tolist() == ["A"]
+
+
 def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "text.gpkg").write_text("nothing")
     for path, words in (
         (tmp_path / "none.gpkg", "there is no file"),
         (tmp_path, "is a folder"),
-        (tmp_path / "text.gpkg", "cannot be read"),
+        (tmp_path / "text.gpkg", "not in a vector format that GDAL knows, or damaged"),
     ):
         with pytest.raises(InputError, match=words) as caught:
             points(path)
