@@ -43,6 +43,12 @@ def file_of(path: str | Path) -> str:
     return file if rest.lower().startswith(_OF_LAYER) else str(path)
 
 
+def name_of(path: str | Path) -> str:
+    """Return the name of a file, with QGIS's ``|layername=NAME`` if it has one."""
+    file = file_of(path)
+    return Path(file).name + str(path).removeprefix(file)
+
+
 class Constraints(Protocol):
     """The part of a parameter's declaration that constrains its values."""
 

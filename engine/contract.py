@@ -17,6 +17,7 @@ from lunarsite.engine._parameter_values import (
     PATH_KINDS,
     Kind,
     file_of,
+    name_of,
     parse_value,
     value_error,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Stage",
     "Values",
     "file_of",
+    "name_of",
     "unknown_name",
 ]
 

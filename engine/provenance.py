@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine._parameter_values import file_of
+from lunarsite.engine._parameter_values import file_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -88,7 +88,7 @@ def describe(
     return {
         "stage": stage,
         "parameters": {key: values[key] for key in sorted(values)},
-        "inputs": [{"name": Path(path).name, "sha256": find_sha256(path)} for path in inputs],
+        "inputs": [{"name": name_of(path), "sha256": find_sha256(path)} for path in inputs],
         "versions": versions(),
         "device": device,
     }

@@ -78,6 +78,7 @@ def read_csv(file: Path, what: str) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise _uneven(text, separator, file, what) from error
     table.columns = [str(name).strip() for name in table.columns]
+    _check_header(text, separator, file, what)
     return table
 
 
@@ -114,6 +115,16 @@ def _separator(text: str) -> str:
         if (even, widths[0]) > most:
             best, most = separator, (even, widths[0])
     return best
+
+
+def _check_header(text: str, separator: str, file: Path, what: str) -> None:
+    """Raise if two columns have one name: which is meant would be a guess."""
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator))]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{what} {file.name} has the column {twice} twice", "Rename or remove one of them"
+        )
 
 
 def _uneven(text: str, separator: str, file: Path, what: str) -> InputError:

@@ -16,7 +16,7 @@ import filelock
 from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
-from lunarsite.engine.contract import PATH_KINDS, file_of
+from lunarsite.engine.contract import PATH_KINDS, file_of, name_of
 from lunarsite.engine.errors import BusyError, CancelledError
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
@@ -359,7 +359,7 @@ def _parameters(run: Screening) -> dict[str, Any]:
             shown.pop(parameter.name)
         elif parameter.kind in PATH_KINDS and value:
             shown[parameter.name] = (
-                [Path(path).name for path in value] if parameter.many else Path(value).name
+                [name_of(path) for path in value] if parameter.many else name_of(value)
             )
     shown["profile"] = run.inputs.profile.name
     return shown
@@ -367,7 +367,7 @@ def _parameters(run: Screening) -> dict[str, Any]:
 
 def _inputs(run: Screening) -> list[dict[str, Any]]:
     return [
-        {"role": role, "name": Path(path).name, "sha256": run.manifest.sha256(path)}
+        {"role": role, "name": name_of(path), "sha256": run.manifest.sha256(path)}
         for role, paths in run.inputs.paths().items()
         for path in paths
     ]

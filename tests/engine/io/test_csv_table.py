@@ -34,6 +34,8 @@ def points(tmp_path, content, name="p.csv"):
         'name,lon_deg,lat_deg\nA,"-137,3","-89,45"\n',
         "name, lon_deg, lat_deg\r\nA, -137.3, -89.45\r\n",
         "lat,lon,name\n-89.45,222.7,A\n",
+        "name,lon,lat,\nA,-137.3,-89.45,\n",
+        "\nname,lon,lat\n\nA,-137.3,-89.45\n\n",
         "name,lat,lon\nA,\u221289.45,\u2212137.3\n",
         "name,Latitude,Longitude\nA,89°27'S,137°18'W\n",
         'name,lat,lon\nA,"89°27\'00"" S","137° 18\' 00"" W"\n',
@@ -74,6 +76,7 @@ def test_names_keep_their_letters_in_any_encoding(tmp_path, encoding):
         ("lon,lat\n10°61' W,-89\n", "without coordinates"),
         ("lon,longitude,lat\n1,2,-89\n", "several columns for the longitude: lon, longitude"),
         ("lon_w,lat\n1,-89\n", "no coordinates"),
+        ("lon,lat,lat\n1,-89,-88\n", "has the column lat twice"),
         ("lon,lat,x_m,y_m\n0,-89,0,50000\n", "its x_m and y_m lie 20 km from"),
     ],
 )

@@ -408,16 +408,16 @@ def test_points_of_a_named_layer_are_scored_and_an_unnamed_one_is_asked_for(scor
     path = points_at(tmp_path / "p.gpkg", scored, extra=[])
     points = gpd.read_file(path)
     both = tmp_path / "both.gpkg"
-    points.iloc[:1].to_file(both, layer="way points")
+    points.iloc[:1].to_file(both, layer="way/points")
     points.iloc[1:].to_file(both, layer="candidates")
     out = str(tmp_path / "o.gpkg")
-    with pytest.raises(InputError, match="several layers: way points, candidates") as caught:
+    with pytest.raises(InputError, match="several layers: way/points, candidates") as caught:
         run("score-points", run=str(scored), points=str(both), out=out)
     named = shlex.split(caught.value.remedy)[-1]
-    assert named == f"{both}|layername=way points"
+    assert named == f"{both}|layername=way/points"
     assert run("score-points", run=str(scored), points=named, out=out)["points"] == 1
     record = json.loads(pyogrio.read_info(out)["layer_metadata"]["LUNARSITE"])
-    assert record["inputs"][0]["name"] == "both.gpkg|layername=way points"
+    assert record["inputs"][0]["name"] == "both.gpkg|layername=way/points"
     with pytest.raises(ParameterError, match="overwrite an input of --points"):
         run("score-points", run=str(scored), points=named, out=str(both))
 
