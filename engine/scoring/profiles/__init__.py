@@ -157,6 +157,11 @@ def _criterion(path: Path, entry: Any) -> Criterion:
         raise _bad(path, f"has unknown keys in the criterion on {feature}: {sorted(unknown)}")
     senses = [sense for sense in ("at_most", "at_least") if sense in entry]
     if len(senses) != 1:
+        if senses:
+            least, most = (
+                _number(path, feature, key, entry[key]) for key in ("at_least", "at_most")
+            )
+            _check_order(path, feature, least, most)
         raise _bad(
             path,
             f"needs one of at_most and at_least for {feature}, not both",
@@ -243,12 +248,18 @@ def _check_together(path: Path, criteria: tuple[Criterion, ...]) -> None:
         seen[key] = each.threshold
     for (feature, sense), least in seen.items():
         most = seen.get((feature, "at_most"))
-        if sense == "at_least" and most is not None and least > most:
-            raise _bad(
-                path,
-                f"contradicts itself: {feature} at least {least:g} and at most {most:g}",
-                "Exchange the limits, or leave one out",
-            )
+        if sense == "at_least" and most is not None:
+            _check_order(path, feature, least, most)
+
+
+def _check_order(path: Path, feature: str, least: float, most: float) -> None:
+    """Raise if no value is within two limits."""
+    if least > most:
+        raise _bad(
+            path,
+            f"contradicts itself: {feature} at least {least:g} and at most {most:g}",
+            "Exchange the limits, or leave one out",
+        )
 
 
 def _bad(path: Path, problem: str, remedy: str = _LIKE_CASSA) -> InputError:

@@ -163,6 +163,8 @@ def test_contradictory_and_repeated_limits_are_named(tmp_path):
     for order in ((least, most), (most, least)):
         with pytest.raises(InputError, match="psr_distance_m at least 500 and at most 200"):
             limited(tmp_path, *order)
+    with pytest.raises(InputError, match="psr_distance_m at least 500 and at most 200"):
+        limited(tmp_path, f"{least}, at_most: 200")
     assert len(limited(tmp_path, most, most.replace("at_most", "at_least")).criteria) == 2
     with pytest.raises(InputError, match="two criteria on psr_distance_m at_most: 200 and 300"):
         limited(tmp_path, most, most.replace("200", "300"))
