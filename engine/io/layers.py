@@ -210,11 +210,16 @@ def _choose(
     fitting = [
         name for name, kind in types.items() if any(each in kind for each in (*kinds, "Unknown"))
     ]
-    if len(fitting) != 1:
+    if not fitting:
+        raise InputError(
+            f"{what} {file.name} has no layer with {_plural(kinds)}; its layers are {listed}",
+            "Give another file, or name a table without geometry: "
+            + shlex.quote(f"{file}|layername=NAME"),
+        )
+    if len(fitting) > 1:
         raise InputError(
             f"{what} {file.name} has several layers: {listed}",
-            "Name the one to use: "
-            + shlex.quote(f"{file}|layername={(fitting or [*types, 'NAME'])[0]}"),
+            "Name the one to use: " + shlex.quote(f"{file}|layername={fitting[0]}"),
         )
     context.warn(
         f"{what} {file.name}: the layer {fitting[0]} is used, the only one of its {len(types)} "

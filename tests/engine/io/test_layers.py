@@ -60,6 +60,14 @@ def test_the_only_fitting_layer_is_used_and_named(mixed):
     ]
 
 
+def test_a_file_without_a_fitting_layer_is_refused_with_its_layers(tmp_path):
+    path = tmp_path / "two.gpkg"
+    saved(path, [POINT], "waypoints")
+    saved(path, [POINT], "sites")
+    with pytest.raises(InputError, match="no layer with polygons; its layers are waypoints, sites"):
+        polygons(path)
+
+
 def test_names_that_are_not_those_of_a_layer_are_refused(mixed):
     with pytest.raises(InputError, match="no layer 'none'; its layers are waypoints, sites, areas"):
         points(f"{mixed}|layername=none")
