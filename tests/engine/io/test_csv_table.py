@@ -6,7 +6,7 @@ import codecs
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunarsite.engine import moon
@@ -113,6 +113,7 @@ def test_longitudes_near_minus_85_are_no_latitudes():
     positions.check_degrees([-85.0, 20.0], [-88.0, 1.0], "It", remedy="")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 89), st.integers(0, 59), st.integers(0, 5999), st.sampled_from("NS"))
 def test_degrees_minutes_and_seconds_survive_the_text(degrees, minutes, hundredths, letter):
     seconds = hundredths / 100.0

@@ -4,7 +4,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.affinity import rotate
 
@@ -41,6 +41,7 @@ def saved(tmp_path, shapes, crs=moon.GEOGRAPHIC, name="r.gpkg"):
     return path
 
 
+@settings(deadline=None)
 @given(
     st.floats(-40_000, 40_000),
     st.floats(-40_000, 40_000),
