@@ -190,6 +190,13 @@ class Context:
         )
 
 
+class QuietContext(Context):
+    """A context without warnings, to read a file again that another step has warned of."""
+
+    def warn(self, message: str) -> None:
+        """Discard a warning."""
+
+
 def require_context(value: Context | None) -> Context:
     """Return a context, a new one where none is given.
 

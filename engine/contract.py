@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import output_paths
-from lunarsite.engine._parameter_values import PATH_KINDS, Kind, parse_value, value_error
+from lunarsite.engine._parameter_values import (
+    PATH_KINDS,
+    Kind,
+    parse_value,
+    value_error,
+)
 from lunarsite.engine.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -16,9 +16,17 @@ _PARTS = re.compile(r"^[A-Za-z][A-Za-z0-9_]+:(?!//)")
 _PART = re.compile(r"vrt://(.+)\?srcwin=(\d+),(\d+),(\d+),(\d+)")
 
 _ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/", "/vsisubfile/")
+_OF_LAYER = ("layername=", "layerid=", "subset=", "geometrytype=", "option:")
+"""What QGIS appends to the path of a file, after a vertical bar."""
 _STRIP_ROWS = 512
 _LEAST_PX = 512
 """Side of the overview that identifies a raster that is not on this computer."""
+
+
+def file_of(name: str | Path) -> str:
+    """Return the file of a vector layer, without QGIS's ``|layername=NAME`` after it."""
+    file, _, rest = str(name).partition("|")
+    return file if rest.lower().startswith(_OF_LAYER) else str(name)
 
 
 def is_virtual(name: str | Path) -> bool:
@@ -73,7 +81,7 @@ def local_file(name: str | Path) -> Path | None:
     Path or None
         The file itself, the archive, or the file of which the name is a part.
     """
-    text = str(name)
+    text = file_of(name)
     if not is_virtual(text):
         return Path(text) if Path(text).is_file() else None
     if text.startswith("vrt://"):
@@ -85,14 +93,16 @@ def local_file(name: str | Path) -> Path | None:
 
 
 def display_name(name: str | Path) -> str:
-    """Return the last part of a name, as it is shown.
+    """Return the last part of a name, as it is shown, with QGIS's ``|layername=`` if it has one.
 
     Examples
     --------
     >>> display_name("/vsizip/moon.zip/s/dem.tif"), display_name('NETCDF:"/data/a.nc":z')
     ('dem.tif', 'a.nc:z')
     """
-    text = str(name)
+    text = file_of(name)
+    if text != str(name):
+        return display_name(text) + str(name).removeprefix(text)
     if text.startswith("vrt://"):
         return display_name(text.removeprefix("vrt://").split("?", 1)[0])
     if text.startswith("/vsi") or not is_virtual(text):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lunarsite.engine.atomic import check_writable, unwritable
 from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.file_names import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ def check(outputs: Mapping[str, str], inputs: Mapping[str, Iterable[str]]) -> No
     ParameterError
         With the names of both.
     """
-    input_names = {_real(path): name for name, paths in inputs.items() for path in paths}
+    input_names = {_real(file_of(path)): name for name, paths in inputs.items() for path in paths}
     output_names: dict[Path, str] = {}
     for name, path in outputs.items():
         real = _real(path)

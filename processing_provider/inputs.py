@@ -20,6 +20,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRasterPipe,
     QgsVectorLayer,
+    QgsWkbTypes,
 )
 
 from lunarsite.engine.contract import Kind, Parameter
@@ -177,7 +178,11 @@ def vector_file(
             "Choose a layer with features, or change its filter or the selection",
         )
     feedback.pushInfo(f"Exporting the layer {source.sourceName()} to a file for the engine")
-    if parameter.kind is Kind.TABLE:
+    # Of circles the table would lose position and size.
+    polygons = (
+        QgsWkbTypes.geometryType(source.wkbType()) == QgsWkbTypes.GeometryType.PolygonGeometry
+    )
+    if parameter.kind is Kind.TABLE and not polygons:
         return layer_export.export_table(source, context, feedback)
     return layer_export.export_features(source, context, feedback)
 

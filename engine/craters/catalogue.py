@@ -1,58 +1,67 @@
-"""Crater catalogues: tables with positions and diameters, CSV or GeoPackage."""
+"""Crater catalogues: tables or layers with positions and diameters."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
-import pyogrio.errors
-import pyproj
 
 from lunarsite.engine import moon
+from lunarsite.engine.context import require_context
 from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.io import layers, positions, vector
+from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from lunarsite.engine.context import Context
+
 LAYER = "craters"
 """The layer of a GeoPackage that lists craters, as ``detect-craters`` writes it."""
 
-_NUMBERS = {"diameter_m", "diameter_km", "lon_deg", "lat_deg", "x_m", "y_m", "depth_m"}
 
-_OFF_M = 5_000.0
-"""Tolerance between positions in degrees and in metres: degrees are rounded, catalogues revised."""
-
-
-def read_catalogue(path: str | Path) -> pd.DataFrame:
+def read_catalogue(path: str | Path, *, context: Context | None = None) -> pd.DataFrame:
     """Read a crater catalogue.
 
     Parameters
     ----------
     path : path
-        A CSV file, or a GeoPackage with a layer ``craters`` or a single layer. Columns are
-        ``diameter_m`` (or ``diameter_km``) and either ``lon_deg`` and ``lat_deg`` or ``x_m`` and
-        ``y_m``; ``depth_m`` is optional and may have gaps.
+        A table, such as CSV, or a vector file with points or polygons, such as GeoPackage,
+        Shapefile or GeoJSON; ``FILE|layername=NAME`` names one of several layers, of which
+        ``craters`` is the default. Positions are those of the geometry in any lunar coordinate
+        system, or the columns ``lon_deg`` and ``lat_deg`` or ``x_m`` and ``y_m``. Diameters are a
+        column ``diameter_m`` or ``diameter_km``, or those of polygons. Similar names of columns
+        are recognised, as those of Robbins (2018) and Head et al. (2010). A depth, ``depth_m`` or
+        ``depth_km``, is optional and may have gaps.
+    context : Context, optional
+        Warnings.
 
     Returns
     -------
     DataFrame
-        ``x_m``, ``y_m``, ``lon_deg``, ``lat_deg``, ``diameter_m`` and all other columns of the
-        file.
+        ``x_m``, ``y_m``, ``lon_deg``, ``lat_deg``, ``diameter_m``, ``depth_m`` if known, and all
+        other columns of the file. Craters of the northern hemisphere are left out.
 
     Raises
     ------
     InputError
         If the file is missing, not a table, or lacks these columns; if a diameter is not positive
-        or a position not a number.
+        or implausible, or a position not a number.
     CrsError
-        If its ``x_m`` and ``y_m`` contradict its ``lon_deg`` and ``lat_deg``, if degrees are out of
-        range or metres look like degrees, or if a layer lies on another body.
+        If positions contradict each other, if degrees are out of range, swapped or all in the
+        north, if metres look like degrees, or if a layer lies on another body.
+
+    References
+    ----------
+    Head et al. (2010), Science 329, 1504. Robbins (2019), JGR Planets 124, 871.
 
     Examples
     --------
@@ -65,43 +74,25 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"The crater catalogue: {path!r} is not a path", "Give a path")
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"The crater catalogue: there is no file {path}", "Check the path")
-    table = _layer(file) if file.suffix.lower() == ".gpkg" else _csv(file)
-    check_not_compared(table.columns, f"The crater catalogue {file.name}")
-    for name in _NUMBERS & set(table):
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    if "diameter_m" not in table and "diameter_km" in table:
-        table["diameter_m"] = table["diameter_km"] * 1000.0
-    if "diameter_m" not in table:
-        raise InputError(
-            f"The crater catalogue {file.name} has no column diameter_m or diameter_km "
-            f"(it has {', '.join(map(str, table.columns))})",
-            "Name the column with the diameters diameter_m or diameter_km",
-        )
-    if {"lon_deg", "lat_deg"} <= set(table):
-        _check_degrees(table, file)
-        x, y = moon.lonlat_to_xy(table["lon_deg"], table["lat_deg"])
-        if {"x_m", "y_m"} <= set(table):
-            _check_map(np.hypot(table["x_m"].to_numpy() - x, table["y_m"].to_numpy() - y), file)
-        table["x_m"], table["y_m"] = x, y
-    elif {"x_m", "y_m"} <= set(table):
-        _check_metres(table, file)
-        table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(table["x_m"], table["y_m"])
-    else:
-        raise InputError(
-            f"The crater catalogue {file.name} has no positions "
-            f"(it has the columns {', '.join(map(str, table.columns))})",
-            "Name the columns with the positions lon_deg and lat_deg, or x_m and y_m",
-        )
-    _check(table["diameter_m"] > 0, file, "a positive diameter")
-    _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), file, "a position")
-    _check(np.isfinite(table["diameter_m"]), file, "a finite diameter")
-    return table
+    context = require_context(context)
+    layer = layers.read_layer(
+        path, "The crater catalogue", ("Point", "Polygon"), context, preferred=LAYER
+    )
+    check_not_compared(layer.frame.columns, layer.what)
+    table = _attributes(layer.frame)
+    x, y, shapes = _located(layer, table, context)
+    table["diameter_m"] = diameters_m(table, layer.what, context, shapes)
+    for name in positions.length_columns(map(str, table), {"depth"})[:1]:
+        table["depth_m"] = positions.lengths_m(table, name, layer.what)
+    table["x_m"], table["y_m"] = x, y
+    table["lon_deg"], table["lat_deg"] = moon.xy_to_lonlat(x, y)
+    _check(table["diameter_m"] > 0, layer.what, "a positive diameter")
+    _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), layer.what, "a position")
+    _check(np.isfinite(table["diameter_m"]), layer.what, "a finite diameter")
+    return _southern(table, layer.what, context)
 
 
-def read_circles(path: str | Path) -> Circles:
+def read_circles(path: str | Path, *, context: Context | None = None) -> Circles:
     """Read a crater catalogue as circles.
 
     Raises
@@ -109,9 +100,10 @@ def read_circles(path: str | Path) -> Circles:
     InputError, CrsError
         As `read_catalogue`.
     """
-    table = read_catalogue(path)
-    depth = pd.to_numeric(table["depth_m"], errors="coerce") if "depth_m" in table else None
-    return Circles.of_ground(table["x_m"], table["y_m"], table["diameter_m"], depth_m=depth)
+    table = read_catalogue(path, context=context)
+    return Circles.of_ground(
+        table["x_m"], table["y_m"], table["diameter_m"], depth_m=table.get("depth_m")
+    )
 
 
 def check_not_compared(columns: Iterable[str], what: str) -> None:
@@ -131,91 +123,70 @@ def check_not_compared(columns: Iterable[str], what: str) -> None:
         )
 
 
-def _csv(file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file)
-    except UnicodeDecodeError as error:
+def _attributes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a layer without its geometry."""
+    if isinstance(frame, gpd.GeoDataFrame):
+        return pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    return frame
+
+
+def _located(
+    layer: layers.Layer, table: pd.DataFrame, context: Context
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_] | None]:
+    """Return the positions of craters on the map, and the shapes of a layer.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    listed = vector.table_xy(table, layer.what)
+    # A layer without a coordinate system may still list its positions.
+    if listed is None or getattr(layer.frame, "crs", None) is not None:
+        drawn = vector.centers(layer, context)
+        if drawn is not None:
+            x, y, shapes = drawn
+            if listed is not None:
+                off_m = np.hypot(listed[0] - x, listed[1] - y)
+                vector.check_agree(off_m, layer.what, "geometries")
+            return x, y, shapes
+    if listed is None:
         raise InputError(
-            f"The crater catalogue {file.name} is not a CSV table in UTF-8, but in another "
-            "encoding, such as Latin-1",
-            f"Save it in UTF-8: iconv -f LATIN1 -t UTF-8 {file.name} > NEW.csv",
-        ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"The crater catalogue {file.name} is not a CSV table: {error}",
-            "Give a CSV file with a header line",
-        ) from error
-    if len(table.columns) == 1:
-        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-            if separator in str(table.columns[0]):
-                raise InputError(
-                    f"The crater catalogue {file.name} is separated by {name}, not by commas",
-                    "Save it as CSV with commas, and with points in its decimals",
-                )
-    return table
-
-
-def _layer(file: Path) -> pd.DataFrame:
-    try:
-        names = [str(name) for name, _ in pyogrio.list_layers(file)]
-        if LAYER not in names and len(names) != 1:
-            raise InputError(
-                f"The crater catalogue {file.name} holds the layers {', '.join(names)}",
-                f"Name the layer with the craters {LAYER}, or put it in a separate file",
-            )
-        layer = LAYER if LAYER in names else names[0]
-        table: pd.DataFrame = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
-        crs = pyogrio.read_info(file, layer=layer).get("crs")
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise InputError(
-            f"The crater catalogue {file.name} cannot be read: {str(error).splitlines()[0][:200]}",
-            "Give a GeoPackage as detect-craters writes it, or a CSV table",
-        ) from error
-    if crs is not None:
-        moon.check_body(pyproj.CRS.from_user_input(crs), f"The crater catalogue {file.name}")
-    return table
-
-
-def _check_degrees(table: pd.DataFrame, file: Path) -> None:
-    """Raise if longitudes or latitudes are out of range."""
-    for name, most in (("lon_deg", 360.0), ("lat_deg", 90.0)):
-        low, high = table[name].min(), table[name].max()
-        if low < -most or high > most:
-            raise CrsError(
-                f"The crater catalogue {file.name} is in another coordinate system: its {name} "
-                f"lies between {low:,.2f} and {high:,.2f}, degrees within {-most:g} and {most:g}",
-                f"Check that lon_deg and lat_deg are not swapped; metres in "
-                f"{moon.SOUTH_POLAR} go in columns x_m and y_m",
-            )
-
-
-def _check_metres(table: pd.DataFrame, file: Path) -> None:
-    """Raise if all positions in metres look like degrees in the southern hemisphere."""
-    x, y = table["x_m"], table["y_m"]
-    if len(table) and (x.abs() <= 360.0).all() and y.between(-90.0, -45.0).all():
-        raise CrsError(
-            f"The crater catalogue {file.name} is in another coordinate system: its x_m of "
-            f"{x.min():,.2f} to {x.max():,.2f} and y_m of {y.min():,.2f} to {y.max():,.2f} look "
-            "like degrees",
-            "Name those columns lon_deg and lat_deg",
+            f"{layer.what} has no positions "
+            f"(it has the columns {', '.join(map(str, table.columns))})",
+            "Name the columns with the positions lon_deg and lat_deg, or x_m and y_m",
         )
+    return *listed, None
 
 
-def _check_map(off_m: NDArray[np.float64], file: Path) -> None:
-    known = off_m[np.isfinite(off_m)]
-    typical = float(np.median(known)) if known.size else 0.0
-    if typical > _OFF_M:
+def _southern(table: pd.DataFrame, what: str, context: Context) -> pd.DataFrame:
+    """Return the craters of the southern hemisphere: the map cannot show the others.
+
+    Raises
+    ------
+    CrsError
+        If there are none.
+    """
+    north = table["lat_deg"] > 0.0
+    if not north.any():
+        return table
+    if north.all():
         raise CrsError(
-            f"The crater catalogue {file.name} is in another coordinate system: its x_m and y_m "
-            f"lie {typical / 1000.0:,.0f} km from its lon_deg and lat_deg on the map (the median)",
-            f"Give x_m and y_m in {moon.SOUTH_POLAR}, or leave them out",
+            f"{what} lies in the north of the Moon, at latitudes of {table['lat_deg'].min():.2f} "
+            f"to {table['lat_deg'].max():.2f}",
+            "Give craters of the south; x_m and y_m are metres on its polar stereographic map, "
+            f"{moon.SOUTH_POLAR}",
         )
+    context.warn(
+        f"{what}: {counted(int(north.sum()), 'crater')} of the northern hemisphere left out."
+    )
+    return table[~north].reset_index(drop=True)
 
 
-def _check(good: pd.Series[bool], file: Path, what: str) -> None:
+def _check(good: pd.Series[bool], what: str, lacking: str) -> None:
     bad = int((~good).sum())
     if bad:
         raise InputError(
-            f"The crater catalogue {file.name} holds {bad} craters without {what}",
+            f"{what} holds {bad} craters without {lacking}",
             "Remove or fix those rows",
         )

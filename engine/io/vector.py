@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyogrio
-import pyogrio.errors
-import pyproj
 import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.io import layers, lonlat_polygons, positions
+from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    import pandas as pd
+    import pyproj
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
 
-_DENSE_DEG = 0.05
+    Float = NDArray[np.float64]
+
+_OFF_M = 5_000.0
+"""Tolerance between positions in degrees and in metres: degrees are rounded, catalogues revised."""
+
 _OF_EMPTY = {"circles": "Polygon"}
 """Geometry type of empty layers, by name; points for all others."""
 _NAMES = ("name", "region", "label", "title", "id")
+_LONLAT_PROJECTIONS = ("longlat", "eqc", "cea", "merc")
+"""Projections whose straight lines are interpreted as those of degrees."""
 
 
 def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataFrame:
     """Read polygons on the south polar map.
 
     GeoJSON does not support lunar coordinate systems: its degrees are interpreted as lunar, with a
-    warning.
+    warning. `lonlat_polygons.on_map` describes how the edges of polygons in degrees run.
 
     Parameters
     ----------
     path : path
-        The vector file.
+        The vector file, or ``FILE|layername=NAME``.
     what : str
         Name of the file in messages.
     context : Context
@@ -53,40 +61,49 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     Raises
     ------
     InputError
-        If the file cannot be read or contains no polygons.
+        If the file cannot be read or contains no polygons, or it is unclear which layer is meant.
     CrsError
-        If it is on another body or has no coordinate system.
+        If it is on another body or has no coordinate system, or its degrees are out of range or in
+        the north.
     """
-    frame = _read(path, what, "polygons")
+    layer = layers.read_layer(path, what, ("Polygon",), context)
+    frame = layer.frame
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise InputError(f"{what} {Path(path).name} holds no polygons", "Give a polygon layer")
-    crs = _lunar_crs(frame, path, what, context)
-    frame = frame[frame.geometry.notna()]
-    frame = frame[frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
-    if frame.empty:
-        raise InputError(f"{what} {Path(path).name} holds no polygons", "Give a polygon layer")
-    if crs.is_geographic:
-        dense = shapely.segmentize(frame.geometry.to_numpy(), _DENSE_DEG)
-        shapes = shapely.transform(dense, _project)
-    elif moon.is_south_polar(crs):
-        shapes = frame.geometry.to_numpy()
+        raise InputError(f"{layer.what} holds no polygons", "Give a polygon layer")
+    polygons = frame[frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
+    polygons = polygons[~shapely.is_empty(polygons.geometry.to_numpy())]
+    if polygons.empty:
+        raise InputError(f"{layer.what} holds no polygons", "Give a polygon layer")
+    crs = layers.lunar_crs(layer, context)
+    left_out = len(frame) - len(polygons)
+    if left_out:
+        context.warn(f"{layer.what}: {counted(left_out, 'feature')} without a polygon left out.")
+    names = _names(polygons)
+    shapes = polygons.geometry
+    if _in_degrees(crs):
+        if not crs.is_geographic:
+            shapes = shapes.to_crs(moon.GEOGRAPHIC)
+        lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
+        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        on_map = _from_degrees(shapes, names, layer, context)
     else:
-        shapes = frame.to_crs(moon.SOUTH_POLAR).geometry.to_numpy()
-    return gpd.GeoDataFrame(
-        {"name": _names(frame)}, geometry=shapely.make_valid(shapes), crs=moon.SOUTH_POLAR
-    )
+        if not moon.is_south_polar(crs):
+            shapes = shapes.to_crs(moon.SOUTH_POLAR)
+        _check_metres(shapes.to_numpy(), layer)
+        on_map = [lonlat_polygons.polygonal(shape) for shape in shapes.to_numpy()]
+    return gpd.GeoDataFrame({"name": names}, geometry=on_map, crs=moon.SOUTH_POLAR)
 
 
 def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFrame:
     """Read points on the south polar map.
 
-    A table without geometry, such as CSV, needs the columns ``lon_deg`` and ``lat_deg``, or ``x_m``
-    and ``y_m``.
+    A table without geometry, such as CSV, needs columns of longitude and latitude, or ``x_m`` and
+    ``y_m``.
 
     Parameters
     ----------
     path : path
-        The vector file or table.
+        The vector file, ``FILE|layername=NAME``, or a table.
     what : str
         Name of the file in messages.
     context : Context
@@ -100,36 +117,112 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
     Raises
     ------
     InputError
-        If the file cannot be read, contains no points, or one of them has no coordinates.
+        If the file cannot be read, contains no points, one of them has no coordinates, or it is
+        unclear which layer is meant.
     CrsError
-        If it is on another body or has no coordinate system.
+        If it is on another body or has no coordinate system, or its degrees are out of range,
+        swapped or in the north.
     """
-    frame = _read(path, what, "points")
-    if isinstance(frame, gpd.GeoDataFrame):
-        crs = _lunar_crs(frame, path, what, context)
-        geometry = frame.geometry
-        if len(frame) and not (geometry.notna() & (geometry.geom_type == "Point")).all():
-            raise InputError(
-                f"{what} {Path(path).name} holds features that are not single points",
-                "Give a point layer; split multipoints into single parts",
-            )
-        xy = np.column_stack([geometry.x, geometry.y]).reshape(-1, 2)
-        if crs.is_geographic:
-            xy = _project(xy)
-        elif not moon.is_south_polar(crs):
-            moved = geometry.to_crs(moon.SOUTH_POLAR)
-            xy = np.column_stack([moved.x, moved.y])
-    else:
-        xy = _table_xy(frame, path, what)
+    layer = layers.read_layer(path, what, ("Point",), context)
+    frame = layer.frame
     if len(frame) == 0:
-        raise InputError(f"{what} {Path(path).name} holds no points", "Give a point layer")
-    if not np.isfinite(xy).all():
+        raise InputError(f"{layer.what} holds no points", "Give a point layer")
+    if isinstance(frame, gpd.GeoDataFrame):
+        x, y = _point_xy(frame, layer, context)
+    else:
+        found = table_xy(frame, layer.what)
+        if found is None:
+            raise InputError(
+                f"{layer.what} has no coordinates "
+                f"(it has the columns {', '.join(map(str, frame.columns))})",
+                "Give columns lon_deg and lat_deg, or x_m and y_m, or a vector layer",
+            )
+        x, y = found
+    unknown = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))
+    if unknown.size:
         raise InputError(
-            f"{what} {Path(path).name} holds points without coordinates",
-            "Remove them, or add their coordinates",
+            f"{layer.what} holds points without coordinates: {counted(unknown.size, 'point')}, "
+            f"the first is number {unknown[0] + 1}",
+            "Remove them, or write their coordinates as decimal degrees or metres",
         )
-    points = gpd.GeoSeries.from_xy(xy[:, 0], xy[:, 1], crs=moon.SOUTH_POLAR)
+    points = gpd.GeoSeries.from_xy(x, y, crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame({"name": _names(frame, "point")}, geometry=points)
+
+
+def table_xy(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
+    """Return the map coordinates of a table, metres; None without columns of positions.
+
+    Raises
+    ------
+    CrsError
+        If they are out of range, swapped or in the north, or if degrees and metres contradict each
+        other.
+    InputError
+        If several columns could be meant.
+    """
+    lonlat = positions.table_lonlat(table, what)
+    on_map = positions.table_xy(table, what)
+    if lonlat is None:
+        return on_map
+    x, y = moon.lonlat_to_xy(*lonlat)
+    if on_map is not None:
+        check_agree(np.hypot(on_map[0] - x, on_map[1] - y), what, "x_m and y_m")
+    return x, y
+
+
+def check_agree(off_m: Float, what: str, others: str) -> None:
+    """Raise if positions in degrees are far from other positions of the same rows.
+
+    Parameters
+    ----------
+    off_m : ndarray of float64
+        Distances on the map, metres; NaN where unknown.
+    what, others : str
+        Names of the data and of the other positions in messages.
+
+    Raises
+    ------
+    CrsError
+        If the median distance is more than 5 km.
+    """
+    known = off_m[np.isfinite(off_m)]
+    typical = float(np.median(known)) if known.size else 0.0
+    if typical > _OFF_M:
+        raise CrsError(
+            f"{what} is in another coordinate system: its {others} lie {typical / 1000.0:,.0f} km "
+            "from its longitudes and latitudes on the map (the median)",
+            f"Give x_m and y_m in {moon.SOUTH_POLAR}, or leave one of both out",
+        )
+
+
+def centers(
+    layer: layers.Layer, context: Context
+) -> tuple[Float, Float, NDArray[np.object_]] | None:
+    """Return the centres of points or polygons on the map, and the shapes; None without geometry.
+
+    Raises
+    ------
+    CrsError
+        If the layer is on another body or has no coordinate system, or its degrees are out of
+        range, swapped or in the north.
+    """
+    frame = layer.frame
+    if not isinstance(frame, gpd.GeoDataFrame) or shapely.is_missing(frame.geometry).all():
+        return None
+    crs = layers.lunar_crs(layer, context)
+    shapes = frame.geometry
+    if crs.is_geographic:
+        lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
+        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        on_map = shapely.transform(shapes.to_numpy(), _project)
+    elif moon.is_south_polar(crs):
+        on_map = shapes.to_numpy()
+    else:
+        on_map = shapes.to_crs(moon.SOUTH_POLAR).to_numpy()
+    if not crs.is_geographic:
+        _check_metres(on_map, layer)
+    middle = shapely.centroid(on_map)
+    return shapely.get_x(middle), shapely.get_y(middle), on_map
 
 
 def write_geopackage(
@@ -165,43 +258,57 @@ def write_geopackage(
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
-def _read(path: str | Path, what: str, features: str) -> Any:
-    try:
-        return gpd.read_file(path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-        raise InputError(
-            f"{what} {path} cannot be read: {str(error).splitlines()[0][:200]}",
-            f"Give a vector file with {features}, such as GeoPackage or GeoJSON",
-        ) from error
+def _in_degrees(crs: pyproj.CRS) -> bool:
+    """Return whether the straight lines of a coordinate system are those of degrees."""
+    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
+        warnings.simplefilter("ignore", UserWarning)
+        return crs.is_geographic or crs.to_dict().get("proj") in _LONLAT_PROJECTIONS
 
 
-def _lunar_crs(
-    frame: gpd.GeoDataFrame, path: str | Path, what: str, context: Context
-) -> pyproj.CRS:
-    if frame.crs is None:
-        raise CrsError(
-            f"{what} {Path(path).name} has no coordinate system",
-            f"Set it: ogr2ogr -a_srs {moon.GEOGRAPHIC} or {moon.SOUTH_POLAR}",
+def _from_degrees(
+    shapes: gpd.GeoSeries, names: list[str], layer: layers.Layer, context: Context
+) -> list[shapely.Geometry]:
+    found = [
+        lonlat_polygons.on_map(shape, f"{layer.what}: {name}")
+        for shape, name in zip(shapes.to_numpy(), names, strict=True)
+    ]
+    bowed = {name: each.bow_m for name, each in zip(names, found, strict=True) if each.bow_m}
+    if bowed:
+        context.warn(
+            f"{layer.what}: the edges of {', '.join(list(bowed)[:5])} are straight on the polar "
+            f"map, up to {max(bowed.values()) / 1000.0:,.1f} km from lines straight in longitude "
+            "and latitude. Add corners along the edges if those are meant."
         )
-    crs = pyproj.CRS.from_user_input(frame.crs)
-    if Path(path).suffix.lower() in (".geojson", ".json") and crs.is_geographic:
-        context.warn(f"{what} {Path(path).name}: its degrees are interpreted as lunar.")
-    else:
-        moon.check_body(crs, f"{what} {Path(path).name}")
-    return crs
+    return [each.shape for each in found]
 
 
-def _table_xy(frame: pd.DataFrame, path: str | Path, what: str) -> NDArray[np.float64]:
-    """Return the map coordinates of a table without geometry, shape (points, 2)."""
-    for names, on_map in ((("lon_deg", "lat_deg"), False), (("x_m", "y_m"), True)):
-        if set(names) <= set(frame):
-            columns = [pd.to_numeric(frame[name], errors="coerce") for name in names]
-            xy = np.column_stack(columns).astype(np.float64)
-            return xy if on_map else _project(xy)
-    raise InputError(
-        f"{what} {Path(path).name} has no coordinates",
-        "Give columns lon_deg and lat_deg, or a vector layer",
-    )
+def _point_xy(
+    frame: gpd.GeoDataFrame, layer: layers.Layer, context: Context
+) -> tuple[Float, Float]:
+    crs = layers.lunar_crs(layer, context)
+    geometry = frame.geometry
+    single = geometry.geom_type.isin(["Point", "MultiPoint"])
+    single &= shapely.get_num_geometries(geometry.to_numpy()) == 1
+    if not single.all():
+        raise InputError(
+            f"{layer.what} holds features that are not single points",
+            "Give a point layer; split multipoints into single parts",
+        )
+    geometry = gpd.GeoSeries(shapely.get_geometry(geometry.to_numpy(), 0), crs=geometry.crs)
+    if crs.is_geographic:
+        lon, lat = geometry.x.to_numpy(), geometry.y.to_numpy()
+        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        return moon.lonlat_to_xy(lon, lat)
+    if not moon.is_south_polar(crs):
+        geometry = geometry.to_crs(moon.SOUTH_POLAR)
+    _check_metres(geometry.to_numpy(), layer)
+    return geometry.x.to_numpy(), geometry.y.to_numpy()
+
+
+def _check_metres(shapes: NDArray[np.object_], layer: layers.Layer) -> None:
+    """Raise if the coordinates of a layer in metres look like degrees."""
+    x, y = shapely.get_coordinates(shapes).T
+    positions.check_metres(x, y, layer.what, remedy=layers.degrees_remedy(layer))
 
 
 def _project(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -210,7 +317,12 @@ def _project(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _names(frame: pd.DataFrame, what: str = "region") -> list[str]:
     by_lower = {str(column).lower(): column for column in frame.columns}
+    numbered = [f"{what} {number}" for number in range(1, len(frame) + 1)]
     for name in _NAMES:
         if name in by_lower:
-            return [str(value) for value in frame[by_lower[name]]]
-    return [f"{what} {number}" for number in range(1, len(frame) + 1)]
+            values = frame[by_lower[name]]
+            return [
+                number if unnamed else str(value)
+                for value, unnamed, number in zip(values, values.isna(), numbered, strict=True)
+            ]
+    return numbered

@@ -35,7 +35,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
     cut = values["min_diameter_m"]
     criteria = InclusionCriteria(bounds, cut, protocol.least_detected_m(cut, None))
-    known = read_circles(values["catalogue"])
+    known = read_circles(values["catalogue"], context=context)
     protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
     protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)

@@ -33,7 +33,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     context.progress(0.0, "Reading")
     found_file = detections.read(values["detections"], context)
-    known = read_circles(values["catalogue"])
+    known = read_circles(values["catalogue"], context=context)
     cut = values["min_diameter_m"]
     least = protocol.least_detected_m(cut, values["min_detected_diameter_m"])
     if found_file.smallest_m > least:

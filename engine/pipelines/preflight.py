@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.context import Context
+from lunarsite.engine.context import QuietContext
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import is_virtual, local_file
+from lunarsite.engine.file_names import file_of, is_virtual, local_file
 from lunarsite.engine.io import elevation, raster
 from lunarsite.engine.io.dem import posting
 from lunarsite.engine.io.far_field import BUILTIN, uses_builtin
@@ -122,11 +122,12 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
     files = _roles(values)
     for role, paths in files.items():
         for path in paths:
-            if not is_virtual(path) and not Path(path).is_file():
-                raise InputError(
-                    f"--{role.replace('_', '-')}: there is no file {path}", "Check the path"
-                )
             file = local_file(path)
+            if file is None and not is_virtual(path):
+                raise InputError(
+                    f"--{role.replace('_', '-')}: there is no file {file_of(path)}",
+                    "Check the path",
+                )
             if file is not None and file.resolve() in written:
                 raise InputError(
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
@@ -160,7 +161,7 @@ def _roles(values: dict[str, Any]) -> dict[str, list[str]]:
 
 def _source(path: str, role: str) -> Source:
     """Return an input file, validated for its role."""
-    file = Path(path)
+    file = Path(file_of(path))
     if role in RASTERS:
         what = {
             "far_field": f"The far field {file.name}",
@@ -173,11 +174,11 @@ def _source(path: str, role: str) -> Source:
                 _check_lunar(source, what)
             return _raster(path, source)
     beside: list[Path] = []
-    if role == "regions" and file.suffix.lower() == ".shp":
+    if role in ("regions", "craters") and file.suffix.lower() == ".shp":
         beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
     elif role == "scorer":
         beside = [file.with_suffix(".json")]
-    return Source(path, _with(path, beside))
+    return Source(path, _with(str(file), beside))
 
 
 def _raster(path: str, source: rasterio.DatasetReader) -> Source:
@@ -229,11 +230,11 @@ def check_closely(inputs: Inputs) -> None:
     if values["craters"]:
         from lunarsite.engine.craters import catalogue  # noqa: PLC0415  likewise
 
-        catalogue.read_catalogue(values["craters"])
+        catalogue.read_catalogue(values["craters"], context=QuietContext())
     if values["regions"]:
         from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
 
-        shapes = vector.read_polygons(values["regions"], "The regions", Context())
+        shapes = vector.read_polygons(values["regions"], "The regions", QuietContext())
         west, south, east, north = inputs.grid.bounds
         if shapes.cx[west:east, south:north].empty:
             raise InputError(

@@ -18,7 +18,7 @@ from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import BusyError, CancelledError
-from lunarsite.engine.file_names import display_name
+from lunarsite.engine.file_names import display_name, file_of
 from lunarsite.engine.io.area import narrowed
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _LOCK = ".lunarsite.lock"
 _ELEVATION = ("dem", "far_field", "builtin_far_field")
+_COARSE_M = 250.0
+"""Pixels above this do not show landing sites."""
+
 _SHARES = {
     "terrain": (0.0, 0.1),
     "lighting": (0.1, 0.7),
@@ -140,6 +143,10 @@ class Screening:
             shaping["columns"] = columns.table_columns()
         whole = {role: self.inputs.parts(role, paths) for role, paths in inputs.items()}
         shaping["reading"] = self.inputs.readings(inputs)
+        named = {
+            role: [each.removeprefix(file_of(each)) for each in inputs[role]] for role in inputs
+        }
+        shaping["layers"] = {role: names for role, names in named.items() if any(names)}
 
         def do(context: Context) -> Mapping[str, Any]:
             arguments = {key: value for key, value in values.items() if value is not None}
@@ -194,6 +201,12 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     folder = Path(values["out"])
     values = narrowed(values, "dem", context)
     validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
+    if validated.grid.pixel_m > _COARSE_M:
+        context.warn(
+            f"Pixels of {validated.grid.pixel_m:,.0f} m show where the light is, not where to "
+            "land: slopes over such distances are gentler than those under a lander. Screen an "
+            "elevation model with pixels of 100 m or finer before choosing a site."
+        )
     fresh = not (folder / NAME).is_file()
     if fresh:
         preflight.check_closely(validated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Parameter
+from lunarsite.engine.stages._shared import CATALOGUE_ENDINGS, CATALOGUE_HELP
 
 REAL_TERRAIN_PARAMETERS = (
     Parameter(
@@ -15,11 +16,10 @@ REAL_TERRAIN_PARAMETERS = (
     ),
     Parameter(
         name="catalogue",
-        kind=Kind.FILE,
-        endings=(".csv", ".gpkg"),
+        kind=Kind.TABLE,
+        endings=CATALOGUE_ENDINGS,
         title="Crater catalogue of the training elevation model",
-        help="CSV table or GeoPackage with the columns diameter_m or diameter_km, and lon_deg "
-        "and lat_deg or x_m and y_m.",
+        help=CATALOGUE_HELP,
         advanced=True,
     ),
     Parameter(

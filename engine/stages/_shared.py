@@ -55,6 +55,15 @@ RUN_FILES = (
 )
 """What the folder of a screening or a scoring holds, as patterns."""
 
+CATALOGUE_ENDINGS = (".csv", ".tsv", ".txt", ".gpkg", ".shp", ".geojson", ".fgb")
+"""What crater catalogues are read from, in dialogs."""
+
+CATALOGUE_HELP = (
+    "Table (CSV) or layer of points or circles, with a column diameter_m or diameter_km; tables "
+    "also with lon_deg and lat_deg or x_m and y_m. Columns of Robbins (2018) and similar names "
+    "are recognised."
+)
+
 OUT_FOLDER = Parameter(
     name="out",
     kind=Kind.FOLDER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import SEED
+from lunarsite.engine.stages._shared import CATALOGUE_ENDINGS, CATALOGUE_HELP, SEED
 
 STAGE = Stage(
     name="evaluate-craters",
@@ -29,10 +29,9 @@ STAGE = Stage(
         Parameter(
             name="catalogue",
             kind=Kind.TABLE,
-            endings=(".csv", ".gpkg"),
+            endings=CATALOGUE_ENDINGS,
             title="Crater catalogue",
-            help="CSV table or GeoPackage with the columns diameter_m or diameter_km, and "
-            "lon_deg and lat_deg or x_m and y_m.",
+            help=CATALOGUE_HELP,
             required=True,
         ),
         Parameter(

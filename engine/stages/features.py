@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import AOI, DEM
+from lunarsite.engine.stages._shared import AOI, CATALOGUE_ENDINGS, CATALOGUE_HELP, DEM
 
 LAYER_PARAMETERS = (
     Parameter(
@@ -39,10 +39,10 @@ LAYER_PARAMETERS = (
     Parameter(
         name="craters",
         kind=Kind.TABLE,
-        endings=(".csv", ".gpkg"),
+        endings=CATALOGUE_ENDINGS,
         title="Crater catalogue",
-        help="GeoPackage written by detect-craters, or a CSV table with diameter_m, lon_deg and "
-        "lat_deg (or x_m and y_m), and optionally depth_m.",
+        help=f"GeoPackage written by detect-craters, or a catalogue: {CATALOGUE_HELP[0].lower()}"
+        f"{CATALOGUE_HELP[1:]} depth_m is optional.",
     ),
     Parameter(
         name="rocks",

@@ -22,7 +22,7 @@ STAGE = Stage(
             geometry="point",
             title="Candidate points",
             help="Point layer on the Moon; on the command line also a CSV table with lon_deg and "
-            "lat_deg.",
+            "lat_deg, or x_m and y_m.",
             required=True,
         ),
         Parameter(

@@ -6,9 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import yaml
-
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import yaml_file
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -79,8 +78,10 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
             f"Choose one of {', '.join(known)}, or give the path of a YAML file",
         )
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        given = yaml_file.read(path)
+    except yaml_file.DuplicateKeyError as error:
+        raise InputError(f"The recipe {path.name} {error}", error.remedy) from error
+    except (UnicodeDecodeError, yaml_file.YAMLError) as error:
         raise InputError(f"The recipe {path.name} is not YAML: {error}", "Fix the file") from error
     if not isinstance(given, dict):
         raise InputError(f"The recipe {path.name} holds no values", "Write name: value lines")

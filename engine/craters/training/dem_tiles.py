@@ -98,7 +98,7 @@ def cut(
     """
     path, name = Path(dem), Path(catalogue).name
     grid = _tile_grid(dem_grid(path), pixel_m, side_px)
-    known = read_circles(catalogue)
+    known = read_circles(catalogue, context=context)
     # Craters a little below the cut may lie in the first octave of the loss.
     known = known.kept(known.diameter_m >= UNLABELLED * least_m)
     step = max(1, round(side_px * (1.0 - overlap)))

@@ -93,6 +93,9 @@ SEGMENTED = frozenset({"rock_coverage_pct", "large_rock_count"})
 
 CONFIDENCE = "segmentation_confidence"
 
+SHARES = frozenset({"psr_fraction", CONFIDENCE})
+"""Features from 0 to 1, whose limits may be written in percent."""
+
 SOURCES = tuple(dict.fromkeys(feature.source for feature in FEATURES))
 """Layers from which features are computed; each has a column ``coverage_<source>_pct``."""
 

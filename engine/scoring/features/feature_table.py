@@ -80,7 +80,7 @@ def build(
         features |= _raster_features(source, path, grid, coarse, side, full, context)
     context.progress(0.8, "features of craters")
     if layers.craters is not None:
-        catalogue = read_catalogue(layers.craters)
+        catalogue = read_catalogue(layers.craters, context=context)
         if len(catalogue) and catalogue["diameter_m"].max() < grid.pixel_m:
             context.warn(
                 f"The largest catalogued crater has {catalogue['diameter_m'].max():g} m, less than "

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from lunarsite.engine.contract import unknown_name
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.scoring.features.columns import BY_NAME
+from lunarsite.engine.io import yaml_file
+from lunarsite.engine.scoring.features.columns import BY_NAME, SHARES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 NAMES = ("cassa", "hls")
+
+_WITH_UNIT = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*(\S+)")
+_LIKE_CASSA = (
+    "Write it like engine/scoring/profiles/cassa.yaml: a list of criteria, each with a feature, "
+    "at_most or at_least, and a softness"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ def load(name_or_path: str) -> Profile:
     ParameterError
         If there is no such profile, or a criterion names an unknown feature.
     InputError
-        If the file is not a valid profile.
+        If the file is not a valid profile: also if a key stands twice, a percentage looks like a
+        fraction, or limits contradict each other.
     """
     if name_or_path in NAMES:
         path = _HERE / f"{name_or_path}.yaml"
@@ -119,18 +127,22 @@ def load(name_or_path: str) -> Profile:
                 f"Choose {names}, or give the path of a YAML file with limits of your own",
             )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml_file.read(path)
+    except yaml_file.DuplicateKeyError as error:
+        raise _bad(path, str(error), error.remedy) from error
+    except (yaml_file.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise _bad(path, f"is not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict) or not isinstance(data.get("criteria"), list):
         raise _bad(path, "has no list of criteria")
     if not data["criteria"]:
         raise _bad(path, "has an empty list of criteria")
+    criteria = tuple(_criterion(path, entry) for entry in data["criteria"])
+    _check_together(path, criteria)
     return Profile(
         name=str(data.get("name", path.stem)),
         title=str(data.get("title", path.stem)),
         source=str(data.get("source", "")).strip(),
-        criteria=tuple(_criterion(path, entry) for entry in data["criteria"]),
+        criteria=criteria,
     )
 
 
@@ -145,26 +157,110 @@ def _criterion(path: Path, entry: Any) -> Criterion:
         raise _bad(path, f"has unknown keys in the criterion on {feature}: {sorted(unknown)}")
     senses = [sense for sense in ("at_most", "at_least") if sense in entry]
     if len(senses) != 1:
-        raise _bad(path, f"needs one of at_most and at_least for {feature}, not both")
-    numbers = {}
-    for key in (senses[0], "softness"):
-        value = entry.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _bad(path, f"needs a number as {key} of {feature}, not {value!r}")
-        numbers[key] = float(value)
-    if not (np.isfinite(list(numbers.values())).all() and numbers["softness"] > 0.0):
+        if senses:
+            least, most = (
+                _number(path, feature, key, entry[key]) for key in ("at_least", "at_most")
+            )
+            _check_order(path, feature, least, most)
+        raise _bad(
+            path,
+            f"needs one of at_most and at_least for {feature}, not both",
+            "Write two criteria on it, one for each limit",
+        )
+    limit = _number(path, feature, senses[0], entry.get(senses[0]))
+    softness = _number(path, feature, "softness", entry.get("softness"))
+    if not (np.isfinite([limit, softness]).all() and softness > 0.0):
         raise _bad(path, f"needs a finite limit and a positive softness for {feature}")
+    _check_share(path, feature, senses[0], limit, written=entry[senses[0]])
     known = BY_NAME[feature].direction
-    criterion = Criterion(feature, senses[0], numbers[senses[0]], numbers["softness"])
+    criterion = Criterion(feature, senses[0], limit, softness)
     if known and known != criterion.direction:
         other = "at_least" if known > 0 else "at_most"
         raise _bad(path, f"limits {feature} in the wrong direction: it can only be {other}")
     return criterion
 
 
-def _bad(path: Path, problem: str) -> InputError:
-    return InputError(
-        f"The criteria profile {path.name} {problem}",
-        "Write it like engine/scoring/profiles/cassa.yaml: a list of criteria, each with a "
-        "feature, at_most or at_least, and a softness",
+def _number(path: Path, feature: str, key: str, value: Any) -> float:
+    """Return a number in the unit of its feature; the unit may stand after it: ``33 %``."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    unit = BY_NAME[feature].unit
+    match = _WITH_UNIT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise _bad(path, f"needs a number as {key} of {feature}, not {value!r}")
+    try:
+        number = float(match[1])
+    except ValueError:
+        raise _bad(path, f"needs a number as {key} of {feature}, not {value!r}") from None
+    written = {"°": "deg", "km2": "km²"}.get(match[2], match[2])
+    if written == "%" and feature in SHARES:
+        return number / 100.0
+    if written != unit:
+        raise _bad(
+            path,
+            f"has {value!r} as {key} of {feature}, which is in {unit or 'no unit'}",
+            f"Write the number in {unit}" if unit else "Write the number without a unit",
+        )
+    return number
+
+
+def _check_share(path: Path, feature: str, sense: str, limit: float, written: Any) -> None:
+    """Raise if a percentage looks like a fraction or a fraction like a percentage."""
+    percent = BY_NAME[feature].unit == "%"
+    if not percent and feature not in SHARES:
+        return
+    most, unit = (100.0, " %") if percent else (1.0, "")
+    if percent and 0.0 < limit < 1.0 and not isinstance(written, str):
+        raise _bad(
+            path,
+            f"has {limit:g} as {sense} of {feature}, which is in percent: did you mean "
+            f"{limit * 100.0:g} %",
+            f"Write {sense}: {limit * 100.0:g}, or {sense}: {limit:g} % if that is meant",
+        )
+    if 0.0 <= limit <= most:
+        return
+    if percent:
+        raise _bad(
+            path,
+            f"has {limit:g} as {sense} of {feature}, which lies between 0 and 100 %",
+            "Give a percentage",
+        )
+    raise _bad(
+        path,
+        f"has {limit:g} as {sense} of {feature}, which is a share between 0 and 1{unit}: did you "
+        f"mean {limit / 100.0:g}",
+        f"Write {sense}: {limit / 100.0:g}, or {sense}: {limit:g} %",
     )
+
+
+def _check_together(path: Path, criteria: tuple[Criterion, ...]) -> None:
+    """Raise if two criteria on one feature contradict or repeat each other."""
+    seen: dict[tuple[str, str], float] = {}
+    for each in criteria:
+        key = (each.feature, each.sense)
+        if key in seen:
+            raise _bad(
+                path,
+                f"has two criteria on {each.feature} {each.sense}: {seen[key]:g} and "
+                f"{each.threshold:g}",
+                "Keep one of them",
+            )
+        seen[key] = each.threshold
+    for (feature, sense), least in seen.items():
+        most = seen.get((feature, "at_most"))
+        if sense == "at_least" and most is not None:
+            _check_order(path, feature, least, most)
+
+
+def _check_order(path: Path, feature: str, least: float, most: float) -> None:
+    """Raise if no value is within two limits."""
+    if least > most:
+        raise _bad(
+            path,
+            f"contradicts itself: {feature} at least {least:g} and at most {most:g}",
+            "Exchange the limits, or leave one out",
+        )
+
+
+def _bad(path: Path, problem: str, remedy: str = _LIKE_CASSA) -> InputError:
+    return InputError(f"The criteria profile {path.name} {problem}", remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -404,12 +405,35 @@ def test_points_from_a_table_of_degrees(scored, tmp_path):
     assert found["name"].tolist() == ["point 1", "point 2"]
 
 
+def test_points_of_a_named_layer_are_scored_and_an_unnamed_one_is_asked_for(scored, tmp_path):
+    path = points_at(tmp_path / "p.gpkg", scored, extra=[])
+    points = gpd.read_file(path)
+    both = tmp_path / "both.gpkg"
+    points.iloc[:1].to_file(both, layer="way/points")
+    points.iloc[1:].to_file(both, layer="candidates")
+    out = str(tmp_path / "o.gpkg")
+    with pytest.raises(InputError, match="several layers: way/points, candidates") as caught:
+        run("score-points", run=str(scored), points=str(both), out=out)
+    named = shlex.split(caught.value.remedy)[-1]
+    assert named == f"{both}|layername=way/points"
+    assert run("score-points", run=str(scored), points=named, out=out)["points"] == 1
+    record = json.loads(pyogrio.read_info(out)["layer_metadata"]["LUNARSITE"])
+    assert record["inputs"][0]["name"] == "both.gpkg|layername=way/points"
+    with pytest.raises(ParameterError, match="overwrite an input of --points"):
+        run("score-points", run=str(scored), points=named, out=str(both))
+
+
 def test_points_outside_the_run_are_refused(scored, tmp_path):
     points = tmp_path / "p.csv"
-    points.write_text("lon_deg,lat_deg\n-89.5,10\n")
-    with pytest.raises(InputError, match="None of the 1 points is in a cell") as caught:
-        run("score-points", run=str(scored), points=str(points), out=str(tmp_path / "o.gpkg"))
-    assert "swapped" in caught.value.remedy
+    for place, message in (
+        ("10,-75", "None of the 1 points is in a cell"),
+        ("-89.5,10", "has longitude and latitude swapped"),
+        ("10,89.5", "lies in the north"),
+        ("-4400,-8010", "its lon_deg lies between -4,400.00 and -4,400.00"),
+    ):
+        points.write_text(f"lon_deg,lat_deg\n{place}\n")
+        with pytest.raises(InputError, match=message):
+            run("score-points", run=str(scored), points=str(points), out=str(tmp_path / "o.gpkg"))
     assert not (tmp_path / "o.gpkg").exists()
 
 

@@ -284,6 +284,26 @@ def test_regions_are_ranked_within(given, run, tmp_path):
         screen(given, run, regions=str(regions))
 
 
+def test_another_layer_of_the_same_file_is_scored_again(given, run, tmp_path):
+    regions = tmp_path / "regions.gpkg"
+    west, south, east, north = gpd.read_parquet(run / "features.parquet").total_bounds
+    middle = (west + east) / 2
+    for name, box in (
+        ("left", shapely.box(west, south, middle, north)),
+        ("right", shapely.box(middle, south, east, north)),
+    ):
+        frame = gpd.GeoDataFrame({"name": [name]}, geometry=[box], crs=moon.SOUTH_POLAR)
+        frame.to_file(regions, layer=name)
+    with pytest.raises(InputError, match="several layers: left, right"):
+        screen(given, run, regions=str(regions))
+    for name in ("left", "right"):
+        assert "score" in screen(given, run, regions=f"{regions}|layername={name}")["ran"]
+        inside = gpd.read_file(run / "sites.gpkg", layer="sites_in_regions")
+        assert set(inside["region"]) == {name}
+        manifest = json.loads((run / "manifest.json").read_text())
+        assert manifest["parameters"]["regions"] == f"regions.gpkg|layername={name}"
+
+
 def test_two_runs_in_one_folder_are_refused(given, run):
     with (
         filelock.FileLock(run / ".lunarsite.lock"),

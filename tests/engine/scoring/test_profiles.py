@@ -60,7 +60,114 @@ def test_invalid_profiles_are_refused_with_the_problem(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         profiles.load(written(tmp_path, text))
     assert "mine.yaml" in caught.value.problem
-    assert "cassa.yaml" in caught.value.remedy
+    assert caught.value.remedy
+
+
+def limited(tmp_path, *criteria):
+    """Load a profile with criteria from their YAML without the softness."""
+    lines = "".join(f"  - {{{each}, softness: 1}}\n" for each in criteria)
+    return profiles.load(written(tmp_path, f"criteria:\n{lines}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD.replace("at_most: 5", "at_most: 6, at_most: 20"), "key at_most twice, on line 1"),
+        (f"name: a\n{GOOD}\nname: b\n", "key name twice, on lines 1 and 3"),
+        (f"{GOOD}\n{GOOD}\n", "key criteria twice, on lines 1 and 2"),
+        (
+            'criteria: [{"feature": "slope_mean_deg", feature: crater_count, at_most: 5}]',
+            "key feature twice, on line 1",
+        ),
+        (
+            "criteria:\n  - feature: relief_mean_m\n    softness: 1\n    softness: 2\n",
+            "lines 3 and 4",
+        ),
+    ],
+)
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        profiles.load(written(tmp_path, text))
+    assert caught.value.remedy.startswith("Keep one ")
+
+
+def test_merged_keys_do_not_stand_twice(tmp_path):
+    text = """
+criteria:
+  - &soft {feature: slope_mean_deg, at_most: 5, softness: 1}
+  - {<<: *soft, feature: roughness_mean_m}
+"""
+    first, second = profiles.load(written(tmp_path, text)).criteria
+    assert (second.feature, second.threshold) == ("roughness_mean_m", first.threshold)
+
+
+@pytest.mark.parametrize(
+    ("feature", "sense", "limit", "question"),
+    [
+        ("avg_illumination_pct", "at_least", "0.33", "did you mean 33 %"),
+        ("earth_visibility_pct", "at_least", "0.5", "did you mean 50 %"),
+        ("rock_coverage_pct", "at_most", "0.05", "did you mean 5 %"),
+        ("psr_fraction", "at_most", "5", "did you mean 0.05"),
+        ("segmentation_confidence", "at_least", "90", "did you mean 0.9"),
+    ],
+)
+def test_fractions_and_percentages_are_asked_about(tmp_path, feature, sense, limit, question):
+    with pytest.raises(InputError, match=question) as caught:
+        limited(tmp_path, f"feature: {feature}, {sense}: {limit}")
+    # Either reading in the remedy is accepted as it stands there.
+    readings = caught.value.remedy.removeprefix("Write ").removesuffix(" if that is meant")
+    meant = question.split()[3]
+    thresholds = [
+        limited(tmp_path, f"feature: {feature}, {reading}").criteria[0].threshold
+        for reading in readings.split(", or ")
+    ]
+    assert thresholds[0] == float(meant)
+    assert thresholds[1] == (float(limit) if feature.endswith("_pct") else float(meant))
+
+
+@pytest.mark.parametrize(
+    ("feature", "limit", "threshold"),
+    [
+        ("avg_illumination_pct", "at_least: 33 %", 33.0),
+        ("avg_illumination_pct", "at_least: 0", 0.0),
+        ("avg_illumination_pct", "at_least: 1", 1.0),
+        ("psr_fraction", "at_most: 5 %", 0.05),
+        ("psr_fraction", "at_most: 0.05", 0.05),
+        ("slope_mean_deg", "at_most: 0.5", 0.5),
+        ("slope_mean_deg", "at_most: 5°", 5.0),
+        ("psr_distance_m", "at_most: 2e3 m", 2000.0),
+        ("psr_area_2km_km2", "at_least: 2 km2", 2.0),
+    ],
+)
+def test_limits_may_be_written_with_their_unit(tmp_path, feature, limit, threshold):
+    assert limited(tmp_path, f"feature: {feature}, {limit}").criteria[0].threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("criterion", "message"),
+    [
+        ("feature: psr_distance_m, at_most: 2 km", "'2 km' as at_most of psr_distance_m, .* in m"),
+        ("feature: crater_count, at_most: 2 %", "which is in no unit"),
+        ("feature: slope_mean_deg, at_most: 1.2.3 deg", "needs a number"),
+        ("feature: avg_illumination_pct, at_least: 330", "between 0 and 100 %"),
+        ("feature: avg_illumination_pct, at_least: -1", "between 0 and 100 %"),
+    ],
+)
+def test_limits_in_another_unit_or_out_of_range_are_refused(tmp_path, criterion, message):
+    with pytest.raises(InputError, match=message):
+        limited(tmp_path, criterion)
+
+
+def test_contradictory_and_repeated_limits_are_named(tmp_path):
+    least, most = "feature: psr_distance_m, at_least: 500", "feature: psr_distance_m, at_most: 200"
+    for order in ((least, most), (most, least)):
+        with pytest.raises(InputError, match="psr_distance_m at least 500 and at most 200"):
+            limited(tmp_path, *order)
+    with pytest.raises(InputError, match="psr_distance_m at least 500 and at most 200"):
+        limited(tmp_path, f"{least}, at_most: 200")
+    assert len(limited(tmp_path, most, most.replace("at_most", "at_least")).criteria) == 2
+    with pytest.raises(InputError, match="two criteria on psr_distance_m at_most: 200 and 300"):
+        limited(tmp_path, most, most.replace("200", "300"))
 
 
 def test_the_nearest_name_is_suggested(tmp_path):

@@ -245,7 +245,7 @@ def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):
     vector.write_geopackage(path, {"circles": circles, "craters": frame})
     assert build(dem, craters=str(path))["crater_mean_depth_ratio"].max() == np.float32(0.1)
     vector.write_geopackage(path, {"circles": circles, "rings": frame})
-    with pytest.raises(InputError, match="holds the layers circles, rings"):
+    with pytest.raises(InputError, match="several layers: circles, rings"):
         build(dem, craters=str(path))
     path.write_bytes(b"no GeoPackage at all")
     with pytest.raises(InputError, match="cannot be read"):

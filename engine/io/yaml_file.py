@@ -1,0 +1,58 @@
+"""Reading of YAML in which no key stands twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from yaml import YAMLError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["DuplicateKeyError", "YAMLError", "read"]
+
+
+class DuplicateKeyError(Exception):
+    """A key stands twice in a mapping.
+
+    Parameters
+    ----------
+    key : str
+        The key.
+    lines : tuple of int
+        Where, from 1.
+    """
+
+    def __init__(self, key: str, lines: tuple[int, int]) -> None:
+        first, second = lines
+        where = f"line {first}" if first == second else f"lines {first} and {second}"
+        super().__init__(f"has the key {key} twice, on {where}")
+        self.remedy = f"Keep one {key}"
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """The safe loader, which would keep the last of two equal keys without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as in PyYAML
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise DuplicateKeyError(key.value, (seen[key.value], line))
+                seen[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path) -> Any:
+    """Return the content of a YAML file in UTF-8.
+
+    Raises
+    ------
+    DuplicateKeyError
+        If a key stands twice in one mapping.
+    YAMLError, UnicodeDecodeError, ValueError
+        If it is not YAML in UTF-8.
+    """
+    return yaml.load(path.read_text(encoding="utf-8-sig"), _UniqueKeyLoader)  # noqa: S506  a safe loader
