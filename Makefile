@@ -1,4 +1,4 @@
-# make demo        set up, then detect craters in a synthetic region and screen it: look at
+# make demo        set up, then detect craters at the real south pole and screen it: look at
 #                  demo/run/report.html; and rocks in a synthetic image of its best site
 # make test        set up, lint, types, the wheel, the fast tests, the documentation, QGIS
 # make test-engine all of it that needs no QGIS; make test-qgis: the rest
@@ -17,16 +17,22 @@ NICE = nice -n 5
 # make template    fit the curve of the crater detection without a network: 2 minutes
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
+# The elevation model that ships, south of 80°.
+POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
+
 .PHONY: demo docs models mutants template images screenshots package test test-engine test-qgis test-qgis-next \
 	test-slow bench setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
-	$(BIN)/lunarsite synthesize --out demo/dem.tif
-	$(BIN)/lunarsite detect-craters --dem demo/dem.tif --out demo/craters.gpkg
-	$(BIN)/lunarsite screen --dem demo/dem.tif --craters demo/craters.gpkg --out demo/run
+	$(BIN)/lunarsite detect-craters $(POLE) --out demo/craters.gpkg
+	$(BIN)/lunarsite screen $(POLE) --cell-m 1600 --north-limit-deg -80 \
+		--craters demo/craters.gpkg --out demo/run
 	$(BIN)/lunarsite synthesize-image $$($(BIN)/python tools/best_site.py demo/run) \
 		--out demo/image.tif
 	$(BIN)/lunarsite segment-terrain --image demo/image.tif --out demo/rocks
+	@echo "Pixels of 1.6 km show the tool and the light, not where to land. Against published maps"
+	@echo "of the pole the illumination is 3.9 points too high on average (correlation 0.968):"
+	@echo "crests between the pixels, which cast shadows, are averaged away."
 	@echo "The report is $(CURDIR)/demo/run/report.html"
 
 # The README's pictures, from the demo's run.

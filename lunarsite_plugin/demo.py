@@ -1,4 +1,4 @@
-"""The demo: synthetic terrain, screened in the background and ready to click."""
+"""The demo: the real south pole, screened in the background and ready to click."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from lunarsite.qgis_common.location import PLUGIN_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DEM = PLUGIN_FOLDER / "resources" / "moon" / "lola_70S_1600m.tif"
+"""The elevation model that ships: LOLA at 1.6 km, 70 to 90° S."""
+AREA = {"aoi": "0,-90,310", "cell_m": 1600.0, "north_limit_deg": -80.0}
+"""South of 80° S, in cells of one pixel."""
 CRATERS = "craters.gpkg"
-"""The craters detected in the demo's terrain."""
+"""The craters detected in it."""
 IMAGE = "image.tif"
-"""A synthetic orbital image of the best site that resolves rocks; the terrain's pixels are 80 m."""
+"""A synthetic orbital image of the best site that resolves rocks."""
 _NETWORK = PLUGIN_FOLDER / "models" / "craters.safetensors"
 _SHARES = {
-    "synthesize": (0.0, 5.0),
-    "detect-craters": (5.0, 20.0),
+    "detect-craters": (0.0, 20.0),
     "screen": (20.0, 95.0),
     "synthesize-image": (95.0, 100.0),
 }
@@ -39,7 +42,7 @@ def folder() -> Path:
 
 
 class DemoTask(QgsTask):
-    """Creates the demo: terrain, detected craters, a screening run, and an image of a site.
+    """Creates the demo: detected craters, a screening run, and an image of a site.
 
     It runs in a background thread. Files that are up to date are not created again.
 
@@ -65,18 +68,16 @@ class DemoTask(QgsTask):
         # Created here, so that the task can be cancelled before its thread starts.
         self._feedback = QgsProcessingFeedback(False)
         self._feedback.progressChanged.connect(self._show_progress)
-        self._share = _SHARES["synthesize"]
+        self._share = _SHARES["detect-craters"]
 
     def run(self) -> bool:
         """Create the demo; QGIS calls this in a background thread."""
-        dem, craters, image = (self._home / name for name in ("dem.tif", CRATERS, IMAGE))
+        craters, image = (self._home / name for name in (CRATERS, IMAGE))
         run_path = self._home / "run"
         try:
-            if not dem.is_file():
-                self._stage("synthesize", out=dem)
-            if not _is_newer(craters, dem, _NETWORK):
-                self._stage("detect-craters", dem=dem, out=craters)
-            self._stage("screen", dem=dem, craters=craters, out=run_path)
+            if not _is_newer(craters, DEM, _NETWORK):
+                self._stage("detect-craters", dem=DEM, aoi=AREA["aoi"], out=craters)
+            self._stage("screen", dem=DEM, **AREA, craters=craters, out=run_path)
             if not _is_newer(image, run_path / "score.tif"):
                 self._make_image(run_path, image)
         except CancelledError:
@@ -105,7 +106,7 @@ class DemoTask(QgsTask):
         if best is not None:
             self._stage("synthesize-image", lon=best[0], lat=best[1], out=image)
 
-    def _stage(self, name: str, **parameters: Path | float) -> None:
+    def _stage(self, name: str, **parameters: Path | float | str) -> None:
         self._share = _SHARES[name]
         values = {k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()}
         run(name, values, self._feedback)

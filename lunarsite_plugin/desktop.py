@@ -195,7 +195,7 @@ class Desktop:
 
         self._task = None
         home = run.parent
-        self._show_layers(run, home / "dem.tif", home / demo.CRATERS, home / demo.IMAGE)
+        self._show_layers(run, demo.DEM, home / demo.CRATERS, home / demo.IMAGE, moon=True)
         self.toggle.setChecked(True)
         dock = self._get_dock()
         dock.choose_run(run)
@@ -220,12 +220,18 @@ class Desktop:
         self._show_layers(run.path, dem, run.craters)
 
     def _show_layers(
-        self, run: Path, dem: Path | None, craters: Path | None, image: Path | None = None
+        self,
+        run: Path,
+        dem: Path | None,
+        craters: Path | None,
+        image: Path | None = None,
+        *,
+        moon: bool = False,
     ) -> None:
         from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         self._before = self._iface.messageBar().items()
-        run_layers.show(run, dem, self._iface.mapCanvas(), craters, image)
+        run_layers.show(run, dem, self._iface.mapCanvas(), craters, image, moon=moon)
         self._dismiss_crs_warnings()
         self._warning_timer.start()  # drawing the canvas adds more warnings a little later
 

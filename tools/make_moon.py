@@ -9,6 +9,7 @@ mosaic is a picture without a place, so its place is written beside it, where GD
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import subprocess
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+from lunarsite.engine import moon
 
 FOLDER = Path(__file__).resolve().parents[1] / "resources" / "moon"
 PACKAGE = "lunar-toolkit==0.1.0"
@@ -49,9 +52,24 @@ def main() -> None:
         f"  <GeoTransform>{place}</GeoTransform>\n</PAMDataset>\n",
         encoding="utf-8",
     )
+    for name in ("names.csv", "regions.csv"):
+        add_map_coordinates(FOLDER / name)
     shipped = sorted(path for path in FOLDER.iterdir() if path.suffix in {".tif", ".jpg", ".csv"})
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in shipped]
     (FOLDER / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def add_map_coordinates(path: Path) -> None:
+    """Put x and y on the south polar map, metres, into a table of places."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        place = moon.lonlat_to_xy(float(row["lon_deg"]), float(row["lat_deg"]))
+        row["x_m"], row["y_m"] = (str(round(float(value))) for value in place)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def fetch(folder: Path) -> Path:

@@ -14,9 +14,9 @@ from rasterio.enums import Resampling
 from scipy import special
 
 from lunarsite.engine import moon
-from lunarsite.engine.io import raster
+from lunarsite.engine.io import elevation, raster
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.report import drawing, graticule, marks
+from lunarsite.engine.report import drawing, graticule, marks, place_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,8 @@ class MapFrame:
         Listed sites.
     regions : dict
         Outlines of the regions, by their labels.
+    names : list of Name
+        Craters and mountains of the real Moon inside.
     """
 
     grid: Grid
@@ -62,6 +64,7 @@ class MapFrame:
     shade: Float32
     sites: gpd.GeoDataFrame
     regions: dict[str, Any] = field(default_factory=dict)
+    names: list[place_names.Name] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,14 @@ class LayerStyle:
 
 def map_frame(dem: str | Path, sites: gpd.GeoDataFrame, regions: dict[str, Any]) -> MapFrame:
     """Return the frame of an elevation model with its hillshade at the size of the map."""
-    heights, grid = read_overview(dem, "The DEM", _LARGE_PX)
+    with elevation.opened(dem, "The DEM") as model:
+        whole = raster.grid_of(model.source, "The DEM")
+        grid = _overview_grid(whole, _LARGE_PX)
+        heights = model.read(shape=grid.shape)
+        named = [] if model.synthetic else place_names.inside(grid.bounds)
     west, south, east, north = grid.bounds
-    return MapFrame(grid, (west, east, south, north), hillshade(heights, grid), sites, regions)
+    shade = hillshade(heights, grid)
+    return MapFrame(grid, (west, east, south, north), shade, sites, regions, named)
 
 
 def read_overview(
@@ -104,16 +112,14 @@ def read_overview(
     """
     with raster.opened(path, what) as source:
         grid = raster.grid_of(source, what)
-        factor = max(1, -(-max(grid.shape) // longest_px))
-        shape = (-(-grid.height // factor), -(-grid.width // factor))
-        values = source.read(
-            1, out_shape=shape, resampling=resampling, masked=True, out_dtype=np.float64
-        )
-        scaled = values.filled(np.nan) * source.scales[0] + source.offsets[0]
-    scaled[~(np.abs(scaled) < 1e30)] = np.nan  # heights of -3e38 mean nodata, undeclared
-    pixel = grid.width * grid.pixel_m / shape[1]
-    small = Grid(grid.x_min_m, grid.y_max_m, pixel, shape[1], shape[0])
-    return np.asarray(scaled, dtype=np.float32), small
+        small = _overview_grid(grid, longest_px)
+        return raster.read_band(source, 1, shape=small.shape, resampling=resampling), small
+
+
+def _overview_grid(grid: Grid, longest_px: int) -> Grid:
+    factor = max(1, -(-max(grid.shape) // longest_px))
+    height, width = -(-grid.height // factor), -(-grid.width // factor)
+    return Grid(grid.x_min_m, grid.y_max_m, grid.width * grid.pixel_m / width, width, height)
 
 
 def hillshade(height_m: Float32, grid: Grid) -> Float32:
@@ -308,6 +314,7 @@ def _decorate(axes: Axes, frame: MapFrame) -> None:
     graticule.draw(axes, frame.extent, labels=True, avoid=points)
     graticule.scale_bar(axes, frame.extent, avoid=points)
     marks.regions(axes, frame.regions)
+    marks.names(axes, frame.names)
     marks.sites(axes, frame.sites)
 
 

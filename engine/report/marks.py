@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from lunarsite.engine.report.place_names import Name
+
 _LABEL_STEPS = (9.0, 15.0, 22.0)
 
 
@@ -40,6 +42,24 @@ def regions(axes: Axes, shapes: dict[str, Any]) -> None:
             annotation_clip=True,
             clip_on=True,
             zorder=7,
+        )
+
+
+def names(axes: Axes, shown: Sequence[Name]) -> None:
+    """Write names of craters at their centres, and of mountains with a triangle."""
+    for each in shown:
+        axes.annotate(
+            each.name if each.diameter_m else f"▲ {each.name}",
+            (each.x_m, each.y_m),
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color=drawing.INK,
+            style="italic",
+            path_effects=drawing.halo(),
+            annotation_clip=True,
+            clip_on=True,
+            zorder=5,
         )
 
 

@@ -14,6 +14,7 @@ import pyogrio
 from markupsafe import Markup
 
 from lunarsite.engine.atomic import scratch_folder, whole_file
+from lunarsite.engine.context import QuietContext
 from lunarsite.engine.illumination import skyline
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.io import vector
@@ -133,7 +134,7 @@ def write_page(
     regions = facts.region_tables(run, profile)
     shown = run.sites.head(facts.SHOWN_SITES)
     with drawing.style():
-        frame = maps.map_frame(values["dem"], shown, _shapes(values, regions, context))
+        frame = maps.map_frame(values["dem"], shown, _shapes(values, regions))
         context.progress(0.1, "maps")
         site_map = _embedded(maps.site_map(frame))
         score_map = _embedded(maps.score_map(frame, folder / "score.tif"))
@@ -186,13 +187,11 @@ def _read(folder: Path) -> facts.Tables:
     )
 
 
-def _shapes(
-    values: dict[str, Any], regions: list[dict[str, Any]], context: Context
-) -> dict[str, Any]:
+def _shapes(values: dict[str, Any], regions: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the outlines of the regions that have a table, by their labels."""
     if not regions:
         return {}
-    frame = vector.read_polygons(values["regions"], "The regions", context)
+    frame = vector.read_polygons(values["regions"], "The regions", QuietContext())
     return {
         region["label"]: frame.geometry[frame["name"] == region["name"]].union_all()
         for region in regions

@@ -13,6 +13,7 @@ from qgis.core import (
 )
 
 from lunarsite.engine import stages
+from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.qgis_common import layers, moon_crs
 
@@ -49,6 +50,8 @@ def show(
     canvas: QgsMapCanvas | None,
     craters: Path | None = None,
     image: Path | None = None,
+    *,
+    moon: bool = False,
 ) -> None:
     """Add a run's layers to the project, set the project CRS, and zoom to the run.
 
@@ -66,6 +69,8 @@ def show(
         The run's crater catalogue, shown if the craters were detected by LunarSite.
     image : Path or None
         An orbital image, shown above the cell rasters and below sites and craters.
+    moon : bool
+        Whether to add the mosaic of the real south pole and its names.
     """
     project = QgsProject.instance()
     project.setCrs(moon_crs.crs())
@@ -89,6 +94,8 @@ def show(
         moon_crs.name_layer(ground)
         project.addMapLayer(ground, addToLegend=False)
         group.addLayer(ground).setExpanded(False)
+    if moon:
+        moon_layers.add(project, group)
     if canvas is not None and made:
         canvas.setDestinationCrs(project.crs())
         transform = QgsCoordinateTransform(made[-1].crs(), project.crs(), project)
