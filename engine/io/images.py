@@ -2,7 +2,7 @@
 
 The input of a network is red, green and blue from 0 to 255. A single band is grey. Data of more
 than eight bits are stretched from the 0.1th to the 99.9th percentile of the whole image, so that a
-window has the same contrast as the whole.
+window has the same contrast as the whole. Photographs are read upright.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from affine import Affine
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import raster
+from lunarsite.engine.io import orientation, raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import rasterio
-    from affine import Affine
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.orientation import Orientation
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
@@ -59,6 +60,11 @@ class Frame:
     crs: Any
 
     @property
+    def is_placed(self) -> bool:
+        """Whether it has a place: a coordinate system or a geotransform."""
+        return self.crs is not None or not self.transform.is_identity
+
+    @property
     def pixel_m(self) -> float | None:
         """Pixel size in metres, for degrees that in latitude; None if it is not georeferenced."""
         if self.crs is None:
@@ -78,7 +84,11 @@ class Image:
     Parameters
     ----------
     frame : Frame
-        Its geometry.
+        Its geometry upright, as `read` returns it.
+    stored : Frame
+        Geometry of the file, in which results are written.
+    orientation : Orientation
+        How the stored pixels are turned to be upright.
     bands : tuple of int
         Numbers of the red, green and blue bands; one for a grey image.
     low, high : float
@@ -86,6 +96,8 @@ class Image:
     """
 
     frame: Frame
+    stored: Frame
+    orientation: Orientation
     bands: tuple[int, ...]
     low: float
     high: float
@@ -104,13 +116,23 @@ class Image:
         return max(0.0, (raw - self.low) * 255.0 / max(self.high - self.low, 1e-30))
 
     def part(self, window: Window) -> Frame:
-        """Return the geometry of a window."""
-        frame = self.frame
-        moved = frame.transform * frame.transform.translation(window.col_off, window.row_off)
-        return Frame(int(window.width), int(window.height), moved, frame.crs)
+        """Return the geometry of a window of the stored image.
+
+        A part of an image without a place lies where QGIS shows it in the image: there, rows count
+        downwards from zero.
+        """
+        frame = self.stored
+        width, height = int(window.width), int(window.height)
+        if frame.is_placed:
+            moved = frame.transform * Affine.translation(window.col_off, window.row_off)
+        elif (width, height) == (frame.width, frame.height):
+            moved = Affine.identity()
+        else:
+            moved = Affine(1.0, 0.0, window.col_off, 0.0, -1.0, -window.row_off)
+        return Frame(width, height, moved, frame.crs)
 
     def read(self, window: Window, part: Window | None = None) -> tuple[Float32, Bool]:
-        """Read a window, mirrored at the edges.
+        """Read a window of the upright image, mirrored at the edges.
 
         Parameters
         ----------
@@ -132,6 +154,7 @@ class Image:
         rows, columns = rows + int(whole.row_off), columns + int(whole.col_off)
         first, left = int(rows.min()), int(columns.min())
         inner = Window(left, first, int(columns.max()) - left + 1, int(rows.max()) - first + 1)
+        inner = self.orientation.stored_window(inner)
         raw = self._source.read(self.bands, window=inner, masked=True)
         known = ~np.ma.getmaskarray(raw).any(axis=0)
         values = raw.data.astype(np.float32)
@@ -142,6 +165,7 @@ class Image:
         clipped = np.clip(np.nan_to_num(values), self.low, self.high)
         seen = (clipped - self.low) * (255.0 / max(self.high - self.low, 1e-30))
         at = np.ix_(rows - first, columns - left)
+        seen, known = self.orientation.upright(seen), self.orientation.upright(known)
         seen = np.moveaxis(seen, 0, 2)[at]
         if len(self.bands) == 1:
             seen = np.repeat(seen, 3, axis=2)
@@ -196,9 +220,12 @@ def opened(path: str | Path, context: Context | None = None) -> Iterator[Image]:
             if context is None
             else context.cached_for_file("range", path, partial(_range, source, bands))
         )
-        crs = source.crs or None
-        frame = Frame(source.width, source.height, source.transform, crs)
-        yield Image(frame, bands, low, high, source)
+        turned = orientation.of(source)
+        stored = Frame(source.width, source.height, source.transform, source.crs or None)
+        frame = stored
+        if turned.number != 1:
+            frame = Frame(*turned.upright_size, source.transform * turned.to_stored, stored.crs)
+        yield Image(frame, stored, turned, bands, low, high, source)
 
 
 def _bands(source: rasterio.DatasetReader) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from lunarsite.engine import atomic, device, provenance
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io import cog, images
 from lunarsite.engine.io.cog import RasterSink
+from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.segmentation import classes, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
@@ -57,7 +58,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             device=where.kind,
             find_sha256=find_sha256,
         )
-        window = read_window(values["window"], image.frame)
+        stored = read_window(values["window"], image.stored)
+        window = image.orientation.upright_window(stored)
         pixel_m = image.frame.pixel_m
         if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
             context.warn(
@@ -71,9 +73,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(
             folder,
-            image.part(window),
+            image.part(stored),
             wanted,
             provenance.as_tags(record),
+            image.orientation,
             shaded=(again, window) if values["view"] == "orbital" else None,
         )
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
@@ -144,10 +147,12 @@ class _Written:
         frame: Frame,
         files: tuple[str, ...],
         tags: dict[str, str],
+        orientation: Orientation,
         *,
         shaded: tuple[Image, Window] | None = None,
     ) -> None:
-        self._frame, self._shaded = frame, shaded
+        self._shaded = shaded
+        self._turned = Orientation(orientation.number, frame.width, frame.height)
         self.pixels: Int = np.zeros(len(classes.NAMES), np.int64)
         self.sums = np.zeros(2)
         self.dark = 0
@@ -178,8 +183,8 @@ class _Written:
         self.sinks = [sinks[name] for name in files]
 
     def take(self, row: int, answer: Float32, known: Bool) -> None:
-        """Write a strip."""
-        window = Window(0, row, self._frame.width, known.shape[0])
+        """Write a strip of the upright image, in the file's own order of pixels."""
+        window = self._turned.stored_window(Window(0, row, known.shape[1], known.shape[0]))
         if self._shaded is not None:
             image, part = self._shaded
             at = Window(part.col_off, part.row_off + row, known.shape[1], known.shape[0])
@@ -194,7 +199,7 @@ class _Written:
         layers = (named, share, total, shared)
         for sink, layer in zip(self.sinks, layers, strict=False):
             values = layer if layer.dtype == np.uint8 else np.where(known, layer, np.nan)
-            sink.write(values.astype(layer.dtype), window)
+            sink.write(self._turned.stored(values.astype(layer.dtype)), window)
         self.pixels += np.bincount(named[known], minlength=count)
         self.sums += [float(total[known].sum()), float(shared[known].sum())]
 

@@ -17,7 +17,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import images, raster
+from lunarsite.engine.io import images, orientation, raster
 from lunarsite.engine.segmentation import classes, samples
 from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.text import counted
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.orientation import Orientation
+
+MASK = "The mask"
 
 VALIDATION_EVERY = 10
 """Every tenth image, in order of names, is in the validation set of every training."""
@@ -53,7 +56,7 @@ class Pair:
             If one cannot be read, their sizes differ, or the mask is not one of classes.
         """
         image, known = read_image(self.image)
-        mask = read_mask(self.mask)
+        mask = self._upright_mask(known.shape)
         if mask.shape != known.shape:
             raise InputError(
                 f"The mask {self.mask.name} has {mask.shape[1]} × {mask.shape[0]} pixels, its "
@@ -62,6 +65,28 @@ class Pair:
             )
         mask[~known] = classes.NODATA
         return Sample(image, mask)
+
+    def _upright_mask(self, shape: tuple[int, ...]) -> classes.UInt8:
+        """Return the mask, upright like its image.
+
+        A mask without an orientation of its own is either upright already or in the order of the
+        image's file: its size tells, unless the image is turned by 180°, mirrored or square.
+        """
+        turned = orientation_of(self.image, images.WHAT)
+        own = orientation_of(self.mask, MASK)
+        mask = own.upright(read_mask(self.mask)).copy()
+        if turned.number == 1 or own.number != 1:
+            return mask
+        stored = (turned.height, turned.width)
+        if mask.shape == stored and stored == shape:
+            raise InputError(
+                f"The image {self.image.name} is to be shown turned (its EXIF orientation is "
+                f"{turned.number}), and its mask {self.mask.name} does not say whether it is "
+                "turned as well",
+                "Write the image upright, and check that it fits the mask: "
+                f"magick {self.image.name} -auto-orient upright.png",
+            )
+        return turned.upright(mask).copy() if mask.shape == stored else mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +240,21 @@ def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
     return np.rint(image).astype(np.uint8), known
 
 
+def orientation_of(path: Path, what: str) -> Orientation:
+    """Return the orientation of an image or a mask."""
+    with raster.opened(path, what) as source:
+        return orientation.of(source)
+
+
 def read_mask(path: Path) -> classes.UInt8:
-    """Return the classes of a mask of colours or of class numbers.
+    """Return the classes of a mask of colours or of class numbers, in the order of the file.
 
     Raises
     ------
     InputError
         As `classes.from_colors` and `classes.from_numbers`.
     """
-    with raster.opened(path, "The mask") as source:
+    with raster.opened(path, MASK) as source:
         if source.count >= 3:
             return classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
         return classes.from_numbers(source.read(1), path.name)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
 from rasterio.windows import Window
 from support.segmentation import TINY, layer, noise, picture, saved, segmented, shallow_weights
 
@@ -13,12 +15,25 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
 from lunarsite.engine.io import images, raster
+from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.pipelines import segment_terrain as pipeline
 from lunarsite.engine.segmentation import (
     classes,
 )
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.uncertainty import measures
+
+GEOTRANSFORM = {33550, 33922, 34264, 34735}
+"""TIFF tags of a place."""
+
+
+def tiff_tags(path):
+    """Return the tags in the first directory of a little-endian TIFF."""
+    whole = path.read_bytes()
+    assert whole[:4] == b"II*\0"
+    (first,) = struct.unpack("<I", whole[4:8])
+    (count,) = struct.unpack("<H", whole[first : first + 2])
+    return {struct.unpack_from("<H", whole, first + 2 + 12 * at)[0] for at in range(count)}
 
 
 @pytest.fixture
@@ -57,9 +72,35 @@ def test_an_image_without_georeferencing_gives_the_same_files(tmp_path, checkpoi
     image = picture(tmp_path / f"a.{driver.lower()}", noise(40, 50), driver=driver)
     out = tmp_path / "out"
     segmented(image, out, checkpoint)
-    with raster.opened(out / "classes.tif", "It") as source:
-        assert source.crs is None
-        assert source.shape == (40, 50)
+    for name in pipeline.FILES:
+        with raster.opened(out / name, "It") as source:
+            assert source.crs is None
+            assert source.shape == (40, 50)
+        # Even an identity stored as a geotransform is shown upside down.
+        assert not GEOTRANSFORM & tiff_tags(out / name)
+    assert sorted(path.name for path in out.iterdir()) == sorted(pipeline.FILES)
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+@pytest.mark.parametrize("side_px", [None, 48])
+def test_a_turned_photograph_is_seen_upright_and_written_as_stored(tmp_path, number, side_px):
+    checkpoint = saved(tmp_path / "net.safetensors", TINY, side_px=side_px)
+    upright = noise(70, 96, bands=1)[0]
+    picture(tmp_path / "upright.tif", upright)
+    segmented(tmp_path / "upright.tif", tmp_path / "expected", checkpoint)
+    turned = Orientation(number, *((70, 96) if number > 4 else (96, 70)))
+    photo = Image.fromarray(np.ascontiguousarray(turned.stored(upright)))
+    exif = photo.getexif()
+    exif[274] = number
+    photo.save(tmp_path / "a.tif", exif=exif)
+    segmented(tmp_path / "a.tif", tmp_path / "out", checkpoint)
+    segmented(tmp_path / "a.tif", tmp_path / "part", checkpoint, window="5,7,30,20")
+    for name in pipeline.FILES:
+        expected = layer(tmp_path / "expected", name)
+        found = layer(tmp_path / "out", name)
+        assert np.array_equal(found, turned.stored(expected), equal_nan=True)
+        part = layer(tmp_path / "part", name)
+        np.testing.assert_allclose(part, found[7:27, 5:35], atol=1e-4)
 
 
 def test_a_window_equals_the_whole_there(tmp_path):
@@ -72,7 +113,8 @@ def test_a_window_equals_the_whole_there(tmp_path):
     assert part.shape == (48, 64)
     np.testing.assert_allclose(part, whole, atol=1e-4)
     with raster.opened(tmp_path / "part" / "classes.tif", "It") as source:
-        assert source.transform.c == 300.0
+        # Where QGIS shows that part of an image without a place.
+        assert source.transform == Affine(1.0, 0.0, 300.0, 0.0, -1.0, -320.0)
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "900,0,10,10", "0,0,0,5"])

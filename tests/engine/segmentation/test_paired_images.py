@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.segmentation import pairs, picture
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.segmentation import (
     paired_images,
 )
@@ -39,3 +41,46 @@ def test_published_images_are_split_the_same_every_time(tmp_path):
     again = paired_images.read(image_glob, mask_glob, Context())
     assert data.validation.pairs == again.validation.pairs
     assert not set(data.validation.pairs) & set(data.training.pairs)
+
+
+UPRIGHT = np.random.default_rng(3).integers(30, 256, (48, 64), dtype=np.uint8)
+LABELS = np.random.default_rng(4).integers(0, 4, (48, 64)).astype(np.uint8)
+
+
+def turned_file(path, upright, number, *, tagged):
+    """Write upright pixels as a camera stores them, with or without the tag."""
+    size = upright.shape if number > 4 else upright.shape[::-1]
+    stored = Image.fromarray(np.ascontiguousarray(Orientation(number, *size).stored(upright)))
+    exif = stored.getexif()
+    if tagged:
+        exif[274] = number
+    stored.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_images_and_masks_are_turned_each_by_its_own_tag(tmp_path, number):
+    image = turned_file(tmp_path / "a.png", UPRIGHT, number, tagged=True)
+    mask = turned_file(tmp_path / "m.tif", LABELS, number, tagged=True)
+    sample = paired_images.Pair(image, mask).read()
+    assert np.array_equal(sample.image[:, :, 0], UPRIGHT)
+    assert np.array_equal(sample.mask, LABELS)
+    plain = picture(tmp_path / "p.png", UPRIGHT, driver="PNG")
+    assert np.array_equal(paired_images.Pair(plain, mask).read().mask, LABELS)
+
+
+@pytest.mark.parametrize("number", range(5, 9))
+@pytest.mark.parametrize("as_stored", [True, False])
+def test_a_mask_without_a_tag_is_turned_if_its_size_says_so(tmp_path, number, as_stored):
+    image = turned_file(tmp_path / "a.png", UPRIGHT, number, tagged=True)
+    mask = turned_file(tmp_path / "m.png", LABELS, number if as_stored else 1, tagged=False)
+    assert np.array_equal(paired_images.Pair(image, mask).read().mask, LABELS)
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 6])
+def test_a_mask_that_does_not_say_how_it_is_turned_is_refused(tmp_path, number):
+    side = slice(0, 48)
+    image = turned_file(tmp_path / "a.png", UPRIGHT[:, side], number, tagged=True)
+    mask = turned_file(tmp_path / "m.png", LABELS[:, side], 1, tagged=False)
+    with pytest.raises(InputError, match="does not say whether it is turned"):
+        paired_images.Pair(image, mask).read()
