@@ -50,7 +50,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
     path = values["image"]
     # Opened twice: one is read ahead in its own thread.
-    with images.opened(path, context) as image, images.opened(path, context) as again:
+    sky = values["view"] != "orbital"
+    with (
+        images.opened(path, context, sky=sky) as image,
+        images.opened(path, context, sky=sky) as again,
+    ):
         record = provenance.describe(
             "segment-terrain",
             shaping,

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import images, orientation, raster
+from lunarsite.engine.io import image_bands, images, orientation, raster
 from lunarsite.engine.segmentation import classes, samples
 from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.text import counted
@@ -26,6 +27,7 @@ from lunarsite.engine.training.task import Data
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import rasterio
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -249,15 +251,45 @@ def orientation_of(path: Path, what: str) -> Orientation:
 def read_mask(path: Path) -> classes.UInt8:
     """Return the classes of a mask of colours or of class numbers, in the order of the file.
 
+    A colour table of the classes' colours is a mask of colours; any other is ignored. What the
+    file declares as nodata, by a value, a mask or alpha, is `classes.NODATA`.
+
     Raises
     ------
     InputError
-        As `classes.from_colors` and `classes.from_numbers`.
+        As `classes.from_colors` and `classes.from_numbers`; or if a class is declared as nodata.
     """
     with raster.opened(path, MASK) as source:
         if source.count >= 3:
-            return classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
-        return classes.from_numbers(source.read(1), path.name)
+            mask = classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
+        else:
+            mask = _from_one_band(source, path.name)
+        valid = source.dataset_mask() > 0
+        for band, kind in enumerate(source.colorinterp, start=1):
+            if kind == ColorInterp.alpha:
+                valid &= source.read(band) > 0
+        hidden = np.unique(mask[~valid])
+        if source.count < 3 and source.nodata in hidden and source.nodata < len(classes.NAMES):
+            number = int(source.nodata)
+            raise InputError(
+                f"The mask {path.name} declares {number} as nodata, and {number} is the class "
+                f"{classes.NAMES[number]}",
+                f"If it is the class, run gdal_edit.py -unsetnodata {path}; write "
+                f"{classes.NODATA} where nothing is labelled",
+            )
+        mask[~valid] = classes.NODATA
+    return mask
+
+
+def _from_one_band(source: rasterio.DatasetReader, name: str) -> classes.UInt8:
+    numbers = source.read(1)
+    if source.colorinterp[0] == ColorInterp.palette:
+        table = image_bands.of(source).table
+        if table is not None:
+            colors = table[np.minimum(numbers.astype(np.int64), len(table) - 1), :3]
+            if np.isin(colors, (0, 255)).all() and (colors > 0).any():
+                return classes.from_colors(colors, name)
+    return classes.from_numbers(numbers, name)
 
 
 def read_samples(pairs: list[Pair]) -> Iterable[Sample]:

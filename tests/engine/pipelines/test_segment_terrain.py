@@ -277,3 +277,30 @@ def test_cancelled_work_leaves_no_layer(tmp_path, checkpoint):
     with pytest.raises(LunarSiteError):
         segment_terrain.STAGE.run({**given, "tile_px": 512}, stopped)
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("view", ["surface", "orbital"])
+@pytest.mark.parametrize("special", [-3.4028227e38, -9999.0, np.nan])
+def test_an_undeclared_fill_changes_nothing_but_itself(tmp_path, checkpoint, view, special):
+    values = np.random.default_rng(0).uniform(0.02, 0.12, (90, 100)).astype(np.float32)
+    values[:10] = special
+    declared = picture(tmp_path / "declared.tif", values, nodata=special)
+    undeclared = picture(tmp_path / "undeclared.tif", values)
+    segmented(declared, tmp_path / "expected", checkpoint, view=view)
+    segmented(undeclared, tmp_path / "out", checkpoint, view=view)
+    for name in pipeline.FILES:
+        found = layer(tmp_path / "out", name)
+        assert np.array_equal(found, layer(tmp_path / "expected", name), equal_nan=True)
+    named = layer(tmp_path / "out", "classes.tif")
+    assert (named[:10] == classes.NODATA).all()
+    assert (named[10:] != classes.NODATA).mean() > 0.9
+
+
+def test_a_fill_at_the_edge_from_orbit_is_nodata_and_warned_of(tmp_path, checkpoint):
+    values = np.random.default_rng(0).uniform(0.02, 0.12, (90, 100)).astype(np.float32)
+    values[:, :30] = 0.5
+    context = Context(threads=2)
+    given = {"image": str(picture(tmp_path / "a.tif", values)), "view": "orbital"}
+    given |= {"out": str(tmp_path / "out"), "checkpoint": [str(checkpoint)]}
+    assert segment_terrain.STAGE.run(given, context)["pixels"] == 90 * 70
+    assert any("is exactly 0.5 in an area at its edge" in line for line in context.warnings)
