@@ -247,14 +247,46 @@ class Stage:
         return values
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Values:
-        """Validate the arguments and the output paths, and run the pipeline."""
+        """Validate the arguments, validate and lock the output paths, and run the pipeline.
+
+        Raises
+        ------
+        BusyError
+            If another run has locked an output.
+        LunarSiteError
+            For any other user-correctable error.
+        """
         values = self.resolve(arguments)
-        self._check_files(values)
+        self.check_files(values)
         pipeline = importlib.import_module(self.pipeline)
-        result: Values = pipeline.run(values, context)
+        folders, files = self._locks(values)
+        with output_paths.locked(folders, files, context.warn):
+            result: Values = pipeline.run(values, context)
         return result
 
-    def _check_files(self, values: Values) -> None:
+    def _locks(self, values: Values) -> tuple[dict[str, list[str]], list[str]]:
+        """Return the output folders with the names of their files, and the other output files."""
+        folders: dict[str, list[str]] = {}
+        files: list[str] = []
+        for parameter in self.parameters:
+            value = values[parameter.name]
+            if not parameter.output or not value:
+                continue
+            if parameter.kind is not Kind.FOLDER:
+                files.append(value)
+                continue
+            whole = parameter.name != "out" or any(o.kind is Kind.FOLDER for o in self.outputs)
+            names = [output.path for output in self.outputs if output.path]
+            folders[value] = [output_paths.EVERYTHING] if whole or not names else names
+            if parameter.name == "out":
+                folders |= {
+                    str(Path(value) / output.path): [output_paths.EVERYTHING]
+                    for output in self.outputs
+                    if output.kind is Kind.FOLDER and output.path
+                }
+        return folders, files
+
+    def check_files(self, values: Values) -> None:
         """Raise if an output path is a folder, an input or not writable."""
         outputs: dict[str, str] = {}
         inputs: dict[str, list[str]] = {}

@@ -6,18 +6,14 @@ The modules of a step are imported when it runs, so that an unchanged run return
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from lunarsite.engine import provenance, stages
-from lunarsite.engine.atomic import make_folder
 from lunarsite.engine.context import log
 from lunarsite.engine.contract import PATH_KINDS
-from lunarsite.engine.errors import BusyError, CancelledError
+from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.pipelines import preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
@@ -26,13 +22,12 @@ from lunarsite.engine.scoring.features.columns import IMAGERY, LAYER_FILES, USER
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from lunarsite.engine.context import Context
 
     Inputs = Mapping[str, list[str]]
 
-_LOCK = ".lunarsite.lock"
 _SHARES = {
     "terrain": (0.0, 0.1),
     "lighting": (0.1, 0.7),
@@ -183,8 +178,6 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
     Raises
     ------
-    BusyError
-        If another run is using the folder.
     LunarSiteError
         For any user-correctable error of its stages.
     """
@@ -193,63 +186,37 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     fresh = not (folder / NAME).is_file()
     if fresh:
         preflight.check_closely(validated)
-    with only_run(folder):
-        run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
-        layers = folder / "layers"
-        files = validated.paths()
-        elevation = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
-        run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
-        if all(values[name] for name in _COMPUTED):
-            run.manifest.forget("lighting", _outputs("lighting"))
-        else:
-            posting = max(values["cell_m"], validated.grid.pixel_m)
-            run.values = values | {"posting_m": posting}
-            run.stage("lighting", elevation, _outputs("lighting"), out=layers)
-        computed = {
-            f"layer {source}": [str(layers / name)]
-            for source, name in LAYER_FILES.items()
-            if (layers / name).is_file()
-        }
-        features = folder / "features.parquet"
-        roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
-        provided = {role: files[role] for role in roles if role in files}
-        run.stage(
-            "features", provided | computed, _outputs("features"), layers=layers, out=features
-        )
-        model, trained_on = _scorer(run, features)
-        inputs = {"features": [str(features)], "scorer": [str(model)]}
-        result = run.stage(
-            "score",
-            inputs | {role: files[role] for role in ("regions",) if role in files},
-            _outputs("score"),
-            features=features,
-            scorer=model,
-            out=folder,
-        )
-        return _finish(run, result, trained_on)
-
-
-@contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Lock a folder for one run.
-
-    Raises
-    ------
-    BusyError
-        If another run has locked it.
-    """
-    make_folder(folder)
-    lock = filelock.FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise BusyError(
-            f"Another run works in {folder}", "Wait until it ends, or choose another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
+    layers = folder / "layers"
+    files = validated.paths()
+    elevation = {role: paths for role, paths in files.items() if role in ("dem", "far_field")}
+    run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
+    if all(values[name] for name in _COMPUTED):
+        run.manifest.forget("lighting", _outputs("lighting"))
+    else:
+        posting = max(values["cell_m"], validated.grid.pixel_m)
+        run.values = values | {"posting_m": posting}
+        run.stage("lighting", elevation, _outputs("lighting"), out=layers)
+    computed = {
+        f"layer {source}": [str(layers / name)]
+        for source, name in LAYER_FILES.items()
+        if (layers / name).is_file()
+    }
+    features = folder / "features.parquet"
+    roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
+    provided = {role: files[role] for role in roles if role in files}
+    run.stage("features", provided | computed, _outputs("features"), layers=layers, out=features)
+    model, trained_on = _scorer(run, features)
+    inputs = {"features": [str(features)], "scorer": [str(model)]}
+    result = run.stage(
+        "score",
+        inputs | {role: files[role] for role in ("regions",) if role in files},
+        _outputs("score"),
+        features=features,
+        scorer=model,
+        out=folder,
+    )
+    return _finish(run, result, trained_on)
 
 
 def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:
