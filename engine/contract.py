@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMON",
+    "DRY_RUN",
     "PATH_KINDS",
     "Kind",
     "Output",
@@ -183,7 +184,9 @@ class Stage:
 
     The pipeline, by default the module of the same name in ``engine/pipelines``, defines a function
     ``run(values, context)`` that returns a JSON-serialisable result. It is imported by :meth:`run`
-    only, so that declarations can be read without the libraries of the engine.
+    only, so that declarations can be read without the libraries of the engine. That of a stage that
+    ``estimates`` also defines ``estimate(values, context)``, which validates the inputs and returns
+    what the stage needs: the option `DRY_RUN`.
     """
 
     name: str
@@ -195,6 +198,7 @@ class Stage:
     outputs: tuple[Output, ...] = ()
     tags: tuple[str, ...] = ()
     module: str = ""
+    estimates: bool = False
 
     @property
     def pipeline(self) -> str:
@@ -263,6 +267,12 @@ class Stage:
         with output_paths.locked(folders, files, context.warn):
             result: Values = pipeline.run(values, context)
         return result
+
+    def estimate(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        """Validate the arguments, the output paths and the inputs; return what `run` would need."""
+        values = self.resolve(arguments)
+        self.check_files(values)
+        return importlib.import_module(self.pipeline).estimate(values, context)
 
     def _locks(self, values: Values) -> tuple[dict[str, list[str]], list[str]]:
         """Return the output folders with the names of their files, and the other output files."""
@@ -334,8 +344,18 @@ class Stage:
             "parameters": [parameter.as_dict() for parameter in self.parameters],
             "outputs": [output.as_dict() for output in self.outputs],
             "tags": list(self.tags),
+            "estimates": self.estimates,
         }
 
+
+DRY_RUN = Parameter(
+    name="dry_run",
+    kind=Kind.BOOLEAN,
+    title="Dry run",
+    help="Validate the inputs and print the estimated time, memory and disk; write nothing.",
+    default=False,
+)
+"""Option of the stages that estimate what they need."""
 
 COMMON: tuple[Parameter, ...] = (
     Parameter(

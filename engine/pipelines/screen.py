@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance, stages
-from lunarsite.engine.context import log
+from lunarsite.engine.context import GIB, log
 from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import CancelledError
-from lunarsite.engine.pipelines import preflight
+from lunarsite.engine.pipelines import estimates, preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Inputs = Mapping[str, list[str]]
+
+_REPORT_S = 8.0
+_REPORT_BYTES = 0.5 * GIB
+_TRAIN_CORE_S = 300e-6
+"""Core seconds per cell of training a scorer."""
 
 _SHARES = {
     "terrain": (0.0, 0.1),
@@ -141,6 +147,35 @@ class Screening:
         return self.take(Step(name, shaping, whole, do, outputs))
 
 
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what all steps need; those of an earlier run are skipped."""
+    validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
+    preflight.check_closely(validated)
+    return _needed(validated, values, context)
+
+
+def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) -> Estimate:
+    from lunarsite.engine.pipelines import features, lighting, score, terrain  # noqa: PLC0415  not imported for a finished run
+
+    grid = inputs.grid
+    posting_m = max(values["cell_m"], grid.pixel_m)
+    pixels = grid.width * grid.height
+    cells = max(1, round(pixels * (grid.pixel_m / posting_m) ** 2))
+    steps = [terrain.estimate(values, context)]
+    if not all(values[name] for name in _COMPUTED):
+        steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
+    steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))
+    steps.append(score.of_cells(cells, values["draws"], context))
+    if values["train"] or not (values["scorer"] or bundle.bundled(inputs.profile)):
+        steps.append(estimates.estimate(cells, context, core_s=_TRAIN_CORE_S * cells))
+    steps.append(
+        estimates.estimate(
+            pixels, context, core_s=0.0, serial_s=_REPORT_S, memory_bytes=_REPORT_BYTES
+        )
+    )
+    return estimates.together(steps, pixels)
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Screen a region; if it is cancelled, report how it resumes.
 
@@ -186,6 +221,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     fresh = not (folder / NAME).is_file()
     if fresh:
         preflight.check_closely(validated)
+        estimates.announce(_needed(validated, values, context), folder, context)
     run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
     layers = folder / "layers"
     files = validated.paths()

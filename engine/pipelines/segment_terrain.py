@@ -9,11 +9,13 @@ import numpy as np
 from rasterio.windows import Window
 
 from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io import cog, images
 from lunarsite.engine.io.cog import RasterSink
 from lunarsite.engine.io.orientation import Orientation
-from lunarsite.engine.segmentation import classes, tiling, weights
+from lunarsite.engine.pipelines import estimates
+from lunarsite.engine.segmentation import classes, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Frame, Image
+    from lunarsite.engine.pipelines.estimates import Estimate
     from lunarsite.engine.segmentation.weights import Checkpoint
 
     Bool = NDArray[np.bool_]
@@ -34,6 +37,59 @@ FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.
 
 MUCH_DARK = 0.005
 """Share of an image in shadow above which a warning is given."""
+
+
+_START_S = 3.0
+_NETWORK_CORE_S = 0.5e-6
+"""Core seconds per pixel that the network sees, in closed form."""
+
+_PASS_CORE_S = 0.3e-6
+"""Core seconds per pixel and further pass of MC Dropout."""
+
+_PIXEL_CORE_S = 0.7e-6
+"""Core seconds per pixel of reading, resampling and compression."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
+    inference.check_members(values["uncertainty"], paths)
+    loaded = [weights.load(path) for path in paths]
+    with images.opened(values["image"], context, sky=values["view"] != "orbital") as image:
+        part = image.orientation.upright_window(read_window(values["window"], image.stored))
+        return _needed(image, part, loaded, values, context)
+
+
+def _needed(
+    image: Image, part: Window, loaded: list[Checkpoint], values: dict[str, Any], context: Context
+) -> Estimate:
+    """Return what an image needs: its pixels, and those of the tiles that the network sees."""
+    pixels, read = int(part.width * part.height), image.frame.width * image.frame.height
+    side_px = None if values["view"] == "orbital" else loaded[0].side_px
+    shape = (int(part.height), int(part.width))
+    if resampling.is_reduced(image.frame, side_px):
+        shape = resampling.reduced_shape((image.frame.height, image.frame.width), side_px)
+    else:
+        read = pixels
+    cut = tiling.Tiling(side=values["tile_px"])
+    rows, columns = (
+        sum(cut.length(start, length) for start in cut.starts(length)) for length in shape
+    )
+    times = len(loaded) * (2 if values["test_time"] == "flip" else 1)
+    each = _NETWORK_CORE_S
+    if values["uncertainty"] == "mc-dropout":
+        each += _PASS_CORE_S * values["passes"]
+    layer_bytes = 1 + 4 * (4 + 1 + (values["uncertainty"] != "none"))
+    strip = min(cut.side, shape[0]) * shape[1] * 24.0
+    tile = min(cut.side, shape[0]) * min(cut.side, shape[1]) * 500.0 * context.threads
+    return estimates.estimate(
+        pixels,
+        context,
+        serial_s=_START_S,
+        core_s=rows * columns * times * each + (pixels + read) / 2 * _PIXEL_CORE_S,
+        memory_bytes=0.2 * GIB + strip + tile,
+        disk_bytes=estimates.layers_disk_bytes(pixels, layer_bytes, at_once=True),
+    )
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -73,6 +129,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         for checkpoint in loaded:
             _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
+        needed = _needed(image, window, loaded, values, context)
+        estimates.announce(needed, folder, context)
         atomic.make_folder(folder)
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(

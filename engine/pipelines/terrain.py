@@ -15,6 +15,7 @@ from lunarsite.engine import provenance
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.dem import dem_grid
 from lunarsite.engine.io.heights import check_heights
+from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Float32 = NDArray[np.float32]
 
@@ -33,11 +35,32 @@ TILE_PX = 512
 _CACHE_BYTES = 192 * 2**20
 
 
+_START_S = 2.5
+_CORE_S = 0.6e-6
+"""Core seconds per pixel of all layers, compression included."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    _windows(values)
+    grid = dem_grid(values["dem"])
+    pixels = grid.width * grid.height
+    layer_bytes = 4 * len(LAYERS)
+    return estimates.estimate(
+        pixels,
+        context,
+        core_s=_CORE_S * pixels,
+        serial_s=_START_S,
+        memory_bytes=min(3 * _CACHE_BYTES, pixels * layer_bytes)
+        + 4 * context.threads * TILE_PX**2 * layer_bytes,
+        disk_bytes=estimates.layers_disk_bytes(pixels, layer_bytes, at_once=True),
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write the layers; return their paths and the share of valid pixels."""
-    windows = Windows.parse(
-        values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
-    )
+    windows = _windows(values)
+    estimates.announce(estimate(values, context), values["out"], context)
     shaping = {name: values[name] for name in values if name.endswith("_window_px")}
     shaping["roughness_windows_px"] = values["roughness_windows_px"]
     context.progress(0.0, "Reading the elevation model")
@@ -45,6 +68,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     tags = provenance.as_tags(provenance.describe("terrain", shaping, [values["dem"]]))
     return write_layers(
         values["dem"], Path(values["out"]), context=context, windows=windows, tags=tags
+    )
+
+
+def _windows(values: dict[str, Any]) -> Windows:
+    return Windows.parse(
+        values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
 
 

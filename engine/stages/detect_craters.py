@@ -86,5 +86,6 @@ STAGE = Stage(
             optional=True,
         ),
     ),
+    estimates=True,
     tags=("crater", "detection", "network", "catalogue"),
 )

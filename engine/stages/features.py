@@ -129,5 +129,6 @@ STAGE = Stage(
             help="One row per cell, GeoParquet.",
         ),
     ),
+    estimates=True,
     tags=("grid", "statistics", "parquet"),
 )

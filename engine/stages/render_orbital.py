@@ -42,5 +42,6 @@ STAGE = Stage(
             style="orbital_image",
         ),
     ),
+    estimates=True,
     tags=("sun", "shadow", "hillshade", "image"),
 )

@@ -67,5 +67,6 @@ STAGE = Stage(
             path="manifest.json",
         ),
     ),
+    estimates=True,
     tags=("landing site", "pipeline", "report"),
 )

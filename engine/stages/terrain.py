@@ -133,5 +133,6 @@ STAGE = Stage(
             style="position_index_m",
         ),
     ),
+    estimates=True,
     tags=("slope", "aspect", "curvature", "roughness", "relief", "position index"),
 )

@@ -84,7 +84,7 @@ def test_an_image_without_georeferencing_gives_the_same_files(tmp_path, checkpoi
 @pytest.mark.parametrize("number", range(2, 9))
 @pytest.mark.parametrize("side_px", [None, 48])
 def test_a_turned_photograph_is_seen_upright_and_written_as_stored(tmp_path, number, side_px):
-    checkpoint = saved(tmp_path / "net.safetensors", TINY, side_px=side_px)
+    checkpoint = saved(tmp_path / "net.safetensors", TINY, recipe={"side_px": side_px})
     upright = noise(70, 96, bands=1)[0]
     picture(tmp_path / "upright.tif", upright)
     segmented(tmp_path / "upright.tif", tmp_path / "expected", checkpoint)
