@@ -23,7 +23,7 @@ from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
 from lunarsite.engine.io.cog import write_raster
-from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.synthetic.terrain import generate

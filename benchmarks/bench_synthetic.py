@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.synthetic.terrain import generate
 from lunarsite.engine.terrain import attributes

@@ -41,7 +41,7 @@ _PUBLIC = {
     "lonlat_to_xy": "moon",
     "mc_predict": "uncertainty.prediction",
     "read_catalogue": "craters.catalogue",
-    "read_dem": "io.dem",
+    "read_dem": "io.elevation.dem",
     "run": "frontends.library",
     "screen": "frontends.library",
     "segment": "segmentation.segment",

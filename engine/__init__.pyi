@@ -19,7 +19,7 @@ from lunarsite.engine.illumination.horizon import horizon as horizon
 from lunarsite.engine.illumination.lighting import illumination as illumination
 from lunarsite.engine.illumination.skyline import skyline as skyline
 from lunarsite.engine.illumination.skyline import tracks as tracks
-from lunarsite.engine.io.dem import read_dem as read_dem
+from lunarsite.engine.io.elevation.dem import read_dem as read_dem
 from lunarsite.engine.io.grid import Dem as Dem
 from lunarsite.engine.io.grid import Grid as Grid
 from lunarsite.engine.moon import lonlat_to_xy as lonlat_to_xy

@@ -63,6 +63,8 @@ class Context:
         Warnings to be shown with the result.
     executor : concurrent.futures.Executor or None
         Processes tiles; a pool of ``threads`` threads by default.
+    notes : dict
+        What is added to the result of the stage, such as the estimate of its duration.
     """
 
     threads: int = field(default_factory=available_cores)
@@ -73,6 +75,7 @@ class Context:
     warm: dict[Any, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     executor: Executor | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` unless threads and memory are whole numbers in range."""
@@ -187,6 +190,7 @@ class Context:
             warm=self.warm,
             warnings=self.warnings,
             executor=self.pool(),
+            notes=self.notes,
         )
 
 

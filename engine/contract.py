@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMON",
+    "DRY_RUN",
     "PATH_KINDS",
     "Kind",
     "Output",
@@ -188,7 +189,9 @@ class Stage:
 
     The pipeline, by default the module of the same name in ``engine/pipelines``, defines a function
     ``run(values, context)`` that returns a JSON-serialisable result. It is imported by :meth:`run`
-    only, so that declarations can be read without the libraries of the engine.
+    only, so that declarations can be read without the libraries of the engine. That of a stage that
+    ``estimates`` also defines ``estimate(values, context)``, which validates the inputs and returns
+    what the stage needs: the option `DRY_RUN`.
     """
 
     name: str
@@ -200,6 +203,7 @@ class Stage:
     outputs: tuple[Output, ...] = ()
     tags: tuple[str, ...] = ()
     module: str = ""
+    estimates: bool = False
 
     @property
     def pipeline(self) -> str:
@@ -252,14 +256,52 @@ class Stage:
         return values
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Values:
-        """Validate the arguments and the output paths, and run the pipeline."""
+        """Validate the arguments, validate and lock the output paths, and run the pipeline.
+
+        Raises
+        ------
+        BusyError
+            If another run has locked an output.
+        LunarSiteError
+            For any other user-correctable error.
+        """
         values = self.resolve(arguments)
-        self._check_files(values)
+        self.check_files(values)
         pipeline = importlib.import_module(self.pipeline)
-        result: Values = pipeline.run(values, context)
+        folders, files = self._locks(values)
+        with output_paths.locked(folders, files, context.warn):
+            result: Values = pipeline.run(values, context)
         return result
 
-    def _check_files(self, values: Values) -> None:
+    def estimate(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        """Validate the arguments, the output paths and the inputs; return what `run` would need."""
+        values = self.resolve(arguments)
+        self.check_files(values)
+        return importlib.import_module(self.pipeline).estimate(values, context)
+
+    def _locks(self, values: Values) -> tuple[dict[str, list[str]], list[str]]:
+        """Return the output folders with the names of their files, and the other output files."""
+        folders: dict[str, list[str]] = {}
+        files: list[str] = []
+        for parameter in self.parameters:
+            value = values[parameter.name]
+            if not parameter.output or not value:
+                continue
+            if parameter.kind is not Kind.FOLDER:
+                files.append(value)
+                continue
+            whole = parameter.name != "out" or any(o.kind is Kind.FOLDER for o in self.outputs)
+            names = [output.path for output in self.outputs if output.path]
+            folders[value] = [output_paths.EVERYTHING] if whole or not names else names
+            if parameter.name == "out":
+                folders |= {
+                    str(Path(value) / output.path): [output_paths.EVERYTHING]
+                    for output in self.outputs
+                    if output.kind is Kind.FOLDER and output.path
+                }
+        return folders, files
+
+    def check_files(self, values: Values) -> None:
         """Raise if an output path is a folder, an input or not writable."""
         outputs: dict[str, str] = {}
         inputs: dict[str, list[str]] = {}
@@ -307,8 +349,18 @@ class Stage:
             "parameters": [parameter.as_dict() for parameter in self.parameters],
             "outputs": [output.as_dict() for output in self.outputs],
             "tags": list(self.tags),
+            "estimates": self.estimates,
         }
 
+
+DRY_RUN = Parameter(
+    name="dry_run",
+    kind=Kind.BOOLEAN,
+    title="Dry run",
+    help="Validate the inputs and print the estimated time, memory and disk; write nothing.",
+    default=False,
+)
+"""Option of the stages that estimate what they need."""
 
 COMMON: tuple[Parameter, ...] = (
     Parameter(

@@ -44,7 +44,7 @@ class OutputError(LunarSiteError):
 
 
 class BusyError(LunarSiteError):
-    """Another run is using the same folder."""
+    """Another run is using the same folder or file."""
 
 
 class MissingDependencyError(LunarSiteError):

@@ -1,12 +1,13 @@
 """Names that GDAL opens: files, and what lies in archives, in other files or on servers.
 
+Standard library only.
+
 Archives are ``/vsizip/a.zip/dem.tif``, parts of a file ``NETCDF:"a.nc":height`` or
 ``vrt://dem.tif?bands=2``, servers ``/vsicurl/https://host/dem.tif``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -18,9 +19,6 @@ _PART = re.compile(r"vrt://(.+)\?srcwin=(\d+),(\d+),(\d+),(\d+)")
 _ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/", "/vsisubfile/")
 _OF_LAYER = ("layername=", "layerid=", "subset=", "geometrytype=", "option:")
 """What QGIS appends to the path of a file, after a vertical bar."""
-_STRIP_ROWS = 512
-_LEAST_PX = 512
-"""Side of the overview that identifies a raster that is not on this computer."""
 
 
 def file_of(name: str | Path) -> str:
@@ -108,38 +106,6 @@ def display_name(name: str | Path) -> str:
     if text.startswith("/vsi") or not is_virtual(text):
         return Path(text).name
     return text.replace('"', "").rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
-
-
-def sha256(name: str | Path) -> str:
-    """Return the SHA-256 that identifies the content of a name, in hexadecimal.
-
-    For a file it is that of its bytes, for what lies in a file or an archive that of the whole
-    file. Rasters on servers are not fetched, nor are those read whole of which a part is asked for:
-    theirs is that of type, place, the numbers of the part and an overview of the rest.
-    """
-    part = part_of(name)
-    file = None if part else local_file(name)
-    if file is not None:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    if not is_virtual(name):
-        raise FileNotFoundError(f"there is no file {name}")
-    import rasterio  # noqa: PLC0415  needed for rasters on servers and for parts only
-
-    whole = part[0] if part else str(name)
-    digest = hashlib.sha256()
-    with rasterio.open(whole) as source:
-        shrink = max(1, -(-max(source.shape) // _LEAST_PX))
-        shape = (source.count, *(max(1, side // shrink) for side in source.shape))
-        digest.update(f"{display_name(whole)} {source.profile}".encode())
-        digest.update(source.read(out_shape=shape).tobytes())
-        if part is not None:
-            left, top, width, height = part[1]
-            digest.update(str(part[1]).encode())
-            for row in range(top, top + height, _STRIP_ROWS):
-                rows = min(_STRIP_ROWS, top + height - row)
-                digest.update(source.read(window=((row, row + rows), (left, left + width))))
-    return digest.hexdigest()
 
 
 def _archive(text: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -10,10 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.file_names import display_name, sha256
+from lunarsite.engine.file_names import display_name, is_virtual, local_file, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+_STRIP_ROWS = 512
+_LEAST_PX = 512
+"""Side of the overview that identifies a raster that is not read whole."""
 
 _LIBRARIES = (
     "numpy",
@@ -27,6 +32,38 @@ _LIBRARIES = (
     "xgboost",
     "woodelf-explainer",
 )
+
+
+def sha256(name: str | Path) -> str:
+    """Return the SHA-256 that identifies the content of a name, in hexadecimal.
+
+    For a file it is that of its bytes, for what lies in a file or an archive that of the whole
+    file. Rasters on servers are not fetched, nor are those read whole of which a part is asked for:
+    theirs is that of type, place, the numbers of the part and an overview of the rest.
+    """
+    part = part_of(name)
+    file = None if part else local_file(name)
+    if file is not None:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    if not is_virtual(name):
+        raise FileNotFoundError(f"there is no file {name}")
+    import rasterio  # noqa: PLC0415  needed for rasters on servers and for parts only
+
+    whole = part[0] if part else str(name)
+    digest = hashlib.sha256()
+    with rasterio.open(whole) as source:
+        shrink = max(1, -(-max(source.shape) // _LEAST_PX))
+        shape = (source.count, *(max(1, side // shrink) for side in source.shape))
+        digest.update(f"{display_name(whole)} {source.profile}".encode())
+        digest.update(source.read(out_shape=shape).tobytes())
+        if part is not None:
+            left, top, width, height = part[1]
+            digest.update(str(part[1]).encode())
+            for row in range(top, top + height, _STRIP_ROWS):
+                rows = min(_STRIP_ROWS, top + height - row)
+                digest.update(source.read(window=((row, row + rows), (left, left + width))))
+    return digest.hexdigest()
 
 
 @cache

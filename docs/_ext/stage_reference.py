@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from _markdown import escaped, write
 
 from lunarsite.engine import stages
-from lunarsite.engine.contract import COMMON, Kind, Output, Parameter, Stage
+from lunarsite.engine.contract import COMMON, DRY_RUN, Kind, Output, Parameter, Stage
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -107,7 +107,7 @@ def page(stage: Stage) -> str:
     for title, parameters in (
         ("Required", required),
         ("Options", optional),
-        ("Advanced options", advanced),
+        ("Advanced options", [*advanced, *([DRY_RUN] if stage.estimates else [])]),
     ):
         if parameters:
             lines += [f"## {title}", ""]

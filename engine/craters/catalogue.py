@@ -14,7 +14,7 @@ from lunarsite.engine.context import require_context
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import layers, positions, vector
+from lunarsite.engine.io.vectors import layers, positions, vector
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import file_of
-from lunarsite.engine.io import layers, raster, vector
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.vectors import layers, vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import positions
+from lunarsite.engine.io.vectors import positions
 
 if TYPE_CHECKING:
     import pandas as pd

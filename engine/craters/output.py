@@ -10,7 +10,7 @@ import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.craters import morphometry
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine.io.averaging import block_mean
-from lunarsite.engine.io.dem import read_fine
+from lunarsite.engine.io.elevation.dem import read_fine
 from lunarsite.engine.io.grid import Grid
 
 if TYPE_CHECKING:

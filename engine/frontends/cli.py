@@ -17,7 +17,15 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lunarsite.engine import stages
-from lunarsite.engine.contract import COMMON, PATH_KINDS, Kind, Parameter, Values, unknown_name
+from lunarsite.engine.contract import (
+    COMMON,
+    DRY_RUN,
+    PATH_KINDS,
+    Kind,
+    Parameter,
+    Values,
+    unknown_name,
+)
 from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError
 
 if TYPE_CHECKING:
@@ -87,6 +95,8 @@ def command_parser(command: str) -> argparse.ArgumentParser:
             group = advanced if parameter.advanced else options
             _add(required if parameter.required else group, parameter)
     output = parser.add_argument_group("output")
+    if command in stages.NAMES and stages.load(command).estimates:
+        _add(output, DRY_RUN)
     output.add_argument("-h", "--help", action="help", help="Show this help and exit.")
     output.add_argument(
         "--json",

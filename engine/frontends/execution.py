@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import device
 from lunarsite.engine.context import GIB, Context, available_cores, no_progress
-from lunarsite.engine.contract import COMMON, Stage, Values
+from lunarsite.engine.contract import COMMON, DRY_RUN, Stage, Values
 from lunarsite.engine.errors import LunarSiteError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def run_stage(
         value = arguments.get(parameter.name)
         if value is not None:
             shared[parameter.name] = parameter.parse(value)
-    own = stage.resolve({name: arguments[name] for name in arguments if name not in shared})
+    dry_run, others = _without_dry_run(stage, arguments)
+    own = stage.resolve({name: others[name] for name in others if name not in shared})
     context = Context(
         threads=shared["threads"] or available_cores(),
         memory_limit_bytes=int(shared["memory_limit_gib"] * GIB),
@@ -87,7 +88,7 @@ def run_stage(
         context.threads,
     )
     try:
-        return _guarded(stage, own, context)
+        return _guarded(stage, own, context, dry_run=dry_run)
     finally:
         if context.executor is not None:
             context.executor.shutdown(wait=True, cancel_futures=True)
@@ -115,20 +116,36 @@ def run_in_context(stage: Stage, arguments: Mapping[str, Any], context: Context)
     LunarSiteError
         As `run_stage`.
     """
-    own = stage.resolve(arguments)
-    run = replace(context, warnings=[])
+    dry_run, others = _without_dry_run(stage, arguments)
+    own = stage.resolve(others)
+    run = replace(context, warnings=[], notes={})
     try:
-        return _guarded(stage, own, run)
+        return _guarded(stage, own, run, dry_run=dry_run)
     finally:
         if run.executor is not None and run.executor is not context.executor:
             run.executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _guarded(stage: Stage, values: Values, context: Context) -> Values:
+def _without_dry_run(stage: Stage, arguments: Mapping[str, Any]) -> tuple[bool, Values]:
+    """Return whether a dry run is wanted, and the other arguments."""
+    others = dict(arguments)
+    if not stage.estimates:
+        return False, others
+    value = others.pop(DRY_RUN.name, None)
+    return (value is not None and bool(DRY_RUN.parse(value))), others
+
+
+def _estimated(stage: Stage, values: Values, context: Context) -> Values:
+    """Return the result of a dry run."""
+    needed = stage.estimate(values, context)
+    return {"outputs": {}, "estimate": needed.as_dict(), "summary": [needed.sentence()]}
+
+
+def _guarded(stage: Stage, values: Values, context: Context, *, dry_run: bool) -> Values:
     """Run a stage; lack of memory and missing packages become errors with a remedy."""
     try:
         context.check()
-        result = stage.run(values, context)
+        result = (_estimated if dry_run else Stage.run)(stage, values, context)
     except MemoryError as error:
         raise OutOfMemoryError(
             f"{stage.name} needs more memory than is available: {error or 'allocation failed'}",
@@ -143,7 +160,7 @@ def _guarded(stage: Stage, values: Values, context: Context) -> Values:
             "Open LunarSite, Engine Setup, and click Update or choose another interpreter; "
             "outside QGIS, install the packages of requirements/core.txt into it",
         ) from error
-    reply: Values = jsonable({"warnings": context.warnings, **result})
+    reply: Values = jsonable({"warnings": context.warnings, **context.notes, **result})
     return reply
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from affine import Affine
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
@@ -126,7 +127,7 @@ class RasterSink:
                 count=len(self._names),
                 dtype=self._dtype,
                 crs=self._grid.crs,
-                transform=self._grid.transform,
+                transform=self._transform(),
                 nodata=self._nodata,
                 tiled=True,
                 blockxsize=_BLOCK,
@@ -142,6 +143,14 @@ class RasterSink:
         self._target.update_tags(**self._tags)
         return self
 
+    def _transform(self) -> Affine | None:
+        """Return the transform, None for an image without a place.
+
+        GDAL would store even the identity, with which QGIS shows an image upside down.
+        """
+        transform = self._grid.transform
+        return None if self._grid.crs is None and transform.is_identity else transform
+
     def write(self, values: NDArray[Any], window: Window | None = None) -> None:
         """Write a window or the whole layer, shape (rows, columns) or (bands, rows, columns)."""
         bands = 1 if values.ndim == 2 else None
@@ -154,15 +163,8 @@ class RasterSink:
             self._finish(error)
             return
         try:
-            self._add_overviews()
-            self._target.close()
-            _check_size(
-                self._plain, self._grid.width * self._grid.height * len(self._names), self._dtype
-            )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-                rasterio.shutil.copy(self._plain, self._partial, **self._options)
-                _check_compressed(self._partial, self._plain)
+            with no_georeferencing_warning():
+                self._complete()
         except Exception as problem:
             self._finish(problem)
             raise
@@ -191,6 +193,16 @@ class RasterSink:
         self._whole.__exit__(type(reported) if reported else None, reported, None)
         if full is not None:
             raise full from error
+
+    def _complete(self) -> None:
+        """Compress the layer into the file that is renamed."""
+        self._add_overviews()
+        self._target.close()
+        _check_size(
+            self._plain, self._grid.width * self._grid.height * len(self._names), self._dtype
+        )
+        rasterio.shutil.copy(self._plain, self._partial, **self._options)
+        _check_compressed(self._partial, self._plain)
 
     def _add_overviews(self) -> None:
         """Build the overviews here: the COG driver would compress them twice."""
@@ -234,7 +246,11 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
         yield sinks
         context.check()
         stack.pop_all()
-        with ThreadPoolExecutor(context.threads, thread_name_prefix="lunarsite-write") as pool:
+        # Filters of warnings belong to the process, so the threads' own would end each other's.
+        with (
+            no_georeferencing_warning(),
+            ThreadPoolExecutor(context.threads, thread_name_prefix="lunarsite-write") as pool,
+        ):
             closing = [pool.submit(sink.__exit__, None, None, None) for sink in sinks]
             for done, future in enumerate(as_completed(closing), start=1):
                 future.result()
@@ -243,9 +259,16 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
 
 def _created(path: Path, **options: Any) -> rasterio.io.DatasetWriter:
     """Create a file, without a warning if it is not georeferenced."""
+    with no_georeferencing_warning():
+        return rasterio.open(path, "w", **options)
+
+
+@contextmanager
+def no_georeferencing_warning() -> Iterator[None]:
+    """Silence rasterio's warning that a raster has no place, which photographs do not have."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path, "w", **options)
+        yield
 
 
 def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:

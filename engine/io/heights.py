@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,18 +14,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.context import Context
-
     Float32 = NDArray[np.float32]
 
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
 """Limits of plausible heights; those of the Moon are from -9.2 to +10.8 km, so not -9999."""
-
-SAMPLE_PX = 1024
-"""Rows and columns, at most, of the sample in which constant areas are looked for."""
-
-_LEAST_FILL = 0.01
-"""Share of the raster from which a constant area at its edge is reported."""
 
 
 class Frame(Protocol):
@@ -105,37 +96,4 @@ def check_heights(
             "Multiply it by 1000"
             if command is None
             else f"Say what the numbers mean: {command(1000.0, 0.0)}",
-        )
-
-
-def warn_of_fill(sample_m: Float32, what: str, name: str, context: Context) -> None:
-    """Warn if an area at the edge of a raster holds one exact value: a fill that is not declared.
-
-    Parameters
-    ----------
-    sample_m : ndarray of float32, shape (rows, columns)
-        Heights, or a sample of them on a coarser grid; NaN for nodata.
-    what : str
-        Title of the raster in the message.
-    name : str
-        The raster, as GDAL opens it.
-    context : Context
-        Takes the warning.
-    """
-    edge = np.concatenate([sample_m[0], sample_m[-1], sample_m[:, 0], sample_m[:, -1]])
-    values, counts = np.unique(edge[np.isfinite(edge)], return_counts=True)
-    if not len(values):
-        return
-    from scipy import ndimage  # noqa: PLC0415  an unchanged run only opens its inputs
-
-    value = values[counts.argmax()]
-    areas, _ = ndimage.label(sample_m == value)
-    touching = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
-    share = np.isin(areas, touching[touching > 0]).mean()
-    level = float(np.nanmin(sample_m)) == float(np.nanmax(sample_m))
-    if share >= _LEAST_FILL and not level:
-        context.warn(
-            f"{what}: {100 * share:.0f} % of the pixels, at its edge, hold one exact value, "
-            f"{value:g} m, and count as ground. If that is a fill value, declare it: "
-            f"gdal_edit.py -a_nodata {value:g} {shlex.quote(name)}"
         )

@@ -26,7 +26,7 @@ from lunarsite.engine.io import remedies
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from rasterio.windows import Window
@@ -120,6 +120,7 @@ def read_band(
     resampling: Resampling = Resampling.average,
     scaling: tuple[float, float] | None = None,
     alpha: int | None = None,
+    fills: Sequence[float] = (),
 ) -> Float32:
     """Read a band as float32.
 
@@ -140,6 +141,8 @@ def read_band(
         Scale and offset, in place of those of the band.
     alpha : int, optional
         Number of a band that is 0 where there is no data.
+    fills : sequence of float, optional
+        Stored numbers that mean nodata, though the raster does not declare them.
 
     Returns
     -------
@@ -153,6 +156,8 @@ def read_band(
         exact = np.float64  # means are not whole numbers
     boundless = window is not None and _sticks_out(window, source.width, source.height)
     options: dict[str, Any] = {"window": window, "boundless": boundless}
+    if fills:
+        resampling = Resampling.nearest  # a mean of heights and fill values is neither
     if shape is not None:
         options |= {"out_shape": shape, "resampling": resampling}
     raw = source.read(band, masked=True, out_dtype=exact, **options)
@@ -161,6 +166,8 @@ def read_band(
         # GDAL takes an alpha band of 8 or 16 bits for a mask, but not one of another type.
         missing |= source.read(alpha, fill_value=0, **options) == 0
     data = raw.data
+    if fills:
+        missing |= np.isin(data, fills)
     if (scale, offset) != (1.0, 0.0):
         data = data.astype(np.float64) * scale + offset
     values = np.array(data, dtype=np.float32, copy=None)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import cog, raster, vector
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import tables
 
 if TYPE_CHECKING:

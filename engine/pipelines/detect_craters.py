@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lunarsite.engine import atomic, device, output_paths, provenance
+from lunarsite.engine.context import GIB
 from lunarsite.engine.craters import output
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.model.architecture import STRIDE
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.area import narrowed
+from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.pipelines import estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.craters.pyramid import Block, Level
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -33,9 +36,36 @@ _STEPS = 250
 """Number of steps in which rim probability is stored; larger values are nodata."""
 
 
+_START_S = 3.0
+_CORE_S = {"network": 6.5e-6, "template": 2.1e-6}
+"""Core seconds per pixel of the elevation model, all scales included."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = narrowed(values, "dem", context)
+    grid = check_dem(values["dem"])
+    search.least_diameter_m(values["min_diameter_m"], grid, context)
+    if values["method"] != "template":
+        calibration_of(weights.load(values["checkpoint"] or weights.BUNDLED))
+        rims_beside(Path(values["out"]), values["dem"])
+    pixels = grid.width * grid.height
+    method = "template" if values["method"] == "template" else "network"
+    inside, beside = estimates.work_arrays(pixels * 6.0, context.memory_limit_bytes // 2)
+    return estimates.estimate(
+        pixels,
+        context,
+        serial_s=_START_S,
+        core_s=_CORE_S[method] * pixels,
+        memory_bytes=0.4 * GIB + inside,
+        disk_bytes=beside + estimates.layers_disk_bytes(pixels // 4, 1, at_once=True),
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect the craters of an elevation model, by a network or by template matching."""
     values = narrowed(values, "dem", context)
+    estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
     detect = _by_template if values["method"] == "template" else _by_network
     return detect(values, context)
 

@@ -14,7 +14,7 @@ from lunarsite.engine.craters.evaluation import (
 )
 from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context

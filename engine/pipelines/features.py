@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import provenance
+from lunarsite.engine import moon, provenance
+from lunarsite.engine.context import GIB
+from lunarsite.engine.craters import catalogue
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io.area import narrowed
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import dem_grid, posting
+from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.features import feature_table
+from lunarsite.engine.scoring.features import feature_table, rocks
 from lunarsite.engine.scoring.features.columns import (
     LAYER_FILES,
     SOURCES,
     USER_LAYERS,
     coverage_column,
+    table_columns,
 )
 from lunarsite.engine.scoring.features.layers import Layers
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
+    from lunarsite.engine.pipelines.estimates import Estimate
 
 
 def layers_of(values: dict[str, Any]) -> Layers:
@@ -53,10 +60,49 @@ def layers_of(values: dict[str, Any]) -> Layers:
     return Layers(values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"])
 
 
+_START_S = 3.0
+_PIXEL_S = 45e-9
+"""Seconds per pixel of a layer."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = narrowed(values, "dem", context)
+    layers = layers_of(values)
+    grid = dem_grid(values["dem"])
+    coarse, _ = posting(grid, values["cell_m"])
+    for source, path in layers.rasters.items():
+        what = f"The layer {Path(path).name} ({source})"
+        with raster.opened(path, what) as opened:
+            moon.check_body(raster.crs_of(opened, what), what)
+    if values["craters"]:
+        catalogue.read_catalogue(values["craters"])
+    if values["rocks"]:
+        rocks.check(values["rocks"])
+    if values["rock_image"]:
+        rocks.check_image(values["rock_image"])
+    pixels = grid.width * grid.height
+    return of_layers(pixels, coarse.width * coarse.height, 1 + len(layers.rasters), context)
+
+
+def of_layers(pixels: int, cells: int, layers: int, context: Context) -> Estimate:
+    """Return what the features of some layers need."""
+    columns = 4 * len(table_columns())
+    return estimates.estimate(
+        pixels,
+        context,
+        core_s=0.0,
+        serial_s=_START_S + _PIXEL_S * pixels * layers,
+        memory_bytes=0.1 * GIB + 8 * pixels**0.5 * 64 * 48 + 4 * cells * columns,
+        disk_bytes=cells * columns,
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
     values = narrowed(values, "dem", context)
     layers = layers_of(values)
+    estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
     table = feature_table.build(
         layers,
         cell_m=values["cell_m"],

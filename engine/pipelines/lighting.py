@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import device, provenance, stages
+from lunarsite.engine import device, moon, provenance, stages
 from lunarsite.engine.atomic import scratch_folder
+from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
-from lunarsite.engine.illumination.horizon import Sweep
-from lunarsite.engine.io import cog
-from lunarsite.engine.io.area import narrowed
-from lunarsite.engine.io.dem import dem_grid, posting, read_fine
-from lunarsite.engine.io.far_field import read_surroundings
+from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
+from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.pipelines import estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Dem, Grid
+    from lunarsite.engine.pipelines.estimates import Estimate
 
 _NOT_SHAPING = ("dem", "far_field", "out")
 _DESCRIPTIONS = {
@@ -41,6 +44,40 @@ _DESCRIPTIONS = {
 
 _UNKNOWN = 255
 """Nodata of the permanent shadow layer: a height or a horizon is unknown."""
+
+
+_START_S = 4.0
+_CORE_S = 50e-9
+"""Core seconds per pixel and bearing: a line per pixel costs `_LINE_CORE_S` of it."""
+
+_LINE_CORE_S = 20e-9
+_OUTPUT_CORE_S = 0.3e-6
+"""Core seconds per pixel of reading, darkness and compression."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = narrowed(values, "dem", context)
+    grid = dem_grid(values["dem"])
+    ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
+    for path in values["far_field"]:
+        what = f"The far field {Path(path).name}"
+        with raster.opened(path, what) as source:
+            moon.check_body(raster.crs_of(source, what), what)
+    coarse, _ = posting(grid, max(values["posting_m"], grid.pixel_m))
+    pixels, points = grid.width * grid.height, coarse.width * coarse.height
+    lines = values["lines_per_pixel"]
+    each = _CORE_S + _LINE_CORE_S * (lines - DEFAULT_LINES_PER_PIXEL)
+    arrays = pixels * (8 * 4 + 1 + 6 * lines) + points * 2 * values["azimuths"]
+    inside, beside = estimates.work_arrays(arrays, context.memory_limit_bytes)
+    return estimates.estimate(
+        pixels,
+        context,
+        serial_s=_START_S,
+        core_s=pixels * (each * values["azimuths"] + _OUTPUT_CORE_S),
+        memory_bytes=0.15 * GIB + inside,
+        disk_bytes=beside + estimates.layers_disk_bytes(pixels, 5 * 4 + 1, at_once=False),
+    )
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -60,6 +97,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     values = narrowed(values, "dem", context)
     out = Path(values["out"])
+    estimates.announce(estimate(values, context), out, context)
     context.progress(0.0, "reading the elevation models")
     dem_grid(values["dem"])
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.file_names import local_file, part_name, part_of, sha256
+from lunarsite.engine.file_names import local_file, part_name, part_of
+from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,10 +12,11 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import QuietContext
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import file_of, is_virtual, local_file
-from lunarsite.engine.io import elevation, raster
-from lunarsite.engine.io.dem import posting
-from lunarsite.engine.io.far_field import BUILTIN, uses_builtin
-from lunarsite.engine.io.labels import label_beside
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.dem import posting
+from lunarsite.engine.io.elevation.far_field import BUILTIN, uses_builtin
+from lunarsite.engine.io.elevation.labels import label_beside
+from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.scoring.features.columns import BY_NAME, IMAGERY, ROCK_FILES, USER_LAYERS
 
@@ -133,7 +134,7 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
                     f"--{role.replace('_', '-')}: {path} is written by this run itself",
                     "Copy it to another folder and use the copy",
                 )
-    with elevation.opened(values["dem"], "The DEM") as dem:
+    with open_elevation(values["dem"], "The DEM") as dem:
         grid = raster.grid_of(dem.source, "The DEM")
         sources: dict[str, tuple[Source, ...]] = {"dem": (_raster(values["dem"], dem.source),)}
     if values["builtin_far_field"] and uses_builtin(values["dem"], grid):
@@ -232,7 +233,7 @@ def check_closely(inputs: Inputs) -> None:
 
         catalogue.read_catalogue(values["craters"], context=QuietContext())
     if values["regions"]:
-        from lunarsite.engine.io import vector  # noqa: PLC0415  likewise
+        from lunarsite.engine.io.vectors import vector  # noqa: PLC0415  likewise
 
         shapes = vector.read_polygons(values["regions"], "The regions", QuietContext())
         west, south, east, north = inputs.grid.bounds

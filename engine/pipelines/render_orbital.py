@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, provenance
+from lunarsite.engine import atomic, moon, provenance
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.rendering import NODATA, Moment, greys, parse_time, shade
-from lunarsite.engine.io import cog
-from lunarsite.engine.io.area import narrowed
-from lunarsite.engine.io.dem import read_fine
-from lunarsite.engine.io.far_field import read_surroundings
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import dem_grid, read_fine
+from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.images import ROCKS_PX_M
 from lunarsite.engine.io.workspace import Scratch
+from lunarsite.engine.pipelines import estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Dem, Grid
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Float32 = NDArray[np.float32]
 
@@ -30,11 +32,38 @@ STRIP_ROWS = 512
 """Rows that are rendered at a time."""
 
 
+_START_S = 2.0
+_CORE_S = 0.35e-6
+"""Core seconds per pixel of the shadows of one bearing, of shading and of compression."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = narrowed(values, "dem", context)
+    parse_time(values["time"])
+    grid = dem_grid(values["dem"])
+    for path in values["far_field"]:
+        what = f"The far field {Path(path).name}"
+        with raster.opened(path, what) as source:
+            moon.check_body(raster.crs_of(source, what), what)
+    pixels = grid.width * grid.height
+    inside, beside = estimates.work_arrays(pixels * 32.0, context.memory_limit_bytes // 2)
+    return estimates.estimate(
+        pixels,
+        context,
+        serial_s=_START_S,
+        core_s=_CORE_S * pixels,
+        memory_bytes=inside,
+        disk_bytes=beside + estimates.layers_disk_bytes(pixels, 1, at_once=True),
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Render an elevation model in sunlight and write the image."""
     values = narrowed(values, "dem", context)
     moment = parse_time(values["time"])
     path = Path(values["out"])
+    estimates.announce(estimate(values, context), path.parent, context)
     atomic.make_folder(path.parent)
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lunarsite.engine import provenance
+from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
+from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.scoring import bundle, cell_scores, labels, profiles, scorer, tables
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.pipelines.estimates import Estimate
 
 _OF_THE_BEST = ("lon_deg", "lat_deg", "score", "rank_low", "rank_high")
 
@@ -39,9 +42,45 @@ def choose_scorer(values: dict[str, Any]) -> scorer.Scorer:
     return scorer.load(path, profile)
 
 
+_START_S = 5.0
+_CELL_S = 60e-6
+"""Seconds per cell of scores and tables."""
+
+_CELL_CORE_S = 50e-6
+"""Core seconds per cell of SHAP contributions."""
+
+_DRAW_CORE_S = 0.1e-6
+"""Core seconds per cell and draw of the errors."""
+
+_CELL_BYTES = 2500
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    cells = len(tables.read_features(values["features"]))
+    choose_scorer(values)
+    if values["regions"]:
+        vector.read_polygons(values["regions"], "The regions", context)
+    return of_cells(cells, values["draws"], context)
+
+
+def of_cells(cells: int, draws: int, context: Context) -> Estimate:
+    """Return what the scores of some cells need."""
+    return estimates.estimate(
+        cells,
+        context,
+        serial_s=_START_S + cells * _CELL_S,
+        core_s=cells * (_CELL_CORE_S + _DRAW_CORE_S * draws),
+        memory_bytes=0.15 * GIB + cells * _CELL_BYTES,
+        disk_bytes=cells * 400,
+        unit="cells",
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Score a feature table, and write scores, rasters and sites."""
     table = tables.read_features(values["features"])
+    estimates.announce(of_cells(len(table), values["draws"], context), values["out"], context)
     model = choose_scorer(values)
     regions = None
     if values["regions"]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring.cell_scores import Scores, describe_cells
 from lunarsite.engine.scoring.finished_run import open_run
 

@@ -6,21 +6,17 @@ The modules of a step are imported when it runs, so that an unchanged run return
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from lunarsite.engine import provenance, stages
-from lunarsite.engine.atomic import make_folder
-from lunarsite.engine.context import log
+from lunarsite.engine.context import GIB, log
 from lunarsite.engine.contract import PATH_KINDS
-from lunarsite.engine.errors import BusyError, CancelledError
+from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.file_names import display_name, file_of
-from lunarsite.engine.io.area import narrowed
-from lunarsite.engine.pipelines import preflight
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.pipelines import estimates, preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
@@ -28,16 +24,21 @@ from lunarsite.engine.scoring.features.columns import IMAGERY, LAYER_FILES, USER
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Inputs = Mapping[str, list[str]]
 
-_LOCK = ".lunarsite.lock"
 _ELEVATION = ("dem", "far_field", "builtin_far_field")
 _COARSE_M = 250.0
 """Pixels above this do not show landing sites."""
+
+_REPORT_S = 8.0
+_REPORT_BYTES = 0.5 * GIB
+_TRAIN_CORE_S = 300e-6
+"""Core seconds per cell of training a scorer."""
 
 _SHARES = {
     "terrain": (0.0, 0.1),
@@ -156,6 +157,36 @@ class Screening:
         return self.take(Step(name, shaping, whole, do, outputs))
 
 
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what all steps need; those of an earlier run are skipped."""
+    values = narrowed(values, "dem", context)
+    validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
+    preflight.check_closely(validated)
+    return _needed(validated, values, context)
+
+
+def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) -> Estimate:
+    from lunarsite.engine.pipelines import features, lighting, score, terrain  # noqa: PLC0415  not imported for a finished run
+
+    grid = inputs.grid
+    posting_m = max(values["cell_m"], grid.pixel_m)
+    pixels = grid.width * grid.height
+    cells = max(1, round(pixels * (grid.pixel_m / posting_m) ** 2))
+    steps = [terrain.estimate(values, context)]
+    if not all(values[name] for name in _COMPUTED):
+        steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
+    steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))
+    steps.append(score.of_cells(cells, values["draws"], context))
+    if values["train"] or not (values["scorer"] or bundle.bundled(inputs.profile)):
+        steps.append(estimates.estimate(cells, context, core_s=_TRAIN_CORE_S * cells))
+    steps.append(
+        estimates.estimate(
+            pixels, context, core_s=0.0, serial_s=_REPORT_S, memory_bytes=_REPORT_BYTES
+        )
+    )
+    return estimates.together(steps, pixels)
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Screen a region; if it is cancelled, report how it resumes.
 
@@ -193,8 +224,6 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
     Raises
     ------
-    BusyError
-        If another run is using the folder.
     LunarSiteError
         For any user-correctable error of its stages.
     """
@@ -210,63 +239,38 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     fresh = not (folder / NAME).is_file()
     if fresh:
         preflight.check_closely(validated)
-    with only_run(folder):
-        run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
-        layers = folder / "layers"
-        files = validated.paths()
-        elevation = {role: paths for role, paths in files.items() if role in _ELEVATION}
-        run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
-        if all(values[name] for name in _COMPUTED):
-            run.manifest.forget("lighting", _outputs("lighting"))
-        else:
-            posting = max(values["cell_m"], validated.grid.pixel_m)
-            run.values = values | {"posting_m": posting}
-            run.stage("lighting", elevation, _outputs("lighting"), out=layers)
-        computed = {
-            f"layer {source}": [str(layers / name)]
-            for source, name in LAYER_FILES.items()
-            if (layers / name).is_file()
-        }
-        features = folder / "features.parquet"
-        roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
-        provided = {role: files[role] for role in roles if role in files}
-        run.stage(
-            "features", provided | computed, _outputs("features"), layers=layers, out=features
-        )
-        model, trained_on = _scorer(run, features)
-        inputs = {"features": [str(features)], "scorer": [str(model)]}
-        result = run.stage(
-            "score",
-            inputs | {role: files[role] for role in ("regions",) if role in files},
-            _outputs("score"),
-            features=features,
-            scorer=model,
-            out=folder,
-        )
-        return _finish(run, result, trained_on)
-
-
-@contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Lock a folder for one run.
-
-    Raises
-    ------
-    BusyError
-        If another run has locked it.
-    """
-    make_folder(folder)
-    lock = filelock.FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise BusyError(
-            f"Another run works in {folder}", "Wait until it ends, or choose another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+        estimates.announce(_needed(validated, values, context), folder, context)
+    run = Screening(validated, values, folder, Manifest.open(folder), context, checked=fresh)
+    layers = folder / "layers"
+    files = validated.paths()
+    elevation = {role: paths for role, paths in files.items() if role in _ELEVATION}
+    run.stage("terrain", {"dem": files["dem"]}, _outputs("terrain"), out=layers)
+    if all(values[name] for name in _COMPUTED):
+        run.manifest.forget("lighting", _outputs("lighting"))
+    else:
+        posting = max(values["cell_m"], validated.grid.pixel_m)
+        run.values = values | {"posting_m": posting}
+        run.stage("lighting", elevation, _outputs("lighting"), out=layers)
+    computed = {
+        f"layer {source}": [str(layers / name)]
+        for source, name in LAYER_FILES.items()
+        if (layers / name).is_file()
+    }
+    features = folder / "features.parquet"
+    roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
+    provided = {role: files[role] for role in roles if role in files}
+    run.stage("features", provided | computed, _outputs("features"), layers=layers, out=features)
+    model, trained_on = _scorer(run, features)
+    inputs = {"features": [str(features)], "scorer": [str(model)]}
+    result = run.stage(
+        "score",
+        inputs | {role: files[role] for role in ("regions",) if role in files},
+        _outputs("score"),
+        features=features,
+        scorer=model,
+        out=folder,
+    )
+    return _finish(run, result, trained_on)
 
 
 def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:

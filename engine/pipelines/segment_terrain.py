@@ -9,11 +9,16 @@ import numpy as np
 from rasterio.windows import Window
 
 from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.file_names import part_of, sha256
-from lunarsite.engine.io import area, cog, images
+from lunarsite.engine.file_names import part_of
+from lunarsite.engine.io import cog, images
 from lunarsite.engine.io.cog import RasterSink
-from lunarsite.engine.segmentation import classes, tiling, weights
+from lunarsite.engine.io.elevation import area
+from lunarsite.engine.io.orientation import Orientation
+from lunarsite.engine.pipelines import estimates
+from lunarsite.engine.provenance import sha256
+from lunarsite.engine.segmentation import classes, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Frame, Image
+    from lunarsite.engine.pipelines.estimates import Estimate
     from lunarsite.engine.segmentation.weights import Checkpoint
 
     Bool = NDArray[np.bool_]
@@ -50,6 +56,60 @@ def _with_area(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return values | {"window": ",".join(str(value) for value in found[1])}
 
 
+_START_S = 3.0
+_NETWORK_CORE_S = 0.5e-6
+"""Core seconds per pixel that the network sees, in closed form."""
+
+_PASS_CORE_S = 0.3e-6
+"""Core seconds per pixel and further pass of MC Dropout."""
+
+_PIXEL_CORE_S = 0.7e-6
+"""Core seconds per pixel of reading, resampling and compression."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = _with_area(values, context)
+    paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
+    inference.check_members(values["uncertainty"], paths)
+    loaded = [weights.load(path) for path in paths]
+    with images.opened(values["image"], context, sky=values["view"] != "orbital") as image:
+        part = image.orientation.upright_window(read_window(values["window"], image.stored))
+        return _needed(image, part, loaded, values, context)
+
+
+def _needed(
+    image: Image, part: Window, loaded: list[Checkpoint], values: dict[str, Any], context: Context
+) -> Estimate:
+    """Return what an image needs: its pixels, and those of the tiles that the network sees."""
+    pixels, read = int(part.width * part.height), image.frame.width * image.frame.height
+    side_px = None if values["view"] == "orbital" else loaded[0].side_px
+    shape = (int(part.height), int(part.width))
+    if resampling.is_reduced(image.frame, side_px):
+        shape = resampling.reduced_shape((image.frame.height, image.frame.width), side_px)
+    else:
+        read = pixels
+    cut = tiling.Tiling(side=values["tile_px"])
+    rows, columns = (
+        sum(cut.length(start, length) for start in cut.starts(length)) for length in shape
+    )
+    times = len(loaded) * (2 if values["test_time"] == "flip" else 1)
+    each = _NETWORK_CORE_S
+    if values["uncertainty"] == "mc-dropout":
+        each += _PASS_CORE_S * values["passes"]
+    layer_bytes = 1 + 4 * (4 + 1 + (values["uncertainty"] != "none"))
+    strip = min(cut.side, shape[0]) * shape[1] * 24.0
+    tile = min(cut.side, shape[0]) * min(cut.side, shape[1]) * 500.0 * context.threads
+    return estimates.estimate(
+        pixels,
+        context,
+        serial_s=_START_S,
+        core_s=rows * columns * times * each + (pixels + read) / 2 * _PIXEL_CORE_S,
+        memory_bytes=0.2 * GIB + strip + tile,
+        disk_bytes=estimates.layers_disk_bytes(pixels, layer_bytes, at_once=True),
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Segment an image, and write classes, probabilities and uncertainty."""
     values = _with_area(values, context)
@@ -65,7 +125,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
     path = values["image"]
     # Opened twice: one is read ahead in its own thread.
-    with images.opened(path, context) as image, images.opened(path, context) as again:
+    sky = values["view"] != "orbital"
+    with (
+        images.opened(path, context, sky=sky) as image,
+        images.opened(path, context, sky=sky) as again,
+    ):
         record = provenance.describe(
             "segment-terrain",
             shaping,
@@ -73,7 +137,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             device=where.kind,
             find_sha256=find_sha256,
         )
-        window = read_window(values["window"], image.frame)
+        stored = read_window(values["window"], image.stored)
+        window = image.orientation.upright_window(stored)
         pixel_m = image.frame.pixel_m
         if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
             context.warn(
@@ -83,13 +148,16 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         for checkpoint in loaded:
             _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
+        needed = _needed(image, window, loaded, values, context)
+        estimates.announce(needed, folder, context)
         atomic.make_folder(folder)
         wanted = FILES if uncertainty != "none" else FILES[:3]
         written = _Written(
             folder,
-            image.part(window),
+            image.part(stored),
             wanted,
             provenance.as_tags(record),
+            image.orientation,
             shaded=(again, window) if values["view"] == "orbital" else None,
         )
         with cog.sinks_together(written.sinks, context.part(0.9, 1.0)):
@@ -160,10 +228,12 @@ class _Written:
         frame: Frame,
         files: tuple[str, ...],
         tags: dict[str, str],
+        orientation: Orientation,
         *,
         shaded: tuple[Image, Window] | None = None,
     ) -> None:
-        self._frame, self._shaded = frame, shaded
+        self._shaded = shaded
+        self._turned = Orientation(orientation.number, frame.width, frame.height)
         self.pixels: Int = np.zeros(len(classes.NAMES), np.int64)
         self.sums = np.zeros(2)
         self.dark = 0
@@ -194,8 +264,8 @@ class _Written:
         self.sinks = [sinks[name] for name in files]
 
     def take(self, row: int, answer: Float32, known: Bool) -> None:
-        """Write a strip."""
-        window = Window(0, row, self._frame.width, known.shape[0])
+        """Write a strip of the upright image, in the file's own order of pixels."""
+        window = self._turned.stored_window(Window(0, row, known.shape[1], known.shape[0]))
         if self._shaded is not None:
             image, part = self._shaded
             at = Window(part.col_off, part.row_off + row, known.shape[1], known.shape[0])
@@ -210,7 +280,7 @@ class _Written:
         layers = (named, share, total, shared)
         for sink, layer in zip(self.sinks, layers, strict=False):
             values = layer if layer.dtype == np.uint8 else np.where(known, layer, np.nan)
-            sink.write(values.astype(layer.dtype), window)
+            sink.write(self._turned.stored(values.astype(layer.dtype)), window)
         self.pixels += np.bincount(named[known], minlength=count)
         self.sums += [float(total[known].sum()), float(shared[known].sum())]
 

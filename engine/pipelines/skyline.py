@@ -18,9 +18,9 @@ from lunarsite.engine.illumination.skyline import (
     spans,
     tracks,
 )
-from lunarsite.engine.io.area import narrowed
-from lunarsite.engine.io.dem import read_dem
-from lunarsite.engine.io.far_field import Surroundings, read_surroundings
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import read_dem
+from lunarsite.engine.io.elevation.far_field import Surroundings, read_surroundings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,10 +12,12 @@ import rasterio
 from rasterio.windows import Window
 
 from lunarsite.engine import provenance
-from lunarsite.engine.io import cog, elevation, raster
-from lunarsite.engine.io.area import narrowed
-from lunarsite.engine.io.dem import dem_grid, warn_of_assumptions
+from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import dem_grid, warn_of_assumptions
+from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.heights import check_heights
+from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.terrain.attributes import DEFAULT_WINDOWS, LAYERS, Windows, block_layers
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.pipelines.estimates import Estimate
 
     Float32 = NDArray[np.float32]
 
@@ -34,12 +37,34 @@ TILE_PX = 512
 _CACHE_BYTES = 192 * 2**20
 
 
+_START_S = 2.5
+_CORE_S = 0.6e-6
+"""Core seconds per pixel of all layers, compression included."""
+
+
+def estimate(values: dict[str, Any], context: Context) -> Estimate:
+    """Validate the inputs, and return what the stage needs."""
+    values = narrowed(values, "dem", context)
+    _windows(values)
+    grid = dem_grid(values["dem"])
+    pixels = grid.width * grid.height
+    layer_bytes = 4 * len(LAYERS)
+    return estimates.estimate(
+        pixels,
+        context,
+        core_s=_CORE_S * pixels,
+        serial_s=_START_S,
+        memory_bytes=min(3 * _CACHE_BYTES, pixels * layer_bytes)
+        + 4 * context.threads * TILE_PX**2 * layer_bytes,
+        disk_bytes=estimates.layers_disk_bytes(pixels, layer_bytes, at_once=True),
+    )
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write the layers; return their paths and the share of valid pixels."""
     values = narrowed(values, "dem", context)
-    windows = Windows.parse(
-        values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
-    )
+    windows = _windows(values)
+    estimates.announce(estimate(values, context), values["out"], context)
     shaping = {name: values[name] for name in values if name.endswith("_window_px")}
     shaping["roughness_windows_px"] = values["roughness_windows_px"]
     context.progress(0.0, "Reading the elevation model")
@@ -47,6 +72,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     tags = provenance.as_tags(provenance.describe("terrain", shaping, [values["dem"]]))
     return write_layers(
         values["dem"], Path(values["out"]), context=context, windows=windows, tags=tags
+    )
+
+
+def _windows(values: dict[str, Any]) -> Windows:
+    return Windows.parse(
+        values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
 
 
@@ -94,7 +125,7 @@ def write_layers(
     """
     paths = {layer.name: folder / f"{layer.name}.tif" for layer in LAYERS}
     with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-        model = stack.enter_context(elevation.opened(dem, "The DEM"))
+        model = stack.enter_context(open_elevation(dem, "The DEM"))
         grid = raster.grid_of(model.source, "The DEM")
         warn_of_assumptions(model, grid, "The DEM", context)
         sinks = stack.enter_context(
@@ -127,7 +158,7 @@ def write_layers(
 
 
 def _stream(
-    model: elevation.Elevation,
+    model: Elevation,
     grid: Grid,
     sinks: Sequence[cog.RasterSink],
     *,
@@ -175,7 +206,7 @@ def _stream(
     return counts
 
 
-def _read_padded(model: elevation.Elevation, window: Window, halo: int) -> Float32:
+def _read_padded(model: Elevation, window: Window, halo: int) -> Float32:
     """Return a window's heights with a halo, NaN outside the raster."""
     left, top = window.col_off - halo, window.row_off - halo
     right, bottom = left + window.width + 2 * halo, top + window.height + 2 * halo

@@ -14,7 +14,8 @@ from rasterio.enums import Resampling
 from scipy import special
 
 from lunarsite.engine import moon
-from lunarsite.engine.io import elevation, raster
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.report import drawing, graticule, marks, place_names
 
@@ -88,7 +89,7 @@ class LayerStyle:
 
 def map_frame(dem: str | Path, sites: gpd.GeoDataFrame, regions: dict[str, Any]) -> MapFrame:
     """Return the frame of an elevation model with its hillshade at the size of the map."""
-    with elevation.opened(dem, "The DEM") as model:
+    with open_elevation(dem, "The DEM") as model:
         whole = raster.grid_of(model.source, "The DEM")
         grid = _overview_grid(whole, _LARGE_PX)
         heights = model.read(shape=grid.shape)

@@ -17,9 +17,9 @@ from lunarsite.engine.atomic import scratch_folder, whole_file
 from lunarsite.engine.context import QuietContext
 from lunarsite.engine.illumination import skyline
 from lunarsite.engine.illumination.ephemeris import ephemeris
-from lunarsite.engine.io import vector
-from lunarsite.engine.io.dem import read_fine
-from lunarsite.engine.io.far_field import read_surroundings
+from lunarsite.engine.io.elevation.dem import read_fine
+from lunarsite.engine.io.elevation.far_field import read_surroundings
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.report import charts, drawing, facts, maps
 from lunarsite.engine.report.skyline import skyline_figure

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import sha256
+from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
     from lunarsite.engine.scoring.profiles import Profile

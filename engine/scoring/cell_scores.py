@@ -12,7 +12,8 @@ import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import cog, vector
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import explanation, labels, ranking, scorer, tables
 from lunarsite.engine.scoring.features import columns
 from lunarsite.engine.scoring.features.feature_table import cell_grid

@@ -59,7 +59,7 @@ def runner_of(
     """
     uncertainty = values["uncertainty"]
     paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
-    _check_members(uncertainty, paths)
+    check_members(uncertainty, paths)
     loaded = [weights.load(path) for path in paths]
     members = [
         checkpoint.runner(
@@ -186,7 +186,7 @@ def verdict(mean: float, usual: Mapping[str, float]) -> str:
     return "less certain than usual" if mean >= unusual else "as certain as usual"
 
 
-def _check_members(uncertainty: str, paths: list[str]) -> None:
+def check_members(uncertainty: str, paths: list[str]) -> None:
     """Raise unless the number of networks suits the uncertainty."""
     if uncertainty == "ensemble" and len(paths) < 2:
         raise ParameterError(

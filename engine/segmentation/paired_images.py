@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import images, raster
+from lunarsite.engine.io import image_bands, images, orientation, raster
 from lunarsite.engine.segmentation import classes, samples
 from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.text import counted
@@ -26,9 +27,13 @@ from lunarsite.engine.training.task import Data
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import rasterio
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.orientation import Orientation
+
+MASK = "The mask"
 
 VALIDATION_EVERY = 10
 """Every tenth image, in order of names, is in the validation set of every training."""
@@ -53,7 +58,7 @@ class Pair:
             If one cannot be read, their sizes differ, or the mask is not one of classes.
         """
         image, known = read_image(self.image)
-        mask = read_mask(self.mask)
+        mask = self._upright_mask(known.shape)
         if mask.shape != known.shape:
             raise InputError(
                 f"The mask {self.mask.name} has {mask.shape[1]} × {mask.shape[0]} pixels, its "
@@ -62,6 +67,28 @@ class Pair:
             )
         mask[~known] = classes.NODATA
         return Sample(image, mask)
+
+    def _upright_mask(self, shape: tuple[int, ...]) -> classes.UInt8:
+        """Return the mask, upright like its image.
+
+        A mask without an orientation of its own is either upright already or in the order of the
+        image's file: its size tells, unless the image is turned by 180°, mirrored or square.
+        """
+        turned = orientation_of(self.image, images.WHAT)
+        own = orientation_of(self.mask, MASK)
+        mask = own.upright(read_mask(self.mask)).copy()
+        if turned.number == 1 or own.number != 1:
+            return mask
+        stored = (turned.height, turned.width)
+        if mask.shape == stored and stored == shape:
+            raise InputError(
+                f"The image {self.image.name} is to be shown turned (its EXIF orientation is "
+                f"{turned.number}), and its mask {self.mask.name} does not say whether it is "
+                "turned as well",
+                "Write the image upright, and check that it fits the mask: "
+                f"magick {self.image.name} -auto-orient upright.png",
+            )
+        return turned.upright(mask).copy() if mask.shape == stored else mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,18 +242,54 @@ def read_image(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
     return np.rint(image).astype(np.uint8), known
 
 
+def orientation_of(path: Path, what: str) -> Orientation:
+    """Return the orientation of an image or a mask."""
+    with raster.opened(path, what) as source:
+        return orientation.of(source)
+
+
 def read_mask(path: Path) -> classes.UInt8:
-    """Return the classes of a mask of colours or of class numbers.
+    """Return the classes of a mask of colours or of class numbers, in the order of the file.
+
+    A colour table of the classes' colours is a mask of colours; any other is ignored. What the
+    file declares as nodata, by a value, a mask or alpha, is `classes.NODATA`.
 
     Raises
     ------
     InputError
-        As `classes.from_colors` and `classes.from_numbers`.
+        As `classes.from_colors` and `classes.from_numbers`; or if a class is declared as nodata.
     """
-    with raster.opened(path, "The mask") as source:
+    with raster.opened(path, MASK) as source:
         if source.count >= 3:
-            return classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
-        return classes.from_numbers(source.read(1), path.name)
+            mask = classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
+        else:
+            mask = _from_one_band(source, path.name)
+        valid = source.dataset_mask() > 0
+        for band, kind in enumerate(source.colorinterp, start=1):
+            if kind == ColorInterp.alpha:
+                valid &= source.read(band) > 0
+        hidden = np.unique(mask[~valid])
+        if source.count < 3 and source.nodata in hidden and source.nodata < len(classes.NAMES):
+            number = int(source.nodata)
+            raise InputError(
+                f"The mask {path.name} declares {number} as nodata, and {number} is the class "
+                f"{classes.NAMES[number]}",
+                f"If it is the class, run gdal_edit.py -unsetnodata {path}; write "
+                f"{classes.NODATA} where nothing is labelled",
+            )
+        mask[~valid] = classes.NODATA
+    return mask
+
+
+def _from_one_band(source: rasterio.DatasetReader, name: str) -> classes.UInt8:
+    numbers = source.read(1)
+    if source.colorinterp[0] == ColorInterp.palette:
+        table = image_bands.of(source).table
+        if table is not None:
+            colors = table[np.minimum(numbers.astype(np.int64), len(table) - 1), :3]
+            if np.isin(colors, (0, 255)).all() and (colors > 0).any():
+                return classes.from_colors(colors, name)
+    return classes.from_numbers(numbers, name)
 
 
 def read_samples(pairs: list[Pair]) -> Iterable[Sample]:

@@ -87,5 +87,6 @@ STAGE = Stage(
             optional=True,
         ),
     ),
+    estimates=True,
     tags=("crater", "detection", "network", "catalogue"),
 )

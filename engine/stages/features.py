@@ -130,5 +130,6 @@ STAGE = Stage(
             help="One row per cell, GeoParquet.",
         ),
     ),
+    estimates=True,
     tags=("grid", "statistics", "parquet"),
 )

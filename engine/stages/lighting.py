@@ -201,5 +201,6 @@ STAGE = Stage(
             style="coverage",
         ),
     ),
+    estimates=True,
     tags=("illumination", "horizon", "shadow", "PSR", "Earth visibility", "Sun"),
 )

@@ -44,5 +44,6 @@ STAGE = Stage(
             style="orbital_image",
         ),
     ),
+    estimates=True,
     tags=("sun", "shadow", "hillshade", "image"),
 )

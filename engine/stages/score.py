@@ -114,5 +114,6 @@ STAGE = Stage(
     "without data for a criterion gets no score: unknown does not mean unsuitable.",
     parameters=(FEATURES, OUT_FOLDER, SCORER, *CRITERIA_PARAMETERS, *SITE_PARAMETERS),
     outputs=OUTPUTS,
+    estimates=True,
     tags=("ranking", "SHAP", "sites", "uncertainty"),
 )

@@ -69,5 +69,6 @@ STAGE = Stage(
             path="manifest.json",
         ),
     ),
+    estimates=True,
     tags=("landing site", "pipeline", "report"),
 )

@@ -97,5 +97,6 @@ STAGE = Stage(
             optional=True,
         ),
     ),
+    estimates=True,
     tags=("rock", "boulder", "hazard", "segmentation", "uncertainty"),
 )

@@ -128,5 +128,6 @@ STAGE = Stage(
             style="position_index_m",
         ),
     ),
+    estimates=True,
     tags=("slope", "aspect", "curvature", "roughness", "relief", "position index"),
 )

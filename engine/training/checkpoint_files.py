@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import sha256
+from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,6 +22,7 @@ SHARED = [
         "atomic",
         "contract",
         "errors",
+        "file_names",
         "launch",
         "output_paths",
     )
@@ -33,6 +34,7 @@ OWN = (
     "lunarsite.processing_provider",
     "lunarsite.engine.contract",
     "lunarsite.engine.errors",
+    "lunarsite.engine.file_names",
     "lunarsite.engine.stages",
     "lunarsite.engine.output_paths",
     "lunarsite.qgis_common",

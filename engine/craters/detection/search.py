@@ -12,7 +12,7 @@ from lunarsite.engine.craters.detection import confidence, decoding, multiscale,
 from lunarsite.engine.craters.detection.confidence import Calibration
 from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io.dem import dem_grid
+from lunarsite.engine.io.elevation.dem import dem_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,9 @@ from lunarsite.engine.craters.training.batches import UNLABELLED
 from lunarsite.engine.craters.training.sectors import span_of
 from lunarsite.engine.craters.training.tile_sets import centers_valid, sample_of, split
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import elevation, raster
-from lunarsite.engine.io.dem import dem_grid
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.dem import dem_grid
+from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
 
@@ -146,7 +147,7 @@ class _DemTile:
 
     def height_m(self) -> Float32:
         """Return the heights of the tile."""
-        with elevation.opened(self.dem, "The DEM") as model:
+        with open_elevation(self.dem, "The DEM") as model:
             source = model.source
             source_grid = raster.grid_of(source, "The DEM")
             if source_grid == self.grid:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.craters.training import deepmoon, dem_tiles, sectors
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.file_names import sha256
+from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context

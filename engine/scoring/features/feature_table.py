@@ -17,7 +17,7 @@ from lunarsite.engine.craters import detections
 from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.dem import dem_grid, posting
+from lunarsite.engine.io.elevation.dem import dem_grid, posting
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks

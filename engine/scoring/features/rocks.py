@@ -202,8 +202,9 @@ def _not_ours(folder: str, problem: str) -> InputError:
 
 def _write_dark(path: str, mask: Path, context: Context) -> None:
     """Write the shadow mask of an image: 1 shadow, 0 lit, 255 nodata."""
-    with images.opened(path) as image:
-        frame = image.frame
+    with images.opened(path, context, sky=False) as image:
+        _warn_of_black_edge(path, image.stretch.black_edge, context)
+        frame = image.stored
         made = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "crs": frame.crs}
         made |= {"width": frame.width, "height": frame.height, "transform": frame.transform}
         rows = max(1, lattice.TILE_PX**2 // frame.width)
@@ -214,6 +215,16 @@ def _write_dark(path: str, mask: Path, context: Context) -> None:
                 seen, known = image.read(window)
                 dark = np.where(known, seen.mean(axis=2) < image.dark_grey, 255).astype(np.uint8)
                 target.write(dark, 1, window=window)
+
+
+def _warn_of_black_edge(path: str, share: float, context: Context) -> None:
+    """Warn of exact black at the edge of an image: nothing tells shadow from fill."""
+    if share > 0.0:
+        context.warn(
+            f"{100.0 * share:.0f} % of the image {Path(path).name} is exactly 0 in an area at its "
+            "edge, and counts as shadow. If the image shows nothing there, declare it: "
+            f"gdal_edit.py -a_nodata 0 {path}"
+        )
 
 
 def _counted(source: rasterio.DatasetReader, row: Float, column: Float, coarse: Grid) -> Float:

@@ -7,7 +7,7 @@ from oracles.dense_march import edge_crossing_horizons
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.illumination.horizon import Sweep, chunks, march, pack
-from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.moon import RADIUS_M

@@ -14,7 +14,7 @@ from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.io.cog import write_raster
-from lunarsite.engine.io.dem import posting, read_dem
+from lunarsite.engine.io.elevation.dem import posting, read_dem
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.moon import RADIUS_M
 from lunarsite.engine.pipelines.lighting import middle_pixels

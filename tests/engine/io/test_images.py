@@ -7,12 +7,14 @@ import pyproj
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
 from rasterio.windows import Window
 from support.segmentation import TINY, noise, picture, saved, segmented
 
 from lunarsite.engine import moon
+from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import images
+from lunarsite.engine.io import images, raster
 
 
 @pytest.fixture
@@ -81,3 +83,148 @@ def test_the_pixel_size_is_in_metres_in_any_crs(crs, step, metres):
     known = crs and rasterio.crs.CRS.from_wkt(pyproj.CRS(crs).to_wkt())
     frame = images.Frame(10, 10, Affine(step, 0.0, 0.0, 0.0, -step, 0.0), known)
     assert frame.pixel_m == (metres and pytest.approx(metres, rel=1e-4))
+
+
+def whole(path, **more):
+    with images.opened(path, **more) as image:
+        return image.read(Window(0, 0, image.frame.width, image.frame.height))
+
+
+GREY = np.random.default_rng(5).uniform(0.01, 0.12, (80, 100)).astype(np.float32)
+FILLED = np.zeros(GREY.shape, bool)
+FILLED[:10] = True
+FILLED[50:55, 60:70] = True
+
+
+@pytest.mark.parametrize(
+    ("dtype", "special"),
+    [
+        ("float32", -3.4028227e38),
+        ("float32", -3.4028234e38),
+        ("float32", np.nan),
+        ("float32", -9999),
+        ("float32", -32768),
+        ("float64", -1.7976931348623157e308),
+        ("int16", -32768),
+        ("int16", -32764),
+        ("int16", -9999),
+        ("int32", -2147483648),
+    ],
+)
+@pytest.mark.parametrize("bands", [1, 3])
+def test_an_undeclared_fill_is_read_like_a_declared_one(tmp_path, dtype, special, bands):
+    values = (GREY * (1.0 if dtype.startswith("f") else 1e5)).astype(dtype)
+    values = np.stack([values] * bands)
+    values[:, FILLED] = special
+    declared = picture(tmp_path / "declared.tif", values, nodata=special)
+    undeclared = picture(tmp_path / "undeclared.tif", values)
+    expected, known = whole(declared)
+    seen, found = whole(undeclared)
+    assert np.array_equal(known, ~FILLED)
+    assert np.array_equal(found, ~FILLED)
+    assert np.array_equal(seen[~FILLED], expected[~FILLED])
+    assert np.ptp(seen[~FILLED]) == pytest.approx(255.0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_alpha_bands_of_any_type_are_respected(tmp_path, dtype, bands):
+    grey = (GREY * 1000).astype(dtype)
+    grey[FILLED] = 120
+    opaque = {"uint8": 255, "uint16": 1, "int16": 1, "float32": 0.25}[dtype]
+    alpha = np.where(FILLED, 0, opaque).astype(dtype)
+    colors = {"photometric": "RGB"} if bands == 3 else {}
+    stack = np.stack([grey] * bands + [alpha])
+    path = picture(tmp_path / "a.tif", stack, alpha="yes", **colors)
+    with raster.opened(path, "It") as file:
+        assert file.colorinterp[-1] == rasterio.enums.ColorInterp.alpha
+    seen, known = whole(path)
+    assert np.array_equal(known, ~FILLED)
+    plain = np.stack([grey] * bands)
+    if dtype != "uint8":
+        expected, _ = whole(picture(tmp_path / "b.tif", plain[:, 60:]))
+        assert seen[60:].max() == pytest.approx(expected.max(), abs=1.0)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("internal", [True, False])
+def test_masks_inside_and_beside_the_file_are_respected(tmp_path, internal):
+    values = np.where(FILLED, 5.0, GREY).astype(np.float32)
+    path = picture(tmp_path / "a.tif", values)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(path, "r+") as file:
+        file.write_mask(~FILLED)
+    assert (tmp_path / "a.tif.msk").exists() != internal
+    seen, known = whole(path)
+    assert np.array_equal(known, ~FILLED)
+    assert np.ptp(seen[known]) == pytest.approx(255.0)
+
+
+@pytest.mark.parametrize("mode", ["png of colours", "png of one colour", "tiff"])
+def test_colour_tables_are_expanded_with_their_transparency(tmp_path, mode):
+    index = np.tile(np.arange(4, dtype=np.uint8), (40, 10))
+    table = [(0, 0, 0), (250, 10, 20), (30, 240, 50), (60, 70, 230)]
+    shown = Image.fromarray(index).convert("P")
+    shown.putdata(index.ravel().tolist())
+    shown.putpalette([level for color in table for level in color])
+    path = tmp_path / ("a.tif" if mode == "tiff" else "a.png")
+    transparent = {"png of colours": (0, 3), "png of one colour": (2,), "tiff": ()}[mode]
+    if mode == "png of colours":
+        shown.save(path, transparency=bytes([0, 255, 128, 0]))
+    else:
+        shown.save(path, **({"transparency": 2} if transparent else {}))
+    seen, known = whole(path)
+    assert np.array_equal(known, ~np.isin(index, transparent))
+    assert np.array_equal(seen[known], np.array(table, np.float32)[index][known])
+
+
+@pytest.mark.parametrize("mode", ["grey", "colours"])
+def test_a_transparent_value_of_a_png_is_nodata(tmp_path, mode):
+    grey = np.tile(np.arange(4, dtype=np.uint8), (40, 10))
+    shown = Image.fromarray(grey)
+    if mode == "colours":
+        Image.merge("RGB", [shown] * 3).save(tmp_path / "a.png", transparency=(2, 2, 2))
+    else:
+        shown.save(tmp_path / "a.png", transparency=2)
+    _, known = whole(tmp_path / "a.png")
+    assert np.array_equal(known, grey != 2)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint16", 0), ("float32", 0.0), ("uint8", 255)])
+def test_a_fill_at_the_edge_of_an_image_from_orbit_is_nodata_with_a_warning(tmp_path, dtype, value):
+    values = (GREY * {"uint8": 2000, "uint16": 5e5, "float32": 1.0}[dtype]).astype(dtype)
+    expected, _ = whole(picture(tmp_path / "b.tif", values[:, :70]), sky=False)
+    values[:, 70:] = value
+    path = picture(tmp_path / "a.tif", values)
+    context = Context()
+    seen, known = whole(path, context=context, sky=False)
+    assert known[:, :70].all()
+    assert not known[:, 70:].any()
+    assert np.array_equal(seen[:, :70], expected)
+    (warning,) = context.warnings
+    assert warning.startswith(
+        f"30 % of the image a.tif is exactly {value:g} in an area at its edge"
+    )
+    assert "gdal_translate -a_nodata" in warning
+    # In a photograph from the ground it may be the sky.
+    _, known = whole(path, context=Context(), sky=True)
+    assert known.all()
+
+
+def test_declared_nodata_is_believed_and_black_of_eight_bits_may_be_shadow(tmp_path):
+    values = (GREY * 5e5).astype(np.uint16)
+    values[:, 70:] = 0
+    declared = picture(tmp_path / "a.tif", values, nodata=65535)
+    context = Context()
+    assert whole(declared, context=context, sky=False)[1].all()
+    eight = picture(tmp_path / "b.tif", np.ceil(values / 300).astype(np.uint8))
+    with images.opened(eight, context, sky=False) as image:
+        assert image.stretch.black_edge == pytest.approx(0.3)
+        assert image.read(Window(0, 0, 100, 80))[1].all()
+    assert not context.warnings
+
+
+def test_negative_values_at_the_edge_are_nodata_in_photographs_too(tmp_path):
+    values = GREY.copy()
+    values[:, 70:] = -1.0
+    _, known = whole(picture(tmp_path / "a.tif", values), sky=True)
+    assert np.array_equal(known.all(axis=0), np.arange(100) < 70)

@@ -18,7 +18,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, OutputError
 from lunarsite.engine.io.cog import RasterSink, write_raster
-from lunarsite.engine.io.dem import dem_grid, read_dem
+from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.raster import opened, read_band, read_layer
 
@@ -203,11 +203,13 @@ def test_undeclared_nodata_that_cannot_be_a_height_becomes_nan(tmp_path, heights
 
 
 @pytest.mark.parametrize("value", [-9999, -32768])
-def test_undeclared_minus_9999_is_refused(tmp_path, heights, value):
+def test_undeclared_minus_9999_is_nodata_with_a_warning(tmp_path, heights, value):
     """The Moon's lowest point is at -9.1 km, so it is outside what a height may be."""
     heights[2, 3] = value
-    with pytest.raises(InputError, match=rf"{value:,}.*its nodata value"):
-        read_dem(make(tmp_path / "dem.tif", heights))
+    context = Context()
+    read = read_dem(make(tmp_path / "dem.tif", heights), context=context).height_m
+    assert np.argwhere(np.isnan(read)).tolist() == [[2, 3]]
+    assert f"pixels with the value {value}, which is a fill value" in context.warnings[0]
 
 
 def test_scale_and_offset_are_applied_to_integers(tmp_path, heights):

@@ -14,8 +14,9 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
 from lunarsite.engine.errors import CrsError, InputError, ParameterError
 from lunarsite.engine.frontends import cli
-from lunarsite.engine.io import cog, vector
+from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.stages import evaluate_craters
 
 BOUNDS = "-20000,-20000,20000,20000"

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import filelock
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ from lunarsite.engine.errors import (
     LunarSiteError,
     ParameterError,
 )
-from lunarsite.engine.file_names import sha256
+from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features import columns
 
@@ -44,7 +43,7 @@ QUICK = {
     "position_window_px": 7,
     "threads": 1,
 }
-HIDDEN = (".lunarsite-known.json", ".lunarsite.lock")
+HIDDEN = (".lunarsite-known.json",)
 
 
 def stand_in(folder, _values, manifest, context):
@@ -305,11 +304,18 @@ def test_another_layer_of_the_same_file_is_scored_again(given, run, tmp_path):
 
 
 def test_two_runs_in_one_folder_are_refused(given, run):
-    with (
-        filelock.FileLock(run / ".lunarsite.lock"),
-        pytest.raises(BusyError, match=r"Another run works in .*choose another folder"),
-    ):
-        screen(given, run)
+    code = (
+        "import sys; from lunarsite.engine import output_paths as o\n"
+        "with o.locked({sys.argv[1]: ['*']}, [], print): print('locked', flush=True); input()"
+    )
+    other = [sys.executable, "-c", code, str(run)]
+    with subprocess.Popen(other, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(BusyError, match=r"Another run works in .*choose another folder"):
+            screen(given, run)
+        process.kill()
+    assert screen(given, run)["ran"] == []
+    assert not list(run.rglob("*.lock"))
 
 
 @pytest.mark.parametrize(

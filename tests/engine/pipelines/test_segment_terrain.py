@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
 from rasterio.windows import Window
 from support.segmentation import TINY, layer, noise, picture, saved, segmented, shallow_weights
 
@@ -13,12 +15,25 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
 from lunarsite.engine.io import images, raster
+from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.pipelines import segment_terrain as pipeline
 from lunarsite.engine.segmentation import (
     classes,
 )
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.uncertainty import measures
+
+GEOTRANSFORM = {33550, 33922, 34264, 34735}
+"""TIFF tags of a place."""
+
+
+def tiff_tags(path):
+    """Return the tags in the first directory of a little-endian TIFF."""
+    whole = path.read_bytes()
+    assert whole[:4] == b"II*\0"
+    (first,) = struct.unpack("<I", whole[4:8])
+    (count,) = struct.unpack("<H", whole[first : first + 2])
+    return {struct.unpack_from("<H", whole, first + 2 + 12 * at)[0] for at in range(count)}
 
 
 @pytest.fixture
@@ -57,9 +72,35 @@ def test_an_image_without_georeferencing_gives_the_same_files(tmp_path, checkpoi
     image = picture(tmp_path / f"a.{driver.lower()}", noise(40, 50), driver=driver)
     out = tmp_path / "out"
     segmented(image, out, checkpoint)
-    with raster.opened(out / "classes.tif", "It") as source:
-        assert source.crs is None
-        assert source.shape == (40, 50)
+    for name in pipeline.FILES:
+        with raster.opened(out / name, "It") as source:
+            assert source.crs is None
+            assert source.shape == (40, 50)
+        # Even an identity stored as a geotransform is shown upside down.
+        assert not GEOTRANSFORM & tiff_tags(out / name)
+    assert sorted(path.name for path in out.iterdir()) == sorted(pipeline.FILES)
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+@pytest.mark.parametrize("side_px", [None, 48])
+def test_a_turned_photograph_is_seen_upright_and_written_as_stored(tmp_path, number, side_px):
+    checkpoint = saved(tmp_path / "net.safetensors", TINY, recipe={"side_px": side_px})
+    upright = noise(70, 96, bands=1)[0]
+    picture(tmp_path / "upright.tif", upright)
+    segmented(tmp_path / "upright.tif", tmp_path / "expected", checkpoint)
+    turned = Orientation(number, *((70, 96) if number > 4 else (96, 70)))
+    photo = Image.fromarray(np.ascontiguousarray(turned.stored(upright)))
+    exif = photo.getexif()
+    exif[274] = number
+    photo.save(tmp_path / "a.tif", exif=exif)
+    segmented(tmp_path / "a.tif", tmp_path / "out", checkpoint)
+    segmented(tmp_path / "a.tif", tmp_path / "part", checkpoint, window="5,7,30,20")
+    for name in pipeline.FILES:
+        expected = layer(tmp_path / "expected", name)
+        found = layer(tmp_path / "out", name)
+        assert np.array_equal(found, turned.stored(expected), equal_nan=True)
+        part = layer(tmp_path / "part", name)
+        np.testing.assert_allclose(part, found[7:27, 5:35], atol=1e-4)
 
 
 def test_a_window_equals_the_whole_there(tmp_path):
@@ -72,7 +113,8 @@ def test_a_window_equals_the_whole_there(tmp_path):
     assert part.shape == (48, 64)
     np.testing.assert_allclose(part, whole, atol=1e-4)
     with raster.opened(tmp_path / "part" / "classes.tif", "It") as source:
-        assert source.transform.c == 300.0
+        # Where QGIS shows that part of an image without a place.
+        assert source.transform == Affine(1.0, 0.0, 300.0, 0.0, -1.0, -320.0)
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "900,0,10,10", "0,0,0,5"])
@@ -235,3 +277,30 @@ def test_cancelled_work_leaves_no_layer(tmp_path, checkpoint):
     with pytest.raises(LunarSiteError):
         segment_terrain.STAGE.run({**given, "tile_px": 512}, stopped)
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("view", ["surface", "orbital"])
+@pytest.mark.parametrize("special", [-3.4028227e38, -9999.0, np.nan])
+def test_an_undeclared_fill_changes_nothing_but_itself(tmp_path, checkpoint, view, special):
+    values = np.random.default_rng(0).uniform(0.02, 0.12, (90, 100)).astype(np.float32)
+    values[:10] = special
+    declared = picture(tmp_path / "declared.tif", values, nodata=special)
+    undeclared = picture(tmp_path / "undeclared.tif", values)
+    segmented(declared, tmp_path / "expected", checkpoint, view=view)
+    segmented(undeclared, tmp_path / "out", checkpoint, view=view)
+    for name in pipeline.FILES:
+        found = layer(tmp_path / "out", name)
+        assert np.array_equal(found, layer(tmp_path / "expected", name), equal_nan=True)
+    named = layer(tmp_path / "out", "classes.tif")
+    assert (named[:10] == classes.NODATA).all()
+    assert (named[10:] != classes.NODATA).mean() > 0.9
+
+
+def test_a_fill_at_the_edge_from_orbit_is_nodata_and_warned_of(tmp_path, checkpoint):
+    values = np.random.default_rng(0).uniform(0.02, 0.12, (90, 100)).astype(np.float32)
+    values[:, :30] = 0.5
+    context = Context(threads=2)
+    given = {"image": str(picture(tmp_path / "a.tif", values)), "view": "orbital"}
+    given |= {"out": str(tmp_path / "out"), "checkpoint": [str(checkpoint)]}
+    assert segment_terrain.STAGE.run(given, context)["pixels"] == 90 * 70
+    assert any("is exactly 0.5 in an area at its edge" in line for line in context.warnings)

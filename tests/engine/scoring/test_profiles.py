@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.file_names import sha256
+from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import bundle, profiles
 
 GOOD = "criteria: [{feature: slope_mean_deg, at_most: 5, softness: 1}]"

@@ -10,7 +10,7 @@ import rasterio
 from lunarsite.engine import moon, provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, ParameterError
-from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.stages.synthesize import STAGE
 from lunarsite.engine.synthetic import craters, profiles

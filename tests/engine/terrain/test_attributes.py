@@ -8,7 +8,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
 from lunarsite.engine.io import cog
-from lunarsite.engine.io.dem import read_dem
+from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.pipelines import terrain
 from lunarsite.engine.stages.terrain import STAGE

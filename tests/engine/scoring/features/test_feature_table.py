@@ -11,9 +11,10 @@ from rasterio.transform import from_origin
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import cog, vector
-from lunarsite.engine.io.dem import posting
+from lunarsite.engine.io import cog
+from lunarsite.engine.io.elevation.dem import posting
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import columns, feature_table
 from lunarsite.engine.scoring.features.layers import Layers

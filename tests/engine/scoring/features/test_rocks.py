@@ -245,6 +245,20 @@ def test_shadow_is_the_share_of_dark_pixels(tmp_path):
     )
 
 
+def test_exact_black_at_the_edge_counts_as_shadow_with_a_warning(tmp_path):
+    seen = np.random.default_rng(2).integers(100, 250, PIXELS.shape).astype(np.uint8)
+    seen[:, :8] = 0
+    context = Context()
+    path = written(tmp_path / "i.tif", seen, PIXELS.transform)
+    got = rocks.shadow(path, CELLS, context)["shadow_coverage_pct"]
+    np.testing.assert_allclose(got, [[100.0, 0.0, 0.0]] * 2, rtol=1e-6)
+    (warning,) = context.warnings
+    assert warning.startswith("33 % of the image i.tif is exactly 0 in an area at its edge")
+    declared = written(tmp_path / "d.tif", seen, PIXELS.transform, nodata=0)
+    got = rocks.shadow(declared, CELLS, Context())["shadow_coverage_pct"]
+    assert np.isnan(got[:, 0]).all()
+
+
 def test_shadow_of_a_colour_image_in_another_map_is_the_same(tmp_path):
     seen = np.random.default_rng(4).integers(0, 30, (3, *PIXELS.shape)).astype(np.uint8)
     straight = rocks.shadow(written(tmp_path / "i.tif", seen, PIXELS.transform), CELLS, Context())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import positions, vector
+from lunarsite.engine.io.vectors import positions, vector
 
 A = moon.lonlat_to_xy(-137.3, -89.45)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import elevation, raster
-from lunarsite.engine.io.far_field import check_whole_numbers
+from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.far_field import check_whole_numbers
+from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.heights import check_heights
 
@@ -28,7 +29,7 @@ _BLOCK = 2048
 
 def dem_grid(path: str | Path, what: str = "The DEM") -> Grid:
     """Return the grid of an elevation model, after the checks that do not read pixels."""
-    with elevation.opened(path, what) as model:
+    with open_elevation(path, what) as model:
         return raster.grid_of(model.source, what)
 
 
@@ -79,7 +80,7 @@ def read_dem(
     >>> dem.grid.shape, dem.grid.pixel_m
     ((64, 64), 100.0)
     """
-    with elevation.opened(path, what) as model:
+    with open_elevation(path, what) as model:
         grid = raster.grid_of(model.source, what)
         heights = model.read(window)
         read = grid if window is None else grid.part(window)
@@ -111,7 +112,7 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
         As `read_dem`.
     """
     what = "The DEM"
-    with elevation.opened(path, what) as model:
+    with open_elevation(path, what) as model:
         grid = raster.grid_of(model.source, what)
         heights = scratch(grid.shape, np.float32)
         for window in grid.tiles(_BLOCK):
@@ -124,9 +125,7 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
     return Dem(grid, heights)
 
 
-def warn_of_assumptions(
-    model: elevation.Elevation, grid: Grid, what: str, context: Context
-) -> None:
+def warn_of_assumptions(model: Elevation, grid: Grid, what: str, context: Context) -> None:
     """Warn of what was assumed to get heights in metres, and of what looks like a fill value."""
     model.warn(context, what)
     check_whole_numbers(model, grid, what, context)

@@ -16,11 +16,13 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import log
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name, part_of
-from lunarsite.engine.io import agreement, elevation, raster, remedies
+from lunarsite.engine.io import raster, remedies
 from lunarsite.engine.io.averaging import block_mean
+from lunarsite.engine.io.elevation import agreement
+from lunarsite.engine.io.elevation.polar_lookup import PolarLookup
+from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.heights import check_heights
-from lunarsite.engine.io.polar_lookup import PolarLookup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.elevation import Elevation
+    from lunarsite.engine.io.elevation.source import Elevation
 
     Bounds = tuple[float, float, float, float]
     Float = NDArray[np.float64]
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 FARTHEST_M = 400_000.0
 """Maximum line of sight on the Moon: two summits of 10 km are visible to each other at 370 km."""
 
-BUILTIN = Path(__file__).parents[2] / "resources" / "moon" / "lola_70S_1600m.tif"
+BUILTIN = Path(__file__).parents[3] / "resources" / "moon" / "lola_70S_1600m.tif"
 """The model that ships."""
 
 BUILTIN_TITLE = "LOLA, 1.6 km, 70 to 90° S"
@@ -160,7 +162,7 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
         return []
     what = "The DEM"
     rings = []
-    with elevation.opened(found[0], what) as model:
+    with open_elevation(found[0], what) as model:
         grid = raster.grid_of(model.source, what)
         sight = _window_in_sight(grid, around, what)
         coarsest = 1
@@ -213,7 +215,7 @@ def uses_builtin(dem_path: str | Path, grid: Grid) -> bool:
     reach = 609_600.0 + FARTHEST_M
     west, south, east, north = grid.bounds
     near = west < reach and east > -reach and south < reach and north > -reach
-    with elevation.opened(dem_path, "The DEM") as model:
+    with open_elevation(dem_path, "The DEM") as model:
         return near and not model.synthetic
 
 
@@ -240,7 +242,7 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
         factor = max(1, math.ceil(max(grid.shape) / _SAMPLE_PX))
         if min(grid.shape) >= 2 * factor:
             window = Window(0, 0, grid.width // factor * factor, grid.height // factor * factor)
-            with elevation.opened(BUILTIN, "The model that ships") as shipped:
+            with open_elevation(BUILTIN, "The model that ships") as shipped:
                 whole = Dem(raster.grid_of(shipped.source, "It"), shipped.read())
             found = agreement.compare(read_coarse(model, grid, window, factor), whole)
     if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
@@ -261,7 +263,7 @@ def builtin_far_field(around: Grid) -> Dem:
             f"The elevation model that ships with LunarSite is missing: {BUILTIN.name}",
             "Install LunarSite again, or go on without it: --no-builtin-far-field",
         )
-    with elevation.opened(BUILTIN, "The model that ships") as model:
+    with open_elevation(BUILTIN, "The model that ships") as model:
         grid = raster.grid_of(model.source, "The model that ships")
         window = _window_in_sight(grid, around, "The model that ships")
         return Dem(grid.part(window), model.read(window), surrounds=True)
@@ -300,7 +302,7 @@ def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> lis
 def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, Dem]:
     """Return a model of the far field as horizons need it, and its mean heights."""
     what = f"The far field {display_name(path)}"
-    with elevation.opened(path, what) as model:
+    with open_elevation(path, what) as model:
         crs = raster.crs_of(model.source, what)
         moon.check_body(crs, what)
         model.warn(context, what)

@@ -11,7 +11,7 @@ import shapely
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
 
 BOX = shapely.box(0.0, 0.0, 1000.0, 2000.0)
 

@@ -7,10 +7,10 @@ import rasterio
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import far_field as module
 from lunarsite.engine.io.cog import write_raster
-from lunarsite.engine.io.dem import posting, read_fine
-from lunarsite.engine.io.far_field import read_far
+from lunarsite.engine.io.elevation import far_field as module
+from lunarsite.engine.io.elevation.dem import posting, read_fine
+from lunarsite.engine.io.elevation.far_field import read_far
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 

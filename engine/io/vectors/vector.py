@@ -13,7 +13,7 @@ import shapely
 from lunarsite.engine import moon
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import layers, lonlat_polygons, positions
+from lunarsite.engine.io.vectors import layers, lonlat_polygons, positions
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:

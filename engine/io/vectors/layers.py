@@ -17,7 +17,7 @@ import pyproj
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.file_names import file_of
-from lunarsite.engine.io import csv_table
+from lunarsite.engine.io.vectors import csv_table
 
 if TYPE_CHECKING:
     import pandas as pd

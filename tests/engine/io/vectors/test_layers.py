@@ -12,7 +12,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import vector
+from lunarsite.engine.io.vectors import vector
 
 BOX = shapely.box(0.0, 0.0, 1000.0, 2000.0)
 POINT = shapely.Point(-4400.0, -8010.0)

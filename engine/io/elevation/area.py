@@ -169,7 +169,7 @@ def _circle_bounds(lon_deg: float, lat_deg: float, radius_km: float) -> Bounds:
 
 
 def _layer_bounds(area: str, context: Context) -> Bounds:
-    from lunarsite.engine.io import vector  # noqa: PLC0415  only for layers
+    from lunarsite.engine.io.vectors import vector  # noqa: PLC0415  only for layers
 
     shapes = vector.read_polygons(area, "The area of interest", context)
     west, south, east, north = (float(value) for value in shapes.total_bounds)

@@ -11,17 +11,17 @@ import re
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import raster, remedies
-from lunarsite.engine.io.heights import SAMPLE_PX, warn_of_fill
-from lunarsite.engine.io.labels import Label, label_beside
+from lunarsite.engine.io.elevation.labels import Label, label_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     import rasterio
     from numpy.typing import NDArray
-    from rasterio.windows import Window
 
     from lunarsite.engine.context import Context
 
@@ -79,11 +78,16 @@ _UNITS = {
 _NEAR_RADIUS_M = 50_000.0
 """Offsets that differ from the radius of the Moon by less are radii."""
 
+_SAMPLE_PX = 1024
+"""Rows and columns, at most, of the sample in which fill values are looked for."""
+
+_LARGE_PX, _FIRST_ROWS = 8192**2, 64
+
 _OWN_HEIGHTS = frozenset({"synthesize"})
 """Stages of ours that write elevation models."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Elevation:
     """An open elevation model.
 
@@ -115,6 +119,8 @@ class Elevation:
     notes: list[str] = field(default_factory=list)
     whole_numbers: bool = False
     synthetic: bool = False
+    _fills: tuple[float, ...] | None = None
+    _stored: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
 
     def read(
         self, window: Window | None = None, *, shape: tuple[int, int] | None = None
@@ -141,6 +147,7 @@ class Elevation:
             shape=shape,
             scaling=self.scaling,
             alpha=self.alpha,
+            fills=self.fills,
         )
 
     def read_spread(
@@ -167,21 +174,63 @@ class Elevation:
         """Warn of what was assumed, and of what looks like a fill value but counts as ground."""
         for note in self.notes:
             context.warn(note)
-        side = max(1.0, max(self.source.shape) / SAMPLE_PX)
-        shape = tuple(max(1, round(count / side)) for count in self.source.shape)
-        sample = raster.read_band(
-            self.source,
-            self.band,
-            shape=(shape[0], shape[1]),
-            resampling=Resampling.nearest,
-            scaling=self.scaling,
-            alpha=self.alpha,
-        )
-        warn_of_fill(sample, what, self.source.name, context)
+        name = self.source.name
+        if self.fills:
+            listed = ", ".join(f"{value:g}" for value in self.fills)
+            context.warn(
+                f"{what}: pixels with the value {listed}, which is a fill value but not declared "
+                "as one, were taken for nodata."
+            )
+        from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
+
+        stored, known = self._sample()
+        edge = fill.at_edge(stored[None], known & ~np.isin(stored, self.fills))
+        if edge is not None:
+            height = self.scaling[0] * edge.values[0] + self.scaling[1]
+            context.warn(
+                f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
+                f"value, {height:g} m, and count as ground. If that is a fill value, declare it: "
+                f"gdal_edit.py -a_nodata {edge.values[0]:.15g} {shlex.quote(name)}"
+            )
+
+    @property
+    def fills(self) -> tuple[float, ...]:
+        """Stored numbers that are fill values, though the raster does not declare them."""
+        if self._fills is None:
+            from lunarsite.engine.io import fill  # noqa: PLC0415  likewise
+
+            stored, known = self._sample()
+            special = stored[known & fill.special_pixels(stored)]
+            finite = np.unique(special[np.abs(special.astype(np.float64)) < fill.HUGE])
+            self._fills = tuple(float(value) for value in finite)
+        return self._fills
+
+    def _sample(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return a sample of the stored numbers, and where they are declared to be known.
+
+        Of large rasters without overviews only the first rows are read.
+        """
+        if self._stored is None:
+            source = self.source
+            height, width = source.shape
+            window = Window(0, 0, width, height)
+            if height * width > _LARGE_PX and not source.overviews(self.band):
+                window = Window(0, 0, width, min(height, _FIRST_ROWS))
+            side = max(1.0, max(window.height, window.width) / _SAMPLE_PX)
+            shape = tuple(max(1, round(count / side)) for count in (window.height, window.width))
+            raw = source.read(
+                self.band,
+                window=window,
+                out_shape=shape,
+                resampling=Resampling.nearest,
+                masked=True,
+            )
+            self._stored = raw.data, ~np.ma.getmaskarray(raw)
+        return self._stored
 
 
 @contextmanager
-def opened(path: str | Path, what: str) -> Iterator[Elevation]:
+def open_elevation(path: str | Path, what: str) -> Iterator[Elevation]:
     """Open an elevation model, and find out what its numbers mean.
 
     Parameters

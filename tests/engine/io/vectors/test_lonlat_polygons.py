@@ -11,8 +11,8 @@ from shapely.affinity import rotate
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io import vector
-from lunarsite.engine.io.lonlat_polygons import on_map
+from lunarsite.engine.io.vectors import vector
+from lunarsite.engine.io.vectors.lonlat_polygons import on_map
 
 
 def degrees(shape):

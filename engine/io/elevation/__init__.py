@@ -1,0 +1,1 @@
+"""Elevation models: opening, reading, what surrounds them, and parts of them."""

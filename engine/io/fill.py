@@ -1,0 +1,151 @@
+"""Fill values that a raster holds without declaring them as nodata.
+
+Two kinds are found. Special pixels are known by their value alone: the numbers that ISIS, GIS and
+numerical libraries write where nothing was measured. A fill at the edge is a large area of exactly
+one value that touches the border, as clipping, mosaicking and projecting leave it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bool = NDArray[np.bool_]
+
+HUGE = 1e20
+"""Smallest magnitude of floating-point fill values: 1e20, 9.97e36 of netCDF, 3.4e38 of ISIS."""
+
+ISIS_INT16_MAX = -32753
+"""Largest special pixel of ISIS in signed 16-bit integers; valid ones begin at -32752."""
+
+USUAL = (-9999.0, -99999.0, -999999.0, -32767.0, -32768.0, -2147483648.0)
+"""Fill values by convention. They may be measured as well, and then have neighbouring values."""
+
+_ALONE = 500.0
+_FEW = 0.1
+"""A usual fill value is one if other values as close as `_ALONE` are fewer than this share of it.
+
+Averaging leaves some between the fill and the rest.
+"""
+
+LEAST_SHARE = 0.01
+"""Smallest share of a raster that a fill at its edge covers."""
+
+_LEAST_PX = 64
+"""Fewest pixels of a fill at the edge."""
+
+_CANDIDATES = 3
+
+
+class EdgeFill(NamedTuple):
+    """An area of one value at the edge.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The value, in each band.
+    share : float
+        Share of the raster that it covers, 0 to 1.
+    """
+
+    values: tuple[float, ...]
+    share: float
+
+
+def special_pixels(values: NDArray[Any]) -> Bool:
+    """Return which stored values are undeclared fill values, by the values alone.
+
+    They are NaN and infinities, floating-point numbers of 1e20 and more in magnitude (the ISIS
+    special pixels near -3.4e38 among them), the ISIS special pixels -32768 to -32753 of signed
+    16-bit integers, and -9999 and other fill values by convention, in signed types, where hardly
+    anything else is within 500 of them.
+
+    Parameters
+    ----------
+    values : ndarray
+        Stored values, before scale and offset.
+
+    Returns
+    -------
+    ndarray of bool, shape of ``values``
+        True for fill values; all False for unsigned integers, which have no value to spare.
+
+    References
+    ----------
+    USGS ISIS, ``SpecialPixel.h``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> special_pixels(np.array([0.1, -9999.0, -3.4028227e38, np.nan])).tolist()
+    [False, True, True, True]
+    >>> special_pixels(np.array([-9990.0, -9999.0])).tolist()
+    [False, False]
+    """
+    kind = values.dtype.kind
+    special: Bool
+    if kind == "f":
+        # NaN compares as False.
+        special = ~(np.abs(values) < HUGE)
+    elif kind == "i" and values.dtype.itemsize == 2:
+        special = values <= ISIS_INT16_MAX
+    else:
+        special = np.zeros(values.shape, bool)
+    if kind not in "fi" or values.dtype.itemsize < 2:
+        return special
+    usual = np.zeros(values.shape, bool)
+    present = []
+    least = np.iinfo(values.dtype).min if kind == "i" else -np.inf
+    for fill in (int(fill) if kind == "i" else fill for fill in USUAL if fill >= least):
+        same = values == fill
+        if same.any():
+            present.append(fill)
+            usual |= same
+    if not present:
+        return special
+    measured = values[~(special | usual)].astype(np.float64)
+    for fill in present:
+        same = values == fill
+        near = np.count_nonzero(np.abs(measured - fill) <= _ALONE)
+        if near <= _FEW * np.count_nonzero(same):
+            special |= same
+    return special
+
+
+def at_edge(values: NDArray[Any], known: Bool) -> EdgeFill | None:
+    """Return the largest area of exactly one value that touches the edge.
+
+    Parameters
+    ----------
+    values : ndarray, shape (bands, rows, columns)
+        Stored values of the whole raster, or of every n-th pixel of it.
+    known : ndarray of bool, shape (rows, columns)
+        False for nodata.
+
+    Returns
+    -------
+    EdgeFill or None
+        None if no area covers `LEAST_SHARE` of the raster, or nothing else is known.
+    """
+    border = np.zeros(known.shape, bool)
+    border[[0, -1]] = border[:, [0, -1]] = True
+    rim = values[:, border & known]
+    if not rim.size:
+        return None
+    found, counts = np.unique(rim, axis=1, return_counts=True)
+    best: EdgeFill | None = None
+    for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
+        same = known & (values == found[:, at, None, None]).all(axis=0)
+        if same.sum() < max(_LEAST_PX, LEAST_SHARE * same.size) or not (known & ~same).any():
+            continue
+        areas, _ = ndimage.label(same)
+        touching = np.unique(areas[border])
+        share = float(np.isin(areas, touching[touching > 0]).mean())
+        if share >= LEAST_SHARE and (best is None or share > best.share):
+            best = EdgeFill(tuple(float(value) for value in found[:, at]), share)
+    return best

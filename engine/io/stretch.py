@@ -1,0 +1,116 @@
+"""Contrast of an image: the values that are mapped to black and white, and the fill at its edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import fill
+
+if TYPE_CHECKING:
+    import rasterio
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.io.fill import EdgeFill
+    from lunarsite.engine.io.image_bands import Bands
+
+    Bool = NDArray[np.bool_]
+
+_CLIPPED_PCT = 0.1
+_STATISTICS_PX = 2048
+"""Maximum rows and columns of the overview from which percentiles are computed."""
+
+
+class Stretch(NamedTuple):
+    """The values of an image that are mapped to black and white.
+
+    Parameters
+    ----------
+    low, high : float
+        Values that are mapped to 0 and 255.
+    edge : EdgeFill or None
+        Area of one value at the edge that is nodata.
+    black_edge : float
+        Share of the image that is exactly black in an area at its edge: shadow, or fill.
+    """
+
+    low: float
+    high: float
+    edge: EdgeFill | None
+    black_edge: float
+
+
+def of(bands: Bands, *, sky: bool) -> Stretch:
+    """Return the stretch of an image.
+
+    Parameters
+    ----------
+    bands : Bands
+        Its bands.
+    sky : bool
+        Whether a large area of exactly one value at the edge may be sky, which is kept unless it
+        is negative. In images from orbit it is nodata, but for black in eight bits: that may be
+        shadow.
+
+    Raises
+    ------
+    InputError
+        If every pixel is nodata.
+    """
+    values, known = bands.read(shape=_overview(bands.source))
+    edge = None if bands.declares_nodata else fill.at_edge(values, known)
+    black_edge = 0.0
+    if edge is not None:
+        is_black = bands.is_8_bit and not any(edge.values)
+        black_edge = edge.share if is_black else 0.0
+        if is_black or (sky and min(edge.values) >= 0.0):
+            edge = None
+    if edge is not None:
+        known &= ~is_edge(values, edge)
+    if not known.any():
+        raise InputError(
+            f"The image {bands.source.name} holds no data: every pixel is nodata",
+            "Check its nodata value",
+        )
+    if bands.is_8_bit:
+        return Stretch(0.0, _white(bands), edge, black_edge)
+    measured = values[:, known].astype(np.float64)
+    low, high = np.percentile(measured, [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
+    # A constant image stays dark, without a division by zero.
+    return Stretch(float(low), float(high if high > low else low + 1.0), edge, black_edge)
+
+
+def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
+    """Return which pixels of stored values (bands, rows, columns) hold the fill at the edge."""
+    fills = np.array(edge.values).astype(values.dtype)
+    same: Bool = (values == fills[:, None, None]).all(axis=0)
+    return same
+
+
+def warn(source: rasterio.DatasetReader, edge: EdgeFill, context: Context) -> None:
+    """Warn that an area of one value at the edge is taken as nodata."""
+    shown = ", ".join(f"{value:g}" for value in edge.values)
+    unsigned = np.dtype(source.dtypes[0]).kind == "u"
+    other = 0 if unsigned and any(edge.values) else 65535 if unsigned else -9999
+    context.warn(
+        f"{100.0 * edge.share:.0f} % of the image {Path(source.name).name} is exactly {shown} in "
+        "an area at its edge, and is taken as nodata. If it was measured, declare another nodata "
+        f"value: gdal_translate -a_nodata {other} {source.name} measured.tif"
+    )
+
+
+def _white(bands: Bands) -> float:
+    """Return the largest grey level: with two or four bits per pixel, it is less than 255."""
+    if bands.table is not None:
+        return 255.0
+    tags = bands.source.tags(bands.numbers[0], ns="IMAGE_STRUCTURE")
+    return 2.0 ** int(tags.get("NBITS", 8)) - 1.0
+
+
+def _overview(source: rasterio.DatasetReader) -> tuple[int, int]:
+    step = max(1, -(-max(source.width, source.height) // _STATISTICS_PX))
+    return -(-source.height // step), -(-source.width // step)

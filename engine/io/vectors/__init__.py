@@ -1,0 +1,1 @@
+"""Vector layers and tables of places in any lunar coordinate system."""
