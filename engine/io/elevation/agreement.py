@@ -2,7 +2,7 @@
 
 A fine model is averaged over the pixels of a coarser one. Models of the same ground then agree to a
 few metres, so that a flipped, shifted, doubled or mislabelled file, or one with another datum,
-shows at once: means of the real 25 m model differ from LOLA at 1.6 km by -1.7 ± 5.2 m.
+shows at once: the real 25 m model is 1.1 m above LOLA at 1.6 km, with a spread of 4.3 m.
 """
 
 from __future__ import annotations

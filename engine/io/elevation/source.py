@@ -201,8 +201,10 @@ class Elevation:
 
             stored, known = self._sample()
             special = stored[known & fill.special_pixels(stored)]
-            finite = np.unique(special[np.abs(special.astype(np.float64)) < fill.HUGE])
-            self._fills = tuple(float(value) for value in finite)
+            numbers = np.unique(
+                special[~np.isnan(special)] if special.dtype.kind == "f" else special
+            )
+            self._fills = tuple(float(value) for value in numbers)
         return self._fills
 
     def _sample(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:

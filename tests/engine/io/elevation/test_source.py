@@ -1,0 +1,263 @@
+"""What the numbers of an elevation model mean: units, labels, bands, masks, fill values."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.transform import from_origin
+
+from lunarsite.engine import moon, run
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
+from lunarsite.engine.io.elevation.far_field import BUILTIN
+
+PIXEL_M = 1600.0
+
+
+@pytest.fixture(scope="module")
+def real_heights():
+    """Return heights of the real pole, in whole metres, and where they lie."""
+    with rasterio.open(BUILTIN) as source:
+        return source.read(1)[340:420, 340:420].astype(np.float32), source.transform * (340, 340)
+
+
+@pytest.fixture
+def write(real_heights, tmp_path):
+    """Return a function that writes bands as a GeoTIFF on the real heights' place."""
+    _, (left, top) = real_heights
+
+    def make(bands, name="dem.tif", **more):
+        bands = np.asarray(bands)
+        bands = bands if bands.ndim == 3 else bands[None]
+        after = {key: more.pop(key) for key in ("scales", "offsets", "units") if key in more}
+        described = more.pop("descriptions", None)
+        profile = {
+            "driver": "GTiff",
+            "count": len(bands),
+            "height": bands.shape[1],
+            "width": bands.shape[2],
+            "dtype": bands.dtype.name,
+            "crs": moon.SOUTH_POLAR,
+            "transform": from_origin(left, top, PIXEL_M, PIXEL_M),
+        } | more
+        with rasterio.open(tmp_path / name, "w", **profile) as target:
+            target.write(bands)
+            for key, value in after.items():
+                setattr(target, key, value)
+            if described:
+                target.descriptions = described
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def heights(real_heights):
+    return real_heights[0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "metres"),
+    [("ft", 0.3048), ("feet", 0.3048), ("km", 1000.0), ("kilometre", 1000.0), ("cm", 0.01)],
+)
+def test_other_units_are_converted(write, heights, unit, metres):
+    context = Context()
+    path = write((heights / metres).astype(np.float32), units=(unit,))
+    assert read_dem(path, context=context).height_m == pytest.approx(heights, abs=0.01)
+    assert any(f"is in {unit}, and was converted" in warning for warning in context.warnings)
+
+
+@pytest.mark.parametrize("unit", ["deg", "%", "counts"])
+def test_what_is_no_length_is_refused(write, heights, unit):
+    with pytest.raises(InputError, match=f"is in '{unit}'") as caught:
+        read_dem(write(heights, units=(unit,)))
+    assert "gdal_edit.py -units m" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("stored", "scale", "offset"),
+    [
+        (lambda h: (h + moon.RADIUS_M).astype("f4"), 1.0, 0.0),
+        (lambda h: ((h + moon.RADIUS_M) / 1000).astype("f8"), 1.0, 0.0),
+        (lambda h: np.round(h / 0.5).astype("i2"), 0.0005, 1737.4),
+        (lambda h: np.round(h / 0.5).astype("i2"), 0.5, moon.RADIUS_M),
+    ],
+)
+def test_radii_are_refused_with_a_command_that_mends_them(write, heights, stored, scale, offset):
+    path = write(stored(heights), scales=(scale,), offsets=(offset,))
+    with pytest.raises(InputError, match="holds radii") as caught:
+        read_dem(path)
+    found = re.search(r"gdal_translate -a_scale (\S+) -a_offset (\S+)", caught.value.remedy)
+    with rasterio.open(path, "r+") as source:
+        source.scales, source.offsets = (float(found[1]),), (float(found[2]),)
+    assert read_dem(path).height_m == pytest.approx(heights, abs=0.3)
+
+
+PDS3 = """PDS_VERSION_ID = "PDS3"
+OBJECT = IMAGE
+  SAMPLE_TYPE = LSB_INTEGER
+  UNIT = METER
+  SCALING_FACTOR = 0.5
+  OFFSET = 1737400.
+  MISSING_CONSTANT = -32768
+END_OBJECT = IMAGE
+END
+"""
+PDS3_KM = PDS3.replace("METER", "KILOMETER").replace("0.5", "0.0005").replace("1737400.", "1737.4")
+PDS4 = """<Product_Observational><Array_2D_Image><Element_Array><unit>m</unit>
+<scaling_factor>0.5</scaling_factor><value_offset>0</value_offset></Element_Array>
+</Array_2D_Image></Product_Observational>
+"""
+
+
+@pytest.mark.parametrize(("suffix", "label"), [(".lbl", PDS3), (".LBL", PDS3_KM), (".xml", PDS4)])
+def test_a_label_beside_says_that_numbers_are_half_metres(write, heights, suffix, label):
+    path = write(np.round(heights / 0.5).astype("i2"))
+    path.with_suffix(suffix).write_text(label)
+    context = Context()
+    assert read_dem(path, context=context).height_m == pytest.approx(heights, abs=0.26)
+    assert "as its label" in context.warnings[0]
+
+
+def test_whole_numbers_without_a_label_are_doubted_unless_the_real_moon_agrees(write, heights):
+    context = Context()
+    read_dem(write(heights.astype("i2")), context=context)
+    assert context.warnings == []
+    read_dem(write(np.round(heights / 0.5).astype("i2"), "half.tif"), context=context)
+    (warning,) = context.warnings
+    assert "half.tif holds whole numbers" in warning
+    assert "compared with the model that ships they are half metres" in warning
+    assert "gdal_translate -a_scale 0.5 -a_offset 0" in warning
+
+
+def test_the_stage_of_a_model_in_half_metres_warns_too(write, heights, tmp_path):
+    path = write(np.round(heights / 0.5).astype("i2"))
+    result = run("terrain", dem=str(path), out=str(tmp_path / "out"))
+    assert any("half metres" in warning for warning in result["warnings"])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_validity_in_an_alpha_band_is_nodata(write, heights, dtype):
+    valid = np.ones(heights.shape, bool)
+    valid[:, :25] = False
+    holed = np.where(valid, heights, 0)
+    if dtype == "f4":
+        bands = np.stack([holed, valid * np.float32(255)])
+    else:
+        bands = np.stack([holed, valid * np.float64(np.iinfo(dtype).max)]).astype("f8")
+    path = write(bands, alpha="yes")
+    with rasterio.open(path, "r+") as source:
+        source.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
+    read = read_dem(path).height_m
+    assert np.array_equal(np.isnan(read), ~valid)
+    assert read[valid] == pytest.approx(heights[valid])
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_masks_are_nodata(write, heights, internal):
+    valid = np.ones(heights.shape, bool)
+    valid[:, :25] = False
+    path = write(heights)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal),
+        rasterio.open(path, "r+") as source,
+    ):
+        source.write_mask(valid)
+    assert path.with_suffix(".tif.msk").is_file() is not internal
+    assert np.array_equal(np.isnan(read_dem(path).height_m), ~valid)
+
+
+def test_several_bands_without_descriptions_are_refused(write, heights):
+    bands = np.stack([np.full_like(heights, 7), heights])
+    with pytest.raises(InputError, match="2 bands, and nothing says which") as caught:
+        read_dem(write(bands))
+    assert "gdal_translate -b 2" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "described",
+    [("Number of shots", "Elevation"), ("quality", "height_mean"), ("elevation_std", "DEM")],
+)
+def test_the_band_of_the_heights_is_found(write, heights, described):
+    bands = np.stack([np.full_like(heights, 7), heights])
+    path = write(bands, descriptions=described)
+    assert read_dem(path).height_m == pytest.approx(heights)
+
+
+@pytest.mark.parametrize("described", ["Slope", "Hillshade", "illumination_pct"])
+def test_a_band_that_says_it_is_something_else_is_refused(write, heights, described):
+    with pytest.raises(InputError, match="not heights"):
+        read_dem(write(heights, descriptions=(described,)))
+
+
+@pytest.mark.parametrize("layer", ["slope_deg", "position_index_9px_m", "illumination_pct"])
+def test_a_result_of_lunarsite_is_refused_as_elevation_model(write, heights, layer):
+    stage = "lighting" if layer == "illumination_pct" else "terrain"
+    tag = json.dumps({"stage": stage})
+    path = write(np.abs(heights), f"{layer}.tif")
+    with rasterio.open(path, "r+") as source:
+        source.update_tags(LUNARSITE=tag)
+    for read in (read_dem, dem_grid):
+        with pytest.raises(InputError, match=f"result of LunarSite's stage {stage}"):
+            read(path)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1"])
+def test_shades_of_eight_bits_are_refused(write, heights, dtype):
+    shades = (np.abs(heights) % 100).astype(dtype)
+    with pytest.raises(InputError, match="is a picture"):
+        read_dem(write(shades))
+
+
+@pytest.mark.parametrize("name", ["/vsizip/{}", "/vsizip/{{{}}}"])
+def test_a_raster_in_an_archive_is_read_and_identified(write, heights, tmp_path, name):
+    path = write(heights)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.write(path, "s/dem.tif")
+    inside = name.format(tmp_path / "b.zip") + "/s/dem.tif"
+    assert np.array_equal(read_dem(inside).height_m, heights)
+    result = run("terrain", dem=inside, out=str(tmp_path / "out"))
+    with rasterio.open(result["outputs"]["slope_deg"]) as layer:
+        (used,) = json.loads(layer.tags()["LUNARSITE"])["inputs"]
+    assert used["name"] == "dem.tif"
+
+
+def test_names_that_open_nothing_are_refused_before_the_work(tmp_path):
+    for name in (
+        "/vsizip/none.zip/dem.tif",
+        'NETCDF:"none.nc":height',
+        "/vsicurl/http://127.0.0.1:9/dem.tif",
+        "vrt://none.tif?bands=1",
+    ):
+        with pytest.raises(InputError, match="cannot be read"):
+            run("terrain", dem=name, out=str(tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("value", [-9999.0, -3.4028227e38, 1e30])
+def test_fill_values_that_are_not_declared_are_nodata(write, heights, value):
+    filled = heights.copy()
+    filled[:10] = value
+    context = Context()
+    read = read_dem(write(filled), context=context).height_m
+    assert np.isnan(read[:10]).all()
+    assert np.array_equal(read[10:], heights[10:])
+
+
+def test_zeros_at_the_edge_give_a_warning(write, heights):
+    cut = heights.copy()
+    cut[:, :25] = 0.0
+    context = Context()
+    path = write(cut)
+    read = read_dem(path, context=context).height_m
+    assert (read[:, :25] == 0.0).all()
+    (warning,) = context.warnings
+    assert "31 % of the pixels, at its edge, hold one exact value, 0 m" in warning
+    assert f"gdal_edit.py -a_nodata 0 {path}" in warning
