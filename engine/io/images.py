@@ -213,7 +213,7 @@ def opened(
         found: Stretch = (
             compute()
             if context is None
-            else context.cached_for_file(f"stretch, sky {sky}", path, compute)
+            else context.cached_for_file("stretch" if sky else "stretch from orbit", path, compute)
         )
         if context is not None and found.edge is not None:
             stretch.warn(source, found.edge, context)

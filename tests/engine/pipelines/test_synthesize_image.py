@@ -141,7 +141,7 @@ def test_windows_do_not_depend_on_the_cached_range(tmp_path):
                 first, second = (tmp_path / folder / name for folder in ("warm", "cold"))
                 assert first.read_bytes() == second.read_bytes()
     # What was known of the first version of the file is gone with it.
-    assert sorted(key[0] for key in warm) == ["range", "sha256", "sha256"]
+    assert sorted(key[0] for key in warm) == ["sha256", "sha256", "stretch from orbit"]
 
 
 def test_an_image_without_georeferencing_has_no_pixel_size():
