@@ -55,4 +55,8 @@ def read(path: Path) -> Any:
     YAMLError, UnicodeDecodeError, ValueError
         If it is not YAML in UTF-8.
     """
-    return yaml.load(path.read_text(encoding="utf-8-sig"), _UniqueKeyLoader)  # noqa: S506  a safe loader
+    loader = _UniqueKeyLoader(path.read_text(encoding="utf-8-sig"))
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
