@@ -92,7 +92,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:
         """Add the parameters and the outputs."""
-        for parameter in (*self._stage.parameters, *COMMON):
+        for parameter in definitions.with_area_layers((*self._stage.parameters, *COMMON)):
             self.addParameter(definitions.definition(parameter), createOutput=parameter.output)
         if layers.has_folder_layers(self._stage):
             load = QgsProcessingParameterBoolean(self.LOAD_LAYERS, "Add layers to project", True)

@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterDateTime,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
@@ -32,6 +33,8 @@ from lunarsite.engine.contract import Kind, Output, Parameter
 from lunarsite.processing_provider import compat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from qgis.core import QgsProcessingOutputDefinition
 
 _MAX_INT = 2**31 - 1
@@ -44,6 +47,24 @@ def definition(parameter: Parameter) -> QgsProcessingParameterDefinition:
     if parameter.advanced:
         made.setFlags(made.flags() | compat.ADVANCED)
     return made
+
+
+def with_area_layers(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
+    """Yield parameters, and after an area of interest one for a layer with its polygons.
+
+    An area is a rectangle or a layer, which no widget of QGIS offers both.
+    """
+    for parameter in parameters:
+        yield parameter
+        if parameter.kind is Kind.AREA:
+            yield Parameter(
+                name=f"{parameter.name}_layer",
+                kind=Kind.VECTOR,
+                geometry="polygon",
+                title=f"{parameter.title}, as polygons",
+                help="A layer with polygons, in place of a rectangle: the rectangle around them "
+                "is worked on.",
+            )
 
 
 def output_definition(output: Output) -> QgsProcessingOutputDefinition:
@@ -107,6 +128,8 @@ def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: P
         date = QDate.fromString(parameter.default or "", "yyyy-MM-dd")
         start = QDateTime(date, QTime(0, 0)) if date.isValid() else None
         return QgsProcessingParameterDateTime(name, text, compat.DATE, start, optional)
+    if parameter.kind is Kind.AREA:
+        return QgsProcessingParameterExtent(name, text, optional=True)
     if parameter.kind is Kind.TEXT:
         return QgsProcessingParameterString(name, text, parameter.default, optional=optional)
     if parameter.many:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsRasterLayer
 
 from lunarsite.engine.contract import COMMON, Kind, Parameter, Stage
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.processing_provider import inputs
-from lunarsite.processing_provider.definitions import is_layer
+from lunarsite.processing_provider.definitions import is_layer, with_area_layers
+from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
     from qgis.core import QgsProcessingFeedback
@@ -32,7 +33,7 @@ def check_bodies(
     LunarSiteError
         If one is, or cannot be read.
     """
-    for parameter in filter(is_layer, stage.parameters):
+    for parameter in filter(is_layer, with_area_layers(stage.parameters)):
         if parameter.kind is Kind.RASTER:
             for layer in _raster_layers(parameter, algorithm, parameters, context):
                 inputs.check_body(layer.crs(), layer.name())
@@ -81,7 +82,7 @@ def stage_values(
         If a layer cannot be exported for the engine.
     """
     values: dict[str, Any] = {}
-    for parameter in (*stage.parameters, *COMMON):
+    for parameter in with_area_layers((*stage.parameters, *COMMON)):
         if parameter.name in rasters:
             files = [source.file(context, feedback) for source in rasters[parameter.name]]
             value: Any = files if parameter.many else next(iter(files), None)
@@ -93,7 +94,29 @@ def stage_values(
             value = _value(parameter, algorithm, parameters, context)
         if value is not None:
             values[parameter.name] = value
+    for parameter in stage.parameters:
+        if parameter.kind is Kind.AREA:
+            _take_area_layer(parameter, values)
     return values
+
+
+def _take_area_layer(parameter: Parameter, values: dict[str, Any]) -> None:
+    """Put the layer of an area of interest in the place of its rectangle.
+
+    Raises
+    ------
+    ParameterError
+        If there are both.
+    """
+    layer = values.pop(f"{parameter.name}_layer", None)
+    if layer is None:
+        return
+    if parameter.name in values:
+        raise ParameterError(
+            f"{parameter.title}: there is a rectangle and a layer with polygons",
+            "Leave one of them out",
+        )
+    values[parameter.name] = layer
 
 
 def _value(  # noqa: PLR0911  one return per kind
@@ -118,6 +141,10 @@ def _value(  # noqa: PLR0911  one return per kind
         return algorithm.parameterAsInt(parameters, name, context)
     if kind is Kind.NUMBER:
         return algorithm.parameterAsDouble(parameters, name, context)
+    if kind is Kind.AREA:
+        area = algorithm.parameterAsExtent(parameters, name, context, moon_crs.crs())
+        edges = (area.xMinimum(), area.yMinimum(), area.xMaximum(), area.yMaximum())
+        return ",".join(f"{edge:.15g}" for edge in edges)
     if kind is Kind.BOOLEAN:
         return algorithm.parameterAsBoolean(parameters, name, context)
     if kind is Kind.CHOICE:

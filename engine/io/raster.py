@@ -5,6 +5,7 @@ Elevation models that are not on the south polar map are refused; other layers a
 
 from __future__ import annotations
 
+import os
 import shlex
 import warnings
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.file_names import display_name, is_virtual
 from lunarsite.engine.io import remedies
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
+
+# What is hashed and then read is fetched from a server once. GDAL's own default is 16 MB.
+os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(256 * 2**20))
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

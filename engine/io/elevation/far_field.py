@@ -59,7 +59,7 @@ _MAX_FAR_SIDE = 4096
 _NEAR_M, _NEAR_FACTOR = 25_000.0, 4
 """Width of the near ring around an area of interest, and its pixels in those of the area."""
 
-_REST_SIDE = 2_048
+_REST_SIDE = 1_024
 """Pixels per side, at most, of what is in sight of an area of interest."""
 
 _BLOCK = 2048
@@ -154,7 +154,7 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
     Returns
     -------
     list of Dem
-        A near ring in pixels four times as large, and all that is in sight in at most 2,048 pixels
+        A near ring in pixels four times as large, and all that is in sight in at most 1,024 pixels
         a side; from overviews where the raster has them.
     """
     found = part_of(dem_path)

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import display_name
+from lunarsite.engine.file_names import display_name, part_of
 from lunarsite.engine.io import raster, remedies
 from lunarsite.engine.io.elevation.labels import Label, label_beside
 
@@ -78,7 +78,7 @@ _UNITS = {
 _NEAR_RADIUS_M = 50_000.0
 """Offsets that differ from the radius of the Moon by less are radii."""
 
-_SAMPLE_PX = 1024
+_SAMPLE_PX = 640
 """Rows and columns, at most, of the sample in which fill values are looked for."""
 
 _LARGE_PX, _FIRST_ROWS = 8192**2, 64
@@ -210,25 +210,35 @@ class Elevation:
     def _sample(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return a sample of the stored numbers, and where they are declared to be known.
 
-        Of large rasters without overviews only the first rows are read.
+        It is read from overviews; of large rasters without any only the first rows are read. A part
+        of a raster has no overviews of its own, but the raster may.
         """
         if self._stored is None:
-            source = self.source
-            height, width = source.shape
-            window = Window(0, 0, width, height)
-            if height * width > _LARGE_PX and not source.overviews(self.band):
-                window = Window(0, 0, width, min(height, _FIRST_ROWS))
-            side = max(1.0, max(window.height, window.width) / _SAMPLE_PX)
-            shape = tuple(max(1, round(count / side)) for count in (window.height, window.width))
-            raw = source.read(
-                self.band,
-                window=window,
-                out_shape=shape,
-                resampling=Resampling.nearest,
-                masked=True,
-            )
-            self._stored = raw.data, ~np.ma.getmaskarray(raw)
+            found = part_of(self.source.name)
+            if found is None:
+                window = Window(0, 0, self.source.width, self.source.height)
+                self._stored = _sample(self.source, self.band, window)
+            else:
+                with raster.opened(found[0], "The raster") as whole:
+                    self._stored = _sample(whole, self.band, Window(*found[1]))
         return self._stored
+
+
+def _sample(
+    source: rasterio.DatasetReader, band: int, window: Window
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    height, width = int(window.height), int(window.width)
+    if height * width > _LARGE_PX and not source.overviews(band):
+        height = min(height, _FIRST_ROWS)
+    side = max(1.0, max(height, width) / _SAMPLE_PX)
+    raw = source.read(
+        band,
+        window=Window(window.col_off, window.row_off, width, height),
+        out_shape=(max(1, round(height / side)), max(1, round(width / side))),
+        resampling=Resampling.nearest,
+        masked=True,
+    )
+    return raw.data, ~np.ma.getmaskarray(raw)
 
 
 @contextmanager

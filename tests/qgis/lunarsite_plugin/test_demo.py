@@ -19,22 +19,17 @@ from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import demo
 from lunarsite.lunarsite_plugin.runs import layers as run_layers
+from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 from lunarsite.qgis_common import location, map_place, moon_crs
 
 
-@pytest.fixture(scope="module")
-def terrain(processing, tmp_path_factory):
-    """Return a small elevation model with craters of many pixels."""
-    path = tmp_path_factory.mktemp("terrain") / "dem.tif"
-    processing.run("lunarsite:synthesize", {"out": str(path), "size_px": 160, "pixel_m": 80})
-    return path
-
-
 @pytest.fixture
-def home(terrain, tmp_path):
-    """Return a demo folder that already has its terrain, a small one."""
-    shutil.copy(terrain, tmp_path / "dem.tif")
+def home(tmp_path, monkeypatch):
+    """Return a demo folder, for a demo of a smaller area."""
+    dem = shutil.copy(demo.DEM, tmp_path / "dem.tif")
+    monkeypatch.setattr(demo, "DEM", Path(dem))
+    monkeypatch.setitem(demo.AREA, "aoi", "0,-90,110")
     return tmp_path
 
 
@@ -79,16 +74,26 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
     centre = QgsRasterLayer(str(image), "image").extent().center()
     assert (centre.x(), centre.y()) == pytest.approx((best.x_m, best.y_m), abs=0.5)
     for _ in range(2):  # the second call replaces the layers
-        run_layers.show(run, home / "dem.tif", canvas, craters, image)
+        run_layers.show(run, demo.DEM, canvas, craters, image, moon=True)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
-        assert titles[:4] == ["Sites", run_layers.DETECTED, run_layers.IMAGE, "Score"]
-        assert titles[-1] == "Elevation model"
+        assert titles[:2] == [moon_layers.NAMES, moon_layers.REGIONS]
+        assert titles[2:6] == ["Sites", run_layers.DETECTED, run_layers.IMAGE, "Score"]
+        assert titles[-2:] == ["Elevation model", moon_layers.MOSAIC]
         assert len(titles) == len(set(titles)) == len(project.mapLayers())
     assert project.crs().authid() == moon_crs.SOUTH_POLAR
     (ground,) = project.mapLayersByName("Elevation model")
-    assert canvas.extent().contains(ground.extent())
+    assert ground.extent().contains(canvas.extent())
+    (mosaic,) = project.mapLayersByName(moon_layers.MOSAIC)
+    assert mosaic.crs().authid() == moon_crs.SOUTH_POLAR
+    assert mosaic.extent() == ground.extent()
+    (names,) = project.mapLayersByName(moon_layers.NAMES)
+    assert names.crs().authid() == moon_crs.SOUTH_POLAR
+    (shackleton,) = (each for each in names.getFeatures() if each["name"] == "Shackleton")
+    point = shackleton.geometry().asPoint()
+    there = map_place.place_of(129.8, -89.7)
+    assert (point.x(), point.y()) == pytest.approx((there.x_m, there.y_m), abs=1.0)
     (detected,) = project.mapLayersByName(run_layers.DETECTED)
     assert detected.featureCount() > 0
     assert detected.renderer().classAttribute() == "confidence"
@@ -99,7 +104,7 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
     start(home, wait_until)
     assert craters.stat().st_mtime_ns == made_ns
     assert image.stat().st_mtime_ns == image_ns
-    os.utime(home / "dem.tif")
+    os.utime(demo.DEM)
     os.utime(run / "score.tif")
     start(home, wait_until)
     assert craters.stat().st_mtime_ns > made_ns
@@ -109,7 +114,7 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
 def test_a_click_on_the_image_shows_its_uncertainty(processing, home, make_dock, wait_until):
     (run,), _ = start(home, wait_until)
     dock = make_dock()
-    run_layers.show(run, home / "dem.tif", dock.canvas, None, home / demo.IMAGE)
+    run_layers.show(run, demo.DEM, dock.canvas, None, home / demo.IMAGE)
     assert dock.choose_run(run)
     wait_until(lambda: dock.image_panel.images.count() == 1)  # the elevation model is not an image
     assert dock.image_panel.image().name() == run_layers.IMAGE

@@ -22,6 +22,8 @@ from qgis.core import (
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
+    QgsRectangle,
+    QgsReferencedRectangle,
     QgsRenderContext,
     QgsVectorLayer,
 )
@@ -64,7 +66,7 @@ def test_every_stage_is_an_algorithm_with_its_declared_parameters(processing):
     for stage in stages.load_all():
         made = algorithm(stage.name)
         shown = {each.name(): each for each in made.parameterDefinitions()}
-        declared = (*stage.parameters, *COMMON)
+        declared = (*definitions.with_area_layers(stage.parameters), *COMMON)
         assert [n for n in shown if n != "load_layers"] == [p.name for p in declared]
         assert made.displayName() == stage.title
         assert made.shortDescription() == stage.summary
@@ -94,6 +96,40 @@ def test_every_stage_is_an_algorithm_with_its_declared_parameters(processing):
 def test_a_run_writes_the_declared_outputs(run_folder):
     for output in stages.load("screen").outputs:
         assert (run_folder / output.path).exists()
+
+
+def test_an_area_of_interest_is_a_rectangle_of_any_crs_or_a_layer(processing, dem, tmp_path):
+    whole = QgsRasterLayer(str(dem), "dem").extent()
+    centre, quarter = whole.center(), whole.width() / 4
+    box = QgsRectangle(
+        centre.x() - quarter, centre.y() - quarter, centre.x() + quarter, centre.y() + quarter
+    )
+    layer = QgsVectorLayer("Polygon", "area", "memory")
+    layer.setCrs(moon_crs.crs())
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromRect(box))
+    layer.dataProvider().addFeatures([feature])
+    wanted = None
+    for number, chosen in enumerate(
+        (
+            {"aoi": QgsReferencedRectangle(box, moon_crs.crs())},
+            {"aoi": f"{box.xMinimum()},{box.xMaximum()},{box.yMinimum()},{box.yMaximum()}"},
+            {"aoi_layer": layer},
+        )
+    ):
+        made = processing.run(
+            "lunarsite:terrain", {"dem": str(dem), "out": str(tmp_path / str(number)), **chosen}
+        )
+        extent = QgsRasterLayer(made["slope_deg"], "s").extent()
+        wanted = wanted or extent
+        assert extent == wanted
+        assert extent.contains(box) or extent.intersect(box).area() == pytest.approx(box.area())
+        assert extent.width() < 0.6 * whole.width()
+    with pytest.raises(QgsProcessingException, match="a rectangle and a layer"):
+        processing.run(
+            "lunarsite:terrain",
+            {"dem": str(dem), "out": str(tmp_path / "x"), "aoi": box, "aoi_layer": layer},
+        )
 
 
 def test_terrain_and_lighting(processing, dem, tmp_path, feedback):

@@ -1,0 +1,179 @@
+"""The commands that errors print: pasted into a shell, their results are what was meant.
+
+They are GDAL's own programs, which come with QGIS.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal, osr
+
+ROOT = Path(__file__).parents[2]
+LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"
+POLE = ROOT / "resources" / "moon" / "lola_70S_1600m.tif"
+SOUTH = "+proj=stere +lat_0=-90 +lon_0=0 +k=1 +R=1737400 +units=m"
+PIXEL_M = 1600.0
+FIRST, SIDE = 340, 82
+"""Where the pieces of the real pole begin, and their size, in pixels."""
+
+
+def piece():
+    """Return heights of a piece of the real pole, and its upper left corner."""
+    source = gdal.Open(str(POLE))
+    heights = source.ReadAsArray(FIRST, FIRST, SIDE, SIDE).astype(np.float32)
+    place = source.GetGeoTransform()
+    return heights, (place[0] + FIRST * PIXEL_M, place[3] - FIRST * PIXEL_M)
+
+
+def write(path, bands, *, crs=SOUTH, transform=None, scale=None, offset=None, unit=None):
+    bands = bands if bands.ndim == 3 else bands[None]
+    _, (left, top) = piece()
+    kind = {"float32": gdal.GDT_Float32, "float64": gdal.GDT_Float64, "int16": gdal.GDT_Int16}
+    count, rows, columns = bands.shape
+    made = gdal.GetDriverByName("GTiff").Create(
+        str(path), columns, rows, count, kind[bands.dtype.name]
+    )
+    made.SetGeoTransform(transform or (left, PIXEL_M, 0.0, top, 0.0, -PIXEL_M))
+    reference = osr.SpatialReference()
+    reference.SetFromUserInput(crs)
+    made.SetProjection(reference.ExportToWkt())
+    for number, values in enumerate(bands, 1):
+        band = made.GetRasterBand(number)
+        band.WriteArray(values)
+        if scale is not None:
+            band.SetScale(scale)
+            band.SetOffset(offset)
+        if unit is not None:
+            band.SetUnitType(unit)
+    made.FlushCache()
+    return path
+
+
+def terrain(dem, folder):
+    """Return the answer of the stage ``terrain``: its outputs, or its error."""
+    done = subprocess.run(
+        [LUNARSITE, "terrain", "--dem", str(dem), "--out", str(folder / "out"), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    return json.loads(done.stdout)
+
+
+def paste(remedy, folder):
+    """Run the command of a remedy in a shell; return the file that it writes."""
+    command = remedy[remedy.index("gdal") :].rstrip(".")
+    subprocess.run(command, shell=True, check=True, cwd=folder, capture_output=True)  # noqa: S602  what users do
+    made = [path for path in folder.glob("dem*.tif") if path.name != "dem.tif"]
+    return made[0] if made else folder / "dem.tif"
+
+
+def mended(dem, folder, problem):
+    """Return the raster that the error's command makes of an elevation model, and check it."""
+    error = terrain(dem, folder)["error"]
+    assert problem in error["problem"]
+    made = paste(error["remedy"], folder)
+    answer = terrain(made, folder)
+    assert "error" not in answer
+    return gdal.Open(str(made)), answer
+
+
+@pytest.mark.parametrize(
+    ("stored", "scale", "offset"),
+    [
+        (lambda h: h.astype("f8") + 1737400.0, None, None),
+        (lambda h: h.astype("f8") / 1000 + 1737.4, None, None),
+        (lambda h: np.round(h / 0.5).astype("i2"), 0.0005, 1737.4),
+    ],
+)
+def test_radii(tmp_path, stored, scale, offset):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", stored(heights), scale=scale, offset=offset)
+    made, _ = mended(dem, tmp_path, "holds radii")
+    band = made.GetRasterBand(1)
+    found = band.ReadAsArray() * (band.GetScale() or 1.0) + (band.GetOffset() or 0.0)
+    assert np.abs(found - heights).max() < 0.3
+
+
+def test_kilometres(tmp_path):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", (heights / 1000).astype("f4"))
+    made, _ = mended(dem, tmp_path, "plausible in kilometres")
+    assert made.GetRasterBand(1).GetScale() == 1000.0
+
+
+def test_an_unknown_unit(tmp_path):
+    dem = write(tmp_path / "dem.tif", piece()[0], unit="counts")
+    made, _ = mended(dem, tmp_path, "is in 'counts'")
+    assert made.GetRasterBand(1).GetUnitType() == "m"
+
+
+def test_heights_in_another_band(tmp_path):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", np.stack([np.full_like(heights, 7.0), heights]))
+    made, _ = mended(dem, tmp_path, "2 bands")
+    assert np.array_equal(made.ReadAsArray(), heights)
+
+
+def test_no_coordinate_system(tmp_path):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", heights)
+    subprocess.run(["gdal_edit.py", "-a_srs", "", str(dem)], check=True)
+    error = terrain(dem, tmp_path)["error"]
+    assert "has no coordinate system" in error["problem"]
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("+proj=stere +lat_0=-90 +lon_0=30 +R=1737400 +units=m", None),
+        (SOUTH, (-65_600.0, 1600.0, 0.0, 65_600.0, 0.0, -1600.8)),
+        (SOUTH, (-65_600.0, 1600.0, 0.0, -65_600.0, 0.0, 1600.0)),
+        ("+proj=longlat +R=1737400", (20.0, 0.05, 0.0, -83.0, 0.0, -0.05)),
+    ],
+)
+def test_another_map_is_warped_and_gaps_stay_gaps(tmp_path, crs, transform):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", heights, crs=crs, transform=transform)
+    made, answer = mended(dem, tmp_path, "dem.tif")
+    values = made.ReadAsArray()
+    known = np.isfinite(values)
+    assert known.mean() > 0.15
+    assert answer["valid_share"]["dem"] == pytest.approx(known.mean(), abs=1e-4)
+    # Zeros in the place of gaps would be a third of the turned maps.
+    assert (values[known] == 0.0).mean() < 0.001
+    low, high = float(heights.min()), float(heights.max())
+    assert low - 1.0 <= values[known].min() <= values[known].max() <= high + 1.0
+    place = made.GetGeoTransform()
+    assert place[1] == -place[5]
+    if crs == SOUTH and transform[5] < 0.0:
+        assert np.nanmax(np.abs(values[2 : SIDE - 2, 2:-2] - heights[2:-2, 2:-2])) < 150.0
+        assert abs(float(values[known].mean()) - float(heights.mean())) < 5.0
+
+
+def test_an_undeclared_fill_value(tmp_path):
+    heights, _ = piece()
+    heights[:, :25] = 0.0
+    dem = write(tmp_path / "dem.tif", heights)
+    before = terrain(dem, tmp_path)
+    (warning,) = (each for each in before["warnings"] if "one exact value" in each)
+    paste(warning, tmp_path)
+    after = terrain(dem, tmp_path)
+    assert not [each for each in after["warnings"] if "one exact value" in each]
+    assert after["valid_share"]["dem"] == pytest.approx((SIDE - 25) / SIDE, abs=1e-3)
+
+
+def test_half_metres(tmp_path):
+    heights, _ = piece()
+    dem = write(tmp_path / "dem.tif", np.round(heights / 0.5).astype("i2"))
+    before = terrain(dem, tmp_path)
+    (warning,) = (each for each in before["warnings"] if "half metres" in each)
+    made = gdal.Open(str(paste(warning, tmp_path)))
+    assert made.GetRasterBand(1).GetScale() == 0.5
+    assert terrain(made.GetDescription(), tmp_path)["warnings"] == []
