@@ -9,6 +9,7 @@ import os
 import shlex
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,6 +222,26 @@ def read_layer(
     InputError
         If it cannot be read or does not have the band.
     """
+    with open_layer(path, grid, what=what, band=band, resampling=resampling) as layer:
+        return layer.read(), layer.warped
+
+
+@contextmanager
+def open_layer(
+    path: str | Path,
+    grid: Grid,
+    *,
+    what: str,
+    band: int = 1,
+    resampling: Resampling = Resampling.bilinear,
+) -> Iterator[Layer]:
+    """Open a band on a grid, to be read by windows; parameters and errors as in `read_layer`.
+
+    Yields
+    ------
+    Layer
+        The open band.
+    """
     with opened(path, what) as source:
         crs = crs_of(source, what)
         moon.check_body(crs, what)
@@ -230,7 +251,8 @@ def read_layer(
                 "Choose an existing band",
             )
         if moon.is_south_polar(crs) and _same_grid(source, grid):
-            return read_band(source, band), False
+            yield Layer(source, band, warped=False)
+            return
         options = {
             "crs": moon.SOUTH_POLAR,
             "transform": grid.transform,
@@ -242,8 +264,30 @@ def read_layer(
             "dtype": None if source.nodata is not None else "float32",
         }
         with WarpedVRT(source, **{k: v for k, v in options.items() if v is not None}) as warped:
-            values = read_band(warped, band)
-            return values, True
+            yield Layer(warped, band, warped=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A band on a grid, open.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader or WarpedVRT
+        The raster, of the size of the grid.
+    band : int
+        Number of the band.
+    warped : bool
+        Whether it is resampled.
+    """
+
+    source: rasterio.DatasetReader | WarpedVRT
+    band: int
+    warped: bool
+
+    def read(self, window: Window | None = None) -> Float32:
+        """Return values, NaN for nodata; whole or of a window."""
+        return read_band(self.source, self.band, window=window)
 
 
 def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:

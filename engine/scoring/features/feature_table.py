@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 from rasterio.enums import Resampling
+from rasterio.windows import Window
 from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon
@@ -17,12 +19,15 @@ from lunarsite.engine.craters import detections
 from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.elevation.dem import dem_grid, posting
+from lunarsite.engine.io.elevation.dem import dem_grid, posting, warn_of_assumptions
+from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -34,7 +39,9 @@ WALK_M = 2_000.0
 """Walking distance of an astronaut to permanent shadow, metres."""
 
 _CLEARANCE_M = 500.0
-_STRIP_ROWS = 48
+_LIMITS_DEG = (5, 8)
+_STRIP_PX, _LEAST_STRIP_ROWS = 16_000_000, 4
+"""Pixels of a strip, about, and its rows of cells at least."""
 
 
 def build(
@@ -192,16 +199,20 @@ def _raster_features(  # noqa: PLR0911  one return for each kind of layer
                 np.float32
             ),
         }
-    pixels = read_pixels(source, path, grid, what, context)
+    with _opened(source, path, grid, what, context) as read:
+        made = _by_strips(source, read, grid, coarse, side, what, context)
+    count, mean, std, low, high = made.statistics
+    if source == "elevation":
+        ends = np.array([[np.nanmin(low, initial=np.inf), np.nanmax(high, initial=-np.inf)]])
+        check_heights(np.where(np.isfinite(ends), ends, np.nan).astype(np.float32), grid, "The DEM")
     if source in ("illumination", "earth_visibility"):
-        pixels = _as_percent(pixels, path, what, context)
-    count, mean, std, low, high = cells.cell_statistics(pixels, side)
+        factor = _percent_per_unit(low, high, path, what, context)
+        mean, low = mean * factor, low * factor
     if source in columns.SENSITIVITIES:
         return {source: mean}
     found = {columns.coverage_column(source): (100.0 * count / full).astype(np.float32)}
     if source == "psr":
-        _check_mask(pixels, what)
-        return found | {"psr_fraction": mean} | _shadow_columns(pixels, grid, coarse, context)
+        return found | {"psr_fraction": mean} | made.more
     if source == "illumination":
         return found | {"avg_illumination_pct": mean, "illumination_min_pct": low}
     if source == "earth_visibility":
@@ -211,20 +222,82 @@ def _raster_features(  # noqa: PLR0911  one return for each kind of layer
     unit = "deg" if source == "slope" else "m"
     for name, values in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         found[f"{source}_{name}_{unit}"] = values
+    return found | made.more
+
+
+class _Made(NamedTuple):
+    """What is computed from the pixels of a layer.
+
+    Parameters
+    ----------
+    statistics : ndarray of float32, shape (5, cell rows, cell columns)
+        Count, mean, standard deviation, minimum and maximum of every cell.
+    more : dict
+        Further columns.
+    """
+
+    statistics: Float32
+    more: dict[str, Float32]
+
+
+def _by_strips(
+    source: str,
+    read: Callable[[Window], Float32],
+    grid: Grid,
+    coarse: Grid,
+    side: int,
+    what: str,
+    context: Context,
+) -> _Made:
+    """Compute the columns of a layer strip by strip, so that it is never in memory whole."""
+    statistics = np.full((5, *coarse.shape), np.nan, np.float32)
+    scale = moon.map_scale(*np.meshgrid(coarse.column_x_m(), coarse.row_y_m()))
+    reach = max(1, int(np.ceil(_CLEARANCE_M * scale.max() / grid.pixel_m)))
+    reach = reach if source == "slope" else 0
+    clearest = {limit: np.full(coarse.shape, np.nan, np.float32) for limit in _LIMITS_DEG}
+    mask = np.zeros(grid.shape if source == "psr" else (0, 0), np.uint8)
+    step = max(_LEAST_STRIP_ROWS, _STRIP_PX // (grid.width * side))
+    for first in range(0, coarse.height, step):
+        context.check()
+        last = min(first + step, coarse.height)
+        start, stop = first * side, min(last * side, grid.height)
+        top, bottom = max(0, start - reach), min(grid.height, stop + reach)
+        pixels = read(Window(0, top, grid.width, bottom - top))
+        inner = np.ascontiguousarray(pixels[start - top : stop - top])
+        statistics[:, first:last] = cells.cell_statistics(inner, side)
+        if source == "slope":
+            for limit, best in clearest.items():
+                distance = cells.clearance(pixels, float(limit), reach)
+                own = np.ascontiguousarray(distance[start - top : stop - top])
+                best[first:last] = cells.cell_statistics(own, side)[4]
+        elif source == "psr":
+            _check_mask(inner, what)
+            mask[start:stop] = inner == 1.0
+    more = {}
     if source == "slope":
-        found |= _clearances(pixels, grid, side, coarse)
-    return found
+        for limit, best in clearest.items():
+            ground = np.minimum(best * grid.pixel_m / scale, _CLEARANCE_M)
+            more[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
+    elif source == "psr":
+        more = _shadow_columns(mask, grid, coarse, context)
+    return _Made(statistics, more)
 
 
-def read_pixels(source: str, path: str, grid: Grid, what: str, context: Context) -> Float32:
-    """Read a layer on the pixels of the DEM; warn if it is warped."""
-    method = Resampling.nearest if source == "psr" else Resampling.bilinear
-    pixels, warped = raster.read_layer(path, grid, what=what, resampling=method)
+@contextmanager
+def _opened(
+    source: str, path: str, grid: Grid, what: str, context: Context
+) -> Iterator[Callable[[Window], Float32]]:
+    """Open a layer on the pixels of the DEM, and yield a function that reads windows of it."""
     if source == "elevation":
-        check_heights(pixels, grid, "The DEM")
-    if warped:
-        context.warn(f"{what} has another grid and was warped to that of the DEM.")
-    return pixels
+        with open_elevation(path, "The DEM") as model:
+            warn_of_assumptions(model, grid, "The DEM", context)
+            yield model.read
+        return
+    method = Resampling.nearest if source == "psr" else Resampling.bilinear
+    with raster.open_layer(path, grid, what=what, resampling=method) as layer:
+        if layer.warped:
+            context.warn(f"{what} has another grid and was warped to that of the DEM.")
+        yield layer.read
 
 
 def _on_cells(path: str, coarse: Grid, what: str, context: Context) -> Float32:
@@ -234,15 +307,17 @@ def _on_cells(path: str, coarse: Grid, what: str, context: Context) -> Float32:
     return values
 
 
-def _as_percent(pixels: Float32, path: str, what: str, context: Context) -> Float32:
-    """Convert shares of time to percent, from fractions if necessary.
+def _percent_per_unit(
+    lowest: Float32, highest: Float32, path: str, what: str, context: Context
+) -> np.float32:
+    """Return the factor that converts shares of time to percent: 100 for fractions, else 1.
 
     If the unit of the band is percent, it is trusted: the maximum of a dark area may be below 1 %.
     """
     with raster.opened(path, what) as source:
         unit = (source.units[0] or "").strip()
-    high = float(np.nanmax(pixels, initial=0.0))
-    low = float(np.nanmin(pixels, initial=0.0))
+    high = float(np.nanmax(highest, initial=0.0))
+    low = float(np.nanmin(lowest, initial=0.0))
     if low < -0.01 or high > 100.5:
         raise InputError(
             f"{what} ranges from {low:g} to {high:g}; a share of time lies within 0 to 100 %",
@@ -250,8 +325,8 @@ def _as_percent(pixels: Float32, path: str, what: str, context: Context) -> Floa
         )
     if unit != "%" and 0.0 < high <= 1.0001:
         context.warn(f"{what} holds fractions; they were multiplied by 100.")
-        return pixels * np.float32(100.0)
-    return pixels
+        return np.float32(100.0)
+    return np.float32(1.0)
 
 
 def _check_mask(pixels: Float32, what: str) -> None:
@@ -263,29 +338,10 @@ def _check_mask(pixels: Float32, what: str) -> None:
         )
 
 
-def _clearances(pixels: Float32, grid: Grid, side: int, coarse: Grid) -> dict[str, Float32]:
-    """Return the distance of the best pixel of a cell from slopes over a limit, ground metres."""
-    scale = moon.map_scale(*np.meshgrid(coarse.column_x_m(), coarse.row_y_m()))
-    reach = max(1, int(np.ceil(_CLEARANCE_M * scale.max() / grid.pixel_m)))
-    clearances = {}
-    for limit in (5, 8):
-        best = np.full(coarse.shape, np.nan, np.float32)
-        for first in range(0, coarse.height, _STRIP_ROWS):
-            last = min(first + _STRIP_ROWS, coarse.height)
-            top, bottom = max(0, first * side - reach), min(grid.height, last * side + reach)
-            distance = cells.clearance(pixels[top:bottom], float(limit), reach)
-            inner = distance[first * side - top : min(last * side, grid.height) - top]
-            best[first:last] = cells.cell_statistics(np.ascontiguousarray(inner), side)[4]
-        ground = np.minimum(best * grid.pixel_m / scale, _CLEARANCE_M)
-        clearances[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
-    return clearances
-
-
 def _shadow_columns(
-    pixels: Float32, grid: Grid, coarse: Grid, context: Context
+    mask: NDArray[np.uint8], grid: Grid, coarse: Grid, context: Context
 ) -> dict[str, Float32]:
     """Return the distance to permanent shadow and its area within walking distance, by cell."""
-    mask = np.where(pixels == 1.0, np.uint8(1), np.uint8(0))
     x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
     scale = moon.map_scale(x, y).ravel()
     x_px = (x.ravel() - grid.x_min_m) / grid.pixel_m - 0.5

@@ -1,0 +1,125 @@
+"""Memory and time of features and score on large rasters: 15,200² pixels, 1.26 million cells.
+
+.venv/bin/python benchmarks/bench_memory.py [--side 15200] [--folder .cache/memory]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window
+
+from lunarsite.engine import moon, stages
+from lunarsite.engine.scoring.features.columns import LAYER_FILES
+
+PIXEL_M = 40.0
+BLOCK = 512
+STAGE = (
+    "import json, resource, sys, time\n"
+    "from lunarsite.engine.frontends import cli\n"
+    "begin = time.perf_counter()\n"
+    "code = cli.main(sys.argv[1:])\n"
+    "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20\n"
+    "print(json.dumps([code, time.perf_counter() - begin, peak]), file=sys.stderr)\n"
+)
+RANGES = {"slope": (0, 30), "psr": (0, 1), "illumination": (0, 90), "earth_visibility": (0, 100)}
+
+
+def main() -> None:
+    """Print the table."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--side", type=int, default=15_200)
+    options.add_argument("--folder", type=Path, default=Path(".cache/memory"))
+    given = options.parse_args()
+    print("| what | figure | measured | reached? |")
+    print("|---|---|---|---|")
+    before = 0.0
+    for side in (given.side // 2, given.side):
+        folder = given.folder / str(side)
+        layers = make(folder, side)
+        table = folder / "features.parquet"
+        seconds, peak = run(
+            "features", "--dem", folder / "dem.tif", "--layers", layers, "--out", table,
+            "--cell-m", 13.5 * PIXEL_M, "--north-limit-deg", -60,
+        )  # fmt: skip
+        growth = f", {seconds / before:.1f} times as long for 4 times the pixels" if before else ""
+        told("features", f"{side:,}² pixels", seconds, peak, growth)
+        before = seconds
+    seconds, peak = run("score", "--features", table, "--out", folder / "scored")
+    cells = (
+        json.loads((folder / "scored" / "manifest.json").read_text())["cells"]
+        if (folder / "scored" / "manifest.json").is_file()
+        else rows(table)
+    )
+    told("score", f"{cells:,} cells", seconds, peak, "")
+
+
+def told(stage: str, size: str, seconds: float, peak_gib: float, more: str) -> None:
+    """Print a line of the table."""
+    reached = "yes" if peak_gib <= 3.0 else "no"
+    print(
+        f"| `{stage}` of {size} | ≤ 3 GiB | {peak_gib:.2f} GiB, {seconds:.0f} s{more} | {reached} |"
+    )
+
+
+def rows(table: Path) -> int:
+    """Return the number of cells of a feature table."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return int(pq.read_metadata(table).num_rows)
+
+
+def run(stage: str, *arguments: object) -> tuple[float, float]:
+    """Run a stage in a process of its own; return seconds and peak in GiB."""
+    command = [sys.executable, "-c", STAGE, stage, *map(str, arguments), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    code, seconds, peak = json.loads(done.stderr.strip().splitlines()[-1])
+    if code:
+        raise SystemExit(done.stderr)
+    return seconds, peak
+
+
+def make(folder: Path, side: int) -> Path:
+    """Write an elevation model and the layers that features need, of smooth noise."""
+    layers = folder / "layers"
+    layers.mkdir(parents=True, exist_ok=True)
+    half = side * PIXEL_M / 2
+    profile = {
+        "driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "float32",
+        "crs": moon.SOUTH_POLAR, "transform": rasterio.Affine(PIXEL_M, 0, -half, 0, -PIXEL_M, half),
+        "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "nodata": float("nan"),
+    }  # fmt: skip
+    declared = {
+        o.name: o for o in (*stages.load("terrain").outputs, *stages.load("lighting").outputs)
+    }
+    wanted = {"dem": folder / "dem.tif"} | {
+        source: layers / LAYER_FILES[source]
+        for source in LAYER_FILES
+        if source not in ("darkest_month", "longest_night")
+    }
+    for number, (source, path) in enumerate(wanted.items()):
+        if path.is_file():
+            continue
+        low, high = RANGES.get(source, (-500, 500))
+        unit = next((o.unit for o in declared.values() if o.path == path.name), "m")
+        random = np.random.default_rng(number)
+        with rasterio.open(path, "w", **profile) as target:
+            target.units = (unit or "",)
+            for row in range(0, side, BLOCK):
+                for column in range(0, side, BLOCK):
+                    rows_, columns = min(BLOCK, side - row), min(BLOCK, side - column)
+                    values = random.uniform(low, high, (rows_, columns)).astype(np.float32)
+                    if source == "psr":
+                        values = (values > 0.9).astype(np.float32)
+                    target.write(values, 1, window=Window(column, row, columns, rows_))
+    return layers
+
+
+if __name__ == "__main__":
+    main()
