@@ -46,26 +46,21 @@ def main() -> None:
         table = folder / "features.parquet"
         seconds, peak = run(
             "features", "--dem", folder / "dem.tif", "--layers", layers, "--out", table,
-            "--cell-m", 13.5 * PIXEL_M, "--north-limit-deg", -60,
+            "--cell-m", 13 * PIXEL_M, "--north-limit-deg", -60,
         )  # fmt: skip
         growth = f", {seconds / before:.1f} times as long for 4 times the pixels" if before else ""
         told("features", f"{side:,}² pixels", seconds, peak, growth)
         before = seconds
     seconds, peak = run("score", "--features", table, "--out", folder / "scored")
-    cells = (
-        json.loads((folder / "scored" / "manifest.json").read_text())["cells"]
-        if (folder / "scored" / "manifest.json").is_file()
-        else rows(table)
-    )
+    cells = rows(table)
     told("score", f"{cells:,} cells", seconds, peak, "")
 
 
 def told(stage: str, size: str, seconds: float, peak_gib: float, more: str) -> None:
     """Print a line of the table."""
     reached = "yes" if peak_gib <= 3.0 else "no"
-    print(
-        f"| `{stage}` of {size} | ≤ 3 GiB | {peak_gib:.2f} GiB, {seconds:.0f} s{more} | {reached} |"
-    )
+    measured = f"{peak_gib:.2f} GiB, {seconds:.0f} s{more}"
+    print(f"| `{stage}` of {size} | ≤ 3 GiB | {measured} | {reached} |", flush=True)
 
 
 def rows(table: Path) -> int:
@@ -95,9 +90,8 @@ def make(folder: Path, side: int) -> Path:
         "crs": moon.SOUTH_POLAR, "transform": rasterio.Affine(PIXEL_M, 0, -half, 0, -PIXEL_M, half),
         "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "nodata": float("nan"),
     }  # fmt: skip
-    declared = {
-        o.name: o for o in (*stages.load("terrain").outputs, *stages.load("lighting").outputs)
-    }
+    outputs = (*stages.load("terrain").outputs, *stages.load("lighting").outputs)
+    units = {output.path: output.unit for output in outputs}
     wanted = {"dem": folder / "dem.tif"} | {
         source: layers / LAYER_FILES[source]
         for source in LAYER_FILES
@@ -107,7 +101,7 @@ def make(folder: Path, side: int) -> Path:
         if path.is_file():
             continue
         low, high = RANGES.get(source, (-500, 500))
-        unit = next((o.unit for o in declared.values() if o.path == path.name), "m")
+        unit = units.get(path.name, "m")
         random = np.random.default_rng(number)
         with rasterio.open(path, "w", **profile) as target:
             target.units = (unit or "",)
@@ -116,7 +110,10 @@ def make(folder: Path, side: int) -> Path:
                     rows_, columns = min(BLOCK, side - row), min(BLOCK, side - column)
                     values = random.uniform(low, high, (rows_, columns)).astype(np.float32)
                     if source == "psr":
-                        values = (values > 0.9).astype(np.float32)
+                        # Shadows of 64 pixels.
+                        some = random.uniform(0, 1, (8, 8)) > 0.9
+                        values = np.kron(some, np.ones((64, 64)))[:rows_, :columns]
+                        values = values.astype(np.float32)
                     target.write(values, 1, window=Window(column, row, columns, rows_))
     return layers
 

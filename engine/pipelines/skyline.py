@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lunarsite.engine import moon
 from lunarsite.engine.context import Context, file_version
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.skyline import (
@@ -18,8 +20,8 @@ from lunarsite.engine.illumination.skyline import (
     spans,
     tracks,
 )
-from lunarsite.engine.io.elevation.area import narrowed
-from lunarsite.engine.io.elevation.dem import read_dem
+from lunarsite.engine.io.elevation.area import narrowed, part
+from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.elevation.far_field import Surroundings, read_surroundings
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ _COVERED_PCT = 99.5
 
 _WINDOWS = 5
 """Number of best windows in the result."""
+
+_LARGE_PX = 8192**2
+"""Pixels of an elevation model above which only what is near is read at full resolution."""
+
+_NEAR_M, _LATTICE_M = 25_000.0, 10_000.0
 
 _TRACK_POINTS = 2_000
 """Maximum number of points of a path in the result."""
@@ -76,25 +83,45 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 def _models(values: dict[str, Any], context: Context) -> tuple[Dem, Surroundings]:
     """Return the elevation models, from the worker's cache while the files are unchanged.
 
-    Warnings are kept with them: they hold for every location.
+    Of a large model only what lies around the location is read at full resolution. Warnings are
+    kept with the models: they hold for every location.
     """
+    path = _near(values, context)
 
     def read() -> tuple[Dem, Surroundings, list[str]]:
         before = list(context.warnings)
-        dem = read_dem(values["dem"], context=context)
+        dem = read_dem(path, context=context)
         around = read_surroundings(
-            values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
+            path, dem, values["far_field"], context, builtin=values["builtin_far_field"]
         )
         return dem, around, [each for each in context.warnings if each not in before]
 
     paths = (values["dem"], *values["far_field"])
     versions = tuple((path, file_version(path)) for path in paths)
     dem, around, warnings = context.cached(
-        ("elevation models",), (versions, values["builtin_far_field"]), read
+        ("elevation models",), (path, versions, values["builtin_far_field"]), read
     )
     for warning in warnings:
         context.warn(warning)
     return dem, around
+
+
+def _near(values: dict[str, Any], context: Context) -> str:
+    """Return the elevation model, or of a large one the part around the location.
+
+    Parts have their edges on a lattice, so that locations near each other share one.
+    """
+    path = str(values["dem"])
+    grid = dem_grid(path)
+    if grid.width * grid.height <= _LARGE_PX:
+        return path
+    x, y = (float(value) for value in moon.lonlat_to_xy(values["lon"], values["lat"]))
+    if grid.pixel_of(x, y) is None:
+        return path
+    west, south = (math.floor(value / _LATTICE_M) * _LATTICE_M for value in (x, y))
+    edges = (west, south, west + _LATTICE_M, south + _LATTICE_M)
+    box = [edge + sign * _NEAR_M for edge, sign in zip(edges, (-1, -1, 1, 1), strict=True)]
+    return part(path, ",".join(f"{edge:.15g}" for edge in box), context)
 
 
 def _warn_of_missing_terrain(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import rasterio
 import shapely
 from rasterio.enums import Resampling
 from rasterio.windows import Window
@@ -39,6 +40,9 @@ WALK_M = 2_000.0
 """Walking distance of an astronaut to permanent shadow, metres."""
 
 _CLEARANCE_M = 500.0
+_CACHE_BYTES = 192 * 2**20
+"""GDAL's cache of blocks: strips read each block once. Its own default grows with the machine."""
+
 _LIMITS_DEG = (5, 8)
 _STRIP_PX, _LEAST_STRIP_ROWS = 16_000_000, 4
 """Pixels of a strip, about, and its rows of cells at least."""
@@ -82,9 +86,10 @@ def build(
     full = _pixels_per_cell(grid, coarse, side)
     features: dict[str, Float32] = {}
     rasters = [("elevation", layers.dem), *layers.rasters.items()]
-    for number, (source, path) in enumerate(rasters):
-        context.progress(0.8 * number / len(rasters), f"features of {source}")
-        features |= _raster_features(source, path, grid, coarse, side, full, context)
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+        for number, (source, path) in enumerate(rasters):
+            context.progress(0.8 * number / len(rasters), f"features of {source}")
+            features |= _raster_features(source, path, grid, coarse, side, full, context)
     context.progress(0.8, "features of craters")
     if layers.craters is not None:
         catalogue = read_catalogue(layers.craters, context=context)
