@@ -53,7 +53,9 @@ class RunFolder:
 
     ``start`` and ``stop`` delimit the period of illumination, ``best`` is the best cell (longitude
     and latitude, degrees). ``craters`` is the crater catalogue used, None if there was none or it
-    cannot be found. ``written_ns`` is the modification time of the manifest.
+    cannot be found. ``written_ns`` is the modification time of the manifest. ``part`` holds the
+    parameters that say which part of the elevation model was screened, and whether the model that
+    ships surrounds it; runs of earlier versions had neither.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class RunFolder:
     inputs: tuple[Input, ...]
     craters: Path | None
     written_ns: int
+    part: Mapping[str, Any]
 
     @classmethod
     def open(cls, path: Path, located: Mapping[str, str] | None = None) -> RunFolder:
@@ -110,6 +113,10 @@ class RunFolder:
                 inputs=tuple(each for each in every if each.role in _TERRAIN),
                 craters=craters,
                 written_ns=written_ns,
+                part={
+                    "aoi": parameters.get("aoi"),
+                    "builtin_far_field": bool(parameters.get("builtin_far_field", False)),
+                },
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -140,7 +147,7 @@ class RunFolder:
         return _written_ns(self.path) != self.written_ns
 
     def terrain(self) -> dict[str, Any]:
-        """Return the parameters ``dem`` and ``far_field`` for a skyline.
+        """Return the parameters of the elevation models for a skyline.
 
         Raises
         ------
@@ -156,7 +163,8 @@ class RunFolder:
         paths = {
             role: [str(each.path) for each in self.inputs if each.role == role] for role in _TERRAIN
         }
-        return {"dem": paths["dem"][0], "far_field": paths["far_field"]}
+        models = {"dem": paths["dem"][0], "far_field": paths["far_field"]}
+        return models | {key: value for key, value in self.part.items() if value is not None}
 
     def raster(self, name: str) -> Path:
         """Return the path of one of its rasters.

@@ -10,6 +10,7 @@ from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import has_ground, skyline, spans, tracks
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.grid import Dem, Grid
+from lunarsite.engine.pipelines import skyline as pipeline
 
 
 @pytest.fixture
@@ -110,3 +111,25 @@ def test_a_location_outside_is_refused(wall) -> None:
     lon, lat = moon.xy_to_lonlat(30e3, 0.0)
     with pytest.raises(InputError, match="no height"):
         skyline(wall[1], float(lon), float(lat))
+
+
+def test_of_a_large_model_only_the_surroundings_of_the_place_are_read(
+    tmp_path, monkeypatch
+) -> None:
+    stages.load("synthesize").run(
+        {"out": str(tmp_path / "dem.tif"), "size_px": 700, "pixel_m": 300.0}, Context()
+    )
+    place = {"dem": str(tmp_path / "dem.tif"), "lon": 40.0, "lat": -89.2, "stop": "2027-02-01"}
+    whole = stages.load("skyline").run(place, Context())
+    monkeypatch.setattr(pipeline, "_LARGE_PX", 10_000)
+    context = Context()
+    near = stages.load("skyline").run(place, context)
+    (key,) = (key for key in context.warm if key[0] == "elevation models")
+    _, (dem, around, _) = context.warm[key]
+    assert dem.grid.shape == (200, 200)
+    assert [model.grid.pixel_m for model in around.models] == [300.0]
+    off = np.subtract(near["horizon_deg"], whole["horizon_deg"])
+    assert np.abs(off).max() < 0.05
+    beside = place | {"lon": 40.5}
+    stages.load("skyline").run(beside, context)
+    assert context.warm[key][1][0] is dem

@@ -46,11 +46,25 @@ def write(run, changed):
     (run / MANIFEST).write_text(json.dumps(content | changed))
 
 
+def test_skylines_of_a_part_see_the_same_part_and_surroundings(made, tmp_path):
+    dem = tmp_path / "terrain" / "dem.tif"
+    known = json.loads((made / ".lunarsite-known.json").read_text())
+    known[f"vrt://{dem}?srcwin=1,2,30,40"] = known.pop(str(dem))
+    (made / ".lunarsite-known.json").write_text(json.dumps(known))
+    dates = {"mast_height_m": 2.0, "start": "2027-01-01", "stop": None}
+    write(made, {"parameters": dates | {"aoi": "-9,-8,7,6", "builtin_far_field": True}})
+    found = RunFolder.open(made).terrain()
+    assert found["dem"] == str(dem)
+    assert (found["aoi"], found["builtin_far_field"]) == ("-9,-8,7,6", True)
+
+
 def test_inputs_and_parameters_are_read(made, tmp_path):
     run = RunFolder.open(made)
     terrain = tmp_path / "terrain"
     far = [str(terrain / "far.tif")]
-    assert run.terrain() == {"dem": str(terrain / "dem.tif"), "far_field": far}
+    models = {"dem": str(terrain / "dem.tif"), "far_field": far}
+    # The run is of a version that did not surround the models with the one that ships.
+    assert run.terrain() == models | {"builtin_far_field": False}
     assert (run.mast_height_m, run.best, run.profile) == (
         2.0,
         (10.0, -89.0),
