@@ -20,7 +20,7 @@ NICE = nice -n 5
 # The elevation model that ships, south of 80°.
 POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
 
-.PHONY: demo docs models mutants template images screenshots package test test-engine test-qgis test-qgis-next \
+.PHONY: demo docs models mutants template images region screenshots package test test-engine test-qgis test-qgis-next \
 	test-slow bench setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
@@ -34,6 +34,13 @@ demo: setup
 	@echo "of the pole the illumination is 3.9 points too high on average (correlation 0.968):"
 	@echo "crests between the pixels, which cast shadows, are averaged away."
 	@echo "The report is $(CURDIR)/demo/run/report.html"
+
+# A generated region, for the pictures in the help of the algorithms: its craters are known.
+REGION = .cache/region
+region: setup
+	$(BIN)/lunarsite synthesize --out $(REGION)/dem.tif
+	$(BIN)/lunarsite detect-craters --dem $(REGION)/dem.tif --out $(REGION)/craters.gpkg
+	$(BIN)/lunarsite screen --dem $(REGION)/dem.tif --craters $(REGION)/craters.gpkg --out $(REGION)/run
 
 # The README's pictures, from the demo's run.
 images: demo

@@ -1,6 +1,6 @@
-"""Draw resources/help/*.png, the pictures in the help of the algorithms, from the demo run.
+"""Draw resources/help/*.png, the pictures in the help of the algorithms, from a generated region.
 
-    make demo && .venv-qgis/bin/python tools/make_help.py
+    make region && .venv-qgis/bin/python tools/make_help.py
 
 Maps are rendered by QGIS with the styles of the plugin, charts by the code of the dock.
 """
@@ -38,7 +38,7 @@ from lunarsite.lunarsite_plugin.charts import colors, contributions, horizon, si
 from lunarsite.qgis_common import layers, moon_crs
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO, PICTURES = ROOT / "demo", ROOT / "resources" / "help"
+DEMO, PICTURES = ROOT / ".cache" / "region", ROOT / "resources" / "help"
 SIZE = QSize(232, 178)
 """As wide as the help beside a dialog; Qt would scale a larger picture badly."""
 LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"

@@ -1,6 +1,6 @@
-"""Draw the pictures in the help of the rock stages, from synthetic scenes and the demo.
+"""Draw the pictures in the help of the rock stages, from synthetic scenes and a generated region.
 
-make demo && .venv/bin/python tools/make_rock_help.py
+make region && .venv/bin/python tools/make_rock_help.py
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
     page([many[:3], many[3:]], "train-segmenter")
     with tempfile.TemporaryDirectory() as folder:
         lit = Path(folder) / "lit.tif"
-        words = ["--dem", str(ROOT / "demo" / "dem.tif"), "--time", "2027-01-15T06:00"]
+        words = ["--dem", str(ROOT / ".cache" / "region" / "dem.tif"), "--time", "2027-01-15T06:00"]
         subprocess.run([LUNARSITE, "render-orbital", *words, "--out", lit, "--quiet"], check=True)
         with rasterio.open(lit) as source:
             grey = source.read(1)

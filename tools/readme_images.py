@@ -8,10 +8,14 @@ from pathlib import Path
 
 import geopandas as gpd
 
+from lunarsite.engine.context import Context
+from lunarsite.engine.io.elevation.area import part
 from lunarsite.engine.report import charts, drawing, maps
 from lunarsite.engine.scoring import tables
 
 ROOT = Path(__file__).parents[1]
+POLE = ROOT / "resources" / "moon" / "lola_70S_1600m.tif"
+AREA = "0,-90,310"
 DEMO, IMAGES = ROOT / "demo", ROOT / "docs" / "images"
 
 
@@ -20,7 +24,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     run = DEMO / "run"
     sites = gpd.read_file(run / "sites.gpkg", layer="sites").head(20)
-    area = maps.map_frame(DEMO / "dem.tif", sites, {})
+    area = maps.map_frame(part(POLE, AREA, Context()), sites, {})
     shap = tables.read_table(run / "shap.parquet", "The table of contributions")
     features = tables.read_features(run / "features.parquet")
     with drawing.style():
@@ -30,7 +34,7 @@ def main() -> None:
     command = [Path(sys.executable).with_name("lunarsite"), "skyline", "--quiet"]
     where = [
         "--dem",
-        DEMO / "dem.tif",
+        POLE,
         "--lon",
         str(best["lon_deg"]),
         "--lat",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.file_names import local_file, part_name, part_of
+from lunarsite.engine.file_names import is_virtual, local_file, part_name, part_of
 from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Manifest:
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns]
         part = part_of(path)
-        name = part_name(file, *part[1]) if part else str(file)
+        name = str(path) if is_virtual(path) else str(file)
+        name = part_name(file, *part[1]) if part and not is_virtual(part[0]) else name
         known = self._known.get(name)
         if known is not None and known[:2] == stamp:
             return str(known[2])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import part_of
+from lunarsite.engine.file_names import local_file, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +31,8 @@ class Input:
     """An input file of the run.
 
     ``path`` is where it is now, None if it cannot be found. ``size`` is its length in bytes, None
-    if the run did not record it.
+    if the run did not record it. ``opens`` is the name by which the engine opens it, which differs
+    from the path for what lies in an archive.
     """
 
     role: str
@@ -39,6 +40,7 @@ class Input:
     sha256: str
     size: int | None
     path: Path | None
+    opens: str = ""
 
     def is_like(self, path: Path) -> bool:
         """Return whether a file is this one or, judging by name and length, a copy of it."""
@@ -161,7 +163,7 @@ class RunFolder:
                 "Click Locate Elevation Model and choose the file",
             )
         paths = {
-            role: [str(each.path) for each in self.inputs if each.role == role] for role in _TERRAIN
+            role: [each.opens for each in self.inputs if each.role == role] for role in _TERRAIN
         }
         models = {"dem": paths["dem"][0], "far_field": paths["far_field"]}
         return models | {key: value for key, value in self.part.items() if value is not None}
@@ -251,23 +253,27 @@ def _input(
 ) -> Input:
     """Find an input: where the user located it, where it was, or next to the run."""
     name, sha = str(record["name"]), str(record["sha256"])
-    stamps = {
-        _file(path): stamp
+    names = {
+        _file(path): path
         for path, stamp in known.items()
         if isinstance(stamp, list) and len(stamp) == 3 and stamp[2] == sha
     }
+    stamps = {file: known[path] for file, path in names.items()}
     size = next((int(stamp[0]) for stamp in stamps.values()), None)
     places = [Path(located[sha])] if sha in located else []
     places += stamps
     places += [near / name for near in (folder, folder.parent, folder.parent.parent)]
     found = next((path for path in places if _is_it(path, size, stamps.get(path))), None)
-    return Input(str(record["role"]), name, sha, size, found)
+    opens = "" if found is None else str(found)
+    if found in names and part_of(names[found]) is None:
+        opens = names[found]
+    return Input(str(record["role"]), name, sha, size, found, opens)
 
 
 def _file(name: str) -> Path:
-    """Return the file of a name; of a part of a raster that is the raster."""
+    """Return the file of a name; of what lies in an archive that is the archive."""
     part = part_of(name)
-    return Path(part[0] if part else name)
+    return local_file(part[0] if part else name) or Path(name)
 
 
 def _is_it(path: Path, size: int | None, stamp: list[Any] | None) -> bool:

@@ -58,6 +58,16 @@ def test_skylines_of_a_part_see_the_same_part_and_surroundings(made, tmp_path):
     assert (found["aoi"], found["builtin_far_field"]) == ("-9,-8,7,6", True)
 
 
+def test_a_model_in_an_archive_is_opened_by_its_name(made, tmp_path):
+    dem = tmp_path / "terrain" / "dem.tif"
+    known = json.loads((made / ".lunarsite-known.json").read_text())
+    known[f"/vsizip/{dem}/s/dem.tif"] = known.pop(str(dem))
+    (made / ".lunarsite-known.json").write_text(json.dumps(known))
+    run = RunFolder.open(made)
+    assert run.missing == ()
+    assert run.terrain()["dem"] == f"/vsizip/{dem}/s/dem.tif"
+
+
 def test_inputs_and_parameters_are_read(made, tmp_path):
     run = RunFolder.open(made)
     terrain = tmp_path / "terrain"
