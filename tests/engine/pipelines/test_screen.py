@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -502,3 +503,39 @@ def test_a_full_disk_leaves_no_incomplete_file_and_the_run_resumes(
         assert contents(out) == contents(finished)
     finally:
         subprocess.run(["/usr/bin/umount", str(small)], check=True)
+
+
+def test_a_part_of_a_model_is_screened_and_resumed(tmp_path):
+    dem, out = tmp_path / "dem.tif", tmp_path / "run"
+    values = {"out": str(dem), "size_px": 120, "pixel_m": 200.0}
+    stages.load("synthesize").run(values, Context(threads=1))
+    first = screen(dem, out, aoi="0,-90,5")
+    assert first["ran"][0] == "terrain"
+    with rasterio.open(out / "layers" / "slope_deg.tif") as layer:
+        assert layer.shape == (50, 50)
+        edges = ",".join(f"{edge:.15g}" for edge in layer.bounds)
+    told = json.loads((out / "manifest.json").read_text())
+    assert told["parameters"]["aoi"] == edges
+    assert [each["name"] for each in told["inputs"]] == ["dem.tif"]
+    assert screen(dem, out, aoi="0,-90,5")["ran"] == []
+    before = contents(out)
+    assert screen(dem, out, aoi="0,-90,4.95")["ran"] == []  # the same pixels
+    assert screen(dem, out, aoi="0,-90,6")["ran"][0] == "terrain"
+    assert contents(out) != before
+    # A pixel of the part changes the run; nothing else of the file needs to be read whole.
+    with rasterio.open(dem, "r+") as source:
+        heights = source.read(1)
+        heights[60, 60] += 30.0
+        source.write(heights, 1)
+    assert screen(dem, out, aoi="0,-90,6")["ran"][0] == "terrain"
+
+
+def test_a_model_in_an_archive_is_screened_and_resumed(given, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(given, "s/dem.tif")
+    name, out = f"/vsizip/{tmp_path / 'a.zip'}/s/dem.tif", tmp_path / "run"
+    assert screen(name, out)["ran"][0] == "terrain"
+    assert screen(name, out)["ran"] == []
+    told = json.loads((out / "manifest.json").read_text())
+    assert [each["name"] for each in told["inputs"]] == ["dem.tif"]
+    assert told["parameters"]["dem"] == "dem.tif"
