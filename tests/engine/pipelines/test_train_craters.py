@@ -198,7 +198,7 @@ def test_a_dem_that_is_too_coarse_or_empty_is_refused(hot, tmp_path):
     coarse = write_dem(tmp_path / "coarse.tif", flat, 5_000.0)
     with pytest.raises(InputError, match="pixels of 5,000 m") as caught:
         detect_craters.STAGE.run({**given, "dem": str(coarse)}, Context())
-    assert "1,000 m" in str(caught.value)
+    assert "2,000 m" in str(caught.value)
     empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
     with pytest.raises(InputError, match="every pixel is nodata"):
         detect_craters.STAGE.run({**given, "dem": str(empty)}, Context())
