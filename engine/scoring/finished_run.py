@@ -49,6 +49,8 @@ class Run:
         Cells that meet every criterion.
     scored : int
         Number of cells with a score.
+    warnings : tuple of str
+        What the run warned of; it holds for each of its places.
     """
 
     features: pd.DataFrame
@@ -61,6 +63,7 @@ class Run:
     row_of_cell: NDArray[np.int64]
     passing: explanation.Passing
     scored: int
+    warnings: tuple[str, ...] = ()
 
 
 def open_run(folder: str | Path, context: Context) -> Run:
@@ -128,6 +131,7 @@ def _read(path: Path, manifest: Path) -> Run:
         row_of_cell,
         explanation.Passing.of(profile, features),
         int(np.isfinite(scores["score"]).sum()),
+        tuple(str(warning) for warning in content.get("warnings", ())),
     )
 
 

@@ -31,7 +31,7 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
     lon_deg, lat_deg : float
         East longitude and latitude, degrees.
     context : Context
-        Caches opened runs.
+        Caches opened runs, and takes the warnings of the run.
 
     Returns
     -------
@@ -47,6 +47,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         If the location is outside the cells of the run.
     """
     run = open_run(folder, context)
+    for warning in run.warnings:
+        context.warn(warning)
     index = _cell_at(run, lon_deg, lat_deg)
     features, scores = run.features.iloc[index], run.scores.iloc[index]
     contributions, base = explanation.named_contributions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -168,6 +169,17 @@ def test_explain_adds_up_and_is_complete(scored, cells):
         assert set(answer["coverage"]) == set(columns.SOURCES)
         assert answer["to_pass"]["passes"] == bool(scores["passes"][index])
         json.dumps(answer, allow_nan=False)
+
+
+def test_explain_repeats_what_the_run_warned_of(scored, cells, tmp_path):
+    run_folder = shutil.copytree(scored, tmp_path / "run")
+    manifest = json.loads((run_folder / "manifest.json").read_text())
+    manifest["warnings"] = ["The DEM is in feet."]
+    (run_folder / "manifest.json").write_text(json.dumps(manifest))
+    context = Context(threads=1)
+    place = {"lon": float(cells["lon_deg"].iloc[5]), "lat": float(cells["lat_deg"].iloc[5])}
+    run("explain", context, run=str(run_folder), **place)
+    assert context.warnings == ["The DEM is in feet."]
 
 
 def test_explain_of_an_unknown_cell_has_no_score(scored, cells):
