@@ -35,7 +35,7 @@ MAP = (
     'PARAMETER["central_meridian",0],PARAMETER["false_easting",0],PARAMETER["false_northing",0],'
     'UNIT["metre",1],AXIS["Easting",NORTH],AXIS["Northing",NORTH]]'
 )
-SUMS = "SHA256SUMS"
+SUMS, SUMMED = "SHA256SUMS", {".tif", ".jpg", ".csv", ".jgw", ".xml"}
 
 
 def main() -> None:
@@ -52,9 +52,12 @@ def main() -> None:
         f"  <GeoTransform>{place}</GeoTransform>\n</PAMDataset>\n",
         encoding="utf-8",
     )
+    # Where GDAL does not read .aux.xml files, it reads world files: the centre of the first pixel.
+    first = f"{-HALF_M + WAC_M / 2:.1f}\n{HALF_M - WAC_M / 2:.1f}\n"
+    (FOLDER / "wac_70S_400m.jgw").write_text(f"{WAC_M:.1f}\n0.0\n0.0\n{-WAC_M:.1f}\n{first}")
     for name in ("names.csv", "regions.csv"):
         add_map_coordinates(FOLDER / name)
-    shipped = sorted(path for path in FOLDER.iterdir() if path.suffix in {".tif", ".jpg", ".csv"})
+    shipped = sorted(path for path in FOLDER.iterdir() if path.suffix in SUMMED)
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in shipped]
     (FOLDER / SUMS).write_text("".join(lines), encoding="utf-8")
 

@@ -24,7 +24,20 @@ NAME = "lunarsite"
 LIMIT_BYTES = 25_000_000
 """Size limit of the plugin repository."""
 SUFFIXES = frozenset(
-    {".css", ".csv", ".html", ".jpg", ".json", ".md", ".model3", ".png", ".py", ".pyi", ".qml"}
+    {
+        ".css",
+        ".csv",
+        ".html",
+        ".jgw",
+        ".jpg",
+        ".json",
+        ".md",
+        ".model3",
+        ".png",
+        ".py",
+        ".pyi",
+        ".qml",
+    }
     | {".safetensors", ".svg", ".tif", ".toml", ".txt", ".ubj", ".xml", ".yaml"}
 )
 BARE = frozenset({"LICENSE", "SHA256SUMS"})

@@ -11,6 +11,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QPainter
 
 from lunarsite.engine import stages
 from lunarsite.lunarsite_plugin.runs import moon_layers
@@ -91,6 +92,8 @@ def show(
     ground = None if dem is None else QgsRasterLayer(str(dem), layers.GROUND)
     if ground is not None and ground.isValid():
         layers.apply_style(ground, "hillshade")
+        if moon:
+            ground.setBlendMode(QPainter.CompositionMode.CompositionMode_Multiply)
         moon_crs.name_layer(ground)
         project.addMapLayer(ground, addToLegend=False)
         group.addLayer(ground).setExpanded(False)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 FOLDER = PLUGIN_FOLDER / "resources" / "moon"
 MOSAIC, NAMES, REGIONS = "LROC WAC mosaic", "Names", "Candidate landing regions (October 2024)"
 
+BASEMAP = "lunarsite/basemap"
+"""Property of layers that are shown below others, and are no images of a site."""
+
+_BRIGHTNESS = 110
 _SIZE_PT = 8.0
 _HALO_MM = 0.7
 
@@ -37,6 +41,9 @@ def add(project: QgsProject, group: QgsLayerTreeGroup) -> None:
     if mosaic.isValid():
         mosaic.setCrs(moon_crs.crs())
         moon_crs.name_layer(mosaic)
+        mosaic.setCustomProperty(BASEMAP, True)
+        # The deep shadows of the pole would hide the hillshade, which multiplies the mosaic.
+        mosaic.brightnessFilter().setBrightness(_BRIGHTNESS)
         project.addMapLayer(mosaic, addToLegend=False)
         group.addLayer(mosaic).setExpanded(False)
     for name, title, colour in (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qgis.core import Qgis, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsUnitTypes
 
 from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.lunarsite_plugin.runs.folder import is_file, runs_of
 from lunarsite.lunarsite_plugin.uncertainty.layers import is_result
@@ -129,7 +130,7 @@ def _is_image(layer: QgsRasterLayer, inputs: tuple[Input, ...]) -> bool:
     path = project_runs.source_path(layer)
     if not layer.isValid() or layer.providerType() != "gdal" or path is None:
         return False
-    if is_result(layer) or runs_of([path]):
+    if layer.customProperty(moon_layers.BASEMAP) or is_result(layer) or runs_of([path]):
         return False
     return not any(each.is_like(path) for each in inputs)
 

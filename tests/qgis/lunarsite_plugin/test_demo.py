@@ -114,9 +114,11 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
 def test_a_click_on_the_image_shows_its_uncertainty(processing, home, make_dock, wait_until):
     (run,), _ = start(home, wait_until)
     dock = make_dock()
-    run_layers.show(run, demo.DEM, dock.canvas, None, home / demo.IMAGE)
+    run_layers.show(run, demo.DEM, dock.canvas, None, home / demo.IMAGE, moon=True)
     assert dock.choose_run(run)
-    wait_until(lambda: dock.image_panel.images.count() == 1)  # the elevation model is not an image
+    wait_until(
+        lambda: dock.image_panel.images.count() == 1
+    )  # not the elevation model, nor the mosaic
     assert dock.image_panel.image().name() == run_layers.IMAGE
     dock.image_panel.switch.setChecked(True)
     dock.score_at(*dock.run.best)
