@@ -201,6 +201,10 @@ class Desktop:
         dock.choose_run(run)
         dock.click.setChecked(True)
         dock.image_panel.switch.setChecked(True)
+        self._show_info(
+            "The demo's pixels of 1.6 km show the tool and the light, not where to land. Click the "
+            "map; Screen a region in the toolbox takes your own elevation model."
+        )
 
     def _show_browsed(self, run: RunFolder) -> None:
         """Add the layers of a run that the user browsed for, unless they are in the project."""
