@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+_COMMAND = re.compile(r"(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b[^.;]*\S+\.\w+[\'\"]?$")
+"""A remedy that ends with a command and the name of a file."""
+
 
 class LunarSiteError(Exception):
     """A user-correctable error: what is wrong, and how to fix it.
@@ -20,7 +25,9 @@ class LunarSiteError(Exception):
         super().__init__(problem, remedy)
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.remedy}."
+        # A full stop after a command would be copied with it.
+        stop = "" if _COMMAND.search(self.remedy) else "."
+        return f"{self.problem}. {self.remedy}{stop}"
 
     def as_dict(self) -> dict[str, str]:
         """Return the error as a JSON object, for the worker's replies."""

@@ -16,7 +16,7 @@ _PARTS = re.compile(r"^[A-Za-z][A-Za-z0-9_]+:(?!//)")
 
 _PART = re.compile(r"vrt://(.+)\?srcwin=(\d+),(\d+),(\d+),(\d+)")
 
-_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/", "/vsisubfile/")
+_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsirar/", "/vsi7z/")
 _OF_LAYER = ("layername=", "layerid=", "subset=", "geometrytype=", "option:")
 """What QGIS appends to the path of a file, after a vertical bar."""
 

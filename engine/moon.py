@@ -15,6 +15,7 @@ import numpy as np
 import pyproj
 
 from lunarsite.engine.errors import CrsError, ParameterError
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ RADIUS_M = 1_737_400.0
 SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
+
+PROJ = f"+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R={RADIUS_M:.0f} +units=m"
+"""The south polar map for programs whose tables of PROJ do not have the ``IAU_2015`` codes."""
 
 
 @cache
@@ -228,8 +232,9 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         raise CrsError(
             f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
             f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
-            "Give lunar data; if the data are lunar but their label is wrong, correct it: "
-            f"gdal_edit.py -a_srs {SOUTH_POLAR} FILE.tif",
+            "Give lunar data; if they are lunar and only their label is wrong, set the coordinate "
+            f"system of the Moon in QGIS, or by gdal_edit.py -a_srs: {SOUTH_POLAR} for metres on "
+            f"the south polar map, {GEOGRAPHIC} for degrees",
         )
 
 
@@ -287,13 +292,13 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
         raise CrsError(
             f"{what} is on the Moon's north polar map ({crs.name!r}); LunarSite works at the "
             "south pole",
-            "Give an elevation model of the south pole; if only the label is wrong, correct it: "
-            f"gdal_edit.py -a_srs {SOUTH_POLAR} FILE.tif",
+            "Give an elevation model of the south pole; if only its label is wrong, set the "
+            f"coordinate system {SOUTH_POLAR}",
         )
     remedy = "Warp it to the Moon's south polar stereographic map: " + (
         command()
         if command is not None
-        else f"gdalwarp -t_srs {SOUTH_POLAR} -r bilinear -dstnodata nan INPUT.tif OUTPUT.tif"
+        else f"gdalwarp -t_srs {quoted(PROJ)} -r bilinear -dstnodata nan INPUT.tif OUTPUT.tif"
     )
     if crs.is_geographic:
         raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", remedy)

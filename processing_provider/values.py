@@ -119,7 +119,7 @@ def _take_area_layer(parameter: Parameter, values: dict[str, Any]) -> None:
     values[parameter.name] = layer
 
 
-def _value(  # noqa: PLR0911  one return per kind
+def _value(  # noqa: C901, PLR0911  one return per kind
     parameter: Parameter,
     algorithm: QgsProcessingAlgorithm,
     parameters: Parameters,
@@ -142,7 +142,15 @@ def _value(  # noqa: PLR0911  one return per kind
     if kind is Kind.NUMBER:
         return algorithm.parameterAsDouble(parameters, name, context)
     if kind is Kind.AREA:
+        own = algorithm.parameterAsExtentCrs(parameters, name, context)
+        if own.isValid():
+            inputs.check_body(own, parameter.title)
         area = algorithm.parameterAsExtent(parameters, name, context, moon_crs.crs())
+        if area.isNull() or area.isEmpty():
+            raise InputError(
+                f"{parameter.title}: {value!r} is not a rectangle on the Moon",
+                "Draw it on a map in a lunar CRS, or leave it out",
+            )
         edges = (area.xMinimum(), area.yMinimum(), area.xMaximum(), area.yMaximum())
         return ",".join(f"{edge:.15g}" for edge in edges)
     if kind is Kind.BOOLEAN:

@@ -113,7 +113,7 @@ def levels(path: str | Path, scratch: Scratch, context: Context) -> list[Level]:
     CrsError, InputError
         As `dem.read_dem`.
     """
-    dem = read_fine(path, scratch, context)
+    dem = read_fine(path, scratch, context, compare=True)
     return of(dem.grid, dem.height_m, scratch)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HUGE = 1e20
 """Smallest magnitude of floating-point fill values: 1e20, 9.97e36 of netCDF, 3.4e38 of ISIS."""
 
-ISIS_INT16_MAX = -32753
+ISIS_INT16_MIN, ISIS_INT16_MAX = -32768, -32753
 """Largest special pixel of ISIS in signed 16-bit integers; valid ones begin at -32752."""
 
 USUAL = (-9999.0, -99999.0, -999999.0, -32767.0, -32768.0, -2147483648.0)

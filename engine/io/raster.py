@@ -6,7 +6,6 @@ Elevation models that are not on the south polar map are refused; other layers a
 from __future__ import annotations
 
 import os
-import shlex
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pyproj
 import rasterio
 import rasterio.errors
 import rasterio.shutil
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 
 from lunarsite.engine import moon
@@ -26,6 +25,8 @@ from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.file_names import display_name, is_virtual
 from lunarsite.engine.io import remedies
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
+from lunarsite.engine.io.labels import label_beside
+from lunarsite.engine.text import quoted
 
 # What is hashed and then read is fetched from a server once. GDAL's own default is 16 MB.
 os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(256 * 2**20))
@@ -64,18 +65,52 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         raise InputError(f"{what}: {path!r} is not a path", "Give the path of a raster file")
     if Path(path).is_dir():
         raise InputError(f"{what}: {path} is a folder", "Give a raster file")
+    if str(path).startswith(("http://", "https://")):
+        raise InputError(
+            f"{what}: {path} is an address, not a file", f"Read it through GDAL: /vsicurl/{path}"
+        )
     if not is_virtual(path) and not Path(path).exists():
         raise InputError(f"{what}: there is no file {path}", "Check the path")
     try:
         with _opened(path) as source:
+            if not source.count:
+                _refuse_container(source, what)
             yield source
     except LunarSiteError:
         raise
     except rasterio.errors.RasterioIOError as error:
         raise InputError(
-            f"{what} {path} cannot be read: {reason(error)}",
-            "The file is truncated, damaged or not a raster; fetch or export it again",
+            f"{what} {path} cannot be read: {reason(error)}", _way_out(str(path))
         ) from error
+
+
+def _refuse_container(source: rasterio.DatasetReader, what: str) -> None:
+    """Raise for a file that holds several rasters, or none."""
+    inside = [str(name) for name in source.subdatasets[:6]]
+    raise InputError(
+        f"{what} {display_name(source.name)} holds {len(source.subdatasets)} rasters"
+        + (f": {', '.join(inside)}" if inside else ""),
+        f"Name the one that is meant, for example: {quoted(inside[-1])}"
+        if inside
+        else "Give a raster file",
+    )
+
+
+def _way_out(path: str) -> str:
+    """Return the remedy for a name that GDAL cannot open as a raster."""
+    if is_virtual(path):
+        return "Check the name: the file, and what it names inside it or on the server"
+    label = label_beside(path)
+    if label is not None:
+        return f"Give its label instead: {quoted(str(label.path))}"
+    low = path.lower()
+    if low.endswith((".tar.gz", ".tgz", ".tar")):
+        return f"Name a raster inside it: {quoted(f'/vsitar/{path}/NAME.tif')}"
+    if low.endswith(".zip"):
+        return f"Name a raster inside it: {quoted(f'/vsizip/{path}/NAME.tif')}"
+    if low.endswith(".gz"):
+        return f"Read it through /vsigzip/: {quoted(f'/vsigzip/{path}')}"
+    return "The file is truncated, damaged or not a raster; fetch or export it again"
 
 
 def _opened(path: str | Path) -> rasterio.DatasetReader:
@@ -110,8 +145,8 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
     if source.crs is None:
         raise CrsError(
             f"{what} {source.name} has no coordinate system",
-            f"Set it if you know it: gdal_edit.py -a_srs {moon.SOUTH_POLAR} "
-            f"{shlex.quote(source.name)}",
+            "Set it if you know it: "
+            + remedies.declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
         )
     return pyproj.CRS.from_user_input(source.crs)
 
@@ -190,7 +225,7 @@ def read_layer(
     grid: Grid,
     *,
     what: str,
-    band: int = 1,
+    band: int | None = None,
     resampling: Resampling = Resampling.bilinear,
 ) -> tuple[Float32, bool]:
     """Read a band on a grid, warped if the raster has another one.
@@ -204,7 +239,7 @@ def read_layer(
     what : str
         Name of the raster in messages.
     band : int, optional
-        Number of the band, from 1.
+        Number of the band, from 1. Without it there must be one band, besides an alpha band.
     resampling : rasterio.enums.Resampling, optional
         Method for warping.
 
@@ -232,7 +267,7 @@ def open_layer(
     grid: Grid,
     *,
     what: str,
-    band: int = 1,
+    band: int | None = None,
     resampling: Resampling = Resampling.bilinear,
 ) -> Iterator[Layer]:
     """Open a band on a grid, to be read by windows; parameters and errors as in `read_layer`.
@@ -245,26 +280,29 @@ def open_layer(
     with opened(path, what) as source:
         crs = crs_of(source, what)
         moon.check_body(crs, what)
+        band = _only_band(source, what) if band is None else band
         if not 1 <= band <= source.count:
             raise InputError(
                 f"{what} {path} has {source.count} bands, but band {band} was requested",
                 "Choose an existing band",
             )
+        fills = remedies.undeclared_fills(source, band)
         if moon.is_south_polar(crs) and _same_grid(source, grid):
-            yield Layer(source, band, warped=False)
+            yield Layer(source, band, warped=False, fills=fills)
             return
+        missing = source.nodata if source.nodata is not None or not fills else fills[0]
         options = {
             "crs": moon.SOUTH_POLAR,
             "transform": grid.transform,
             "width": grid.width,
             "height": grid.height,
             "resampling": resampling,
-            "nodata": source.nodata if source.nodata is not None else np.nan,
-            "src_nodata": source.nodata,
-            "dtype": None if source.nodata is not None else "float32",
+            "nodata": missing if missing is not None else np.nan,
+            "src_nodata": missing,
+            "dtype": None if missing is not None else "float32",
         }
         with WarpedVRT(source, **{k: v for k, v in options.items() if v is not None}) as warped:
-            yield Layer(warped, band, warped=True)
+            yield Layer(warped, band, warped=True, fills=fills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,15 +317,33 @@ class Layer:
         Number of the band.
     warped : bool
         Whether it is resampled.
+    fills : tuple of float
+        Stored numbers that are fill values, though the raster does not declare them.
     """
 
     source: rasterio.DatasetReader | WarpedVRT
     band: int
     warped: bool
+    fills: tuple[float, ...] = ()
 
     def read(self, window: Window | None = None) -> Float32:
         """Return values, NaN for nodata; whole or of a window."""
-        return read_band(self.source, self.band, window=window)
+        return read_band(self.source, self.band, window=window, fills=self.fills)
+
+
+def _only_band(source: rasterio.DatasetReader, what: str) -> int:
+    bands = [
+        number
+        for number, meaning in enumerate(source.colorinterp, 1)
+        if meaning != ColorInterp.alpha or source.count == 1
+    ]
+    if len(bands) > 1:
+        described = (f"{n} ({source.descriptions[n - 1] or 'no description'})" for n in bands[:8])
+        raise InputError(
+            f"{what} {display_name(source.name)} has {len(bands)} bands: {', '.join(described)}",
+            f"Copy the one that is meant, for example: {remedies.one_band(source.name, bands[-1])}",
+        )
+    return bands[0]
 
 
 def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:

@@ -7,7 +7,6 @@ know the code ``IAU_2015:30135``.
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,18 @@ import numpy as np
 import pyproj
 
 from lunarsite.engine import moon
-from lunarsite.engine.file_names import local_file
+from lunarsite.engine.file_names import is_virtual, local_file, part_of
+from lunarsite.engine.io.labels import label_beside
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     import rasterio
 
-_SOUTH_POLAR = f"+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R={moon.RADIUS_M:.0f} +units=m"
-
 _NORTHERN_LIMIT_DEG = -45.0
 """What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
+
+_NEAR_RADIUS_M = 50_000.0
+_SAMPLE_PX = 640
 
 _PROBES = 65
 """Points along each side of a raster from which its extent on the map is found."""
@@ -50,11 +52,14 @@ def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
     west, east, south, north = (float(value) for value in edges)
     west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
     east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
-    declared = "" if source.nodata is None else f" -srcnodata {source.nodata:g}"
-    return (
-        f"gdalwarp -t_srs {shlex.quote(_SOUTH_POLAR)} -te {west:.15g} {south:.15g} {east:.15g} "
+    first, name = _labelled(source)
+    fills = undeclared_fills(source) if source.nodata is None else ()
+    nodata = fills[0] if fills else source.nodata
+    declared = "" if nodata is None else f" -srcnodata {nodata:.15g}"
+    return first + (
+        f"gdalwarp -t_srs {quoted(moon.PROJ)} -te {west:.15g} {south:.15g} {east:.15g} "
         f"{north:.15g} -tr {side_m:.15g} {side_m:.15g} -r bilinear -ot Float32{declared} "
-        f"-dstnodata nan {_files(source.name, 'south_polar')}"
+        f"-dstnodata nan {_files(name, 'south_polar')}"
     )
 
 
@@ -80,6 +85,35 @@ def rescale(name: str, scale: float, offset: float, nodata: float | None = None)
         f"gdal_translate -a_scale {scale:.15g} -a_offset {offset:.15g}{declared} "
         f"{_files(name, 'metres')}"
     )
+
+
+def declare(source: rasterio.DatasetReader, options: str, suffix: str) -> str:
+    """Return the command that changes what an open raster says of itself.
+
+    GeoTIFFs are edited in place; what cannot be edited, such as a raster in an archive, is copied.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The raster.
+    options : str
+        Options that ``gdal_edit.py`` and ``gdal_translate`` have in common.
+    suffix : str
+        Added to the name of the copy.
+    """
+    name = file_name(source.name)
+    if source.driver in {"GTiff", "VRT"} and not is_virtual(name):
+        return f"gdal_edit.py {options} {quoted(name)}"
+    return f"gdal_translate {options} {_files(name, suffix)}"
+
+
+def set_unit(source: rasterio.DatasetReader) -> str:
+    """Return the command that declares metres as the unit of an open raster."""
+    name = file_name(source.name)
+    if source.driver in {"GTiff", "VRT"} and not is_virtual(name):
+        return f"gdal_edit.py -units m {quoted(name)}"
+    copy = f"{(local_file(name) or Path(name)).stem}_metres.tif"
+    return f"gdal_translate {_files(name, 'metres')} && gdal_edit.py -units m {quoted(copy)}"
 
 
 def one_band(name: str, band: int) -> str:
@@ -121,5 +155,45 @@ def _rounded(value: float) -> float:
 
 def _files(name: str, suffix: str) -> str:
     """Return the names of input and output, quoted where the shell asks for it."""
+    name = file_name(name)
     file = local_file(name) or Path(name)
-    return f"{shlex.quote(name)} {shlex.quote(f'{file.stem}_{suffix}.tif')}"
+    return f"{quoted(name)} {quoted(f'{file.stem}_{suffix}.tif')}"
+
+
+def file_name(name: str) -> str:
+    """Return the raster of which a name opens a part, or the name: older GDAL opens no parts."""
+    found = part_of(name)
+    return found[0] if found else name
+
+
+def _labelled(source: rasterio.DatasetReader) -> tuple[str, str]:
+    """Return the command that declares what a label beside a raster says, and its result.
+
+    The label does not go along when the raster is warped.
+    """
+    name = file_name(source.name)
+    label = label_beside(name)
+    if label is None or (source.scales[0], source.offsets[0]) != (1.0, 0.0):
+        return "", name
+    metres = 1000.0 if label.unit.lower().startswith("k") else 1.0
+    offset = label.offset * metres
+    if abs(offset - moon.RADIUS_M) < _NEAR_RADIUS_M:
+        offset -= moon.RADIUS_M
+    command = rescale(name, label.scale * metres, offset, label.missing)
+    return f"{command} && ", f"{(local_file(name) or Path(name)).stem}_metres.tif"
+
+
+def undeclared_fills(source: rasterio.DatasetReader, band: int = 1) -> tuple[float, ...]:
+    """Return the fill values that a band does not declare, the most frequent first.
+
+    They are looked for in a sample, which is read from overviews where there are any.
+    """
+    from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
+
+    side = max(1.0, max(source.shape) / _SAMPLE_PX)
+    shape = (max(1, round(source.height / side)), max(1, round(source.width / side)))
+    raw = source.read(band, out_shape=shape, masked=True)
+    stored = raw.data[~np.ma.getmaskarray(raw)]
+    special = stored[fill.special_pixels(stored)].astype(np.float64)
+    values, counts = np.unique(special[np.isfinite(special)], return_counts=True)
+    return tuple(float(value) for value in values[np.argsort(-counts)])

@@ -15,8 +15,8 @@ from lunarsite.engine.file_names import file_of, is_virtual, local_file
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.dem import posting
 from lunarsite.engine.io.elevation.far_field import BUILTIN, uses_builtin
-from lunarsite.engine.io.elevation.labels import label_beside
 from lunarsite.engine.io.elevation.source import open_elevation
+from lunarsite.engine.io.labels import label_beside
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.scoring.features.columns import BY_NAME, IMAGERY, ROCK_FILES, USER_LAYERS
 

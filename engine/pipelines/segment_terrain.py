@@ -53,7 +53,11 @@ def _with_area(values: dict[str, Any], context: Context) -> dict[str, Any]:
     found = part_of(area.part(values["image"], values["aoi"], context))
     if found is None:
         return values
-    return values | {"window": ",".join(str(value) for value in found[1])}
+    left, top, columns, rows = found[1]
+    outer = part_of(values["image"])
+    if outer is not None:  # windows count from the first pixel of what is opened
+        left, top = left - outer[1][0], top - outer[1][1]
+    return values | {"window": f"{left},{top},{columns},{rows}"}
 
 
 _START_S = 3.0

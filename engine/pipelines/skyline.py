@@ -11,6 +11,7 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context, file_version
+from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.skyline import (
     Skyline,
@@ -23,6 +24,7 @@ from lunarsite.engine.illumination.skyline import (
 from lunarsite.engine.io.elevation.area import narrowed, part
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.elevation.far_field import Surroundings, read_surroundings
+from lunarsite.engine.io.labels import label_beside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,13 +99,25 @@ def _models(values: dict[str, Any], context: Context) -> tuple[Dem, Surroundings
         return dem, around, [each for each in context.warnings if each not in before]
 
     paths = (values["dem"], *values["far_field"])
-    versions = tuple((path, file_version(path)) for path in paths)
-    dem, around, warnings = context.cached(
-        ("elevation models",), (path, versions, values["builtin_far_field"]), read
-    )
+    files = [file for name in paths for file in _files(str(name))]
+    versions = tuple((file, None if file is None else file_version(file)) for file in files)
+    if None in files:  # on a server: nothing says whether it has changed
+        dem, around, warnings = read()
+    else:
+        dem, around, warnings = context.cached(
+            ("elevation models",), (path, versions, values["builtin_far_field"]), read
+        )
     for warning in warnings:
         context.warn(warning)
     return dem, around
+
+
+def _files(name: str) -> list[Path | None]:
+    """Return the files on which the content of a name depends; None for what is on a server."""
+    part = part_of(name)
+    whole = part[0] if part else name
+    label = label_beside(whole)
+    return [local_file(whole), *([label.path] if label else [])]
 
 
 def _near(values: dict[str, Any], context: Context) -> str:

@@ -127,7 +127,7 @@ def write_layers(
     with ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
         model = stack.enter_context(open_elevation(dem, "The DEM"))
         grid = raster.grid_of(model.source, "The DEM")
-        warn_of_assumptions(model, grid, "The DEM", context)
+        warn_of_assumptions(model, grid, "The DEM", context, compare=True)
         sinks = stack.enter_context(
             cog.sinks_together(
                 [

@@ -32,9 +32,18 @@ _LEAST_CELLS = 16
 _WARN_OFFSET_M = 50.0
 _WARN_SLOPE = 0.1
 _WARN_CORRELATION = 0.95
+_WARN_SPREAD_M, _WARN_SPREAD = 60.0, 0.06
+"""What may remain of a fit, metres and as a share of the relief: averages on other grids differ."""
+
 _REFUSE_CORRELATION = 0.5
 _REFUSE_SLOPE = 0.4
+_NOISE_M, _LEVEL_M = 30.0, 60.0
+"""Errors of models of the same ground, and relief below which those hide slope and correlation."""
+
 _SHIFT_CELLS = 3
+_EXPLAINED, _LEAST_SHIFT = 0.6, 0.1
+"""A shift counts if it leaves less than this share of the spread, and is this many cells."""
+
 _TURNED_CORRELATION = 0.9
 
 _TURNS: dict[str, Callable[[Float], Float]] = {
@@ -64,6 +73,8 @@ class Agreement(NamedTuple):
         Correlation coefficient; NaN for few common pixels.
     shift_m : tuple of float
         East and north shift of the first model that fits best, metres; 0 for few common pixels.
+    relief_m : float
+        Standard deviation of the second model where both are known, metres.
     turned : str
         How the first model would have to be turned to agree; empty if that does not help.
     """
@@ -74,6 +85,7 @@ class Agreement(NamedTuple):
     slope: float
     correlation: float
     shift_m: tuple[float, float]
+    relief_m: float
     turned: str
 
 
@@ -85,6 +97,7 @@ def check(
     context: Context,
     *,
     remedy: str = "Correct the file, or leave it out",
+    refuse: bool = True,
 ) -> None:
     """Warn if two models do not agree, and refuse them if they contradict each other.
 
@@ -98,6 +111,8 @@ def check(
         Takes the warning.
     remedy : str, optional
         What to do about a contradiction.
+    refuse : bool, optional
+        Whether a contradiction is an error; otherwise it is a warning.
 
     Raises
     ------
@@ -109,19 +124,30 @@ def check(
         return
     figures = _figures(found)
     known = np.isfinite(found.correlation)
-    contradict = known and (
-        found.correlation < _REFUSE_CORRELATION or abs(found.slope - 1.0) > _REFUSE_SLOPE
+    # Level ground says little: what is left of a fit is then the errors of both models.
+    plain = found.spread_m < _NOISE_M and abs(found.offset_m) < _WARN_OFFSET_M and known
+    level = plain and found.relief_m < _LEVEL_M
+    contradict = (
+        known
+        and not level
+        and (found.correlation < _REFUSE_CORRELATION or abs(found.slope - 1.0) > _REFUSE_SLOPE)
     )
     if contradict:
-        guess = _guess(found)
-        raise InputError(
+        problem = (
             f"{one_name} and {other_name} contradict each other where both are known: "
-            f"{figures}{guess}",
-            remedy,
+            f"{figures}{_guess(found)}"
         )
+        if refuse:
+            raise InputError(problem, remedy)
+        context.warn(f"{problem}. {remedy}.")
+        return
     shifted = max(abs(value) for value in found.shift_m) > 0.0
-    doubtful = known and (
-        found.correlation < _WARN_CORRELATION or abs(found.slope - 1.0) > _WARN_SLOPE or shifted
+    rough = found.spread_m > max(_WARN_SPREAD_M, _WARN_SPREAD * found.relief_m)
+    doubtful = (known and not level) and (
+        found.correlation < _WARN_CORRELATION
+        or abs(found.slope - 1.0) > _WARN_SLOPE
+        or rough
+        or shifted
     )
     # The mean of few rough pixels is uncertain.
     limit = max(_WARN_OFFSET_M, 3.0 * found.spread_m / max(found.cells, 1) ** 0.5)
@@ -172,10 +198,11 @@ def compare(one: Dem, other: Dem) -> Agreement | None:
     first, second = first[box], second[box]
     offset = float(np.nanmedian(first - second))
     slope, correlation, spread = _fit(first, second)
+    relief = float(np.nanstd(np.where(np.isfinite(first), second, np.nan)))
     if not np.isfinite(correlation):
-        return Agreement(cells, offset, spread, np.nan, np.nan, (0.0, 0.0), "")
+        return Agreement(cells, offset, spread, np.nan, np.nan, (0.0, 0.0), relief, "")
     turned = _turned(first, second) if correlation < _WARN_CORRELATION else ""
-    shift = _shift(first, second, spread) if correlation >= _REFUSE_CORRELATION else (0, 0)
+    shift = _shift(first, second, spread) if correlation >= _REFUSE_CORRELATION else (0.0, 0.0)
     return Agreement(
         cells,
         offset,
@@ -183,6 +210,7 @@ def compare(one: Dem, other: Dem) -> Agreement | None:
         slope,
         correlation,
         (shift[1] * side_m, -shift[0] * side_m),
+        relief,
         turned,
     )
 
@@ -246,22 +274,44 @@ def _turned(first: Float, second: Float) -> str:
     return found
 
 
-def _shift(first: Float, second: Float, spread: float) -> tuple[int, int]:
-    """Return rows and columns by which the first model is off, if that explains the spread."""
-    best, found = 0.5 * spread, (0, 0)
+def _shift(first: Float, second: Float, spread: float) -> tuple[float, float]:
+    """Return rows and columns by which the first model is off, if that explains the spread.
+
+    The best whole shift is refined by the gradient of the second model.
+    """
+    best, found = spread, (0, 0)
     height, width = first.shape
     for down in range(-_SHIFT_CELLS, _SHIFT_CELLS + 1):
         for across in range(-_SHIFT_CELLS, _SHIFT_CELLS + 1):
             if max(abs(down), abs(across)) >= min(height, width) // 2:
                 continue
-            moved = first[max(0, down) : height + min(0, down)]
-            moved = moved[:, max(0, across) : width + min(0, across)]
-            still = second[max(0, -down) : height + min(0, -down)]
-            still = still[:, max(0, -across) : width + min(0, -across)]
-            value = _fit(moved, still)[2]
-            if np.isfinite(value) and value < best and (down, across) != (0, 0):
+            value = _fit(*_moved(first, second, down, across))[2]
+            if np.isfinite(value) and value < best:
                 best, found = value, (down, across)
-    return found
+    moved, still = _moved(first, second, *found)
+    if min(still.shape) < 3:
+        return (0.0, 0.0)
+    down_m, across_m = np.gradient(still, axis=0), np.gradient(still, axis=1)
+    rest = moved - still
+    rest -= np.nanmedian(rest)
+    known = np.isfinite(rest) & np.isfinite(down_m) & np.isfinite(across_m)
+    if known.sum() < _LEAST_CELLS:
+        return (0.0, 0.0)
+    slopes = np.column_stack([-down_m[known], -across_m[known]])
+    part, *_ = np.linalg.lstsq(slopes, rest[known], rcond=None)
+    left = float((rest[known] - slopes @ part).std())
+    total = (found[0] + float(part[0]), found[1] + float(part[1]))
+    explains = left < _EXPLAINED * spread and spread > _NOISE_M
+    return total if explains and max(abs(value) for value in total) > _LEAST_SHIFT else (0.0, 0.0)
+
+
+def _moved(first: Float, second: Float, down: int, across: int) -> tuple[Float, Float]:
+    """Return the parts of two models that lie over each other when the first is moved back."""
+    height, width = first.shape
+    moved = first[max(0, down) : height + min(0, down)]
+    moved = moved[:, max(0, across) : width + min(0, across)]
+    still = second[max(0, -down) : height + min(0, -down)]
+    return moved, still[:, max(0, -across) : width + min(0, -across)]
 
 
 def _figures(found: Agreement) -> str:
@@ -270,6 +320,7 @@ def _figures(found: Agreement) -> str:
         parts.append(f"slope {found.slope:.2f}")
         parts.append(f"correlation {found.correlation:.2f}")
         east, north = found.shift_m
+        parts.append(f"spread {found.spread_m:.0f} m")
         if east or north:
             parts.append(f"best fit {east:+,.0f} m east and {north:+,.0f} m north")
     return ", ".join(parts)

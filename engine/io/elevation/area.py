@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
+import pyproj.exceptions
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError, ParameterError
@@ -22,16 +23,18 @@ from lunarsite.engine.io.grid import MIN_SIDE_PX
 
 if TYPE_CHECKING:
     import rasterio
+    from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
 
     Bounds = tuple[float, float, float, float]
+    Float = NDArray[np.float64]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _NUMBERS = re.compile(
     rf"\s*({_NUMBER})((?:\s*[,;\s]\s*{_NUMBER}){{2,3}})\s*(km)?\s*(\[.*\])?\s*", re.IGNORECASE
 )
-_EDGE_POINTS = 65
+_EDGE_POINTS = 129
 _REMEDY = (
     "Give a polygon layer, WEST,SOUTH,EAST,NORTH in metres on the map, or LON,LAT,RADIUS_KM; "
     "write --aoi= before a value that starts with a minus sign"
@@ -66,8 +69,8 @@ def narrowed(values: dict[str, Any], name: str, context: Context) -> dict[str, A
     if not area:
         return values
     path = part(values[name], area, context)
-    if path == values[name] and part_of(path) is None:
-        return values | {"aoi": None}
+    if path == values[name]:
+        return values if part_of(path) else values | {"aoi": None}
     return values | {name: path, "aoi": bounds_text(path)}
 
 
@@ -95,8 +98,7 @@ def part(path: str | Path, area: str, context: Context) -> str:
     str
         The path itself if the area covers the whole raster.
     """
-    if part_of(path) is not None:
-        return str(path)
+    outer = part_of(path)
     with raster.opened(path, "The raster") as source:
         crs = raster.crs_of(source, "The raster")
         moon.check_body(crs, "The raster")
@@ -112,6 +114,10 @@ def part(path: str | Path, area: str, context: Context) -> str:
             )
         if (left, top, right, bottom) == (0, 0, source.width, source.height):
             return str(path)
+        if outer is not None:  # a part of a part is one of the whole
+            path, (outer_left, outer_top, _, _) = outer
+            left, right = left + outer_left, right + outer_left
+            top, bottom = top + outer_top, bottom + outer_top
         return part_name(path, left, top, right - left, bottom - top)
 
 
@@ -146,6 +152,12 @@ def bounds_of(area: str, context: Context) -> Bounds:
         raise ParameterError(f"--aoi: {area!r} has four numbers and km", _REMEDY)
     if match[4]:  # as QGIS writes an extent
         numbers = [numbers[0], numbers[2], numbers[1], numbers[3]]
+        numbers = _on_map(numbers, match[4].strip("[] "), area)
+    elif max(abs(number) for number in numbers) <= 360.0:
+        raise ParameterError(
+            f"--aoi: {area!r} looks like degrees; edges are in metres on the south polar map",
+            "Give a centre and a radius, LON,LAT,RADIUS_KM, or edges in metres",
+        )
     west, south, east, north = numbers
     if west >= east or south >= north:
         raise ParameterError(
@@ -154,6 +166,42 @@ def bounds_of(area: str, context: Context) -> Bounds:
             "Give WEST,SOUTH,EAST,NORTH in metres on the map",
         )
     return west, south, east, north
+
+
+def map_probes(bounds: Bounds) -> tuple[Float, Float]:
+    """Return x and y of points all over a rectangle, its edges among them, and the pole if inside.
+
+    Parameters
+    ----------
+    bounds : tuple of float
+        West, south, east and north, metres on the south polar map.
+    """
+    west, south, east, north = bounds
+    x, y = np.linspace(west, east, _EDGE_POINTS), np.linspace(south, north, _EDGE_POINTS)
+    return (
+        np.unique(np.append(x, np.clip(0.0, west, east))),
+        np.unique(np.append(y, np.clip(0.0, south, north))),
+    )
+
+
+def _on_map(edges: list[float], name: str, area: str) -> list[float]:
+    """Return the edges on the map of a rectangle in another lunar coordinate system."""
+    try:
+        crs = pyproj.CRS.from_user_input(name)
+    except pyproj.exceptions.CRSError as error:
+        raise ParameterError(
+            f"--aoi: {area!r} names no coordinate system that is known", _REMEDY
+        ) from error
+    moon.check_body(crs, "The area of interest")
+    if moon.is_south_polar(crs):
+        return edges
+    west, south, east, north = edges
+    x, y = np.meshgrid(
+        np.linspace(west, east, _EDGE_POINTS), np.linspace(south, north, _EDGE_POINTS)
+    )
+    to_map = pyproj.Transformer.from_crs(crs, moon.south_polar_crs(), always_xy=True)
+    x, y = (np.asarray(value) for value in to_map.transform(x, y))
+    return [float(value) for value in (x.min(), y.min(), x.max(), y.max())]
 
 
 def _circle_bounds(lon_deg: float, lat_deg: float, radius_km: float) -> Bounds:
@@ -180,10 +228,7 @@ def _pixels(
     source: rasterio.DatasetReader, crs: pyproj.CRS, bounds: Bounds
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the first and last column and row of a raster inside edges on the map."""
-    west, south, east, north = bounds
-    x, y = np.meshgrid(
-        np.linspace(west, east, _EDGE_POINTS), np.linspace(south, north, _EDGE_POINTS)
-    )
+    x, y = np.meshgrid(*map_probes(bounds))
     if not moon.is_south_polar(crs):
         to_source = pyproj.Transformer.from_crs(moon.south_polar_crs(), crs, always_xy=True)
         x, y = (np.asarray(value) for value in to_source.transform(x, y))

@@ -9,7 +9,7 @@ import numpy as np
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.elevation.far_field import check_whole_numbers
+from lunarsite.engine.io.elevation.far_field import check_whole_numbers, compare_with_builtin
 from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.heights import check_heights
@@ -89,7 +89,13 @@ def read_dem(
     return Dem(read, heights)
 
 
-def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None) -> Dem:
+def read_fine(
+    path: str | Path,
+    scratch: Scratch,
+    context: Context | None = None,
+    *,
+    compare: bool = False,
+) -> Dem:
     """Read the fine elevation model into a work array, block by block.
 
     Parameters
@@ -99,7 +105,9 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
     scratch : Scratch
         Allocates the array.
     context : Context, optional
-        Cancellation between blocks.
+        Cancellation between blocks, and warnings.
+    compare : bool, optional
+        Whether to compare the model with the one that ships, for stages that do not surround it.
 
     Returns
     -------
@@ -120,15 +128,23 @@ def read_fine(path: str | Path, scratch: Scratch, context: Context | None = None
                 context.check()
             rows, columns = window.toslices()
             heights[rows, columns] = model.read(window)
-        warn_of_assumptions(model, grid, what, context or Context())
+        warn_of_assumptions(model, grid, what, context or Context(), compare=compare)
         check_heights(heights, grid, what, model.command)
     return Dem(grid, heights)
 
 
-def warn_of_assumptions(model: Elevation, grid: Grid, what: str, context: Context) -> None:
-    """Warn of what was assumed to get heights in metres, and of what looks like a fill value."""
+def warn_of_assumptions(
+    model: Elevation, grid: Grid, what: str, context: Context, *, compare: bool = False
+) -> None:
+    """Warn of what was assumed to get heights in metres, and of what looks like a fill value.
+
+    Stages that do not surround the model, which compares it, ``compare`` it with the real Moon.
+    """
     model.warn(context, what)
-    check_whole_numbers(model, grid, what, context)
+    if model.whole_numbers:
+        check_whole_numbers(model, grid, what, context)
+    elif compare:
+        compare_with_builtin(model, grid, what, context)
 
 
 def posting(grid: Grid, posting_m: float) -> tuple[Grid, int]:

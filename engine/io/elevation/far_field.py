@@ -6,6 +6,7 @@ The model that ships, LOLA at 1.6 km from 70 to 90° S, surrounds whatever is gi
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -180,6 +181,48 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
     return rings
 
 
+def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Context) -> None:
+    """Warn of an elevation model that is not of the real Moon, or not as it was meant.
+
+    Parameters
+    ----------
+    model : Elevation
+        The open model; generated ground is not compared.
+    grid : Grid
+        Its grid.
+    what : str
+        Its name in the message.
+    context : Context
+        Takes the warning.
+    """
+    sample = None if model.synthetic else _sample(model, grid)
+    if sample is not None:
+        agreement.check(
+            sample,
+            what,
+            _whole_builtin(),
+            f"the model that ships ({BUILTIN_TITLE})",
+            context,
+            remedy="Correct the file, unless it is not of the real Moon",
+            refuse=False,
+        )
+
+
+def _sample(model: Elevation, grid: Grid) -> Dem | None:
+    """Return a model in pixels that suit a comparison; None if there is nothing to compare."""
+    factor = max(1, math.ceil(max(grid.shape) / _SAMPLE_PX))
+    if not BUILTIN.is_file() or min(grid.shape) < 2 * factor:
+        return None
+    window = Window(0, 0, grid.width // factor * factor, grid.height // factor * factor)
+    return read_coarse(model, grid, window, factor)
+
+
+@cache
+def _whole_builtin() -> Dem:
+    with open_elevation(BUILTIN, "The model that ships") as shipped:
+        return Dem(raster.grid_of(shipped.source, "It"), shipped.read())
+
+
 def _overlap(one: Bounds, other: Bounds) -> Bounds:
     return (
         max(one[0], other[0]),
@@ -238,13 +281,9 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
     if not model.whole_numbers or model.synthetic:
         return
     found = None
-    if BUILTIN.is_file():
-        factor = max(1, math.ceil(max(grid.shape) / _SAMPLE_PX))
-        if min(grid.shape) >= 2 * factor:
-            window = Window(0, 0, grid.width // factor * factor, grid.height // factor * factor)
-            with open_elevation(BUILTIN, "The model that ships") as shipped:
-                whole = Dem(raster.grid_of(shipped.source, "It"), shipped.read())
-            found = agreement.compare(read_coarse(model, grid, window, factor), whole)
+    sample = _sample(model, grid)
+    if sample is not None:
+        found = agreement.compare(sample, _whole_builtin())
     if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
         return
     half = found is not None and abs(found.slope - 2.0) < _METRES_SLOPE
@@ -305,7 +344,10 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
     with open_elevation(path, what) as model:
         crs = raster.crs_of(model.source, what)
         moon.check_body(crs, what)
+        model.drop_edge_fill(context, what)
         model.warn(context, what)
+        if moon.is_south_polar(crs):
+            check_whole_numbers(model, raster.grid_of(model.source, what), what, context)
         if moon.is_south_polar(crs):
             mean, spread = _cut(model, raster.grid_of(model.source, what), around, what, context)
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,8 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name, part_of
 from lunarsite.engine.io import raster, remedies
-from lunarsite.engine.io.elevation.labels import Label, label_beside
+from lunarsite.engine.io.heights import HIGHEST_M, LOWEST_M
+from lunarsite.engine.io.labels import Label, describes, label_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.fill import EdgeFill
 
     Float32 = NDArray[np.float32]
 
@@ -83,6 +84,9 @@ _SAMPLE_PX = 640
 
 _LARGE_PX, _FIRST_ROWS = 8192**2, 64
 
+_ROUNDING = 0.3
+"""How far a stored number that was scaled and stored as float32 may be from a whole number."""
+
 _OWN_HEIGHTS = frozenset({"synthesize"})
 """Stages of ours that write elevation models."""
 
@@ -109,6 +113,10 @@ class Elevation:
         Whether heights are integers of which nothing says that they count metres.
     synthetic : bool
         Whether the stage ``synthesize`` generated it.
+    spread_scale : float
+        spread = scale · stored number of its band, in metres.
+    missing : tuple of float
+        Stored numbers that a label declares as nodata.
     """
 
     source: rasterio.DatasetReader
@@ -119,6 +127,9 @@ class Elevation:
     notes: list[str] = field(default_factory=list)
     whole_numbers: bool = False
     synthetic: bool = False
+    spread_scale: float = 1.0
+    missing: tuple[float, ...] = ()
+    _seen: set[float] = field(default_factory=set)
     _fills: tuple[float, ...] | None = None
     _stored: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
 
@@ -140,15 +151,34 @@ class Elevation:
         ndarray of float32, shape (rows, columns)
             Metres above the sphere; NaN for nodata and outside the raster.
         """
-        return raster.read_band(
+        heights = raster.read_band(
             self.source,
             self.band,
             window=window,
             shape=shape,
             scaling=self.scaling,
             alpha=self.alpha,
-            fills=self.fills,
+            fills=(*self.fills, *self.missing),
         )
+        self._drop_fills(heights)
+        return heights
+
+    def _drop_fills(self, heights: Float32) -> None:
+        """Make nodata of fill values that cannot be heights, wherever they stand."""
+        with np.errstate(invalid="ignore"):
+            row, column = np.nonzero((heights < LOWEST_M) | (heights > HIGHEST_M))
+        if not len(row):
+            return
+        from lunarsite.engine.io import fill  # noqa: PLC0415  likewise
+
+        scale, offset = self.scaling
+        stored = (heights[row, column].astype(np.float64) - offset) / scale
+        known = np.array([*fill.USUAL, *range(fill.ISIS_INT16_MIN, fill.ISIS_INT16_MAX + 1)])
+        whole = np.round(stored)
+        special = np.isin(whole, known) & (np.abs(stored - whole) < _ROUNDING)
+        special |= np.abs(stored) >= fill.HUGE
+        heights[row[special], column[special]] = np.nan
+        self._seen.update(float(value) for value in np.unique(whole[special]))
 
     def read_spread(
         self, window: Window | None = None, *, shape: tuple[int, int] | None = None
@@ -159,10 +189,18 @@ class Elevation:
         """
         if self.spread_band is None:
             raise ValueError("there is no band with the spread of the heights")
-        scaling = (self.scaling[0], 0.0)
-        return raster.read_band(
-            self.source, self.spread_band, window=window, shape=shape, scaling=scaling
+        spread = raster.read_band(
+            self.source,
+            self.spread_band,
+            window=window,
+            shape=shape,
+            scaling=(self.spread_scale, 0.0),
+            alpha=self.alpha,
+            fills=self.missing,
         )
+        with np.errstate(invalid="ignore"):
+            spread[spread < 0.0] = np.nan
+        return spread
 
     def command(self, factor: float, shift_m: float) -> str:
         """Return the command that declares heights as they are, by a factor and a shift."""
@@ -174,24 +212,44 @@ class Elevation:
         """Warn of what was assumed, and of what looks like a fill value but counts as ground."""
         for note in self.notes:
             context.warn(note)
-        name = self.source.name
-        if self.fills:
-            listed = ", ".join(f"{value:g}" for value in self.fills)
+        fills = sorted({*self.fills, *self._seen})
+        if fills:
+            listed = ", ".join(f"{value:g}" for value in fills)
             context.warn(
                 f"{what}: pixels with the value {listed}, which is a fill value but not declared "
                 "as one, were taken for nodata."
             )
-        from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
-
-        stored, known = self._sample()
-        edge = fill.at_edge(stored[None], known & ~np.isin(stored, self.fills))
+        edge = self._edge_fill()
         if edge is not None:
             height = self.scaling[0] * edge.values[0] + self.scaling[1]
+            nodata = edge.values[0]
             context.warn(
                 f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
                 f"value, {height:g} m, and count as ground. If that is a fill value, declare it: "
-                f"gdal_edit.py -a_nodata {edge.values[0]:.15g} {shlex.quote(name)}"
+                f"{remedies.declare(self.source, f'-a_nodata {nodata:.15g}', 'nodata')}"
             )
+
+    def drop_edge_fill(self, context: Context, what: str) -> None:
+        """Take a large area of one exact value at the edge for nodata: in a far field it is none.
+
+        Of an elevation model itself it is doubtful, and only warned of.
+        """
+        edge = self._edge_fill()
+        if edge is not None:
+            height = self.scaling[0] * edge.values[0] + self.scaling[1]
+            self.missing = (*self.missing, edge.values[0])
+            context.warn(
+                f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
+                f"value, {height:g} m, and were taken for nodata."
+            )
+
+    def _edge_fill(self) -> EdgeFill | None:
+        from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
+
+        stored, known = self._sample()
+        return fill.at_edge(
+            stored[None], known & ~np.isin(stored, (*self.fills, *self._seen, *self.missing))
+        )
 
     @property
     def fills(self) -> tuple[float, ...]:
@@ -275,11 +333,22 @@ def open_elevation(path: str | Path, what: str) -> Iterator[Elevation]:
         ]
         if band != 1:
             described = source.descriptions[band - 1]
-            notes.append(
-                f"{what} {display_name(path)}: heights are read from band {band}, {described!r}."
-            )
+            title = _title(what, path)
+            notes.append(f"{title}: heights are read from band {band}, {described!r}.")
+        label = label_beside(path)
+        if label is not None and not describes(label, source.dtypes[band - 1]):
+            label = None
         yield Elevation(
-            source, band, spread, scaling, alphas[0] if alphas else None, notes, whole, synthetic
+            source,
+            band,
+            spread,
+            scaling,
+            alphas[0] if alphas else None,
+            notes,
+            whole,
+            synthetic,
+            _spread_scale(source, band, spread, scaling[0]),
+            () if label is None or label.missing is None else (label.missing,),
         )
 
 
@@ -344,7 +413,7 @@ def _bands(source: rasterio.DatasetReader, what: str) -> tuple[int, int | None]:
     chosen = heights if len(heights) == 1 else means
     if len(chosen) != 1:
         listed = ", ".join(f"{n} ({told[n] or 'no description'})" for n in bands[:8])
-        other = next((n for n in bands if n not in heights), bands[-1]) if heights else bands[-1]
+        other = heights[0] if heights else bands[-1]
         raise InputError(
             f"{name} has {len(bands)} bands, and nothing says which holds the heights: {listed}",
             f"Copy the band with the heights, for example: {remedies.one_band(source.name, other)}",
@@ -359,12 +428,23 @@ def _scaling(
     source: rasterio.DatasetReader, band: int, what: str
 ) -> tuple[tuple[float, float], list[str], bool]:
     """Return what stored numbers mean in metres, what was assumed, and whether that is in doubt."""
-    name = f"{what} {display_name(source.name)}"
+    name = _title(what, source.name)
     scale, offset = source.scales[band - 1], source.offsets[band - 1]
     unit = source.units[band - 1] or ""
     integer = np.dtype(source.dtypes[band - 1]).kind in "iu"
     label = label_beside(source.name)
     notes = []
+    if label is not None and not describes(label, source.dtypes[band - 1]):
+        notes.append(
+            f"{name}: the label {label.path.name} beside it is of other numbers than the "
+            f"{source.dtypes[band - 1]} of this raster, and was left out."
+        )
+        label = None
+    if scale == 0.0:
+        raise InputError(
+            f"{name} has the scale 0: all its heights would be the same",
+            f"Declare its scale: {remedies.rescale(source.name, 1.0, offset)}",
+        )
     if label is not None and (scale, offset) in ((1.0, 0.0), (label.scale, label.offset)):
         scale, offset, unit = label.scale, label.offset, unit or label.unit
         notes.append(_told(name, label))
@@ -376,6 +456,26 @@ def _scaling(
         offset -= moon.RADIUS_M
     undeclared = label is None and (scale, offset) == (1.0, 0.0)
     return (scale, offset), notes, integer and undeclared and not source.units[band - 1]
+
+
+def _title(what: str, name: str | Path) -> str:
+    """Return what a raster is called in messages, with its name once."""
+    shown = display_name(name)
+    return what if shown in what else f"{what} {shown}"
+
+
+def _spread_scale(
+    source: rasterio.DatasetReader, band: int, spread: int | None, scale: float
+) -> float:
+    """Return the scale of the band with the spread: its own, or that of the heights."""
+    if spread is None:
+        return 1.0
+    own = (source.scales[spread - 1], (source.units[spread - 1] or "").strip().lower())
+    heights = (source.scales[band - 1], (source.units[band - 1] or "").strip().lower())
+    if own == heights:
+        return scale
+    unit = _UNITS.get(own[1] or heights[1], "m")
+    return float(own[0]) * _METRES[unit]
 
 
 def _told(name: str, label: Label) -> str:
@@ -394,11 +494,23 @@ def _metres(unit: str, name: str, source: rasterio.DatasetReader, band: int) -> 
     InputError
         If it is no unit of length.
     """
-    text = unit.strip().strip("'\"").lower()
-    known = _UNITS.get(text) or _UNITS.get(re.sub(r"[\s(/].*", "", text))
-    if known is None:
+    metres = metres_per_unit(unit)
+    if metres is None:
         raise InputError(
             f"{name} is in {unit!r} by its band {band}; heights in metres are needed",
-            f"If they are metres, say so: gdal_edit.py -units m {shlex.quote(source.name)}",
+            f"If they are metres, say so: {remedies.set_unit(source)}",
         )
-    return _METRES[known]
+    return metres
+
+
+def metres_per_unit(unit: str) -> float | None:
+    """Return the length of a unit, as files name it, in metres; None if it is no unit of length.
+
+    Examples
+    --------
+    >>> metres_per_unit("kilometre"), metres_per_unit("deg")
+    (1000.0, None)
+    """
+    text = unit.strip().strip("'\"").lower()
+    known = _UNITS.get(text) or _UNITS.get(re.sub(r"[\s(/].*", "", text))
+    return None if known is None else _METRES[known]

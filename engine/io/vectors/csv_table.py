@@ -119,7 +119,7 @@ def _separator(text: str) -> str:
 
 def _check_header(text: str, separator: str, file: Path, what: str) -> None:
     """Raise if two columns have one name: which is meant would be a guess."""
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator))]
+    names = [name.strip() for name in next(csv.reader(text.splitlines(), delimiter=separator))]
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise InputError(
@@ -129,7 +129,7 @@ def _check_header(text: str, separator: str, file: Path, what: str) -> None:
 
 def _uneven(text: str, separator: str, file: Path, what: str) -> InputError:
     """Return the error for a table whose rows have more values than its header has columns."""
-    rows = csv.reader(io.StringIO(text), delimiter=separator)
+    rows = csv.reader(text.splitlines(), delimiter=separator)
     header = len(next(rows, []))
     for row in rows:
         if len(row) > header:

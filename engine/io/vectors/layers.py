@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.file_names import file_of
 from lunarsite.engine.io.vectors import csv_table
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,12 +214,12 @@ def _choose(
         raise InputError(
             f"{what} {file.name} has no layer with {_plural(kinds)}; its layers are {listed}",
             "Give another file, or name a table without geometry: "
-            + shlex.quote(f"{file}|layername=NAME"),
+            + quoted(f"{file}|layername=NAME"),
         )
     if len(fitting) > 1:
         raise InputError(
             f"{what} {file.name} has several layers: {listed}",
-            "Name the one to use: " + shlex.quote(f"{file}|layername={fitting[0]}"),
+            "Name the one to use: " + quoted(f"{file}|layername={fitting[0]}"),
         )
     context.warn(
         f"{what} {file.name}: the layer {fitting[0]} is used, the only one of its {len(types)} "
@@ -245,7 +245,7 @@ def _assign(layer: Layer, crs: pyproj.CRS | None = None) -> str:
         in_degrees = False
     name = moon.GEOGRAPHIC if in_degrees else moon.SOUTH_POLAR
     new = layer.file.with_name(f"{layer.file.stem}_moon.gpkg")
-    return f"ogr2ogr -a_srs {name} {shlex.quote(str(new))} {shlex.quote(str(layer.file))}"
+    return f"ogr2ogr -a_srs {name} {quoted(str(new))} {quoted(str(layer.file))}"
 
 
 def _plural(kinds: tuple[str, ...]) -> str:

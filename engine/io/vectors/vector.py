@@ -75,6 +75,11 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     if polygons.empty:
         raise InputError(f"{layer.what} holds no polygons", "Give a polygon layer")
     crs = layers.lunar_crs(layer, context)
+    if moon.is_north_polar(crs):
+        raise CrsError(
+            f"{layer.what} is on the Moon's north polar map; LunarSite works at the south pole",
+            "Give polygons of the south",
+        )
     left_out = len(frame) - len(polygons)
     if left_out:
         context.warn(f"{layer.what}: {counted(left_out, 'feature')} without a polygon left out.")

@@ -21,10 +21,12 @@ from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, warn_of_assumptions
-from lunarsite.engine.io.elevation.source import open_elevation
+from lunarsite.engine.io.elevation.source import metres_per_unit, open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks
+from lunarsite.engine.scoring.features.columns import USER_LAYERS
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +44,16 @@ WALK_M = 2_000.0
 _CLEARANCE_M = 500.0
 _CACHE_BYTES = 192 * 2**20
 """GDAL's cache of blocks: strips read each block once. Its own default grows with the machine."""
+
+_MAX_ERROR_M = 1_000.0
+"""Greatest error of a height, metres."""
+
+_OWN_DESCRIPTIONS = {
+    "illumination": "Average illumination",
+    "earth_visibility": "Earth visibility",
+    "psr": "Permanent shadow",
+}
+"""Descriptions of our own layers that may be given in place of computed ones."""
 
 _LIMITS_DEG = (5, 8)
 _STRIP_PX, _LEAST_STRIP_ROWS = 16_000_000, 4
@@ -184,7 +196,7 @@ def _pixels_per_cell(grid: Grid, coarse: Grid, side: int) -> Float32:
     return np.outer(rows, columns_).astype(np.float32)
 
 
-def _raster_features(  # noqa: PLR0911  one return for each kind of layer
+def _raster_features(  # noqa: C901, PLR0911  one return for each kind of layer
     source: str,
     path: str,
     grid: Grid,
@@ -205,7 +217,7 @@ def _raster_features(  # noqa: PLR0911  one return for each kind of layer
             ),
         }
     with _opened(source, path, grid, what, context) as read:
-        made = _by_strips(source, read, grid, coarse, side, what, context)
+        made = _by_strips(source, path, read, grid, coarse, side, what, context)
     count, mean, std, low, high = made.statistics
     if source == "elevation":
         ends = np.array([[np.nanmin(low, initial=np.inf), np.nanmax(high, initial=-np.inf)]])
@@ -224,6 +236,8 @@ def _raster_features(  # noqa: PLR0911  one return for each kind of layer
         return found | {"earth_visibility_pct": mean}
     if source in ("relief", "position_index"):
         return found | {f"{source}_mean_m": mean}
+    if source == "elevation_error":
+        mean, std, low, high = _as_errors((mean, std, low, high), path, what)
     unit = "deg" if source == "slope" else "m"
     for name, values in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         found[f"{source}_{name}_{unit}"] = values
@@ -247,6 +261,7 @@ class _Made(NamedTuple):
 
 def _by_strips(
     source: str,
+    path: str,
     read: Callable[[Window], Float32],
     grid: Grid,
     coarse: Grid,
@@ -276,7 +291,7 @@ def _by_strips(
                 own = np.ascontiguousarray(distance[start - top : stop - top])
                 best[first:last] = cells.cell_statistics(own, side)[4]
         elif source == "psr":
-            _check_mask(inner, what)
+            _check_mask(inner, what, path)
             mask[start:stop] = inner == 1.0
     more = {}
     if source == "slope":
@@ -300,6 +315,7 @@ def _opened(
         return
     method = Resampling.nearest if source == "psr" else Resampling.bilinear
     with raster.open_layer(path, grid, what=what, resampling=method) as layer:
+        _check_layer(source, path, what)
         if layer.warped:
             context.warn(f"{what} has another grid and was warped to that of the DEM.")
         yield layer.read
@@ -334,12 +350,60 @@ def _percent_per_unit(
     return np.float32(1.0)
 
 
-def _check_mask(pixels: Float32, what: str) -> None:
+def _check_layer(source: str, path: str, what: str) -> None:
+    """Refuse a result of LunarSite that is another layer, and a mask without its zeros.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
+    """
+    with raster.opened(path, what) as opened:
+        described = opened.descriptions[0] or ""
+        own = "LUNARSITE" in opened.tags()
+        if own and source in USER_LAYERS and described != _OWN_DESCRIPTIONS.get(source):
+            raise InputError(
+                f"{what} is a result of LunarSite that holds {described!r}",
+                "Give the layer that is meant, or leave it out",
+            )
+        if source == "psr" and opened.nodata == 0.0:
+            raise InputError(
+                f"{what} declares 0, no permanent shadow, as nodata: where there is none would be "
+                "unknown",
+                f"Undeclare it: gdal_edit.py -unsetnodata {quoted(path)}",
+            )
+
+
+def _as_errors(
+    statistics: tuple[Float32, Float32, Float32, Float32], path: str, what: str
+) -> tuple[Float32, Float32, Float32, Float32]:
+    """Return statistics of height errors in metres, checked to be errors."""
+    with raster.opened(path, what) as opened:
+        unit = opened.units[0] or ""
+    metres = metres_per_unit(unit)
+    if metres is None:
+        raise InputError(
+            f"{what} is in {unit!r}; errors of heights in metres are needed",
+            "Give the layer that is meant, or correct its unit",
+        )
+    mean, std, low, high = (values * np.float32(metres) for values in statistics)
+    lowest, highest = float(np.nanmin(low, initial=0.0)), float(np.nanmax(high, initial=0.0))
+    if lowest < 0.0 or highest > _MAX_ERROR_M:
+        raise InputError(
+            f"{what} ranges from {lowest:g} to {highest:g} m; errors of heights lie within 0 and "
+            f"{_MAX_ERROR_M:g} m",
+            "Give the layer of errors, not the heights, and check its unit",
+        )
+    return mean, std, low, high
+
+
+def _check_mask(pixels: Float32, what: str, path: str) -> None:
     invalid = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
     if invalid.any():
         raise InputError(
             f"{what} holds the value {pixels[invalid][0]:g}; 1 is permanent shadow, 0 is none",
-            "Reclassify it: gdal_calc.py --calc 'A>0'",
+            f"Reclassify it: gdal_calc.py -A {quoted(path)} --calc {quoted('A==1')} --outfile "
+            f"{quoted(Path(path).stem + '_psr.tif')}",
         )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,18 @@ def test_of_a_large_model_only_the_surroundings_of_the_place_are_read(
     beside = place | {"lon": 40.5}
     stages.load("skyline").run(beside, context)
     assert context.warm[key][1][0] is dem
+
+
+def test_a_changed_part_of_a_model_is_read_again(tmp_path) -> None:
+    path = tmp_path / "dem.tif"
+    stage = stages.load("skyline")
+    place = {"dem": str(path), "aoi": "0,-90,5", "lon": 40.0, "lat": -89.95, "stop": "2027-02-01"}
+    context = Context()
+    heights = []
+    for seed in (1, 2):
+        stages.load("synthesize").run(
+            {"out": str(path), "size_px": 80, "pixel_m": 300.0, "seed": seed}, Context()
+        )
+        os.utime(path, ns=(seed, seed))
+        heights.append(stage.run(place, context)["eye_height_m"])
+    assert heights[0] != heights[1]

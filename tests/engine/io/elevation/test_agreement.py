@@ -90,7 +90,26 @@ def test_a_shifted_model_gives_a_warning_with_the_shift(pair):
     dem, other = pair
     away = Grid(dem.grid.x_min_m + 3200.0, dem.grid.y_max_m, 400.0, 200, 200)
     (warning,) = checked(Dem(away, dem.height_m), other)
-    assert "best fit +3,200 m east and +0 m north" in warning
+    found = re.search(r"best fit ([+-][\d,]+) m east and ([+-][\d,]+) m north", warning)
+    east, north = (float(text.replace(",", "")) for text in found.groups())
+    assert (east, north) == pytest.approx((3200.0, 0.0), abs=100.0)
+
+
+def test_a_shift_of_less_than_a_cell_gives_a_warning(pair):
+    dem, other = pair
+    away = Grid(dem.grid.x_min_m - 800.0, dem.grid.y_max_m + 400.0, 400.0, 200, 200)
+    (warning,) = checked(Dem(away, dem.height_m), other)
+    found = re.search(r"best fit ([+-][\d,]+) m east and ([+-][\d,]+) m north", warning)
+    east, north = (float(text.replace(",", "")) for text in found.groups())
+    assert (east, north) == pytest.approx((-800.0, 400.0), abs=150.0)
+
+
+def test_level_ground_is_not_refused_for_the_noise_of_both_models():
+    random = np.random.default_rng(3)
+    level = random.normal(0.0, 5.0, (40, 40)).astype(np.float32)
+    noisy = level + random.normal(0.0, 4.3, level.shape).astype(np.float32)
+    grid = Grid(0.0, 0.0, 1600.0, 40, 40)
+    assert checked(Dem(grid, noisy), Dem(grid, level)) == []
 
 
 def test_another_place_is_refused(pair):

@@ -43,6 +43,19 @@ def test_edges_are_read_in_any_writing(text):
     assert area.bounds_of(text, Context()) == BOX
 
 
+def test_a_rectangle_in_lunar_degrees_is_that_around_it_on_the_map():
+    west, south, east, north = area.bounds_of("-180,180,-90,-85 [IAU_2015:30100]", Context())
+    r = float(moon.lonlat_to_xy(90.0, -85.0)[0])
+    assert (west, south, east, north) == pytest.approx((-r, -r, r, r), rel=0.01)
+
+
+def test_a_part_of_a_part_is_one_of_the_whole(dem):
+    outer = area.part(dem, "0,-90,20", Context())
+    inner = area.part(outer, "3000,3000,9000,9000", Context())
+    assert inner == area.part(dem, "3000,3000,9000,9000", Context())
+    assert area.narrowed({"dem": outer, "aoi": None}, "dem", Context())["dem"] == outer
+
+
 def test_a_circle_has_its_radius_on_the_ground():
     west, south, east, north = area.bounds_of("0,-80,50", Context())
     _, lat = moon.xy_to_lonlat(0.0, [south, north])
@@ -74,10 +87,13 @@ def test_a_layer_gives_the_rectangle_around_its_polygons(tmp_path, crs):
         ("0,-95,20", "not a longitude, a latitude and a radius"),
         ("0,-89,-20", "not a longitude, a latitude and a radius"),
         ("0,0,1,1 km", "four numbers and km"),
+        ("-180,-90,180,-80", "looks like degrees"),
+        ("-10000,10000,-10000,10000 [EPSG:3857]", "lies on the Earth"),
+        ("-10000,10000,-10000,10000 [nowhere]", "names no coordinate system"),
     ],
 )
 def test_numbers_without_meaning_are_refused(text, words):
-    with pytest.raises(ParameterError, match=words):
+    with pytest.raises((ParameterError, CrsError), match=words):
         area.bounds_of(text, Context())
 
 

@@ -111,19 +111,118 @@ END_OBJECT = IMAGE
 END
 """
 PDS3_KM = PDS3.replace("METER", "KILOMETER").replace("0.5", "0.0005").replace("1737400.", "1737.4")
-PDS4 = """<Product_Observational><Array_2D_Image><Element_Array><unit>m</unit>
-<scaling_factor>0.5</scaling_factor><value_offset>0</value_offset></Element_Array>
-</Array_2D_Image></Product_Observational>
+PDS4 = """<Product_Observational><File_Area_Observational><Array_2D_Image>
+<offset unit="byte">2048</offset><Element_Array><data_type>SignedLSB2</data_type>
+<unit>m</unit><scaling_factor>0.5</scaling_factor><value_offset>0</value_offset>
+</Element_Array><Special_Constants><missing_constant>-32000</missing_constant>
+</Special_Constants></Array_2D_Image></File_Area_Observational></Product_Observational>
 """
 
 
-@pytest.mark.parametrize(("suffix", "label"), [(".lbl", PDS3), (".LBL", PDS3_KM), (".xml", PDS4)])
+@pytest.mark.parametrize(
+    ("suffix", "label"), [(".lbl", PDS3), (".LBL", PDS3_KM), (".xml", PDS4), ("_JP2.LBL", PDS3)]
+)
 def test_a_label_beside_says_that_numbers_are_half_metres(write, heights, suffix, label):
     path = write(np.round(heights / 0.5).astype("i2"))
-    path.with_suffix(suffix).write_text(label)
+    path.with_name(path.stem + suffix).write_text(label)
     context = Context()
     assert read_dem(path, context=context).height_m == pytest.approx(heights, abs=0.26)
     assert "as its label" in context.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "label", "missing"), [(".lbl", PDS3, -32768), (".xml", PDS4, -32000)]
+)
+def test_what_a_label_declares_missing_is_nodata(write, heights, suffix, label, missing):
+    stored = np.round(heights / 0.5).astype("i2")
+    stored[20:40, 30:50] = missing
+    path = write(stored)
+    path.with_suffix(suffix).write_text(label)
+    read = read_dem(path).height_m
+    assert np.isnan(read[20:40, 30:50]).all()
+    assert np.isfinite(read).sum() == read.size - 400
+
+
+def test_a_label_of_other_numbers_is_left_out_with_a_warning(write, heights):
+    path = write(heights)
+    path.with_suffix(".lbl").write_text(PDS3)
+    context = Context()
+    assert read_dem(path, context=context).height_m == pytest.approx(heights)
+    assert "is of other numbers than the float32" in context.warnings[0]
+
+
+def test_other_objects_of_a_label_say_nothing_of_the_image(write, heights):
+    table = "OBJECT = TABLE\n  SCALING_FACTOR = 0.001\n  UNIT = DEGREE\nEND_OBJECT = TABLE\n"
+    path = write(np.round(heights / 0.5).astype("i2"))
+    path.with_suffix(".lbl").write_text(table + PDS3)
+    assert read_dem(path).height_m == pytest.approx(heights, abs=0.26)
+
+
+def test_a_scale_of_zero_is_refused(write, heights):
+    with pytest.raises(InputError, match="has the scale 0"):
+        read_dem(write(heights, scales=(0.0,), offsets=(5.0,)))
+
+
+def test_the_spread_of_cells_has_its_own_scale(write, heights):
+    from lunarsite.engine.io.elevation.source import open_elevation  # noqa: PLC0415
+
+    bands = np.stack([heights, np.full_like(heights, 100.0)])
+    path = write(
+        bands,
+        scales=(1.0, 0.1),
+        offsets=(0.0, 0.0),
+        descriptions=("elevation_mean", "elevation_std"),
+    )
+    with open_elevation(path, "It") as model:
+        assert model.read_spread() == pytest.approx(10.0)
+
+
+def test_fill_values_are_found_wherever_they_stand(write, heights):
+    holed = np.repeat(np.repeat(heights, 12, 0), 12, 1)
+    holed[501, 407] = -9999.0
+    context = Context()
+    read = read_dem(write(holed), context=context).height_m
+    assert np.argwhere(np.isnan(read)).tolist() == [[501, 407]]
+    assert "value -9999, which is a fill value" in context.warnings[0]
+
+
+def test_a_container_of_rasters_is_refused_with_their_names(tmp_path):
+    path = tmp_path / "two.gpkg"
+    profile = {"driver": "GPKG", "width": 80, "height": 80, "count": 1, "dtype": "uint8"}
+    for name in ("one", "two"):
+        with rasterio.open(
+            path,
+            "w",
+            crs=moon.SOUTH_POLAR,
+            transform=from_origin(0, 0, 100, 100),
+            RASTER_TABLE=name,
+            APPEND_SUBDATASET="YES" if name == "two" else "NO",
+            **profile,
+        ) as target:
+            target.write(np.ones((1, 80, 80), "u1"))
+    for read in (read_dem, dem_grid):
+        with pytest.raises(InputError, match=r"holds 2 rasters: .*one.*two") as caught:
+            read(path)
+        assert "GPKG:" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a.zip", "/vsizip/"), ("a.tar", "/vsitar/"), ("a.tif.gz", "/vsigzip/"), ("LDEM.IMG", "LBL")],
+)
+def test_what_gdal_cannot_open_is_refused_with_the_name_that_opens(tmp_path, name, words):
+    (tmp_path / name).write_bytes(b"nothing")
+    (tmp_path / "LDEM.LBL").write_text(PDS3)
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        read_dem(tmp_path / name)
+    assert words in caught.value.remedy
+
+
+def test_the_terrain_of_what_is_not_the_real_moon_gives_a_warning(write, heights, tmp_path):
+    for name, changed in (("twice.tif", heights * 2), ("flip.tif", heights[::-1])):
+        path = write(np.ascontiguousarray(changed).astype("f4"), name)
+        result = run("terrain", dem=str(path), out=str(tmp_path / name[:-4]))
+        assert any("contradict each other" in warning for warning in result["warnings"])
 
 
 def test_whole_numbers_without_a_label_are_doubted_unless_the_real_moon_agrees(write, heights):

@@ -130,6 +130,71 @@ def test_shares_above_100_percent_and_invalid_masks_are_refused(tmp_path, dem):
         build(dem, psr=much)
 
 
+def test_other_results_of_lunarsite_are_refused_as_layers(tmp_path, dem):
+    tag = '{"stage": "lighting"}'
+    for source, described in (
+        ("illumination", "Earth visibility"),
+        ("illumination", "Permanent shadow"),
+        ("psr", "Average illumination"),
+        ("elevation_error", "Slope"),
+    ):
+        path = plain(tmp_path / "own.tif", np.full(GRID.shape, 1.0, np.float32))
+        with rasterio.open(path, "r+") as own:
+            own.update_tags(LUNARSITE=tag)
+            own.descriptions = (described,)
+        with pytest.raises(InputError, match=f"a result of LunarSite that holds '{described}'"):
+            build(dem, **{source: path})
+    with rasterio.open(path, "r+") as own:
+        own.descriptions = ("Average illumination",)
+    assert build(dem, illumination=path)["avg_illumination_pct"].notna().all()
+
+
+def test_a_mask_whose_zeros_are_nodata_is_refused(tmp_path, dem):
+    path = plain(tmp_path / "psr.tif", np.eye(*GRID.shape, dtype=np.uint8), nodata=0)
+    with pytest.raises(InputError, match="declares 0, no permanent shadow, as nodata") as caught:
+        build(dem, psr=path)
+    assert f"gdal_edit.py -unsetnodata {path}" in caught.value.remedy
+
+
+def test_errors_of_heights_are_converted_to_metres_and_checked(tmp_path, dem):
+    path = plain(tmp_path / "error.tif", np.full(GRID.shape, 50.0, np.float32))
+    for unit, metres in (("cm", 0.5), ("m", 50.0), ("", 50.0)):
+        with rasterio.open(path, "r+") as source:
+            source.units = (unit,)
+        assert (build(dem, elevation_error=path)["elevation_error_mean_m"] == metres).all()
+    with rasterio.open(path, "r+") as source:
+        source.units = ("deg",)
+    with pytest.raises(InputError, match="is in 'deg'"):
+        build(dem, elevation_error=path)
+    for value in (-5.0, 4000.0):
+        path = layer(tmp_path / "heights.tif", np.full(GRID.shape, value))
+        with pytest.raises(InputError, match="errors of heights lie within 0 and 1000 m"):
+            build(dem, elevation_error=path)
+
+
+def test_layers_of_several_bands_and_with_undeclared_fill(tmp_path, dem):
+    values = np.full(GRID.shape, 40.0, np.float32)
+    values[:4, :4] = -9999.0
+    table = build(dem, illumination=layer(tmp_path / "fill.tif", values))
+    assert table["coverage_illumination_pct"].iloc[0] == 0.0
+    assert (table["avg_illumination_pct"].iloc[1:] == 40.0).all()
+    with rasterio.open(
+        tmp_path / "two.tif",
+        "w",
+        driver="GTiff",
+        width=GRID.width,
+        height=GRID.height,
+        count=2,
+        dtype="float32",
+        crs=moon.SOUTH_POLAR,
+        transform=GRID.transform,
+    ) as target:
+        target.write(np.stack([values, values]))
+    with pytest.raises(InputError, match=r"two\.tif has 2 bands") as caught:
+        build(dem, illumination=str(tmp_path / "two.tif"))
+    assert "gdal_translate -b 2" in caught.value.remedy
+
+
 def test_a_scaled_map_in_another_crs_is_warped_with_a_warning(tmp_path, dem):
     lon, lat = moon.xy_to_lonlat(3500.0, 8000.0)
     step = 0.02

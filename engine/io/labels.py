@@ -6,13 +6,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from lunarsite.engine.file_names import is_virtual, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PDS3, _PDS4 = (".lbl", ".LBL"), (".xml", ".XML")
-_KEYS = ("scaling_factor", "offset", "value_offset", "unit", "missing_constant")
+_PDS3, _PDS4 = (".lbl", ".LBL", ".Lbl"), (".xml", ".XML")
+_DETACHED = ("", "_jp2", "_JP2", "_img", "_IMG")
+"""What the names of detached labels have besides that of the raster: LOLA's ``…_JP2.LBL``."""
+
+_KEYS = ("scaling_factor", "offset", "unit", "missing_constant", "sample_type")
 
 
 class Label(NamedTuple):
@@ -28,6 +33,8 @@ class Label(NamedTuple):
         Unit of the value, as it is written.
     missing : float or None
         Stored number where there is no value.
+    real : bool or None
+        Whether stored numbers are real, not integers; None if the label does not say.
     """
 
     path: Path
@@ -35,6 +42,7 @@ class Label(NamedTuple):
     offset: float
     unit: str
     missing: float | None
+    real: bool | None = None
 
 
 def label_beside(raster: str | Path) -> Label | None:
@@ -54,9 +62,9 @@ def label_beside(raster: str | Path) -> Label | None:
     path = Path(part[0] if part else raster)
     if is_virtual(path):
         return None
-    for ending, parse in ((_PDS3, _pds3), (_PDS4, _pds4)):
-        for suffix in ending:
-            beside = path.with_suffix(suffix)
+    for endings, parse in ((_PDS3, _pds3), (_PDS4, _pds4)):
+        for ending in (detached + suffix for detached in _DETACHED for suffix in endings):
+            beside = path.with_name(path.stem + ending)
             if beside.is_file():
                 found = parse(beside.read_text("latin-1"))
                 if "scaling_factor" in found:
@@ -64,7 +72,19 @@ def label_beside(raster: str | Path) -> Label | None:
     return None
 
 
+def describes(label: Label, dtype: str) -> bool:
+    """Return whether a label is of a raster with stored numbers of a type.
+
+    A raster that was converted to heights keeps the label of the one it was made of beside it.
+    """
+    return label.real is None or label.real == (np.dtype(dtype).kind == "f")
+
+
 def _pds3(text: str) -> dict[str, str]:
+    image = re.search(
+        r"^\s*OBJECT\s*=\s*IMAGE\s*$(.*?)^\s*END_OBJECT", text, re.DOTALL | re.MULTILINE
+    )
+    text = image[1] if image else text
     found = {}
     for key in _KEYS:
         match = re.search(rf"^\s*{key}\s*=\s*(.+?)\s*$", text, re.IGNORECASE | re.MULTILINE)
@@ -74,9 +94,17 @@ def _pds3(text: str) -> dict[str, str]:
 
 
 def _pds4(text: str) -> dict[str, str]:
+    """Return what the elements of the array are; ``offset`` of PDS4 is a place in the file."""
+    element = re.search(r"<(?:\w+:)?Element_Array>(.*?)</(?:\w+:)?Element_Array>", text, re.DOTALL)
     found = {}
-    for key in _KEYS:
-        match = re.search(rf"<(?:\w+:)?{key}[^>]*>\s*([^<]+?)\s*<", text, re.IGNORECASE)
+    for key, tag, inside in (
+        ("scaling_factor", "scaling_factor", element and element[1]),
+        ("offset", "value_offset", element and element[1]),
+        ("unit", "unit", element and element[1]),
+        ("missing_constant", "missing_constant", text),
+        ("sample_type", "data_type", element and element[1]),
+    ):
+        match = re.search(rf"<(?:\w+:)?{tag}[^>]*>\s*([^<]+?)\s*<", inside or "")
         if match:
             found[key] = match[1]
     return found
@@ -84,11 +112,14 @@ def _pds4(text: str) -> dict[str, str]:
 
 def _label(path: Path, found: Mapping[str, str]) -> Label | None:
     scale = _number(found.get("scaling_factor"))
-    offset = _number(found.get("offset") or found.get("value_offset"))
+    offset = _number(found.get("offset"))
     if scale is None:
         return None
-    unit = found.get("unit", "").strip("'\" ")
-    return Label(path, scale, offset or 0.0, unit, _number(found.get("missing_constant")))
+    unit = found.get("unit", "").strip("'\"<> ")
+    kind = found.get("sample_type", "").upper()
+    real = None if not kind else ("REAL" in kind or "IEEE754" in kind or "FLOAT" in kind)
+    missing = _number(found.get("missing_constant"))
+    return Label(path, scale, offset or 0.0, unit, missing, real)
 
 
 def _number(text: str | None) -> float | None:
