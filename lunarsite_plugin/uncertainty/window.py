@@ -105,9 +105,9 @@ def pixel_m(layer: QgsRasterLayer) -> float:
     """Return the approximate pixel size of a layer, metres."""
     crs, down = layer.crs(), layer.rasterUnitsPerPixelY()
     if crs.isGeographic():
-        return down * _DEGREE_M
+        return abs(down) * _DEGREE_M
     metres = QgsUnitTypes.fromUnitToUnitFactor(crs.mapUnits(), Qgis.DistanceUnit.Meters)
-    return math.sqrt(layer.rasterUnitsPerPixelX() * down) * metres
+    return math.sqrt(abs(layer.rasterUnitsPerPixelX() * down)) * metres
 
 
 def rank(layer: QgsRasterLayer) -> tuple[bool, float]:

@@ -157,6 +157,47 @@ def test_another_map_is_warped_and_gaps_stay_gaps(tmp_path, crs, transform):
         assert abs(float(values[known].mean()) - float(heights.mean())) < 5.0
 
 
+LABEL = """OBJECT = IMAGE
+  SAMPLE_TYPE = LSB_INTEGER
+  SAMPLE_BITS = 16
+  UNIT = METER
+  SCALING_FACTOR = 0.5
+  OFFSET = 1737400.
+END_OBJECT = IMAGE
+"""
+
+
+def test_what_a_label_says_goes_along_when_a_raster_is_warped(tmp_path):
+    heights, _ = piece()
+    turned = "+proj=stere +lat_0=-90 +lon_0=30 +R=1737400 +units=m"
+    dem = write(tmp_path / "dem.tif", np.round(heights / 0.5).astype("i2"), crs=turned)
+    (tmp_path / "dem.lbl").write_text(LABEL)
+    error = terrain(dem, tmp_path)["error"]
+    subprocess.run(  # noqa: S602  as in `paste`
+        error["remedy"][error["remedy"].index("gdal") :],
+        shell=True,
+        check=True,
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    made = gdal.Open(str(tmp_path / "dem_metres_south_polar.tif"))
+    band = made.GetRasterBand(1)
+    values = band.ReadAsArray() * (band.GetScale() or 1.0) + (band.GetOffset() or 0.0)
+    low, high = np.nanmin(values), np.nanmax(values)
+    assert heights.min() - 1.0 <= low < heights.min() + 300.0
+    assert heights.max() - 300.0 < high <= heights.max() + 1.0
+    assert "error" not in terrain(made.GetDescription(), tmp_path)
+
+
+def test_an_undeclared_fill_value_is_not_interpolated_when_a_raster_is_warped(tmp_path):
+    heights, _ = piece()
+    heights[20:40, 20:40] = -9999.0
+    turned = "+proj=stere +lat_0=-90 +lon_0=30 +R=1737400 +units=m"
+    dem = write(tmp_path / "dem.tif", heights, crs=turned)
+    made, _ = mended(dem, tmp_path, "not in the Moon's south polar")
+    assert np.nanmin(made.ReadAsArray()) >= heights[heights > -9000.0].min() - 1.0
+
+
 def test_an_undeclared_fill_value(tmp_path):
     heights, _ = piece()
     heights[:, :25] = 0.0

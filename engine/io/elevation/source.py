@@ -10,6 +10,7 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import display_name, part_of
+from lunarsite.engine.file_names import display_name, local_file, part_of
 from lunarsite.engine.io import raster, remedies
 from lunarsite.engine.io.heights import HIGHEST_M, LOWEST_M
 from lunarsite.engine.io.labels import Label, describes, label_beside
@@ -82,7 +83,7 @@ _NEAR_RADIUS_M = 50_000.0
 _SAMPLE_PX = 640
 """Rows and columns, at most, of the sample in which fill values are looked for."""
 
-_LARGE_PX, _FIRST_ROWS = 8192**2, 64
+_LARGE_PX, _FIRST_ROWS, _SAMPLES = 8192**2, 64, 8
 
 _ROUNDING = 0.3
 """How far a stored number that was scaled and stored as float32 may be from a whole number."""
@@ -273,30 +274,37 @@ class Elevation:
         """
         if self._stored is None:
             found = part_of(self.source.name)
-            if found is None:
-                window = Window(0, 0, self.source.width, self.source.height)
-                self._stored = _sample(self.source, self.band, window)
-            else:
-                with raster.opened(found[0], "The raster") as whole:
-                    self._stored = _sample(whole, self.band, Window(*found[1]))
+            name, window = found or (
+                self.source.name,
+                (0, 0, self.source.width, self.source.height),
+            )
+            file = local_file(name)
+            version = None if file is None else file.stat().st_mtime_ns
+            self._stored = _sample(name, version, self.band, window)
         return self._stored
 
 
+@lru_cache(maxsize=_SAMPLES)
 def _sample(
-    source: rasterio.DatasetReader, band: int, window: Window
+    name: str,
+    version: int | None,  # noqa: ARG001  a changed file is sampled again
+    band: int,
+    part: tuple[int, int, int, int],
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    height, width = int(window.height), int(window.width)
-    if height * width > _LARGE_PX and not source.overviews(band):
-        height = min(height, _FIRST_ROWS)
-    side = max(1.0, max(height, width) / _SAMPLE_PX)
-    raw = source.read(
-        band,
-        window=Window(window.col_off, window.row_off, width, height),
-        out_shape=(max(1, round(height / side)), max(1, round(width / side))),
-        resampling=Resampling.nearest,
-        masked=True,
-    )
-    return raw.data, ~np.ma.getmaskarray(raw)
+    """Return a sample of stored numbers; the same raster is opened many times, as for tiles."""
+    left, top, width, height = part
+    with raster.opened(name, "The raster") as source:
+        if height * width > _LARGE_PX and not source.overviews(band):
+            height = min(height, _FIRST_ROWS)
+        side = max(1.0, max(height, width) / _SAMPLE_PX)
+        raw = source.read(
+            band,
+            window=Window(left, top, width, height),
+            out_shape=(max(1, round(height / side)), max(1, round(width / side))),
+            resampling=Resampling.nearest,
+            masked=True,
+        )
+        return raw.data, ~np.ma.getmaskarray(raw)
 
 
 @contextmanager
