@@ -26,7 +26,7 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from lunarsite.engine import moon
-from lunarsite.engine.io.elevation.far_field import BUILTIN
+from lunarsite.engine.io.elevation.builtin import BUILTIN
 
 PIXEL_M = 20.0
 BLOCK = 512

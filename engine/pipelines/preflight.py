@@ -13,8 +13,8 @@ from lunarsite.engine.context import QuietContext
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import file_of, is_virtual, local_file
 from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.builtin import BUILTIN, uses_builtin
 from lunarsite.engine.io.elevation.dem import posting
-from lunarsite.engine.io.elevation.far_field import BUILTIN, uses_builtin
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.labels import label_beside
 from lunarsite.engine.scoring import profiles

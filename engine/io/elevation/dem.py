@@ -9,7 +9,7 @@ import numpy as np
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
-from lunarsite.engine.io.elevation.far_field import check_whole_numbers, compare_with_builtin
+from lunarsite.engine.io.elevation.builtin import check_whole_numbers, compare_with_builtin
 from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.io.heights import check_heights

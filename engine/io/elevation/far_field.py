@@ -6,8 +6,6 @@ The model that ships, LOLA at 1.6 km from 70 to 90° S, surrounds whatever is gi
 from __future__ import annotations
 
 import math
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,8 +16,20 @@ from lunarsite.engine.context import log
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name, part_of
 from lunarsite.engine.io import raster, remedies
-from lunarsite.engine.io.averaging import block_mean
 from lunarsite.engine.io.elevation import agreement
+from lunarsite.engine.io.elevation.builtin import (
+    BUILTIN,
+    BUILTIN_TITLE,
+    builtin_far_field,
+    check_whole_numbers,
+    uses_builtin,
+)
+from lunarsite.engine.io.elevation.coarse import (
+    FARTHEST_M,
+    read_coarse,
+    whole_pixels,
+    window_in_sight,
+)
 from lunarsite.engine.io.elevation.polar_lookup import PolarLookup
 from lunarsite.engine.io.elevation.source import Elevation, open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
@@ -27,6 +37,7 @@ from lunarsite.engine.io.heights import check_heights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pyproj
     from numpy.typing import NDArray
@@ -38,22 +49,8 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-FARTHEST_M = 400_000.0
-"""Maximum line of sight on the Moon: two summits of 10 km are visible to each other at 370 km."""
-
-BUILTIN = Path(__file__).parents[3] / "resources" / "moon" / "lola_70S_1600m.tif"
-"""The model that ships."""
-
-BUILTIN_TITLE = "LOLA, 1.6 km, 70 to 90° S"
-
 _COARSE_M = 2_000.0
 """Pixels above this lower horizons: 5 km raise the mean illumination of a real frame by 1.8."""
-
-_SAMPLE_PX = 1024
-"""Side at which an elevation model is compared with the model that ships."""
-
-_METRES_SLOPE = 0.2
-"""How far from 1 the slope against another model may be for heights in metres."""
 
 _MAX_FAR_SIDE = 4096
 
@@ -62,8 +59,6 @@ _NEAR_M, _NEAR_FACTOR = 25_000.0, 4
 
 _REST_SIDE = 1_024
 """Pixels per side, at most, of what is in sight of an area of interest."""
-
-_BLOCK = 2048
 
 
 class Surroundings(NamedTuple):
@@ -117,9 +112,7 @@ def read_surroundings(
     CrsError, InputError
         As `read_far`; also if two models contradict each other.
     """
-    read = [_read_one(path, dem.grid, context) for path in paths]
-    far = [crests for crests, _ in read]
-    means = [mean for _, mean in read]
+    far, means = read_far(paths, dem.grid, context)
     names = [display_name(path) for path in paths]
     files = [str(path) for path in paths]
     for path, model in zip(paths, means, strict=True):
@@ -165,7 +158,7 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
     rings = []
     with open_elevation(found[0], what) as model:
         grid = raster.grid_of(model.source, what)
-        sight = _window_in_sight(grid, around, what)
+        sight = window_in_sight(grid, around, what)
         coarsest = 1
         while max(sight.width, sight.height) > coarsest * _REST_SIDE:
             coarsest *= 2
@@ -179,48 +172,6 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
             window = _multiple(window, side)
             rings.append(read_coarse(model, grid, window, side))
     return rings
-
-
-def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Context) -> None:
-    """Warn of an elevation model that is not of the real Moon, or not as it was meant.
-
-    Parameters
-    ----------
-    model : Elevation
-        The open model; generated ground is not compared.
-    grid : Grid
-        Its grid.
-    what : str
-        Its name in the message.
-    context : Context
-        Takes the warning.
-    """
-    sample = None if model.synthetic else _sample(model, grid)
-    if sample is not None:
-        agreement.check(
-            sample,
-            what,
-            _whole_builtin(),
-            f"the model that ships ({BUILTIN_TITLE})",
-            context,
-            remedy="Correct the file, unless it is not of the real Moon",
-            refuse=False,
-        )
-
-
-def _sample(model: Elevation, grid: Grid) -> Dem | None:
-    """Return a model in pixels that suit a comparison; None if there is nothing to compare."""
-    factor = max(1, math.ceil(max(grid.shape) / _SAMPLE_PX))
-    if not BUILTIN.is_file() or min(grid.shape) < 2 * factor:
-        return None
-    window = Window(0, 0, grid.width // factor * factor, grid.height // factor * factor)
-    return read_coarse(model, grid, window, factor)
-
-
-@cache
-def _whole_builtin() -> Dem:
-    with open_elevation(BUILTIN, "The model that ships") as shipped:
-        return Dem(raster.grid_of(shipped.source, "It"), shipped.read())
 
 
 def _overlap(one: Bounds, other: Bounds) -> Bounds:
@@ -250,65 +201,9 @@ _NOT_THE_MOON = (
 )
 
 
-def uses_builtin(dem_path: str | Path, grid: Grid) -> bool:
-    """Return whether the model that ships may surround an elevation model.
-
-    It does not surround generated ground, nor a model that it does not reach.
-    """
-    reach = 609_600.0 + FARTHEST_M
-    west, south, east, north = grid.bounds
-    near = west < reach and east > -reach and south < reach and north > -reach
-    with open_elevation(dem_path, "The DEM") as model:
-        return near and not model.synthetic
-
-
-def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Context) -> None:
-    """Warn of whole numbers that may not be metres, unless they agree with the model that ships.
-
-    LOLA's products in whole numbers count half metres and say so in a separate label only.
-
-    Parameters
-    ----------
-    model : Elevation
-        The open model.
-    grid : Grid
-        Its grid.
-    what : str
-        Its name in the message.
-    context : Context
-        Takes the warning.
-    """
-    if not model.whole_numbers or model.synthetic:
-        return
-    found = None
-    sample = _sample(model, grid)
-    if sample is not None:
-        found = agreement.compare(sample, _whole_builtin())
-    if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
-        return
-    half = found is not None and abs(found.slope - 2.0) < _METRES_SLOPE
-    guess = "; compared with the model that ships they are half metres" if half else ""
-    context.warn(
-        f"{what} {display_name(model.source.name)} holds whole numbers, and nothing says what "
-        f"they count: they are taken for metres{guess}. LOLA's whole numbers count half metres; if "
-        f"these do, say so: {model.command(0.5, 0.0)}"
-    )
-
-
-def builtin_far_field(around: Grid) -> Dem:
-    """Return the part of the model that ships within sight of a grid; it yields to all others."""
-    if not BUILTIN.is_file():
-        raise InputError(
-            f"The elevation model that ships with LunarSite is missing: {BUILTIN.name}",
-            "Install LunarSite again, or go on without it: --no-builtin-far-field",
-        )
-    with open_elevation(BUILTIN, "The model that ships") as model:
-        grid = raster.grid_of(model.source, "The model that ships")
-        window = _window_in_sight(grid, around, "The model that ships")
-        return Dem(grid.part(window), model.read(window), surrounds=True)
-
-
-def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> list[Dem]:
+def read_far(
+    paths: Sequence[str | Path], around: Grid, context: Context
+) -> tuple[list[Dem], list[Dem]]:
     """Read the far field: the terrain within sight of a grid, at most 4096 pixels per side.
 
     Rasters in another lunar coordinate system are warped, at about their own spacing, and finer
@@ -327,15 +222,18 @@ def read_far(paths: Sequence[str | Path], around: Grid, context: Context) -> lis
 
     Returns
     -------
-    list of Dem
-        float32 metres.
+    crests : list of Dem
+        Heights for horizons, float32 metres.
+    means : list of Dem
+        Mean heights, to compare with other models; the same where no spread is given.
 
     Raises
     ------
     CrsError, InputError
         As `read_dem`; also if a raster has less than 2 × 2 pixels within sight of the area.
     """
-    return [_read_one(path, around, context)[0] for path in paths]
+    read = [_read_one(path, around, context) for path in paths]
+    return [crests for crests, _ in read], [mean for _, mean in read]
 
 
 def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, Dem]:
@@ -375,24 +273,6 @@ def _warn_of_coarse(model: Dem, name: str, context: Context, *, builtin: bool) -
         )
 
 
-def _window_in_sight(grid: Grid, around: Grid, what: str) -> Window:
-    """Return the pixels of a grid within sight of another one."""
-    west, south, east, north = around.bounds
-    left, bottom, right, top = grid.bounds
-    box = (
-        max(west - FARTHEST_M, left),
-        max(south - FARTHEST_M, bottom),
-        min(east + FARTHEST_M, right),
-        min(north + FARTHEST_M, top),
-    )
-    if box[0] >= box[2] or box[1] >= box[3]:
-        raise InputError(
-            f"{what} lies more than {FARTHEST_M / 1000:.0f} km away from the DEM",
-            "Give a model that surrounds the DEM",
-        )
-    return whole_pixels(box, grid)
-
-
 def _cut(
     model: Elevation, grid: Grid, around: Grid, what: str, context: Context
 ) -> tuple[Dem, Float32 | None]:
@@ -405,7 +285,7 @@ def _cut(
     spread : ndarray of float32 or None
         Their standard deviation within each pixel, where the raster gives it.
     """
-    window = _window_in_sight(grid, around, what)
+    window = window_in_sight(grid, around, what)
     factor = math.ceil(max(window.width, window.height) / _MAX_FAR_SIDE)
     if min(window.width, window.height) < 2 * factor:
         raise InputError(
@@ -423,44 +303,6 @@ def _cut(
         window.col_off, window.row_off, mean.grid.width * factor, mean.grid.height * factor
     )
     return mean, model.read_spread(whole, shape=mean.grid.shape)
-
-
-def read_coarse(model: Elevation, grid: Grid, window: Window, factor: int) -> Dem:
-    """Read a window of an elevation model, averaged over blocks of pixels.
-
-    Parameters
-    ----------
-    model : Elevation
-        The open model.
-    grid : Grid
-        Its grid.
-    window : rasterio.windows.Window
-        Whole pixels inside the grid.
-    factor : int
-        Side of a block, pixels. Overviews are used where the model has them; what is left of the
-        last row and column is dropped.
-
-    Returns
-    -------
-    Dem
-        Mean heights.
-    """
-    part = grid.part(window)
-    width, height = part.width // factor, part.height // factor
-    coarse = Grid(part.x_min_m, part.y_max_m, part.pixel_m * factor, width, height)
-    values = np.full(coarse.shape, np.nan, np.float32)
-    overviews = [level for level in model.source.overviews(model.band) if factor % level == 0]
-    rows = height if overviews else max(1, _BLOCK // factor)
-    for row in range(0, height, rows):
-        count = min(rows, height - row)
-        strip = Window(
-            window.col_off, window.row_off + row * factor, width * factor, count * factor
-        )
-        if overviews and factor > 1:
-            values[row : row + count] = model.read(strip, shape=(count, width))
-        else:
-            values[row : row + count] = block_mean(model.read(strip), factor)
-    return Dem(coarse, values)
 
 
 def _warped(
@@ -500,25 +342,3 @@ def _warped(
         f"in pixels of {side_m:,.0f} m."
     )
     return Dem(grid, mean), spread
-
-
-def whole_pixels(box: tuple[float, float, float, float], grid: Grid) -> Window:
-    """Return the window of all pixels of a grid that a box touches.
-
-    Parameters
-    ----------
-    box : tuple of float
-        West, south, east and north edges, metres.
-    grid : Grid
-        The grid.
-
-    Returns
-    -------
-    rasterio.windows.Window
-        Whole pixels.
-    """
-    left = int(np.floor((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6))
-    right = int(np.ceil((box[2] - grid.x_min_m) / grid.pixel_m - 1e-6))
-    top = int(np.floor((grid.y_max_m - box[3]) / grid.pixel_m + 1e-6))
-    bottom = int(np.ceil((grid.y_max_m - box[1]) / grid.pixel_m - 1e-6))
-    return Window(left, top, right - left, bottom - top)

@@ -6,8 +6,6 @@ applied here once, so that every reader gets metres above the sphere.
 
 from __future__ import annotations
 
-import json
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,12 +15,12 @@ import numpy as np
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 
-from lunarsite.engine import moon
-from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import display_name, local_file, part_of
+from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.io import raster, remedies
+from lunarsite.engine.io.elevation.bands import height_bands, refuse_pictures, refuse_results
+from lunarsite.engine.io.elevation.numbers import scaling_of, spread_scale, title_of
 from lunarsite.engine.io.heights import HIGHEST_M, LOWEST_M
-from lunarsite.engine.io.labels import Label, describes, label_beside
+from lunarsite.engine.io.labels import describes, label_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,50 +34,6 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
-_PICTURES = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-_COLOURS = 3
-"""Least number of unsigned integer bands of a picture."""
-
-_HEIGHTS = re.compile(r"elev|height|altitude|\bdem\b|\bdtm\b|topograph|\blola\b", re.IGNORECASE)
-_NO_HEIGHTS = re.compile(
-    r"slope|aspect|hillshade|shade|rough|curvature|illumin|visib|shadow|count|error|uncert|"
-    r"sigma|\bstd\b|[_ ]std|[_ ](min|max)\b|quality|mask",
-    re.IGNORECASE,
-)
-_MEAN = re.compile(r"mean|average", re.IGNORECASE)
-_SPREAD = re.compile(r"std|standard dev", re.IGNORECASE)
-
-_METRES = {"m": 1.0, "km": 1000.0, "cm": 0.01, "mm": 0.001, "dm": 0.1, "ft": 0.3048}
-_UNITS = {
-    "": "m",
-    "unknown": "m",
-    "m": "m",
-    "meter": "m",
-    "meters": "m",
-    "metre": "m",
-    "metres": "m",
-    "km": "km",
-    "kilometer": "km",
-    "kilometers": "km",
-    "kilometre": "km",
-    "kilometres": "km",
-    "cm": "cm",
-    "centimeter": "cm",
-    "centimetre": "cm",
-    "dm": "dm",
-    "mm": "mm",
-    "ft": "ft",
-    "foot": "ft",
-    "feet": "ft",
-    "international foot": "ft",
-    "us survey foot": "ft",
-    "us-ft": "ft",
-}
-"""Names of units of length. A survey foot differs from a foot by 2 parts in a million."""
-
-_NEAR_RADIUS_M = 50_000.0
-"""Offsets that differ from the radius of the Moon by less are radii."""
-
 _SAMPLE_PX = 640
 """Rows and columns, at most, of the sample in which fill values are looked for."""
 
@@ -87,9 +41,6 @@ _LARGE_PX, _FIRST_ROWS, _SAMPLES = 8192**2, 64, 8
 
 _ROUNDING = 0.3
 """How far a stored number that was scaled and stored as float32 may be from a whole number."""
-
-_OWN_HEIGHTS = frozenset({"synthesize"})
-"""Stages of ours that write elevation models."""
 
 
 @dataclass(slots=True, eq=False)
@@ -331,9 +282,9 @@ def open_elevation(path: str | Path, what: str) -> Iterator[Elevation]:
     """
     with raster.opened(path, what) as source:
         refuse_pictures(source, what)
-        synthetic = _refuse_results(source, what)
-        band, spread = _bands(source, what)
-        scaling, notes, whole = _scaling(source, band, what)
+        synthetic = refuse_results(source, what)
+        band, spread = height_bands(source, what)
+        scaling, notes, whole = scaling_of(source, band, what)
         alphas = [
             number
             for number, meaning in enumerate(source.colorinterp, 1)
@@ -341,7 +292,7 @@ def open_elevation(path: str | Path, what: str) -> Iterator[Elevation]:
         ]
         if band != 1:
             described = source.descriptions[band - 1]
-            title = _title(what, path)
+            title = title_of(what, path)
             notes.append(f"{title}: heights are read from band {band}, {described!r}.")
         label = label_beside(path)
         if label is not None and not describes(label, source.dtypes[band - 1]):
@@ -355,170 +306,6 @@ def open_elevation(path: str | Path, what: str) -> Iterator[Elevation]:
             notes,
             whole,
             synthetic,
-            _spread_scale(source, band, spread, scaling[0]),
+            spread_scale(source, band, spread, scaling[0]),
             () if label is None or label.missing is None else (label.missing,),
         )
-
-
-def refuse_pictures(source: rasterio.DatasetReader, what: str) -> None:
-    """Raise `InputError` if an open raster is a picture rather than an elevation model."""
-    kinds = [np.dtype(name) for name in source.dtypes]
-    coloured = source.count >= _COLOURS and kinds[0].kind == "u"
-    declared = source.units[0] or (source.scales[0], source.offsets[0]) != (1.0, 0.0)
-    shades = all(kind.itemsize == 1 for kind in kinds) and not declared
-    if source.driver in _PICTURES or coloured or shades:
-        bands = "1 band" if source.count == 1 else f"{source.count} bands"
-        raise InputError(
-            f"{what} {display_name(source.name)} is a picture ({source.driver}, {bands} "
-            f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
-            "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
-        )
-    if any(kind.kind == "c" for kind in kinds):
-        raise InputError(
-            f"{what} {display_name(source.name)} holds complex numbers, not heights",
-            "Give an elevation model: one band of heights in metres",
-        )
-
-
-def _refuse_results(source: rasterio.DatasetReader, what: str) -> bool:
-    """Refuse what LunarSite computed from an elevation model; return whether it generated it."""
-    try:
-        stage = str(json.loads(source.tags().get("LUNARSITE", "{}")).get("stage", ""))
-    except (ValueError, AttributeError):
-        stage = ""
-    if stage and stage not in _OWN_HEIGHTS:
-        described = source.descriptions[0] or "no description"
-        raise InputError(
-            f"{what} {display_name(source.name)} is a result of LunarSite's stage {stage} "
-            f"({described}), not heights",
-            "Give the elevation model that it was computed from",
-        )
-    return bool(stage)
-
-
-def _bands(source: rasterio.DatasetReader, what: str) -> tuple[int, int | None]:
-    """Return the band of the heights and that of their spread within a pixel, if there is one."""
-    bands = [
-        number
-        for number, meaning in enumerate(source.colorinterp, 1)
-        if meaning != ColorInterp.alpha or source.count == 1
-    ]
-    told = {number: source.descriptions[number - 1] or "" for number in bands}
-    name = f"{what} {display_name(source.name)}"
-    if len(bands) == 1:
-        if _NO_HEIGHTS.search(told[bands[0]]) and not _HEIGHTS.search(told[bands[0]]):
-            raise InputError(
-                f"{name} holds {told[bands[0]]!r}, not heights",
-                "Give the elevation model that it was computed from",
-            )
-        return bands[0], None
-    heights = [
-        number
-        for number in bands
-        if _HEIGHTS.search(told[number]) and not _NO_HEIGHTS.search(told[number])
-    ]
-    means = [number for number in heights if _MEAN.search(told[number])]
-    chosen = heights if len(heights) == 1 else means
-    if len(chosen) != 1:
-        listed = ", ".join(f"{n} ({told[n] or 'no description'})" for n in bands[:8])
-        other = heights[0] if heights else bands[-1]
-        raise InputError(
-            f"{name} has {len(bands)} bands, and nothing says which holds the heights: {listed}",
-            f"Copy the band with the heights, for example: {remedies.one_band(source.name, other)}",
-        )
-    spreads = [
-        number for number in bands if _SPREAD.search(told[number]) and _HEIGHTS.search(told[number])
-    ]
-    return chosen[0], spreads[0] if len(spreads) == 1 else None
-
-
-def _scaling(
-    source: rasterio.DatasetReader, band: int, what: str
-) -> tuple[tuple[float, float], list[str], bool]:
-    """Return what stored numbers mean in metres, what was assumed, and whether that is in doubt."""
-    name = _title(what, source.name)
-    scale, offset = source.scales[band - 1], source.offsets[band - 1]
-    unit = source.units[band - 1] or ""
-    integer = np.dtype(source.dtypes[band - 1]).kind in "iu"
-    label = label_beside(source.name)
-    notes = []
-    if label is not None and not describes(label, source.dtypes[band - 1]):
-        notes.append(
-            f"{name}: the label {label.path.name} beside it is of other numbers than the "
-            f"{source.dtypes[band - 1]} of this raster, and was left out."
-        )
-        label = None
-    if scale == 0.0:
-        raise InputError(
-            f"{name} has the scale 0: all its heights would be the same",
-            f"Declare its scale: {remedies.rescale(source.name, 1.0, offset)}",
-        )
-    if label is not None and (scale, offset) in ((1.0, 0.0), (label.scale, label.offset)):
-        scale, offset, unit = label.scale, label.offset, unit or label.unit
-        notes.append(_told(name, label))
-    metres = _metres(unit, name, source, band)
-    if metres != 1.0:
-        notes.append(f"{name} is in {unit}, and was converted to metres.")
-    scale, offset = scale * metres, offset * metres
-    if label is not None and abs(offset - moon.RADIUS_M) < _NEAR_RADIUS_M:
-        offset -= moon.RADIUS_M
-    undeclared = label is None and (scale, offset) == (1.0, 0.0)
-    return (scale, offset), notes, integer and undeclared and not source.units[band - 1]
-
-
-def _title(what: str, name: str | Path) -> str:
-    """Return what a raster is called in messages, with its name once."""
-    shown = display_name(name)
-    return what if shown in what else f"{what} {shown}"
-
-
-def _spread_scale(
-    source: rasterio.DatasetReader, band: int, spread: int | None, scale: float
-) -> float:
-    """Return the scale of the band with the spread: its own, or that of the heights."""
-    if spread is None:
-        return 1.0
-    own = (source.scales[spread - 1], (source.units[spread - 1] or "").strip().lower())
-    heights = (source.scales[band - 1], (source.units[band - 1] or "").strip().lower())
-    if own == heights:
-        return scale
-    unit = _UNITS.get(own[1] or heights[1], "m")
-    return float(own[0]) * _METRES[unit]
-
-
-def _told(name: str, label: Label) -> str:
-    unit = f" {label.unit}" if label.unit else ""
-    return (
-        f"{name}: numbers are read as its label {label.path.name} says, "
-        f"{label.scale:g} · number + {label.offset:.10g}{unit}."
-    )
-
-
-def _metres(unit: str, name: str, source: rasterio.DatasetReader, band: int) -> float:
-    """Return the length of a unit in metres.
-
-    Raises
-    ------
-    InputError
-        If it is no unit of length.
-    """
-    metres = metres_per_unit(unit)
-    if metres is None:
-        raise InputError(
-            f"{name} is in {unit!r} by its band {band}; heights in metres are needed",
-            f"If they are metres, say so: {remedies.set_unit(source)}",
-        )
-    return metres
-
-
-def metres_per_unit(unit: str) -> float | None:
-    """Return the length of a unit, as files name it, in metres; None if it is no unit of length.
-
-    Examples
-    --------
-    >>> metres_per_unit("kilometre"), metres_per_unit("deg")
-    (1000.0, None)
-    """
-    text = unit.strip().strip("'\"").lower()
-    known = _UNITS.get(text) or _UNITS.get(re.sub(r"[\s(/].*", "", text))
-    return None if known is None else _METRES[known]

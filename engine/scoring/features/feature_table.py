@@ -21,7 +21,8 @@ from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, warn_of_assumptions
-from lunarsite.engine.io.elevation.source import metres_per_unit, open_elevation
+from lunarsite.engine.io.elevation.numbers import metres_per_unit
+from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, craters, footprint, rocks

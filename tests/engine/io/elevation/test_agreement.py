@@ -11,8 +11,8 @@ import rasterio
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io.elevation import agreement
+from lunarsite.engine.io.elevation.builtin import BUILTIN, builtin_far_field
 from lunarsite.engine.io.elevation.dem import read_dem
-from lunarsite.engine.io.elevation.far_field import BUILTIN, builtin_far_field
 from lunarsite.engine.io.grid import Dem, Grid
 
 

@@ -14,8 +14,9 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, ParameterError
 from lunarsite.engine.file_names import part_of
 from lunarsite.engine.io.elevation import area
+from lunarsite.engine.io.elevation.builtin import BUILTIN
 from lunarsite.engine.io.elevation.dem import read_dem
-from lunarsite.engine.io.elevation.far_field import BUILTIN, rest_of
+from lunarsite.engine.io.elevation.far_field import rest_of
 
 BOX = (-30_000.0, -20_000.0, 50_000.0, 40_000.0)
 

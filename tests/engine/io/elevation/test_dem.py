@@ -32,7 +32,7 @@ def test_the_far_field_is_clipped_to_the_line_of_sight(tmp_path) -> None:
     height = np.arange(400 * 400, dtype=np.float32).reshape(400, 400) / 100
     grid = Grid(-1000e3, 1000e3, 5000.0, 400, 400)
     write_raster(tmp_path / "f.tif", height, grid, description="height")
-    (far,) = read_far([tmp_path / "f.tif"], AROUND, Context())
+    (far,), _ = read_far([tmp_path / "f.tif"], AROUND, Context())
     assert far.grid.bounds == (-410e3, -410e3, 410e3, 410e3)
     assert np.array_equal(far.height_m, height[118:282, 118:282])
 
@@ -44,7 +44,7 @@ def test_a_fine_far_field_is_averaged_with_a_warning(tmp_path, monkeypatch) -> N
     height[2, 0] = np.nan
     write_raster(tmp_path / "f.tif", height, AROUND, description="height")
     context = Context()
-    (far,) = read_far([tmp_path / "f.tif"], AROUND, context)
+    (far,), _ = read_far([tmp_path / "f.tif"], AROUND, context)
     assert far.grid == Grid(-10e3, 10e3, 400.0, 50, 50)
     wanted = np.full((50, 50), np.nan)
     blocks = height.reshape(50, 2, 50, 2).transpose(0, 2, 1, 3).reshape(50, 50, 4)
@@ -70,7 +70,7 @@ def test_a_far_field_in_lunar_degrees_is_warped_with_a_warning(tmp_path) -> None
     ) as target:
         target.write(values, 1)
     context = Context()
-    (far,) = read_far([tmp_path / "f.tif"], AROUND, context)
+    (far,), _ = read_far([tmp_path / "f.tif"], AROUND, context)
     assert any("warped" in warning for warning in context.warnings)
     x, y = moon.lonlat_to_xy(40.0, -85.0)
     row, column = far.grid.pixel_of(float(x), float(y))

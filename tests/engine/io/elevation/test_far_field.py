@@ -14,13 +14,9 @@ from lunarsite.engine import moon, run
 from lunarsite.engine.context import Context
 from lunarsite.engine.illumination.horizon import pack
 from lunarsite.engine.io.cog import write_raster
+from lunarsite.engine.io.elevation.builtin import BUILTIN, builtin_far_field
 from lunarsite.engine.io.elevation.dem import read_dem
-from lunarsite.engine.io.elevation.far_field import (
-    BUILTIN,
-    builtin_far_field,
-    read_far,
-    read_surroundings,
-)
+from lunarsite.engine.io.elevation.far_field import read_far, read_surroundings
 from lunarsite.engine.io.grid import Dem, Grid
 
 AROUND = Grid(-20_000.0, 20_000.0, 400.0, 100, 100)
@@ -68,7 +64,7 @@ def test_cylindrical_maps_are_read_whole_round_the_pole(tmp_path, first, metres,
         from_origin(first * unit, north * unit, side * unit, side * unit),
     )
     context = Context()
-    (far,) = read_far([path], AROUND, context)
+    (far,), _ = read_far([path], AROUND, context)
     assert far.grid.pixel_m == pytest.approx(METRES_PER_DEGREE / PPD, rel=0.02)
     wanted = bumps(*moon.xy_to_lonlat(*np.meshgrid(far.grid.column_x_m(), far.grid.row_y_m())))
     inside = np.hypot(*np.meshgrid(far.grid.column_x_m(), far.grid.row_y_m())) < 395_000.0
@@ -103,7 +99,7 @@ def test_other_polar_maps_are_read_in_their_place(tmp_path, crs):
         transform=from_origin(-150 * side, 150 * side, side, side),
     ) as target:
         target.write(bumps(np.asarray(lon), np.asarray(lat)).astype(np.float32), 1)
-    (far,) = read_far([tmp_path / "far.tif"], AROUND, Context())
+    (far,), _ = read_far([tmp_path / "far.tif"], AROUND, Context())
     wanted = bumps(*moon.xy_to_lonlat(*np.meshgrid(far.grid.column_x_m(), far.grid.row_y_m())))
     known = np.isfinite(far.height_m)
     assert known.mean() > 0.5
@@ -129,7 +125,7 @@ def test_means_are_lifted_by_their_spread(tmp_path):
     ) as target:
         target.write(np.stack([spread, mean]))
         target.descriptions = ("elevation_std", "elevation_mean")
-    (far,) = read_far([tmp_path / "cells.tif"], AROUND, Context())
+    (far,), _ = read_far([tmp_path / "cells.tif"], AROUND, Context())
     assert far.height_m[1:] == pytest.approx(mean[1:] + 50.0)
     assert far.height_m[0, 0] == mean[0, 0]
 

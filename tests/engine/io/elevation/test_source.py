@@ -15,8 +15,8 @@ from rasterio.transform import from_origin
 from lunarsite.engine import moon, run
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.elevation.builtin import BUILTIN
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
-from lunarsite.engine.io.elevation.far_field import BUILTIN
 
 PIXEL_M = 1600.0
 
