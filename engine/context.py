@@ -65,6 +65,9 @@ class Context:
         Processes tiles; a pool of ``threads`` threads by default.
     notes : dict
         What is added to the result of the stage, such as the estimate of its duration.
+    announces : bool
+        Whether the stage reports its estimate: not if it is a step of a longer run, which reports
+        that of all steps.
     """
 
     threads: int = field(default_factory=available_cores)
@@ -76,6 +79,7 @@ class Context:
     warnings: list[str] = field(default_factory=list)
     executor: Executor | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    announces: bool = True
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` unless threads and memory are whole numbers in range."""
@@ -191,6 +195,7 @@ class Context:
             warnings=self.warnings,
             executor=self.pool(),
             notes=self.notes,
+            announces=self.announces,
         )
 
 

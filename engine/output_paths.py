@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lunarsite.engine.atomic import check_writable, make_folder, unwritable
 from lunarsite.engine.errors import BusyError, OutputError, ParameterError
-from lunarsite.engine.file_names import file_of
+from lunarsite.engine.file_names import file_of, local_file
 
 if sys.platform == "win32":
     import msvcrt
@@ -48,17 +48,22 @@ def check(outputs: Mapping[str, str], inputs: Mapping[str, Iterable[str]]) -> No
 
     Parameters
     ----------
-    written : mapping of str to str
+    outputs : mapping of str to str
         Output paths by their names in messages, such as ``--out``.
-    read : mapping of str to iterable of str
-        Input paths, likewise.
+    inputs : mapping of str to iterable of str
+        Input paths, likewise, or names that GDAL opens: the archive or the file that holds an input
+        is not overwritten either.
 
     Raises
     ------
     ParameterError
         With the names of both.
     """
-    input_names = {_real(file_of(path)): name for name, paths in inputs.items() for path in paths}
+    input_names = {
+        _real(str(local_file(path) or file_of(path))): name
+        for name, paths in inputs.items()
+        for path in paths
+    }
     output_names: dict[Path, str] = {}
     for name, path in outputs.items():
         real = _real(path)

@@ -100,7 +100,9 @@ def frame_of(path: str | Path) -> tuple[float, float, float, float] | None:
     if not file.with_suffix(".rims.tif").is_file():
         return None
     kinds = ("Point", "Polygon")
-    layer = layers.read_layer(path, "The detections", kinds, Context(), preferred=LAYER)
+    layer = layers.read_layer(
+        path, "The detections", kinds, Context(), preferred=LAYER, features=False
+    )
     return _frame(file, layer.metadata)
 
 

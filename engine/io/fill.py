@@ -13,6 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Bool = NDArray[np.bool_]
@@ -57,18 +59,20 @@ class EdgeFill(NamedTuple):
     share: float
 
 
-def special_pixels(values: NDArray[Any]) -> Bool:
+def special_pixels(values: NDArray[Any], usual: Iterable[float] | None = None) -> Bool:
     """Return which stored values are undeclared fill values, by the values alone.
 
     They are NaN and infinities, floating-point numbers of 1e20 and more in magnitude (the ISIS
     special pixels near -3.4e38 among them), the ISIS special pixels -32768 to -32753 of signed
-    16-bit integers, and -9999 and other fill values by convention, in signed types, where hardly
-    anything else is within 500 of them.
+    16-bit integers, and -9999 and other fill values by convention.
 
     Parameters
     ----------
     values : ndarray
         Stored values, before scale and offset.
+    usual : iterable of float, optional
+        Fill values by convention, from `usual_fills` of the whole raster, so that each part of it
+        is treated alike; by default those of ``values``.
 
     Returns
     -------
@@ -87,33 +91,60 @@ def special_pixels(values: NDArray[Any]) -> Bool:
     >>> special_pixels(np.array([-9990.0, -9999.0])).tolist()
     [False, False]
     """
+    special = _by_value(values)
+    for fill in usual_fills(values) if usual is None else usual:
+        special |= values == fill
+    return special
+
+
+def usual_fills(values: NDArray[Any]) -> tuple[float, ...]:
+    """Return the fill values by convention that are not measured in a raster.
+
+    Parameters
+    ----------
+    values : ndarray
+        Stored values of the whole raster, or a sample of them. It need not hold the fill values:
+        those of few pixels may be missing from a sample.
+
+    Returns
+    -------
+    tuple of float
+        Those of `USUAL` that the type can hold, of signed types of two bytes and more, where hardly
+        anything else is within 500 of them; integers for integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> usual_fills(np.array([-9990, -9999, 20], np.int16))
+    (-32767, -32768)
+    """
     kind = values.dtype.kind
+    if kind not in "fi" or values.dtype.itemsize < 2:
+        return ()
+    least = np.iinfo(values.dtype).min if kind == "i" else np.finfo(values.dtype).min
+    usual = [int(fill) if kind == "i" else fill for fill in USUAL if fill >= least]
+    same = [values == fill for fill in usual]
+    other = ~_by_value(values)
+    for each in same:
+        other &= ~each
+    measured = values[other].astype(np.float64)
+    return tuple(
+        fill
+        for fill, each in zip(usual, same, strict=True)
+        if np.count_nonzero(np.abs(measured - fill) <= _ALONE) <= _FEW * np.count_nonzero(each)
+    )
+
+
+def _by_value(values: NDArray[Any]) -> Bool:
+    """Return which values are fill whatever other values there are."""
     special: Bool
-    if kind == "f":
+    if values.dtype.kind == "f":
         # NaN compares as False.
         special = ~(np.abs(values) < HUGE)
-    elif kind == "i" and values.dtype.itemsize == 2:
+    elif values.dtype.kind == "i" and values.dtype.itemsize == 2:
         special = values <= ISIS_INT16_MAX
     else:
         special = np.zeros(values.shape, bool)
-    if kind not in "fi" or values.dtype.itemsize < 2:
-        return special
-    usual = np.zeros(values.shape, bool)
-    present = []
-    least = np.iinfo(values.dtype).min if kind == "i" else -np.inf
-    for fill in (int(fill) if kind == "i" else fill for fill in USUAL if fill >= least):
-        same = values == fill
-        if same.any():
-            present.append(fill)
-            usual |= same
-    if not present:
-        return special
-    measured = values[~(special | usual)].astype(np.float64)
-    for fill in present:
-        same = values == fill
-        near = np.count_nonzero(np.abs(measured - fill) <= _ALONE)
-        if near <= _FEW * np.count_nonzero(same):
-            special |= same
     return special
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,11 @@ class Bands:
         return bool(self.alpha) or transparent or not valid
 
     def read(
-        self, *, window: Window | None = None, shape: tuple[int, int] | None = None
+        self,
+        *,
+        window: Window | None = None,
+        shape: tuple[int, int] | None = None,
+        fills: tuple[float, ...] = (),
     ) -> tuple[NDArray[Any], Bool]:
         """Read a window, or the whole image at the nearest of fewer pixels.
 
@@ -68,6 +73,8 @@ class Bands:
             Part of the stored image.
         shape : tuple of int, optional
             Rows and columns to read it with.
+        fills : tuple of float, optional
+            Fill values by convention, which the whole image decides: `fill.usual_fills`.
 
         Returns
         -------
@@ -85,7 +92,7 @@ class Bands:
         raw = read(self.numbers, masked=True)
         known = ~np.ma.getmaskarray(raw).any(axis=0)
         values = raw.data
-        known &= ~fill.special_pixels(values).any(axis=0)
+        known &= ~fill.special_pixels(values, fills).any(axis=0)
         known &= self.source.dataset_mask(out_shape=shape, window=window) > 0
         if self.alpha:
             # GDAL takes alpha bands of 8 and 16 bits alone for masks.
@@ -133,7 +140,7 @@ def _numbers(source: rasterio.DatasetReader, kinds: list[ColorInterp]) -> tuple[
     raise InputError(
         f"{WHAT} {source.name} has {source.count} bands, and nothing says which are red, green and "
         "blue",
-        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {source.name} rgb.tif",
+        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {shlex.quote(source.name)} rgb.tif",
     )
 
 

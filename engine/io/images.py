@@ -150,8 +150,8 @@ class Image:
         first, left = int(rows.min()), int(columns.min())
         inner = Window(left, first, int(columns.max()) - left + 1, int(rows.max()) - first + 1)
         inner = self.orientation.stored_window(inner)
-        raw, known = self._bands.read(window=inner)
-        low, high, edge, _ = self.stretch
+        raw, known = self._bands.read(window=inner, fills=self.stretch.fills)
+        low, high, edge = self.stretch.low, self.stretch.high, self.stretch.edge
         if edge is not None:
             known &= ~stretch.is_edge(raw, edge)
         # Clipped first: infinite and fill values would overflow.
@@ -216,7 +216,7 @@ def opened(
             else context.cached_for_file("stretch" if sky else "stretch from orbit", path, compute)
         )
         if context is not None and found.edge is not None:
-            stretch.warn(source, found.edge, context)
+            stretch.warn(source, found.edge, found.unused, context)
         turned = orientation.of(source)
         stored = Frame(source.width, source.height, source.transform, source.crs or None)
         frame = stored

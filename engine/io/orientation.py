@@ -7,19 +7,16 @@ are to be shown. GDAL, and so QGIS, shows them as stored.
 from __future__ import annotations
 
 import struct
-import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from affine import Affine
 from rasterio.windows import Window
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lunarsite.engine.io import header_bytes
 
+if TYPE_CHECKING:
     import rasterio
     from numpy.typing import NDArray
 
@@ -38,7 +35,8 @@ _FLIPS = {
 """Whether rows and columns are reversed, and are then exchanged, to make the image upright."""
 
 _EXIF = b"Exif\x00\x00"
-_ZIP = "/vsizip/"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +122,11 @@ def of(source: rasterio.DatasetReader) -> Orientation:
     -------
     Orientation
         Upright if the file says nothing, or something invalid.
+
+    Raises
+    ------
+    InputError
+        If an image without a place lies where its bytes cannot be read.
     """
     number = 1 if is_placed(source) else _number(source)
     return Orientation(number if number in _FLIPS else 1, source.width, source.height)
@@ -135,18 +138,11 @@ def is_placed(source: rasterio.DatasetReader) -> bool:
 
 
 def _number(source: rasterio.DatasetReader) -> int:
-    try:
-        with _bytes_of(source.name) as file:
-            if source.driver in ("GTiff", "COG"):
-                found = _from_tiff(file, 0)
-            elif source.driver == "PNG":
-                found = _from_png(file)
-            elif source.driver == "WEBP":
-                found = _from_webp(file)
-            else:
-                found = None
-    except (OSError, ValueError, KeyError, struct.error, zipfile.BadZipFile):
-        found = None
+    with header_bytes.opened(source) as file:
+        try:
+            found = _from_bytes(file)
+        except (ValueError, KeyError, struct.error):
+            found = None
     if found is None:
         # GDAL reads that of JPEG.
         text = str(source.tags().get("EXIF_Orientation", "1")).strip()
@@ -154,22 +150,22 @@ def _number(source: rasterio.DatasetReader) -> int:
     return found
 
 
-@contextmanager
-def _bytes_of(name: str) -> Iterator[BinaryIO]:
-    """Open a file, or a member of a ZIP archive by GDAL's name of it."""
-    if not name.startswith(_ZIP):
-        with Path(name).open("rb") as file:
-            yield file
-        return
-    archive, _, member = name.removeprefix(_ZIP).partition(".zip/")
-    with zipfile.ZipFile(f"{archive}.zip") as zipped, zipped.open(member) as inner:
-        yield cast("BinaryIO", inner)
+def _from_bytes(file: BinaryIO) -> int | None:
+    """Return the orientation in a TIFF, PNG or WebP image, None if it has none."""
+    start = file.read(12)
+    if start[:4] in _TIFF:
+        return _from_tiff(file, 0)
+    if start[:8] == _PNG:
+        return _from_png(file)
+    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        return _from_webp(file)
+    return None
 
 
 def _from_png(file: BinaryIO) -> int | None:
     """Return the orientation in the chunk eXIf of a PNG, None if it has none."""
-    file.seek(8)
-    while len(head := file.read(8)) == 8:
+    file.seek(len(_PNG))
+    while len(head := file.read(8)) == 8 and any(head):
         size, kind = struct.unpack(">I4s", head)
         if kind == b"eXIf":
             return _from_tiff(file, file.tell())
@@ -180,7 +176,7 @@ def _from_png(file: BinaryIO) -> int | None:
 def _from_webp(file: BinaryIO) -> int | None:
     """Return the orientation in the chunk EXIF of a WebP image, None if it has none."""
     file.seek(12)
-    while len(head := file.read(8)) == 8:
+    while len(head := file.read(8)) == 8 and any(head):
         kind, size = struct.unpack("<4sI", head)
         if kind == b"EXIF":
             start = file.tell()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import fill
 
 if TYPE_CHECKING:
@@ -36,12 +38,18 @@ class Stretch(NamedTuple):
         Area of one value at the edge that is nodata.
     black_edge : float
         Share of the image that is exactly black in an area at its edge: shadow, or fill.
+    fills : tuple of float
+        Fill values by convention, wherever they are in the image.
+    unused : float or None
+        A stored value that the image does not contain, if there is one; None without ``edge``.
     """
 
     low: float
     high: float
     edge: EdgeFill | None
     black_edge: float
+    fills: tuple[float, ...] = ()
+    unused: float | None = None
 
 
 def of(bands: Bands, *, sky: bool) -> Stretch:
@@ -61,7 +69,10 @@ def of(bands: Bands, *, sky: bool) -> Stretch:
     InputError
         If every pixel is nodata.
     """
-    values, known = bands.read(shape=_overview(bands.source))
+    shape = _overview(bands.source)
+    values, known = bands.read(shape=shape)
+    fills = () if bands.table is not None else fill.usual_fills(values[:, known])
+    known &= ~fill.special_pixels(values, fills).any(axis=0)
     edge = None if bands.declares_nodata else fill.at_edge(values, known)
     black_edge = 0.0
     if edge is not None:
@@ -71,17 +82,22 @@ def of(bands: Bands, *, sky: bool) -> Stretch:
             edge = None
     if edge is not None:
         known &= ~is_edge(values, edge)
+    unused = None
+    if edge is not None:
+        # The values of a colour table are its colours.
+        unused = _unused(bands.source.read(bands.numbers, out_shape=(len(bands.numbers), *shape)))
     if not known.any():
         raise InputError(
             f"The image {bands.source.name} holds no data: every pixel is nodata",
             "Check its nodata value",
         )
     if bands.is_8_bit:
-        return Stretch(0.0, _white(bands), edge, black_edge)
+        return Stretch(0.0, _white(bands), edge, black_edge, fills, unused)
     measured = values[:, known].astype(np.float64)
     low, high = np.percentile(measured, [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
     # A constant image stays dark, without a division by zero.
-    return Stretch(float(low), float(high if high > low else low + 1.0), edge, black_edge)
+    top = float(high if high > low else low + 1.0)
+    return Stretch(float(low), top, edge, black_edge, fills, unused)
 
 
 def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
@@ -91,16 +107,46 @@ def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
     return same
 
 
-def warn(source: rasterio.DatasetReader, edge: EdgeFill, context: Context) -> None:
-    """Warn that an area of one value at the edge is taken as nodata."""
+def warn(
+    source: rasterio.DatasetReader, edge: EdgeFill, unused: float | None, context: Context
+) -> None:
+    """Warn that an area of one value at the edge is taken as nodata.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The image.
+    edge : EdgeFill
+        The area.
+    unused : float or None
+        A value that the image does not contain: it may be declared as nodata without harm. If there
+        is none, a type with more values is suggested.
+    context : Context
+        Takes the warning.
+    """
     shown = ", ".join(f"{value:g}" for value in edge.values)
-    unsigned = np.dtype(source.dtypes[0]).kind == "u"
-    other = 0 if unsigned and any(edge.values) else 65535 if unsigned else -9999
+    nodata = "-ot Int32 -a_nodata -1" if unused is None else f"-a_nodata {unused:.15g}"
     context.warn(
-        f"{100.0 * edge.share:.0f} % of the image {Path(source.name).name} is exactly {shown} in "
-        "an area at its edge, and is taken as nodata. If it was measured, declare another nodata "
-        f"value: gdal_translate -a_nodata {other} {source.name} measured.tif"
+        f"{100.0 * edge.share:.0f} % of the image {display_name(source.name)} is exactly {shown} "
+        "in an area at its edge, and is taken as nodata. If it was measured, declare another "
+        f"nodata value: gdal_translate {nodata} {shlex.quote(source.name)} measured.tif"
     )
+
+
+def _unused(stored: NDArray[Any]) -> float | None:
+    """Return a number that stored values do not contain, None if they contain all of their type.
+
+    It is -9999, or the middle of the widest gap between integers: what little a sample lacks, such
+    as saturated pixels, is rather at its ends.
+    """
+    if stored.dtype.kind not in "iu":
+        return -9999.0 if not (stored == -9999.0).any() else float(np.finfo(stored.dtype).min)
+    limits = np.iinfo(stored.dtype)
+    if limits.min <= -9999 and not (stored == -9999).any():
+        return -9999.0
+    present = [limits.min - 1, *(int(value) for value in np.unique(stored)), limits.max + 1]
+    gap, below = max((after - before, before) for before, after in pairwise(present))
+    return float(below + gap // 2) if gap > 1 else None
 
 
 def _white(bands: Bands) -> float:

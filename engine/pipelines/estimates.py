@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine import moon
 from lunarsite.engine.context import GIB, available_cores, log
+from lunarsite.engine.file_names import display_name
+from lunarsite.engine.io import raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,6 +136,22 @@ def layers_disk_bytes(pixels: int, pixel_bytes: int, *, at_once: bool) -> float:
     return whole * (1.0 + COMPRESSED) if at_once else whole * COMPRESSED + pixels * 4 * OVERVIEWS
 
 
+def check_far_fields(paths: Iterable[str]) -> None:
+    """Open each far field, and raise unless it lies on the Moon.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read.
+    CrsError
+        If one has no coordinate system, or one of another body.
+    """
+    for path in paths:
+        what = f"The far field {display_name(path)}"
+        with raster.opened(path, what) as source:
+            moon.check_body(raster.crs_of(source, what), what)
+
+
 def work_arrays(needed_bytes: float, limit_bytes: float) -> tuple[float, float]:
     """Return how much of work arrays is in memory, and how much in files beside the output."""
     inside = min(needed_bytes, limit_bytes)
@@ -142,8 +161,11 @@ def work_arrays(needed_bytes: float, limit_bytes: float) -> tuple[float, float]:
 def announce(needed: Estimate, folder: str | Path, context: Context) -> None:
     """Report an estimate before work of more than a minute, and warn of a full disk.
 
-    The estimate goes to the log, to the progress and into the result.
+    The estimate goes to the log, to the progress and into the result. That of a step of a longer
+    run does not: the run has reported that of all its steps.
     """
+    if not context.announces:
+        return
     existing = Path(folder).absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

@@ -102,7 +102,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
     values = narrowed(values, "dem", context)
     layers = layers_of(values)
-    estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
+    if context.announces:
+        # A longer run has validated the inputs of its steps; large catalogues take a while.
+        estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
     table = feature_table.build(
         layers,
         cell_m=values["cell_m"],

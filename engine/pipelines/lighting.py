@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import device, moon, provenance, stages
+from lunarsite.engine import device, provenance, stages
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
-from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io import cog
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
@@ -60,10 +60,7 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     values = narrowed(values, "dem", context)
     grid = dem_grid(values["dem"])
     ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
-    for path in values["far_field"]:
-        what = f"The far field {Path(path).name}"
-        with raster.opened(path, what) as source:
-            moon.check_body(raster.crs_of(source, what), what)
+    estimates.check_far_fields(values["far_field"])
     coarse, _ = posting(grid, max(values["posting_m"], grid.pixel_m))
     pixels, points = grid.width * grid.height, coarse.width * coarse.height
     lines = values["lines_per_pixel"]

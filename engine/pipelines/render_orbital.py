@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, moon, provenance
+from lunarsite.engine import atomic, provenance
 from lunarsite.engine.illumination.horizon import Sweep
 from lunarsite.engine.illumination.rendering import NODATA, Moment, greys, parse_time, shade
-from lunarsite.engine.io import cog, raster
+from lunarsite.engine.io import cog
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid, read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
@@ -42,10 +42,7 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     values = narrowed(values, "dem", context)
     parse_time(values["time"])
     grid = dem_grid(values["dem"])
-    for path in values["far_field"]:
-        what = f"The far field {Path(path).name}"
-        with raster.opened(path, what) as source:
-            moon.check_body(raster.crs_of(source, what), what)
+    estimates.check_far_fields(values["far_field"])
     pixels = grid.width * grid.height
     inside, beside = estimates.work_arrays(pixels * 32.0, context.memory_limit_bytes // 2)
     return estimates.estimate(

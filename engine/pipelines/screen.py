@@ -107,6 +107,7 @@ class Screening:
             self.manifest.begin()
             part = self.context.part(*_SHARES[step.name], step.name)
             part.warnings = []
+            part.announces = False
             begin = time.perf_counter()
             result = step.do(part)
             log.info("%s took %.1f s", step.name, time.perf_counter() - begin)
@@ -158,7 +159,7 @@ class Screening:
 
 
 def estimate(values: dict[str, Any], context: Context) -> Estimate:
-    """Validate the inputs, and return what all steps need; those of an earlier run are skipped."""
+    """Validate the inputs, and return what all steps need, those of an earlier run included."""
     values = narrowed(values, "dem", context)
     validated = preflight.validate(values, [name for step in _SHARES for name in _outputs(step)])
     preflight.check_closely(validated)

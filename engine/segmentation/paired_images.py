@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -274,8 +275,8 @@ def read_mask(path: Path) -> classes.UInt8:
             raise InputError(
                 f"The mask {path.name} declares {number} as nodata, and {number} is the class "
                 f"{classes.NAMES[number]}",
-                f"If it is the class, run gdal_edit.py -unsetnodata {path}; write "
-                f"{classes.NODATA} where nothing is labelled",
+                f"If it is the class, run gdal_edit.py -unsetnodata {shlex.quote(str(path))}; "
+                f"write {classes.NODATA} where nothing is labelled",
             )
         mask[~valid] = classes.NODATA
     return mask

@@ -10,7 +10,7 @@ import pytest
 from lunarsite.engine import output_paths, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.errors import BusyError, OutputError
+from lunarsite.engine.errors import BusyError, OutputError, ParameterError
 
 HOLD = """
 import os, sys
@@ -228,3 +228,23 @@ def test_a_stage_without_outputs_takes_no_lock():
     )
     run = str(Path("a") / "run")
     assert whole._locks({"out": run}) == ({run: ["*"], str(Path(run) / "layers"): ["*"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("x.tif", "{}"),
+        ("x.gpkg", "{}|layername=craters"),
+        ("x.tif", "vrt://{}?bands=1"),
+        ("x.zip", "/vsizip/{}/a.tif"),
+        ("x.tar.gz", "/vsitar/{{{}}}/s/a.tif"),
+        ("x.nc", 'NETCDF:"{}":z'),
+    ],
+)
+def test_an_output_does_not_overwrite_the_file_that_holds_an_input(tmp_path, file, name):
+    path = tmp_path / file
+    path.touch()
+    inputs = {"--dem": [name.format(path)]}
+    with pytest.raises(ParameterError, match="would overwrite an input of --dem"):
+        output_paths.check({"--out": str(path)}, inputs)
+    output_paths.check({"--out": str(tmp_path / "other.tif")}, inputs)

@@ -68,6 +68,7 @@ def read_layer(
     context: Context,
     *,
     preferred: str = "",
+    features: bool = True,
 ) -> Layer:
     """Read a layer of a vector file, or a table.
 
@@ -84,6 +85,8 @@ def read_layer(
         Warnings.
     preferred : str, optional
         A layer that is read if there is one of that name and no other is asked for.
+    features : bool, optional
+        Whether to read the features; else those of a layer are left out of the frame.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def read_layer(
             warnings.simplefilter("ignore")
             types = {str(name): str(kind) for name, kind in pyogrio.list_layers(file)}
             name = _choose(types, asked, kinds, file, what, context, preferred)
-            frame = _read(file, name)
+            frame = _read(file, name) if features else gpd.GeoDataFrame()
             metadata = pyogrio.read_info(file, layer=name).get("layer_metadata") or {}
     except _UNREADABLE as error:
         problem = (str(error).splitlines() or [type(error).__name__])[0][:200]

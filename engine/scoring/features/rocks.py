@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import images, raster
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups
 from lunarsite.engine.segmentation import classes
@@ -221,9 +223,9 @@ def _warn_of_black_edge(path: str, share: float, context: Context) -> None:
     """Warn of exact black at the edge of an image: nothing tells shadow from fill."""
     if share > 0.0:
         context.warn(
-            f"{100.0 * share:.0f} % of the image {Path(path).name} is exactly 0 in an area at its "
-            "edge, and counts as shadow. If the image shows nothing there, declare it: "
-            f"gdal_edit.py -a_nodata 0 {path}"
+            f"{100.0 * share:.0f} % of the image {display_name(path)} is exactly 0 in an area at "
+            "its edge, and counts as shadow. If the image shows nothing there, declare it: "
+            f"gdal_edit.py -a_nodata 0 {shlex.quote(str(path))}"
         )
 
 

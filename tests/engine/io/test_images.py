@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shlex
 import warnings
 
 import numpy as np
@@ -14,7 +16,7 @@ from support.segmentation import TINY, noise, picture, saved, segmented
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import images, raster
+from lunarsite.engine.io import images, raster, stretch
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def checkpoint(tmp_path):
 
 @pytest.mark.parametrize("bands", [2, 4, 16])
 def test_bands_without_colours_are_refused_or_mapped(tmp_path, checkpoint, bands):
-    image = picture(tmp_path / "a.tif", noise(40, 50, bands=bands), photometric="MINISBLACK")
+    image = picture(tmp_path / "a b.tif", noise(40, 50, bands=bands), photometric="MINISBLACK")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         file = rasterio.open(image, "r+")
@@ -35,7 +37,7 @@ def test_bands_without_colours_are_refused_or_mapped(tmp_path, checkpoint, bands
         return
     with pytest.raises(InputError, match=f"{bands} bands, and nothing says") as caught:
         segmented(image, tmp_path / "out", checkpoint)
-    assert "gdal_translate" in caught.value.remedy
+    assert shlex.split(caught.value.remedy)[-2:] == [str(image), "rgb.tif"]
 
 
 def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):
@@ -228,3 +230,76 @@ def test_negative_values_at_the_edge_are_nodata_in_photographs_too(tmp_path):
     values[:, 70:] = -1.0
     _, known = whole(picture(tmp_path / "a.tif", values), sky=True)
     assert np.array_equal(known.all(axis=0), np.arange(100) < 70)
+
+
+def remedy(path):
+    """Return the words of the command that the warning about the edge of an image advises."""
+    context = Context()
+    whole(path, context=context, sky=False)
+    (warning,) = context.warnings
+    return shlex.split(re.search(r"gdal_translate .*$", warning)[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "extremes"),
+    [
+        ("uint8", 255, [0]),
+        ("uint16", 65535, [0, 1]),
+        ("uint16", 0, [65535]),
+        ("uint16", 9, [0, 65535]),
+        ("int16", -1, [-9999, -9990, 32767]),
+        ("float32", -1.0, [-9999.0, -9990.0]),
+    ],
+)
+def test_the_advised_nodata_is_no_value_of_the_image(tmp_path, dtype, value, extremes):
+    values = (GREY * {"uint8": 1000, "float32": 1.0}.get(dtype, 5e4)).astype(dtype)
+    values[30:40, 5:60] = np.resize(extremes, (10, 55))
+    values[:, 70:] = value
+    path = picture(tmp_path / "north & south.tif", values)
+    words = remedy(path)
+    assert words[3:] == [str(path), "measured.tif"]
+    nodata = float(words[2])
+    assert not (values == nodata).any()
+    declared = picture(tmp_path / "measured.tif", values, nodata=nodata)
+    context = Context()
+    assert whole(declared, context=context, sky=False)[1].all()
+    assert not context.warnings
+
+
+def test_an_image_that_holds_every_value_of_its_type_needs_a_larger_one(tmp_path):
+    values = np.resize(np.arange(256), (80, 100)).astype(np.uint8)
+    values[:, 70:] = 255
+    words = remedy(picture(tmp_path / "a.tif", values))
+    assert words[1:5] == ["-ot", "Int32", "-a_nodata", "-1"]
+    larger = picture(tmp_path / "b.tif", values.astype(np.int32), nodata=-1)
+    assert whole(larger, sky=False)[1].all()
+
+
+def test_what_is_fill_does_not_depend_on_the_tiling(tmp_path):
+    # Measured values are as close to -9999 as a ramp is, but not in every tile.
+    ramp = np.linspace(-12_000.0, 3_000.0, 64 * 96).reshape(64, 96).astype(np.float32)
+    ramp[40, 50] = -9999.0
+    measured = picture(tmp_path / "measured.tif", ramp)
+    # The last tile holds nothing but values near the fill.
+    filled = np.full((64, 96), 20.0, np.float32)
+    filled[:, :30] = -9999.0
+    filled[40:44, 50:54] = -9999.0
+    filled[40:44, 54:58] = -9800.0
+    partly = picture(tmp_path / "partly.tif", filled)
+    for path, fills in ((measured, np.zeros(ramp.shape, bool)), (partly, filled == -9999.0)):
+        with images.opened(path) as image:
+            seen, known = image.read(Window(0, 0, 96, 64))
+            assert np.array_equal(known, ~fills)
+            for row, column in np.ndindex(8, 12):
+                part, found = image.read(Window(8 * column, 8 * row, 8, 8))
+                at = (slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
+                assert np.array_equal(found, known[at])
+                assert np.array_equal(part, seen[at])
+
+
+def test_a_fill_that_the_sample_misses_is_fill(tmp_path, monkeypatch):
+    monkeypatch.setattr(stretch, "_STATISTICS_PX", 20)
+    values = GREY.copy()
+    values[41, 61] = -9999.0
+    _, known = whole(picture(tmp_path / "a.tif", values))
+    assert np.array_equal(known, values != -9999.0)

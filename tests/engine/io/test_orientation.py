@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import gzip
+import re
 import struct
+import subprocess
+import sys
+import tarfile
 import zipfile
 
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
 from rasterio.windows import Window
 from support.segmentation import picture
 
-from lunarsite.engine.io import images, raster
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.io import header_bytes, images, raster
 from lunarsite.engine.io import orientation as orientations
 from lunarsite.engine.io.orientation import Orientation
 
@@ -91,12 +98,81 @@ def test_the_tag_is_read_from_a_bigtiff_of_either_byte_order(tmp_path, order):
         assert orientations.of(source).number == 6
 
 
-def test_the_tag_is_read_inside_a_zip_archive(tmp_path):
-    photograph(tmp_path / "a.png", 8)
-    with zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
-        file.write(tmp_path / "a.png", "s/a.png")
-    with images.opened(f"/vsizip/{tmp_path}/b.zip/s/a.png") as image:
+def in_zip(folder, file):
+    with zipfile.ZipFile(folder / "B.ZIP", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(file, f"s/{file.name}")
+    return f"/vsizip/{folder}/B.ZIP/s/{file.name}"
+
+
+def in_braces(folder, file):
+    in_zip(folder, file)
+    (folder / "B.ZIP").rename(folder / "no ending & more")
+    return f"/vsizip/{{{folder}/no ending & more}}/s/{file.name}"
+
+
+def in_tar(folder, file):
+    with tarfile.open(folder / "b.tar.gz", "w:gz") as archive:
+        archive.add(file, f"s/{file.name}")
+    return f"/vsitar/{folder}/b.tar.gz/s/{file.name}"
+
+
+def in_gzip(folder, file):
+    (folder / "b.gz").write_bytes(gzip.compress(file.read_bytes()))
+    return f"/vsigzip/{folder}/b.gz"
+
+
+def whole_part(_folder, file):
+    return f"vrt://{file}?bands=1"
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg"])
+@pytest.mark.parametrize("put", [in_zip, in_braces, in_tar, in_gzip, whole_part])
+def test_the_tag_is_read_wherever_the_file_is(tmp_path, put, ending):
+    file = photograph(tmp_path / f"a.{ending}", 8)
+    name = put(tmp_path, file)
+    if put is not whole_part:
+        file.unlink()
+    with images.opened(name) as image:
         assert image.orientation.number == 8
+        assert (image.frame.width, image.frame.height) == (37, 61)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_the_tag_is_read_on_a_server(tmp_path, ending):
+    photograph(tmp_path / f"a.{ending}", 6)
+    # In a process of its own: GDAL does not release the interpreter's lock while it waits.
+    serve = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(serve, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = re.search(r"port (\d+)", server.stdout.readline())[1]
+            with images.opened(f"/vsicurl/http://127.0.0.1:{port}/a.{ending}") as image:
+                assert image.orientation.number == 6
+        finally:
+            server.kill()
+
+
+def test_an_untagged_image_in_an_archive_is_upright(tmp_path):
+    for driver in ("GTiff", "PNG", "WEBP"):
+        colors = np.stack([STORED] * 3)
+        file = picture(tmp_path / f"a.{driver}", colors, driver=driver)
+        with images.opened(in_zip(tmp_path, file)) as image:
+            assert image.orientation.number == 1
+
+
+def test_an_image_whose_bytes_cannot_be_read_is_refused_unless_it_is_placed(tmp_path, monkeypatch):
+    name = in_zip(tmp_path, photograph(tmp_path / "a.png", 8))
+    placed = picture(tmp_path / "p.tif", STORED, transform=Affine(2, 0, 100, 0, -2, 200))
+    (tmp_path / "other").mkdir()
+    placed_name = in_zip(tmp_path / "other", placed)
+    monkeypatch.setattr(header_bytes, "_RAW", "<VRTDataset/>")
+    with (
+        pytest.raises(InputError, match=r"Which way up the image a\.png is") as caught,
+        images.opened(name),
+    ):
+        pytest.fail("read sideways")
+    assert "Copy the image" in caught.value.remedy
+    with images.opened(placed_name) as image:
+        assert image.orientation.number == 1
 
 
 @pytest.mark.parametrize("number", [0, 9, 300])

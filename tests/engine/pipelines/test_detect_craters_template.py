@@ -7,6 +7,7 @@ import sys
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 
 from lunarsite.engine import moon, provenance
@@ -19,6 +20,7 @@ from lunarsite.engine.craters.evaluation import matching
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.vectors import layers
 from lunarsite.engine.stages import detect_craters
 from lunarsite.engine.synthetic.crater_tiles import tiles
 
@@ -81,6 +83,27 @@ def test_rims_of_an_earlier_run_are_not_the_extent_of_the_search(dem, tmp_path):
     tags = provenance.as_tags(provenance.describe("detect-craters", {}, []))
     cog.write_raster(tmp_path / "a.rims.tif", rims, grid, description="rims", nodata=255, tags=tags)
     assert detections.read(out, Context()).frame is None
+
+
+def test_the_extent_of_the_search_is_read_without_the_craters(dem, tmp_path, monkeypatch):
+    out = tmp_path / "a.gpkg"
+    detect(dem, out)
+    grid = Grid(500_000.0, 500_000.0, 200.0, 20, 20)
+    rims = np.zeros(grid.shape, np.uint8)
+    record = pyogrio.read_info(out, layer="craters")["layer_metadata"]
+    tags = {"LUNARSITE": record["LUNARSITE"]}
+    cog.write_raster(tmp_path / "a.rims.tif", rims, grid, description="rims", nodata=255, tags=tags)
+    read = layers.read_layer
+    lengths = []
+
+    def counted(*args, **options):
+        layer = read(*args, **options)
+        lengths.append(len(layer.frame))
+        return layer
+
+    monkeypatch.setattr(layers, "read_layer", counted)
+    assert detections.frame_of(out) == grid.bounds
+    assert lengths == [0]
 
 
 def test_empty_and_too_coarse_dems_are_refused(tmp_path):

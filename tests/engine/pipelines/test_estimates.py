@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from lunarsite.engine import stages
 from lunarsite.engine.context import GIB, Context
 from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
 from lunarsite.engine.frontends import cli, execution, library
+from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.vectors import layers
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.pipelines.estimates import Estimate
 
@@ -154,6 +158,14 @@ def test_time_is_shared_by_threads_and_memory_is_bounded(name, inputs, tmp_path,
     # No more threads help than there are cores.
     many = stage.estimate(given, Context(threads=8)), stage.estimate(given, Context(threads=99))
     assert many[0].seconds == many[1].seconds
+    # The memory of a model of ten thousand million pixels is that of the limit, and some more.
+    grid = Grid(0.0, 0.0, 5.0, 10**5, 10**5)
+    reads = "check_dem" if name == "detect-craters" else "dem_grid"
+    monkeypatch.setattr(f"{stage.pipeline}.{reads}", lambda _: grid)
+    for limit in (GIB, 8 * GIB):
+        vast = stage.estimate(given, Context(threads=4, memory_limit_bytes=limit))
+        assert vast.count == 10**10
+        assert vast.memory_bytes <= estimates.BASE_BYTES + limit + GIB
 
 
 def test_work_arrays_beyond_the_memory_limit_are_counted_as_disk(inputs, tmp_path):
@@ -201,3 +213,45 @@ def test_a_disk_that_is_too_small_is_warned_of(tmp_path):
     assert warning.startswith("About 1,000,000 GiB of disk are needed")
     assert f"free in {tmp_path}: choose an output folder" in warning
     assert not context.notes
+
+
+def test_the_steps_of_a_screening_announce_nothing_of_their_own(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimates, "WORTH_SAYING_S", 0.0)
+    monkeypatch.setattr(estimates.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    given = inputs["screen"] | {"out": str(tmp_path / "run"), "azimuths": 36}
+    whole = stages.load("screen").estimate(given, Context(threads=1))
+    first = run("screen", given)
+    (warning,) = (line for line in first["warnings"] if "of disk are needed" in line)
+    assert estimates.size(whole.disk_bytes) in warning
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    told = [line for step in manifest["steps"].values() for line in step["warnings"]]
+    assert not [line for line in told if "of disk are needed" in line]
+    # The step that is left is not the whole run.
+    (tmp_path / "run" / "sites.gpkg").unlink()
+    again = run("screen", given)
+    assert "score" in again["ran"]
+    assert "estimate" not in again
+    assert not [line for line in again["warnings"] if "of disk are needed" in line]
+
+
+def test_a_screening_validates_the_craters_once_and_reads_them_once(inputs, tmp_path, monkeypatch):
+    craters = tmp_path / "craters.csv"
+    craters.write_text("x_m,y_m,diameter_m\n0,0,900\n")
+    reads = []
+    read = layers.read_layer
+
+    def counted(path, what, *more, **options):
+        reads.append((Path(path).name, options.get("features", True)))
+        return read(path, what, *more, **options)
+
+    monkeypatch.setattr(layers, "read_layer", counted)
+    run("screen", inputs["screen"], craters=str(craters), out=str(tmp_path / "run"), azimuths=36)
+    assert reads == [("craters.csv", True)] * 2
+
+
+def test_far_fields_are_named_as_they_are_shown(inputs, tmp_path):
+    far = f"vrt://{tmp_path}/none.tif?bands=1"
+    for name in ("lighting", "render-orbital"):
+        given = inputs[name] | {"far_field": [far], "out": output(name, tmp_path)}
+        with pytest.raises(LunarSiteError, match=r"^The far field none\.tif "):
+            run(name, given, dry_run=True)

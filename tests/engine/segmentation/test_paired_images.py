@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
 import rasterio
@@ -113,9 +115,12 @@ def test_nodata_of_masks_is_not_labelled(tmp_path, kind):
 
 
 def test_a_class_declared_as_nodata_is_refused(tmp_path):
-    picture(tmp_path / "m.tif", LABELS, nodata=0)
-    with pytest.raises(InputError, match="declares 0 as nodata, and 0 is the class ground"):
-        paired_images.read_mask(tmp_path / "m.tif")
+    path = picture(tmp_path / "m & n.tif", LABELS, nodata=0)
+    with pytest.raises(
+        InputError, match="declares 0 as nodata, and 0 is the class ground"
+    ) as caught:
+        paired_images.read_mask(path)
+    assert f"gdal_edit.py -unsetnodata {shlex.quote(str(path))};" in caught.value.remedy
 
 
 @pytest.mark.parametrize("of_classes", [True, False])

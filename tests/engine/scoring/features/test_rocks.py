@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -249,11 +251,12 @@ def test_exact_black_at_the_edge_counts_as_shadow_with_a_warning(tmp_path):
     seen = np.random.default_rng(2).integers(100, 250, PIXELS.shape).astype(np.uint8)
     seen[:, :8] = 0
     context = Context()
-    path = written(tmp_path / "i.tif", seen, PIXELS.transform)
+    path = written(tmp_path / "i & j.tif", seen, PIXELS.transform)
     got = rocks.shadow(path, CELLS, context)["shadow_coverage_pct"]
     np.testing.assert_allclose(got, [[100.0, 0.0, 0.0]] * 2, rtol=1e-6)
     (warning,) = context.warnings
-    assert warning.startswith("33 % of the image i.tif is exactly 0 in an area at its edge")
+    assert warning.startswith("33 % of the image i & j.tif is exactly 0 in an area at its edge")
+    assert warning.endswith(f"gdal_edit.py -a_nodata 0 {shlex.quote(str(path))}")
     declared = written(tmp_path / "d.tif", seen, PIXELS.transform, nodata=0)
     got = rocks.shadow(declared, CELLS, Context())["shadow_coverage_pct"]
     assert np.isnan(got[:, 0]).all()
