@@ -89,6 +89,9 @@ def read_catalogue(path: str | Path, *, context: Context | None = None) -> pd.Da
     _check(table["diameter_m"] > 0, layer.what, "a positive diameter")
     _check(np.isfinite(table["x_m"]) & np.isfinite(table["y_m"]), layer.what, "a position")
     _check(np.isfinite(table["diameter_m"]), layer.what, "a finite diameter")
+    if "depth_m" in table:
+        plausible = table["depth_m"].isna() | table["depth_m"].between(0.0, table["diameter_m"])
+        _check(plausible, layer.what, "a depth between 0 and its diameter")
     return _southern(table, layer.what, context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +11,10 @@ from yaml import YAMLError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DuplicateKeyError", "YAMLError", "read"]
+__all__ = ["AmbiguousNumberError", "DuplicateKeyError", "YAMLError", "read"]
+
+_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+|.*:.*")
+"""What YAML 1.1 takes for octal and for sexagesimal numbers."""
 
 
 class DuplicateKeyError(Exception):
@@ -31,8 +35,33 @@ class DuplicateKeyError(Exception):
         self.remedy = f"Keep one {key}"
 
 
+class AmbiguousNumberError(Exception):
+    """A number that YAML reads as another one: 010 as 8, and 1:30 as 90.
+
+    Parameters
+    ----------
+    text : str
+        The number as it is written.
+    value : int or float
+        What YAML reads.
+    line : int
+        Where, from 1.
+    """
+
+    def __init__(self, text: str, value: float, line: int) -> None:
+        super().__init__(f"has the number {text} on line {line}, which YAML reads as {value:g}")
+        self.remedy = f"Write it without a leading zero or a colon, or put {text} in quotes"
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, which would keep the last of two equal keys without a word."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  as in PyYAML
+        value = super().construct_object(node, deep)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and _AMBIGUOUS.fullmatch(str(node.value)):
+            raise AmbiguousNumberError(str(node.value), value, node.start_mark.line + 1)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as in PyYAML
         seen: dict[str, int] = {}
@@ -52,6 +81,8 @@ def read(path: Path) -> Any:
     ------
     DuplicateKeyError
         If a key stands twice in one mapping.
+    AmbiguousNumberError
+        If YAML reads another number than is written.
     YAMLError, UnicodeDecodeError, ValueError
         If it is not YAML in UTF-8.
     """

@@ -128,12 +128,15 @@ def load(name_or_path: str) -> Profile:
             )
     try:
         data = yaml_file.read(path)
-    except yaml_file.DuplicateKeyError as error:
+    except (yaml_file.DuplicateKeyError, yaml_file.AmbiguousNumberError) as error:
         raise _bad(path, str(error), error.remedy) from error
     except (yaml_file.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise _bad(path, f"is not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict) or not isinstance(data.get("criteria"), list):
         raise _bad(path, "has no list of criteria")
+    unknown = set(data) - {"name", "title", "source", "criteria"}
+    if unknown:
+        raise _bad(path, f"has unknown keys: {', '.join(sorted(map(str, unknown)))}")
     if not data["criteria"]:
         raise _bad(path, "has an empty list of criteria")
     criteria = tuple(_criterion(path, entry) for entry in data["criteria"])

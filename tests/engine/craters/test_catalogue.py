@@ -209,3 +209,13 @@ def test_a_layer_without_coordinate_system_may_list_its_positions(tmp_path):
             read(path)
         frame.assign(x_m=X, y_m=Y).to_file(path)
     check(path)
+
+
+@pytest.mark.parametrize("depth", [-300.0, 9000.0])
+def test_depths_that_no_crater_has_are_refused(tmp_path, depth):
+    path = tmp_path / "craters.csv"
+    path.write_text(f"lon_deg,lat_deg,diameter_m,depth_m\n10,-89,2400,{depth}\n20,-89,2400,\n")
+    with pytest.raises(InputError, match="1 craters without a depth between 0 and its diameter"):
+        read_catalogue(path)
+    path.write_text("lon_deg,lat_deg,diameter_m,depth_m\n10,-89,2400,300\n20,-89,2400,\n")
+    assert read_catalogue(path)["depth_m"].iloc[0] == 300.0

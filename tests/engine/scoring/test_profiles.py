@@ -205,3 +205,22 @@ def test_a_bundled_scorer_is_found_by_its_criteria_not_its_name(tmp_path, monkey
     assert bundle.bundled(cassa) == tmp_path / "scorer-cassa.ubj"
     mine = profiles.load(written(tmp_path, "name: cassa\n" + GOOD))
     assert bundle.bundled(mine) is None
+
+
+@pytest.mark.parametrize(("text", "read"), [("010", "8"), ("1:30", "90"), ("-012", "-10")])
+def test_numbers_that_yaml_reads_as_others_are_refused(tmp_path, text, read):
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        f"name: own\ncriteria:\n  - {{feature: slope_mean_deg, at_most: {text}, softness: 1}}\n"
+    )
+    with pytest.raises(InputError, match=f"has the number {text} on line 3, .* as {read}"):
+        profiles.load(str(path))
+
+
+def test_unknown_keys_of_a_profile_are_refused(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\nweights: 3\ncriteria:\n  - {feature: slope_mean_deg, at_most: 5, softness: 1}\n"
+    )
+    with pytest.raises(InputError, match="has unknown keys: weights"):
+        profiles.load(str(path))
