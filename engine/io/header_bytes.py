@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
-from xml.sax.saxutils import escape
 
 import rasterio
 import rasterio.errors
