@@ -54,6 +54,15 @@ def is_result(layer: QgsMapLayer) -> bool:
     return path is not None and path.parent.name in FOLDERS and path.stem in _CHECKED
 
 
+def rotated(layer: QgsRasterLayer) -> InputError:
+    """Return the error for an image that is rotated on the map."""
+    return InputError(
+        f"The image {layer.name()} is rotated relative to its CRS, so its pixels cannot be "
+        "located from a click",
+        "Use Raster, Projections, Warp (Reproject) on it, and choose the result",
+    )
+
+
 class UncertaintyLayers:
     """The layers of the latest click."""
 
@@ -77,11 +86,7 @@ class UncertaintyLayers:
         made = {name: _layer(name, result["outputs"][name], image) for name in _CHECKED}
         for layer in made.values():
             if not layer.extent().contains(point):
-                raise InputError(
-                    f"The image {image.name()} is rotated relative to its CRS, so its pixels "
-                    "cannot be located from a click",
-                    "Use Raster, Projections, Warp (Reproject) on it, and choose the result",
-                )
+                raise rotated(image)
         earlier = _in_project()
         checked = _visibility(earlier)
         group, at = _position(image, run, _beside(earlier, made.values()))

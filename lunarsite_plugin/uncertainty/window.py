@@ -13,7 +13,7 @@ from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.lunarsite_plugin.runs.folder import is_file, runs_of
-from lunarsite.lunarsite_plugin.uncertainty.layers import is_result
+from lunarsite.lunarsite_plugin.uncertainty.layers import is_result, rotated
 from lunarsite.qgis_common import map_place, moon_crs
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def around(layer: QgsRasterLayer, place: Place, side_px: int) -> ImageWindow:
             "Export it to GeoTIFF with Export, Save As",
         )
     point = _point(layer, place)
+    # QGIS 3.44 reads a turned image as it is, with negative pixels; before, it does not say so.
+    if layer.rasterUnitsPerPixelX() <= 0 or layer.rasterUnitsPerPixelY() <= 0:
+        raise rotated(layer)
     extent = layer.extent()
     if not extent.contains(point):
         raise InputError(
