@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import re
 
-_COMMAND = re.compile(r"(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b[^.;]*\S+\.\w+[\'\"]?$")
+_COMMAND = re.compile(r"""\b(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b.* \S+\.\w{2,5}['"]?$""")
 """A remedy that ends with a command and the name of a file."""
+
+
+def sentences(problem: str, remedy: str) -> str:
+    """Return a problem and its remedy as text.
+
+    No full stop follows a command, with which it would be copied.
+
+    Examples
+    --------
+    >>> sentences("It is turned", "Warp it: gdalwarp -te 0 0 9.5 9 dem.tif dem_south.tif")
+    'It is turned. Warp it: gdalwarp -te 0 0 9.5 9 dem.tif dem_south.tif'
+    >>> sentences("There is no file", "Check the path")
+    'There is no file. Check the path.'
+    """
+    stop = "" if _COMMAND.search(remedy) else "."
+    return f"{problem}. {remedy}{stop}"
 
 
 class LunarSiteError(Exception):
@@ -25,9 +41,7 @@ class LunarSiteError(Exception):
         super().__init__(problem, remedy)
 
     def __str__(self) -> str:
-        # A full stop after a command would be copied with it.
-        stop = "" if _COMMAND.search(self.remedy) else "."
-        return f"{self.problem}. {self.remedy}{stop}"
+        return sentences(self.problem, self.remedy)
 
     def as_dict(self) -> dict[str, str]:
         """Return the error as a JSON object, for the worker's replies."""

@@ -26,7 +26,7 @@ from lunarsite.engine.contract import (
     Values,
     unknown_name,
 )
-from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError
+from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -370,5 +370,5 @@ def _fail(words: Sequence[str], error: dict[str, str], code: int, *, as_json: bo
     command = " ".join(["lunarsite", *words[:1]])
     if as_json:
         _write_json({"error": error})
-    sys.stderr.write(f"{command}: {error['problem']}. {error['remedy']}.\n")
+    sys.stderr.write(f"{command}: {sentences(error['problem'], error['remedy'])}\n")
     return code

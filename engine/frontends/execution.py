@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import logging
 import math
 import os
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lunarsite.engine import device
 from lunarsite.engine.context import GIB, Context, available_cores, no_progress
 from lunarsite.engine.contract import COMMON, DRY_RUN, Stage, Values
-from lunarsite.engine.errors import LunarSiteError, MissingDependencyError
+from lunarsite.engine.errors import LunarSiteError, MissingDependencyError, OutputError
 
 if TYPE_CHECKING:
     import threading
@@ -150,6 +151,14 @@ def _guarded(stage: Stage, values: Values, context: Context, *, dry_run: bool) -
         raise OutOfMemoryError(
             f"{stage.name} needs more memory than is available: {error or 'allocation failed'}",
             "Lower --memory-limit-gib or --threads, or use a smaller area",
+        ) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        longest = max(Path(str(error.filename)).parts, key=len)
+        raise OutputError(
+            f"The name {longest[:40]}… is longer than the file system allows",
+            "Give a shorter name",
         ) from error
     except ModuleNotFoundError as error:
         if (error.name or "lunarsite").startswith("lunarsite"):

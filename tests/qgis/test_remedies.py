@@ -15,6 +15,8 @@ import pytest
 from osgeo import gdal, osr
 
 ROOT = Path(__file__).parents[2]
+gdal.DontUseExceptions()  # GDAL 3.11 warns until it is told
+
 PYTHON = ROOT / ".venv" / "bin" / "python"
 MAIN = "import sys; from lunarsite.engine.frontends.cli import main; sys.exit(main())"
 POLE = ROOT / "resources" / "moon" / "lola_70S_1600m.tif"

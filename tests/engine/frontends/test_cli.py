@@ -146,6 +146,22 @@ def test_debug_mode_prints_the_traceback(tmp_path):
     assert "Traceback" in done.stderr
 
 
+def test_a_name_that_is_too_long_is_explained(tmp_path):
+    command = [Path(sys.executable).with_name("lunarsite")]
+    made = [*command, "synthesize", "--out", str(tmp_path / "dem.tif"), "--size-px", "36"]
+    subprocess.run(made, check=True, capture_output=True)
+    out = tmp_path / ("x" * 300)
+    done = subprocess.run(
+        [*command, "terrain", "--dem", str(tmp_path / "dem.tif"), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "The name xxxx" in done.stderr
+    assert "longer than the file system allows. Give a shorter name." in done.stderr
+
+
 def test_a_memory_error_has_a_remedy(tmp_path):
     done = lunarsite("echo", "--out", tmp_path, "--fail", "memory")
     assert done.returncode == 2
