@@ -196,6 +196,7 @@ def _stream(
             while len(waiting) > 2 * context.threads:
                 finish_one()
         ends = np.array([[low, high]] if counts[0] else [[np.nan]], np.float32)
+        model.warn_of_fills(context, "The DEM")
         check_heights(ends, grid, "The DEM", model.command)
         while waiting:
             finish_one()

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.elevation.source import Elevation
 
     Bounds = tuple[float, float, float, float]
     Float = NDArray[np.float64]
@@ -245,11 +244,12 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
         model.drop_edge_fill(context, what)
         model.warn(context, what)
         if moon.is_south_polar(crs):
-            check_whole_numbers(model, raster.grid_of(model.source, what), what, context)
-        if moon.is_south_polar(crs):
-            mean, spread = _cut(model, raster.grid_of(model.source, what), around, what, context)
+            grid = raster.grid_of(model.source, what)
+            check_whole_numbers(model, grid, what, context)
+            mean, spread = _cut(model, grid, around, what, context)
         else:
             mean, spread = _warped(model, crs, around, what, context)
+        model.warn_of_fills(context, what)
         check_heights(mean.height_m, mean.grid, what, model.command)
     if spread is None:
         return mean, mean

@@ -121,7 +121,7 @@ class Elevation:
             row, column = np.nonzero((heights < LOWEST_M) | (heights > HIGHEST_M))
         if not len(row):
             return
-        from lunarsite.engine.io import fill  # noqa: PLC0415  likewise
+        from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
 
         scale, offset = self.scaling
         stored = (heights[row, column].astype(np.float64) - offset) / scale
@@ -164,13 +164,7 @@ class Elevation:
         """Warn of what was assumed, and of what looks like a fill value but counts as ground."""
         for note in self.notes:
             context.warn(note)
-        fills = sorted({*self.fills, *self._seen})
-        if fills:
-            listed = ", ".join(f"{value:g}" for value in fills)
-            context.warn(
-                f"{what}: pixels with the value {listed}, which is a fill value but not declared "
-                "as one, were taken for nodata."
-            )
+        self.warn_of_fills(context, what)
         edge = self._edge_fill()
         if edge is not None:
             height = self.scaling[0] * edge.values[0] + self.scaling[1]
@@ -179,6 +173,19 @@ class Elevation:
                 f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
                 f"value, {height:g} m, and count as ground. If that is a fill value, declare it: "
                 f"{remedies.declare(self.source, f'-a_nodata {nodata:.15g}', 'nodata')}"
+            )
+
+    def warn_of_fills(self, context: Context, what: str) -> None:
+        """Warn of undeclared fill values, those that were met while reading among them.
+
+        Who warns before reading calls it again afterwards: the sample misses single pixels.
+        """
+        fills = sorted({*self.fills, *self._seen})
+        if fills:
+            listed = ", ".join(f"{value:g}" for value in fills)
+            context.warn(
+                f"{what}: pixels with the value {listed}, which is a fill value but not declared "
+                "as one, were taken for nodata."
             )
 
     def drop_edge_fill(self, context: Context, what: str) -> None:

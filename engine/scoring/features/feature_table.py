@@ -313,6 +313,7 @@ def _opened(
         with open_elevation(path, "The DEM") as model:
             warn_of_assumptions(model, grid, "The DEM", context)
             yield model.read
+            model.warn_of_fills(context, "The DEM")
         return
     method = Resampling.nearest if source == "psr" else Resampling.bilinear
     with raster.open_layer(path, grid, what=what, resampling=method) as layer:

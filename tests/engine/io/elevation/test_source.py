@@ -186,6 +186,13 @@ def test_fill_values_are_found_wherever_they_stand(write, heights):
     assert "value -9999, which is a fill value" in context.warnings[0]
 
 
+def test_stages_warn_of_a_single_fill_value_that_the_sample_misses(write, heights, tmp_path):
+    holed = np.repeat(np.repeat(heights, 12, 0), 12, 1)
+    holed[501, 407] = -9999.0
+    result = run("terrain", dem=str(write(holed)), out=str(tmp_path / "out"))
+    assert any("value -9999, which is a fill value" in each for each in result["warnings"])
+
+
 def test_a_container_of_rasters_is_refused_with_their_names(tmp_path):
     path = tmp_path / "two.gpkg"
     profile = {"driver": "GPKG", "width": 80, "height": 80, "count": 1, "dtype": "uint8"}
