@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lunarsite.engine import moon
 from lunarsite.engine.file_names import is_virtual, part_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 _PDS3, _PDS4 = (".lbl", ".LBL", ".Lbl"), (".xml", ".XML")
 _DETACHED = ("", "_jp2", "_JP2", "_img", "_IMG")
 """What the names of detached labels have besides that of the raster: LOLA's ``…_JP2.LBL``."""
+
+_NEAR_RADIUS_M = 50_000.0
+"""Offsets that differ from the radius of the Moon by less are radii."""
 
 _KEYS = ("scaling_factor", "offset", "unit", "missing_constant", "sample_type")
 
@@ -78,6 +82,12 @@ def describes(label: Label, dtype: str) -> bool:
     A raster that was converted to heights keeps the label of the one it was made of beside it.
     """
     return label.real is None or label.real == (np.dtype(dtype).kind == "f")
+
+
+def above_sphere(offset_m: float) -> float:
+    """Return the offset of heights for one of heights or of radii, metres."""
+    is_radius = abs(offset_m - moon.RADIUS_M) < _NEAR_RADIUS_M
+    return offset_m - moon.RADIUS_M if is_radius else offset_m
 
 
 def _pds3(text: str) -> dict[str, str]:

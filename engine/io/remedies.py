@@ -15,7 +15,7 @@ import pyproj
 
 from lunarsite.engine import moon
 from lunarsite.engine.file_names import is_virtual, local_file, part_of
-from lunarsite.engine.io.labels import label_beside
+from lunarsite.engine.io.labels import above_sphere, label_beside
 from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _NORTHERN_LIMIT_DEG = -45.0
 """What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
 
-_NEAR_RADIUS_M = 50_000.0
 _SAMPLE_PX = 640
 
 _PROBES = 65
@@ -176,9 +175,7 @@ def _labelled(source: rasterio.DatasetReader) -> tuple[str, str]:
     if label is None or (source.scales[0], source.offsets[0]) != (1.0, 0.0):
         return "", name
     metres = 1000.0 if label.unit.lower().startswith("k") else 1.0
-    offset = label.offset * metres
-    if abs(offset - moon.RADIUS_M) < _NEAR_RADIUS_M:
-        offset -= moon.RADIUS_M
+    offset = above_sphere(label.offset * metres)
     command = rescale(name, label.scale * metres, offset, label.missing)
     return f"{command} && ", f"{(local_file(name) or Path(name)).stem}_metres.tif"
 

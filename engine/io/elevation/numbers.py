@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import remedies
-from lunarsite.engine.io.labels import Label, describes, label_beside
+from lunarsite.engine.io.labels import Label, above_sphere, describes, label_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +45,6 @@ _UNITS = {
 }
 """Names of units of length. A survey foot differs from a foot by 2 parts in a million."""
 
-_NEAR_RADIUS_M = 50_000.0
-"""Offsets that differ from the radius of the Moon by less are radii."""
-
 
 def scaling_of(
     source: rasterio.DatasetReader, band: int, what: str
@@ -78,8 +74,8 @@ def scaling_of(
     if metres != 1.0:
         notes.append(f"{name} is in {unit}, and was converted to metres.")
     scale, offset = scale * metres, offset * metres
-    if label is not None and abs(offset - moon.RADIUS_M) < _NEAR_RADIUS_M:
-        offset -= moon.RADIUS_M
+    if label is not None:
+        offset = above_sphere(offset)
     undeclared = label is None and (scale, offset) == (1.0, 0.0)
     return (scale, offset), notes, integer and undeclared and not source.units[band - 1]
 
