@@ -179,16 +179,16 @@ def test_the_spread_of_cells_has_its_own_scale(write, heights):
 
 def test_fill_values_are_found_wherever_they_stand(write, heights):
     holed = np.repeat(np.repeat(heights, 12, 0), 12, 1)
-    holed[501, 407] = -9999.0
+    holed[502, 406] = -9999.0
     context = Context()
     read = read_dem(write(holed), context=context).height_m
-    assert np.argwhere(np.isnan(read)).tolist() == [[501, 407]]
+    assert np.argwhere(np.isnan(read)).tolist() == [[502, 406]]
     assert "value -9999, which is a fill value" in context.warnings[0]
 
 
 def test_stages_warn_of_a_single_fill_value_that_the_sample_misses(write, heights, tmp_path):
     holed = np.repeat(np.repeat(heights, 12, 0), 12, 1)
-    holed[501, 407] = -9999.0
+    holed[502, 406] = -9999.0
     result = run("terrain", dem=str(write(holed)), out=str(tmp_path / "out"))
     assert any("value -9999, which is a fill value" in each for each in result["warnings"])
 
