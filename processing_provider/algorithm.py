@@ -13,7 +13,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from lunarsite.engine.contract import COMMON, PATH_KINDS, Stage
+from lunarsite.engine.contract import DRY_RUN, PATH_KINDS, Stage
 from lunarsite.engine.errors import CancelledError, LunarSiteError
 from lunarsite.processing_provider import definitions
 from lunarsite.processing_provider.help import short_help
@@ -92,7 +92,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:
         """Add the parameters and the outputs."""
-        for parameter in definitions.with_area_layers((*self._stage.parameters, *COMMON)):
+        for parameter in definitions.parameters_of(self._stage):
             self.addParameter(definitions.definition(parameter), createOutput=parameter.output)
         if layers.has_folder_layers(self._stage):
             load = QgsProcessingParameterBoolean(self.LOAD_LAYERS, "Add layers to project", True)
@@ -156,9 +156,14 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         except LunarSiteError as error:
             for line in getattr(error, "lines", ()):
                 feedback.pushConsoleInfo(line)
-            raise QgsProcessingException(self._with_titles(str(error))) from error
+            raise QgsProcessingException(self.with_titles(str(error))) from error
         for line in self._result.get("summary") or []:
             feedback.pushInfo(str(line))
+        if values.get(DRY_RUN.name):
+            # Nothing was written that could be loaded.
+            context.setLayersToLoadOnCompletion({})
+            self._load_layers = False
+            return layers.simple_results(self._result)
         return layers.results(self._stage, values, self._result)
 
     def postProcessAlgorithm(
@@ -179,7 +184,20 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         """Return the values of the stage's parameters, with layers as files."""
         return stage_values(self._stage, self, parameters, self._rasters, context, feedback)
 
-    def _with_titles(self, message: str) -> str:
+    def values_now(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> dict[str, Any] | None:
+        """Return the values of the parameters in the main thread, or None if some are missing."""
+        if not super().checkParameterValues(parameters, context)[0]:
+            return None
+        self._rasters = raster_sources(self._stage, self, parameters, context)
+        return self.values(parameters, context, feedback)
+
+    def with_titles(self, message: str) -> str:
         """Replace command-line options in a message of the engine by the titles in the dialog."""
-        titles = {p.flag: f"‘{definitions.label(p)}’" for p in (*self._stage.parameters, *COMMON)}
+        parameters = definitions.parameters_of(self._stage)
+        titles = {each.flag: f"‘{definitions.label(each)}’" for each in parameters}
         return re.sub(r"--[a-z0-9-]+", lambda found: titles.get(found[0], found[0]), message)

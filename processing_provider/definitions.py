@@ -29,7 +29,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, QTime
 
-from lunarsite.engine.contract import Kind, Output, Parameter
+from lunarsite.engine.contract import COMMON, DRY_RUN, Kind, Output, Parameter, Stage
 from lunarsite.processing_provider import compat
 
 if TYPE_CHECKING:
@@ -38,12 +38,24 @@ if TYPE_CHECKING:
     from qgis.core import QgsProcessingOutputDefinition
 
 _MAX_INT = 2**31 - 1
+_ESTIMATE_LINE = "lunarsite.processing_provider.estimate_line.EstimateLine"
+"""The widget of a dry run; its name, since there are no widgets in ``qgis_process``."""
+
+
+def parameters_of(stage: Stage) -> Iterator[Parameter]:
+    """Yield the parameters of a stage's algorithm: its own, and the common ones."""
+    yield from with_area_layers(stage.parameters)
+    if stage.estimates:
+        yield DRY_RUN
+    yield from COMMON
 
 
 def definition(parameter: Parameter) -> QgsProcessingParameterDefinition:
     """Return the parameter definition for a parameter of a stage."""
     made = _destination(parameter) if parameter.output else _input(parameter)
     made.setHelp(help_text(parameter))
+    if parameter is DRY_RUN:
+        made.setMetadata({"widget_wrapper": {"class": _ESTIMATE_LINE}})
     if parameter.advanced:
         made.setFlags(made.flags() | compat.ADVANCED)
     return made

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsRasterLayer
 
-from lunarsite.engine.contract import COMMON, Kind, Parameter, Stage
+from lunarsite.engine.contract import Kind, Parameter, Stage
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.processing_provider import inputs
-from lunarsite.processing_provider.definitions import is_layer, with_area_layers
+from lunarsite.processing_provider.definitions import is_layer, parameters_of, with_area_layers
 from lunarsite.qgis_common import moon_crs
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def stage_values(
         If a layer cannot be exported for the engine.
     """
     values: dict[str, Any] = {}
-    for parameter in with_area_layers((*stage.parameters, *COMMON)):
+    for parameter in parameters_of(stage):
         if parameter.name in rasters:
             files = [source.file(context, feedback) for source in rasters[parameter.name]]
             value: Any = files if parameter.many else next(iter(files), None)

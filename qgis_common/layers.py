@@ -56,18 +56,23 @@ def style_file(style: str) -> Path:
     return STYLES / f"{style}.qml"
 
 
-def results(stage: Stage, values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of an algorithm: paths of outputs, and simple values."""
+def simple_results(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of an algorithm that are no files: numbers, texts, the summary."""
     simple = {
         name: value
         for name, value in result.items()
         if isinstance(value, bool | int | float | str) and value != ""
     }
     simple["summary"] = "\n".join(str(line) for line in result.get("summary") or [])
+    return simple
+
+
+def results(stage: Stage, values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of an algorithm: paths of outputs, and simple values."""
     destinations = {
         p.name: values[p.name] for p in stage.parameters if p.output and p.name in values
     }
-    return {**simple, **(result.get("outputs") or {}), **destinations}
+    return {**simple_results(result), **(result.get("outputs") or {}), **destinations}
 
 
 def output_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Output, Path]]:

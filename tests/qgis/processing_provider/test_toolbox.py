@@ -44,6 +44,29 @@ def algorithm(name):
     return QgsApplication.processingRegistry().createAlgorithmById(f"lunarsite:{name}")
 
 
+@pytest.fixture
+def dialog_of(processing, monkeypatch):
+    """Return a function that opens the dialog of an algorithm and fills in parameters."""
+    from processing.gui import ParametersPanel  # noqa: PLC0415
+    from processing.gui.AlgorithmDialog import AlgorithmDialog  # noqa: PLC0415
+
+    monkeypatch.setattr(ParametersPanel, "iface", None)  # C++ does not accept a mock
+    opened = []
+
+    def open_dialog(name, **values):
+        dialog = AlgorithmDialog(algorithm(name))
+        opened.append(dialog)
+        wrappers = dialog.mainWidget().wrappers
+        for key, value in values.items():
+            wrappers[key].setParameterValue(value, dialog.processingContext())
+        return wrappers
+
+    yield open_dialog
+    for each in opened:
+        each.deleteLater()
+    QgsApplication.sendPostedEvents()
+
+
 def children():
     """Return the process ids of the running engines, from /proc."""
     found = []
@@ -66,7 +89,7 @@ def test_every_stage_is_an_algorithm_with_its_declared_parameters(processing):
     for stage in stages.load_all():
         made = algorithm(stage.name)
         shown = {each.name(): each for each in made.parameterDefinitions()}
-        declared = (*definitions.with_area_layers(stage.parameters), *COMMON)
+        declared = tuple(definitions.parameters_of(stage))
         assert [n for n in shown if n != "load_layers"] == [p.name for p in declared]
         assert made.displayName() == stage.title
         assert made.shortDescription() == stage.summary
@@ -458,3 +481,32 @@ def test_the_help_of_every_stage_has_a_picture(processing):
         picture = QImage(str(help_page.PICTURES / f"{stage.name}.png"))
         assert (picture.isNull(), picture.width()) == (False, 232), stage.name
         assert f"{stage.name}.png" in algorithm(stage.name).shortHelpString()
+
+
+def test_the_dialog_says_what_a_run_will_take(dialog_of, dem, wait_until):
+    wrappers = dialog_of("screen", dem=str(dem))
+    line = wrappers["dry_run"]
+    wait_until(lambda: line.text.startswith("Estimate for 9,216 pixels: less than a minute"))
+    assert " of memory and " in line.text
+    # It follows the parameters, and explains what the engine refuses.
+    context = QgsProcessingContext()
+    wrappers["cell_m"].setParameterValue(1e6, context)
+    wait_until(lambda: "as large as the whole DEM" in line.text)
+    assert "‘Cell size [m]’" in line.text
+    wrappers["cell_m"].setParameterValue(1000.0, context)
+    wait_until(lambda: line.text.startswith("Estimate"))
+    wrappers["dem"].setParameterValue(str(dem.with_name("none.tif")), context)
+    wait_until(lambda: line.text == "")
+
+
+def test_a_dry_run_writes_nothing(processing, dem, tmp_path, feedback):
+    out = tmp_path / "run"
+    result = processing.run(
+        "lunarsite:screen",
+        {**SMALL, "dem": str(dem), "out": str(out), "dry_run": True},
+        feedback=feedback,
+    )
+    assert result["summary"].startswith("Estimate for 9,216 pixels")
+    assert result["summary"] in feedback.log
+    assert not out.exists()
+    assert "out" not in result
