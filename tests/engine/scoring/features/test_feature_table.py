@@ -412,17 +412,3 @@ def test_invalid_tables_are_refused(tmp_path, dem):
     tables.write_table(path, build(dem).drop(columns=["geometry", "slope_mean_deg"]))
     with pytest.raises(InputError, match="lacks the columns slope_mean_deg"):
         tables.read_features(path)
-
-
-def test_the_distance_to_shadow_is_measured_on_the_ground():
-    # At 80°S a map metre is 0.8 % less on the ground.
-    x_m = float(moon.lonlat_to_xy(90.0, -80.0)[0])
-    grid = Grid(x_m, 2000.0, 100.0, 200, 40)
-    coarse = Grid(x_m, 2000.0, 1000.0, 20, 4)
-    shadow = np.zeros(grid.shape, np.float32)
-    shadow[:, 0] = 1.0
-    found = feature_table._shadow_columns(shadow, grid, coarse, Context(threads=1))
-    distance_m = found["psr_distance_m"][1]
-    across_m = coarse.column_x_m() - (x_m + 50.0)
-    wanted_m = np.hypot(across_m, 0.0) / moon.map_scale(coarse.column_x_m(), 500.0)
-    assert distance_m[5:] == pytest.approx(wanted_m[5:], rel=0.002)
