@@ -8,11 +8,7 @@ The raster is the real pole at 20 m, made of the model that ships and of noise; 
 from __future__ import annotations
 
 import argparse
-import functools
-import json
 import re
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +20,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 from scipy import ndimage
+from stage_process import run_stage
 
 from lunarsite.engine import moon
 from lunarsite.engine.io.elevation.builtin import BUILTIN
@@ -31,15 +28,6 @@ from lunarsite.engine.io.elevation.builtin import BUILTIN
 PIXEL_M = 20.0
 BLOCK = 512
 AREA = "--aoi=-137,-89.45,25"
-STAGE = (
-    "import json, resource, sys, time\n"
-    "from lunarsite.engine.frontends import cli\n"
-    "begin = time.perf_counter()\n"
-    "code = cli.main(sys.argv[1:])\n"
-    "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20\n"
-    "told = [code, time.perf_counter() - begin, peak]\n"
-    "print(json.dumps(told), file=sys.stderr)\n"
-)
 
 
 def main() -> None:
@@ -56,8 +44,11 @@ def main() -> None:
     size = path.stat().st_size
     print("| what | figure | measured | reached? |")
     print("|---|---|---|---|")
-    arguments = ("lighting", AREA, "--azimuths", str(given.azimuths), "--quiet")
-    begin = functools.partial(run, arguments, given.folder)
+
+    def begin(dem: str, name: str) -> tuple[float, float]:
+        options = (AREA, "--azimuths", given.azimuths, "--out", given.folder / name)
+        return run_stage("lighting", "--dem", dem, *options)
+
     seconds, peak_gib = begin(str(path), "local")
     print(
         f"| lighting of 50 km of {given.side:,}² pixels of 20 m, {given.azimuths} azimuths, the "
@@ -73,16 +64,6 @@ def main() -> None:
             f"{share:.2f} % in {server.requests} requests, {seconds / 60:.1f} min | "
             f"{'yes' if share <= 2 else 'no'} |"
         )
-
-
-def run(arguments: tuple[str, ...], folder: Path, dem: str, name: str) -> tuple[float, float]:
-    """Run a stage in a process of its own; return seconds and peak in GiB."""
-    command = [sys.executable, "-c", STAGE, *arguments, "--dem", dem, "--out", str(folder / name)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    code, seconds, peak = json.loads(done.stderr.strip().splitlines()[-1])
-    if code:
-        raise SystemExit(done.stderr)
-    return seconds, peak
 
 
 def make(path: Path, side: int) -> None:

@@ -6,28 +6,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.windows import Window
+from stage_process import run_stage
 
 from lunarsite.engine import moon, stages
 from lunarsite.engine.scoring.features.columns import LAYER_FILES
 
 PIXEL_M = 40.0
 BLOCK = 512
-STAGE = (
-    "import json, resource, sys, time\n"
-    "from lunarsite.engine.frontends import cli\n"
-    "begin = time.perf_counter()\n"
-    "code = cli.main(sys.argv[1:])\n"
-    "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20\n"
-    "print(json.dumps([code, time.perf_counter() - begin, peak]), file=sys.stderr)\n"
-)
 RANGES = {"slope": (0, 30), "psr": (0, 1), "illumination": (0, 90), "earth_visibility": (0, 100)}
 
 
@@ -44,14 +34,14 @@ def main() -> None:
         folder = given.folder / str(side)
         layers = make(folder, side)
         table = folder / "features.parquet"
-        seconds, peak = run(
+        seconds, peak = run_stage(
             "features", "--dem", folder / "dem.tif", "--layers", layers, "--out", table,
             "--cell-m", 13 * PIXEL_M, "--north-limit-deg", -60,
         )  # fmt: skip
         growth = f", {seconds / before:.1f} times as long for 4 times the pixels" if before else ""
         told("features", f"{side:,}² pixels", seconds, peak, growth)
         before = seconds
-    seconds, peak = run("score", "--features", table, "--out", folder / "scored")
+    seconds, peak = run_stage("score", "--features", table, "--out", folder / "scored")
     cells = rows(table)
     told("score", f"{cells:,} cells", seconds, peak, "")
 
@@ -68,16 +58,6 @@ def rows(table: Path) -> int:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     return int(pq.read_metadata(table).num_rows)
-
-
-def run(stage: str, *arguments: object) -> tuple[float, float]:
-    """Run a stage in a process of its own; return seconds and peak in GiB."""
-    command = [sys.executable, "-c", STAGE, stage, *map(str, arguments), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    code, seconds, peak = json.loads(done.stderr.strip().splitlines()[-1])
-    if code:
-        raise SystemExit(done.stderr)
-    return seconds, peak
 
 
 def make(folder: Path, side: int) -> Path:
