@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from qgis import utils
 from qgis.core import QgsApplication
 
 if TYPE_CHECKING:
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
     from lunarsite.lunarsite_plugin.desktop import Desktop
     from lunarsite.processing_provider.provider import LunarSiteProvider
+
+
+_PACKAGE = "lunarsite"
 
 
 class LunarSitePlugin:
@@ -42,10 +47,21 @@ class LunarSitePlugin:
             self.desktop = Desktop(self._iface)
 
     def unload(self) -> None:
-        """Remove everything that was added."""
+        """Remove everything that was added, and end the engines that run.
+
+        QGIS may replace the files by another version next, so no engine may still write its caches
+        beside them. QGIS forgets the modules that it saw being imported, which are not all; what is
+        left of an old version must not meet a new one.
+        """
         if self.desktop is not None:
             self.desktop.remove()
             self.desktop = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+        if utils.plugins.get(_PACKAGE) is self:
+            from lunarsite.qgis_common import client  # noqa: PLC0415
+
+            client.close_all()
+            for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
+                del sys.modules[name]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import subprocess  # nosec B404  # for its TimeoutExpired
 import threading
+import time
+import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +33,17 @@ END_WITHIN_S = 1.9
 """When a child that was told to exit is killed; normally it exits within 1.8 s."""
 
 _POLL_S = 0.05
+_RUNNING: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Stop the processes of all clients within `END_WITHIN_S`; pending requests are cancelled."""
+    running = list(_RUNNING)
+    for client in running:
+        client.begin_close()
+    limit = time.monotonic() + END_WITHIN_S
+    for client in running:
+        client.close(limit - time.monotonic())
 
 
 class Command(Protocol):
@@ -102,6 +115,7 @@ class Client:
         self._log_reader.start()
         self._reader = threading.Thread(target=self._read, daemon=True, name="engine replies")
         self._reader.start()
+        _RUNNING.add(self)
 
     def __enter__(self) -> Self:
         return self

@@ -47,6 +47,9 @@ _LIMITS_DEG = (5, 8)
 _STRIP_PX, _LEAST_STRIP_ROWS = 16_000_000, 4
 """Pixels of a strip, about, and its rows of cells at least."""
 
+_PIXEL_BYTES = 64
+"""Memory for a pixel of a strip: four of its float32 copies, within a quarter of the limit."""
+
 
 def of_layer(  # noqa: C901, PLR0911  one return for each kind of layer
     source: str,
@@ -154,7 +157,8 @@ def _by_strips(
     reach = int(np.ceil(margin_m * scale.max() / grid.pixel_m))
     clearest = {limit: np.full(coarse.shape, np.nan, np.float32) for limit in _LIMITS_DEG}
     shadows = shadow.Shadows(grid, coarse)
-    step = max(_LEAST_STRIP_ROWS, _STRIP_PX // (grid.width * side))
+    strip_px = min(_STRIP_PX, context.memory_limit_bytes // _PIXEL_BYTES)
+    step = max(_LEAST_STRIP_ROWS, strip_px // (grid.width * side))
     for first in range(0, coarse.height, step):
         context.check()
         last = min(first + step, coarse.height)
