@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
+import re
 import reprlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 from lunarsite.engine.errors import ParameterError
+
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+(?:[eE][-+]?\d+)?\s*")
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
 
 
 class Kind(StrEnum):
@@ -129,9 +133,12 @@ def _parse_number(parameter: Constraints, value: Any) -> float | int:
     if isinstance(value, bool):
         raise value_error(parameter, value, f"is not {expected}", f"Give {expected}")
     try:
-        number = float(value)
+        number = float(_with_point(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
-        raise value_error(parameter, value, f"is not {expected}", f"Give {expected}") from None
+        remedy = f"Give {expected}"
+        if isinstance(value, str) and "," in value:
+            remedy += ", with a decimal point and without separators of thousands"
+        raise value_error(parameter, value, f"is not {expected}", remedy) from None
     if not math.isfinite(number):
         raise value_error(parameter, value, "is not finite", f"Give {expected}")
     low, high = parameter.minimum, parameter.maximum
@@ -149,6 +156,14 @@ def _parse_number(parameter: Constraints, value: Any) -> float | int:
     if number != int(number):
         raise value_error(parameter, value, "is not a whole number", "Give a whole number")
     return int(number)
+
+
+def _with_point(text: str) -> str:
+    """Return a number as text with a decimal point; 1,234 may be either number and stays."""
+    plain = text.replace("−", "-").replace("\u066b", ".")
+    if _DECIMAL_COMMA.fullmatch(plain) and not _THOUSANDS.fullmatch(plain):
+        return plain.replace(",", ".")
+    return plain
 
 
 def _parse_boolean(parameter: Constraints, value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsRasterLayer
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsProperty, QgsRasterLayer
 
 from lunarsite.engine.contract import Kind, Parameter, Stage
 from lunarsite.engine.errors import InputError, ParameterError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lunarsite.processing_provider.inputs import RasterSource
 
 Parameters = dict[str, Any]
+
+_STRICT = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CHOICE)
+"""Kinds whose values the engine parses: QGIS makes 0 of a number that it cannot read."""
 
 
 def check_bodies(
@@ -119,7 +122,7 @@ def _take_area_layer(parameter: Parameter, values: dict[str, Any]) -> None:
     values[parameter.name] = layer
 
 
-def _value(  # noqa: C901, PLR0911  one return per kind
+def _value(  # noqa: PLR0911  one return per kind
     parameter: Parameter,
     algorithm: QgsProcessingAlgorithm,
     parameters: Parameters,
@@ -137,10 +140,8 @@ def _value(  # noqa: C901, PLR0911  one return per kind
         return _destination(parameter, algorithm, parameters, context)
     if parameter.many:
         return list(algorithm.parameterAsFileList(parameters, name, context)) or None
-    if kind is Kind.INTEGER:
-        return algorithm.parameterAsInt(parameters, name, context)
-    if kind is Kind.NUMBER:
-        return algorithm.parameterAsDouble(parameters, name, context)
+    if kind in _STRICT:
+        return parameter.parse(_evaluated(value, context))
     if kind is Kind.AREA:
         own = algorithm.parameterAsExtentCrs(parameters, name, context)
         if own.isValid():
@@ -153,14 +154,19 @@ def _value(  # noqa: C901, PLR0911  one return per kind
             )
         edges = (area.xMinimum(), area.yMinimum(), area.xMaximum(), area.yMaximum())
         return ",".join(f"{edge:.15g}" for edge in edges)
-    if kind is Kind.BOOLEAN:
-        return algorithm.parameterAsBoolean(parameters, name, context)
-    if kind is Kind.CHOICE:
-        return algorithm.parameterAsEnumString(parameters, name, context)
     if kind is Kind.DATE:
         date_time = algorithm.parameterAsDateTime(parameters, name, context)
         return date_time.date().toString("yyyy-MM-dd") if date_time.isValid() else str(value)
     return algorithm.parameterAsString(parameters, name, context) or None
+
+
+def _evaluated(value: Any, context: QgsProcessingContext) -> Any:
+    """Return a value, computed if it is an expression; ``qgis_process`` gives texts."""
+    if isinstance(value, QgsProperty):
+        value, valid = value.value(context.expressionContext())
+        if not valid:
+            raise ParameterError("An expression has no value", "Correct it, or give a value")
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _destination(

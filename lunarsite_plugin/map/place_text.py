@@ -21,7 +21,14 @@ _ANGLE = re.compile(
     \s*""",
     re.VERBOSE | re.IGNORECASE,
 )
-_PLAIN = str.maketrans({"−": "-", "–": "-", "′": "'", "’": "'", "″": '"', "”": '"', "º": "°"})
+_PLAIN = str.maketrans(
+    {
+        "−": "-", "–": "-", "′": "'", "’": "'", "″": '"', "”": '"', "º": "°",
+        # Arabic decimal separator, comma and semicolon; marks of the direction of writing.
+        "\u066b": ".", "\u060c": ",", "\u061b": ";",
+        **dict.fromkeys("\u200e\u200f\u061c"),
+    }
+)
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 
 
@@ -71,8 +78,11 @@ def parse_angle(text: str, axis: str) -> float:
 
 
 def is_pair(text: str) -> bool:
-    """Return whether a text contains two angles; degrees and minutes are one angle."""
-    if _angle(_plain(text, keep_commas=True)) is not None:
+    """Return whether a text contains two angles.
+
+    What can be one angle is one: degrees and minutes, and 16,389 with a decimal comma.
+    """
+    if _angle(_plain(text)) is not None:
         return False
     try:
         _pair(text)
@@ -113,12 +123,18 @@ def _pair(text: str) -> tuple[Angle, Angle]:
         for at in (match.start() for match in re.finditer(r"[,;/\s]|(?<=[NSEWnsew])(?=\d)", plain))
     ]
     # Commas and semicolons are reliable separators; spaces also occur within angles.
-    halves.sort(key=lambda half: len(half[0].split()) + len(half[1].split()))
+    found: dict[int, set[tuple[Angle, Angle]]] = {}
     for half in halves:
         first, second = (_angle(part.strip(",; \t/")) for part in half)
         if first is not None and second is not None:
-            return first, second
-    raise ParameterError(f"{text.strip()!r} is not a longitude and a latitude", EXAMPLE)
+            words = len(half[0].split()) + len(half[1].split())
+            found.setdefault(words, set()).add((first, second))
+    if not found:
+        raise ParameterError(f"{text.strip()!r} is not a longitude and a latitude", EXAMPLE)
+    fewest = found[min(found)]
+    if len(fewest) > 1:
+        raise ParameterError(f"{text.strip()!r} can be read as several places", EXAMPLE)
+    return fewest.pop()
 
 
 def _angle(text: str) -> Angle | None:

@@ -335,3 +335,17 @@ def test_an_unwritable_output_folder_is_refused_before_the_work(tmp_path):
         ):
             with pytest.raises(OutputError, match=r"Cannot write to .* Choose a folder"):
                 stage.run(arguments, Context())
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0,9", 0.9), (" -12,5 ", -12.5), ("−3", -3.0), ("٠٫٩", 0.9), ("0,125", 0.125), ("1e-9", 1e-9)],
+)
+def test_numbers_may_have_a_decimal_comma(text, number):
+    assert Parameter(name="x", kind=Kind.NUMBER, title="", help="").parse(text) == number
+
+
+@pytest.mark.parametrize("text", ["1,234", "1,2,3", "1.234,5", "12,345"])
+def test_commas_that_may_separate_thousands_are_refused(text):
+    with pytest.raises(ParameterError, match="separators of thousands"):
+        Parameter(name="x", kind=Kind.NUMBER, title="", help="").parse(text)

@@ -25,6 +25,10 @@ from lunarsite.lunarsite_plugin.map import place_text
         "−137.3; −89.45",
         "-137,3 -89,45",
         "222.7, -89.45",
+        "-137,3,-89,45",
+        "137,3\u202f° W; 89,45\u202f° S",
+        "-١٣٧٫٣، -٨٩٫٤٥",
+        "\u200f-١٣٧٫٣\u200f -٨٩٫٤٥",
     ],
 )
 def test_common_notations_are_parsed(text):
@@ -43,6 +47,7 @@ def test_common_notations_are_parsed(text):
         ("400 -89", "400° is out of range"),
         ("89°61'S 10 E", "is not a longitude and a latitude"),
         ("-89 S 10 E", "is not a longitude and a latitude"),
+        ("12,5,3", "can be read as several places"),
     ],
 )
 def test_errors_give_an_example(text, message):
@@ -56,6 +61,13 @@ def test_an_angle_is_only_accepted_in_its_own_field():
     assert place_text.parse_angle(" -89.45 ", "lat") == -89.45
     with pytest.raises(ParameterError, match="'89 S' is not a longitude"):
         place_text.parse_angle("89 S", "lon")
+
+
+@pytest.mark.parametrize("text", ["16,389", "-89,45", "16,389 ", "89,45° S", "١٦٫٣٨٩", "137.3"])
+def test_what_can_be_one_angle_is_no_pair(text):
+    assert not place_text.is_pair(text)
+    axis = "lat" if "89," in text and "16" not in text else "lon"
+    assert abs(place_text.parse_angle(text, axis)) in (16.389, 89.45, 137.3)
 
 
 @settings(deadline=None)

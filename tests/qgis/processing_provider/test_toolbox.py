@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from osgeo import gdal
 from qgis.core import (
@@ -510,3 +511,33 @@ def test_a_dry_run_writes_nothing(processing, dem, tmp_path, feedback):
     assert result["summary"] in feedback.log
     assert not out.exists()
     assert "out" not in result
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("0,9", 0.9), (0.9, 0.9), (np.float64(0.9), 0.9), (np.float32(0.5), 0.5), (" 0.9 ", 0.9)],
+)
+def test_optional_numbers_are_read_as_they_are_written(processing, given, wanted):
+    made = algorithm("detect-craters")
+    values = made.values({"min_confidence": given}, QgsProcessingContext(), Feedback())
+    assert values["min_confidence"] == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("min_confidence", "abc", "is not a number"),
+        ("min_confidence", "1,234", "without separators of thousands"),
+        ("min_confidence", [0.5], "takes one value"),
+        ("threads", "two", "is not a whole number"),
+        ("threads", "1.5", "is not a whole number"),
+        ("dry_run", "abc", "neither true nor false"),
+        ("device", "gpu", "Incorrect parameter value for device"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_never_0(
+    processing, dem, tmp_path, name, given, message
+):
+    values = {"dem": str(dem), "out": str(tmp_path / "craters.gpkg"), name: given}
+    with pytest.raises(QgsProcessingException, match=message):
+        processing.run("lunarsite:detect-craters", values)
