@@ -45,6 +45,9 @@ class Desktop:
         self.dock: LunarSiteDock | None = None
         self.setup: SetupDialog | None = None
         self._task: DemoTask | None = None
+        self._same_project = True
+        """Whether the project in which the demo was asked for is still open."""
+        QgsProject.instance().cleared.connect(self._on_project_cleared)
         self._warning: QgsMessageBarItem | None = None
         self._before: list[QgsMessageBarItem] = []
         self._warning_timer = QTimer()
@@ -105,6 +108,7 @@ class Desktop:
             )
             return
         self._dismiss_warning()
+        self._same_project = True
         self._task = demo.DemoTask(demo.folder(), self._show_demo, self._show_demo_error)
         self._task.taskTerminated.connect(self._forget_task)
         QgsApplication.taskManager().addTask(self._task)
@@ -119,6 +123,7 @@ class Desktop:
     def remove(self) -> None:
         """Remove everything that was added."""
         self._warning_timer.stop()
+        QgsProject.instance().cleared.disconnect(self._on_project_cleared)
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -194,6 +199,12 @@ class Desktop:
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
 
         self._task = None
+        if not self._same_project:
+            self._show_info(
+                "The demo is ready. Another project was opened meanwhile, so its layers were not "
+                "added: choose Open Demo again to add them to this project."
+            )
+            return
         home = run.parent
         self._show_layers(run, demo.DEM, home / demo.CRATERS, home / demo.IMAGE, moon=True)
         self.toggle.setChecked(True)
@@ -264,6 +275,9 @@ class Desktop:
 
     def _forget_task(self) -> None:
         self._task = None
+
+    def _on_project_cleared(self) -> None:
+        self._same_project = False
 
 
 def _metadata() -> configparser.SectionProxy:

@@ -150,6 +150,42 @@ def test_the_warning_without_an_engine_disappears_after_the_setup(
     plugin.desktop.setup.engineChanged.emit()
 
 
+def test_the_demo_is_not_added_to_a_project_that_was_opened_meanwhile(
+    iface, plugin, tmp_path, monkeypatch
+):
+    class Task:
+        """A demo that ends when it is told to."""
+
+        def __init__(self, _home, done, _failed):
+            self.done, self.taskTerminated = done, self
+
+        def connect(self, _slot):
+            pass
+
+        def cancel(self):
+            pass
+
+    monkeypatch.setattr(demo, "DemoTask", Task)
+    monkeypatch.setattr(QgsApplication, "taskManager", lambda: QgsApplication, raising=False)
+    monkeypatch.setattr(QgsApplication, "addTask", lambda _task: None, raising=False)
+    plugin.desktop.open_demo()
+    task = plugin.desktop._task
+    project = QgsProject.instance()
+    project.write(str(tmp_path / "other.qgz"))
+    project.clear()
+    assert project.read(str(tmp_path / "other.qgz"))
+    crs = project.crs()
+    task.done(tmp_path / "run")
+    assert project.mapLayers() == {}
+    assert project.crs() == crs
+    assert any("Another project was opened" in each.text() for each in iface.bar.items())
+    plugin.desktop.open_demo()
+    shown = []
+    monkeypatch.setattr(plugin.desktop, "_show_layers", lambda *_, **__: shown.append(1))
+    plugin.desktop._task.done(tmp_path / "run")
+    assert shown == [1]
+
+
 def test_the_engine_stops_before_its_files_are_replaced(iface, plugin, run_folder, wait_until):
     iface.toolbar.actions()[0].trigger()
     dock = plugin.desktop.dock
