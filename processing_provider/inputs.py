@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsFields,
     QgsProcessingUtils,
     QgsProviderRegistry,
     QgsRasterBlockFeedback,
@@ -102,7 +103,7 @@ def raster_source(layer: QgsRasterLayer) -> RasterSource:
     CrsError
         If the layer is on another body.
     InputError
-        If the layer is invalid, or has no native pixels.
+        If the layer is invalid, has no native pixels, or its nodata value is switched off.
     """
     if not layer.isValid():
         raise InputError(
@@ -113,7 +114,16 @@ def raster_source(layer: QgsRasterLayer) -> RasterSource:
     provider = layer.dataProvider()
     path = _file_of(layer)
     options = QgsRasterLayer.LayerOptions(loadDefaultStyle=False)
-    if path and _has_same_crs(QgsRasterLayer(path, "own", "gdal", options), layer):
+    own = path and _has_same_crs(QgsRasterLayer(path, "own", "gdal", options), layer)
+    bands = range(1, provider.bandCount() + 1)
+    for band in bands:
+        if provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band):
+            raise InputError(
+                f"The nodata value {provider.sourceNoDataValue(band):g} of the layer "
+                f"{layer.name()} is switched off, so that what is unknown would count as ground",
+                "Switch it on in the layer's properties, Transparency",
+            )
+    if own and not any(provider.userNoDataValues(band) for band in bands):
         return RasterSource(layer.name(), path)
     if provider.xSize() < 1 or provider.ySize() < 1:
         raise InputError(
@@ -199,7 +209,11 @@ def _plain_file(value: Any, parameter: Parameter, context: QgsProcessingContext)
         return ""
     parts = QgsProviderRegistry.instance().decodeUri("ogr", layer.source())
     path = str(parts.get("path") or "")
-    unmodified = not (layer.subsetString() or layer.isModified() or parts.get("vsiPrefix"))
+    fields = layer.fields()
+    own = QgsFields.FieldOrigin.OriginProvider
+    computed = any(fields.fieldOrigin(index) != own for index in range(fields.count()))
+    changed = layer.subsetString() or layer.isModified() or computed
+    unmodified = not (changed or parts.get("vsiPrefix"))
     readable = path.lower().endswith(endings) and Path(path).is_file()
     sublayer = str(parts.get("layerName") or "")
     if not (unmodified and readable and _is_default_sublayer(path, sublayer)):

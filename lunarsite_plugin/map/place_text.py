@@ -23,9 +23,17 @@ _ANGLE = re.compile(
 )
 _PLAIN = str.maketrans(
     {
-        "−": "-", "–": "-", "′": "'", "’": "'", "″": '"', "”": '"', "º": "°",
+        "−": "-",
+        "–": "-",
+        "′": "'",
+        "’": "'",
+        "″": '"',
+        "”": '"',
+        "º": "°",
         # Arabic decimal separator, comma and semicolon; marks of the direction of writing.
-        "\u066b": ".", "\u060c": ",", "\u061b": ";",
+        "\u066b": ".",
+        "\u060c": ",",
+        "\u061b": ";",
         **dict.fromkeys("\u200e\u200f\u061c"),
     }
 )

@@ -339,7 +339,14 @@ def test_an_unwritable_output_folder_is_refused_before_the_work(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0,9", 0.9), (" -12,5 ", -12.5), ("−3", -3.0), ("٠٫٩", 0.9), ("0,125", 0.125), ("1e-9", 1e-9)],
+    [
+        ("0,9", 0.9),
+        (" -12,5 ", -12.5),
+        ("−3", -3.0),
+        ("٠٫٩", 0.9),
+        ("0,125", 0.125),
+        ("1e-9", 1e-9),
+    ],
 )
 def test_numbers_may_have_a_decimal_comma(text, number):
     assert Parameter(name="x", kind=Kind.NUMBER, title="", help="").parse(text) == number

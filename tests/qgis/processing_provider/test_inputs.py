@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import math
 
+import numpy as np
 import pytest
 from osgeo import gdal, ogr
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
+    QgsField,
     QgsGeometry,
     QgsPointXY,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsRasterLayer,
+    QgsRasterRange,
     QgsVectorLayer,
+    QgsVectorLayerJoinInfo,
 )
+from qgis.PyQt.QtCore import QMetaType
 
 from lunarsite.engine.contract import Kind, Parameter
-from lunarsite.engine.errors import CancelledError
+from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.processing_provider import inputs, layer_export
 from lunarsite.qgis_common import moon_crs
 from tests.qgis.conftest import Feedback
@@ -117,3 +122,65 @@ def test_exporting_a_raster_can_be_cancelled(dem):
     with pytest.raises(CancelledError):
         source.file(QgsProcessingContext(), feedback)
     gdal.Unlink("/vsimem/cancelled.tif")
+
+
+@pytest.fixture
+def with_zeros(tmp_path):
+    """Return a raster with rows of zeros above rows of ones and of declared nodata."""
+    path = tmp_path / "heights.tif"
+    values = np.repeat(np.array([0.0, 1.0, -9999.0], np.float32), 10)[:, None].repeat(20, axis=1)
+    made = gdal.GetDriverByName("GTiff").Create(str(path), 20, 30, 1, gdal.GDT_Float32)
+    made.SetGeoTransform((0.0, 100.0, 0.0, 0.0, 0.0, -100.0))
+    made.SetProjection(moon_crs.crs().toWkt())
+    made.GetRasterBand(1).SetNoDataValue(-9999.0)
+    made.WriteRaster(0, 0, 20, 30, values.tobytes())
+    made.FlushCache()
+    return path
+
+
+def test_nodata_that_is_set_on_a_layer_is_nodata_for_the_engine(with_zeros, feedback):
+    layer = QgsRasterLayer(str(with_zeros), "heights")
+    assert inputs.raster_source(layer).path == str(with_zeros)
+    layer.dataProvider().setUserNoDataValue(1, [QgsRasterRange(0.0, 0.0)])
+    source = inputs.raster_source(layer)
+    made = gdal.Open(source.file(QgsProcessingContext(), feedback))
+    band = made.GetRasterBand(1)
+    known = band.ReadAsArray()[:, 0] != band.GetNoDataValue()
+    assert known.tolist() == [False] * 10 + [True] * 10 + [False] * 10
+    assert made.GetGeoTransform() == (0.0, 100.0, 0.0, 0.0, 0.0, -100.0)
+
+
+def test_nodata_that_is_switched_off_on_a_layer_is_refused(with_zeros):
+    layer = QgsRasterLayer(str(with_zeros), "heights")
+    layer.dataProvider().setUseSourceNoDataValue(1, False)
+    with pytest.raises(InputError, match=r"nodata value -9999 of the layer heights.*Switch it on"):
+        inputs.raster_source(layer)
+
+
+def test_computed_and_joined_fields_reach_the_engine(tmp_path, feedback):
+    path = str(tmp_path / "craters.gpkg")
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+    made = source.CreateLayer("craters", None, ogr.wkbPoint)
+    made.CreateField(ogr.FieldDefn("radius_m", ogr.OFTReal))
+    feature = ogr.Feature(made.GetLayerDefn())
+    feature["radius_m"] = 50.0
+    feature.SetGeometry(ogr.CreateGeometryFromWkt("POINT (1000 2000)"))
+    made.CreateFeature(feature)
+    del feature, made, source
+    craters = Parameter(name="craters", kind=Kind.TABLE, title="", help="", endings=(".gpkg",))
+    layer = QgsVectorLayer(path, "craters")
+    context = QgsProcessingContext()
+    assert inputs._plain_file(layer, craters, context) == path
+    layer.addExpressionField('"radius_m" * 2', QgsField("diameter_m", QMetaType.Type.Double))
+    assert inputs._plain_file(layer, craters, context) == ""
+    layer.setCrs(moon_crs.crs())
+    (row,) = exported_rows(layer, feedback)
+    assert float(row["diameter_m"]) == 100.0
+    layer = QgsVectorLayer(path, "craters")
+    names = QgsVectorLayer("None?field=fid:integer&field=name:string", "names", "memory")
+    joined = QgsVectorLayerJoinInfo()
+    joined.setJoinLayer(names)
+    joined.setJoinFieldName("fid")
+    joined.setTargetFieldName("fid")
+    assert layer.addJoin(joined)
+    assert inputs._plain_file(layer, craters, context) == ""
