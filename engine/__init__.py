@@ -17,7 +17,10 @@ Examples
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import tempfile
+from pathlib import Path
 from types import ModuleType
 
 _PUBLIC = {
@@ -97,4 +100,21 @@ class _Engine(ModuleType):
             raise TypeError("lunarsite.engine.illumination cannot be replaced")
 
 
+def _give_numba_a_cache() -> None:
+    """Let numba keep compiled functions in a temporary folder if it can nowhere else.
+
+    It raises where neither the package nor the user's cache can be written: a plugin that an
+    administrator installed, for a service without a home.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    for folder in (Path(__file__).parent, Path(home)):
+        existing = next(each for each in (folder, *folder.parents) if each.is_dir())
+        if os.access(existing, os.W_OK):
+            return
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"lunarsite-numba-{user}")
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    _give_numba_a_cache()
 sys.modules[__name__].__class__ = _Engine

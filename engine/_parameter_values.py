@@ -10,6 +10,7 @@ import reprlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from lunarsite.engine.errors import ParameterError
 
@@ -124,7 +125,19 @@ def _parse_path(parameter: Constraints, value: Any) -> str:
     if not valid:
         remedy = "Use characters that are allowed in file names"
         raise value_error(parameter, value, "is not a path", remedy)
-    return str(value)
+    return _local(str(value))
+
+
+def _local(text: str) -> str:
+    """Return a path for the address of a local file, and with the home folder for ``~``."""
+    if text.lower().startswith("file://"):
+        address = urlsplit(text)
+        if address.netloc in ("", "localhost"):
+            path = unquote(address.path)
+            return path.lstrip("/") if os.name == "nt" else path
+    if text.startswith("~") and not Path(text).exists():
+        return os.path.expanduser(text)  # noqa: PTH111  pathlib raises for unknown users
+    return text
 
 
 def _parse_number(parameter: Constraints, value: Any) -> float | int:

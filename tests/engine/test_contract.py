@@ -356,3 +356,16 @@ def test_numbers_may_have_a_decimal_comma(text, number):
 def test_commas_that_may_separate_thousands_are_refused(text):
     with pytest.raises(ParameterError, match="separators of thousands"):
         Parameter(name="x", kind=Kind.NUMBER, title="", help="").parse(text)
+
+
+def test_addresses_of_local_files_and_home_folders_are_paths(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    path = Parameter(name="x", kind=Kind.RASTER, title="", help="")
+    assert path.parse("file:///data/a%20b.tif") == "/data/a b.tif"
+    assert path.parse("file://localhost/data/b.tif") == "/data/b.tif"
+    assert path.parse("~/run") == str(tmp_path / "run")
+    assert path.parse("~nobody-of-this-name/run") == "~nobody-of-this-name/run"
+    assert path.parse("https://host/dem.tif") == "https://host/dem.tif"
+    (tmp_path / "~").mkdir()
+    assert path.parse("~") == "~"
