@@ -6,6 +6,12 @@ import re
 import shlex
 import sys
 
+SCORE_TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999)
+"""Scores in the legends of maps, whose colours follow the log-odds; the ends bound the colours."""
+
+LOWEST_TOP_SCORE = 0.01
+"""Where the colours of a run end whose best score is still lower."""
+
 
 def counted(number: int, noun: str) -> str:
     """Return a count with its noun in singular or plural: ``1 image``, ``2 images``."""

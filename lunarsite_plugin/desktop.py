@@ -95,12 +95,11 @@ class Desktop:
     def open_demo(self) -> None:
         """Create the demo in the background and show it."""
         from lunarsite.lunarsite_plugin import demo  # noqa: PLC0415
-        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
 
         if self._task is not None:
             self._show_info("The demo is already being created. It opens when it is ready.")
             return
-        others = run_layers.elsewhere(QgsProject.instance())
+        others = moon_crs.foreign_layers(QgsProject.instance())
         if others:
             self._show_info(
                 "The demo sets the project CRS to the Moon, but the project contains layers of "
@@ -206,7 +205,7 @@ class Desktop:
             )
             return
         home = run.parent
-        self._show_layers(run, demo.DEM, home / demo.CRATERS, home / demo.IMAGE, moon=True)
+        self._show_layers(run, demo.DEM, home / demo.CRATERS, home / demo.IMAGE)
         self.toggle.setChecked(True)
         dock = self._get_dock()
         dock.choose_run(run)
@@ -219,12 +218,12 @@ class Desktop:
 
     def _show_browsed(self, run: RunFolder) -> None:
         """Add the layers of a run that the user browsed for, unless they are in the project."""
-        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers  # noqa: PLC0415
 
         project = QgsProject.instance()
-        if run_layers.shown(run.path, project):
+        if layers.shown(run.path, project):
             return
-        others = run_layers.elsewhere(project)
+        others = moon_crs.foreign_layers(project)
         if others:
             self._show_info(
                 "The layers of the run were not added, because the project contains layers of "
@@ -240,20 +239,18 @@ class Desktop:
         dem: Path | None,
         craters: Path | None,
         image: Path | None = None,
-        *,
-        moon: bool = False,
     ) -> None:
-        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
+        from lunarsite.qgis_common import run_layers  # noqa: PLC0415
 
         self._before = self._iface.messageBar().items()
-        run_layers.show(run, dem, self._iface.mapCanvas(), craters, image, moon=moon)
+        run_layers.show(run, dem, self._iface.mapCanvas(), craters, image)
         self._dismiss_crs_warnings()
         self._warning_timer.start()  # drawing the canvas adds more warnings a little later
 
     def _dismiss_crs_warnings(self) -> None:
-        from lunarsite.lunarsite_plugin.runs import layers as run_layers  # noqa: PLC0415
+        from lunarsite.lunarsite_plugin.runs import layers  # noqa: PLC0415
 
-        run_layers.dismiss_crs_warnings(self._iface.messageBar(), self._before)
+        layers.dismiss_crs_warnings(self._iface.messageBar(), self._before)
 
     def _show_demo_error(self, error: LunarSiteError) -> None:
         self._task = None

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qgis import utils
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingException,
@@ -19,10 +20,10 @@ from lunarsite.processing_provider import definitions
 from lunarsite.processing_provider.help import short_help
 from lunarsite.processing_provider.run import run
 from lunarsite.processing_provider.values import check_bodies, raster_sources, stage_values
-from lunarsite.qgis_common import layers, location
+from lunarsite.qgis_common import layers, location, moon_crs
 
 if TYPE_CHECKING:
-    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+    from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject
 
     from lunarsite.processing_provider.inputs import RasterSource
 
@@ -46,7 +47,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         self._stage = stage
         self._rasters: dict[str, list[RasterSource]] = {}
         self._result: dict[str, Any] = {}
-        self._dem = ""
+        self._dem = self._craters = ""
         self._load_layers = False
 
     def createInstance(self) -> StageAlgorithm:
@@ -150,6 +151,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         try:
             values = self.values(parameters, context, feedback)
             self._dem = str(values.get("dem") or "")
+            self._craters = str(values.get("craters") or "")
             self._result = run(self._stage.name, values, feedback)
         except CancelledError as error:
             raise QgsProcessingException("Cancelled. No incomplete files are left.") from error
@@ -171,9 +173,24 @@ class StageAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         """Style the resulting layers, and add them to the project."""
         layers.style_destinations(self._stage, self._result, context)
-        if self._load_layers and context.project() is not None:
+        project = context.project()
+        if not self._load_layers or project is None:
+            return {}
+        if self._stage.name == "screen" and not moon_crs.foreign_layers(project):
+            self._show_run(project)
+        else:
             layers.load_on_completion(self._stage, self._result, self._dem, context)
         return {}
+
+    def _show_run(self, project: QgsProject) -> None:
+        """Show a run as the dock shows it: over the hillshade, in a lunar project, in view."""
+        from lunarsite.qgis_common import run_layers  # noqa: PLC0415  only after a run
+
+        folder = Path(self._result["outputs"]["report"]).parent
+        desktop = utils.iface
+        canvas = desktop.mapCanvas() if desktop is not None else None
+        craters = Path(self._craters) if self._craters else None
+        run_layers.show(folder, Path(self._dem), canvas, craters, project=project)
 
     def values(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections import deque
 from functools import cache
 from pathlib import Path
@@ -14,20 +12,17 @@ from qgis.core import (
     QgsProcessingLayerPostProcessorInterface,
     QgsProcessingUtils,
     QgsRasterLayer,
-    QgsSingleBandPseudoColorRenderer,
     QgsVectorLayer,
 )
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import Kind, Output, Stage
-from lunarsite.qgis_common import moon_crs
+from lunarsite.qgis_common import moon_crs, styles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProcessingFeedback, QgsProject
-
-STYLES = Path(__file__).resolve().parents[1] / "resources" / "styles"
 
 _LAYER_KINDS = (Kind.RASTER, Kind.VECTOR)
 _ALIVE: deque[QgsProcessingLayerPostProcessorInterface] = deque(maxlen=200)
@@ -37,7 +32,6 @@ _GROUND = Output(name="ground", kind=Kind.RASTER, title=GROUND, help="", style="
 """The elevation model below the cell rasters."""
 _MAIN = frozenset({"slope_deg", "illumination_pct", "earth_visibility_pct", "psr"})
 """The layers of a folder that are loaded: opening a layer blocks QGIS for 10 ms."""
-_RANK_STYLES = frozenset({"rank", "uncertainty"})
 _FEW = 2
 """Up to this number, all layers of a run are visible."""
 _BELOW = -1
@@ -49,11 +43,6 @@ _VISIBLE = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
 def has_folder_layers(stage: Stage) -> bool:
     """Return whether a stage writes layers to a folder, which QGIS does not load by itself."""
     return any(output.style and output.path for output in stage.outputs)
-
-
-def style_file(style: str) -> Path:
-    """Return the QML file of a style."""
-    return STYLES / f"{style}.qml"
 
 
 def simple_results(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +124,7 @@ def add_to_project(
         layer = kind(str(path), output.title)
         if not layer.isValid():
             continue
-        apply_style(layer, output.style)
+        styles.apply(layer, output.style)
         moon_crs.name_layer(layer)
         project.addMapLayer(layer, addToLegend=False)
         node = group.addLayer(layer)
@@ -183,36 +172,6 @@ def group_name(stage: Stage, path: Path) -> str:
     return f"LunarSite, {stage.title.lower()}: {folder.name}"
 
 
-def apply_style(layer: QgsMapLayer, style: str) -> None:
-    """Apply one of our styles to a layer, if it exists."""
-    if style and style_file(style).is_file():
-        layer.loadNamedStyle(str(style_file(style)))
-        if style in _RANK_STYLES and isinstance(layer, QgsRasterLayer):
-            _scale_to(layer)
-        layer.triggerRepaint()
-
-
-def _scale_to(layer: QgsRasterLayer) -> None:
-    """Fit a colour ramp of ranks, made for a large run, to the highest rank of this one."""
-    renderer, provider = layer.renderer(), layer.dataProvider()
-    if not isinstance(renderer, QgsSingleBandPseudoColorRenderer):
-        return
-    highest = provider.bandStatistics(1).maximumValue
-    function = renderer.shader().rasterShaderFunction()
-    items = function.colorRampItemList()
-    if not items or not items[-1].value > 1.0 or not highest > 1.0:
-        return
-    # A power law keeps the best ranks distinguishable.
-    power = math.log(highest) / math.log(items[-1].value)
-    for item in items:
-        if item.value > 0.0:
-            item.value = round(item.value**power)
-            item.label = re.sub(r"^[\d.e+]+", f"{item.value:g}", item.label)
-    function.setColorRampItemList(items)
-    function.setMaximumValue(highest)
-    renderer.setClassificationMax(highest)
-
-
 class Styler(QgsProcessingLayerPostProcessorInterface):
     """Styles a layer when it has been loaded."""
 
@@ -234,9 +193,11 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
         _feedback: QgsProcessingFeedback,
     ) -> None:
         """Style the layer, and set its visibility."""
-        apply_style(layer, self.style)
+        styles.apply(layer, self.style)
         moon_crs.name_layer(layer)
         project = context.project()
+        if project is not None:
+            moon_crs.show_on_moon(project)
         node = project.layerTreeRoot().findLayer(layer.id()) if project is not None else None
         if node is not None:
             node.setItemVisibilityChecked(self.visible)

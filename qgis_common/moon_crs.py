@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsCoordinateReferenceSystem
 
 if TYPE_CHECKING:
-    from qgis.core import QgsMapLayer
+    from qgis.core import QgsMapLayer, QgsProject
 
 SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
@@ -89,6 +89,18 @@ def body(crs: QgsCoordinateReferenceSystem) -> str:
         if key in ("+R", "+a") and abs(float(value) - _RADIUS_M) < _TOLERANCE_M:
             return MOON
     return str(crs.celestialBodyName())
+
+
+def foreign_layers(project: QgsProject) -> list[str]:
+    """Return the names of a project's layers that are not on the Moon."""
+    known = ((layer.name(), body(layer.crs())) for layer in project.mapLayers().values())
+    return [name for name, of in known if of not in ("", MOON)]
+
+
+def show_on_moon(project: QgsProject) -> None:
+    """Give a project the south polar CRS, unless it has a lunar one or layers of another body."""
+    if body(project.crs()) != MOON and not foreign_layers(project):
+        project.setCrs(crs())
 
 
 def _from_proj(name: str) -> QgsCoordinateReferenceSystem:

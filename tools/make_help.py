@@ -35,7 +35,7 @@ from qgis.PyQt.QtCore import QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
 
 from lunarsite.lunarsite_plugin.charts import colors, contributions, horizon, site_model, sky_model
-from lunarsite.qgis_common import layers, moon_crs
+from lunarsite.qgis_common import moon_crs, styles
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO, PICTURES = ROOT / ".cache" / "region", ROOT / "resources" / "help"
@@ -46,7 +46,7 @@ LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"
 
 def raster(path: Path, style: str, opacity: float = 0.75) -> QgsRasterLayer:
     layer = QgsRasterLayer(str(path), path.stem)
-    layers.apply_style(layer, style)
+    styles.apply(layer, style)
     moon_crs.name_layer(layer)
     layer.setOpacity(opacity)
     return layer
@@ -54,7 +54,7 @@ def raster(path: Path, style: str, opacity: float = 0.75) -> QgsRasterLayer:
 
 def vector(path: Path, style: str) -> QgsVectorLayer:
     layer = QgsVectorLayer(str(path), path.stem)
-    layers.apply_style(layer, style)
+    styles.apply(layer, style)
     moon_crs.name_layer(layer)
     return layer
 
@@ -75,14 +75,14 @@ def known_craters(dem: Path) -> QgsVectorLayer:
                 place = QgsPointXY(float(row["x_m"]), float(row["y_m"]))
                 feature.setGeometry(QgsGeometry.fromPointXY(place))
                 layer.dataProvider().addFeature(feature)
-    layers.apply_style(layer, "detected_craters")
+    styles.apply(layer, "detected_craters")
     return layer
 
 
 def ground(dem: Path = DEMO / "dem.tif") -> QgsRasterLayer:
     layer = QgsRasterLayer(str(dem), "ground")
     moon_crs.name_layer(layer)
-    layers.apply_style(layer, "hillshade")
+    styles.apply(layer, "hillshade")
     return layer
 
 

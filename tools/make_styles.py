@@ -109,7 +109,7 @@ def pseudocolor(name: str) -> QgsRasterLayer:
     renderer.setClassificationMin(stops[0])
     renderer.setClassificationMax(stops[-1])
     # Maps of cells let the ground beneath them show.
-    renderer.setOpacity(0.7 if name in OF_CELLS else 1.0)
+    renderer.setOpacity(0.75 if name in OF_CELLS else 1.0)
     layer.setRenderer(renderer)
     return layer
 
@@ -186,7 +186,8 @@ def sites() -> QgsVectorLayer:
     kinds = [("#f28e2b", "passes"), ("#8a9099", "breaks a criterion")]
     classes = [QgsRendererCategory(text, marker(color), text) for color, text in kinds]
     layer.setRenderer(QgsCategorizedSymbolRenderer(_VERDICT, classes))
-    return labelled(layer, "'#' || \"rank\"")
+    # The number in the report, the table and the dock.
+    return labelled(layer, '"site"')
 
 
 def candidates() -> QgsVectorLayer:
@@ -232,14 +233,22 @@ def compared_craters() -> QgsVectorLayer:
 def rim(color: str) -> QgsMarkerSymbol:
     """Return a circle as wide on the map as the crater: a line on a dark one, nothing inside.
 
-    The dark line is there for bright ground.
+    The dark line is there for bright ground. Lines of small craters are thinner, and circles of
+    less than 2.5 mm on the map are not drawn: many of them would hide it.
     """
     symbol = QgsMarkerSymbol()
     symbol.deleteSymbolLayer(0)
-    for line, width in (("16,16,16,140", "0.9"), (color, "0.5")):
+    for line, least, most in (("16,16,16,120", 0.25, 0.6), (color, 0.12, 0.35)):
         shape = QgsSimpleMarkerSymbolLayer.create(
-            {"name": "circle", "color": "0,0,0,0", "outline_color": line, "outline_width": width}
-            | {"size_unit": "MapUnit"}
+            {"name": "circle", "color": "0,0,0,0", "outline_color": line, "size_unit": "MapUnit"}
+        )
+        shape.setDataDefinedProperty(
+            QgsSymbolLayer.Property.PropertyLayerEnabled,
+            QgsProperty.fromExpression('"diameter_m" >= 0.0025 * coalesce(@map_scale, 0)'),
+        )
+        shape.setDataDefinedProperty(
+            QgsSymbolLayer.Property.PropertyStrokeWidth,
+            QgsProperty.fromExpression(f'scale_linear("diameter_m", 500, 20000, {least}, {most})'),
         )
         shape.setDataDefinedProperty(
             QgsSymbolLayer.Property.PropertySize, QgsProperty.fromField("diameter_m")

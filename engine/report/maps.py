@@ -18,6 +18,7 @@ from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.report import drawing, graticule, marks, place_names
+from lunarsite.engine.text import LOWEST_TOP_SCORE, SCORE_TICKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +37,6 @@ _SMALL_IN = 3.7
 _LIGHT_AZIMUTH_DEG = 315.0
 _LIGHT_ELEVATION_DEG = 40.0
 _TYPICAL_SLOPE_DEG = 22.0
-_MIN_SCORE, _MAX_SCORE = 1e-4, 0.9999
-_SCORE_TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,9 +160,10 @@ def score_map(frame: MapFrame, score: Path) -> Figure:
     west, south, east, north = grid.bounds
     odds = special.logit(np.clip(values, 1e-12, 1.0 - 1e-12))
     known = odds[np.isfinite(odds)]
-    best = max(0.0, float(known.max())) if known.size else 0.0
-    high = min(best, float(special.logit(_MAX_SCORE)))
-    scale = Normalize(float(special.logit(_MIN_SCORE)), high)
+    low, least, most = special.logit([SCORE_TICKS[0], LOWEST_TOP_SCORE, SCORE_TICKS[-1]])
+    best = float(known.max()) if known.size else least
+    high = float(np.clip(best, least, most))
+    scale = Normalize(low, high)
     axes.imshow(
         odds,
         extent=(west, east, south, north),
@@ -176,7 +176,7 @@ def score_map(frame: MapFrame, score: Path) -> Figure:
     below = picture.add_axes((0.15, 0.42 / height, 0.7, 0.11 / height))
     opaque = ScalarMappable(scale, "viridis")
     bar = picture.colorbar(opaque, cax=below, orientation="horizontal", extend="min")
-    shown = [p for p in _SCORE_TICKS if special.logit(p) <= high + 1e-9]
+    shown = [p for p in SCORE_TICKS if special.logit(p) <= high + 1e-9]
     bar.set_ticks([float(special.logit(p)) for p in shown], labels=[f"{p:g}" for p in shown])
     bar.set_label("score: probability that all criteria are met")
     _decorate(axes, frame)

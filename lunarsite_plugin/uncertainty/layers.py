@@ -150,13 +150,13 @@ def _base(layer: QgsRasterLayer) -> Path | None:
 
 def _layer(name: str, path: str, image: QgsRasterLayer) -> QgsRasterLayer:
     # Imported here to keep loading the plugin fast.
-    from lunarsite.qgis_common import layers  # noqa: PLC0415
+    from lunarsite.qgis_common import styles  # noqa: PLC0415
 
     output = next(each for each in stages.load("segment-terrain").outputs if each.name == name)
     layer = QgsRasterLayer(path, output.title)
     if not layer.isValid():
         raise InputError(f"QGIS cannot read {path}", "Click the place again")
-    layers.apply_style(layer, output.style)
+    styles.apply(layer, output.style)
     layer.setCrs(image.crs())  # the user may have set it
     return layer
 

@@ -17,7 +17,7 @@ from lunarsite.engine.errors import InputError
 from lunarsite.lunarsite_plugin.runs import group as run_group
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.lunarsite_plugin.runs.folder import RANK_INTERVAL
-from lunarsite.qgis_common import moon_crs
+from lunarsite.qgis_common import moon_crs, styles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,12 +114,11 @@ class RankIntervalLayer:
 
     def _add(self, wanted: RankInterval, run: RunFolder) -> QgsMapLayer:
         # Imported here to keep loading the plugin fast.
-        from lunarsite.qgis_common import layers  # noqa: PLC0415
 
         layer = QgsRasterLayer(str(wanted.path), wanted.title)
         if not layer.isValid():
             raise InputError(f"QGIS cannot read {wanted.path}", "Run Screen a region again")
-        layers.apply_style(layer, wanted.style)
+        styles.apply(layer, wanted.style)
         moon_crs.name_layer(layer)
         project = QgsProject.instance()
         project.addMapLayer(layer, False)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from qgis.core import Qgis, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsUnitTypes
 
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs import project as project_runs
 from lunarsite.lunarsite_plugin.runs.folder import is_file, runs_of
 from lunarsite.lunarsite_plugin.uncertainty.layers import is_result, rotated
-from lunarsite.qgis_common import map_place, moon_crs
+from lunarsite.qgis_common import map_place, moon_crs, moon_layers
 
 if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.runs.folder import Input, RunFolder

@@ -18,10 +18,8 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import demo
-from lunarsite.lunarsite_plugin.runs import layers as run_layers
-from lunarsite.lunarsite_plugin.runs import moon_layers
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
-from lunarsite.qgis_common import location, map_place, moon_crs
+from lunarsite.qgis_common import location, map_place, moon_crs, moon_layers, run_layers
 
 
 @pytest.fixture
@@ -76,7 +74,7 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
     centre = QgsRasterLayer(str(image), "image").extent().center()
     assert (centre.x(), centre.y()) == pytest.approx((best.x_m, best.y_m), abs=0.5)
     for _ in range(2):  # the second call replaces the layers
-        run_layers.show(run, demo.DEM, canvas, craters, image, moon=True)
+        run_layers.show(run, demo.DEM, canvas, craters, image)
         groups = project.layerTreeRoot().findGroups()
         assert len(groups) == 1
         titles = [node.layer().name() for node in groups[0].findLayers()]
@@ -116,7 +114,7 @@ def test_the_demo_is_created_and_shown(processing, home, wait_until):
 def test_a_click_on_the_image_shows_its_uncertainty(processing, home, make_dock, wait_until):
     (run,), _ = start(home, wait_until)
     dock = make_dock()
-    run_layers.show(run, demo.DEM, dock.canvas, None, home / demo.IMAGE, moon=True)
+    run_layers.show(run, demo.DEM, dock.canvas, None, home / demo.IMAGE)
     assert dock.choose_run(run)
     wait_until(
         lambda: dock.image_panel.images.count() == 1
@@ -167,4 +165,4 @@ def test_layers_on_another_body_are_listed(qgis_app):
         layer = QgsVectorLayer("Point", name, "memory")
         layer.setCrs(QgsCoordinateReferenceSystem(crs))
         project.addMapLayer(layer)
-    assert run_layers.elsewhere(project) == ["roads"]
+    assert moon_crs.foreign_layers(project) == ["roads"]

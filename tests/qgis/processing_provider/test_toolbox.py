@@ -28,13 +28,13 @@ from qgis.core import (
     QgsRenderContext,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtGui import QImage
+from qgis.PyQt.QtGui import QColor, QImage
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
 from lunarsite.processing_provider import compat, definitions
 from lunarsite.processing_provider import help as help_page
-from lunarsite.qgis_common import layers, location, moon_crs
+from lunarsite.qgis_common import location, moon_crs, styles
 from tests.qgis.conftest import SMALL, Feedback
 
 ENDS_WITHIN_S = 20.0  # the work itself would take minutes; the limit of 2 s is a benchmark
@@ -446,28 +446,73 @@ def test_every_declared_style_exists_and_loads(processing, dem, run_folder):
         for output in stage.outputs:
             if not output.style:
                 continue
-            assert layers.style_file(output.style).is_file(), output.style
+            assert styles.style_file(output.style).is_file(), output.style
             layer = (
                 QgsRasterLayer(str(dem), "r")
                 if output.kind is Kind.RASTER
                 else QgsVectorLayer(str(run_folder / "sites.gpkg"), "v")
             )
             before = layer.renderer().type()
-            message, loaded = layer.loadNamedStyle(str(layers.style_file(output.style)))
+            message, loaded = layer.loadNamedStyle(str(styles.style_file(output.style)))
             assert loaded, message
             assert layer.renderer().type() != before or output.kind is Kind.VECTOR
 
 
-def test_colour_ramps_of_ranks_fit_the_run(processing, run_folder):
-    for name, style in (("rank", "rank"), ("rank_interval", "uncertainty")):
-        layer = QgsRasterLayer(str(run_folder / f"{name}.tif"), name)
-        layers.apply_style(layer, style)
-        highest = layer.dataProvider().bandStatistics(1).maximumValue
-        items = layer.renderer().shader().rasterShaderFunction().colorRampItemList()
-        values = [item.value for item in items]
-        assert values[-1] == round(highest)
-        assert values == sorted(values)
-        assert all(item.label.startswith(f"{item.value:g}") for item in items)
+def legend(layer):
+    """Return values, labels and colours of a pseudocolour layer."""
+    items = layer.renderer().shader().rasterShaderFunction().colorRampItemList()
+    return [(item.value, item.label, item.color.name()) for item in items]
+
+
+def one_row(path, values):
+    """Write values as a raster of one row in the south polar CRS, and return its layer."""
+    made = gdal.GetDriverByName("GTiff").Create(str(path), len(values), 1, 1, gdal.GDT_Float32)
+    made.SetGeoTransform((0.0, 1000.0, 0.0, 0.0, 0.0, -1000.0))
+    made.WriteRaster(0, 0, len(values), 1, np.array(values, np.float32).tobytes())
+    made.FlushCache()
+    del made
+    return QgsRasterLayer(str(path), "values")
+
+
+def test_the_legend_of_ranks_ends_at_the_highest_rank(tmp_path, processing):
+    layer = one_row(tmp_path / "rank.tif", np.arange(1, 2705))
+    styles.apply(layer, "rank")
+    labels = [label for _, label, _ in legend(layer)]
+    assert labels == ["1", "10", "100", "1,000", "2,704"]
+    settings = layer.renderer().shader().rasterShaderFunction().legendSettings()
+    assert not settings.useContinuousLegend()
+    styles.apply(layer, "uncertainty")
+    assert legend(layer)[-1][:2] == (2704.0, "2,704 ranks")
+    layer = one_row(tmp_path / "change.tif", [-300.0, 0.0, 120.0])
+    styles.apply(layer, "rank_change")
+    assert [value for value, _, _ in legend(layer)] == [-300.0, -30.0, 0.0, 30.0, 300.0]
+    assert legend(layer)[0][1] == "-300 ranks"
+
+
+def test_scores_have_colours_by_log_odds_up_to_the_best(tmp_path, processing):
+    layer = one_row(tmp_path / "score.tif", [1e-6, 0.02, 0.16])
+    styles.apply(layer, "score")
+    values, labels, colours = zip(*legend(layer), strict=True)
+    assert labels == ("0.0001 or less", "0.001", "0.01", "0.1", "0.16, the best")
+    assert values[-1] == pytest.approx(0.16)
+    assert (colours[0], colours[-1]) == ("#440154", "#fde725")
+    assert len(set(colours)) == len(colours)
+    # 0.0039 has the mean log-odds of both ends, and so the middle colour of the ramp.
+    between = [QColor(c).lightness() for c in colours]
+    assert between == sorted(between)
+    poor = one_row(tmp_path / "poor.tif", [1e-6, 2e-4])
+    styles.apply(poor, "score")
+    assert legend(poor)[-1][:2] == (0.01, "0.0002, the best")
+    good = one_row(tmp_path / "good.tif", [1e-6, 1.0])
+    styles.apply(good, "score")
+    assert legend(good)[-1][1] == "0.9999 or more"
+
+
+def test_legends_of_physical_layers_have_their_unit(processing, dem):
+    layer = QgsRasterLayer(str(dem), "slope")
+    styles.apply(layer, "slope_deg")
+    settings = layer.renderer().shader().rasterShaderFunction().legendSettings()
+    assert settings.suffix() == "°"
 
 
 def test_help_names_every_parameter(processing):

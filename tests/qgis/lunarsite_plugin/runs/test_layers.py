@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import pytest
+from qgis import utils
 from qgis.core import (
+    QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransformContext,
+    QgsExpressionContext,
+    QgsExpressionContextScope,
     QgsFeature,
+    QgsProcessingContext,
     QgsProject,
+    QgsSymbolLayer,
     QgsVectorFileWriter,
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
 
 from lunarsite.lunarsite_plugin import desktop as module
-from lunarsite.lunarsite_plugin.runs import layers as run_layers
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 from lunarsite.lunarsite_plugin.uncertainty.rank_interval import RankIntervalLayer
-from lunarsite.qgis_common import location, moon_crs
+from lunarsite.qgis_common import location, moon_crs, run_layers
+from tests.qgis.conftest import SMALL, Feedback
 from tests.qgis.desktop import Desktop
 
 
@@ -118,12 +124,55 @@ def test_only_detected_craters_are_shown(processing, run_folder, tmp_path):
     for none in (surveyed, tmp_path / "absent.gpkg", tmp_path / "craters.csv", None):
         assert detected(run_folder, none) == []
     (node,) = detected(run_folder, found)
-    assert (node.isVisible(), node.isExpanded()) == (True, True)  # with the legend
+    assert (node.isVisible(), node.isExpanded()) == (True, False)
     QgsProject.instance().clear()
 
 
-def test_many_craters_are_not_visible_at_first(processing, run_folder, tmp_path):
-    many = write_catalogue(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 401)
-    (node,) = detected(run_folder, many)
-    assert (node.isVisible(), node.isExpanded()) == (False, False)
+def test_small_craters_are_drawn_when_the_map_is_large_enough(processing, run_folder, tmp_path):
+    craters = write_catalogue(tmp_path / "many.gpkg", ["diameter_m", "confidence"], 3)
+    (node,) = detected(run_folder, craters)
+    layer = node.layer()
+    ranges = layer.renderer().ranges()
+    shape = ranges[0].symbol().symbolLayer(0)
+    drawn = shape.dataDefinedProperties().property(QgsSymbolLayer.Property.PropertyLayerEnabled)
+    feature = QgsFeature(layer.fields())
+    feature["diameter_m"] = 500.0
+    for scale, shown in ((1e6, False), (1e5, True)):
+        scope = QgsExpressionContextScope()
+        scope.setVariable("map_scale", scale)
+        context = QgsExpressionContext()
+        context.appendScope(scope)
+        context.setFields(layer.fields())
+        context.setFeature(feature)
+        assert drawn.valueAsBool(context)[0] is shown
     QgsProject.instance().clear()
+
+
+def test_a_run_from_the_toolbox_is_shown_as_in_the_dock(processing, dem, tmp_path, wait_until):
+    project = QgsProject.instance()
+    project.clear()
+    project.setCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
+    canvas = utils.iface.mapCanvas()
+    context = QgsProcessingContext()
+    context.setProject(project)
+    out = tmp_path / "run"
+    made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:screen")
+    values = {**SMALL, "dem": str(dem), "out": str(out), "load_layers": True}
+    _, good = made.run(values, context, Feedback())
+    assert good
+    group = project.layerTreeRoot().findGroups()[0]
+    assert group.name() == "LunarSite, screen a region: run"
+    titles = [node.layer().name() for node in group.findLayers()]
+    assert titles[0] == "Sites"
+    assert titles[-1] == "Elevation model"  # generated ground has no mosaic below it
+    assert project.crs().authid() == moon_crs.SOUTH_POLAR
+    (ground,) = project.mapLayersByName("Elevation model")
+    wait_until(lambda: canvas.extent().intersects(ground.extent()))
+    assert canvas.extent().height() < 3 * ground.extent().height()
+    # Beside layers of the Earth, neither CRS nor view change.
+    project.clear()
+    project.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
+    project.addMapLayer(QgsVectorLayer("Point?crs=EPSG:3857", "roads", "memory"))
+    made.run(values, context, Feedback())
+    assert project.crs().authid() == "EPSG:3857"
+    project.clear()
