@@ -30,7 +30,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDate, QDateTime, QTime
 
 from lunarsite.engine.contract import COMMON, DRY_RUN, Kind, Output, Parameter, Stage
-from lunarsite.processing_provider import compat
+from lunarsite.processing_provider import compat, preselection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +164,8 @@ def _layer(parameter: Parameter, *, optional: bool) -> QgsProcessingParameterDef
         return QgsProcessingParameterFeatureSource(name, text, [source_type], optional=optional)
     if parameter.many:
         return QgsProcessingParameterMultipleLayers(name, text, compat.RASTER, optional=optional)
-    return QgsProcessingParameterRasterLayer(name, text, optional=optional)
+    default = None if optional else preselection.proposed()
+    return QgsProcessingParameterRasterLayer(name, text, default, optional)
 
 
 def _number(parameter: Parameter, *, optional: bool) -> QgsProcessingParameterNumber:

@@ -32,7 +32,7 @@ from qgis.PyQt.QtGui import QColor, QImage
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
-from lunarsite.processing_provider import compat, definitions
+from lunarsite.processing_provider import compat, definitions, preselection
 from lunarsite.processing_provider import help as help_page
 from lunarsite.qgis_common import location, moon_crs, styles
 from tests.qgis.conftest import SMALL, Feedback
@@ -586,3 +586,29 @@ def test_what_cannot_be_read_is_refused_and_never_0(
     values = {"dem": str(dem), "out": str(tmp_path / "craters.gpkg"), name: given}
     with pytest.raises(QgsProcessingException, match=message):
         processing.run("lunarsite:detect-craters", values)
+
+
+def test_dialogs_never_propose_a_result_as_an_input(dialog_of, run_folder, dem):
+    project = QgsProject.instance()
+    project.clear()
+    layers = {
+        name: QgsRasterLayer(str(path), name)
+        for name, path in (
+            ("illumination", run_folder / "layers" / "illumination_pct.tif"),
+            ("score", run_folder / "score.tif"),
+            ("terrain", dem),
+        )
+    }
+    assert [preselection.is_result(layer) for layer in layers.values()] == [True, True, False]
+    project.addMapLayers([layers["illumination"], layers["score"]])
+    wrapper = dialog_of("screen")["dem"]
+    assert wrapper.parameterValue() == preselection.NOTHING
+    project.addMapLayer(layers["terrain"])
+    assert dialog_of("screen")["dem"].parameterValue() == layers["terrain"].id()
+    project.clear()
+
+
+def test_a_result_that_is_given_as_dem_is_refused(processing, run_folder, tmp_path):
+    values = {"dem": str(run_folder / "layers" / "illumination_pct.tif"), "out": str(tmp_path)}
+    with pytest.raises(QgsProcessingException, match="result of LunarSite"):
+        processing.run("lunarsite:terrain", values)
