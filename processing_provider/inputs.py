@@ -143,9 +143,11 @@ def check_body(crs: QgsCoordinateReferenceSystem, name: str) -> None:
     """
     body = moon_crs.body(crs)
     if body and body != moon_crs.MOON:
+        # Files without a CRS of their own are degrees of the Earth to QGIS.
+        lunar = moon_crs.GEOGRAPHIC if crs.isGeographic() else moon_crs.SOUTH_POLAR
         raise CrsError(
             f"The layer {name} is on {body} ({crs.authid() or crs.description()}), not on the Moon",
-            f"Choose a lunar layer; if this is one, set its CRS to {moon_crs.SOUTH_POLAR}",
+            f"Choose a lunar layer; if this is one, set its CRS to {lunar}",
         )
 
 

@@ -129,6 +129,7 @@ def _explain_answer(**changed):
         "margins": margins,
         "coverage": {"slope": 100.0, "psr": 45.0, "craters": 0.0, "earth_visibility": 100.0},
         "to_pass": {"passes": False, "changes": changes, "nearest_passing": near},
+        "place": {"lon_deg": -137.3915, "lat_deg": -89.4594, "x_m": -80.0, "y_m": 50.0},
         "cell": {"cell_id": 7, "lon_deg": -137.386, "lat_deg": -89.4623, "x_m": 1.0, "y_m": 2.0}
         | {"size_m": 960.0},
         "profile": "cassa",

@@ -38,7 +38,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
     dict
         ``score`` (0 to 1), ``rank``, ``percentile``, ``interval`` (5th and 95th percentile of the
         rank), ``base_value`` and ``contributions`` (score points; base and contributions add up to
-        the score), ``margins``, ``coverage`` (percent of the cell by layer), ``to_pass``, ``cell``.
+        the score), ``margins``, ``coverage`` (percent of the cell by layer), ``to_pass``, ``place``
+        (the location that was asked for), ``cell`` (the cell around it, whose values these are).
         If a layer of a criterion is missing, the score and the values derived from it are null.
 
     Raises
@@ -69,6 +70,7 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
             source: float(features[columns.coverage_column(source)]) for source in columns.SOURCES
         },
         "to_pass": explanation.to_pass(run.profile, run.features, index, run.passing),
+        "place": _place(lon_deg, lat_deg),
         "cell": _cell(features, run.grid.pixel_m),
         "profile": run.profile.name,
         "features": {feature.name: _number(features[feature.name]) for feature in columns.FEATURES},
@@ -103,6 +105,11 @@ def _cell(features: pd.Series, size_m: float) -> dict[str, Any]:
         "y_m": float(features["y_m"]),
         "size_m": size_m,
     }
+
+
+def _place(lon_deg: float, lat_deg: float) -> dict[str, float]:
+    x_m, y_m = _on_map(lon_deg, lat_deg)
+    return {"lon_deg": lon_deg, "lat_deg": lat_deg, "x_m": x_m, "y_m": y_m}
 
 
 def _on_map(lon_deg: float, lat_deg: float) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from lunarsite.lunarsite_plugin.runs.chooser import RunChooser
 from lunarsite.lunarsite_plugin.saved_places.view import SavedPlacesView
 from lunarsite.lunarsite_plugin.site.panel import SitePanel
 from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.lunarsite_plugin.sites.view import SitesView
 from lunarsite.lunarsite_plugin.uncertainty.panel import ImagePanel
 
 SAVED_PLACES = "Saved Places"
@@ -29,7 +30,7 @@ class DockBody(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.runs, self.place_edit = RunChooser(self), PlaceEdit(self)
-        self.panel, self.saved_places = SitePanel(), SavedPlacesView()
+        self.panel, self.sites, self.saved_places = SitePanel(), SitesView(), SavedPlacesView()
         self.engine = EngineLine(self)
         self.click = QToolButton(self)
         self.click.setText("Pick on Map")
@@ -49,6 +50,7 @@ class DockBody(QWidget):
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.panel, "Place")
+        self.tabs.addTab(self.sites, "Sites")
         self.tabs.addTab(self.saved_places, SAVED_PLACES)
         buttons = QHBoxLayout()
         buttons.addWidget(self.click)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _LONGEST_DAYS = 731
 """Up to this period the calendar shows all of a run, otherwise its first year."""
 _EXTENT_M = 20_000.0
-"""Width of the map around a place if the canvas has no scale yet."""
+"""Width of the map around a site, and around a place if the canvas has no scale yet."""
 
 
 class LunarSiteDock(QgsDockWidget):
@@ -99,6 +99,15 @@ class LunarSiteDock(QgsDockWidget):
         except CrsError as error:
             self._decline(error)
 
+    def zoom_to(self, lon_deg: float, lat_deg: float) -> None:
+        """Show the surroundings of a place on the map and score it; degrees."""
+        try:
+            place = map_place.place_of(lon_deg, lat_deg)
+            self._show_around(place)
+            self._go(place)
+        except CrsError as error:
+            self._decline(error)
+
     def save_place(self) -> None:
         """Add the current place to the saved places."""
         answer = self.panel.explanation
@@ -123,7 +132,7 @@ class LunarSiteDock(QgsDockWidget):
         content = site.Site(
             self.panel.explanation,
             self.panel.skyline,
-            site.map_picture(self.canvas, self.panel.explanation["cell"]),
+            site.map_picture(self.canvas, self.panel.explanation["place"]),
             site.provenance(self.run, self.session.device_text()),
         )
         try:
@@ -151,7 +160,7 @@ class LunarSiteDock(QgsDockWidget):
         self.runs, self.place_edit, self.click = body.runs, body.place_edit, body.click
         self.switch, self.status, self.locate = body.switch, body.status, body.locate
         self.image_panel, self.tabs, self.panel = body.image, body.tabs, body.panel
-        self.saved_places, self.engine = body.saved_places, body.engine
+        self.sites, self.saved_places, self.engine = body.sites, body.saved_places, body.engine
         self.tool.setButton(self.click)
         self.setWidget(body)
         self.show_engine()
@@ -180,6 +189,7 @@ class LunarSiteDock(QgsDockWidget):
         self.panel.saveRequested.connect(self.save_place)
         self.panel.copyRequested.connect(self.copy)
         self.panel.reportRequested.connect(self._ask_report_path)
+        self.sites.goTo.connect(self.zoom_to)
         self.saved_places.goTo.connect(self.go_to)
         self.saved_places.changed.connect(self._remember_saved_places)
         self.session.stateChanged.connect(self.show_engine)
@@ -204,6 +214,7 @@ class LunarSiteDock(QgsDockWidget):
             self.panel.set_dates(start, stop)
             self.flow.set_dates(start, stop)
         self.flow.set_run(run)
+        self.sites.set_run(run)
         self.image.set_run(run)
 
     def _use_no_run(self, error: LunarSiteError) -> None:
@@ -212,7 +223,7 @@ class LunarSiteDock(QgsDockWidget):
 
     def _explained(self, result: Values) -> None:
         self.panel.show_explanation(result)
-        self.marker.show(result["cell"])
+        self.marker.show(result["cell"], result["place"])
         if self.switch.isChecked():
             self._show_rank_interval(True)
 
@@ -250,7 +261,7 @@ class LunarSiteDock(QgsDockWidget):
 
     def _on_opened(self) -> None:
         if self.panel.explanation is not None:
-            self.marker.show(self.panel.explanation["cell"])
+            self.marker.show(self.panel.explanation["cell"], self.panel.explanation["place"])
 
     def _go_to_cell(self, x_m: float, y_m: float) -> None:
         self._go(map_place.place_at(QgsPointXY(x_m, y_m), moon_crs.crs()))
@@ -263,11 +274,15 @@ class LunarSiteDock(QgsDockWidget):
             self._decline(error)
             return
         if self.canvas.extent().isEmpty():  # an empty canvas has no scale
-            around = map_place.square_on(crs, place.x_m, place.y_m, _EXTENT_M)
-            self.canvas.setExtent(QgsGeometry.fromPolygonXY([around]).boundingBox())
+            self._show_around(place)
         self.canvas.setCenter(centre)
         self.canvas.refresh()
         self.score(place)
+
+    def _show_around(self, place: Place) -> None:
+        crs = self.canvas.mapSettings().destinationCrs()
+        around = map_place.square_on(crs, place.x_m, place.y_m, _EXTENT_M)
+        self.canvas.setExtent(QgsGeometry.fromPolygonXY([around]).boundingBox())
 
     def _show_rank_interval(self, on: bool) -> None:  # noqa: FBT001  a slot of Qt's toggled signal
         if not on:
@@ -297,4 +312,5 @@ class LunarSiteDock(QgsDockWidget):
 
     def _update_tab_title(self) -> None:
         count = len(self.saved_places.places)
-        self.tabs.setTabText(1, f"{SAVED_PLACES} ({count})" if count else SAVED_PLACES)
+        index = self.tabs.indexOf(self.saved_places)
+        self.tabs.setTabText(index, f"{SAVED_PLACES} ({count})" if count else SAVED_PLACES)

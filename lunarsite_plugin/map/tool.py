@@ -47,11 +47,12 @@ class LocationTool(QgsMapTool):
 
 
 class CellMarker:
-    """Marks a cell on the canvas with its outline, and with a cross for small scales."""
+    """Marks a place on the canvas with a cross, and the cell around it with its outline."""
 
     def __init__(self, canvas: QgsMapCanvas) -> None:
         self._canvas = canvas
         self._cell: dict[str, Any] | None = None
+        self._place: dict[str, Any] | None = None
         self.outline = QgsRubberBand(canvas, Qgis.GeometryType.Polygon)
         self.outline.setStrokeColor(_MARK)
         self.outline.setSecondaryStrokeColor(_HALO)
@@ -69,14 +70,14 @@ class CellMarker:
         """Whether a cell is marked."""
         return self.cross.isVisible()
 
-    def show(self, cell: dict[str, Any]) -> None:
-        """Mark the ``cell`` in an answer of ``explain``."""
-        self._cell = cell
+    def show(self, cell: dict[str, Any], place: dict[str, Any]) -> None:
+        """Mark the ``cell`` and the ``place`` in an answer of ``explain``."""
+        self._cell, self._place = cell, place
         self._draw()
 
     def clear(self) -> None:
         """Remove the mark."""
-        self._cell = None
+        self._cell = self._place = None
         self._draw()
 
     def remove(self) -> None:
@@ -90,12 +91,12 @@ class CellMarker:
         cell, crs = self._cell, self._canvas.mapSettings().destinationCrs()
         self.outline.reset(Qgis.GeometryType.Polygon)
         self.cross.setVisible(False)
-        if cell is None:
+        if cell is None or self._place is None:
             return
         # Nothing is marked on a map of another body.
         with suppress(CrsError):
             corners = map_place.square_on(crs, cell["x_m"], cell["y_m"], cell["size_m"])
-            centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])
+            point = map_place.point_on(crs, self._place["x_m"], self._place["y_m"])
             self.outline.setToGeometry(QgsGeometry.fromPolygonXY([corners]), None)
-            self.cross.setCenter(centre)
+            self.cross.setCenter(point)
             self.cross.setVisible(True)

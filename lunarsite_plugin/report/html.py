@@ -53,7 +53,7 @@ def html_page(site: Site) -> str:
     title = f"Landing site at {site_text.place_line(answer)}"
     held = site_model.margins(answer)
     line, steps = site_model.rank_line(answer), site_model.waterfall(answer)
-    left = [_section("Criteria", _chart("Criteria and margins", margins, held))]
+    left = [_section("Criteria of the cell", _chart("Criteria and margins", margins, held))]
     why = _chart("What raises and lowers the score", contributions, steps) if steps else ""
     left += [_section("Why this score", why or _paragraph(site_text.NO_SCORE))]
     layers = site_model.coverage(answer)
@@ -75,7 +75,7 @@ def html_page(site: Site) -> str:
             f'<p class="verdict">Score {score}. {_escaped(held.verdict)}.</p>',
             _paragraph(line.text) + _chart("Rank among all cells", rank, line) if line else "",
             f'<div class="columns"><div>{"".join(left)}</div><div>{"".join(right)}</div></div>',
-            _section("Sun and Earth visibility", _light(site.skyline)),
+            _section("Sun and Earth at the place", _light(site.skyline)),
             f"<footer>{_paragraph(site.provenance)}</footer></body></html>\n",
         ]
     )

@@ -170,7 +170,7 @@ def _lay_out(pen: _Pen, page: QRectF, site: Site, *, paint: bool) -> float:
     _details(right, site)
     below = _Column(pen, page.left(), max(left.top, right.top), page.width(), paint)
     if site.skyline is None:
-        below.section("Sun and Earth visibility", lambda column: column.text(NO_SKYLINE))
+        below.section("Sun and Earth at the place", lambda column: column.text(NO_SKYLINE))
     else:
         _light(below, site.skyline, gutter)
     below.top += _GAP_EM * pen.em
@@ -194,7 +194,9 @@ def _headline(head: _Column, explanation: Values) -> None:
 
 
 def _reasons(left: _Column, explanation: Values) -> None:
-    left.section("Criteria", lambda c: c.chart(margins, site_model.margins(explanation)))
+    left.section(
+        "Criteria of the cell", lambda c: c.chart(margins, site_model.margins(explanation))
+    )
     steps = site_model.waterfall(explanation)
     if steps:
         left.section("Why this score", lambda c: c.chart(contributions, steps))
@@ -216,7 +218,8 @@ def _details(right: _Column, site: Site) -> None:
 
 def _light(below: _Column, skyline: Values, gutter: float) -> None:
     below.section(
-        "Sun and Earth visibility", lambda c: c.chart(horizon, sky_model.skyline(skyline))
+        "Sun and Earth at the place",
+        lambda c: c.chart(horizon, sky_model.skyline(skyline)),
     )
     below.top += _GAP_EM * below.pen.em
     share = 0.58 * (below.width - gutter)

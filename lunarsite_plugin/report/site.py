@@ -38,11 +38,11 @@ class Site:
     provenance: str
 
 
-def map_picture(canvas: QgsMapCanvas, cell: Mapping[str, Any]) -> QImage | None:
-    """Return a picture of the map with its marker, or None if the cell's centre is out of view."""
+def map_picture(canvas: QgsMapCanvas, place: Mapping[str, Any]) -> QImage | None:
+    """Return a picture of the map with its marker, or None if the place is out of view."""
     try:
         crs = canvas.mapSettings().destinationCrs()
-        centre = map_place.point_on(crs, cell["x_m"], cell["y_m"])
+        centre = map_place.point_on(crs, place["x_m"], place["y_m"])
     except CrsError:
         return None
     at = canvas.getCoordinateTransform().transform(centre)

@@ -29,9 +29,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlace:
-    """A saved place: its cell, score, rank and criteria.
+    """A saved place: its position, and score, rank and criteria of the cell around it.
 
-    ``passes`` is None if a criterion is unknown. ``skyline_illumination_pct`` and
+    The centre of the cell is unknown for places that earlier versions saved, which were centres
+    themselves. ``passes`` is None if a criterion is unknown. ``skyline_illumination_pct`` and
     ``skyline_earth_visibility_pct`` are for the dates selected in the dock, None without a
     skyline.
     """
@@ -55,11 +56,13 @@ class SavedPlace:
     skyline_earth_visibility_pct: float | None
     profile: str
     run: str
+    cell_lon_deg: float | None = None
+    cell_lat_deg: float | None = None
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What identifies the place: the cell of a run."""
-        return self.run, self.profile, self.cell_id
+    def key(self) -> tuple[str, str, int, int]:
+        """What identifies the place: its position to a metre, and the run."""
+        return self.run, self.profile, round(self.x_m), round(self.y_m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def of_answer(
     explanation: dict[str, Any], skyline: dict[str, Any] | None, *, name: str, run: str
 ) -> SavedPlace:
     """Return the place for the answers of ``explain`` and ``skyline``."""
-    cell = explanation["cell"]
+    cell, place = explanation["cell"], explanation["place"]
     low, high = explanation["interval"] or (None, None)
     values = tuple(
         Value(m["feature"], m["title"], m["unit"], m["value"], m["holds"])
@@ -87,10 +90,9 @@ def of_answer(
     return SavedPlace(
         name=name,
         cell_id=cell["cell_id"],
-        lon_deg=cell["lon_deg"],
-        lat_deg=cell["lat_deg"],
-        x_m=cell["x_m"],
-        y_m=cell["y_m"],
+        **place,
+        cell_lon_deg=cell["lon_deg"],
+        cell_lat_deg=cell["lat_deg"],
         size_m=cell["size_m"],
         score=explanation["score"],
         rank=explanation["rank"],
@@ -270,6 +272,7 @@ def _plain(value: Any) -> Any:
     """Return a value for CSV; text that a spreadsheet would take for a formula is quoted."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}:
-        return "'" + value
+    if isinstance(value, str):
+        line = " ".join(value.split())  # tabs and line ends may begin a cell, too
+        return "'" + line if line[:1] in {"=", "+", "-", "@"} else line
     return "" if value is None else value

@@ -107,7 +107,7 @@ class Criteria(Section):
     """All criteria with their values, limits and margins."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Criteria", parent)
+        super().__init__("Criteria of the cell", parent)
         self.chart = widgets.MarginsChart(self)
         self.inside.addWidget(self.chart)
 
@@ -167,7 +167,7 @@ class Light(Section):
     """The skyline, the calendar, and the figures of illumination and Earth visibility."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Sun and Earth visibility", parent)
+        super().__init__("Sun and Earth here", parent)
         self.sky, self.calendar = widgets.SkylineChart(self), widgets.CalendarChart(self)
         self.dates, self.figures = Dates(START, STOP, self), widgets.FiguresTable(self)
         for part in (self.sky, self.dates, self.calendar, self.figures):

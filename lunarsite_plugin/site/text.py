@@ -19,7 +19,7 @@ def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None
     """
     parts = [
         ("", _headline(explanation)),
-        ("Criteria", site_model.margins(explanation).text),
+        ("Criteria of the cell", site_model.margins(explanation).text),
         ("Why", why_text(explanation)),
         ("Required changes", to_pass_text(explanation)),
         *(_sky_parts(skyline) if skyline else []),
@@ -30,15 +30,20 @@ def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None
 
 
 def place_line(explanation: dict[str, Any]) -> str:
-    """Return the coordinates of the cell."""
-    cell = explanation["cell"]
-    return formatting.place(cell["lon_deg"], cell["lat_deg"])
+    """Return the coordinates of the place, at which the skyline is computed."""
+    place = explanation["place"]
+    return formatting.place(place["lon_deg"], place["lat_deg"])
 
 
 def cell_line(explanation: dict[str, Any]) -> str:
-    """Return the size of the cell and the criteria profile."""
-    size = formatting.distance(explanation["cell"]["size_m"])
-    return f"Centre of the cell, {size} across; criteria profile {explanation['profile']}"
+    """Return the cell that score and criteria belong to, and the criteria profile."""
+    cell = explanation["cell"]
+    size = formatting.distance(cell["size_m"])
+    centre = formatting.place(cell["lon_deg"], cell["lat_deg"])
+    return (
+        f"Score and criteria are of the cell around it, {size} wide, centred at {centre}; criteria "
+        f"profile {explanation['profile']}"
+    )
 
 
 def why_text(explanation: dict[str, Any]) -> str:
@@ -88,7 +93,7 @@ def _coverage(explanation: dict[str, Any]) -> str:
 
 def _sky_parts(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        ("Sun and Earth visibility", sky_model.figures(result).text),
+        ("Sun and Earth at the place", sky_model.figures(result).text),
         ("Skyline", sky_model.skyline(result).text),
         ("Calendar", calendar_model.calendar(result).text),
     ]

@@ -25,6 +25,8 @@ SHARED = [
         "file_names",
         "launch",
         "output_paths",
+        "scoring/features/columns",
+        "text",
     )
 ] + sorted((ROOT / "engine" / "stages").glob("*.py"))
 OWN = (
@@ -37,6 +39,8 @@ OWN = (
     "lunarsite.engine.file_names",
     "lunarsite.engine.stages",
     "lunarsite.engine.output_paths",
+    "lunarsite.engine.scoring.features.columns",
+    "lunarsite.engine.text",
     "lunarsite.qgis_common",
 )
 """What QGIS's Python may import of the package."""

@@ -276,8 +276,8 @@ def test_the_text_contains_all_sections(site_answers):
     answer = site_answers.explain(warnings=["The layers are of an older run"])
     text = site_text.explanation_text(answer, site_answers.skyline())
     for part in (
-        "89.462° S, 137.386° W",
-        "Centre of the cell, 960 m across; criteria profile cassa",
+        "89.459° S, 137.392° W",
+        "of the cell around it, 960 m wide, centred at 89.462° S, 137.386° W; criteria profile",
         "Score: 0.415 (0 to 1)",
         "Rank 12 of 3,600",
         "Fails 1 of 3, 1 unknown",

@@ -18,7 +18,7 @@ def places(site_answers):
     """Return three places; the second has no score, the third has a skyline and the best rank."""
     answers = [site_answers.explain(), site_answers.explain(), site_answers.explain()]
     for k, answer in enumerate(answers):
-        answer["cell"] = answer["cell"] | {"cell_id": k}
+        answer["place"] = answer["place"] | {"x_m": 10.0 * k}
     for key in ("score", "rank", "percentile", "interval"):
         answers[1][key] = None
     answers[2].update(score=0.9, rank=3, interval=[1, 7])
@@ -42,8 +42,8 @@ def test_places_are_compared(places):
     assert line(places, "Relief").cells == ("–",) * 3
     assert line(places, "Sun visible").cells == ("–", "–", "47.4 %")
     assert "over the selected dates" in line(places, "Sun visible").help
-    assert line(places, "Latitude").cells[0] == "89.462° S"
-    assert line(places, "Longitude").cells[0] == "137.386° W"
+    assert line(places, "Latitude").cells[0] == "89.459° S"
+    assert line(places, "Longitude").cells[0] == "137.392° W"
 
 
 @pytest.mark.parametrize(("rank", "cells"), [(1, 3600), (2, 315_034), (3355, 3600), (9, 9)])
@@ -74,11 +74,30 @@ def test_unknown_values_are_sorted_last(places):
 
 def test_saving_a_place_again_updates_its_values_but_not_its_name(places, site_answers):
     answer = site_answers.explain()
-    answer["cell"] = answer["cell"] | {"cell_id": 0}
+    answer["place"] = answer["place"] | {"x_m": 0.0}
     again = saved_places.of_answer(answer, site_answers.skyline(), name="Other", run="work/run")
     found = saved_places.with_place(places, again)
     assert [place.name for place in found] == ["P0", "P1", "P2"]
     assert found[0].skyline_illumination_pct == 47.446
+
+
+def test_two_points_of_one_cell_are_two_places(places, site_answers):
+    # Their skylines differ: in one cell of the real ridge by 1.8 degrees.
+    answer = site_answers.explain()
+    answer["place"] = answer["place"] | {"x_m": 30.0}
+    other = saved_places.of_answer(answer, None, name="P3", run="work/run")
+    assert other.cell_id == places[0].cell_id
+    assert len(saved_places.with_place(places, other)) == 4
+    (row,) = list(csv.DictReader(io.StringIO(saved_places.csv_text([other]))))
+    assert (float(row["x_m"]), float(row["lon_deg"])) == (30.0, -137.3915)
+    assert (float(row["cell_lon_deg"]), float(row["cell_lat_deg"])) == (-137.386, -89.4623)
+
+
+def test_places_of_earlier_versions_are_read(places):
+    content = saved_places.as_json(places)
+    for each in content:
+        del each["cell_lon_deg"], each["cell_lat_deg"]
+    assert [place.name for place in saved_places.from_json(content)] == ["P0", "P1", "P2"]
 
 
 def test_new_names_are_unique(places):
@@ -112,10 +131,14 @@ def test_csv_has_one_row_per_place_and_units_in_the_header(places):
     assert rows[0]["c2"] == ""
 
 
-def test_names_are_not_formulas_in_a_spreadsheet(places):
-    named = replace(places[0], name="=1+1")
-    (row,) = csv.DictReader(io.StringIO(saved_places.csv_text([named])))
-    assert row["name"] == "'=1+1"
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", " =1", "a\t=1"]
+)
+def test_names_are_not_formulas_in_a_spreadsheet(places, name):
+    text = saved_places.csv_text([replace(places[0], name=name)])
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["name"].lstrip("'") == " ".join(name.split())
+    assert (row["name"][0] == "'") is (name[0] != "a")
 
 
 def test_the_text_table_has_one_column_per_place(places):

@@ -24,7 +24,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType
 
 from lunarsite.engine.contract import Kind, Parameter
-from lunarsite.engine.errors import CancelledError, InputError
+from lunarsite.engine.errors import CancelledError, CrsError, InputError
 from lunarsite.processing_provider import inputs, layer_export
 from lunarsite.qgis_common import moon_crs
 from tests.qgis.conftest import Feedback
@@ -184,3 +184,11 @@ def test_computed_and_joined_fields_reach_the_engine(tmp_path, feedback):
     joined.setTargetFieldName("fid")
     assert layer.addJoin(joined)
     assert inputs._plain_file(layer, craters, context) == ""
+
+
+@pytest.mark.parametrize(
+    ("earth", "moon"), [("EPSG:4326", "IAU_2015:30100"), ("EPSG:3031", "IAU_2015:30135")]
+)
+def test_the_crs_that_is_advised_has_the_units_of_the_layer(earth, moon):
+    with pytest.raises(CrsError, match=f"set its CRS to {moon}"):
+        inputs.check_body(QgsCoordinateReferenceSystem(earth), "regions")

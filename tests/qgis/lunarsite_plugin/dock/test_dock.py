@@ -213,7 +213,7 @@ def test_a_project_remembers_the_run_and_the_saved_places(
     click(dock, *dock.run.best)
     scored(dock, wait_until)
     dock.save_place()
-    assert dock.tabs.tabText(1) == "Saved Places (1)"
+    assert dock.tabs.tabText(2) == "Saved Places (1)"
     file = tmp_path / "project.qgz"
     assert QgsProject.instance().write(str(file))
     QgsProject.instance().clear()

@@ -43,8 +43,11 @@ def test_a_hint_is_shown_at_first(panel):
 def test_the_headline_shows_place_score_rank_and_verdict(panel, site_answers):
     panel.show_explanation(site_answers.explain())
     top = panel.headline
-    assert top.place.text() == "89.462° S, 137.386° W"
-    assert top.cell.text() == "Centre of the cell, 960 m across; criteria profile cassa"
+    assert top.place.text() == "89.459° S, 137.392° W"
+    assert top.cell.text() == (
+        "Score and criteria are of the cell around it, 960 m wide, centred at 89.462° S, "
+        "137.386° W; criteria profile cassa"
+    )
     assert top.score.text() == "0.415"
     assert top.rank_line.text().startswith("Rank 12 of 3,600 (5–95 %: 9–18)")
     assert top.badge.text() == "Fails 1 of 3, 1 unknown"

@@ -1,0 +1,1 @@
+"""The sites of a run, as a table in the dock."""
