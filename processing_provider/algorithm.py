@@ -47,6 +47,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         self._stage = stage
         self._rasters: dict[str, list[RasterSource]] = {}
         self._result: dict[str, Any] = {}
+        self._copies: dict[str, str] = {}
         self._dem = self._craters = ""
         self._load_layers = False
 
@@ -199,7 +200,13 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> dict[str, Any]:
         """Return the values of the stage's parameters, with layers as files."""
-        return stage_values(self._stage, self, parameters, self._rasters, context, feedback)
+        values = stage_values(self._stage, self, parameters, self._rasters, context, feedback)
+        for name, sources in self._rasters.items():
+            files = values.get(name, [])
+            paths = files if isinstance(files, list) else [files]
+            pairs = zip(sources, paths, strict=False)
+            self._copies |= {path: source.name for source, path in pairs if not source.path}
+        return values
 
     def values_now(
         self,
@@ -214,7 +221,12 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         return self.values(parameters, context, feedback)
 
     def with_titles(self, message: str) -> str:
-        """Replace command-line options in a message of the engine by the titles in the dialog."""
+        """Return a message of the engine in the words of the dialog.
+
+        Options of the command line become titles, and temporary copies the layers they are of.
+        """
+        for path, name in self._copies.items():
+            message = message.replace(path, f"the layer {name}")
         parameters = definitions.parameters_of(self._stage)
         titles = {each.flag: f"‘{definitions.label(each)}’" for each in parameters}
         return re.sub(r"--[a-z0-9-]+", lambda found: titles.get(found[0], found[0]), message)

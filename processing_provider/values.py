@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsProperty, QgsRasterLayer
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProperty,
+    QgsRasterLayer,
+)
 
 from lunarsite.engine.contract import Kind, Parameter, Stage
 from lunarsite.engine.errors import InputError, ParameterError
@@ -175,11 +181,20 @@ def _destination(
     parameters: Parameters,
     context: QgsProcessingContext,
 ) -> str:
+    if parameter.kind is Kind.VECTOR and _in_memory(parameters[parameter.name]):
+        # The engine writes files: a temporary one takes the place of a layer in memory.
+        parameters[parameter.name] = QgsProcessing.TEMPORARY_OUTPUT
     if parameter.kind in (Kind.RASTER, Kind.VECTOR):
         return algorithm.parameterAsOutputLayer(parameters, parameter.name, context)
     if parameter.kind is Kind.FOLDER:
         return algorithm.parameterAsString(parameters, parameter.name, context)
     return algorithm.parameterAsFileOutput(parameters, parameter.name, context)
+
+
+def _in_memory(value: Any) -> bool:
+    sink = getattr(value, "sink", value)
+    text = sink.staticValue() if isinstance(sink, QgsProperty) else sink
+    return str(text).startswith("memory:")
 
 
 def _raster_layers(

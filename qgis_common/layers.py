@@ -7,7 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qgis import utils
 from qgis.core import (
+    Qgis,
+    QgsApplication,
     QgsProcessingContext,
     QgsProcessingLayerPostProcessorInterface,
     QgsProcessingUtils,
@@ -115,14 +118,16 @@ def add_to_project(
 ) -> list[QgsMapLayer]:
     """Add the layers of a result to a layer tree group now, styled, and return them.
 
-    Call this in the main thread.
+    Call this in the main thread. Files that QGIS cannot open are told in its message bar or log.
     """
     made = list(output_layers(stage, result))
     added: list[QgsMapLayer] = []
+    unreadable: list[Path] = []
     for output, path in made:
         kind = QgsVectorLayer if output.kind is Kind.VECTOR else QgsRasterLayer
         layer = kind(str(path), output.title)
         if not layer.isValid():
+            unreadable.append(path)
             continue
         styles.apply(layer, output.style)
         moon_crs.name_layer(layer)
@@ -132,7 +137,23 @@ def add_to_project(
         node.setItemVisibilityChecked(visible)
         node.setExpanded(visible)
         added.append(layer)
+    tell_unreadable(unreadable)
     return added
+
+
+def tell_unreadable(paths: list[Path]) -> None:
+    """Tell that QGIS cannot open some files: in the message bar, or without a desktop in the log.
+
+    A GeoPackage in a folder whose name has a percent sign is such a file.
+    """
+    if not paths:
+        return
+    names = ", ".join(path.name for path in paths)
+    text = f"QGIS cannot open {names} in {paths[0].parent}: move the folder to a plain path."
+    if utils.iface is not None:
+        utils.iface.messageBar().pushMessage("LunarSite", text, Qgis.MessageLevel.Warning)
+    else:
+        QgsApplication.messageLog().logMessage(text, "LunarSite", Qgis.MessageLevel.Warning)
 
 
 def style_destinations(

@@ -87,7 +87,9 @@ def show(
     if craters is not None:
         _add_craters(craters, project, group)
     ground = None if dem is None else QgsRasterLayer(str(dem), layers.GROUND)
-    if ground is not None and ground.isValid():
+    if ground is not None and not ground.isValid() and dem is not None:
+        layers.tell_unreadable([dem])
+    elif ground is not None:
         styles.apply(ground, "hillshade")
         if moon and ground.rasterUnitsPerPixelX() >= _MOSAIC_M:
             ground.setBlendMode(QPainter.CompositionMode.CompositionMode_Multiply)
@@ -118,6 +120,7 @@ def _add_image(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> Non
     """Add an image below the sites if it exists."""
     layer = QgsRasterLayer(str(path), IMAGE)
     if not layer.isValid():
+        layers.tell_unreadable([path])
         return
     styles.apply(layer, "orbital_image")
     moon_crs.name_layer(layer)

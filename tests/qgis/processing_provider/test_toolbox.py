@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import shutil
 import signal
 import threading
 import time
@@ -12,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from osgeo import gdal
+from qgis import utils
 from qgis.core import (
+    Qgis,
     QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsExpressionContextUtils,
@@ -23,6 +26,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
+    QgsRasterRange,
     QgsRectangle,
     QgsReferencedRectangle,
     QgsRenderContext,
@@ -34,7 +38,7 @@ from lunarsite.engine import stages
 from lunarsite.engine.contract import COMMON, Kind
 from lunarsite.processing_provider import compat, definitions, preselection
 from lunarsite.processing_provider import help as help_page
-from lunarsite.qgis_common import location, moon_crs, styles
+from lunarsite.qgis_common import location, moon_crs, run_layers, styles
 from tests.qgis.conftest import SMALL, Feedback
 
 ENDS_WITHIN_S = 20.0  # the work itself would take minutes; the limit of 2 s is a benchmark
@@ -612,3 +616,43 @@ def test_a_result_that_is_given_as_dem_is_refused(processing, run_folder, tmp_pa
     values = {"dem": str(run_folder / "layers" / "illumination_pct.tif"), "out": str(tmp_path)}
     with pytest.raises(QgsProcessingException, match="result of LunarSite"):
         processing.run("lunarsite:terrain", values)
+
+
+def test_a_vector_output_in_memory_becomes_a_temporary_file(processing, dem):
+    values = {"dem": str(dem), "out": "memory:", "method": "template"}
+    made = processing.run("lunarsite:detect-craters", values)
+    assert Path(made["out"]).suffix == ".gpkg"
+    assert Path(made["out"]).is_file()
+
+
+def test_messages_name_the_layer_and_not_its_copy(processing, dem, tmp_path):
+    low = tmp_path / "low.tif"
+    heights = gdal.Open(str(dem)).ReadAsArray().astype("f4")
+    made = gdal.GetDriverByName("GTiff").Create(str(low), *heights.shape[::-1], 1, gdal.GDT_Float32)
+    made.SetGeoTransform(gdal.Open(str(dem)).GetGeoTransform())
+    made.SetProjection(MOON.toWkt())
+    made.GetRasterBand(1).SetDescription("Average illumination")
+    made.WriteRaster(0, 0, *heights.shape[::-1], (heights + 1_737_400).astype("f4").tobytes())
+    made.FlushCache()
+    del made
+    layer = QgsRasterLayer(str(low), "my radii")
+    layer.dataProvider().setUserNoDataValue(1, [QgsRasterRange(0.0, 0.0)])
+    QgsProject.instance().addMapLayer(layer)
+    with pytest.raises(QgsProcessingException) as caught:
+        processing.run("lunarsite:terrain", {"dem": layer.id(), "out": str(tmp_path / "out")})
+    assert "my radii" in str(caught.value)
+    assert "/processing_" not in str(caught.value)
+    QgsProject.instance().clear()
+
+
+def test_a_layer_that_cannot_be_opened_is_told(processing, run_folder, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    (folder / "rank.tif").write_bytes(b"damaged")
+    QgsProject.instance().clear()
+    bar = utils.iface.messageBar()
+    run_layers.show(folder, tmp_path / "none.tif", None)
+    told = bar.get_messages(Qgis.MessageLevel.Warning)
+    assert any("QGIS cannot open rank.tif in" in text for text in told)
+    assert any("QGIS cannot open none.tif in" in text for text in told)
+    QgsProject.instance().clear()
