@@ -286,7 +286,9 @@ def open_layer(
                 f"{what} {path} has {source.count} bands, but band {band} was requested",
                 "Choose an existing band",
             )
-        fills = remedies.undeclared_fills(source, band)
+        from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
+
+        fills = tuple(value for value in fill.undeclared(source, band) if np.isfinite(value))
         if moon.is_south_polar(crs) and _same_grid(source, grid):
             yield Layer(source, band, warped=False, fills=fills)
             return

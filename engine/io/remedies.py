@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _NORTHERN_LIMIT_DEG = -45.0
 """What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
 
-_SAMPLE_PX = 640
-
 _PROBES = 65
 """Points along each side of a raster from which its extent on the map is found."""
 
@@ -52,8 +50,11 @@ def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
     west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
     east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
     first, name = _labelled(source)
-    fills = undeclared_fills(source) if source.nodata is None else ()
-    nodata = fills[0] if fills else source.nodata
+    nodata = source.nodata
+    if nodata is None:
+        from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
+
+        nodata = next((value for value in fill.undeclared(source) if math.isfinite(value)), None)
     declared = "" if nodata is None else f" -srcnodata {nodata:.15g}"
     return first + (
         f"gdalwarp -t_srs {quoted(moon.PROJ)} -te {west:.15g} {south:.15g} {east:.15g} "
@@ -178,19 +179,3 @@ def _labelled(source: rasterio.DatasetReader) -> tuple[str, str]:
     offset = above_sphere(label.offset * metres)
     command = rescale(name, label.scale * metres, offset, label.missing)
     return f"{command} && ", f"{(local_file(name) or Path(name)).stem}_metres.tif"
-
-
-def undeclared_fills(source: rasterio.DatasetReader, band: int = 1) -> tuple[float, ...]:
-    """Return the fill values that a band does not declare, the most frequent first.
-
-    They are looked for in a sample, which is read from overviews where there are any.
-    """
-    from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
-
-    side = max(1.0, max(source.shape) / _SAMPLE_PX)
-    shape = (max(1, round(source.height / side)), max(1, round(source.width / side)))
-    raw = source.read(band, out_shape=shape, masked=True)
-    stored = raw.data[~np.ma.getmaskarray(raw)]
-    special = stored[fill.special_pixels(stored)].astype(np.float64)
-    values, counts = np.unique(special[np.isfinite(special)], return_counts=True)
-    return tuple(float(value) for value in values[np.argsort(-counts)])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.fill import EdgeFill
+    from lunarsite.engine.io.fill import Fill
     from lunarsite.engine.io.image_bands import Bands
 
     Bool = NDArray[np.bool_]
@@ -34,7 +34,7 @@ class Stretch(NamedTuple):
     ----------
     low, high : float
         Values that are mapped to 0 and 255.
-    edge : EdgeFill or None
+    edge : Fill or None
         Area of one value at the edge that is nodata.
     black_edge : float
         Share of the image that is exactly black in an area at its edge: shadow, or fill.
@@ -46,7 +46,7 @@ class Stretch(NamedTuple):
 
     low: float
     high: float
-    edge: EdgeFill | None
+    edge: Fill | None
     black_edge: float
     fills: tuple[float, ...] = ()
     unused: float | None = None
@@ -100,7 +100,7 @@ def of(bands: Bands, *, sky: bool) -> Stretch:
     return Stretch(float(low), top, edge, black_edge, fills, unused)
 
 
-def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
+def is_edge(values: NDArray[Any], edge: Fill) -> Bool:
     """Return which pixels of stored values (bands, rows, columns) hold the fill at the edge."""
     fills = np.array(edge.values).astype(values.dtype)
     same: Bool = (values == fills[:, None, None]).all(axis=0)
@@ -108,7 +108,7 @@ def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
 
 
 def warn(
-    source: rasterio.DatasetReader, edge: EdgeFill, unused: float | None, context: Context
+    source: rasterio.DatasetReader, edge: Fill, unused: float | None, context: Context
 ) -> None:
     """Warn that an area of one value at the edge is taken as nodata.
 
@@ -116,7 +116,7 @@ def warn(
     ----------
     source : rasterio.DatasetReader
         The image.
-    edge : EdgeFill
+    edge : Fill
         The area.
     unused : float or None
         A value that the image does not contain: it may be declared as nodata without harm. If there

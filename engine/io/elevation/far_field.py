@@ -241,7 +241,7 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
     with open_elevation(path, what) as model:
         crs = raster.crs_of(model.source, what)
         moon.check_body(crs, what)
-        model.drop_edge_fill(context, what)
+        model.drop_areas(context, what)
         model.warn(context, what)
         if moon.is_south_polar(crs):
             grid = raster.grid_of(model.source, what)

@@ -367,3 +367,25 @@ def test_zeros_at_the_edge_give_a_warning(write, heights):
     (warning,) = context.warnings
     assert "31 % of the pixels, at its edge, hold one exact value, 0 m" in warning
     assert f"gdal_edit.py -a_nodata 0 {path}" in warning
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+@pytest.mark.parametrize("value", [0, -3000])
+def test_areas_of_one_value_inside_give_a_warning(write, heights, dtype, value):
+    holed = heights.astype(dtype)
+    holed[10:22, 12:20] = holed[40:50, 60:70] = value
+    context = Context()
+    path = write(holed, units=["m"])
+    read = read_dem(path, context=context).height_m
+    assert (read[10:22, 12:20] == value).all()
+    (warning,) = context.warnings
+    assert f"3 % of the pixels, inside it, hold one exact value, {value} m" in warning
+    assert f"gdal_edit.py -a_nodata {value} {path}" in warning
+
+
+@pytest.mark.parametrize("quantum", [1, 100, 500])
+def test_coarse_whole_numbers_are_no_fill(write, heights, quantum):
+    context = Context()
+    coarse = (np.round(heights / quantum) * quantum).astype(np.int16)
+    read_dem(write(coarse, units=["m"]), context=context)
+    assert not any("inside it" in each for each in context.warnings)
