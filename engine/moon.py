@@ -31,8 +31,9 @@ SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
 
+PROJ_DEGREES = f"+proj=longlat +R={RADIUS_M:.0f} +no_defs"
 PROJ = f"+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R={RADIUS_M:.0f} +units=m"
-"""The south polar map for programs whose tables of PROJ do not have the ``IAU_2015`` codes."""
+"""Degrees, and the south polar map, for programs whose tables of PROJ lack ``IAU_2015`` codes."""
 
 
 @cache
@@ -210,7 +211,7 @@ def angular_distance_rad(x0_m: float, y0_m: float, x_m: ArrayLike, y_m: ArrayLik
     return 2.0 * np.arcsin(np.sqrt(np.minimum(chord2, 1.0)))
 
 
-def check_body(crs: pyproj.CRS, what: str) -> None:
+def check_body(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
     """Raise if a coordinate system is not one of the Moon.
 
     Parameters
@@ -219,6 +220,8 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         The coordinate system.
     what : str
         Name of the data in the message.
+    command : callable, optional
+        Returns the command that assigns the data a coordinate system of the Moon.
 
     Raises
     ------
@@ -226,16 +229,28 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         With the name of the coordinate system and the radius of its body.
     """
     ellipsoid = crs.ellipsoid
-    radius = ellipsoid.semi_major_metre if ellipsoid is not None else float("nan")
-    if not abs(radius - RADIUS_M) < 2_000.0:
-        body = "the Earth" if abs(radius - 6_378_137.0) < 30_000.0 else "another body"
-        raise CrsError(
+    if ellipsoid is not None and abs(ellipsoid.semi_major_metre - RADIUS_M) < 2_000.0:
+        return
+    if ellipsoid is None:
+        problem = f"{what} has a coordinate system of no body: {crs.name!r}"
+    else:
+        radius_m = ellipsoid.semi_major_metre
+        body = "the Earth" if abs(radius_m - 6_378_137.0) < 30_000.0 else "another body"
+        problem = (
             f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
-            f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
-            "Give lunar data; if they are lunar and only their label is wrong, set the coordinate "
-            f"system of the Moon in QGIS, or by gdal_edit.py -a_srs: {SOUTH_POLAR} for metres on "
-            f"the south polar map, {GEOGRAPHIC} for degrees",
+            f"{radius_m / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km"
         )
+    how = (
+        command()
+        if command is not None
+        else "in QGIS, or by gdal_edit.py -a_srs: "
+        f"{SOUTH_POLAR} for metres on the south polar map, {GEOGRAPHIC} for degrees"
+    )
+    raise CrsError(
+        problem,
+        "Give lunar data; if they are lunar and only their label is wrong, set the coordinate "
+        + (f"system: {how}" if command is not None else f"system of the Moon {how}"),
+    )
 
 
 def is_north_polar(crs: pyproj.CRS) -> bool:

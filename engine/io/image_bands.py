@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import fill
+from lunarsite.engine.io import fill, remedies
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     import rasterio
@@ -131,16 +131,20 @@ def _numbers(source: rasterio.DatasetReader, kinds: list[ColorInterp]) -> tuple[
         red, green, blue = (kinds.index(kind) + 1 for kind in colors)
         return red, green, blue
     shown = [band for band, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
-    if source.count == 2 and len(shown) == 2:
-        shown = shown[:1]
     if len(shown) == 1:
         return (shown[0],)
     if len(shown) == 3:
         return shown[0], shown[1], shown[2]
+    if len(shown) == 2:
+        listed = ", ".join(f"{n} ({source.descriptions[n - 1] or 'no description'})" for n in shown)
+        raise InputError(
+            f"{WHAT} {source.name} has two bands, and nothing says which is the image: {listed}",
+            f"Copy the one that is: {remedies.one_band(source.name, shown[0])}",
+        )
     raise InputError(
         f"{WHAT} {source.name} has {source.count} bands, and nothing says which are red, green and "
         "blue",
-        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {shlex.quote(source.name)} rgb.tif",
+        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {quoted(source.name)} rgb.tif",
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyproj
 from affine import Affine
 from rasterio.windows import Window
 
@@ -198,6 +199,8 @@ def opened(
 
     Raises
     ------
+    CrsError
+        If it lies on another body.
     InputError
         If it is not an image, truncated, without data, complex, or its red, green and blue bands
         are not identified.
@@ -208,6 +211,9 @@ def opened(
                 f"{WHAT} {source.name} is truncated: it ends before its last row",
                 "Fetch or export it again",
             )
+        # Coordinates of no body, as of a table in a laboratory, contradict nothing.
+        if source.crs is not None and pyproj.CRS.from_user_input(source.crs).ellipsoid is not None:
+            raster.crs_of(source, WHAT)
         bands = image_bands.of(source)
         compute = partial(stretch.of, bands, sky=sky)
         found: Stretch = (

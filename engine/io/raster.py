@@ -131,7 +131,6 @@ def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
         If its pixels are not square and north up, or there are fewer than 3 × 3.
     """
     crs = crs_of(source, what)
-    moon.check_body(crs, what)
     named = f"{what} {display_name(source.name)}"
     moon.check_south_polar(crs, named, lambda: remedies.warp(source))
     _check_pixels(source, named)
@@ -141,14 +140,31 @@ def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
 
 
 def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
-    """Return the coordinate system of an open raster, or raise `CrsError` if it has none."""
+    """Return the coordinate system of an open raster.
+
+    Raises
+    ------
+    CrsError
+        If it has none, or one of another body.
+    """
+    if source.crs is None and source.transform.is_identity:
+        raise CrsError(
+            f"{what} {source.name} is not georeferenced: nothing says where on the Moon it lies",
+            "Export it again with its place, or set that if you know it: "
+            + remedies.declare(
+                source,
+                f"-a_srs {quoted(moon.PROJ)} -a_ullr WEST_M NORTH_M EAST_M SOUTH_M",
+                "moon",
+            ),
+        )
     if source.crs is None:
         raise CrsError(
             f"{what} {source.name} has no coordinate system",
-            "Set it if you know it: "
-            + remedies.declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
+            f"Set it if you know it: {remedies.assign(source)}",
         )
-    return pyproj.CRS.from_user_input(source.crs)
+    crs = pyproj.CRS.from_user_input(source.crs)
+    moon.check_body(crs, what, lambda: remedies.assign(source))
+    return crs
 
 
 def read_band(
@@ -279,7 +295,6 @@ def open_layer(
     """
     with opened(path, what) as source:
         crs = crs_of(source, what)
-        moon.check_body(crs, what)
         band = _only_band(source, what) if band is None else band
         if not 1 <= band <= source.count:
             raise InputError(

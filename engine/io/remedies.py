@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _NORTHERN_LIMIT_DEG = -45.0
 """What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
 
+_MOST_LON_DEG, _MOST_LAT_DEG = 360.0, 90.0
+"""Edges of a raster within these are taken for degrees."""
+
 _PROBES = 65
 """Points along each side of a raster from which its extent on the map is found."""
 
@@ -105,6 +108,13 @@ def declare(source: rasterio.DatasetReader, options: str, suffix: str) -> str:
     if source.driver in {"GTiff", "VRT"} and not is_virtual(name):
         return f"gdal_edit.py {options} {quoted(name)}"
     return f"gdal_translate {options} {_files(name, suffix)}"
+
+
+def assign(source: rasterio.DatasetReader) -> str:
+    """Return the command that assigns an open raster the lunar coordinate system of its numbers."""
+    west, south, east, north = np.abs(source.bounds)
+    degrees = max(west, east) <= _MOST_LON_DEG and max(south, north) <= _MOST_LAT_DEG
+    return declare(source, f"-a_srs {quoted(moon.PROJ_DEGREES if degrees else moon.PROJ)}", "moon")
 
 
 def set_unit(source: rasterio.DatasetReader) -> str:

@@ -240,7 +240,6 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
     what = f"The far field {display_name(path)}"
     with open_elevation(path, what) as model:
         crs = raster.crs_of(model.source, what)
-        moon.check_body(crs, what)
         model.drop_areas(context, what)
         model.warn(context, what)
         if moon.is_south_polar(crs):

@@ -10,12 +10,13 @@ import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
+from rasterio.transform import from_origin
 from rasterio.windows import Window
 from support.segmentation import TINY, noise, picture, saved, segmented
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io import images, raster, stretch
 
 
@@ -32,12 +33,32 @@ def test_bands_without_colours_are_refused_or_mapped(tmp_path, checkpoint, bands
         file = rasterio.open(image, "r+")
     with file:
         file.colorinterp = [rasterio.enums.ColorInterp.undefined] * bands
-    if bands == 2:
+    number = "two" if bands == 2 else bands
+    with pytest.raises(InputError, match=f"{number} bands, and nothing says") as caught:
+        segmented(image, tmp_path / "out", checkpoint)
+    made = "a b_band1.tif" if bands == 2 else "rgb.tif"
+    assert shlex.split(caught.value.remedy)[-2:] == [str(image), made]
+
+
+@pytest.mark.parametrize(
+    ("crs", "side", "words", "remedy"),
+    [
+        ("EPSG:4326", 0.001, "lies on the Earth", "+proj=longlat +R=1737400"),
+        ("EPSG:3031", 100.0, "lies on the Earth", "+proj=stere +lat_0=-90"),
+        ("+proj=longlat +R=3396190", 0.001, "lies on another body", "+proj=longlat +R=1737400"),
+        ('LOCAL_CS["laboratory",UNIT["metre",1]]', 1.0, "", ""),
+    ],
+)
+def test_images_on_another_body_are_refused(tmp_path, checkpoint, crs, side, words, remedy):
+    place = {"crs": crs, "transform": from_origin(20.0, -85.0, side, side)}
+    image = picture(tmp_path / "a.tif", noise(40, 50), **place)
+    if not words:
         segmented(image, tmp_path / "out", checkpoint)
         return
-    with pytest.raises(InputError, match=f"{bands} bands, and nothing says") as caught:
+    with pytest.raises(CrsError, match=words) as caught:
         segmented(image, tmp_path / "out", checkpoint)
-    assert shlex.split(caught.value.remedy)[-2:] == [str(image), "rgb.tif"]
+    assert f"gdal_edit.py -a_srs '{remedy}" in caught.value.remedy
+    assert caught.value.remedy.endswith(str(image))
 
 
 def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):

@@ -12,6 +12,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
@@ -256,6 +257,20 @@ def test_a_missing_crs_is_refused(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights, crs=None), CrsError)
     assert "has no coordinate system" in said.problem
     assert "gdal_edit.py -a_srs '+proj=stere +lat_0=-90" in said.remedy
+
+
+def test_degrees_without_a_crs_are_given_that_of_degrees(tmp_path, heights):
+    place = {"crs": None, "transform": from_origin(20.0, -88.0, 0.01, 0.01)}
+    said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
+    assert "gdal_edit.py -a_srs '+proj=longlat +R=1737400" in said.remedy
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_raster_without_a_place_is_refused(tmp_path, heights):
+    place = {"crs": None, "transform": Affine.identity()}
+    said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
+    assert "is not georeferenced" in said.problem
+    assert "-a_ullr WEST_M NORTH_M EAST_M SOUTH_M" in said.remedy
 
 
 def test_a_terrestrial_crs_is_refused_by_name(tmp_path, heights):
