@@ -265,13 +265,23 @@ def is_north_polar(crs: pyproj.CRS) -> bool:
 
 def is_south_polar(crs: pyproj.CRS) -> bool:
     """Return whether a lunar coordinate system is the south polar stereographic one of the map."""
+    return south_polar_unit_m(crs) == 1.0
+
+
+def south_polar_unit_m(crs: pyproj.CRS) -> float | None:
+    """Return the unit, metres, of a coordinate system that is the map's but for its unit.
+
+    Returns
+    -------
+    float or None
+        1 for the map itself, 1000 for the map in kilometres; None for all others.
+    """
     if not crs.is_projected:
-        return False
+        return None
     with warnings.catch_warnings():  # a PROJ string drops the name of the datum
         warnings.simplefilter("ignore", UserWarning)
         proj = crs.to_dict()
-    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 0.0
-    return (
+    is_same = (
         proj.get("proj") == "stere"
         and proj.get("lat_0") == -90
         and proj.get("lat_ts", -90) in (-90, None)
@@ -279,8 +289,9 @@ def is_south_polar(crs: pyproj.CRS) -> bool:
         and proj.get("x_0", 0) == 0
         and proj.get("y_0", 0) == 0
         and float(proj.get("k", proj.get("k_0", 1)) or 1) == 1.0
-        and unit == 1.0
     )
+    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else None
+    return float(unit) if is_same and unit else None
 
 
 def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
@@ -310,6 +321,7 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
             "Give an elevation model of the south pole; if only its label is wrong, set the "
             f"coordinate system {SOUTH_POLAR}",
         )
+    unit_m = south_polar_unit_m(crs)
     remedy = "Warp it to the Moon's south polar stereographic map: " + (
         command()
         if command is not None
@@ -317,6 +329,12 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
     )
     if crs.is_geographic:
         raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", remedy)
+    if unit_m is not None:
+        raise CrsError(
+            f"{what} is on the south polar map, but its coordinates are in units of {unit_m:g} m, "
+            "not in metres",
+            remedy,
+        )
     raise CrsError(
         f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
         "metres with scale 1 at the pole",

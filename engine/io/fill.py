@@ -8,22 +8,21 @@ such an area anywhere that ends in a step, as a closed gap does.
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import rasterio
-import rasterio.errors
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 from scipy import ndimage
 
 from lunarsite.engine.file_names import local_file, part_of
+from lunarsite.engine.io.gdal_open import open_raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import rasterio
     from numpy.typing import NDArray
 
     Bool = NDArray[np.bool_]
@@ -283,10 +282,7 @@ def _sample(
 ) -> tuple[NDArray[Any], Bool]:
     """Return a sample of stored numbers; the same raster is opened many times, as for tiles."""
     left, top, width, height = part
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        source = rasterio.open(name)
-    with source:
+    with open_raster(name) as source:
         if height * width > _LARGE_PX and not source.overviews(band):
             height = min(height, _FIRST_ROWS)
         side = max(1.0, max(height, width) / _SAMPLE_PX)

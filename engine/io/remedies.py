@@ -46,12 +46,19 @@ def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
     str
         A ``gdalwarp`` command. Pixels without data are NaN in its result.
     """
-    x, y = map_points(source)
-    side_m = pixel_m or _rounded(spacing_m(source))
-    edges = [f(values) for values in (x, y) for f in (np.nanmin, np.nanmax)]
-    west, east, south, north = (float(value) for value in edges)
-    west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
-    east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
+    unit_m = moon.south_polar_unit_m(pyproj.CRS.from_user_input(source.crs))
+    if unit_m is not None and source.transform.b == source.transform.d == 0:
+        # Its edges are exact, and so are its pixels if they only run the other way.
+        side_m = pixel_m or abs(source.transform.a) * unit_m
+        west, east = sorted((source.bounds.left * unit_m, source.bounds.right * unit_m))
+        south, north = sorted((source.bounds.bottom * unit_m, source.bounds.top * unit_m))
+    else:
+        x, y = map_points(source)
+        side_m = pixel_m or _rounded(spacing_m(source))
+        edges = [f(values) for values in (x, y) for f in (np.nanmin, np.nanmax)]
+        west, east, south, north = (float(value) for value in edges)
+        west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
+        east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
     first, name = _labelled(source)
     nodata = source.nodata
     if nodata is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, OutputError
+from lunarsite.engine.io import gdal_open
 from lunarsite.engine.io.cog import RasterSink, write_raster
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.grid import Grid
@@ -259,6 +261,24 @@ def test_a_missing_crs_is_refused(tmp_path, heights):
     assert "gdal_edit.py -a_srs '+proj=stere +lat_0=-90" in said.remedy
 
 
+@pytest.mark.parametrize(
+    ("unit", "transform"),
+    [
+        ("m", Affine(123.456, 0.0, -3456.7, 0.0, 123.456, -9876.5)),
+        ("m", Affine(-123.456, 0.0, 2716.1, 0.0, -123.456, -2469.14)),
+        ("km", Affine(0.123456, 0.0, -3.4567, 0.0, -0.123456, -2.46914)),
+    ],
+)
+def test_a_raster_on_the_map_is_warped_to_its_own_pixels(tmp_path, capfd, unit, transform):
+    place = {"crs": moon.PROJ.removesuffix("m") + unit, "transform": transform}
+    path = make(tmp_path / "dem.tif", np.zeros((60, 50), np.float32), **place)
+    capfd.readouterr()
+    said = refused(path)
+    assert "-te -3456.7 -9876.5 2716.1 -2469.14 -tr 123.456 123.456 " in said.remedy
+    assert ("coordinates are in units of 1000 m" in said.problem) == (unit == "km")
+    assert capfd.readouterr().err == ""
+
+
 def test_degrees_without_a_crs_are_given_that_of_degrees(tmp_path, heights):
     place = {"crs": None, "transform": from_origin(20.0, -88.0, 0.01, 0.01)}
     said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
@@ -374,7 +394,8 @@ def test_pixels_must_be_square_and_north_up(tmp_path, heights, transform):
     said = refused(make(tmp_path / "dem.tif", heights, transform=transform))
     assert re.search("not square: 200 × 250 m|not north up|turned against the map", said.problem)
     assert "gdalwarp -t_srs '+proj=stere +lat_0=-90" in said.remedy
-    assert "-tr 200 200 -r bilinear -ot Float32 -dstnodata nan" in said.remedy
+    side = 201 if transform.b else 200
+    assert f"-tr {side} {side} -r bilinear -ot Float32 -dstnodata nan" in said.remedy
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -554,3 +575,47 @@ def test_an_image_without_georeferencing_is_refused_without_other_warnings(tmp_p
     with pytest.raises(InputError, match=r"plain\.png is a picture"):
         dem_grid(path)
     assert not [found for found in recwarn if "geotransform" in str(found.message)]
+
+
+def container(path, names, *, damaged=False):
+    h5py = pytest.importorskip("h5py", reason="of the ml group")
+    with h5py.File(path, "w") as file:
+        for name in names:
+            file[name] = np.zeros((20, 20), np.float32)
+    if damaged:
+        path.write_bytes(path.read_bytes()[:1500])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "remedy"),
+    [
+        ('HDF5:"{0}/two.h5"://nope', "two.h5 holds no 'nope', but .*//a.*//b", "HDF5:{0}/two.h5://b"),
+        ("HDF5:{0}/two.h5", "two.h5 holds HDF5:.*//a.*//b", "HDF5:{0}/two.h5://b"),
+        ("NETCDF:{0}/two.h5:nope", "two.h5 holds no 'nope', but netcdf:", "netcdf:{0}/two.h5:b"),
+        ("HDF5:{0}/one.h5://nope", "one.h5 holds no 'nope', but one raster", "{0}/one.h5"),
+        ('HDF5:"{0}/no.h5"://a', "there is no file {0}/no.h5", "Check the path"),
+        ('HDF5:"{0}/half.h5"://a', "half.h5 cannot be read as HDF5", "damaged"),
+        ("{0}/half.h5", "half.h5 cannot be read", "damaged"),
+    ],
+)
+def test_a_raster_that_a_file_does_not_hold_is_refused_with_those_that_it_holds(
+    tmp_path, capfd, name, words, remedy
+):
+    container(tmp_path / "two.h5", "ab")
+    container(tmp_path / "one.h5", "a")
+    container(tmp_path / "half.h5", "a", damaged=True)
+    said = refused(name.format(tmp_path))
+    assert re.search(words.format(tmp_path), said.problem)
+    assert remedy.format(tmp_path) in said.remedy
+    assert capfd.readouterr().err == ""
+
+
+def test_only_what_libraries_print_is_kept_from_the_terminal(tmp_path, capfd, monkeypatch):
+    def opens(name, **_):
+        os.write(2, b"HDF5-DIAG: Error\n  #000: H5F.c line 1\n    major: File\nanother thread\n")
+        return name
+
+    monkeypatch.setattr(rasterio, "open", opens)
+    assert gdal_open.open_raster("a.h5") == "a.h5"
+    assert capfd.readouterr().err == "another thread\n"
