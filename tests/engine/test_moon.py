@@ -114,7 +114,7 @@ def test_the_polar_map_is_recognised_by_its_wkt():
 def test_other_lunar_maps_are_refused(label):
     crs = pyproj.CRS.from_user_input(label)
     with pytest.raises(
-        CrsError, match="not in (metres|the Moon's south polar stereographic grid)"
+        CrsError, match=r"not in (metres|the Moon's south polar stereographic grid)"
     ) as caught:
         moon.check_south_polar(crs, "The DEM")
     assert "gdalwarp -t_srs '+proj=stere +lat_0=-90" in caught.value.remedy

@@ -14,6 +14,7 @@ import pandas as pd
 from lunarsite.engine.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt")
@@ -21,6 +22,11 @@ _MAPINFO = b"!table"
 """Start of a layer of MapInfo, whose extension is ``.tab`` as well."""
 
 _SEPARATORS = (",", ";", "\t", "|")
+_DECLARATION = re.compile(
+    r"(?P<quote>\"?)sep=(?P<separator>.)(?P=quote)[ ,;\t]*(?=[\r\n])", re.IGNORECASE
+)
+"""The first line by which Excel is told the separator."""
+
 _SAMPLE_LINES = 50
 _SAMPLE_CHARACTERS = 100_000
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
@@ -57,8 +63,8 @@ def read_csv(file: Path, what: str) -> pd.DataFrame:
     InputError
         If it is not a table, or a row has more values than the header has columns.
     """
-    text = _text(file, what)
-    separator = _separator(text)
+    text, declared = _without_declaration(_text(file, what))
+    separator = declared or _separator(text)
     try:
         with warnings.catch_warnings():
             # pandas would drop the surplus values of rows, and only warn of it.
@@ -102,6 +108,15 @@ def _text(file: Path, what: str) -> str:
     )
 
 
+def _without_declaration(text: str) -> tuple[str, str]:
+    """Return a table without its first line where that is Excel's ``sep=;``, and what it says.
+
+    The line stays as an empty one, so that the lines of messages are those of the file.
+    """
+    match = _DECLARATION.match(text)
+    return (text, "") if match is None else (text[match.end() :], match["separator"])
+
+
 def _separator(text: str) -> str:
     """Return the separator of a table; a comma for a single column."""
     sample = text[:_SAMPLE_CHARACTERS].splitlines()
@@ -119,7 +134,7 @@ def _separator(text: str) -> str:
 
 def _check_header(text: str, separator: str, file: Path, what: str) -> None:
     """Raise if two columns have one name: which is meant would be a guess."""
-    names = [name.strip() for name in next(csv.reader(text.splitlines(), delimiter=separator))]
+    names = [name.strip() for name in _first(csv.reader(text.splitlines(), delimiter=separator))]
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise InputError(
@@ -130,7 +145,7 @@ def _check_header(text: str, separator: str, file: Path, what: str) -> None:
 def _uneven(text: str, separator: str, file: Path, what: str) -> InputError:
     """Return the error for a table whose rows have more values than its header has columns."""
     rows = csv.reader(text.splitlines(), delimiter=separator)
-    header = len(next(rows, []))
+    header = len(_first(rows))
     for row in rows:
         if len(row) > header:
             return InputError(
@@ -143,3 +158,8 @@ def _uneven(text: str, separator: str, file: Path, what: str) -> InputError:
         f"{what} {file.name} is not a CSV table: a quoted text does not end",
         "Close the double quotes, or remove them",
     )
+
+
+def _first(rows: Iterator[list[str]]) -> list[str]:
+    """Return the first row that is not an empty line."""
+    return next((row for row in rows if row), [])

@@ -162,6 +162,15 @@ def metres_remedy(layer: Layer) -> str:
     return f"If they are metres on the polar map, assign its coordinate system: {command}"
 
 
+def exchange_remedy(layer: Layer) -> str:
+    """Return what to do about a layer of degrees whose latitudes stand first."""
+    new = layer.file.with_name(f"{layer.file.stem}_lonlat.gpkg")
+    return (
+        f"Exchange them: ogr2ogr -s_srs {moon.GEOGRAPHIC} -t_srs {moon.GEOGRAPHIC} "
+        f"-ct {quoted('+proj=axisswap +order=2,1')} {quoted(str(new))} {quoted(str(layer.file))}"
+    )
+
+
 def degrees_remedy(layer: Layer) -> str:
     """Return what to do about a layer whose metres look like degrees."""
     command = _assign(layer)

@@ -89,7 +89,7 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
         if not crs.is_geographic:
             shapes = shapes.to_crs(moon.GEOGRAPHIC)
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         on_map = _from_degrees(shapes, names, layer, context)
     else:
         if not moon.is_south_polar(crs):
@@ -218,7 +218,7 @@ def centers(
     shapes = frame.geometry
     if crs.is_geographic:
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         on_map = shapely.transform(shapes.to_numpy(), _project)
     elif moon.is_south_polar(crs):
         on_map = shapes.to_numpy()
@@ -302,12 +302,23 @@ def _point_xy(
     geometry = gpd.GeoSeries(shapely.get_geometry(geometry.to_numpy(), 0), crs=geometry.crs)
     if crs.is_geographic:
         lon, lat = geometry.x.to_numpy(), geometry.y.to_numpy()
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         return moon.lonlat_to_xy(lon, lat)
     if not moon.is_south_polar(crs):
         geometry = geometry.to_crs(moon.SOUTH_POLAR)
     _check_metres(geometry.to_numpy(), layer)
     return geometry.x.to_numpy(), geometry.y.to_numpy()
+
+
+def _check_degrees(lon: Float, lat: Float, layer: layers.Layer) -> None:
+    """Raise if the coordinates of a layer in degrees are not those of places in the south."""
+    positions.check_degrees(
+        lon,
+        lat,
+        layer.what,
+        remedy=layers.metres_remedy(layer),
+        exchange=layers.exchange_remedy(layer),
+    )
 
 
 def _check_metres(shapes: NDArray[np.object_], layer: layers.Layer) -> None:

@@ -590,7 +590,11 @@ def container(path, names, *, damaged=False):
 @pytest.mark.parametrize(
     ("name", "words", "remedy"),
     [
-        ('HDF5:"{0}/two.h5"://nope', "two.h5 holds no 'nope', but .*//a.*//b", "HDF5:{0}/two.h5://b"),
+        (
+            'HDF5:"{0}/two.h5"://nope',
+            "two.h5 holds no 'nope', but .*//a.*//b",
+            "HDF5:{0}/two.h5://b",
+        ),
         ("HDF5:{0}/two.h5", "two.h5 holds HDF5:.*//a.*//b", "HDF5:{0}/two.h5://b"),
         ("NETCDF:{0}/two.h5:nope", "two.h5 holds no 'nope', but netcdf:", "netcdf:{0}/two.h5:b"),
         ("HDF5:{0}/one.h5://nope", "one.h5 holds no 'nope', but one raster", "{0}/one.h5"),
@@ -611,7 +615,7 @@ def test_a_raster_that_a_file_does_not_hold_is_refused_with_those_that_it_holds(
     assert capfd.readouterr().err == ""
 
 
-def test_only_what_libraries_print_is_kept_from_the_terminal(tmp_path, capfd, monkeypatch):
+def test_only_what_libraries_print_is_kept_from_the_terminal(capfd, monkeypatch):
     def opens(name, **_):
         os.write(2, b"HDF5-DIAG: Error\n  #000: H5F.c line 1\n    major: File\nanother thread\n")
         return name
