@@ -250,11 +250,22 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
             mean, spread = _warped(model, crs, around, what, context)
         model.warn_of_fills(context, what)
         check_heights(mean.height_m, mean.grid, what, model.command)
+        _refuse_constant(mean.height_m, what)
     if spread is None:
         return mean, mean
     log.info("%s gives mean and spread of its cells: horizons are taken from their sum", what)
     known = np.where(np.isfinite(spread), spread, np.float32(0.0))
     return Dem(mean.grid, mean.height_m + known), mean
+
+
+def _refuse_constant(height_m: Float32, what: str) -> None:
+    """Raise if all heights are the same: no horizon can be taken from them."""
+    low, high = float(np.nanmin(height_m)), float(np.nanmax(height_m))
+    if low == high:
+        raise InputError(
+            f"{what} holds one height everywhere within sight of the DEM, {low:g} m",
+            "Give a model with the heights of the surroundings, or leave this one out",
+        )
 
 
 def _warn_of_coarse(model: Dem, name: str, context: Context, *, builtin: bool) -> None:

@@ -156,7 +156,7 @@ class Elevation:
         for note in self.notes:
             context.warn(note)
         self.warn_of_fills(context, what)
-        for held, nodata in self._areas():
+        for held, nodata in self._areas(alone=True):
             context.warn(
                 f"{what}: {held} and count as ground. If that is a fill value, declare it: "
                 f"{remedies.declare(self.source, f'-a_nodata {nodata:.15g}', 'nodata')}"
@@ -184,12 +184,21 @@ class Elevation:
             self.missing = (*self.missing, nodata)
             context.warn(f"{what}: {held} and were taken for nodata.")
 
-    def _areas(self) -> list[tuple[str, float]]:
-        """Return what is said of large areas of one exact value, and the value as it is stored."""
+    def _areas(self, *, alone: bool = False) -> list[tuple[str, float]]:
+        """Return what is said of large areas of one exact value, and the value as it is stored.
+
+        ``alone`` is whether a raster that holds nothing else is one.
+        """
         from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
 
         stored, known = fill.sample(self.source, self.band)
         known = known & ~np.isin(stored, (*self.fills, *self._seen, *self.missing))
+        values = stored[known]
+        if values.size and (values == values[0]).all():
+            value = float(values[0])
+            height_m = self.scaling[0] * value + self.scaling[1]
+            held = f"all pixels that were sampled hold one exact value, {height_m:g} m,"
+            return [(held, value)] if alone else []
         edge = fill.at_edge(stored[None], known)
         if edge is not None:
             known &= stored != edge.values[0]

@@ -383,6 +383,15 @@ def test_areas_of_one_value_inside_give_a_warning(write, heights, dtype, value):
     assert f"gdal_edit.py -a_nodata {value} {path}" in warning
 
 
+def test_a_model_of_one_value_gives_a_warning(write, heights):
+    context = Context()
+    path = write(np.full_like(heights, -1500.0))
+    read_dem(path, context=context)
+    (warning,) = context.warnings
+    assert "all pixels that were sampled hold one exact value, -1500 m" in warning
+    assert f"gdal_edit.py -a_nodata -1500 {path}" in warning
+
+
 @pytest.mark.parametrize("quantum", [1, 100, 500])
 def test_coarse_whole_numbers_are_no_fill(write, heights, quantum):
     context = Context()
