@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RADIUS_M = 1_737_400.0
 """Radius of the reference sphere (IAU 2015)."""
 
+_SAME_M = 1.0
+"""Difference of radii that moves no place of the map by more than that."""
+
 SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
@@ -290,9 +293,24 @@ def south_polar_unit_m(crs: pyproj.CRS) -> float | None:
         and proj.get("x_0", 0) == 0
         and proj.get("y_0", 0) == 0
         and float(proj.get("k", proj.get("k_0", 1)) or 1) == 1.0
+        and _is_reference_sphere(crs)
     )
     unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else None
     return float(unit) if is_same and unit else None
+
+
+def _is_reference_sphere(crs: pyproj.CRS) -> bool:
+    """Return whether a coordinate system is of the sphere of 1737.4 km, to a metre."""
+    body = crs.ellipsoid
+    axes_m = () if body is None else (body.semi_major_metre, body.semi_minor_metre)
+    return bool(axes_m) and all(abs(axis_m - RADIUS_M) <= _SAME_M for axis_m in axes_m)
+
+
+def _figure(crs: pyproj.CRS) -> str:
+    """Return the axes of the body of a coordinate system, kilometres."""
+    body = crs.ellipsoid
+    axes_km = sorted({body.semi_major_metre / 1000, body.semi_minor_metre / 1000}) if body else []
+    return f"a radius of {' and '.join(f'{axis_km:,.7g}' for axis_km in axes_km)} km"
 
 
 def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
@@ -330,6 +348,12 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
     )
     if crs.is_geographic:
         raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", remedy)
+    if not _is_reference_sphere(crs) and crs.is_projected:
+        raise CrsError(
+            f"{what} is on the map of a body with {_figure(crs)}, not of the sphere of "
+            f"{RADIUS_M / 1000:,.1f} km",
+            f"Its heights may count from there as well. {remedy}",
+        )
     if unit_m is not None:
         raise CrsError(
             f"{what} is on the south polar map, but its coordinates are in units of {unit_m:g} m, "

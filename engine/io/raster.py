@@ -152,19 +152,31 @@ def _refuse_container(source: rasterio.DatasetReader, what: str) -> None:
 
 def _way_out(path: str) -> str:
     """Return the remedy for a name that GDAL cannot open as a raster."""
-    if is_virtual(path):
-        return "Check the name: the file, and what it names inside it or on the server"
-    label = label_beside(path)
-    if label is not None:
-        return f"Give its label instead: {quoted(str(label.path))}"
-    low = path.lower()
-    if low.endswith((".tar.gz", ".tgz", ".tar")):
-        return f"Name a raster inside it: {quoted(f'/vsitar/{path}/NAME.tif')}"
-    if low.endswith(".zip"):
-        return f"Name a raster inside it: {quoted(f'/vsizip/{path}/NAME.tif')}"
-    if low.endswith(".gz"):
-        return f"Read it through /vsigzip/: {quoted(f'/vsigzip/{path}')}"
-    return "The file is truncated, damaged or not a raster; fetch or export it again"
+    label, low = label_beside(path), path.lower()
+    described = "" if label is None else str(label.path)
+    ways = (
+        (
+            is_virtual(path),
+            "Check the name: the file, and what it names inside it or on the server",
+        ),
+        (
+            described == path,
+            "The file that this label describes is missing or truncated: fetch both again",
+        ),
+        (described, f"Give its label instead: {quoted(described)}"),
+        (
+            low.endswith(".vrt"),
+            "Put the files that it is made of where it names them, or make it again",
+        ),
+        (
+            low.endswith((".tar.gz", ".tgz", ".tar")),
+            f"Name a raster inside it: {quoted(f'/vsitar/{path}/NAME.tif')}",
+        ),
+        (low.endswith(".zip"), f"Name a raster inside it: {quoted(f'/vsizip/{path}/NAME.tif')}"),
+        (low.endswith(".gz"), f"Read it through /vsigzip/: {quoted(f'/vsigzip/{path}')}"),
+        (True, "The file is truncated, damaged or not a raster; fetch or export it again"),
+    )
+    return next(way for holds, way in ways if holds)
 
 
 def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:

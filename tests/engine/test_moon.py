@@ -148,6 +148,19 @@ def test_another_body_is_refused():
         moon.check_body(pyproj.CRS.from_proj4("+proj=longlat +R=3396190"), "The DEM")
 
 
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        ("+R=1738000", "a radius of 1,738 km"),
+        ("+a=1738100 +b=1736000", "a radius of 1,736 and 1,738.1 km"),
+    ],
+)
+def test_a_map_of_another_sphere_is_refused(figure, words):
+    crs = pyproj.CRS.from_proj4(f"+proj=stere +lat_0=-90 +lon_0=0 {figure} +units=m")
+    with pytest.raises(CrsError, match=words):
+        moon.check_south_polar(crs, "The DEM")
+
+
 def test_lunar_degrees_are_refused():
     with pytest.raises(CrsError, match="is in degrees"):
         moon.check_south_polar(pyproj.CRS.from_user_input(moon.GEOGRAPHIC), "The DEM")

@@ -249,7 +249,7 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
         else:
             mean, spread = _warped(model, crs, around, what, context)
         model.warn_of_fills(context, what)
-        check_heights(mean.height_m, mean.grid, what, model.command)
+        check_heights(mean.height_m, mean.grid, what, model.command, model.declare)
         _refuse_constant(mean.height_m, what)
     if spread is None:
         return mean, mean

@@ -151,6 +151,14 @@ class Elevation:
         nodata = self.source.nodatavals[self.band - 1]
         return remedies.rescale(self.source.name, scale * factor, offset * factor + shift_m, nodata)
 
+    def declare(self, height_m: float) -> str:
+        """Return the command that declares a height as nodata."""
+        scale, offset = self.scaling
+        stored = (height_m - offset) / scale
+        if np.dtype(self.source.dtypes[self.band - 1]).kind in "iu":
+            stored = float(round(stored))
+        return remedies.declare(self.source, f"-a_nodata {stored:.15g}", "nodata")
+
     def warn(self, context: Context, what: str) -> None:
         """Warn of what was assumed, and of what looks like a fill value but counts as ground."""
         for note in self.notes:
