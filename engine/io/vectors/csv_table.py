@@ -7,11 +7,12 @@ import csv
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,15 @@ _DECLARATION = re.compile(
 
 _SAMPLE_LINES = 50
 _SAMPLE_CHARACTERS = 100_000
+_NAMES = ("name", "region", "label", "title")
+"""Columns that are text whatever they hold."""
+
+_HEADER_FIRST = "Let the names of the columns be the first line, and remove what stands above"
+_SEPARATED = (
+    "Write decimals with a point, or separate the columns by semicolons; put texts that contain "
+    "the separator in double quotes"
+)
+
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
@@ -56,7 +66,8 @@ def read_csv(file: Path, what: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Numbers with decimal points as numbers, all else as text.
+        Numbers with decimal points as numbers, all else as text, as are names such as ``007``
+        and ``NA``. Rows without a value are left out.
 
     Raises
     ------
@@ -65,16 +76,16 @@ def read_csv(file: Path, what: str) -> pd.DataFrame:
     """
     text, declared = _without_declaration(_text(file, what))
     separator = declared or _separator(text)
+    options: dict[str, Any] = {"sep": separator, "index_col": False, "skipinitialspace": True}
+    header = _first(csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True))
+    named = [name for name in header if name.strip().lower() in _NAMES]
     try:
         with warnings.catch_warnings():
             # pandas would drop the surplus values of rows, and only warn of it.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                io.StringIO(text),
-                sep=separator,
-                index_col=False,
-                skipinitialspace=True,
-                low_memory=False,
+            table: pd.DataFrame = pd.read_csv(io.StringIO(text), low_memory=False, **options)
+            texts = pd.read_csv(
+                io.StringIO(text), usecols=named, dtype=str, keep_default_na=False, **options
             )
     except pd.errors.EmptyDataError as error:
         raise InputError(
@@ -83,6 +94,9 @@ def read_csv(file: Path, what: str) -> pd.DataFrame:
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise _uneven(text, separator, file, what) from error
+    for name in dict.fromkeys(named):
+        table[name] = texts[name].str.strip().replace("", None)
+    table = table.dropna(how="all", ignore_index=True)
     table.columns = [str(name).strip() for name in table.columns]
     _check_header(text, separator, file, what)
     return table
@@ -150,9 +164,8 @@ def _uneven(text: str, separator: str, file: Path, what: str) -> InputError:
         if len(row) > header:
             return InputError(
                 f"{what} {file.name} is not a CSV table: line {rows.line_num} has {len(row)} "
-                f"values for {header} columns",
-                "Write decimals with a point, or separate the columns by semicolons; put texts "
-                "that contain the separator in double quotes",
+                f"values for {counted(header, 'column')}",
+                _HEADER_FIRST if header == 1 else _SEPARATED,
             )
     return InputError(
         f"{what} {file.name} is not a CSV table: a quoted text does not end",

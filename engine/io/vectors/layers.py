@@ -120,6 +120,13 @@ def read_layer(
         problem = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if "not recognized as being in a supported file format" in problem:
             problem = "it is not in a vector format that GDAL knows, or damaged"
+        elif "malformed" in problem:
+            problem = "it is damaged or truncated"
+        elif "SHAPE_RESTORE_SHX" in problem:
+            raise InputError(
+                f"{what} {file} cannot be read: its index {file.stem}.shx is missing",
+                f"A Shapefile is several files: put {file.stem}.shx, .dbf and .prj beside it",
+            ) from error
         raise InputError(
             f"{what} {file} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",

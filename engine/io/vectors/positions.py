@@ -286,6 +286,8 @@ def _unit_after(column: object, words: set[str]) -> float | None:
 
 def _numbers(values: pd.Series) -> Float:
     """Return numbers, also those with a decimal comma; NaN for all else."""
+    if pd.api.types.is_bool_dtype(values):
+        return np.full(len(values), np.nan)
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(np.float64, na_value=np.nan)
     texts = values.astype("string").str.strip().str.replace("\u2212", "-", regex=False)
