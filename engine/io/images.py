@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import image_bands, orientation, raster, stretch
 
 if TYPE_CHECKING:
@@ -223,6 +224,8 @@ def opened(
         )
         if context is not None and found.edge is not None:
             stretch.warn(source, found.edge, found.unused, context)
+        if context is not None and found.constant:
+            context.warn(f"{WHAT} {display_name(path)} is the same everywhere: it shows nothing.")
         turned = orientation.of(source)
         stored = Frame(source.width, source.height, source.transform, source.crs or None)
         frame = stored

@@ -78,6 +78,40 @@ def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):
     assert np.percentile(shown[0], 99.5) > 250.0
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+def test_negatives_are_read_as_positives(tmp_path, bits):
+    grey = noise(40, 50, bands=1).astype(np.uint8 if bits == 8 else np.uint16)
+    more = {} if bits == 8 else {"nbits": bits}
+    shown = []
+    for name, values, meaning in (
+        ("a.tif", grey, "MINISBLACK"),
+        ("b.tif", 2**bits - 1 - grey, "MINISWHITE"),
+    ):
+        path = picture(tmp_path / name, values, photometric=meaning, **more)
+        with images.opened(path) as image:
+            shown.append(image.read(Window(0, 0, 50, 40))[0])
+    assert np.array_equal(*shown)
+
+
+def test_heights_are_no_image(tmp_path, checkpoint):
+    path = picture(tmp_path / "dem.tif", noise(40, 50, bands=1).astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        file = rasterio.open(path, "r+")
+    with file:
+        file.units = ("m",)
+    with pytest.raises(InputError, match="holds lengths in m, as an elevation model does"):
+        segmented(path, tmp_path / "out", checkpoint)
+
+
+@pytest.mark.parametrize("value", [0, 100])
+def test_an_image_that_is_the_same_everywhere_gives_a_warning(tmp_path, value):
+    path = picture(tmp_path / "a.tif", np.full((40, 50), value, np.uint8))
+    context = Context()
+    with images.opened(path, context):
+        assert context.warnings == ["The image a.tif is the same everywhere: it shows nothing."]
+
+
 def test_images_without_data_complex_ones_and_colour_tables_are_refused(tmp_path, checkpoint):
     empty = picture(tmp_path / "e.tif", np.zeros((40, 50), np.uint8), nodata=0)
     waves = picture(tmp_path / "c.tif", np.ones((40, 50), np.complex64))
