@@ -8,6 +8,7 @@ such an area anywhere that ends in a step, as a closed gap does.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -245,6 +246,37 @@ def undeclared(source: rasterio.DatasetReader, band: int = 1) -> tuple[float, ..
     special = stored[known & special_pixels(stored)].astype(np.float64)
     numbers, counts = np.unique(special[~np.isnan(special)], return_counts=True)
     return tuple(float(number) for number in numbers[np.argsort(-counts, kind="stable")])
+
+
+def possible(source: rasterio.DatasetReader, band: int) -> tuple[float, ...]:
+    """Return the finite numbers that are fill values of a band wherever they stand.
+
+    They are those that the `sample` holds, and those that it may have missed.
+    """
+    stored, known = sample(source, band)
+    numbers = {number for number in undeclared(source, band) if np.isfinite(number)}
+    numbers.update(usual_fills(stored[known]))
+    if stored.dtype == np.int16:
+        numbers.update(range(ISIS_INT16_MIN, ISIS_INT16_MAX + 1))
+    return tuple(sorted(float(number) for number in numbers))
+
+
+def everywhere(source: rasterio.DatasetReader, band: int) -> tuple[float, ...]:
+    """Return the finite fill values that a band does not declare, the most frequent first.
+
+    The whole band is read, but for large rasters, of which a `sample` must do.
+    """
+    if source.width * source.height > _LARGE_PX:
+        return tuple(number for number in undeclared(source, band) if np.isfinite(number))
+    usual = [float(number) for number in usual_fills(sample(source, band)[0])]
+    counts: Counter[float] = Counter()
+    for _, window in source.block_windows(band):
+        raw = source.read(band, window=window, masked=True)
+        stored = raw.data[~np.ma.getmaskarray(raw)]
+        special = stored[special_pixels(stored, usual)].astype(np.float64)
+        numbers, times = np.unique(special[np.isfinite(special)], return_counts=True)
+        counts.update(dict(zip(numbers.tolist(), times.tolist(), strict=True)))
+    return tuple(number for number, _ in counts.most_common())
 
 
 def sample(source: rasterio.DatasetReader, band: int) -> tuple[NDArray[Any], Bool]:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 
+_IMPOSSIBLE = 1e15
+"""Larger numbers are fill values, or means that contain some."""
+
 _CONTAINERS = {"HDF5": "HDF5", "NETCDF": "netCDF"}
 _IN_CONTAINER = re.compile(
     r"(?P<driver>hdf5|netcdf):(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>(?:[a-z]:(?=[\\/]))?[^:\"]+))"
@@ -362,10 +365,11 @@ def open_layer(
             )
         from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
 
-        fills = tuple(value for value in fill.undeclared(source, band) if np.isfinite(value))
         if moon.is_south_polar(crs) and _same_grid(source, grid):
-            yield Layer(source, band, warped=False, fills=fills)
+            yield Layer(source, band, warped=False, fills=fill.possible(source, band))
             return
+        # Resampled, a fill value is no longer that: the warping must leave it out.
+        fills = fill.everywhere(source, band)
         missing = source.nodata if source.nodata is not None or not fills else fills[0]
         options = {
             "crs": moon.SOUTH_POLAR,
@@ -404,7 +408,10 @@ class Layer:
 
     def read(self, window: Window | None = None) -> Float32:
         """Return values, NaN for nodata; whole or of a window."""
-        return read_band(self.source, self.band, window=window, fills=self.fills)
+        values = read_band(self.source, self.band, window=window, fills=self.fills)
+        with np.errstate(invalid="ignore"):
+            values[np.abs(values) > _IMPOSSIBLE] = np.nan
+        return values
 
 
 def _only_band(source: rasterio.DatasetReader, what: str) -> int:

@@ -577,6 +577,28 @@ def test_an_image_without_georeferencing_is_refused_without_other_warnings(tmp_p
     assert not [found for found in recwarn if "geotransform" in str(found.message)]
 
 
+@pytest.mark.parametrize(
+    ("fill", "dtype"),
+    [
+        *((fill, np.float32) for fill in (-9999.0, -32768.0, -3.4028227e38, 1e30)),
+        *((fill, np.int16) for fill in (-9999.0, -32768.0, -32760.0)),
+    ],
+)
+@pytest.mark.parametrize("shift", [0.0, 35.0])
+def test_a_single_fill_value_of_a_layer_that_a_sample_misses_is_nodata(
+    tmp_path, fill, dtype, shift
+):
+    values = np.full((1400, 1400), 7, dtype)
+    values[1001, 1003] = dtype(fill)
+    place = from_origin(shift, 14_000.0 - shift, 10.0, 10.0)
+    path = make(tmp_path / "layer.tif", values, transform=place)
+    found, warped = read_layer(path, Grid(0.0, 14_000.0, 10.0, 1400, 1400), what="The layer")
+    assert warped == bool(shift)
+    inside = found[10:-10, 10:-10]
+    assert set(np.unique(inside[np.isfinite(inside)])) == {7.0}
+    assert warped or np.isnan(found[1001, 1003])
+
+
 def container(path, names, *, damaged=False):
     h5py = pytest.importorskip("h5py", reason="of the ml group")
     with h5py.File(path, "w") as file:
