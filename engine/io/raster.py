@@ -209,6 +209,12 @@ def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
     CrsError
         If it has none, or one of another body.
     """
+    if source.crs is None and source.gcps[0]:
+        raise CrsError(
+            f"{what} {source.name} is placed by {len(source.gcps[0])} control points, not by a "
+            "grid on the map",
+            f"Warp it: {remedies.warp_by_points(source)}",
+        )
     if source.crs is None and source.transform.is_identity:
         raise CrsError(
             f"{what} {source.name} is not georeferenced: nothing says where on the Moon it lies",

@@ -73,6 +73,14 @@ def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
     )
 
 
+def warp_by_points(source: rasterio.DatasetReader) -> str:
+    """Return the command that warps an open raster with control points to the south polar map."""
+    return (
+        f"gdalwarp -t_srs {quoted(moon.PROJ)} -r bilinear -ot Float32 -dstnodata nan "
+        f"{_files(source.name, 'south_polar')}"
+    )
+
+
 def rescale(name: str, scale: float, offset: float, nodata: float | None = None) -> str:
     """Return the command that declares what a stored number means, in metres.
 

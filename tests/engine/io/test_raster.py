@@ -13,6 +13,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
@@ -283,6 +284,18 @@ def test_degrees_without_a_crs_are_given_that_of_degrees(tmp_path, heights):
     place = {"crs": None, "transform": from_origin(20.0, -88.0, 0.01, 0.01)}
     said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
     assert "gdal_edit.py -a_srs '+proj=longlat +R=1737400" in said.remedy
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_control_points_are_refused_with_the_command_that_applies_them(tmp_path, heights):
+    path = make(tmp_path / "dem.tif", heights, crs=None, transform=Affine.identity())
+    corners = [(0, 0), (0, 10), (10, 0), (10, 10)]
+    points = [GroundControlPoint(r, c, 100.0 * c, -100.0 * r) for r, c in corners]
+    with rasterio.open(path, "r+") as source:
+        source.gcps = points, rasterio.crs.CRS.from_user_input(moon.SOUTH_POLAR)
+    said = refused(path, CrsError)
+    assert "is placed by 4 control points" in said.problem
+    assert said.remedy.endswith(f"nan {path} dem_south_polar.tif")
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
