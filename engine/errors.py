@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 
-_COMMAND = re.compile(r"""\b(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b.* \S+\.\w{2,5}['"]?$""")
+_COMMAND = re.compile(r"""\b(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b.* \S+\.\w{2,8}['"]?$""")
 """A remedy that ends with a command and the name of a file."""
+
+_NAME = re.compile(r""": (?:'[^']+'|"[^"]+"|\S*[/:.]\S*)$""")
+"""A remedy that ends with the name of a file, or another name that GDAL opens."""
 
 
 def sentences(problem: str, remedy: str) -> str:
     """Return a problem and its remedy as text.
 
-    No full stop follows a command, with which it would be copied.
+    No full stop follows a command or the name of a file, with which it would be copied.
 
     Examples
     --------
     >>> sentences("It is turned", "Warp it: gdalwarp -te 0 0 9.5 9 dem.tif dem_south.tif")
     'It is turned. Warp it: gdalwarp -te 0 0 9.5 9 dem.tif dem_south.tif'
+    >>> sentences("It has no coordinate system", "Set it: ogr2ogr -a_srs A b.gpkg c.geojson")
+    'It has no coordinate system. Set it: ogr2ogr -a_srs A b.gpkg c.geojson'
+    >>> sentences("It holds two rasters", "Name one, for example: HDF5:a.h5://height")
+    'It holds two rasters. Name one, for example: HDF5:a.h5://height'
     >>> sentences("There is no file", "Check the path")
     'There is no file. Check the path.'
     """
-    stop = "" if _COMMAND.search(remedy) else "."
+    stop = "" if _COMMAND.search(remedy) or _NAME.search(remedy) else "."
     return f"{problem}. {remedy}{stop}"
 
 

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 RADIUS_M = 1_737_400.0
 """Radius of the reference sphere (IAU 2015)."""
 
+_SAME_M = 1.0
+"""Difference of radii that moves no place of the map by more than that."""
+
 SOUTH_POLAR = "IAU_2015:30135"
 NORTH_POLAR = "IAU_2015:30130"
 GEOGRAPHIC = "IAU_2015:30100"
 
+PROJ_DEGREES = f"+proj=longlat +R={RADIUS_M:.0f} +no_defs"
 PROJ = f"+proj=stere +lat_0=-90 +lon_0=0 +k=1 +x_0=0 +y_0=0 +R={RADIUS_M:.0f} +units=m"
-"""The south polar map for programs whose tables of PROJ do not have the ``IAU_2015`` codes."""
+"""Degrees, and the south polar map, for programs whose tables of PROJ lack ``IAU_2015`` codes."""
 
 
 @cache
@@ -83,7 +87,8 @@ def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
     lon, lat = _numbers(lon_deg, lat_deg)
     lon = np.radians(lon)
     r = 2.0 * RADIUS_M * np.tan(np.radians(90.0 + lat) / 2.0)
-    return r * np.sin(lon), r * np.cos(lon)
+    with np.errstate(invalid="ignore"):  # infinite longitudes are nowhere: NaN
+        return r * np.sin(lon), r * np.cos(lon)
 
 
 def xy_to_lonlat(x_m: ArrayLike, y_m: ArrayLike) -> tuple[Float, Float]:
@@ -210,7 +215,7 @@ def angular_distance_rad(x0_m: float, y0_m: float, x_m: ArrayLike, y_m: ArrayLik
     return 2.0 * np.arcsin(np.sqrt(np.minimum(chord2, 1.0)))
 
 
-def check_body(crs: pyproj.CRS, what: str) -> None:
+def check_body(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
     """Raise if a coordinate system is not one of the Moon.
 
     Parameters
@@ -219,6 +224,8 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         The coordinate system.
     what : str
         Name of the data in the message.
+    command : callable, optional
+        Returns the command that assigns the data a coordinate system of the Moon.
 
     Raises
     ------
@@ -226,16 +233,28 @@ def check_body(crs: pyproj.CRS, what: str) -> None:
         With the name of the coordinate system and the radius of its body.
     """
     ellipsoid = crs.ellipsoid
-    radius = ellipsoid.semi_major_metre if ellipsoid is not None else float("nan")
-    if not abs(radius - RADIUS_M) < 2_000.0:
-        body = "the Earth" if abs(radius - 6_378_137.0) < 30_000.0 else "another body"
-        raise CrsError(
+    if ellipsoid is not None and abs(ellipsoid.semi_major_metre - RADIUS_M) < 2_000.0:
+        return
+    if ellipsoid is None:
+        problem = f"{what} has a coordinate system of no body: {crs.name!r}"
+    else:
+        radius_m = ellipsoid.semi_major_metre
+        body = "the Earth" if abs(radius_m - 6_378_137.0) < 30_000.0 else "another body"
+        problem = (
             f"{what} lies on {body}: its coordinate system {crs.name!r} has a radius of "
-            f"{radius / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km",
-            "Give lunar data; if they are lunar and only their label is wrong, set the coordinate "
-            f"system of the Moon in QGIS, or by gdal_edit.py -a_srs: {SOUTH_POLAR} for metres on "
-            f"the south polar map, {GEOGRAPHIC} for degrees",
+            f"{radius_m / 1000:,.1f} km, the Moon's is {RADIUS_M / 1000:,.1f} km"
         )
+    how = (
+        command()
+        if command is not None
+        else "in QGIS, or by gdal_edit.py -a_srs: "
+        f"{SOUTH_POLAR} for metres on the south polar map, {GEOGRAPHIC} for degrees"
+    )
+    raise CrsError(
+        problem,
+        "Give lunar data; if they are lunar and only their label is wrong, set the coordinate "
+        + (f"system: {how}" if command is not None else f"system of the Moon {how}"),
+    )
 
 
 def is_north_polar(crs: pyproj.CRS) -> bool:
@@ -250,13 +269,23 @@ def is_north_polar(crs: pyproj.CRS) -> bool:
 
 def is_south_polar(crs: pyproj.CRS) -> bool:
     """Return whether a lunar coordinate system is the south polar stereographic one of the map."""
+    return south_polar_unit_m(crs) == 1.0
+
+
+def south_polar_unit_m(crs: pyproj.CRS) -> float | None:
+    """Return the unit, metres, of a coordinate system that is the map's but for its unit.
+
+    Returns
+    -------
+    float or None
+        1 for the map itself, 1000 for the map in kilometres; None for all others.
+    """
     if not crs.is_projected:
-        return False
+        return None
     with warnings.catch_warnings():  # a PROJ string drops the name of the datum
         warnings.simplefilter("ignore", UserWarning)
         proj = crs.to_dict()
-    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 0.0
-    return (
+    is_same = (
         proj.get("proj") == "stere"
         and proj.get("lat_0") == -90
         and proj.get("lat_ts", -90) in (-90, None)
@@ -264,8 +293,24 @@ def is_south_polar(crs: pyproj.CRS) -> bool:
         and proj.get("x_0", 0) == 0
         and proj.get("y_0", 0) == 0
         and float(proj.get("k", proj.get("k_0", 1)) or 1) == 1.0
-        and unit == 1.0
+        and _is_reference_sphere(crs)
     )
+    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else None
+    return float(unit) if is_same and unit else None
+
+
+def _is_reference_sphere(crs: pyproj.CRS) -> bool:
+    """Return whether a coordinate system is of the sphere of 1737.4 km, to a metre."""
+    body = crs.ellipsoid
+    axes_m = () if body is None else (body.semi_major_metre, body.semi_minor_metre)
+    return bool(axes_m) and all(abs(axis_m - RADIUS_M) <= _SAME_M for axis_m in axes_m)
+
+
+def _figure(crs: pyproj.CRS) -> str:
+    """Return the axes of the body of a coordinate system, kilometres."""
+    body = crs.ellipsoid
+    axes_km = sorted({body.semi_major_metre / 1000, body.semi_minor_metre / 1000}) if body else []
+    return f"a radius of {' and '.join(f'{axis_km:,.7g}' for axis_km in axes_km)} km"
 
 
 def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = None) -> None:
@@ -295,6 +340,7 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
             "Give an elevation model of the south pole; if only its label is wrong, set the "
             f"coordinate system {SOUTH_POLAR}",
         )
+    unit_m = south_polar_unit_m(crs)
     remedy = "Warp it to the Moon's south polar stereographic map: " + (
         command()
         if command is not None
@@ -302,6 +348,18 @@ def check_south_polar(crs: pyproj.CRS, what: str, command: Callable[[], str] | N
     )
     if crs.is_geographic:
         raise CrsError(f"{what} is in degrees ({crs.name!r}), not in metres on the map", remedy)
+    if not _is_reference_sphere(crs) and crs.is_projected:
+        raise CrsError(
+            f"{what} is on the map of a body with {_figure(crs)}, not of the sphere of "
+            f"{RADIUS_M / 1000:,.1f} km",
+            f"Its heights may count from there as well. {remedy}",
+        )
+    if unit_m is not None:
+        raise CrsError(
+            f"{what} is on the south polar map, but its coordinates are in units of {unit_m:g} m, "
+            "not in metres",
+            remedy,
+        )
     raise CrsError(
         f"{what} is in {crs.name!r}, not in the Moon's south polar stereographic grid in "
         "metres with scale 1 at the pole",

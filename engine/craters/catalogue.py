@@ -190,6 +190,7 @@ def _check(good: pd.Series[bool], what: str, lacking: str) -> None:
     bad = int((~good).sum())
     if bad:
         raise InputError(
-            f"{what} holds {bad} craters without {lacking}",
+            f"{what} holds {counted(bad, 'crater')} without {lacking}, the first is number "
+            f"{int(good.to_numpy().argmin()) + 1}",
             "Remove or fix those rows",
         )

@@ -1,20 +1,29 @@
 """Fill values that a raster holds without declaring them as nodata.
 
-Two kinds are found. Special pixels are known by their value alone: the numbers that ISIS, GIS and
+Three kinds are found. Special pixels are known by their value alone: the numbers that ISIS, GIS and
 numerical libraries write where nothing was measured. A fill at the edge is a large area of exactly
-one value that touches the border, as clipping, mosaicking and projecting leave it.
+one value that touches the border, as clipping, mosaicking and projecting leave it. A fill inside is
+such an area anywhere that ends in a step, as a closed gap does.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from rasterio.enums import Resampling
+from rasterio.windows import Window
 from scipy import ndimage
+
+from lunarsite.engine.file_names import local_file, part_of
+from lunarsite.engine.io.gdal_open import open_raster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import rasterio
     from numpy.typing import NDArray
 
     Bool = NDArray[np.bool_]
@@ -41,11 +50,23 @@ LEAST_SHARE = 0.01
 _LEAST_PX = 64
 """Fewest pixels of a fill at the edge."""
 
+_LEAST_SHARE_INSIDE = 0.002
+"""Smallest share of a raster that a fill inside it covers."""
+
+_STEP = 2.0
+"""Height of the edge of a fill inside, in steps between the values that occur: heights in whole
+numbers are alike over large areas as well, but those end with the next number."""
+
 _CANDIDATES = 3
 
+_SAMPLE_PX = 640
+"""Rows and columns, at most, of the sample in which fill values are looked for."""
 
-class EdgeFill(NamedTuple):
-    """An area of one value at the edge.
+_LARGE_PX, _FIRST_ROWS, _SAMPLES = 8192**2, 64, 8
+
+
+class Fill(NamedTuple):
+    """An area of one value.
 
     Parameters
     ----------
@@ -148,7 +169,7 @@ def _by_value(values: NDArray[Any]) -> Bool:
     return special
 
 
-def at_edge(values: NDArray[Any], known: Bool) -> EdgeFill | None:
+def at_edge(values: NDArray[Any], known: Bool) -> Fill | None:
     """Return the largest area of exactly one value that touches the edge.
 
     Parameters
@@ -160,7 +181,7 @@ def at_edge(values: NDArray[Any], known: Bool) -> EdgeFill | None:
 
     Returns
     -------
-    EdgeFill or None
+    Fill or None
         None if no area covers `LEAST_SHARE` of the raster, or nothing else is known.
     """
     border = np.zeros(known.shape, bool)
@@ -169,7 +190,7 @@ def at_edge(values: NDArray[Any], known: Bool) -> EdgeFill | None:
     if not rim.size:
         return None
     found, counts = np.unique(rim, axis=1, return_counts=True)
-    best: EdgeFill | None = None
+    best: Fill | None = None
     for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
         same = known & (values == found[:, at, None, None]).all(axis=0)
         if same.sum() < max(_LEAST_PX, LEAST_SHARE * same.size) or not (known & ~same).any():
@@ -178,5 +199,130 @@ def at_edge(values: NDArray[Any], known: Bool) -> EdgeFill | None:
         touching = np.unique(areas[border])
         share = float(np.isin(areas, touching[touching > 0]).mean())
         if share >= LEAST_SHARE and (best is None or share > best.share):
-            best = EdgeFill(tuple(float(value) for value in found[:, at]), share)
+            best = Fill(tuple(float(value) for value in found[:, at]), share)
     return best
+
+
+def inside(values: NDArray[Any], known: Bool) -> Fill | None:
+    """Return the value of large areas of exactly one value that end in a step.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+        Stored values of the whole raster, or of every n-th pixel of it.
+    known : ndarray of bool, shape (rows, columns)
+        False for nodata, and for the fill at the edge.
+
+    Returns
+    -------
+    Fill or None
+        None if no areas of one value cover 0.2 % of the raster, or nothing else is known.
+    """
+    found, counts = np.unique(values[known], return_counts=True)
+    if len(found) < 2:
+        return None
+    step = _STEP * float(np.median(np.diff(found.astype(np.float64))))
+    least = max(_LEAST_PX, _LEAST_SHARE_INSIDE * known.size)
+    around = np.ones((3, 3), bool)
+    for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
+        same = known & (values == found[at])
+        # Thin lines are contours.
+        areas = ndimage.binary_opening(same, around)
+        if areas.sum() < least:
+            continue
+        rim = ndimage.binary_dilation(areas, around) & known & ~same
+        height = np.abs(values[rim].astype(np.float64) - float(found[at]))
+        if not rim.any() or np.median(height) > step:
+            return Fill((float(found[at]),), float(areas.mean()))
+    return None
+
+
+def undeclared(source: rasterio.DatasetReader, band: int = 1) -> tuple[float, ...]:
+    """Return the special pixels that a band does not declare, the most frequent first.
+
+    They are looked for in a `sample`.
+    """
+    stored, known = sample(source, band)
+    special = stored[known & special_pixels(stored)].astype(np.float64)
+    numbers, counts = np.unique(special[~np.isnan(special)], return_counts=True)
+    return tuple(float(number) for number in numbers[np.argsort(-counts, kind="stable")])
+
+
+def possible(source: rasterio.DatasetReader, band: int) -> tuple[float, ...]:
+    """Return the finite numbers that are fill values of a band wherever they stand.
+
+    They are those that the `sample` holds, and those that it may have missed.
+    """
+    stored, known = sample(source, band)
+    numbers = {number for number in undeclared(source, band) if np.isfinite(number)}
+    numbers.update(usual_fills(stored[known]))
+    if stored.dtype == np.int16:
+        numbers.update(range(ISIS_INT16_MIN, ISIS_INT16_MAX + 1))
+    return tuple(sorted(float(number) for number in numbers))
+
+
+def everywhere(source: rasterio.DatasetReader, band: int) -> tuple[float, ...]:
+    """Return the finite fill values that a band does not declare, the most frequent first.
+
+    The whole band is read, but for large rasters, of which a `sample` must do.
+    """
+    if source.width * source.height > _LARGE_PX:
+        return tuple(number for number in undeclared(source, band) if np.isfinite(number))
+    usual = [float(number) for number in usual_fills(sample(source, band)[0])]
+    counts: Counter[float] = Counter()
+    for _, window in source.block_windows(band):
+        raw = source.read(band, window=window, masked=True)
+        stored = raw.data[~np.ma.getmaskarray(raw)]
+        special = stored[special_pixels(stored, usual)].astype(np.float64)
+        numbers, times = np.unique(special[np.isfinite(special)], return_counts=True)
+        counts.update(dict(zip(numbers.tolist(), times.tolist(), strict=True)))
+    return tuple(number for number, _ in counts.most_common())
+
+
+def sample(source: rasterio.DatasetReader, band: int) -> tuple[NDArray[Any], Bool]:
+    """Return a sample of the stored numbers of a band, and where they are declared to be known.
+
+    It is read from overviews; of large rasters without any only the first rows are read. A part of
+    a raster has no overviews of its own, but the raster may.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        An open raster.
+    band : int
+        Number of the band, from 1.
+
+    Returns
+    -------
+    values : ndarray, at most 640 rows and columns
+        Stored values.
+    known : ndarray of bool, shape of ``values``
+        False for declared nodata.
+    """
+    name, part = part_of(source.name) or (source.name, (0, 0, source.width, source.height))
+    file = local_file(name)
+    version = None if file is None else file.stat().st_mtime_ns
+    return _sample(name, version, band, part)
+
+
+@lru_cache(maxsize=_SAMPLES)
+def _sample(
+    name: str,
+    version: int | None,  # noqa: ARG001  a changed file is sampled again
+    band: int,
+    part: tuple[int, int, int, int],
+) -> tuple[NDArray[Any], Bool]:
+    """Return a sample of stored numbers; the same raster is opened many times, as for tiles."""
+    left, top, width, height = part
+    with open_raster(name) as source:
+        if height * width > _LARGE_PX and not source.overviews(band):
+            height = min(height, _FIRST_ROWS)
+        side = max(1.0, max(height, width) / _SAMPLE_PX)
+        raw = source.read(
+            band,
+            window=Window(left, top, width, height),
+            out_shape=(max(1, round(height / side)), max(1, round(width / side))),
+            resampling=Resampling.nearest,
+            masked=True,
+        )
+        return raw.data, ~np.ma.getmaskarray(raw)

@@ -44,6 +44,7 @@ def check_heights(
     frame: Frame,
     what: str,
     command: Callable[[float, float], str] | None = None,
+    declare: Callable[[float], str] | None = None,
 ) -> None:
     """Raise `InputError` if all heights are missing, or not metres above the lunar sphere.
 
@@ -61,6 +62,8 @@ def check_heights(
     command : callable, optional
         Takes a factor and a shift in metres, and returns the command that applies both to the
         raster; without it the remedy is in words.
+    declare : callable, optional
+        Takes a height and returns the command that declares it as nodata.
 
     Raises
     ------
@@ -83,10 +86,15 @@ def check_heights(
                 else f"Say what the numbers mean: {command(factor, -moon.RADIUS_M)}",
             )
     if low < LOWEST_M or high > HIGHEST_M:
+        with np.errstate(invalid="ignore"):
+            beyond = np.unique(height_m[(height_m < LOWEST_M) | (height_m > HIGHEST_M)])
         raise InputError(
             f"{what} ranges from {low:,.0f} to {high:,.0f}; heights on the Moon lie within "
             f"{LOWEST_M:,.0f} and {HIGHEST_M:,.0f} m",
-            "Check its unit (metres are needed), its scale and offset, and its nodata value",
+            f"Only {float(beyond[0]):,.10g} lies beyond. If it is a fill value, declare it: "
+            f"{declare(float(beyond[0]))}"
+            if declare is not None and len(beyond) == 1
+            else "Check its unit (metres are needed), its scale and offset, and its nodata value",
         )
     side_m = max(frame.width, frame.height) * frame.pixel_m
     if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import fill
+from lunarsite.engine.io import fill, remedies
+from lunarsite.engine.text import quoted
 
 if TYPE_CHECKING:
     import rasterio
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Bool = NDArray[np.bool_]
 
 WHAT = "The image"
+
+_LENGTHS = ("m", "km", "metre", "metres", "meter", "meters", "kilometre", "kilometer")
+"""Units of bands of heights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,19 @@ class Bands:
     numbers: tuple[int, ...]
     alpha: tuple[int, ...]
     table: NDArray[np.uint8] | None
+
+    @property
+    def white(self) -> int:
+        """The largest grey level of unsigned numbers: with two or four bits it is less than 255."""
+        bits = 8 * np.dtype(self.source.dtypes[self.numbers[0] - 1]).itemsize
+        tags = self.source.tags(self.numbers[0], ns="IMAGE_STRUCTURE")
+        return (1 << int(tags.get("NBITS", bits))) - 1
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether 0 is white, as in scans of film."""
+        meaning = self.source.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE")
+        return self.table is None and meaning == "YES"
 
     @property
     def is_8_bit(self) -> bool:
@@ -79,7 +95,7 @@ class Bands:
         Returns
         -------
         values : ndarray, shape (bands, rows, columns)
-            Stored values; red, green and blue of a colour table.
+            Stored values, larger ones for brighter ground; red, green and blue of a colour table.
         known : ndarray of bool, shape (rows, columns)
             False where the file declares nodata, by a value, a mask, an alpha band of any type or
             transparent colours, and where a band holds a fill value that is not declared.
@@ -101,6 +117,8 @@ class Bands:
             colors = self.table[np.minimum(values[0].astype(np.int64), len(self.table) - 1)]
             known &= colors[:, :, 3] > 0
             values = np.moveaxis(colors[:, :, :3], 2, 0)
+        if self.is_negative and values.dtype.kind == "u":
+            values = (self.white - values).astype(values.dtype)
         return values, known
 
 
@@ -110,13 +128,19 @@ def of(source: rasterio.DatasetReader) -> Bands:
     Raises
     ------
     InputError
-        If they hold complex numbers, or nothing says which are red, green and blue.
+        If they hold heights or complex numbers, or nothing says which are red, green and blue.
     """
     kinds = list(source.colorinterp)
     alpha = tuple(at for at, kind in enumerate(kinds, start=1) if kind == ColorInterp.alpha)
     numbers, table = _numbers(source, kinds), None
     if kinds[numbers[0] - 1] == ColorInterp.palette:
         table = _table(source, numbers[0])
+    unit = source.units[numbers[0] - 1] or ""
+    if len(numbers) == 1 and unit.strip().lower() in _LENGTHS:
+        raise InputError(
+            f"{WHAT} {source.name} holds lengths in {unit}, as an elevation model does",
+            "Give an image of the ground",
+        )
     if any(np.dtype(source.dtypes[band - 1]).kind == "c" for band in numbers):
         raise InputError(
             f"{WHAT} {source.name} holds complex numbers", "Give its magnitude as an image"
@@ -131,16 +155,20 @@ def _numbers(source: rasterio.DatasetReader, kinds: list[ColorInterp]) -> tuple[
         red, green, blue = (kinds.index(kind) + 1 for kind in colors)
         return red, green, blue
     shown = [band for band, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
-    if source.count == 2 and len(shown) == 2:
-        shown = shown[:1]
     if len(shown) == 1:
         return (shown[0],)
     if len(shown) == 3:
         return shown[0], shown[1], shown[2]
+    if len(shown) == 2:
+        listed = ", ".join(f"{n} ({source.descriptions[n - 1] or 'no description'})" for n in shown)
+        raise InputError(
+            f"{WHAT} {source.name} has two bands, and nothing says which is the image: {listed}",
+            f"Copy the one that is: {remedies.one_band(source.name, shown[0])}",
+        )
     raise InputError(
         f"{WHAT} {source.name} has {source.count} bands, and nothing says which are red, green and "
         "blue",
-        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {shlex.quote(source.name)} rgb.tif",
+        f"Choose one or three: gdal_translate -b 1 -b 2 -b 3 {quoted(source.name)} rgb.tif",
     )
 
 

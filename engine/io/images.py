@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyproj
 from affine import Affine
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import image_bands, orientation, raster, stretch
 
 if TYPE_CHECKING:
@@ -198,6 +200,8 @@ def opened(
 
     Raises
     ------
+    CrsError
+        If it lies on another body.
     InputError
         If it is not an image, truncated, without data, complex, or its red, green and blue bands
         are not identified.
@@ -208,6 +212,9 @@ def opened(
                 f"{WHAT} {source.name} is truncated: it ends before its last row",
                 "Fetch or export it again",
             )
+        # Coordinates of no body, as of a table in a laboratory, contradict nothing.
+        if source.crs is not None and pyproj.CRS.from_user_input(source.crs).ellipsoid is not None:
+            raster.crs_of(source, WHAT)
         bands = image_bands.of(source)
         compute = partial(stretch.of, bands, sky=sky)
         found: Stretch = (
@@ -217,6 +224,8 @@ def opened(
         )
         if context is not None and found.edge is not None:
             stretch.warn(source, found.edge, found.unused, context)
+        if context is not None and found.constant:
+            context.warn(f"{WHAT} {display_name(path)} is the same everywhere: it shows nothing.")
         turned = orientation.of(source)
         stored = Frame(source.width, source.height, source.transform, source.crs or None)
         frame = stored

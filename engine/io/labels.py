@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,8 @@ _DETACHED = ("", "_jp2", "_JP2", "_img", "_IMG")
 
 _NEAR_RADIUS_M = 50_000.0
 """Offsets that differ from the radius of the Moon by less are radii."""
+
+_REALS = {4: ">f", 8: ">d"}
 
 _KEYS = ("scaling_factor", "offset", "unit", "missing_constant", "sample_type")
 
@@ -128,11 +131,21 @@ def _label(path: Path, found: Mapping[str, str]) -> Label | None:
     unit = found.get("unit", "").strip("'\"<> ")
     kind = found.get("sample_type", "").upper()
     real = None if not kind else ("REAL" in kind or "IEEE754" in kind or "FLOAT" in kind)
-    missing = _number(found.get("missing_constant"))
+    missing = _number(found.get("missing_constant"), real=bool(real))
     return Label(path, scale, offset or 0.0, unit, missing, real)
 
 
-def _number(text: str | None) -> float | None:
-    """Return the first number of a text, such as ``0.5 <m/DN>``."""
-    match = re.match(r"[^\d.+-]*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)", text or "")
-    return float(match[1]) if match else None
+def _number(text: str | None, *, real: bool = False) -> float | None:
+    """Return the first number of a text, such as ``0.5 <m/DN>``, or that of ``16#FF7FFFFB#``.
+
+    Numbers with a base are the bits of stored numbers, ``real`` ones or integers with a sign.
+    """
+    based = re.match(r"\W*(\d+)#([0-9A-Fa-f]+)#", text or "")
+    if based:
+        digits = based[2] if based[1] == "16" else f"{int(based[2], int(based[1])):X}"
+        stored = bytes.fromhex(digits.zfill(-(-len(digits) // 4) * 4))
+        if real and len(stored) in _REALS:
+            return float(struct.unpack(_REALS[len(stored)], stored)[0])
+        return float(int.from_bytes(stored, "big", signed=True))
+    match = re.match(r"[^\d.+-]*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)", text or "")
+    return float(re.sub("[dD]", "e", match[1])) if match else None

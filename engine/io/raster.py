@@ -6,7 +6,7 @@ Elevation models that are not on the south polar map are refused; other layers a
 from __future__ import annotations
 
 import os
-import warnings
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.file_names import display_name, is_virtual
 from lunarsite.engine.io import remedies
+from lunarsite.engine.io.gdal_open import open_raster
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 from lunarsite.engine.io.labels import label_beside
 from lunarsite.engine.text import quoted
@@ -38,6 +39,20 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     Float32 = NDArray[np.float32]
+
+
+_IMPOSSIBLE = 1e15
+"""Larger numbers are fill values, or means that contain some."""
+
+_CONTAINERS = {"HDF5": "HDF5", "NETCDF": "netCDF"}
+_IN_CONTAINER = re.compile(
+    r"(?P<driver>hdf5|netcdf):(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>(?:[a-z]:(?=[\\/]))?[^:\"]+))"
+    r"(?::(?P<raster>.*))?",
+    re.IGNORECASE,
+)
+"""Names of rasters in files that may hold several."""
+
+_MOST_LISTED = 6
 
 
 @contextmanager
@@ -69,27 +84,69 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         raise InputError(
             f"{what}: {path} is an address, not a file", f"Read it through GDAL: /vsicurl/{path}"
         )
-    if not is_virtual(path) and not Path(path).exists():
-        raise InputError(f"{what}: there is no file {path}", "Check the path")
+    container = _container(path)
+    file = path if container is None else container[1]
+    if not is_virtual(file) and not Path(file).exists():
+        raise InputError(f"{what}: there is no file {file}", "Check the path")
     try:
-        with _opened(path) as source:
+        with open_raster(path) as source:
             if not source.count:
                 _refuse_container(source, what)
             yield source
     except LunarSiteError:
         raise
     except rasterio.errors.RasterioIOError as error:
+        if container is not None:
+            raise _no_such_raster(what, *container) from error
         raise InputError(
             f"{what} {path} cannot be read: {reason(error)}", _way_out(str(path))
         ) from error
 
 
+def _container(name: str | Path) -> tuple[str, str, str] | None:
+    """Return driver, file and raster of a name such as ``HDF5:"a.h5"://height``."""
+    match = _IN_CONTAINER.fullmatch(str(name))
+    if match is None:
+        return None
+    driver, file = _CONTAINERS[match["driver"].upper()], match["quoted"] or match["plain"]
+    return driver, file, match["raster"] or ""
+
+
+def _no_such_raster(what: str, driver: str, file: str, asked: str) -> InputError:
+    """Return the error for a raster that a file of several does not hold."""
+    shown = display_name(file)
+    try:
+        with open_raster(file, driver=driver) as source:
+            inside, only = [str(name) for name in source.subdatasets], source.count > 0
+    except rasterio.errors.RasterioIOError:
+        return InputError(
+            f"{what}: {shown} cannot be read as {driver}", "The file is damaged, or of another kind"
+        )
+    held = f"{what}: {shown} holds " + (f"no {asked.lstrip('/')!r}, but " if asked else "")
+    if only:
+        return InputError(
+            f"{held}one raster",
+            f"Give the file itself: {quoted(file)}",
+        )
+    if not inside:
+        return InputError(f"{what}: {shown} holds no raster", "Give another file")
+    return InputError(
+        f"{held}{_listed(inside)}",
+        f"Name the one that is meant, for example: {quoted(inside[-1])}",
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _refuse_container(source: rasterio.DatasetReader, what: str) -> None:
     """Raise for a file that holds several rasters, or none."""
-    inside = [str(name) for name in source.subdatasets[:6]]
+    inside = [str(name) for name in source.subdatasets]
     raise InputError(
-        f"{what} {display_name(source.name)} holds {len(source.subdatasets)} rasters"
-        + (f": {', '.join(inside)}" if inside else ""),
+        f"{what} {display_name(source.name)} holds {len(inside)} rasters"
+        + (f": {_listed(inside)}" if inside else ""),
         f"Name the one that is meant, for example: {quoted(inside[-1])}"
         if inside
         else "Give a raster file",
@@ -98,26 +155,31 @@ def _refuse_container(source: rasterio.DatasetReader, what: str) -> None:
 
 def _way_out(path: str) -> str:
     """Return the remedy for a name that GDAL cannot open as a raster."""
-    if is_virtual(path):
-        return "Check the name: the file, and what it names inside it or on the server"
-    label = label_beside(path)
-    if label is not None:
-        return f"Give its label instead: {quoted(str(label.path))}"
-    low = path.lower()
-    if low.endswith((".tar.gz", ".tgz", ".tar")):
-        return f"Name a raster inside it: {quoted(f'/vsitar/{path}/NAME.tif')}"
-    if low.endswith(".zip"):
-        return f"Name a raster inside it: {quoted(f'/vsizip/{path}/NAME.tif')}"
-    if low.endswith(".gz"):
-        return f"Read it through /vsigzip/: {quoted(f'/vsigzip/{path}')}"
-    return "The file is truncated, damaged or not a raster; fetch or export it again"
-
-
-def _opened(path: str | Path) -> rasterio.DatasetReader:
-    """Open a file without rasterio's warning that it is not georeferenced."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path)
+    label, low = label_beside(path), path.lower()
+    described = "" if label is None else str(label.path)
+    ways = (
+        (
+            is_virtual(path),
+            "Check the name: the file, and what it names inside it or on the server",
+        ),
+        (
+            described == path,
+            "The file that this label describes is missing or truncated: fetch both again",
+        ),
+        (described, f"Give its label instead: {quoted(described)}"),
+        (
+            low.endswith(".vrt"),
+            "Put the files that it is made of where it names them, or make it again",
+        ),
+        (
+            low.endswith((".tar.gz", ".tgz", ".tar")),
+            f"Name a raster inside it: {quoted(f'/vsitar/{path}/NAME.tif')}",
+        ),
+        (low.endswith(".zip"), f"Name a raster inside it: {quoted(f'/vsizip/{path}/NAME.tif')}"),
+        (low.endswith(".gz"), f"Read it through /vsigzip/: {quoted(f'/vsigzip/{path}')}"),
+        (True, "The file is truncated, damaged or not a raster; fetch or export it again"),
+    )
+    return next(way for holds, way in ways if holds)
 
 
 def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
@@ -131,7 +193,6 @@ def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
         If its pixels are not square and north up, or there are fewer than 3 × 3.
     """
     crs = crs_of(source, what)
-    moon.check_body(crs, what)
     named = f"{what} {display_name(source.name)}"
     moon.check_south_polar(crs, named, lambda: remedies.warp(source))
     _check_pixels(source, named)
@@ -141,14 +202,37 @@ def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
 
 
 def crs_of(source: rasterio.DatasetReader, what: str) -> pyproj.CRS:
-    """Return the coordinate system of an open raster, or raise `CrsError` if it has none."""
+    """Return the coordinate system of an open raster.
+
+    Raises
+    ------
+    CrsError
+        If it has none, or one of another body.
+    """
+    if source.crs is None and source.gcps[0]:
+        raise CrsError(
+            f"{what} {source.name} is placed by {len(source.gcps[0])} control points, not by a "
+            "grid on the map",
+            f"Warp it: {remedies.warp_by_points(source)}",
+        )
+    if source.crs is None and source.transform.is_identity:
+        raise CrsError(
+            f"{what} {source.name} is not georeferenced: nothing says where on the Moon it lies",
+            "Export it again with its place, or set that if you know it: "
+            + remedies.declare(
+                source,
+                f"-a_srs {quoted(moon.PROJ)} -a_ullr WEST_M NORTH_M EAST_M SOUTH_M",
+                "moon",
+            ),
+        )
     if source.crs is None:
         raise CrsError(
             f"{what} {source.name} has no coordinate system",
-            "Set it if you know it: "
-            + remedies.declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
+            f"Set it if you know it: {remedies.assign(source)}",
         )
-    return pyproj.CRS.from_user_input(source.crs)
+    crs = pyproj.CRS.from_user_input(source.crs)
+    moon.check_body(crs, what, lambda: remedies.assign(source))
+    return crs
 
 
 def read_band(
@@ -279,17 +363,19 @@ def open_layer(
     """
     with opened(path, what) as source:
         crs = crs_of(source, what)
-        moon.check_body(crs, what)
         band = _only_band(source, what) if band is None else band
         if not 1 <= band <= source.count:
             raise InputError(
                 f"{what} {path} has {source.count} bands, but band {band} was requested",
                 "Choose an existing band",
             )
-        fills = remedies.undeclared_fills(source, band)
+        from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
+
         if moon.is_south_polar(crs) and _same_grid(source, grid):
-            yield Layer(source, band, warped=False, fills=fills)
+            yield Layer(source, band, warped=False, fills=fill.possible(source, band))
             return
+        # Resampled, a fill value is no longer that: the warping must leave it out.
+        fills = fill.everywhere(source, band)
         missing = source.nodata if source.nodata is not None or not fills else fills[0]
         options = {
             "crs": moon.SOUTH_POLAR,
@@ -328,7 +414,10 @@ class Layer:
 
     def read(self, window: Window | None = None) -> Float32:
         """Return values, NaN for nodata; whole or of a window."""
-        return read_band(self.source, self.band, window=window, fills=self.fills)
+        values = read_band(self.source, self.band, window=window, fills=self.fills)
+        with np.errstate(invalid="ignore"):
+            values[np.abs(values) > _IMPOSSIBLE] = np.nan
+        return values
 
 
 def _only_band(source: rasterio.DatasetReader, what: str) -> int:
@@ -358,6 +447,7 @@ def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:
     square = np.isclose(transform.a, -transform.e, rtol=1e-6, atol=0.0)
     turned = transform.b != 0 or transform.d != 0
     if turned or transform.a <= 0 or not square:
+        side = None if turned or np.isclose(across, down, rtol=1e-6) else float(f"{across:.6g}")
         digits = 6
         while f"{across:.{digits}g}" == f"{down:.{digits}g}" and digits < 15 and not square:
             digits += 1
@@ -370,7 +460,7 @@ def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:
             problem = f"has pixels that are not square: {sizes}"
         raise InputError(
             f"{what} {problem}",
-            f"Resample it: {remedies.warp(source, float(f'{across:.6g}') or None)}",
+            f"Resample it: {remedies.warp(source, side)}",
         )
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _NORTHERN_LIMIT_DEG = -45.0
 """What lies north of it is not warped: the map's scale is 1.17 there, and no site is."""
 
-_SAMPLE_PX = 640
+_MOST_LON_DEG, _MOST_LAT_DEG = 360.0, 90.0
+"""Edges of a raster within these are taken for degrees."""
 
 _PROBES = 65
 """Points along each side of a raster from which its extent on the map is found."""
@@ -45,20 +46,38 @@ def warp(source: rasterio.DatasetReader, pixel_m: float | None = None) -> str:
     str
         A ``gdalwarp`` command. Pixels without data are NaN in its result.
     """
-    x, y = map_points(source)
-    side_m = pixel_m or _rounded(spacing_m(source))
-    edges = [f(values) for values in (x, y) for f in (np.nanmin, np.nanmax)]
-    west, east, south, north = (float(value) for value in edges)
-    west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
-    east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
+    unit_m = moon.south_polar_unit_m(pyproj.CRS.from_user_input(source.crs))
+    if unit_m is not None and source.transform.b == source.transform.d == 0:
+        # Its edges are exact, and so are its pixels if they only run the other way.
+        side_m = pixel_m or abs(source.transform.a) * unit_m
+        west, east = sorted((source.bounds.left * unit_m, source.bounds.right * unit_m))
+        south, north = sorted((source.bounds.bottom * unit_m, source.bounds.top * unit_m))
+    else:
+        x, y = map_points(source)
+        side_m = pixel_m or _rounded(spacing_m(source))
+        edges = [f(values) for values in (x, y) for f in (np.nanmin, np.nanmax)]
+        west, east, south, north = (float(value) for value in edges)
+        west, south = (math.floor(v / side_m + 1e-6) * side_m for v in (west, south))
+        east, north = (math.ceil(v / side_m - 1e-6) * side_m for v in (east, north))
     first, name = _labelled(source)
-    fills = undeclared_fills(source) if source.nodata is None else ()
-    nodata = fills[0] if fills else source.nodata
+    nodata = source.nodata
+    if nodata is None:
+        from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
+
+        nodata = next((value for value in fill.undeclared(source) if math.isfinite(value)), None)
     declared = "" if nodata is None else f" -srcnodata {nodata:.15g}"
     return first + (
         f"gdalwarp -t_srs {quoted(moon.PROJ)} -te {west:.15g} {south:.15g} {east:.15g} "
         f"{north:.15g} -tr {side_m:.15g} {side_m:.15g} -r bilinear -ot Float32{declared} "
         f"-dstnodata nan {_files(name, 'south_polar')}"
+    )
+
+
+def warp_by_points(source: rasterio.DatasetReader) -> str:
+    """Return the command that warps an open raster with control points to the south polar map."""
+    return (
+        f"gdalwarp -t_srs {quoted(moon.PROJ)} -r bilinear -ot Float32 -dstnodata nan "
+        f"{_files(source.name, 'south_polar')}"
     )
 
 
@@ -104,6 +123,13 @@ def declare(source: rasterio.DatasetReader, options: str, suffix: str) -> str:
     if source.driver in {"GTiff", "VRT"} and not is_virtual(name):
         return f"gdal_edit.py {options} {quoted(name)}"
     return f"gdal_translate {options} {_files(name, suffix)}"
+
+
+def assign(source: rasterio.DatasetReader) -> str:
+    """Return the command that assigns an open raster the lunar coordinate system of its numbers."""
+    west, south, east, north = np.abs(source.bounds)
+    degrees = max(west, east) <= _MOST_LON_DEG and max(south, north) <= _MOST_LAT_DEG
+    return declare(source, f"-a_srs {quoted(moon.PROJ_DEGREES if degrees else moon.PROJ)}", "moon")
 
 
 def set_unit(source: rasterio.DatasetReader) -> str:
@@ -178,19 +204,3 @@ def _labelled(source: rasterio.DatasetReader) -> tuple[str, str]:
     offset = above_sphere(label.offset * metres)
     command = rescale(name, label.scale * metres, offset, label.missing)
     return f"{command} && ", f"{(local_file(name) or Path(name)).stem}_metres.tif"
-
-
-def undeclared_fills(source: rasterio.DatasetReader, band: int = 1) -> tuple[float, ...]:
-    """Return the fill values that a band does not declare, the most frequent first.
-
-    They are looked for in a sample, which is read from overviews where there are any.
-    """
-    from lunarsite.engine.io import fill  # noqa: PLC0415  imports scipy
-
-    side = max(1.0, max(source.shape) / _SAMPLE_PX)
-    shape = (max(1, round(source.height / side)), max(1, round(source.width / side)))
-    raw = source.read(band, out_shape=shape, masked=True)
-    stored = raw.data[~np.ma.getmaskarray(raw)]
-    special = stored[fill.special_pixels(stored)].astype(np.float64)
-    values, counts = np.unique(special[np.isfinite(special)], return_counts=True)
-    return tuple(float(value) for value in values[np.argsort(-counts)])

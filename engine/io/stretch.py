@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.fill import EdgeFill
+    from lunarsite.engine.io.fill import Fill
     from lunarsite.engine.io.image_bands import Bands
 
     Bool = NDArray[np.bool_]
@@ -34,7 +34,7 @@ class Stretch(NamedTuple):
     ----------
     low, high : float
         Values that are mapped to 0 and 255.
-    edge : EdgeFill or None
+    edge : Fill or None
         Area of one value at the edge that is nodata.
     black_edge : float
         Share of the image that is exactly black in an area at its edge: shadow, or fill.
@@ -42,14 +42,17 @@ class Stretch(NamedTuple):
         Fill values by convention, wherever they are in the image.
     unused : float or None
         A stored value that the image does not contain, if there is one; None without ``edge``.
+    constant : bool
+        Whether all pixels that are known are the same.
     """
 
     low: float
     high: float
-    edge: EdgeFill | None
+    edge: Fill | None
     black_edge: float
     fills: tuple[float, ...] = ()
     unused: float | None = None
+    constant: bool = False
 
 
 def of(bands: Bands, *, sky: bool) -> Stretch:
@@ -91,16 +94,18 @@ def of(bands: Bands, *, sky: bool) -> Stretch:
             f"The image {bands.source.name} holds no data: every pixel is nodata",
             "Check its nodata value",
         )
+    seen = values[:, known]
+    constant = bool((seen == seen[:, :1]).all())
     if bands.is_8_bit:
-        return Stretch(0.0, _white(bands), edge, black_edge, fills, unused)
-    measured = values[:, known].astype(np.float64)
-    low, high = np.percentile(measured, [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
+        white = 255.0 if bands.table is not None else float(bands.white)
+        return Stretch(0.0, white, edge, black_edge, fills, unused, constant)
+    low, high = np.percentile(seen.astype(np.float64), [_CLIPPED_PCT, 100.0 - _CLIPPED_PCT])
     # A constant image stays dark, without a division by zero.
     top = float(high if high > low else low + 1.0)
-    return Stretch(float(low), top, edge, black_edge, fills, unused)
+    return Stretch(float(low), top, edge, black_edge, fills, unused, constant)
 
 
-def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
+def is_edge(values: NDArray[Any], edge: Fill) -> Bool:
     """Return which pixels of stored values (bands, rows, columns) hold the fill at the edge."""
     fills = np.array(edge.values).astype(values.dtype)
     same: Bool = (values == fills[:, None, None]).all(axis=0)
@@ -108,7 +113,7 @@ def is_edge(values: NDArray[Any], edge: EdgeFill) -> Bool:
 
 
 def warn(
-    source: rasterio.DatasetReader, edge: EdgeFill, unused: float | None, context: Context
+    source: rasterio.DatasetReader, edge: Fill, unused: float | None, context: Context
 ) -> None:
     """Warn that an area of one value at the edge is taken as nodata.
 
@@ -116,7 +121,7 @@ def warn(
     ----------
     source : rasterio.DatasetReader
         The image.
-    edge : EdgeFill
+    edge : Fill
         The area.
     unused : float or None
         A value that the image does not contain: it may be declared as nodata without harm. If there
@@ -147,14 +152,6 @@ def _unused(stored: NDArray[Any]) -> float | None:
     present = [limits.min - 1, *(int(value) for value in np.unique(stored)), limits.max + 1]
     gap, below = max((after - before, before) for before, after in pairwise(present))
     return float(below + gap // 2) if gap > 1 else None
-
-
-def _white(bands: Bands) -> float:
-    """Return the largest grey level: with two or four bits per pixel, it is less than 255."""
-    if bands.table is not None:
-        return 255.0
-    tags = bands.source.tags(bands.numbers[0], ns="IMAGE_STRUCTURE")
-    return 2.0 ** int(tags.get("NBITS", 8)) - 1.0
 
 
 def _overview(source: rasterio.DatasetReader) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import moon
 from lunarsite.engine.context import GIB, available_cores, log
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import raster
@@ -149,7 +148,7 @@ def check_far_fields(paths: Iterable[str]) -> None:
     for path in paths:
         what = f"The far field {display_name(path)}"
         with raster.opened(path, what) as source:
-            moon.check_body(raster.crs_of(source, what), what)
+            raster.crs_of(source, what)
 
 
 def work_arrays(needed_bytes: float, limit_bytes: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import moon, provenance
+from lunarsite.engine import provenance
 from lunarsite.engine.context import GIB
 from lunarsite.engine.craters import catalogue
 from lunarsite.engine.errors import InputError
@@ -74,7 +74,7 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     for source, path in layers.rasters.items():
         what = f"The layer {Path(path).name} ({source})"
         with raster.opened(path, what) as opened:
-            moon.check_body(raster.crs_of(opened, what), what)
+            raster.crs_of(opened, what)
     if values["craters"]:
         catalogue.read_catalogue(values["craters"])
     if values["rocks"]:

@@ -172,7 +172,7 @@ def _source(path: str, role: str) -> Source:
         what = f"The layer {file.name} ({role})" if role in USER_LAYERS else what
         with raster.opened(path, what) as source:
             if role == "far_field" or role in USER_LAYERS:
-                _check_lunar(source, what)
+                raster.crs_of(source, what)
             return _raster(path, source)
     beside: list[Path] = []
     if role in ("regions", "craters") and file.suffix.lower() == ".shp":
@@ -246,11 +246,6 @@ def check_closely(inputs: Inputs) -> None:
         from lunarsite.engine.scoring import scorer  # noqa: PLC0415  likewise
 
         scorer.load(Path(values["scorer"]), inputs.profile)
-
-
-def _check_lunar(source: rasterio.DatasetReader, what: str) -> None:
-    crs = raster.crs_of(source, what)
-    moon.check_body(crs, what)
 
 
 def _check_imagery(values: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def test_the_polar_map_is_recognised_by_its_wkt():
 def test_other_lunar_maps_are_refused(label):
     crs = pyproj.CRS.from_user_input(label)
     with pytest.raises(
-        CrsError, match="not in the Moon's south polar stereographic grid"
+        CrsError, match=r"not in (metres|the Moon's south polar stereographic grid)"
     ) as caught:
         moon.check_south_polar(crs, "The DEM")
     assert "gdalwarp -t_srs '+proj=stere +lat_0=-90" in caught.value.remedy
@@ -146,6 +146,19 @@ def test_a_terrestrial_crs_is_refused_by_name(label, words):
 def test_another_body_is_refused():
     with pytest.raises(CrsError, match=r"lies on another body.*3,396"):
         moon.check_body(pyproj.CRS.from_proj4("+proj=longlat +R=3396190"), "The DEM")
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        ("+R=1738000", "a radius of 1,738 km"),
+        ("+a=1738100 +b=1736000", "a radius of 1,736 and 1,738.1 km"),
+    ],
+)
+def test_a_map_of_another_sphere_is_refused(figure, words):
+    crs = pyproj.CRS.from_proj4(f"+proj=stere +lat_0=-90 +lon_0=0 {figure} +units=m")
+    with pytest.raises(CrsError, match=words):
+        moon.check_south_polar(crs, "The DEM")
 
 
 def test_lunar_degrees_are_refused():

@@ -176,6 +176,23 @@ END_OBJECT = IMAGE
 """
 
 
+@pytest.mark.parametrize(
+    ("crs", "scale", "south_up"),
+    [(SOUTH, 1.0, True), (SOUTH.replace("=m", "=km"), 0.001, False)],
+)
+def test_a_raster_on_the_map_keeps_its_pixels(tmp_path, crs, scale, south_up):
+    heights, _ = piece()
+    side, left, top = 123.456 * scale, -3456.7 * scale, 9876.5 * scale
+    first, step = (top - SIDE * side, side) if south_up else (top, -side)
+    place = (left, side, 0.0, first, 0.0, step)
+    dem = write(tmp_path / "dem.tif", heights, crs=crs, transform=place)
+    error = terrain(dem, tmp_path)["error"]
+    made = gdal.Open(str(paste(error["remedy"], tmp_path)))
+    expected = (-3456.7, 123.456, 0.0, 9876.5, 0.0, -123.456)
+    assert made.GetGeoTransform() == pytest.approx(expected)
+    assert np.abs(made.ReadAsArray() - (heights[::-1] if south_up else heights)).max() < 0.01
+
+
 def test_what_a_label_says_goes_along_when_a_raster_is_warped(tmp_path):
     heights, _ = piece()
     turned = "+proj=stere +lat_0=-90 +lon_0=30 +R=1737400 +units=m"

@@ -101,7 +101,6 @@ def part(path: str | Path, area: str, context: Context) -> str:
     outer = part_of(path)
     with raster.opened(path, "The raster") as source:
         crs = raster.crs_of(source, "The raster")
-        moon.check_body(crs, "The raster")
         columns, rows = _pixels(source, crs, bounds_of(area, context))
         left, top = max(0, math.floor(columns[0])), max(0, math.floor(rows[0]))
         right = min(source.width, math.ceil(columns[1]))

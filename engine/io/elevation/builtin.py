@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rasterio.windows import Window
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation import agreement
 from lunarsite.engine.io.elevation.coarse import FARTHEST_M, read_coarse, window_in_sight
+from lunarsite.engine.io.elevation.numbers import title_of
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Dem, Grid
 
@@ -72,7 +72,7 @@ def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Conte
         )
 
 
-def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Context) -> None:
+def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Context) -> bool:
     """Warn of whole numbers that may not be metres, unless they agree with the model that ships.
 
     LOLA's products in whole numbers count half metres and say so in a separate label only.
@@ -87,22 +87,28 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
         Its name in the message.
     context : Context
         Takes the warning.
+
+    Returns
+    -------
+    bool
+        Whether it was warned of.
     """
     if not model.whole_numbers or model.synthetic:
-        return
+        return False
     found = None
     sample = _sample(model, grid)
     if sample is not None:
         found = agreement.compare(sample, _whole_builtin())
     if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
-        return
+        return False
     half = found is not None and abs(found.slope - 2.0) < _METRES_SLOPE
     guess = "; compared with the model that ships they are half metres" if half else ""
     context.warn(
-        f"{what} {display_name(model.source.name)} holds whole numbers, and nothing says what "
+        f"{title_of(what, model.source.name)} holds whole numbers, and nothing says what "
         f"they count: they are taken for metres{guess}. LOLA's whole numbers count half metres; if "
         f"these do, say so: {model.command(0.5, 0.0)}"
     )
+    return True
 
 
 def builtin_far_field(around: Grid) -> Dem:

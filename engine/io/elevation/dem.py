@@ -85,7 +85,7 @@ def read_dem(
         heights = model.read(window)
         read = grid if window is None else grid.part(window)
         warn_of_assumptions(model, grid, what, context or Context())
-        check_heights(heights, read, what, model.command)
+        check_heights(heights, read, what, model.command, model.declare)
     return Dem(read, heights)
 
 
@@ -129,7 +129,7 @@ def read_fine(
             rows, columns = window.toslices()
             heights[rows, columns] = model.read(window)
         warn_of_assumptions(model, grid, what, context or Context(), compare=compare)
-        check_heights(heights, grid, what, model.command)
+        check_heights(heights, grid, what, model.command, model.declare)
     return Dem(grid, heights)
 
 
@@ -141,9 +141,8 @@ def warn_of_assumptions(
     Stages that do not surround the model, which compares it, ``compare`` it with the real Moon.
     """
     model.warn(context, what)
-    if model.whole_numbers:
-        check_whole_numbers(model, grid, what, context)
-    elif compare:
+    doubted = check_whole_numbers(model, grid, what, context)
+    if compare and not doubted:
         compare_with_builtin(model, grid, what, context)
 
 

@@ -240,8 +240,7 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
     what = f"The far field {display_name(path)}"
     with open_elevation(path, what) as model:
         crs = raster.crs_of(model.source, what)
-        moon.check_body(crs, what)
-        model.drop_edge_fill(context, what)
+        model.drop_areas(context, what)
         model.warn(context, what)
         if moon.is_south_polar(crs):
             grid = raster.grid_of(model.source, what)
@@ -250,12 +249,23 @@ def _read_one(path: str | Path, around: Grid, context: Context) -> tuple[Dem, De
         else:
             mean, spread = _warped(model, crs, around, what, context)
         model.warn_of_fills(context, what)
-        check_heights(mean.height_m, mean.grid, what, model.command)
+        check_heights(mean.height_m, mean.grid, what, model.command, model.declare)
+        _refuse_constant(mean.height_m, what)
     if spread is None:
         return mean, mean
     log.info("%s gives mean and spread of its cells: horizons are taken from their sum", what)
     known = np.where(np.isfinite(spread), spread, np.float32(0.0))
     return Dem(mean.grid, mean.height_m + known), mean
+
+
+def _refuse_constant(height_m: Float32, what: str) -> None:
+    """Raise if all heights are the same: no horizon can be taken from them."""
+    low, high = float(np.nanmin(height_m)), float(np.nanmax(height_m))
+    if low == high:
+        raise InputError(
+            f"{what} holds one height everywhere within sight of the DEM, {low:g} m",
+            "Give a model with the heights of the surroundings, or leave this one out",
+        )
 
 
 def _warn_of_coarse(model: Dem, name: str, context: Context, *, builtin: bool) -> None:

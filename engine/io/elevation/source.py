@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rasterio.enums import ColorInterp, Resampling
-from rasterio.windows import Window
+from rasterio.enums import ColorInterp
 
-from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.io import raster, remedies
 from lunarsite.engine.io.elevation.bands import height_bands, refuse_pictures, refuse_results
 from lunarsite.engine.io.elevation.numbers import scaling_of, spread_scale, title_of
@@ -28,16 +25,11 @@ if TYPE_CHECKING:
 
     import rasterio
     from numpy.typing import NDArray
+    from rasterio.windows import Window
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.io.fill import EdgeFill
 
     Float32 = NDArray[np.float32]
-
-_SAMPLE_PX = 640
-"""Rows and columns, at most, of the sample in which fill values are looked for."""
-
-_LARGE_PX, _FIRST_ROWS, _SAMPLES = 8192**2, 64, 8
 
 _ROUNDING = 0.3
 """How far a stored number that was scaled and stored as float32 may be from a whole number."""
@@ -83,7 +75,6 @@ class Elevation:
     missing: tuple[float, ...] = ()
     _seen: set[float] = field(default_factory=set)
     _fills: tuple[float, ...] | None = None
-    _stored: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
 
     def read(
         self, window: Window | None = None, *, shape: tuple[int, int] | None = None
@@ -160,18 +151,22 @@ class Elevation:
         nodata = self.source.nodatavals[self.band - 1]
         return remedies.rescale(self.source.name, scale * factor, offset * factor + shift_m, nodata)
 
+    def declare(self, height_m: float) -> str:
+        """Return the command that declares a height as nodata."""
+        scale, offset = self.scaling
+        stored = (height_m - offset) / scale
+        if np.dtype(self.source.dtypes[self.band - 1]).kind in "iu":
+            stored = float(round(stored))
+        return remedies.declare(self.source, f"-a_nodata {stored:.15g}", "nodata")
+
     def warn(self, context: Context, what: str) -> None:
         """Warn of what was assumed, and of what looks like a fill value but counts as ground."""
         for note in self.notes:
             context.warn(note)
         self.warn_of_fills(context, what)
-        edge = self._edge_fill()
-        if edge is not None:
-            height = self.scaling[0] * edge.values[0] + self.scaling[1]
-            nodata = edge.values[0]
+        for held, nodata in self._areas(alone=True):
             context.warn(
-                f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
-                f"value, {height:g} m, and count as ground. If that is a fill value, declare it: "
+                f"{what}: {held} and count as ground. If that is a fill value, declare it: "
                 f"{remedies.declare(self.source, f'-a_nodata {nodata:.15g}', 'nodata')}"
             )
 
@@ -188,27 +183,41 @@ class Elevation:
                 "as one, were taken for nodata."
             )
 
-    def drop_edge_fill(self, context: Context, what: str) -> None:
-        """Take a large area of one exact value at the edge for nodata: in a far field it is none.
+    def drop_areas(self, context: Context, what: str) -> None:
+        """Take large areas of one exact value for nodata: in a far field they are no ground.
 
         Of an elevation model itself it is doubtful, and only warned of.
         """
-        edge = self._edge_fill()
-        if edge is not None:
-            height = self.scaling[0] * edge.values[0] + self.scaling[1]
-            self.missing = (*self.missing, edge.values[0])
-            context.warn(
-                f"{what}: {100 * edge.share:.0f} % of the pixels, at its edge, hold one exact "
-                f"value, {height:g} m, and were taken for nodata."
-            )
+        for held, nodata in self._areas():
+            self.missing = (*self.missing, nodata)
+            context.warn(f"{what}: {held} and were taken for nodata.")
 
-    def _edge_fill(self) -> EdgeFill | None:
+    def _areas(self, *, alone: bool = False) -> list[tuple[str, float]]:
+        """Return what is said of large areas of one exact value, and the value as it is stored.
+
+        ``alone`` is whether a raster that holds nothing else is one.
+        """
         from lunarsite.engine.io import fill  # noqa: PLC0415  an unchanged run only opens its inputs
 
-        stored, known = self._sample()
-        return fill.at_edge(
-            stored[None], known & ~np.isin(stored, (*self.fills, *self._seen, *self.missing))
-        )
+        stored, known = fill.sample(self.source, self.band)
+        known = known & ~np.isin(stored, (*self.fills, *self._seen, *self.missing))
+        values = stored[known]
+        if values.size and (values == values[0]).all():
+            value = float(values[0])
+            height_m = self.scaling[0] * value + self.scaling[1]
+            held = f"all pixels that were sampled hold one exact value, {height_m:g} m,"
+            return [(held, value)] if alone else []
+        edge = fill.at_edge(stored[None], known)
+        if edge is not None:
+            known &= stored != edge.values[0]
+        areas = []
+        for where, found in (("at its edge", edge), ("inside it", fill.inside(stored, known))):
+            if found is not None:
+                height_m = self.scaling[0] * found.values[0] + self.scaling[1]
+                share = f"{100 * found.share:.{int(found.share < 0.01)}f} %"
+                held = f"{share} of the pixels, {where}, hold one exact value, {height_m:g} m,"
+                areas.append((held, found.values[0]))
+        return areas
 
     @property
     def fills(self) -> tuple[float, ...]:
@@ -216,53 +225,8 @@ class Elevation:
         if self._fills is None:
             from lunarsite.engine.io import fill  # noqa: PLC0415  likewise
 
-            stored, known = self._sample()
-            special = stored[known & fill.special_pixels(stored)]
-            numbers = np.unique(
-                special[~np.isnan(special)] if special.dtype.kind == "f" else special
-            )
-            self._fills = tuple(float(value) for value in numbers)
+            self._fills = fill.undeclared(self.source, self.band)
         return self._fills
-
-    def _sample(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return a sample of the stored numbers, and where they are declared to be known.
-
-        It is read from overviews; of large rasters without any only the first rows are read. A part
-        of a raster has no overviews of its own, but the raster may.
-        """
-        if self._stored is None:
-            found = part_of(self.source.name)
-            name, window = found or (
-                self.source.name,
-                (0, 0, self.source.width, self.source.height),
-            )
-            file = local_file(name)
-            version = None if file is None else file.stat().st_mtime_ns
-            self._stored = _sample(name, version, self.band, window)
-        return self._stored
-
-
-@lru_cache(maxsize=_SAMPLES)
-def _sample(
-    name: str,
-    version: int | None,  # noqa: ARG001  a changed file is sampled again
-    band: int,
-    part: tuple[int, int, int, int],
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return a sample of stored numbers; the same raster is opened many times, as for tiles."""
-    left, top, width, height = part
-    with raster.opened(name, "The raster") as source:
-        if height * width > _LARGE_PX and not source.overviews(band):
-            height = min(height, _FIRST_ROWS)
-        side = max(1.0, max(height, width) / _SAMPLE_PX)
-        raw = source.read(
-            band,
-            window=Window(left, top, width, height),
-            out_shape=(max(1, round(height / side)), max(1, round(width / side))),
-            resampling=Resampling.nearest,
-            masked=True,
-        )
-        return raw.data, ~np.ma.getmaskarray(raw)
 
 
 @contextmanager

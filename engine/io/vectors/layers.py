@@ -120,6 +120,13 @@ def read_layer(
         problem = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if "not recognized as being in a supported file format" in problem:
             problem = "it is not in a vector format that GDAL knows, or damaged"
+        elif "malformed" in problem:
+            problem = "it is damaged or truncated"
+        elif "SHAPE_RESTORE_SHX" in problem:
+            raise InputError(
+                f"{what} {file} cannot be read: its index {file.stem}.shx is missing",
+                f"A Shapefile is several files: put {file.stem}.shx, .dbf and .prj beside it",
+            ) from error
         raise InputError(
             f"{what} {file} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
@@ -160,6 +167,15 @@ def metres_remedy(layer: Layer) -> str:
     """Return what to do about a layer whose degrees are out of range."""
     command = _assign(layer, moon.south_polar_crs())
     return f"If they are metres on the polar map, assign its coordinate system: {command}"
+
+
+def exchange_remedy(layer: Layer) -> str:
+    """Return what to do about a layer of degrees whose latitudes stand first."""
+    new = layer.file.with_name(f"{layer.file.stem}_lonlat.gpkg")
+    return (
+        f"Exchange them: ogr2ogr -s_srs {moon.GEOGRAPHIC} -t_srs {moon.GEOGRAPHIC} "
+        f"-ct {quoted('+proj=axisswap +order=2,1')} {quoted(str(new))} {quoted(str(layer.file))}"
+    )
 
 
 def degrees_remedy(layer: Layer) -> str:

@@ -48,6 +48,8 @@ _QUALIFIERS = (
 """What may stand beside the word for longitude or latitude, the preferred first."""
 
 _SLACK_DEG = 1e-6
+_LONG = 1e12
+"""Numbers above are written with an exponent."""
 _SOUTH_DEG = -60.0
 """Longitudes that all lie between the pole and here look like latitudes."""
 
@@ -93,7 +95,8 @@ def table_lonlat(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
         f"Check that {columns[0]} and {columns[1]} are not swapped; metres in "
         f"{moon.SOUTH_POLAR} go in columns x_m and y_m"
     )
-    check_degrees(lon, lat, what, names=columns, remedy=remedy)
+    exchange = f"Exchange {columns[0]} and {columns[1]}"
+    check_degrees(lon, lat, what, names=columns, remedy=remedy, exchange=exchange)
     return lon, lat
 
 
@@ -155,6 +158,7 @@ def check_degrees(
     *,
     names: tuple[str, str] = ("longitude", "latitude"),
     remedy: str,
+    exchange: str,
 ) -> None:
     """Raise if degrees are not those of places in the south of the Moon.
 
@@ -168,6 +172,8 @@ def check_degrees(
         Names of both in messages.
     remedy : str
         What to do about values out of range, such as metres.
+    exchange : str
+        What to do about latitudes that stand first.
 
     Raises
     ------
@@ -179,21 +185,24 @@ def check_degrees(
     lon, lat = lon[np.isfinite(lon)], lat[np.isfinite(lat)]
     if not lon.size or not lat.size:
         return
+    south_first = (lon <= 0.0).all() and (lon >= -90.0).all()
+    beyond = (np.abs(lat) > 90.0 + _SLACK_DEG).any() and (np.abs(lat) <= 360.0).all()
+    like_latitudes = south_first and (lon < _SOUTH_DEG).all()
+    middle = (lat > _SOUTH_DEG).all() and (lat < -_SOUTH_DEG).any()
+    if (south_first and beyond) or (like_latitudes and middle):
+        raise CrsError(
+            f"{what} has longitude and latitude swapped: its {names[0]} is {lon.min():.2f} to "
+            f"{lon.max():.2f} and its {names[1]} {lat.min():.2f} to {lat.max():.2f}",
+            exchange,
+        )
     for name, values, most in ((names[0], lon, 360.0), (names[1], lat, 90.0)):
         if np.abs(values).max() > most + _SLACK_DEG:
             raise CrsError(
                 f"{what} is in another coordinate system: its {name} lies between "
-                f"{values.min():,.2f} and {values.max():,.2f}, degrees within "
+                f"{_shown(values.min())} and {_shown(values.max())}, degrees within "
                 f"{-most:g} and {most:g}",
                 remedy,
             )
-    like_latitudes = (lon < _SOUTH_DEG).all() and (lon >= -90.0).all()
-    if like_latitudes and (lat > _SOUTH_DEG).all() and (lat < -_SOUTH_DEG).any():
-        raise CrsError(
-            f"{what} has longitude and latitude swapped: its {names[0]} is {lon.min():.2f} to "
-            f"{lon.max():.2f} and its {names[1]} {lat.min():.2f} to {lat.max():.2f}",
-            f"Exchange {names[0]} and {names[1]}",
-        )
     if (lat > 0.0).all():
         raise CrsError(
             f"{what} lies in the north: its {names[1]} is {lat.min():.2f} to {lat.max():.2f}",
@@ -239,6 +248,10 @@ def check_metres(
         )
 
 
+def _shown(value: float) -> str:
+    return f"{value:,.2f}" if abs(value) < _LONG else f"{value:g}"
+
+
 def _lonlat_columns(columns: Iterable[object], what: str) -> tuple[str, str] | None:
     by_words: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for column in columns:
@@ -273,6 +286,8 @@ def _unit_after(column: object, words: set[str]) -> float | None:
 
 def _numbers(values: pd.Series) -> Float:
     """Return numbers, also those with a decimal comma; NaN for all else."""
+    if pd.api.types.is_bool_dtype(values):
+        return np.full(len(values), np.nan)
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(np.float64, na_value=np.nan)
     texts = values.astype("string").str.strip().str.replace("\u2212", "-", regex=False)

@@ -89,13 +89,20 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
         if not crs.is_geographic:
             shapes = shapes.to_crs(moon.GEOGRAPHIC)
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         on_map = _from_degrees(shapes, names, layer, context)
     else:
         if not moon.is_south_polar(crs):
             shapes = shapes.to_crs(moon.SOUTH_POLAR)
         _check_metres(shapes.to_numpy(), layer)
         on_map = [lonlat_polygons.polygonal(shape) for shape in shapes.to_numpy()]
+    areas = shapely.area(on_map)
+    flat = [name for name, area in zip(names, areas, strict=True) if not area > 0.0]
+    if flat:
+        raise InputError(
+            f"{layer.what} holds polygons without an area: {', '.join(flat[:5])}",
+            "Correct or remove them",
+        )
     return gpd.GeoDataFrame({"name": names}, geometry=on_map, crs=moon.SOUTH_POLAR)
 
 
@@ -150,6 +157,7 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
             f"the first is number {unknown[0] + 1}",
             "Remove them, or write their coordinates as decimal degrees or metres",
         )
+    _check_south(x, y, layer.what, context)
     points = gpd.GeoSeries.from_xy(x, y, crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame({"name": _names(frame, "point")}, geometry=points)
 
@@ -218,7 +226,7 @@ def centers(
     shapes = frame.geometry
     if crs.is_geographic:
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         on_map = shapely.transform(shapes.to_numpy(), _project)
     elif moon.is_south_polar(crs):
         on_map = shapes.to_numpy()
@@ -302,12 +310,38 @@ def _point_xy(
     geometry = gpd.GeoSeries(shapely.get_geometry(geometry.to_numpy(), 0), crs=geometry.crs)
     if crs.is_geographic:
         lon, lat = geometry.x.to_numpy(), geometry.y.to_numpy()
-        positions.check_degrees(lon, lat, layer.what, remedy=layers.metres_remedy(layer))
+        _check_degrees(lon, lat, layer)
         return moon.lonlat_to_xy(lon, lat)
     if not moon.is_south_polar(crs):
         geometry = geometry.to_crs(moon.SOUTH_POLAR)
     _check_metres(geometry.to_numpy(), layer)
     return geometry.x.to_numpy(), geometry.y.to_numpy()
+
+
+def _check_south(x: Float, y: Float, what: str, context: Context) -> None:
+    """Raise if all points lie in the north of the Moon, and warn of some."""
+    north = np.flatnonzero(np.hypot(x, y) > 2.0 * moon.RADIUS_M)  # the equator
+    if north.size == x.size:
+        raise CrsError(
+            f"{what} lies in the north of the Moon; LunarSite works at the south pole",
+            "Give points of the south; southern latitudes are negative",
+        )
+    if north.size:
+        context.warn(
+            f"{what}: {counted(north.size, 'point')} in the north of the Moon, the first is "
+            f"number {north[0] + 1}. Southern latitudes are negative."
+        )
+
+
+def _check_degrees(lon: Float, lat: Float, layer: layers.Layer) -> None:
+    """Raise if the coordinates of a layer in degrees are not those of places in the south."""
+    positions.check_degrees(
+        lon,
+        lat,
+        layer.what,
+        remedy=layers.metres_remedy(layer),
+        exchange=layers.exchange_remedy(layer),
+    )
 
 
 def _check_metres(shapes: NDArray[np.object_], layer: layers.Layer) -> None:

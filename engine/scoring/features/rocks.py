@@ -13,7 +13,6 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import images, raster
@@ -65,7 +64,7 @@ def check_image(path: str) -> None:
         If it cannot be read as an image.
     """
     with raster.opened(path, images.WHAT) as source:
-        _check_place(source, images.WHAT)
+        raster.crs_of(source, images.WHAT)
 
 
 def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
@@ -173,17 +172,12 @@ def _opened(folder: str) -> Iterator[tuple[rasterio.DatasetReader, rasterio.Data
     paths = files(folder)
     with raster.opened(paths[0], whats[0]) as named, raster.opened(paths[1], whats[1]) as shares:
         for source, what in zip((named, shares), whats, strict=True):
-            _check_place(source, what)
+            raster.crs_of(source, what)
         if (named.count, named.dtypes[0]) != (1, "uint8") or shares.count != len(classes.NAMES):
             raise _not_ours(folder, "are not one band of 8-bit classes and four of probabilities")
         if named.shape != shares.shape or not named.transform.almost_equals(shares.transform):
             raise _not_ours(folder, "do not have the same grid")
         yield named, shares
-
-
-def _check_place(source: rasterio.DatasetReader, what: str) -> None:
-    crs = raster.crs_of(source, what)
-    moon.check_body(crs, what)
 
 
 def _check_values(number: NDArray[np.uint8], share: Float32, folder: str) -> None:

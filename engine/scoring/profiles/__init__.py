@@ -22,6 +22,14 @@ _HERE = Path(__file__).parent
 NAMES = ("cassa", "hls")
 
 _WITH_UNIT = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*(\S+)")
+_SIGNED = (
+    *(f"elevation_{statistic}_m" for statistic in ("mean", "min", "max")),
+    "position_index_mean_m",
+    "crater_rim_distance_m",
+)
+"""Features that may be negative."""
+
+_STEEPEST_DEG = 90.0
 _LIKE_CASSA = (
     "Write it like engine/scoring/profiles/cassa.yaml: a list of criteria, each with a feature, "
     "at_most or at_least, and a softness"
@@ -126,27 +134,39 @@ def load(name_or_path: str) -> Profile:
                 f"There is no criteria profile {name_or_path[:80]!r}",
                 f"Choose {names}, or give the path of a YAML file with limits of your own",
             )
-    try:
-        data = yaml_file.read(path)
-    except (yaml_file.DuplicateKeyError, yaml_file.AmbiguousNumberError) as error:
-        raise _bad(path, str(error), error.remedy) from error
-    except (yaml_file.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise _bad(path, f"is not YAML: {str(error).splitlines()[0]}") from error
+    data = _read(path)
     if not isinstance(data, dict) or not isinstance(data.get("criteria"), list):
         raise _bad(path, "has no list of criteria")
     unknown = set(data) - {"name", "title", "source", "criteria"}
     if unknown:
         raise _bad(path, f"has unknown keys: {', '.join(sorted(map(str, unknown)))}")
+    name = data.get("name", path.stem)
+    if not (isinstance(name, str | int) and re.fullmatch(r"(?=.*\S)[^\n]+", str(name))):
+        raise _bad(path, f"has {name!r} as its name", "Give a name of one line, or leave it out")
     if not data["criteria"]:
         raise _bad(path, "has an empty list of criteria")
     criteria = tuple(_criterion(path, entry) for entry in data["criteria"])
     _check_together(path, criteria)
     return Profile(
-        name=str(data.get("name", path.stem)),
-        title=str(data.get("title", path.stem)),
-        source=str(data.get("source", "")).strip(),
+        name=str(name),
+        title=str(data.get("title") or path.stem),
+        source=str(data.get("source") or "").strip(),
         criteria=criteria,
     )
+
+
+def _read(path: Path) -> Any:
+    """Return the content of a YAML file."""
+    try:
+        return yaml_file.read(path)
+    except (yaml_file.DuplicateKeyError, yaml_file.AmbiguousNumberError) as error:
+        raise _bad(path, str(error), error.remedy) from error
+    except UnicodeDecodeError as error:
+        raise _bad(path, "is not text in UTF-8", "Save it as UTF-8") from error
+    except RecursionError as error:
+        raise _bad(path, "is not YAML: it is nested too deeply") from error
+    except (yaml_file.YAMLError, ValueError) as error:
+        raise _bad(path, f"is not YAML: {str(error).splitlines()[0]}") from error
 
 
 def _criterion(path: Path, entry: Any) -> Criterion:
@@ -175,6 +195,7 @@ def _criterion(path: Path, entry: Any) -> Criterion:
     if not (np.isfinite([limit, softness]).all() and softness > 0.0):
         raise _bad(path, f"needs a finite limit and a positive softness for {feature}")
     _check_share(path, feature, senses[0], limit, written=entry[senses[0]])
+    _check_possible(path, feature, senses[0], limit)
     known = BY_NAME[feature].direction
     criterion = Criterion(feature, senses[0], limit, softness)
     if known and known != criterion.direction:
@@ -234,6 +255,22 @@ def _check_share(path: Path, feature: str, sense: str, limit: float, written: An
         f"mean {limit / 100.0:g}",
         f"Write {sense}: {limit / 100.0:g}, or {sense}: {limit:g} %",
     )
+
+
+def _check_possible(path: Path, feature: str, sense: str, limit: float) -> None:
+    """Raise if all values or none of a feature are within a limit."""
+    if limit < 0.0 and feature not in _SIGNED:
+        raise _bad(
+            path,
+            f"has {limit:g} as {sense} of {feature}, which is never negative",
+            "Write the limit without a minus sign",
+        )
+    if BY_NAME[feature].unit == "deg" and limit > _STEEPEST_DEG:
+        raise _bad(
+            path,
+            f"has {limit:g} as {sense} of {feature}, which is at most {_STEEPEST_DEG:g} deg",
+            "Write the limit in degrees",
+        )
 
 
 def _check_together(path: Path, criteria: tuple[Criterion, ...]) -> None:

@@ -215,7 +215,7 @@ def test_a_layer_without_coordinate_system_may_list_its_positions(tmp_path):
 def test_depths_that_no_crater_has_are_refused(tmp_path, depth):
     path = tmp_path / "craters.csv"
     path.write_text(f"lon_deg,lat_deg,diameter_m,depth_m\n10,-89,2400,{depth}\n20,-89,2400,\n")
-    with pytest.raises(InputError, match="1 craters without a depth between 0 and its diameter"):
+    with pytest.raises(InputError, match="1 crater without a depth between 0 and its diameter"):
         read_catalogue(path)
     path.write_text("lon_deg,lat_deg,diameter_m,depth_m\n10,-89,2400,300\n20,-89,2400,\n")
     assert read_catalogue(path)["depth_m"].iloc[0] == 300.0

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.transform import from_origin
 
 from lunarsite.engine.io import fill
 
@@ -83,3 +85,29 @@ def test_no_fill_is_found_at_the_edge_of_noise_nor_in_a_constant_raster():
     assert fill.at_edge(noise, known) is None
     assert fill.at_edge(np.full((1, 60, 80), 5), known) is None
     assert fill.at_edge(noise, ~known) is None
+
+
+def test_areas_inside_are_found_by_the_step_at_their_end():
+    plane = np.add.outer(np.arange(60.0), np.arange(80.0) / 7)
+    known = np.ones(plane.shape, bool)
+    assert fill.inside(plane, known) is None
+    assert fill.inside(np.round(plane / 20), known) is None
+    plane[5:15, 10:30] = plane[20:22] = 500.0  # two rows are a line, not an area
+    found = fill.inside(plane, known)
+    assert found.values == (500.0,)
+    assert found.share == pytest.approx(200 / 4800)
+    assert fill.inside(plane, known & (plane == 500.0)) is None
+
+
+def test_a_large_raster_is_sampled_by_its_first_rows(tmp_path, monkeypatch):
+    values = np.zeros((200, 50), np.float32)
+    values[:64, :30], values[100:] = -9999.0, -32768.0
+    profile = {"driver": "GTiff", "width": 50, "height": 200, "count": 1, "dtype": "float32"}
+    with rasterio.open(
+        tmp_path / "large.tif", "w", transform=from_origin(0, 0, 9, 9), **profile
+    ) as target:
+        target.write(values, 1)
+    monkeypatch.setattr(fill, "_LARGE_PX", 5000)
+    with rasterio.open(tmp_path / "large.tif") as source:
+        assert fill.sample(source, 1)[0].shape == (64, 50)
+        assert fill.undeclared(source) == (-9999.0,)

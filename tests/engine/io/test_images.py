@@ -10,12 +10,13 @@ import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
+from rasterio.transform import from_origin
 from rasterio.windows import Window
 from support.segmentation import TINY, noise, picture, saved, segmented
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io import images, raster, stretch
 
 
@@ -32,12 +33,32 @@ def test_bands_without_colours_are_refused_or_mapped(tmp_path, checkpoint, bands
         file = rasterio.open(image, "r+")
     with file:
         file.colorinterp = [rasterio.enums.ColorInterp.undefined] * bands
-    if bands == 2:
+    number = "two" if bands == 2 else bands
+    with pytest.raises(InputError, match=f"{number} bands, and nothing says") as caught:
+        segmented(image, tmp_path / "out", checkpoint)
+    made = "a b_band1.tif" if bands == 2 else "rgb.tif"
+    assert shlex.split(caught.value.remedy)[-2:] == [str(image), made]
+
+
+@pytest.mark.parametrize(
+    ("crs", "side", "words", "remedy"),
+    [
+        ("EPSG:4326", 0.001, "lies on the Earth", "+proj=longlat +R=1737400"),
+        ("EPSG:3031", 100.0, "lies on the Earth", "+proj=stere +lat_0=-90"),
+        ("+proj=longlat +R=3396190", 0.001, "lies on another body", "+proj=longlat +R=1737400"),
+        ('LOCAL_CS["laboratory",UNIT["metre",1]]', 1.0, "", ""),
+    ],
+)
+def test_images_on_another_body_are_refused(tmp_path, checkpoint, crs, side, words, remedy):
+    place = {"crs": crs, "transform": from_origin(20.0, -85.0, side, side)}
+    image = picture(tmp_path / "a.tif", noise(40, 50), **place)
+    if not words:
         segmented(image, tmp_path / "out", checkpoint)
         return
-    with pytest.raises(InputError, match=f"{bands} bands, and nothing says") as caught:
+    with pytest.raises(CrsError, match=words) as caught:
         segmented(image, tmp_path / "out", checkpoint)
-    assert shlex.split(caught.value.remedy)[-2:] == [str(image), "rgb.tif"]
+    assert f"gdal_edit.py -a_srs '{remedy}" in caught.value.remedy
+    assert caught.value.remedy.endswith(str(image))
 
 
 def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):
@@ -55,6 +76,40 @@ def test_grey_of_any_bit_depth_is_stretched_to_the_same_image(tmp_path):
     assert np.abs(shown[0] - shown[1]).max() < 0.5
     assert shown[0].shape == (120, 150, 3)
     assert np.percentile(shown[0], 99.5) > 250.0
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_negatives_are_read_as_positives(tmp_path, bits):
+    grey = noise(40, 50, bands=1).astype(np.uint8 if bits == 8 else np.uint16)
+    more = {} if bits == 8 else {"nbits": bits}
+    shown = []
+    for name, values, meaning in (
+        ("a.tif", grey, "MINISBLACK"),
+        ("b.tif", 2**bits - 1 - grey, "MINISWHITE"),
+    ):
+        path = picture(tmp_path / name, values, photometric=meaning, **more)
+        with images.opened(path) as image:
+            shown.append(image.read(Window(0, 0, 50, 40))[0])
+    assert np.array_equal(*shown)
+
+
+def test_heights_are_no_image(tmp_path, checkpoint):
+    path = picture(tmp_path / "dem.tif", noise(40, 50, bands=1).astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        file = rasterio.open(path, "r+")
+    with file:
+        file.units = ("m",)
+    with pytest.raises(InputError, match="holds lengths in m, as an elevation model does"):
+        segmented(path, tmp_path / "out", checkpoint)
+
+
+@pytest.mark.parametrize("value", [0, 100])
+def test_an_image_that_is_the_same_everywhere_gives_a_warning(tmp_path, value):
+    path = picture(tmp_path / "a.tif", np.full((40, 50), value, np.uint8))
+    context = Context()
+    with images.opened(path, context):
+        assert context.warnings == ["The image a.tif is the same everywhere: it shows nothing."]
 
 
 def test_images_without_data_complex_ones_and_colour_tables_are_refused(tmp_path, checkpoint):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
+from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, OutputError
+from lunarsite.engine.io import gdal_open
 from lunarsite.engine.io.cog import RasterSink, write_raster
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.grid import Grid
@@ -258,6 +262,50 @@ def test_a_missing_crs_is_refused(tmp_path, heights):
     assert "gdal_edit.py -a_srs '+proj=stere +lat_0=-90" in said.remedy
 
 
+@pytest.mark.parametrize(
+    ("unit", "transform"),
+    [
+        ("m", Affine(123.456, 0.0, -3456.7, 0.0, 123.456, -9876.5)),
+        ("m", Affine(-123.456, 0.0, 2716.1, 0.0, -123.456, -2469.14)),
+        ("km", Affine(0.123456, 0.0, -3.4567, 0.0, -0.123456, -2.46914)),
+    ],
+)
+def test_a_raster_on_the_map_is_warped_to_its_own_pixels(tmp_path, capfd, unit, transform):
+    place = {"crs": moon.PROJ.removesuffix("m") + unit, "transform": transform}
+    path = make(tmp_path / "dem.tif", np.zeros((60, 50), np.float32), **place)
+    capfd.readouterr()
+    said = refused(path)
+    assert "-te -3456.7 -9876.5 2716.1 -2469.14 -tr 123.456 123.456 " in said.remedy
+    assert ("coordinates are in units of 1000 m" in said.problem) == (unit == "km")
+    assert capfd.readouterr().err == ""
+
+
+def test_degrees_without_a_crs_are_given_that_of_degrees(tmp_path, heights):
+    place = {"crs": None, "transform": from_origin(20.0, -88.0, 0.01, 0.01)}
+    said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
+    assert "gdal_edit.py -a_srs '+proj=longlat +R=1737400" in said.remedy
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_control_points_are_refused_with_the_command_that_applies_them(tmp_path, heights):
+    path = make(tmp_path / "dem.tif", heights, crs=None, transform=Affine.identity())
+    corners = [(0, 0), (0, 10), (10, 0), (10, 10)]
+    points = [GroundControlPoint(r, c, 100.0 * c, -100.0 * r) for r, c in corners]
+    with rasterio.open(path, "r+") as source:
+        source.gcps = points, rasterio.crs.CRS.from_user_input(moon.SOUTH_POLAR)
+    said = refused(path, CrsError)
+    assert "is placed by 4 control points" in said.problem
+    assert said.remedy.endswith(f"nan {path} dem_south_polar.tif")
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_raster_without_a_place_is_refused(tmp_path, heights):
+    place = {"crs": None, "transform": Affine.identity()}
+    said = refused(make(tmp_path / "dem.tif", heights, **place), CrsError)
+    assert "is not georeferenced" in said.problem
+    assert "-a_ullr WEST_M NORTH_M EAST_M SOUTH_M" in said.remedy
+
+
 def test_a_terrestrial_crs_is_refused_by_name(tmp_path, heights):
     said = refused(make(tmp_path / "dem.tif", heights, crs="EPSG:3031"), CrsError)
     assert "WGS 84 / Antarctic Polar Stereographic" in said.problem
@@ -359,7 +407,8 @@ def test_pixels_must_be_square_and_north_up(tmp_path, heights, transform):
     said = refused(make(tmp_path / "dem.tif", heights, transform=transform))
     assert re.search("not square: 200 × 250 m|not north up|turned against the map", said.problem)
     assert "gdalwarp -t_srs '+proj=stere +lat_0=-90" in said.remedy
-    assert "-tr 200 200 -r bilinear -ot Float32 -dstnodata nan" in said.remedy
+    side = 201 if transform.b else 200
+    assert f"-tr {side} {side} -r bilinear -ot Float32 -dstnodata nan" in said.remedy
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -539,3 +588,73 @@ def test_an_image_without_georeferencing_is_refused_without_other_warnings(tmp_p
     with pytest.raises(InputError, match=r"plain\.png is a picture"):
         dem_grid(path)
     assert not [found for found in recwarn if "geotransform" in str(found.message)]
+
+
+@pytest.mark.parametrize(
+    ("fill", "dtype"),
+    [
+        *((fill, np.float32) for fill in (-9999.0, -32768.0, -3.4028227e38, 1e30)),
+        *((fill, np.int16) for fill in (-9999.0, -32768.0, -32760.0)),
+    ],
+)
+@pytest.mark.parametrize("shift", [0.0, 35.0])
+def test_a_single_fill_value_of_a_layer_that_a_sample_misses_is_nodata(
+    tmp_path, fill, dtype, shift
+):
+    values = np.full((1400, 1400), 7, dtype)
+    values[1001, 1003] = dtype(fill)
+    place = from_origin(shift, 14_000.0 - shift, 10.0, 10.0)
+    path = make(tmp_path / "layer.tif", values, transform=place)
+    found, warped = read_layer(path, Grid(0.0, 14_000.0, 10.0, 1400, 1400), what="The layer")
+    assert warped == bool(shift)
+    inside = found[10:-10, 10:-10]
+    assert set(np.unique(inside[np.isfinite(inside)])) == {7.0}
+    assert warped or np.isnan(found[1001, 1003])
+
+
+def container(path, names, *, damaged=False):
+    h5py = pytest.importorskip("h5py", reason="of the ml group")
+    with h5py.File(path, "w") as file:
+        for name in names:
+            file[name] = np.zeros((20, 20), np.float32)
+    if damaged:
+        path.write_bytes(path.read_bytes()[:1500])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "remedy"),
+    [
+        (
+            'HDF5:"{0}/two.h5"://nope',
+            "two.h5 holds no 'nope', but .*//a.*//b",
+            "HDF5:{0}/two.h5://b",
+        ),
+        ("HDF5:{0}/two.h5", "two.h5 holds HDF5:.*//a.*//b", "HDF5:{0}/two.h5://b"),
+        ("NETCDF:{0}/two.h5:nope", "two.h5 holds no 'nope', but netcdf:", "netcdf:{0}/two.h5:b"),
+        ("HDF5:{0}/one.h5://nope", "one.h5 holds no 'nope', but one raster", "{0}/one.h5"),
+        ('HDF5:"{0}/no.h5"://a', "there is no file {0}/no.h5", "Check the path"),
+        ('HDF5:"{0}/half.h5"://a', "half.h5 cannot be read as HDF5", "damaged"),
+        ("{0}/half.h5", "half.h5 cannot be read", "damaged"),
+    ],
+)
+def test_a_raster_that_a_file_does_not_hold_is_refused_with_those_that_it_holds(
+    tmp_path, capfd, name, words, remedy
+):
+    container(tmp_path / "two.h5", "ab")
+    container(tmp_path / "one.h5", "a")
+    container(tmp_path / "half.h5", "a", damaged=True)
+    said = refused(name.format(tmp_path))
+    assert re.search(words.format(tmp_path), said.problem)
+    assert remedy.format(tmp_path) in said.remedy
+    assert capfd.readouterr().err == ""
+
+
+def test_only_what_libraries_print_is_kept_from_the_terminal(capfd, monkeypatch):
+    def opens(name, **_):
+        os.write(2, b"HDF5-DIAG: Error\n  #000: H5F.c line 1\n    major: File\nanother thread\n")
+        return name
+
+    monkeypatch.setattr(rasterio, "open", opens)
+    assert gdal_open.open_raster("a.h5") == "a.h5"
+    assert capfd.readouterr().err == "another thread\n"

@@ -320,7 +320,7 @@ def test_a_catalogue_with_invalid_degrees_is_refused(tmp_path):
     lon, lat = moon.xy_to_lonlat(known["x_m"], known["y_m"])
     wide = known[["diameter_m"]]
     for frame, words in (
-        (wide.assign(lon_deg=lat, lat_deg=lon), "lat_deg lies between"),
+        (wide.assign(lon_deg=lat, lat_deg=lon), "longitude and latitude swapped"),
         (wide.assign(lon_deg=known["x_m"], lat_deg=known["y_m"]), "lon_deg lies between"),
         (wide.assign(x_m=lon, y_m=lat), "look like degrees"),
     ):

@@ -41,6 +41,10 @@ def test_a_custom_profile_survives_the_round_trip(tmp_path):
     ("text", "message"),
     [
         ("a: [", "is not YAML"),
+        ("[" * 5000, "nested too deeply"),
+        ("name: null\ncriteria: [1]", "has None as its name"),
+        ("name: ' '\ncriteria: [1]", "has ' ' as its name"),
+        ("name: [a]\ncriteria: [1]", r"has \['a'\] as its name"),
         ("just text", "has no list of criteria"),
         ("criteria: {a: 1}", "has no list of criteria"),
         ("criteria: []", "empty list"),
@@ -151,11 +155,20 @@ def test_limits_may_be_written_with_their_unit(tmp_path, feature, limit, thresho
         ("feature: slope_mean_deg, at_most: 1.2.3 deg", "needs a number"),
         ("feature: avg_illumination_pct, at_least: 330", "between 0 and 100 %"),
         ("feature: avg_illumination_pct, at_least: -1", "between 0 and 100 %"),
+        ("feature: slope_mean_deg, at_most: -6", "which is never negative"),
+        ("feature: slope_mean_deg, at_most: 600", "which is at most 90 deg"),
     ],
 )
 def test_limits_in_another_unit_or_out_of_range_are_refused(tmp_path, criterion, message):
     with pytest.raises(InputError, match=message):
         limited(tmp_path, criterion)
+
+
+def test_a_profile_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(InputError, match="is not text in UTF-8"):
+        profiles.load(str(path))
 
 
 def test_contradictory_and_repeated_limits_are_named(tmp_path):

@@ -12,6 +12,7 @@ from rasterio.transform import from_origin
 
 from lunarsite.engine import moon, run
 from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
 from lunarsite.engine.illumination.horizon import pack
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.elevation.builtin import BUILTIN, builtin_far_field
@@ -211,3 +212,26 @@ def test_a_far_field_of_another_place_is_refused(real_part, tmp_path):
                 real_part, read_dem(real_part), [tmp_path / "far.tif"], Context(), builtin=builtin
             )
         assert "far.tif" in str(caught.value)
+
+
+def test_an_area_of_one_value_in_a_far_field_is_no_ground(tmp_path):
+    x = (np.arange(100) - 49.5) * 2000.0
+    lon, lat = moon.xy_to_lonlat(*np.meshgrid(x, -x))
+    heights = bumps(lon, lat).astype(np.float32)
+    heights[20:30, 60:75] = 4000.0
+    path = tmp_path / "far.tif"
+    write_raster(path, heights, Grid(-1e5, 1e5, 2000.0, 100, 100), description="heights")
+    context = Context()
+    (far,), _ = read_far([path], AROUND, context)
+    assert np.array_equal(np.isnan(far.height_m), heights == 4000.0)
+    assert any("inside it, hold one exact value, 4000 m, and were" in w for w in context.warnings)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_far_field_of_one_height_is_refused(tmp_path, share):
+    heights = np.full((100, 100), -1500.0, np.float32)
+    heights[: int(100 * share)] = np.nan
+    path = tmp_path / "far.tif"
+    write_raster(path, heights, Grid(-1e5, 1e5, 2000.0, 100, 100), description="heights")
+    with pytest.raises(InputError, match=r"far\.tif holds one height everywhere.*, -1500 m"):
+        read_far([path], AROUND, Context())

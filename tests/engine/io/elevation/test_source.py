@@ -17,6 +17,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io.elevation.builtin import BUILTIN
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
+from lunarsite.engine.io.labels import label_beside
 
 PIXEL_M = 1600.0
 
@@ -143,6 +144,27 @@ def test_what_a_label_declares_missing_is_nodata(write, heights, suffix, label, 
     assert np.isfinite(read).sum() == read.size - 400
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("16#8000#", -32768.0),
+        ("16#FFFF8000#", -32768.0),
+        ('"16#FF7FFFFB#"', -3.4028226550889045e38),
+        ("16#FFEFFFFFFFFFFFFB#", -1.797693134862315e308),
+        ("2#1000000000000000#", -32768.0),
+        ("-9999", -9999.0),
+        ('"N/A"', None),
+    ],
+)
+def test_missing_numbers_of_labels_may_have_a_base(tmp_path, text, number):
+    kind = "PC_REAL" if "FF7F" in text or "FFEF" in text else "LSB_INTEGER"
+    label = f"SCALING_FACTOR = 5D-1\nSAMPLE_TYPE = {kind}\nMISSING_CONSTANT = {text}\n"
+    (tmp_path / "dem.lbl").write_text(label)
+    found = label_beside(tmp_path / "dem.img")
+    assert found.scale == 0.5
+    assert found.missing == (number if number is None else pytest.approx(number, rel=1e-12))
+
+
 def test_a_label_of_other_numbers_is_left_out_with_a_warning(write, heights):
     path = write(heights)
     path.with_suffix(".lbl").write_text(PDS3)
@@ -223,6 +245,15 @@ def test_what_gdal_cannot_open_is_refused_with_the_name_that_opens(tmp_path, nam
     with pytest.raises(InputError, match="cannot be read") as caught:
         read_dem(tmp_path / name)
     assert words in caught.value.remedy
+
+
+def test_a_label_without_its_file_and_a_vrt_of_nothing_are_refused(tmp_path):
+    (tmp_path / "LDEM.LBL").write_text(PDS3)
+    (tmp_path / "a.vrt").write_text("<VRTDataset")
+    for name, words in (("LDEM.LBL", "fetch both again"), ("a.vrt", "where it names them")):
+        with pytest.raises(InputError, match="cannot be read") as caught:
+            read_dem(tmp_path / name)
+        assert words in caught.value.remedy
 
 
 def test_the_terrain_of_what_is_not_the_real_moon_gives_a_warning(write, heights, tmp_path):
@@ -342,7 +373,7 @@ def test_names_that_open_nothing_are_refused_before_the_work(tmp_path):
         "/vsicurl/http://127.0.0.1:9/dem.tif",
         "vrt://none.tif?bands=1",
     ):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match=r"cannot be read|there is no file none\.nc"):
             run("terrain", dem=name, out=str(tmp_path / "out"))
         assert not (tmp_path / "out").exists()
 
@@ -367,3 +398,53 @@ def test_zeros_at_the_edge_give_a_warning(write, heights):
     (warning,) = context.warnings
     assert "31 % of the pixels, at its edge, hold one exact value, 0 m" in warning
     assert f"gdal_edit.py -a_nodata 0 {path}" in warning
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+@pytest.mark.parametrize("value", [0, -3000])
+def test_areas_of_one_value_inside_give_a_warning(write, heights, dtype, value):
+    holed = heights.astype(dtype)
+    holed[10:22, 12:20] = holed[40:50, 60:70] = value
+    context = Context()
+    path = write(holed, units=["m"])
+    read = read_dem(path, context=context).height_m
+    assert (read[10:22, 12:20] == value).all()
+    (warning,) = context.warnings
+    assert f"3 % of the pixels, inside it, hold one exact value, {value} m" in warning
+    assert f"gdal_edit.py -a_nodata {value} {path}" in warning
+
+
+def test_a_model_of_one_value_gives_a_warning(write, heights):
+    context = Context()
+    path = write(np.full_like(heights, -1500.0))
+    read_dem(path, context=context)
+    (warning,) = context.warnings
+    assert "all pixels that were sampled hold one exact value, -1500 m" in warning
+    assert f"gdal_edit.py -a_nodata -1500 {path}" in warning
+
+
+@pytest.mark.parametrize("quantum", [1, 100, 500])
+def test_coarse_whole_numbers_are_no_fill(write, heights, quantum):
+    context = Context()
+    coarse = (np.round(heights / quantum) * quantum).astype(np.int16)
+    read_dem(write(coarse, units=["m"]), context=context)
+    assert not any("inside it" in each for each in context.warnings)
+
+
+def test_a_single_impossible_value_is_refused_with_the_command_that_declares_it(write, heights):
+    stored = np.round(heights + 10_000).astype(np.uint16)
+    stored[5:7, 5:7] = 65535
+    path = write(stored, offsets=(-10_000,), scales=(1,))
+    with pytest.raises(InputError, match=r"ranges from .* to 55,535") as caught:
+        read_dem(path)
+    assert caught.value.remedy.endswith(f"gdal_edit.py -a_nodata 65535 {path}")
+    stored[8, 8] = 65534
+    with pytest.raises(InputError, match="ranges from") as caught:
+        read_dem(write(stored, offsets=(-10_000,), scales=(1,)))
+    assert "Check its unit" in caught.value.remedy
+
+
+def test_whole_numbers_on_another_datum_are_warned_of(write, heights, tmp_path):
+    path = write(np.round(heights + 9000).astype(np.uint16))
+    result = run("terrain", dem=str(path), out=str(tmp_path / "out"))
+    assert any("median offset +9000 m" in each for each in result["warnings"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 import numpy as np
 import pytest
@@ -70,6 +71,10 @@ def test_names_keep_their_letters_in_any_encoding(tmp_path, encoding):
         ("", "it is empty"),
         ("name,place\nA,B\n", r"no coordinates \(it has the columns name, place\)"),
         ("name,lon_deg,lat_deg\nA,east,-89\nB,1,-89\n", "1 point, the first is number 1"),
+        ("lon,lat\nTrue,-89\n", "without coordinates"),
+        ("# of 2026\nlon,lat\n1,-89\n", "line 2 has 2 values for 1 column$"),
+        ("x_m,y_m\n1000,9e9\n", "lies in the north"),
+        ("lon,lat\n1,-89\n1e400,-89\n", "without coordinates: 1 point, the first is number 2"),
         ("lon,lat\n12' E,-89\n", "without coordinates"),
         ("lon,lat\n10 S,-89\n", "without coordinates"),
         ("lon,lat\n-10 W,-89\n", "without coordinates"),
@@ -81,10 +86,36 @@ def test_names_keep_their_letters_in_any_encoding(tmp_path, encoding):
     ],
 )
 def test_tables_that_are_unclear_are_refused_in_one_sentence(tmp_path, text, words):
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(InputError) as caught:
         points(tmp_path, text)
+    assert re.search(words, caught.value.problem)
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;;;"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_separator_that_excel_is_told_is_that_of_the_table(tmp_path, first, end):
+    rows = [first, "name;lon_deg;lat_deg", "A, B, C;-137,3;-89,45", "D;1;-89"]
+    found = points(tmp_path, end.join(rows))
+    assert found["name"].tolist() == ["A, B, C", "D"]
+    expected = moon.lonlat_to_xy([-137.3, 1.0], [-89.45, -89.0])
+    assert np.allclose([found.geometry.x, found.geometry.y], expected)
+    with pytest.raises(InputError, match="line 4 has 4 values for 3 columns"):
+        points(tmp_path, end.join([*rows[:-1], "D;1;-89;7"]))
+
+
+def test_names_are_text_and_empty_rows_are_left_out(tmp_path):
+    found = points(tmp_path, "Name,lon,lat\n007,1,-89\nNA,2,-89\n,,\n,3,-89\n,,\n")
+    assert found["name"].tolist() == ["007", "NA", "point 3"]
+
+
+def test_a_forgotten_sign_is_warned_of(tmp_path):
+    (tmp_path / "p.csv").write_text("lon,lat\n1,-89\n2,88\n")
+    context = Context()
+    vector.read_points(tmp_path / "p.csv", "The points", context)
+    (warning,) = context.warnings
+    assert "1 point in the north of the Moon, the first is number 2" in warning
 
 
 def test_other_files_called_csv_are_refused(tmp_path):
@@ -99,6 +130,8 @@ def test_other_files_called_csv_are_refused(tmp_path):
         (-4400.0, -8010.0, "lon_deg lies between -4,400.00"),
         (10.0, -137.3, "lat_deg lies between -137.30"),
         (-89.45, 10.0, "has longitude and latitude swapped"),
+        (-89.45, 190.0, "has longitude and latitude swapped"),
+        (1e300, -89.45, "lon_deg lies between 1e\\+300 and 1e\\+300"),
         (-137.3, 89.45, "lies in the north"),
         (-80.0, 75.0, "lies in the north"),
     ],
@@ -109,8 +142,8 @@ def test_degrees_that_cannot_be_right_are_refused(tmp_path, lon, lat, words):
 
 
 def test_longitudes_near_minus_85_are_no_latitudes():
-    positions.check_degrees([-85.0, -84.0], [-88.0, -89.0], "It", remedy="")
-    positions.check_degrees([-85.0, 20.0], [-88.0, 1.0], "It", remedy="")
+    positions.check_degrees([-85.0, -84.0], [-88.0, -89.0], "It", remedy="", exchange="")
+    positions.check_degrees([-85.0, 20.0], [-88.0, 1.0], "It", remedy="", exchange="")
 
 
 @settings(deadline=None)

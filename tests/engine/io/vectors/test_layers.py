@@ -147,6 +147,42 @@ def test_metres_and_degrees_are_not_taken_for_each_other(tmp_path):
     assert f"ogr2ogr -a_srs {moon.SOUTH_POLAR} " in caught.value.remedy
 
 
+def test_a_shapefile_without_its_index_and_a_truncated_geopackage_are_refused(tmp_path):
+    shape = saved(tmp_path / "a.shp", [POINT])
+    (tmp_path / "a.shx").unlink()
+    with pytest.raises(InputError, match=r"its index a\.shx is missing") as caught:
+        points(shape)
+    assert "put a.shx, .dbf and .prj beside it" in caught.value.remedy
+    package = saved(tmp_path / "b.gpkg", [POINT])
+    package.write_bytes(package.read_bytes()[:5000])
+    with pytest.raises(InputError, match="it is damaged or truncated"):
+        points(package)
+
+
+def test_polygons_without_an_area_and_points_of_the_north_are_refused(tmp_path):
+    flat = shapely.Polygon([(0, 0), (4000, 0), (0, 0)])
+    with pytest.raises(InputError, match="polygons without an area: x"):
+        polygons(saved(tmp_path / "a.gpkg", [flat]))
+    with pytest.raises(CrsError, match="lies in the north of the Moon"):
+        points(saved(tmp_path / "b.gpkg", [POINT], crs=moon.NORTH_POLAR))
+
+
+@pytest.mark.parametrize("lon", [10.0, 100.0])
+def test_degrees_with_the_latitude_first_are_refused_with_the_command_that_exchanges(tmp_path, lon):
+    for name, shape, reader in (
+        ("p.gpkg", shapely.Point(-89.4, lon), points),
+        ("r.gpkg", shapely.box(-89.5, lon, -89.4, lon + 5.0), polygons),
+        ("c.gpkg", shapely.Point(-89.4, lon), read_catalogue),
+    ):
+        path = tmp_path / name
+        frame = gpd.GeoDataFrame({"diameter_m": [2e3]}, geometry=[shape], crs=moon.GEOGRAPHIC)
+        frame.to_file(path)
+        with pytest.raises(CrsError, match="longitude and latitude swapped") as caught:
+            reader(path)
+        assert "-ct '+proj=axisswap +order=2,1' " in caught.value.remedy
+        assert caught.value.remedy.endswith(str(path))
+
+
 def test_degrees_labelled_as_metres_are_refused(tmp_path):
     ring = shapely.box(-138.0, -89.5, -137.0, -89.4)
     for name, shape, reader in (

@@ -355,9 +355,13 @@ def test_cells_outside_the_searched_area_have_no_crater_features(tmp_path, dem):
     [
         ("lon_deg,lat_deg\n0,-89\n", "no column diameter_m"),
         ("diameter_m\n30\n", "no positions"),
-        ("x_m,y_m,diameter_m\n0,0,-3\n", "1 craters without a positive diameter"),
-        ("x_m,y_m,diameter_m\n0,0,wide\n", "1 craters without a positive diameter"),
-        ("x_m,y_m,diameter_m\n0,,30\n", "1 craters without a position"),
+        ("x_m,y_m,diameter_m\n0,0,-3\n", "1 crater without a positive diameter"),
+        ("x_m,y_m,diameter_m\n0,0,wide\n", "1 crater without a positive diameter"),
+        ("x_m,y_m,diameter_m\n0,,30\n", "1 crater without a position, the first is number 1"),
+        (
+            "lon_deg,lat_deg,diameter_m\n1,-89,9\n1e400,-89,9\n",
+            "1 crater without a position, the first is number 2",
+        ),
         ("x_m,y_m,diameter_m\n0,0,inf\n", "without a finite diameter"),
         ("", "not a CSV table"),
     ],
