@@ -228,6 +228,11 @@ def check_closely(inputs: Inputs) -> None:
         values["roughness_windows_px"], values["relief_window_px"], values["position_window_px"]
     )
     ephemeris.ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
+    for name in USER_LAYERS:
+        if values[name]:
+            from lunarsite.engine.scoring.features import raster_columns  # noqa: PLC0415  likewise
+
+            raster_columns.check_given(name, values[name], inputs.grid)
     if values["craters"]:
         from lunarsite.engine.craters import catalogue  # noqa: PLC0415  likewise
 

@@ -11,7 +11,9 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
+from lunarsite.engine.context import QuietContext
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.dem import warn_of_assumptions
 from lunarsite.engine.io.elevation.numbers import metres_per_unit
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 _CLEARANCE_M = 500.0
+_SAMPLE_PX, _SAMPLES_ACROSS = 256, 5
+"""Side of the samples of a given layer, pixels, and their number in each direction."""
+
 
 _MAX_ERROR_M = 1_000.0
 """Greatest error of a height, metres."""
@@ -87,7 +92,7 @@ def of_layer(  # noqa: C901, PLR0911  one return for each kind of layer
     InputError
         If the layer is not what it is given as.
     """
-    what = f"The layer {Path(path).name} ({source})"
+    what = f"The layer {display_name(path)} ({source})"
     if source in ("darkest_month", "longest_night"):
         values = _on_cells(path, coarse, what, context)
         name = "darkest_month_pct" if source == "darkest_month" else "longest_night_days"
@@ -123,6 +128,49 @@ def of_layer(  # noqa: C901, PLR0911  one return for each kind of layer
     for name, values in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         found[f"{source}_{name}_{unit}"] = values
     return found | made.more
+
+
+def check_given(source: str, path: str, grid: Grid) -> None:
+    """Check a layer that the user gives by samples of it, before work that takes long.
+
+    Parameters
+    ----------
+    source : str
+        One of `USER_LAYERS`.
+    path : str
+        The layer.
+    grid : Grid
+        Grid of the elevation model.
+
+    Raises
+    ------
+    InputError
+        If the layer is not what it is given as.
+    """
+    what = f"The layer {display_name(path)} ({source})"
+    low = high = np.float32(np.nan)
+    with _opened(source, path, grid, what, QuietContext()) as read:
+        for window in _samples(grid):
+            pixels = read(window)
+            if source == "psr":
+                _check_mask(pixels, what, path)
+            low, high = (
+                np.fmin(low, np.fmin.reduce(pixels.ravel())),
+                np.fmax(high, np.fmax.reduce(pixels.ravel())),
+            )
+    ends = np.full(1, low, np.float32), np.full(1, high, np.float32)
+    if source in ("illumination", "earth_visibility"):
+        _percent_per_unit(*ends, path, what, QuietContext())
+    elif source == "elevation_error":
+        _as_errors((*ends, *ends), path, what)
+
+
+def _samples(grid: Grid) -> Iterator[Window]:
+    """Yield windows that are spread evenly over a grid."""
+    for top in np.linspace(0, max(0, grid.height - _SAMPLE_PX), _SAMPLES_ACROSS, dtype=int):
+        for left in np.linspace(0, max(0, grid.width - _SAMPLE_PX), _SAMPLES_ACROSS, dtype=int):
+            width, height = min(_SAMPLE_PX, grid.width), min(_SAMPLE_PX, grid.height)
+            yield Window(int(left), int(top), width, height)
 
 
 class _Made(NamedTuple):

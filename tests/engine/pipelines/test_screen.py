@@ -201,6 +201,27 @@ def test_user_maps_replace_lighting_and_changed_maps_are_detected(given, finishe
     assert "features" in screen(given, run, **swapped)["ran"]
 
 
+@pytest.mark.parametrize(
+    ("role", "value", "said"),
+    [
+        ("illumination", 1234.0, "a share of time lies within 0 to 100 %"),
+        ("psr", 3.0, "1 is permanent shadow, 0 is none"),
+        ("elevation_error", -5.0, "errors of heights lie within"),
+    ],
+)
+def test_a_wrong_layer_is_refused_before_any_work(given, finished, tmp_path, role, value, said):
+    path = published(finished / "layers" / "slope_deg.tif", tmp_path / "given.tif")
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as layer:
+        values = np.zeros((1, *layer.shape), np.float32)
+        values[0, 40:44, 40:44] = value
+        layer.write(values)
+        layer.units = ("m",) if role == "elevation_error" else ("",)
+        layer.nodata = None
+    with pytest.raises(InputError, match=said):
+        screen(given, tmp_path / "new", **{role: path})
+    assert not list((tmp_path / "new").glob("layers/*"))
+
+
 def test_a_map_in_another_role_is_another_run(given, run, finished, tmp_path):
     one = published(finished / "layers" / "illumination_pct.tif", tmp_path / "one.tif")
     assert "features" in screen(given, run, illumination=one)["ran"]
