@@ -17,7 +17,7 @@ NICE = nice -n 5
 # make template    fit the curve of the crater detection without a network: 2 minutes
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 
-# The elevation model that ships, south of 80°.
+# The built-in elevation model, south of 80°.
 POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
 
 .PHONY: demo docs models mutants template images region screenshots package test test-engine test-qgis test-qgis-next \

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/bench_area.py [--side 30400] [--folder .cache/area]
 
-The raster is the real pole at 20 m, made of the model that ships and of noise; it is kept.
+The raster is the real pole at 20 m, made of the built-in model and of noise; it is kept.
 """
 
 from __future__ import annotations

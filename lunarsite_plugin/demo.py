@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEM = PLUGIN_FOLDER / "resources" / "moon" / "lola_70S_1600m.tif"
-"""The elevation model that ships: LOLA at 1.6 km, 70 to 90° S."""
+"""The built-in elevation model: LOLA at 1.6 km, 70 to 90° S."""
 AREA = {"aoi": "0,-90,310", "cell_m": 1600.0, "north_limit_deg": -80.0}
 """South of 80° S, in cells of one pixel."""
 CRATERS = "craters.gpkg"

@@ -145,7 +145,7 @@ def _warn_of_missing_terrain(
     if known < _COVERED_PCT:
         context.warn(
             f"Terrain is known out to {_REACH_M / 1000:g} km in {known:.0f} % of the directions "
-            "only: the horizon may be too low. Let the model that ships surround the DEM "
+            "only: the horizon may be too low. Let the built-in model surround the DEM "
             "(--builtin-far-field), or give a far field."
         )
 

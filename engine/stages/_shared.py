@@ -26,8 +26,8 @@ FAR_FIELD = Parameter(
 BUILTIN_FAR_FIELD = Parameter(
     name="builtin_far_field",
     kind=Kind.BOOLEAN,
-    title="Surround with the model that ships",
-    help="Use the elevation model that ships with LunarSite, LOLA at 1.6 km from 70 to 90° S, "
+    title="Surround with the built-in model",
+    help="Use the built-in elevation model, LOLA at 1.6 km from 70 to 90° S, "
     "beyond the models that are given. The elevation model is also compared with it, and a file "
     "that contradicts it is refused: leave this out for ground that is not of the real Moon.",
     default=True,

@@ -108,7 +108,7 @@ STAGE = Stage(
     help="Horizons in all directions are computed by an upper-hull sweep over the elevation "
     "model and the coarser far-field models around it. The discs of the Sun and the Earth are "
     "then tracked over these horizons for the time span. At the "
-    "pole, terrain 100 km away casts shadows: the model that ships with LunarSite surrounds "
+    "pole, terrain 100 km away casts shadows: the built-in model surrounds "
     "what is given.",
     parameters=(
         DEM,

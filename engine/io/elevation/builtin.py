@@ -1,4 +1,4 @@
-"""The elevation model that ships: LOLA at 1.6 km, and comparisons with it."""
+"""The built-in elevation model: LOLA at 1.6 km, and comparisons with it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.elevation.source import Elevation
 
 BUILTIN = Path(__file__).parents[3] / "resources" / "moon" / "lola_70S_1600m.tif"
-"""The model that ships."""
+"""The built-in model."""
 
 BUILTIN_TITLE = "LOLA, 1.6 km, 70 to 90° S"
 
 _SAMPLE_PX = 1024
-"""Side at which an elevation model is compared with the model that ships."""
+"""Side at which an elevation model is compared with the built-in model."""
 
 _METRES_SLOPE = 0.2
 """How far from 1 the slope against another model may be for heights in metres."""
 
 
 def uses_builtin(dem_path: str | Path, grid: Grid) -> bool:
-    """Return whether the model that ships may surround an elevation model.
+    """Return whether the built-in model may surround an elevation model.
 
     It does not surround generated ground, nor a model that it does not reach.
     """
@@ -65,7 +65,7 @@ def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Conte
             sample,
             what,
             _whole_builtin(),
-            f"the model that ships ({BUILTIN_TITLE})",
+            f"the built-in model ({BUILTIN_TITLE})",
             context,
             remedy="Correct the file, unless it is not of the real Moon",
             refuse=False,
@@ -73,7 +73,7 @@ def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Conte
 
 
 def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Context) -> bool:
-    """Warn of whole numbers that may not be metres, unless they agree with the model that ships.
+    """Warn of whole numbers that may not be metres, unless they agree with the built-in model.
 
     LOLA's products in whole numbers count half metres and say so in a separate label only.
 
@@ -102,7 +102,7 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
     if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
         return False
     half = found is not None and abs(found.slope - 2.0) < _METRES_SLOPE
-    guess = "; compared with the model that ships they are half metres" if half else ""
+    guess = "; compared with the built-in model they are half metres" if half else ""
     context.warn(
         f"{title_of(what, model.source.name)} holds whole numbers, and nothing says what "
         f"they count: they are taken for metres{guess}. LOLA's whole numbers count half metres; if "
@@ -112,21 +112,21 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
 
 
 def builtin_far_field(around: Grid) -> Dem:
-    """Return the part of the model that ships within sight of a grid; it yields to all others."""
+    """Return the part of the built-in model within sight of a grid; it yields to all others."""
     if not BUILTIN.is_file():
         raise InputError(
-            f"The elevation model that ships with LunarSite is missing: {BUILTIN.name}",
+            f"The built-in elevation model is missing: {BUILTIN.name}",
             "Install LunarSite again, or go on without it: --no-builtin-far-field",
         )
-    with open_elevation(BUILTIN, "The model that ships") as model:
-        grid = raster.grid_of(model.source, "The model that ships")
-        window = window_in_sight(grid, around, "The model that ships")
+    with open_elevation(BUILTIN, "The built-in model") as model:
+        grid = raster.grid_of(model.source, "The built-in model")
+        window = window_in_sight(grid, around, "The built-in model")
         return Dem(grid.part(window), model.read(window), surrounds=True)
 
 
 @cache
 def _whole_builtin() -> Dem:
-    with open_elevation(BUILTIN, "The model that ships") as shipped:
+    with open_elevation(BUILTIN, "The built-in model") as shipped:
         return Dem(raster.grid_of(shipped.source, "It"), shipped.read())
 
 

@@ -1,6 +1,6 @@
 """The far field: coarser elevation models of what can be seen from an area.
 
-The model that ships, LOLA at 1.6 km from 70 to 90° S, surrounds whatever is given.
+The built-in model, LOLA at 1.6 km from 70 to 90° S, surrounds whatever is given.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def read_surroundings(
     context : Context
         Warnings.
     builtin : bool
-        Whether the model that ships surrounds them. It never does for generated ground.
+        Whether the built-in model surrounds them. It never does for generated ground.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def read_surroundings(
     names += [f"the rest of {display_name(dem_path)}"] if rest else []
     if builtin and uses_builtin(dem_path, dem.grid):
         shipped = builtin_far_field(dem.grid)
-        what = f"the model that ships ({BUILTIN_TITLE})"
+        what = f"the built-in model ({BUILTIN_TITLE})"
         agreement.check(dem, "The DEM", shipped, what, context, remedy=_NOT_THE_MOON)
         for path, model in zip(paths, means, strict=True):
             name = f"The far field {display_name(path)}"
@@ -130,7 +130,7 @@ def read_surroundings(
         far.append(shipped)
         names.append(f"{BUILTIN_TITLE} (ships with LunarSite)")
         files.append(str(BUILTIN))
-        log.info("surrounded by the model that ships: %s", BUILTIN_TITLE)
+        log.info("surrounded by the built-in model: %s", BUILTIN_TITLE)
     return Surroundings(far, names, files)
 
 
@@ -195,7 +195,7 @@ def _multiple(window: Window, side: int) -> Window:
 
 
 _NOT_THE_MOON = (
-    "Correct the file; if it is right, or not of the real Moon, leave the model that ships out: "
+    "Correct the file; if it is right, or not of the real Moon, leave the built-in model out: "
     "--no-builtin-far-field"
 )
 
@@ -271,7 +271,7 @@ def _refuse_constant(height_m: Float32, what: str) -> None:
 def _warn_of_coarse(model: Dem, name: str, context: Context, *, builtin: bool) -> None:
     if model.grid.pixel_m > _COARSE_M:
         better = (
-            f"leave it out, and the model that ships ({BUILTIN_TITLE}) is used in its place"
+            f"leave it out, and the built-in model ({BUILTIN_TITLE}) is used in its place"
             if builtin
             else "give a finer model, or let the one that ships surround the DEM: "
             "--builtin-far-field"

@@ -1,4 +1,4 @@
-"""What surrounds an elevation model: the model that ships, other maps, means with spread."""
+"""What surrounds an elevation model: the built-in model, other maps, means with spread."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_means_are_lifted_by_their_spread(tmp_path):
 
 @pytest.fixture(scope="module")
 def real_part(tmp_path_factory):
-    """Return 80 × 80 pixels of the model that ships, as a file of their own."""
+    """Return 80 × 80 pixels of the built-in model, as a file of their own."""
     folder = tmp_path_factory.mktemp("part")
     whole = read_dem(BUILTIN)
     grid = Grid(-64_000.0, 64_000.0, 1600.0, 80, 80)

@@ -270,7 +270,7 @@ def test_whole_numbers_without_a_label_are_doubted_unless_the_real_moon_agrees(w
     read_dem(write(np.round(heights / 0.5).astype("i2"), "half.tif"), context=context)
     (warning,) = context.warnings
     assert "half.tif holds whole numbers" in warning
-    assert "compared with the model that ships they are half metres" in warning
+    assert "compared with the built-in model they are half metres" in warning
     assert "gdal_translate -a_scale 0.5 -a_offset 0" in warning
 
 
