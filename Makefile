@@ -21,7 +21,7 @@ NICE = nice -n 5
 POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
 
 .PHONY: demo docs models mutants template images region screenshots package test test-engine test-qgis test-qgis-next \
-	test-slow bench setup setup-dev setup-qgis lint gate format lock wheel clean
+	test-slow bench audit setup setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
 	$(BIN)/lunarsite detect-craters $(POLE) --out demo/craters.gpkg
@@ -73,7 +73,7 @@ test-qgis: setup-qgis
 test-qgis-next: setup-qgis
 	tools/qgis-next
 
-test-slow: setup-dev setup-qgis
+test-slow: setup-dev setup-qgis audit
 	@tools/setup core dev ml
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -m slow tests/qgis
@@ -126,18 +126,31 @@ format: setup-dev
 wheel: setup-dev
 	tools/check-wheel
 
-# One resolution for Python 3.11 to 3.13 on every platform; the other groups keep to core's pins.
+# One resolution for Python 3.11 to 3.13 on every platform; the other groups keep to core's pins. Each
+# pin has the hashes of its files, which uv and pip check.
 # xgboost asks for NCCL, which serves several GPUs and is 300 MB: only torch's own pin of it counts.
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
-	--no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links
 NO_NCCL = --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13
+OF_QGIS = execnet|pytest|pytest-qgis|pytest-xdist|iniconfig|packaging|pluggy|pygments
+OF_TORCH = torch|torchvision|triton|nvidia-[a-z0-9-]*|cuda-[a-z]*
 lock: setup
-	$(COMPILE) $(NO_NCCL) -o requirements/core.txt
-	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt -o requirements/dev.txt
-	$(COMPILE) $(NO_NCCL) --extra docs -c requirements/dev.txt -o requirements/docs.txt
-	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt -o .cache/qgis.txt
-	grep -E '^(execnet|pytest|pytest-qgis|pytest-xdist|iniconfig|packaging|pluggy|pygments)==' .cache/qgis.txt >requirements/qgis.txt
-	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt -o requirements/ml.txt
+	$(COMPILE) $(NO_NCCL) pyproject.toml -o requirements/core.txt
+	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) $(NO_NCCL) --extra docs -c requirements/dev.txt pyproject.toml -o requirements/docs.txt
+	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt pyproject.toml -o .cache/qgis.txt
+	awk '/^[a-z]/ { keep = /^($(OF_QGIS))==/ } keep' .cache/qgis.txt >requirements/qgis.txt
+	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt pyproject.toml -o .cache/ml.txt
+	awk '/^[a-z]/ { keep = /^($(OF_TORCH))==/ } keep' .cache/ml.txt >requirements/torch.txt
+	awk '/^[a-z]/ { keep = !/^($(OF_TORCH))==/ } keep' .cache/ml.txt >requirements/ml.txt
+	cut -d' ' -f1 requirements/uv.txt | grep == >.cache/uv.in
+	$(COMPILE) .cache/uv.in -o requirements/uv.txt
+	@tools/setup core ml
+	$(BIN)/python tools/make_sbom.py
+
+# Known vulnerabilities of what is pinned, as far as the package index tells them.
+audit: setup
+	$(BIN)/python tools/audit.py
 
 clean:
 	rm -rf .venv .tools .cache build dist demo docs/_build docs/gallery *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -94,6 +94,7 @@ def steps(paths: EnginePaths, options: Options, uv: Path | None) -> list[Step]:
     make = (str(program), "venv", "--clear", "--relocatable", "--no-python-downloads")
     install = (str(program), "pip", "install", "--python", str(paths.build_python))
     install += ("--no-deps", "--no-build", "--no-python-downloads", *_source(options))
+    verified = (*install, "--require-hashes")
     result = [
         *fetch,
         Step(
@@ -108,7 +109,7 @@ def steps(paths: EnginePaths, options: Options, uv: Path | None) -> list[Step]:
         Step(
             "core",
             "Installing the engine's libraries",
-            (*install, "-r", str(REQUIREMENTS / "core.txt")),
+            (*verified, "-r", str(REQUIREMENTS / "core.txt")),
             0.5,
             folder / "core",
             stamps["core"],
@@ -116,18 +117,26 @@ def steps(paths: EnginePaths, options: Options, uv: Path | None) -> list[Step]:
         ),
     ]
     if options.torch != "none":
-        backend = torch_build.uv_options(options.torch, offline=options.wheels is not None)
-        result.append(
+        result += [
             Step(
                 "ml",
-                f"Installing torch, the {options.torch.upper()} build",
-                (*install, *backend, *ml_requirements(options.torch)),
-                {"cpu": 0.7, "gpu": 3.0}[options.torch],
+                "Installing the libraries of the networks",
+                (*verified, "-r", str(REQUIREMENTS / "ml.txt")),
+                0.2,
                 folder / "ml",
                 stamps["ml"],
                 **common,
-            )
-        )
+            ),
+            Step(
+                "torch",
+                f"Installing torch, the {options.torch.upper()} build",
+                (*install, *_torch(options)),
+                {"cpu": 0.5, "gpu": 2.8}[options.torch],
+                folder / "torch",
+                stamps["torch"],
+                **common,
+            ),
+        ]
     return [*result, _smoke_test(paths)]
 
 
@@ -183,14 +192,7 @@ def own_uv(paths: EnginePaths) -> Path:
 
 def pinned_uv() -> str:
     """Return the pinned version of uv."""
-    return (REQUIREMENTS / "uv.txt").read_text("utf-8").strip().partition("==")[2]
-
-
-def ml_requirements(build: str) -> list[str]:
-    """Return the pinned requirements of a torch build."""
-    return torch_build.requirements(
-        (REQUIREMENTS / "ml.txt").read_text("utf-8").splitlines(), build
-    )
+    return _text("uv.txt").partition("==")[2].split()[0]
 
 
 def read_text(path: Path) -> str | None:
@@ -210,12 +212,13 @@ def _fetch_uv(paths: EnginePaths, options: Options) -> list[Step]:
         "environment": {**options.environment, **_PIP_DEFAULTS},
     }
     if options.wheels is not None:
-        unpack = (base, "-I", str(_UNPACK), str(options.wheels), pinned_uv(), str(own_uv(paths)))
+        unpack = (base, "-I", str(_UNPACK), str(options.wheels), str(REQUIREMENTS / "uv.txt"))
+        unpack += (str(own_uv(paths)),)
         return [Step("uv", "Unpacking the installer uv", unpack, 0.02, **done)]
     pip = ("-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--upgrade")
     pip += ("--progress-bar", "off", "--root-user-action", "ignore")
     pip += ("--only-binary", ":all:", "--target", str(paths.uv))
-    pip += ("-r", str(REQUIREMENTS / "uv.txt"))
+    pip += ("--require-hashes", "-r", str(REQUIREMENTS / "uv.txt"))
     title = "Downloading the installer uv"
     if options.base.has_pip:
         return [Step("uv", title, (base, *pip), 0.05, **done)]
@@ -246,6 +249,20 @@ def _smoke_test(paths: EnginePaths) -> Step:
     return Step("start", "Testing the engine", (*python, *test), 0.1)
 
 
+def _torch(options: Options) -> tuple[str, ...]:
+    """Return the arguments of uv that install torch; its own index has no pinned hashes."""
+    offline = options.wheels is not None
+    if torch_build.is_verified(options.torch, offline=offline):
+        return ("--require-hashes", "-r", str(REQUIREMENTS / "torch.txt"))
+    backend = torch_build.uv_options(options.torch, offline=offline)
+    return (*backend, *torch_build.pins(_text("torch.txt").splitlines()))
+
+
+def _text(name: str) -> str:
+    """Return the text of a file of requirements."""
+    return (REQUIREMENTS / name).read_text("utf-8")
+
+
 def _source(options: Options) -> tuple[str, ...]:
     if options.wheels is None:
         return ()
@@ -267,10 +284,11 @@ def _stamps(choices: Mapping[str, Any]) -> dict[str, str]:
     venv = _digest(str(choices.get("base", "")), str(choices.get("version", "")))
     stamps = {
         "venv": venv,
-        "core": _digest(venv, (REQUIREMENTS / "core.txt").read_text("utf-8")),
+        "core": _digest(venv, _text("core.txt")),
     }
     if torch in {"cpu", "gpu"}:
-        stamps["ml"] = _digest(venv, torch, *ml_requirements(torch))
+        stamps["ml"] = _digest(venv, _text("ml.txt"))
+        stamps["torch"] = _digest(venv, torch, _text("torch.txt"))
     return stamps
 
 

@@ -199,7 +199,7 @@ class _StepRunner:
         self._work.line(f"== done in {time.monotonic() - start:.1f} s")
 
     def _failure(self, step: plan.Step, code: int) -> SetupError:
-        offline = self._options.wheels is not None and step.name in {"uv", "core", "ml"}
+        offline = self._options.wheels is not None and step.name in {"uv", "core", "ml", "torch"}
         what = uv_output.error_of(self._lines) or f"exit code {code}"
         if offline and step.name != "uv":
             missing = wheels.missing(step.argv, self._work)

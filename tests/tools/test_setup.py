@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the set-up is a
 def pins(group):
     """Return the pinned lines of a group by package; one package may differ by Python."""
     found = {}
-    for line in (ROOT / "requirements" / f"{group}.txt").read_text("utf-8").splitlines():
-        requirement, _, marker = line.partition(" ; ")
+    text = (ROOT / "requirements" / f"{group}.txt").read_text("utf-8")
+    for line in text.replace(" \\\n", " ").splitlines():
+        pin, *hashes = re.split(r" +--hash=sha256:", line)
+        assert hashes, line
+        assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in hashes), line
+        requirement, _, marker = pin.partition(" ; ")
         name, pinned, version = requirement.partition("==")
         assert pinned, line
         assert re.fullmatch(r"[a-z0-9.-]+", name), line
@@ -109,7 +115,7 @@ def setup(checkout, *groups, **env):
 def test_every_package_is_pinned_above_the_bound_that_the_project_declares(group):
     extras = PROJECT["project"]["optional-dependencies"]
     declared = PROJECT["project"]["dependencies"] + extras.get(group, [])
-    pinned = pins(group)
+    pinned = pins(group) | (pins("torch") if group == "ml" else {})
     for requirement in declared:
         name, bound = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", requirement).groups()
         for version, _ in pinned[name]:
@@ -123,11 +129,76 @@ def test_the_groups_fit_together(group):
         assert {version for version, _ in together[name]} == {version for version, _ in versions}
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "uv"])
+@pytest.mark.parametrize("group", [*GROUPS, "docs", "qgis", "torch", "uv"])
 def test_requirements_name_no_place_to_fetch_from(group):
     text = (ROOT / "requirements" / f"{group}.txt").read_text("utf-8")
     assert "://" not in text
-    assert "--" not in text
+    assert "--" not in text.replace("--hash=sha256:", "")
+    assert pins(group)
+
+
+def test_licences_and_the_bill_of_materials_are_of_the_pinned_versions():
+    pinned = {}
+    for group in ("core", "ml", "torch"):
+        for name, versions in pins(group).items():
+            pinned.setdefault(name, set()).update(version for version, _ in versions)
+    content = json.loads((ROOT / "requirements" / "sbom.cdx.json").read_text("utf-8"))
+    listed = {}
+    for component in content["components"]:
+        listed.setdefault(component["name"], set()).add(component["version"])
+        assert component["purl"] == f"pkg:pypi/{component['name']}@{component['version']}"
+        assert component["licenses"][0]["license"]["name"]
+    assert listed == pinned, "run make lock"
+    table = (ROOT / "THIRD_PARTY.md").read_text("utf-8")
+    for name, versions in pinned.items():
+        (row,) = re.findall(rf"^\| \[{re.escape(name)}\].*$", table, re.MULTILINE)
+        assert all(version in row for version in versions)
+
+
+def tampered(folder):
+    """Write a wheel of a pinned name and version that is not the pinned file."""
+    ((version, _),) = pins("core")["affine"]
+    wheel = folder / f"affine-{version}-py3-none-any.whl"
+    info = f"affine-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("affine.py", "print('not what was pinned')\n")
+        file.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: affine\nVersion: {version}\n"
+        )
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", f"affine.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n")
+    return wheel
+
+
+def test_a_tampered_wheel_is_refused_by_its_hash(tmp_path):
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    tampered(folder)
+    text = (ROOT / "requirements" / "core.txt").read_text("utf-8")
+    own = tmp_path / "affine.txt"
+    own.write_text(text[text.index("affine==") : text.index("attrs==")])
+    target = tmp_path / "installed"
+    command = [ROOT / ".tools" / "uv" / "bin" / "uv", "pip", "install", "--python", sys.executable]
+    command += ["--no-deps", "--no-index", "--find-links", folder, "--target", target]
+    done = subprocess.run(
+        [*command, "--require-hashes", "-r", own],
+        env={"PATH": "/usr/bin:/bin", "UV_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Hash mismatch" in done.stderr
+    assert not list(target.rglob("affine*"))
+    # Without its hash it would be installed: the refusal is the hash's.
+    own.write_text(own.read_text().split(" ")[0] + "\n")
+    subprocess.run(
+        [*command, "-r", own],
+        env={"PATH": "/usr/bin:/bin", "UV_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        check=True,
+    )
+    assert (target / "affine.py").is_file()
 
 
 def test_the_wheel_holds_every_package_of_the_engine():

@@ -20,8 +20,6 @@ OLDEST_DRIVER = 580
 """The oldest NVIDIA driver for CUDA 13, which the pinned torch is built with."""
 ANSWER_WITHIN_S = 10.0
 
-_OF_GPU = re.compile(r"(nvidia|cuda)-|triton\b")
-
 
 def resolve(choice: str, *, driver: int | None, wheels: Path | None = None) -> str:
     """Return the build for a choice: none, cpu or gpu.
@@ -53,12 +51,19 @@ def driver_version() -> int | None:
     return int(major[1]) if major and answer.returncode == 0 else None
 
 
-def requirements(lines: Iterable[str], build: str) -> list[str]:
-    """Return the pinned requirements of a build; the CPU build does not need CUDA."""
-    pinned = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if build == "gpu":
-        return pinned
-    return [line for line in pinned if not _OF_GPU.match(line)]
+def pins(lines: Iterable[str]) -> list[str]:
+    """Return the pins of torch itself, without hashes: its own index has other builds of them."""
+    named = (line.split(" ")[0] for line in lines if line.startswith(("torch==", "torchvision==")))
+    return list(named)
+
+
+def is_verified(build: str, *, offline: bool, platform: str = sys.platform) -> bool:
+    """Return whether a build is that of the Python Package Index, whose hashes are pinned.
+
+    A folder of wheels may hold the CPU build for Linux, which is from torch's own index.
+    """
+    own_index = bool(uv_options(build, offline=False, platform=platform))
+    return not own_index or (offline and build == "gpu" and platform == "linux")
 
 
 def uv_options(build: str, *, offline: bool, platform: str = sys.platform) -> list[str]:

@@ -1,23 +1,31 @@
 """Extracts uv from its wheel, which is a zip file.
 
-Run by the base interpreter of the engine: ``unpack_uv.py WHEELS VERSION TARGET``. If there are
-wheels for several systems, the one that runs on this system is used.
+Run by the base interpreter of the engine: ``unpack_uv.py WHEELS PINS TARGET``. Of wheels for
+several systems, the one that runs on this one is used; only wheels with a pinned hash are opened.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import subprocess  # nosec B404  # to try the extracted program
 import sys
 import zipfile
 from pathlib import Path
 
 
-def main(wheels: str, version: str, target: str) -> int:
-    """Extract a version of uv from a wheel folder to a file, and return the exit code."""
+def main(wheels: str, pins: str, target: str) -> int:
+    """Extract the pinned uv from a wheel folder to a file, and return the exit code."""
+    pinned = Path(pins).read_text("utf-8")
+    version = pinned.partition("==")[2].split()[0]
+    hashes = set(re.findall(r"sha256:([0-9a-f]{64})", pinned))
     program = Path(target)
     program.parent.mkdir(parents=True, exist_ok=True)
     tried = sorted(Path(wheels).glob(f"uv-{version}-*.whl"))
     for wheel in tried:
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in hashes:
+            sys.stdout.write(f"error: {wheel.name} is not the pinned file: its hash differs\n")
+            continue
         if _unpack(wheel, program) and _runs(program):
             sys.stdout.write(f"using uv {version} from {wheel.name}\n")
             return 0

@@ -16,6 +16,13 @@ _MEBI = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1.0, "G": 1024.0}
 _NO_NETWORK = "dns error|failed to fetch|error sending request|connection|timed out"
 _ADVICE = (
     (
+        "hash mismatch|its hash differs|do not match the hashes",
+        (
+            "The file is not the one that this version of LunarSite was tested with, and may have "
+            "been tampered with: fetch it again from the Python Package Index itself"
+        ),
+    ),
+    (
         "no space left|disk quota|not enough space",
         "Free some disk space and resume the installation",
     ),
@@ -53,7 +60,7 @@ _ADVICE = (
         "Close other programs that use the engine, check the folder's permissions, and retry",
     ),
 )
-"""Patterns in the output and advice; the first three also apply to offline installations."""
+"""Patterns in the output and advice; the first four also apply to offline installations."""
 
 
 @dataclass(slots=True)
@@ -117,7 +124,7 @@ def remedy(lines: list[str], *, offline: bool = False, own_server: bool = False)
     the PyTorch server.
     """
     output = "\n".join(lines)
-    for signs, advice in _ADVICE[:3]:
+    for signs, advice in _ADVICE[:4]:
         if re.search(signs, output, re.IGNORECASE):
             return advice
     if offline:
@@ -128,7 +135,7 @@ def remedy(lines: list[str], *, offline: bool = False, own_server: bool = False)
             "connection and the proxy in QGIS, choose the GPU build, which comes from the Python "
             "Package Index and also works without a GPU, or install without torch"
         )
-    for signs, advice in _ADVICE[3:]:
+    for signs, advice in _ADVICE[4:]:
         if re.search(signs, output, re.IGNORECASE):
             return advice
     return "See the log below and resume the installation"

@@ -36,7 +36,10 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     for word in rest:
         if word == "-r":
             text = Path(next(rest)).read_text("utf-8")
-            requirements += [line for line in text.splitlines() if "==" in line]
+            lines = [line for line in text.splitlines() if "==" in line]
+            requirements += [line.partition(" --hash")[0].rstrip(" \\") for line in lines]
+        elif word == "--require-hashes":
+            continue  # a wheel that is there and differs is not missing
         elif "==" in word:
             requirements.append(word)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -165,15 +164,33 @@ def test_the_version_of_the_driver_is_queried(tmp_path, monkeypatch):
     assert torch_build.driver_version() is None
 
 
-def test_the_cpu_build_has_no_cuda():
-    lines = (REQUIREMENTS / "ml.txt").read_text("utf-8").splitlines()
-    everything = torch_build.requirements(lines, "gpu")
-    small = torch_build.requirements(lines, "cpu")
-    left_out = {line.partition("==")[0] for line in set(everything) - set(small)}
-    assert any(name.startswith("nvidia-") for name in left_out)
-    assert not any(re.match(r"nvidia|cuda|triton", line) for line in small)
-    assert any(line.startswith("torch==") for line in small)
-    assert any(line.startswith("numpy==") for line in small)
+def test_torch_from_its_own_index_is_pinned_without_hashes():
+    lines = (REQUIREMENTS / "torch.txt").read_text("utf-8").splitlines()
+    names = [pin.partition("==")[0] for pin in torch_build.pins(lines)]
+    assert names == ["torch", "torchvision"]
+    assert not any("hash" in pin or "\\" in pin for pin in torch_build.pins(lines))
+
+
+@pytest.mark.parametrize(
+    ("build", "offline", "platform", "verified"),
+    [
+        ("gpu", False, "linux", True),
+        ("gpu", True, "linux", True),
+        ("cpu", False, "linux", False),
+        ("cpu", True, "linux", False),
+        ("cpu", False, "darwin", True),
+        ("cpu", False, "win32", True),
+        ("gpu", False, "win32", False),
+    ],
+)
+def test_builds_of_the_package_index_are_verified(build, offline, platform, verified):
+    assert torch_build.is_verified(build, offline=offline, platform=platform) is verified
+
+
+def test_everything_but_torch_of_its_own_index_is_verified(paths):
+    for step in plan.steps(paths, plan.Options(BASE, "cpu"), None):
+        if step.name in ("uv", "core", "ml"):
+            assert "--require-hashes" in step.argv, step.name
 
 
 def test_the_index_depends_on_the_build():
@@ -187,7 +204,7 @@ def test_the_index_depends_on_the_build():
 
 def test_the_steps_end_with_a_test(paths):
     names = [step.name for step in plan.steps(paths, plan.Options(BASE, "gpu"), None)]
-    assert names == ["uv", "venv", "core", "ml", "start"]
+    assert names == ["uv", "venv", "core", "ml", "torch", "start"]
     assert "ml" not in [step.name for step in plan.steps(paths, plan.Options(BASE), UV)]
 
 
@@ -203,7 +220,7 @@ def test_an_interpreter_without_pip_gets_a_temporary_one(paths):
 
 def test_offline_installations_use_the_wheel_folder(paths, tmp_path):
     for step in plan.steps(paths, plan.Options(BASE, "cpu", tmp_path), UV):
-        if step.name in {"core", "ml"}:
+        if step.name in {"core", "ml", "torch"}:
             assert {"--offline", "--no-index", str(tmp_path)} <= set(step.argv)
             assert "--torch-backend" not in step.argv
 
@@ -214,7 +231,7 @@ def test_installations_resume_at_the_first_pending_step(paths):
     for step in steps[:2]:
         step.stamp_file.parent.mkdir(parents=True, exist_ok=True)
         step.stamp_file.write_text(step.stamp)
-    assert [step.name for step in plan.pending(steps)] == ["ml", "start"]
+    assert [step.name for step in plan.pending(steps)] == ["ml", "torch", "start"]
     other = Interpreter(BASE.python, (3, 13, 0), has_pip=True, has_ensurepip=True)
     again = plan.steps(paths, plan.Options(other, "cpu"), UV)
     assert plan.pending(again) == again

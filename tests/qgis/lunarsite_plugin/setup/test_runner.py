@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -46,14 +47,26 @@ def wheels(tmp_path, monkeypatch):
     pins = tmp_path / "requirements"
     pins.mkdir()
     shutil.copy(REQUIREMENTS / "uv.txt", pins)
-    (pins / "core.txt").write_text("moonrock==1.0\n")
-    (pins / "ml.txt").write_text("moonrock==1.0\nregolith==2.0\nnvidia-x==1.0\n")
+    pin(pins / "core.txt", folder, "moonrock==1.0")
+    pin(pins / "ml.txt", folder, "regolith==2.0")
+    (pins / "torch.txt").write_text("torch==3.0\nnvidia-x==1.0\n")
+    make_wheel(folder, "torch", "3.0")
     monkeypatch.setattr(plan, "REQUIREMENTS", pins)
     monkeypatch.setattr(plan, "LAUNCHER", pins / "smoke_test.py")
     plan.LAUNCHER.write_text("print('started')\n")
     monkeypatch.setenv("PATH", f"{UV.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     return folder
+
+
+def pin(path, wheels, *requirements):
+    """Write pins with the hashes of their wheels; of missing ones with that of nothing."""
+    lines = []
+    for requirement in requirements:
+        wheel = wheels / f"{requirement.replace('==', '-')}-py3-none-any.whl"
+        content = wheel.read_bytes() if wheel.is_file() else b""
+        lines.append(f"{requirement} --hash=sha256:{hashlib.sha256(content).hexdigest()}\n")
+    path.write_text("".join(lines))
 
 
 def make_wheel(folder, name, version):
@@ -87,7 +100,7 @@ def modules(paths):
 def test_an_offline_installation(paths, wheels):
     recorder = Recorder()
     runner.install(paths, plan.Options(BASE, "cpu", wheels), recorder.work)
-    assert {"moonrock.py", "regolith.py"} <= modules(paths)
+    assert {"moonrock.py", "regolith.py", "torch.py"} <= modules(paths)
     state = plan.state(paths)
     assert (state.kind, state.torch, state.wheels) == ("ready", "cpu", str(wheels))
     assert not paths.build.exists()
@@ -107,7 +120,7 @@ def test_the_environment_works_after_it_has_been_moved(paths, wheels):
 def test_all_missing_wheels_are_reported(paths, wheels):
     for wheel in wheels.glob("*.whl"):
         wheel.unlink()
-    (plan.REQUIREMENTS / "core.txt").write_text("moonrock==1.0\nregolith==2.0\n")
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "moonrock==1.0", "regolith==2.0")
     with pytest.raises(
         SetupError, match=r"has no wheels for moonrock==1\.0, regolith==2\.0"
     ) as caught:
@@ -118,7 +131,7 @@ def test_all_missing_wheels_are_reported(paths, wheels):
 
 def test_a_failed_update_leaves_the_old_engine(paths, wheels):
     runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
-    (plan.REQUIREMENTS / "core.txt").write_text("moonrock==9.0\n")
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "moonrock==9.0")
     assert plan.state(paths).kind == "outdated"
     with pytest.raises(SetupError, match=r"moonrock==9\.0"):
         runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
@@ -128,7 +141,7 @@ def test_a_failed_update_leaves_the_old_engine(paths, wheels):
 
 def test_an_engine_that_fails_its_test_is_not_activated(paths, wheels):
     runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
-    (plan.REQUIREMENTS / "core.txt").write_text("regolith==2.0\n")
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "regolith==2.0")
     plan.LAUNCHER.write_text("raise ImportError('DLL load failed while importing _x')\n")
     with pytest.raises(SetupError, match="DLL load failed") as caught:
         runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
@@ -138,7 +151,7 @@ def test_an_engine_that_fails_its_test_is_not_activated(paths, wheels):
 
 def test_an_update_removes_unused_packages(paths, wheels):
     runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
-    (plan.REQUIREMENTS / "core.txt").write_text("regolith==2.0\n")
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "regolith==2.0")
     runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
     assert plan.state(paths).kind == "ready"
     assert "moonrock.py" not in modules(paths)
@@ -150,12 +163,13 @@ def test_uv_is_extracted_once(paths, wheels, monkeypatch):
     version = plan.pinned_uv()
     make_uv_wheel(wheels, version, "a_other_system", b"#!/bin/sh\nexit 1\n")
     make_uv_wheel(wheels, version, "this_system", UV.read_bytes())
-    (plan.REQUIREMENTS / "core.txt").write_text("moonrock==9.0\n")
+    pin_uv(wheels, version)
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "moonrock==9.0")
     first, second = Recorder(), Recorder()
     with pytest.raises(SetupError):
         runner.install(paths, plan.Options(BASE, "none", wheels), first.work)
     assert any("this_system" in line for line in first.lines)
-    (plan.REQUIREMENTS / "core.txt").write_text("moonrock==1.0\n")
+    pin(plan.REQUIREMENTS / "core.txt", wheels, "moonrock==1.0")
     runner.install(paths, plan.Options(BASE, "none", wheels), second.work)
     assert any("uv" in title for title in first.titles())
     assert not any("uv" in title for title in second.titles())
@@ -166,12 +180,44 @@ def make_uv_wheel(folder, version, system, program):
         file.writestr(f"uv-{version}.data/scripts/uv", program)
 
 
-def test_a_wheel_folder_without_uv_is_reported(tmp_path, capsys):
-    assert unpack_uv.main(str(tmp_path), "1.2.3", str(tmp_path / "bin" / "uv")) == 1
+def pin_uv(wheels, version):
+    """Pin the wheels of uv in a folder."""
+    digests = [hashlib.sha256(each.read_bytes()).hexdigest() for each in wheels.glob("uv-*.whl")]
+    hashes = "".join(f" --hash=sha256:{digest}" for digest in digests)
+    (plan.REQUIREMENTS / "uv.txt").write_text(f"uv=={version}{hashes}\n")
+
+
+def test_a_wheel_folder_without_uv_is_reported(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "REQUIREMENTS", tmp_path)
+    arguments = (str(tmp_path), str(tmp_path / "uv.txt"), str(tmp_path / "bin" / "uv"))
+    pin_uv(tmp_path, "1.2.3")
+    assert unpack_uv.main(*arguments) == 1
     assert "has no wheel of uv 1.2.3" in capsys.readouterr().out
     (tmp_path / "uv-1.2.3-py3-none-any.whl").write_bytes(b"no zip")
-    assert unpack_uv.main(str(tmp_path), "1.2.3", str(tmp_path / "bin" / "uv")) == 1
+    pin_uv(tmp_path, "1.2.3")
+    assert unpack_uv.main(*arguments) == 1
     assert "has no wheel of uv 1.2.3" in capsys.readouterr().out
+
+
+def test_a_uv_that_is_not_the_pinned_one_is_not_opened(paths, wheels, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    make_uv_wheel(wheels, "1.2.3", "this_system", UV.read_bytes())
+    pin_uv(wheels, "1.2.3")
+    make_uv_wheel(wheels, "1.2.3", "this_system", b"#!/bin/sh\ntouch /tmp/opened\n")
+    recorder = Recorder()
+    with pytest.raises(SetupError):
+        runner.install(paths, plan.Options(BASE, "none", wheels), recorder.work)
+    assert any("its hash differs" in line for line in recorder.lines)
+    assert not (paths.uv / "bin" / "uv").exists()
+
+
+def test_a_tampered_wheel_is_refused_by_its_hash(paths, wheels):
+    make_wheel(wheels, "moonrock", "1.0")
+    with zipfile.ZipFile(wheels / "moonrock-1.0-py3-none-any.whl", "a") as file:
+        file.writestr("more.py", "print('tampered')\n")
+    with pytest.raises(SetupError, match=r"Hash mismatch.*may have been tampered with"):
+        runner.install(paths, plan.Options(BASE, "none", wheels), Recorder().work)
+    assert plan.state(paths).kind == "incomplete"
 
 
 @pytest.fixture
