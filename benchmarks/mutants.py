@@ -1,6 +1,6 @@
 """Mutation testing of the engine: one-line edits, and whether the tests detect them.
 
-    .venv/bin/python benchmarks/mutants.py         # all thirty: a quarter of an hour
+    .venv/bin/python benchmarks/mutants.py         # all forty: half an hour
     .venv/bin/python benchmarks/mutants.py 3 17    # some of them
 
 Each mutant is one edit of the kind of a slip: a sign, an off-by-one error, a dropped nodata check,
@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant("nodata check dropped", "io/raster.py", "values[missing] = np.nan", "pass", "io"),
     Mutant("two known pixels needed for a mean", "io/averaging.py",
            "np.where(count > 0,", "np.where(count > 1,", "io"),
-    Mutant("first column of the far field lost", "io/dem.py",
+    Mutant("first column of the far field lost", "io/elevation/coarse.py",
            "left = int(np.floor((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6))",
            "left = int(np.ceil((box[0] - grid.x_min_m) / grid.pixel_m + 1e-6)) + 1", "io"),
     Mutant("heights above the highest let through", "io/heights.py",
@@ -109,13 +109,40 @@ MUTANTS = (
            'order = np.argsort(-score[known], kind="stable")\n    out[known[order]]',
            'order = np.argsort(score[known], kind="stable")\n    out[known[order]]',
            "scoring pipelines/test_scoring.py"),
-    Mutant("distance to shadow in map metres", "scoring/features/feature_table.py",
-           "* grid.pixel_m / scale\n", "* grid.pixel_m\n",
-           "scoring/features/test_feature_table.py"),
+    Mutant("distance to shadow in map metres", "scoring/features/shadow.py",
+           "to_m = self._grid.pixel_m / self._scale", "to_m = self._grid.pixel_m",
+           "scoring/features/test_shadow.py"),
     Mutant("entropy negative", "uncertainty/measures.py",
            "-(probability * np.log(", "(probability * np.log(", "uncertainty"),
     Mutant("weight of a tile that is blind", "segmentation/tiling.py",
            "- self.blind + 0.5) / max(across, 1)", "+ 0.5) / max(across, 1)", "segmentation"),
+    Mutant("parallax of the Earth left out", "illumination/ephemeris.py",
+           "sine - (RADIUS_M + height_m) / body.distance_m", "sine",
+           "illumination/test_ephemeris.py"),
+    Mutant("first month never looked at", "illumination/_darkness_kernels.py",
+           "if t >= window - 1:", "if t >= window:", "illumination/test_lighting.py"),
+    Mutant("sign of the mixed second derivative", "terrain/_attribute_kernels.py",
+           "zxy = (c + g - a - i)", "zxy = (a + i - c - g)", "terrain"),
+    Mutant("slope error by half", "scoring/labels.py",
+           "gradient = height * np.sqrt(2.0", "gradient = 0.5 * height * np.sqrt(2.0",
+           "scoring/test_labels.py"),
+    Mutant("interval of ranks one draw off", "scoring/ranking.py",
+           "round((count - 1) * share / 100.0)", "round(count * share / 100.0) - 1",
+           "scoring/test_labels.py scoring/test_scorer.py pipelines/test_scoring.py"),
+    Mutant("sites at the least distance dropped", "scoring/ranking.py",
+           "distance_m * (1.0 - 1e-9)", "distance_m * (1.0 + 1e-9)",
+           "scoring/test_labels.py scoring/test_scorer.py pipelines/test_scoring.py"),
+    Mutant("area of shadow in map metres", "scoring/features/shadow.py",
+           "self._count * to_m**2 / 1e6", "self._count * self._grid.pixel_m**2 / 1e6",
+           "scoring/features"),
+    Mutant("disc of the Sun counted twice at its edge", "illumination/_darkness_kernels.py",
+           "(math.acos(u) - u * math.sqrt(1.0 - u * u)) / math.pi",
+           "math.acos(u) / math.pi", "illumination/test_lighting.py"),
+    Mutant("clearance to slopes at the limit", "scoring/features/cells.py",
+           "if pixels[j, i] > limit:", "if pixels[j, i] >= limit:", "scoring/features"),
+    Mutant("softness twice in the closed form", "scoring/labels.py",
+           "(sigma[k] / 1.702) ** 2", "(sigma[k] / 0.851) ** 2",
+           "scoring/test_labels.py scoring/test_scorer.py"),
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ _FEW = 2
 """Up to this number, all layers of a run are visible."""
 _BELOW = -1
 """Sort key of layers next to a destination file, whose own key is 0."""
-_VISIBLE = frozenset({"ground", "sites", "score", "rank_change", "comparison"})
+_VISIBLE = frozenset({"ground", "sites", "score", "rank_change", "comparison", "classes"})
 """The visible layers if a run has many."""
 
 

@@ -72,6 +72,7 @@ STAGE = Stage(
             kind=Kind.RASTER,
             title="Classes",
             help="0 ground, 1 small rocks, 2 large rocks, 3 sky, 255 nodata.",
+            path="classes.tif",
             style="terrain_classes",
         ),
         Output(
@@ -79,6 +80,7 @@ STAGE = Stage(
             kind=Kind.RASTER,
             title="Class probabilities",
             help="Four bands, in the order of the classes.",
+            path="probabilities.tif",
             style="large_rock_probability",
         ),
         Output(
@@ -86,6 +88,7 @@ STAGE = Stage(
             kind=Kind.RASTER,
             title="Predictive entropy",
             help="Uncertainty of the predicted class in nats, 0 to 1.39.",
+            path="entropy.tif",
             style="entropy",
         ),
         Output(
@@ -93,6 +96,7 @@ STAGE = Stage(
             kind=Kind.RASTER,
             title="Mutual information",
             help="Disagreement between the passes or networks in nats.",
+            path="mutual_information.tif",
             style="mutual_information",
             optional=True,
         ),

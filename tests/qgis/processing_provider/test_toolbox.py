@@ -656,3 +656,39 @@ def test_a_layer_that_cannot_be_opened_is_told(processing, run_folder, tmp_path)
     assert any("QGIS cannot open rank.tif in" in text for text in told)
     assert any("QGIS cannot open none.tif in" in text for text in told)
     QgsProject.instance().clear()
+
+
+def test_results_of_a_segmentation_are_added_styled_and_upright(processing, tmp_path):
+    from processing.gui.Postprocessing import handleAlgorithmResults  # noqa: PLC0415
+
+    # A bright lower half, in a photograph without a place on the Moon.
+    picture = QImage(96, 64, QImage.Format.Format_RGB32)
+    picture.fill(QColor("#202020"))
+    for row in range(32, 64):
+        for column in range(96):
+            picture.setPixelColor(column, row, QColor.fromHsv(0, 0, 120 + (7 * row * column) % 60))
+    path = tmp_path / "photo.png"
+    assert picture.save(str(path))
+    project = QgsProject.instance()
+    project.clear()
+    context, feedback = QgsProcessingContext(), Feedback()
+    context.setProject(project)
+    made = algorithm("segment-terrain")
+    values = {"image": str(path), "out": str(tmp_path / "rocks")}
+    assert made.run(values, context, feedback)[1], feedback.errors
+    handleAlgorithmResults(made, context, feedback, values)
+    (group,) = project.layerTreeRoot().findGroups()
+    titles = {node.layer().name() for node in group.findLayers()}
+    assert {"Classes", "Class probabilities", "Predictive entropy"} <= titles
+    (classes,) = project.mapLayersByName("Classes")
+    assert classes.renderer().type() == "paletted"
+    image = QgsRasterLayer(str(path), "photo")
+    assert classes.extent() == image.extent()
+    # The same row lies above in both: the first row is that with the largest y.
+    block = classes.dataProvider().block(1, classes.extent(), 96, 64)
+    stored = gdal.Open(classes.source()).ReadAsArray()
+    shown = [[block.value(row, column) for column in range(96)] for row in range(64)]
+    assert np.array_equal(np.array(shown), stored)
+    root = project.layerTreeRoot()
+    assert root.findLayer(classes.id()).isVisible()
+    project.clear()
