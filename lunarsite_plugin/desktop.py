@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction
 
-from lunarsite.qgis_common import moon_crs
+from lunarsite.qgis_common import moon_crs, plain_text
 from lunarsite.qgis_common.location import PLUGIN_FOLDER
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class Desktop:
         self._dismiss_warning()
         bar = self._iface.messageBar()
         self._warning = bar.pushWidget(
-            bar.createMessage(MENU, str(error)), Qgis.MessageLevel.Warning
+            bar.createMessage(MENU, plain_text.shown(str(error))), Qgis.MessageLevel.Warning
         )
 
     def _dismiss_warning(self) -> None:
@@ -268,7 +268,7 @@ class Desktop:
         self._warning = None
 
     def _show_info(self, text: str) -> None:
-        self._iface.messageBar().pushMessage(MENU, text, Qgis.MessageLevel.Info)
+        self._iface.messageBar().pushMessage(MENU, plain_text.shown(text), Qgis.MessageLevel.Info)
 
     def _forget_task(self) -> None:
         self._task = None

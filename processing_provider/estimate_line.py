@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject
 from qgis.gui import QgsAbstractProcessingParameterWidgetWrapper, QgsProcessingGui
-from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from lunarsite.engine.errors import LunarSiteError
@@ -47,6 +47,7 @@ class EstimateLine(QgsAbstractProcessingParameterWidgetWrapper):
         self._asked = 0
         self._box = QCheckBox(parameter.description())
         self._line = QLabel()
+        self._line.setTextFormat(Qt.TextFormat.PlainText)
         self._line.setWordWrap(True)
         self._line.hide()
         self._session: EngineSession | None = None

@@ -20,7 +20,7 @@ from qgis.core import (
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import Kind, Output, Stage
-from lunarsite.qgis_common import moon_crs, styles
+from lunarsite.qgis_common import moon_crs, plain_text, styles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,7 +151,9 @@ def tell_unreadable(paths: list[Path]) -> None:
     names = ", ".join(path.name for path in paths)
     text = f"QGIS cannot open {names} in {paths[0].parent}: move the folder to a plain path."
     if utils.iface is not None:
-        utils.iface.messageBar().pushMessage("LunarSite", text, Qgis.MessageLevel.Warning)
+        utils.iface.messageBar().pushMessage(
+            "LunarSite", plain_text.shown(text), Qgis.MessageLevel.Warning
+        )
     else:
         QgsApplication.messageLog().logMessage(text, "LunarSite", Qgis.MessageLevel.Warning)
 

@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import (
 from lunarsite.engine.errors import LunarSiteError, ParameterError
 from lunarsite.lunarsite_plugin.map import place_text
 from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.qgis_common import plain_text
 
 _PASTED = 5
 """Pasted coordinates add at least this many characters at once: ``80S1W``."""
@@ -136,4 +137,4 @@ class EngineLine(QWidget):
     def set_status(self, text: str, reason: str) -> None:
         """Show the engine's version and device, and why it uses that device as a tooltip."""
         self.text.setText(text)
-        self.text.setToolTip(reason)
+        self.text.setToolTip(plain_text.shown(reason))

@@ -36,6 +36,12 @@ _FONT_PT = 10.0
 _DOTS_PER_M = 3780
 """96 dots per inch, the CSS pixel."""
 
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+)
+"""The page loads nothing and runs nothing, whatever the texts from files hold."""
+
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #111; background: #fff; margin: 1.5rem auto;
   max-width: 980px; padding: 0 1rem; }
@@ -68,7 +74,8 @@ def html_page(site: Site) -> str:
     return "\n".join(
         [
             "<!DOCTYPE html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{_escaped(title)}</title>',
+            f'<html lang="en"><head><meta charset="utf-8">{_POLICY}',
+            f"<title>{_escaped(title)}</title>",
             f"<style>{_STYLE}</style></head><body>",
             f"<h1>{_escaped(title)}</h1>",
             _paragraph(site_text.cell_line(answer)),

@@ -7,6 +7,8 @@ from pathlib import Path
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
+from lunarsite.qgis_common import plain_text
+
 NO_RUNS = "No runs: click Browse"
 
 
@@ -41,7 +43,8 @@ class RunChooser(QWidget):
         self.combo.setEnabled(bool(folders))
         for folder in folders:
             self.combo.addItem(f"{folder.parent.name}/{folder.name}", str(folder))
-            self.combo.setItemData(self.combo.count() - 1, str(folder), Qt.ItemDataRole.ToolTipRole)
+            tip = plain_text.shown(str(folder))
+            self.combo.setItemData(self.combo.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         if current in folders:
             self.combo.setCurrentIndex(folders.index(current))
         elif folders:
@@ -49,7 +52,9 @@ class RunChooser(QWidget):
         else:
             self.combo.addItem(NO_RUNS)
         self.combo.setToolTip(
-            str(current) if current else "Places are scored with a finished run of Screen a region"
+            plain_text.shown(str(current))
+            if current
+            else "Places are scored with a finished run of Screen a region"
         )
 
     def folders(self) -> list[Path]:

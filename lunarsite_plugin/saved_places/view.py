@@ -33,6 +33,7 @@ from lunarsite.lunarsite_plugin.saved_places.places import (
     with_place,
 )
 from lunarsite.lunarsite_plugin.site.parts import label
+from lunarsite.qgis_common import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +227,7 @@ class SavedPlacesView(QWidget):
             for column, text in enumerate(line.cells):
                 item = QTableWidgetItem(text)
                 tip = f"{self.places[column].name}, {line.title}: {text}"
-                item.setToolTip(f"{tip}\n{line.help}" if line.help else tip)
+                item.setToolTip(plain_text.shown(f"{tip}\n{line.help}" if line.help else tip))
                 self.table.setItem(row, column, item)
         self._update_buttons()
 

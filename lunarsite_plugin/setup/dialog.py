@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QFont, QGuiApplication, QTextCursor
 from qgis.PyQt.QtWidgets import (
     QDialog,
@@ -33,7 +33,7 @@ from lunarsite.lunarsite_plugin.setup import (
 )
 from lunarsite.lunarsite_plugin.setup.job import Job
 from lunarsite.lunarsite_plugin.setup.paths import EnginePaths
-from lunarsite.qgis_common import location
+from lunarsite.qgis_common import location, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,7 @@ class SetupDialog(QDialog):
 
     def _build(self) -> None:
         self.headline = QLabel()
+        self.headline.setTextFormat(Qt.TextFormat.PlainText)
         self.headline.setWordWrap(True)
         font = self.headline.font()
         font.setBold(True)
@@ -131,6 +132,7 @@ class SetupDialog(QDialog):
         self.tabs.addTab(self.check_page, "Check")
         self.tabs.addTab(self.remove_page, "Remove")
         self.status = QLabel()
+        self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setRange(0, _STEPS)
@@ -248,7 +250,7 @@ class SetupDialog(QDialog):
         answer = QMessageBox.question(
             self,
             "Remove Engine",
-            f"Remove the engine from {messages.shortened(self.paths.home)}?",
+            plain_text.shown(f"Remove the engine from {messages.shortened(self.paths.home)}?"),
             QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
             QMessageBox.StandardButton.No,
         )

@@ -209,6 +209,7 @@ class RemovePage(QWidget):
 
 def _note(text: str = "") -> QLabel:
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     return label
 

@@ -18,6 +18,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from lunarsite.lunarsite_plugin.charts import chart_painter, colors
+from lunarsite.qgis_common import plain_text
 
 if TYPE_CHECKING:
     from qgis.PyQt.QtGui import QPaintEvent, QWheelEvent
@@ -84,7 +85,7 @@ class Badge(QWidget):
         """Show a verdict; ``passes`` is None if it is unknown."""
         self._text, self._passes = text, passes
         self.setAccessibleName(text)
-        self.setToolTip(text)
+        self.setToolTip(plain_text.shown(text))
         self.updateGeometry()
         self.update()
 

@@ -18,6 +18,7 @@ from qgis.PyQt.QtWidgets import (
 from lunarsite.engine.errors import InputError
 from lunarsite.lunarsite_plugin.site.parts import label
 from lunarsite.lunarsite_plugin.sites import listing
+from lunarsite.qgis_common import plain_text
 
 if TYPE_CHECKING:
     from lunarsite.lunarsite_plugin.runs.folder import RunFolder
@@ -35,7 +36,7 @@ class _Item(QTableWidgetItem):
         super().__init__(cell.text)
         self.number = cell.number
         self.setData(_ROW, row)
-        self.setToolTip(cell.tip or cell.text)
+        self.setToolTip(plain_text.shown(cell.tip or cell.text))
         self.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
 
     def __lt__(self, other: QTableWidgetItem) -> bool:

@@ -492,12 +492,15 @@ def test_the_pdf_is_one_page_and_the_html_has_the_same_content(dock, tmp_path, w
     for phrase in (f"Score {score}", "Earth visible", dock.run.title, "SHA-256", "Why this score"):
         assert phrase in text
     dock.save_report(tmp_path / "site.html")
+    policy = (tmp_path / "site.html").read_text("utf-8").partition("Content-Security-Policy")[2]
+    assert policy.startswith("\" content=\"default-src 'none'; img-src data:;")
     page = (tmp_path / "site.html").read_text(encoding="utf-8")
     assert f"Score {score}." in page
     assert page.count("<img ") == page.count('alt="') == 7
     for line in dock.panel.criteria.chart.text().splitlines():
         assert line.replace("'", "&#x27;") in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     assert sorted(path.name for path in tmp_path.iterdir()) == ["site.html", "site.pdf"]
 
 
