@@ -227,8 +227,8 @@ def _result(
     if affected > 0.0:
         context.warn(
             f"Terrain is not known out to {values['horizon_reach_km']:g} km in every direction for "
-            f"{affected:.1f} % of the pixels: their horizons may be too low. Let the model that "
-            "ships surround the DEM (--builtin-far-field), or give a far field; "
+            f"{affected:.1f} % of the pixels: their horizons may be too low. Let the built-in "
+            "model surround the DEM (--builtin-far-field), or give a far field; "
             "horizon_coverage_pct.tif shows which pixels are affected."
         )
     return {
