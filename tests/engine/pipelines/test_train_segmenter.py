@@ -181,7 +181,7 @@ def test_training_samples_are_reduced_to_the_training_resolution():
     sample = samples.Sample(image, mask)
     data = Data("photographs", lambda _: sample, 1, lambda _: sample, 1)
     chosen = Recipe(name="r", crop_px=64, batch=64, side_px=64, zoom=(0.5, 1.0))
-    learned = task.Segmentation(chosen, 1, data, "cpu")
+    learned = task.Segmentation(chosen, 1, data)
     assert learned.validation_batch(0)["mask"].shape == (1, 64, 96)
     both = [len(np.unique(crop)) == 2 for crop in learned.draw(0)["mask"]]
     # At native resolution a crop is a fifteenth of the width, and one in ten shows both classes.

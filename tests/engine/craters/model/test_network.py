@@ -159,6 +159,25 @@ def test_a_state_belongs_to_its_initial_weights(tmp_path):
         task.train(*place)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_uses_bfloat16_only_if_the_recipe_asks(precision):
+    kinds = []
+
+    class Watched(Narrow):
+        def forward(self, x):
+            out = super().forward(x)
+            kinds.append(out.dtype)
+            return out
+
+    made = trainer.Trainer(
+        replace(TINY, precision=precision), 3, choose("cpu"), Watched(8), task_of(TINY)
+    )
+    made.step(made.task.draw(0), Context(threads=1))
+    made.validate()
+    assert kinds[0] == getattr(torch, precision)
+    assert set(kinds[1:]) == {torch.float32}
+
+
 class Narrow(torch.nn.Module):
     """A network without batch norms, on a GPU whose memory holds ``most`` tiles."""
 
