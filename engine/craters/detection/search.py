@@ -34,7 +34,7 @@ SMALLEST_PX = 10.0
 """Default of the smallest diameter that is searched for, in pixels."""
 
 
-_NETWORK_CORE_S = 4.5e-6
+_NETWORK_CORE_S = 1.6e-6
 """Core seconds of the network per pixel of the elevation model, without those of its channels."""
 
 
