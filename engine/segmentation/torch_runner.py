@@ -85,7 +85,8 @@ class TorchRunner:
             device,
             context,
             unit="a tile of the image",
-            halo_px=tiling.BLIND_PX,
+            # A ResNet's receptive field is as wide as a tile.
+            halo_px=tiling.BLIND_PX if architecture.name == "unet-light" else None,
             on_cpu=on_cpu,
         )
 

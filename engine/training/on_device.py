@@ -64,9 +64,9 @@ class OnDevice:
         Takes a warning when GPU memory runs out, and what the network has run on; cancels.
     unit : str
         What a tile is, for the warning: "a tile of the image".
-    halo_px : int
-        Receptive field: how far from the edge of a tile the prediction depends on what is beyond.
-        A multiple of `STRIDE`.
+    halo_px : int or None
+        How far from the edge of a tile the prediction depends on what is beyond, a multiple of
+        `STRIDE`; None if it depends on the whole tile, which then cannot be cut in halves.
     on_cpu : callable, optional
         Returns the function that predicts a tile on the CPU; the torch network by default.
     """
@@ -79,7 +79,7 @@ class OnDevice:
         context: Context,
         *,
         unit: str,
-        halo_px: int,
+        halo_px: int | None,
         on_cpu: Callable[[], Predict] | None = None,
     ) -> None:
         self._network, self._forward, self._device = network.eval(), forward, device
@@ -110,7 +110,7 @@ class OnDevice:
                 return found[0]
             self._most_px = pixels - 1
         axis = 1 + int(channels.shape[2] > channels.shape[1])
-        parts = halves(channels.shape[axis], self._halo_px)
+        parts = None if self._halo_px is None else halves(channels.shape[axis], self._halo_px)
         if parts is None:
             self._fall_back_to_cpu()
             return None

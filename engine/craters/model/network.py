@@ -58,8 +58,6 @@ class TorchRunner:
         As in `OnDevice`.
     """
 
-    thread_safe = True
-
     def __init__(
         self,
         network: nn.Module,
@@ -67,13 +65,17 @@ class TorchRunner:
         context: Context,
         on_cpu: Callable[[], Runner] | None = None,
     ) -> None:
+        light = isinstance(network, TorchUNet)
+        # The rings that are fitted to a ResNet's rims take a hundred megabytes a block.
+        self.thread_safe = light
         self._on_device = OnDevice(
             network,
             lambda model, inputs: model(inputs),
             device,
             context,
             unit="a block of the elevation model",
-            halo_px=HALO_PX,
+            # A ResNet's receptive field is as wide as a block.
+            halo_px=HALO_PX if light else None,
             on_cpu=on_cpu,
         )
 

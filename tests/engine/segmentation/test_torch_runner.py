@@ -86,6 +86,18 @@ def test_a_resnet_gives_the_same_on_both_devices_and_when_memory_runs_out(everyw
     assert (measures.entropy(expected[:4]) - expected[4]).max() > 1e-5
 
 
+def test_a_resnet_is_not_cut_in_halves_whose_edges_it_would_see():
+    pytest.importorskip("segmentation_models_pytorch", reason="of the ml group")
+    built = Architecture("unet-resnet34", (), 0.2, 0.0)
+    model = network.build(built).eval()
+    seen = np.random.default_rng(1).standard_normal((3, 32, 2048)).astype(np.float32)
+    context = Context()
+    with emulated_cuda(most_px=32 * 1500) as gpu:
+        torch_runner.TorchRunner(model, built, "cuda", context)(seen)
+    assert gpu.tiles == []
+    assert context.devices() == "cpu"
+
+
 def test_masks_are_the_same_whatever_the_device_the_size_and_what_ran_before():
     model = network.build(replace(TINY, everywhere=0.3))
     masks, values = DropoutMasks(model, 7), torch.from_numpy(SEEN[None])
