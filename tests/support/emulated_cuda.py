@@ -43,6 +43,8 @@ class Gpu:
         What is raised where memory is too small.
     holds_networks : bool
         Whether weights fit.
+    refused : int
+        Number of batches that did not fit.
     tiles : list of tuple of int
         Shapes of the batches that were copied to it.
     settings : list of tuple of bool
@@ -52,6 +54,7 @@ class Gpu:
     most_px: float = float("inf")
     error: Exception = ERRORS[0]
     holds_networks: bool = True
+    refused: int = 0
     tiles: list = field(default_factory=list)
     settings: list = field(default_factory=list)
 
@@ -62,6 +65,7 @@ class Gpu:
                 raise self.error
         elif tensor.ndim == 4 and tensor.shape[2] >= 32:
             if tensor.shape[0] * tensor.shape[2] * tensor.shape[3] > self.most_px:
+                self.refused += 1
                 raise self.error
             self.tiles.append(tuple(tensor.shape))
             cudnn = torch.backends.cudnn

@@ -92,6 +92,8 @@ def test_a_tile_that_does_not_fit_is_halved_until_it_does(error):
         np.testing.assert_allclose(found[seed], expected(tile(seed=seed)), atol=1e-6)
     assert {shape[2:] for shape in gpu.tiles} == {(160, 192)}
     assert len(gpu.tiles) == 3 * 4
+    # The first tile shows what fits: the others are not tried whole.
+    assert gpu.refused == 2
     assert context.devices() == "cuda"
     assert len(context.warnings) == 1
     assert "GPU memory is too small for a tile of the image: it is cut in" in context.warnings[0]

@@ -233,3 +233,15 @@ def test_without_gpu_memory_forward_passes_are_smaller_with_a_warning():
     with pytest.raises(ParameterError, match="too small for a single sample of 64 × 64") as caught:
         stepped(0, batch=8)
     assert "--device cpu" in caught.value.remedy
+
+
+def test_other_errors_of_a_training_step_are_not_taken_for_a_lack_of_memory():
+    class Faulty(Narrow):
+        def forward(self, x):
+            raise RuntimeError(f"CUDA error: an illegal address for {len(x)} tiles")
+
+    made = trainer.Trainer(TINY, 3, choose("cpu"), Faulty(8), task_of(TINY))
+    context = Context(threads=1)
+    with pytest.raises(RuntimeError, match="an illegal address for 2 tiles"):
+        made.step(made.task.draw(0), context)
+    assert context.warnings == []
