@@ -81,7 +81,7 @@ def shapley(model: scorer.Scorer, table: pd.DataFrame, sample: int) -> None:
 
 def ranking(model: scorer.Scorer, table: pd.DataFrame, context: Context) -> None:
     """Check the properties of the ranking."""
-    log_odds = model.log_odds(table, context.threads)
+    log_odds = model.log_odds(table, context)
     best = np.sort(scorer.score_of(log_odds[np.isfinite(log_odds)]))[-1000:]
     distinct = len(np.unique(best))
     print(
@@ -100,13 +100,13 @@ def ranking(model: scorer.Scorer, table: pd.DataFrame, context: Context) -> None
     random = np.random.default_rng(3)
     known = np.flatnonzero(CASSA.known(table))
     cells = table.iloc[random.choice(known, 10_000)].reset_index(drop=True)
-    before = model.log_odds(cells, context.threads)
+    before = model.log_odds(cells, context)
     broken = 0
     for criterion in CASSA.criteria:
         better = cells.copy()
         step = criterion.direction * random.gamma(1.0, 5.0 * criterion.softness, len(cells))
         better[criterion.feature] = (better[criterion.feature] + step).astype(np.float32)
-        broken += int((model.log_odds(better, context.threads) < before).sum())
+        broken += int((model.log_odds(better, context) < before).sum())
     print(
         f"| monotone in each of {len(CASSA.criteria)} criteria, 10,000 perturbations each | all | "
         f"{broken} fall | {said(broken == 0)} |"

@@ -112,6 +112,16 @@ class Context:
             self.warnings.append(message)
             log.warning(message)
 
+    def ran_on(self, kind: str) -> None:
+        """Note the device on which a network or a scorer has run, in ``notes``, for the result."""
+        used = self.notes.setdefault("device", {"ran_on": []})["ran_on"]
+        if kind not in used:
+            used.append(kind)
+
+    def devices(self) -> str:
+        """Return what was run on, for the provenance: ``cpu``, ``cuda`` or ``cuda, then cpu``."""
+        return ", then ".join(self.notes.get("device", {}).get("ran_on", [])) or "cpu"
+
     def cached(
         self,
         key: tuple[str, ...],

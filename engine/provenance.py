@@ -106,7 +106,7 @@ def describe(
     inputs : iterable of path
         Input files; each is identified by its name and its SHA-256.
     device : str
-        The device of the computation, ``cpu`` or ``cuda``.
+        On what networks ran: ``cpu``, ``cuda``, or ``cuda, then cpu`` if GPU memory ran out.
     find_sha256 : callable, optional
         Returns the SHA-256 of a file, such as a cached one.
 

@@ -187,6 +187,10 @@ class EngineSession(QObject):
             self.progressed.emit(request_id, *value)
             return
         lane.forget(request_id, cancel=False)
+        tested = value.get("device") or {} if isinstance(value, dict) else {}
+        if self._hello and "name" in tested:
+            # The greeting came before the first network ran, which tests the GPU.
+            self._hello["device"] = tested
         if isinstance(value, LunarSiteError):
             self.failed.emit(request_id, value)
         else:

@@ -79,13 +79,14 @@ def run_stage(
         cancelled=cancelled,
         warm={} if warm is None else warm,
     )
-    chosen = device.choose(context.device)
+    # A stage without networks imports no torch; `device.for_networks` logs where networks run.
+    known = device.untested(context.device)
     log.info(
         "%s on %s, %s (%s), %d threads",
         stage.name,
-        chosen.kind,
-        chosen.name,
-        chosen.reason,
+        known.kind,
+        known.name,
+        known.reason,
         context.threads,
     )
     try:

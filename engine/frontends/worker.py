@@ -186,7 +186,7 @@ class _Server:
                 "protocol": PROTOCOL,
                 "version": version(),
                 "python": platform.python_version(),
-                "device": device.choose().as_dict(),
+                "device": device.untested().as_dict(),
                 "pid": os.getpid(),
             }
         )

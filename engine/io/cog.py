@@ -156,6 +156,10 @@ class RasterSink:
         bands = 1 if values.ndim == 2 else None
         self._target.write(values, bands, window=window)
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set further metadata tags, before the layer is complete."""
+        self._target.update_tags(**tags)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:

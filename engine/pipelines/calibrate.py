@@ -43,10 +43,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
     loaded = weights.load(values["checkpoint"])
-    where = device.choose(context.device)
+    where = device.for_networks(context)
     uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
     asked = {"uncertain": uncertain, "seed": values["seed"]}
-    plain = loaded.runner(where.kind, context.warn, temperatures=Temperatures(), **asked)
+    plain = loaded.runner(where.kind, context, temperatures=Temperatures(), **asked)
     context.progress(0.0, "Fitting the temperatures")
     warmth = evaluation.fit_temperatures(
         plain, paired_images.read_samples(pairs[::2]), values["seed"]
@@ -54,12 +54,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     context.progress(0.4, "Evaluating")
     rest = pairs[1::2]
     before = evaluation.evaluate(
-        loaded.runner(where.kind, context.warn, **asked),
+        loaded.runner(where.kind, context, **asked),
         paired_images.read_samples(rest),
         len(rest),
         context.part(0.4, 0.7),
     )
-    warm = loaded.runner(where.kind, context.warn, temperatures=warmth, **asked)
+    warm = loaded.runner(where.kind, context, temperatures=warmth, **asked)
     after = evaluation.evaluate(
         warm, paired_images.read_samples(rest), len(rest), context.part(0.7, 0.95)
     )

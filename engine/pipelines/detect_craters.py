@@ -74,7 +74,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect craters with the network, and write them with their rim probability."""
     grid = check_dem(values["dem"])
     least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
-    where = device.choose(context.device)
+    where = device.for_networks(context, search.cpu_s(grid, context))
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = calibration_of(checkpoint)
     limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
@@ -82,21 +82,19 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     rims_path = rims_beside(path, values["dem"])
     half = pyramid.coarser(grid)
     shaping = {"min_diameter_m": least_m, "min_confidence": limit}
-    record = provenance.describe(
-        "detect-craters", shaping, [values["dem"], checkpoint.path], device=where.kind
-    )
-    tags = provenance.as_tags(record)
+    record = provenance.describe("detect-craters", shaping, [values["dem"], checkpoint.path])
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
         rims = _Rims(scratch(half.shape, np.uint8), half)
         found = find(
             levels,
-            checkpoint.runner(where.kind, context.warn),
+            checkpoint.runner(where.kind, context),
             fitted,
             context.part(0.0, 0.9),
             rims=rims,
         )
+        tags = provenance.as_tags(record | {"device": context.devices()})
         kept = found.at_least(least_m, limit)
         context.progress(0.9, "Measuring depths")
         craters = output.table(kept, levels)

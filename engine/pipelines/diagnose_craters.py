@@ -40,7 +40,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)
     known = protocol.comparison_of(known, known, InclusionCriteria(bounds, cut, 0.0)).known
-    where = device.choose(context.device)
+    times = len(preprocessing.NAMES)
+    where = device.for_networks(context, times * search.cpu_s(grid, context))
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = search.calibration_of(checkpoint)
     out = Path(values["out"])
@@ -49,9 +50,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "diagnose-craters",
         shaping,
         [values["dem"], values["catalogue"], checkpoint.path],
-        device=where.kind,
     )
-    runner = checkpoint.runner(where.kind, context.warn)
+    runner = checkpoint.runner(where.kind, context)
     with atomic.scratch_folder(out) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
@@ -69,6 +69,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         report, distances = diagnose(
             found, known, criteria, levels, threshold=fitted.threshold, seed=values["seed"]
         )
+    record["device"] = context.devices()
     paths = {
         "grid": out / "diagnosis.csv",
         "report": out / "diagnosis.md",

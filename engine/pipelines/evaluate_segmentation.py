@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine import atomic, provenance
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.report import reliability
 from lunarsite.engine.segmentation import evaluation, inference, paired_images
@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 
+_IMAGE_PX = 40_000
+"""About the pixels of an image at the training resolution; one thread evaluates them."""
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compare the predictions of a network with the masks of images."""
     pairs = paired_images.pairs_of(values["images"], values["masks"])
-    where = device.choose(context.device)
-    look, loaded = inference.runner_of(values, where.kind, context)
     others = paired_images.matching(values["outside"]) if values["outside"] else []
+    loaded = inference.members_of(values)
+    cpu_s = inference.core_s(loaded, values, _IMAGE_PX * (len(pairs) + len(others)))
+    look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
     share = 0.95 * len(pairs) / (len(pairs) + len(others))
     judged = evaluation.evaluate(
         look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, share)
@@ -47,7 +52,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "evaluate-segmentation",
         {name: values[name] for name in ("view", "uncertainty", "passes", "seed", "test_time")},
         [*(checkpoint.path for checkpoint in loaded), *read, *others],
-        device=where.kind,
+        device=context.devices(),
     )
     outputs: dict[str, str] = {}
     if values["out"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import device, provenance, stages
+from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
@@ -149,8 +149,7 @@ def _light(
 def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:
     shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
     inputs = [values["dem"], *far_field]
-    kind = device.choose("cpu").kind
-    return provenance.as_tags(provenance.describe("lighting", shaping, inputs, device=kind))
+    return provenance.as_tags(provenance.describe("lighting", shaping, inputs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

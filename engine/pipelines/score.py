@@ -100,7 +100,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             table, scores, regions, context=context, **limits
         )
     context.progress(0.9, "writing scores")
-    paths = _write(Path(values["out"]), table, scores, layers, _tags(values, model))
+    paths = _write(Path(values["out"]), table, scores, layers, _tags(values, model, context))
     best = layers["sites"].iloc[0]
     unknown = int((~np.isfinite(scores.table["score"])).sum())
     if unknown:
@@ -120,11 +120,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     }
 
 
-def _tags(values: dict[str, Any], model: scorer.Scorer) -> dict[str, str]:
+def _tags(values: dict[str, Any], model: scorer.Scorer, context: Context) -> dict[str, str]:
     shaping = {k: v for k, v in values.items() if k not in ("features", "out", "regions", "scorer")}
     shaping["profile"] = model.profile.as_dict()
     return provenance.as_tags(
-        provenance.describe("score", shaping, [values["features"]])
+        provenance.describe("score", shaping, [values["features"]], device=context.devices())
         | {"scorer": model.card["name"], "training_cells": model.card["training_cells"]}
     )
 

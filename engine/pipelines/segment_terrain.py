@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, device, provenance
+from lunarsite.engine import atomic, provenance
 from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.file_names import part_of
@@ -61,12 +61,6 @@ def _with_area(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 _START_S = 3.0
-_NETWORK_CORE_S = 0.5e-6
-"""Core seconds per pixel that the network sees, in closed form."""
-
-_PASS_CORE_S = 0.3e-6
-"""Core seconds per pixel and further pass of MC Dropout."""
-
 _PIXEL_CORE_S = 0.7e-6
 """Core seconds per pixel of reading, resampling and compression."""
 
@@ -74,9 +68,7 @@ _PIXEL_CORE_S = 0.7e-6
 def estimate(values: dict[str, Any], context: Context) -> Estimate:
     """Validate the inputs, and return what the stage needs."""
     values = _with_area(values, context)
-    paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
-    inference.check_members(values["uncertainty"], paths)
-    loaded = [weights.load(path) for path in paths]
+    loaded = inference.members_of(values)
     with images.opened(values["image"], context, sky=values["view"] != "orbital") as image:
         part = image.orientation.upright_window(read_window(values["window"], image.stored))
         return _needed(image, part, loaded, values, context)
@@ -87,20 +79,10 @@ def _needed(
 ) -> Estimate:
     """Return what an image needs: its pixels, and those of the tiles that the network sees."""
     pixels, read = int(part.width * part.height), image.frame.width * image.frame.height
-    side_px = None if values["view"] == "orbital" else loaded[0].side_px
-    shape = (int(part.height), int(part.width))
-    if resampling.is_reduced(image.frame, side_px):
-        shape = resampling.reduced_shape((image.frame.height, image.frame.width), side_px)
-    else:
-        read = pixels
     cut = tiling.Tiling(side=values["tile_px"])
-    rows, columns = (
-        sum(cut.length(start, length) for start in cut.starts(length)) for length in shape
-    )
-    times = len(loaded) * (2 if values["test_time"] == "flip" else 1)
-    each = _NETWORK_CORE_S
-    if values["uncertainty"] == "mc-dropout":
-        each += _PASS_CORE_S * values["passes"]
+    shape = _network_shape(image, part, loaded, values)
+    if shape == (part.height, part.width):
+        read = pixels
     layer_bytes = 1 + 4 * (4 + 1 + (values["uncertainty"] != "none"))
     strip = min(cut.side, shape[0]) * shape[1] * 24.0
     tile = min(cut.side, shape[0]) * min(cut.side, shape[1]) * 500.0 * context.threads
@@ -108,17 +90,36 @@ def _needed(
         pixels,
         context,
         serial_s=_START_S,
-        core_s=rows * columns * times * each + (pixels + read) / 2 * _PIXEL_CORE_S,
+        core_s=_network_core_s(shape, cut, loaded, values) + (pixels + read) / 2 * _PIXEL_CORE_S,
         memory_bytes=0.2 * GIB + strip + tile,
         disk_bytes=estimates.layers_disk_bytes(pixels, layer_bytes, at_once=True),
     )
 
 
+def _network_shape(
+    image: Image, part: Window, loaded: list[Checkpoint], values: dict[str, Any]
+) -> tuple[int, int]:
+    """Return rows and columns of what the network sees of an image."""
+    side_px = None if values["view"] == "orbital" else loaded[0].side_px
+    if resampling.is_reduced(image.frame, side_px):
+        return resampling.reduced_shape((image.frame.height, image.frame.width), side_px)
+    return int(part.height), int(part.width)
+
+
+def _network_core_s(
+    shape: tuple[int, int], cut: tiling.Tiling, loaded: list[Checkpoint], values: dict[str, Any]
+) -> float:
+    """Return about how many seconds of a core the networks take for an image, in tiles."""
+    rows, columns = (
+        sum(cut.length(start, length) for start in cut.starts(length)) for length in shape
+    )
+    return inference.core_s(loaded, values, rows * columns)
+
+
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Segment an image, and write classes, probabilities and uncertainty."""
     values = _with_area(values, context)
-    where = device.choose(context.device)
-    look, loaded = inference.runner_of(values, where.kind, context)
+    loaded = inference.members_of(values)
     paths = [str(checkpoint.path) for checkpoint in loaded]
     uncertainty = values["uncertainty"]
     folder = Path(values["out"])
@@ -138,7 +139,6 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             "segment-terrain",
             shaping,
             [path, *paths],
-            device=where.kind,
             find_sha256=find_sha256,
         )
         stored = read_window(values["window"], image.stored)
@@ -152,6 +152,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         for checkpoint in loaded:
             _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
+        seen = _network_shape(image, window, loaded, values)
+        cpu_s = _network_core_s(seen, cut, loaded, values) / context.threads
+        look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
         needed = _needed(image, window, loaded, values, context)
         estimates.announce(needed, folder, context)
         atomic.make_folder(folder)
@@ -160,7 +163,6 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             folder,
             image.part(stored),
             wanted,
-            provenance.as_tags(record),
             image.orientation,
             shaded=(again, window) if values["view"] == "orbital" else None,
         )
@@ -175,6 +177,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 cut=cut,
                 resample=values["view"] != "orbital",
             )
+            record["device"] = context.devices()
+            written.tag(provenance.as_tags(record))
         if uncertainty == "none":
             # Left by an earlier image: it does not belong to this one.
             (folder / FILES[-1]).unlink(missing_ok=True)
@@ -231,7 +235,6 @@ class _Written:
         folder: Path,
         frame: Frame,
         files: tuple[str, ...],
-        tags: dict[str, str],
         orientation: Orientation,
         *,
         shaded: tuple[Image, Window] | None = None,
@@ -244,17 +247,16 @@ class _Written:
         nats = "nat"
         sinks = {
             "classes.tif": RasterSink(
-                folder / "classes.tif", frame, "uint8", "Class", nodata=classes.NODATA, tags=tags
+                folder / "classes.tif", frame, "uint8", "Class", nodata=classes.NODATA
             ),
             "probabilities.tif": RasterSink(
                 folder / "probabilities.tif",
                 frame,
                 "float32",
                 tuple(f"Probability of {name}" for name in classes.NAMES),
-                tags=tags,
             ),
             "entropy.tif": RasterSink(
-                folder / "entropy.tif", frame, "float32", "Predictive entropy", nats, tags=tags
+                folder / "entropy.tif", frame, "float32", "Predictive entropy", nats
             ),
             "mutual_information.tif": RasterSink(
                 folder / "mutual_information.tif",
@@ -262,10 +264,14 @@ class _Written:
                 "float32",
                 "Mutual information",
                 nats,
-                tags=tags,
             ),
         }
         self.sinks = [sinks[name] for name in files]
+
+    def tag(self, tags: dict[str, str]) -> None:
+        """Set the metadata tags of the layers, which say what the network has run on."""
+        for sink in self.sinks:
+            sink.tag(tags)
 
     def take(self, row: int, answer: Float32, known: Bool) -> None:
         """Write a strip of the upright image, in the file's own order of pixels."""

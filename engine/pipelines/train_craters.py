@@ -49,7 +49,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     chosen = recipe.read(values["recipe"])
     start = weights.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, Architecture(chosen.architecture, chosen.widths))
-    where = device.choose(context.device)
+    where = device.for_networks(context)
     real = real_ground.real_tiles(values, chosen, context.part(0.0, 0.05))
     data = _data(real, context) if real else None
     count = data.training_count if data else chosen.tiles
@@ -90,7 +90,7 @@ def _train(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     # What is measured is what is stored: 16 bits.
     stored = checkpoint_files.as_stored(state)
-    runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context.warn)
+    runner = Checkpoint(stored, architecture, card, path).runner(where.kind, context)
     fitted, reached = calibration.calibrate(
         runner, context.part(0.9, 0.99, "Calibration"), frames=values["frames"]
     )

@@ -48,7 +48,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     chosen = recipe.read(values["recipe"])
     start = networks.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, chosen.built())
-    where = device.choose(context.device)
+    where = device.for_networks(context)
     folder = Path(values["scenes_folder"]) if values["scenes_folder"] else None
     data = (
         paired_images.read(values["images"], values["masks"], context) if values["images"] else None

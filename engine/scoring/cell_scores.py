@@ -101,7 +101,7 @@ def score_table(
     """
     profile = model.profile
     context.progress(0.0, "scoring")
-    log_odds = model.log_odds(features, context.threads)
+    log_odds = model.log_odds(features, context)
     if not np.isfinite(log_odds).any():
         missing = [
             c.feature for c in profile.criteria if not np.isfinite(features[c.feature]).any()

@@ -16,9 +16,10 @@ import pandas as pd
 import xgboost as xgb
 from scipy import special, stats
 
-from lunarsite.engine import provenance
+from lunarsite.engine import device, provenance
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.context import require_context
+from lunarsite.engine.errors import InputError, MissingDependencyError
 from lunarsite.engine.scoring import bundle, labels
 from lunarsite.engine.scoring.features.columns import BY_NAME, CONFIDENCE, FEATURES, SEGMENTED
 from lunarsite.engine.scoring.features.feature_table import cell_grid
@@ -42,10 +43,14 @@ _MAX_BIN = 512
 _FEW_CELLS = 5_000
 """Up to this number of cells one thread is faster than several, especially on a busy machine."""
 _SPREAD_SHARE = 0.25
+_OUT_OF_MEMORY = ("out of memory", "bad_alloc", "memory allocation")
 SPANS = {"%": (0.0, 100.0), "deg": (0.0, 45.0)}
 """Range of features by unit, independent of the values in an area."""
 
 _SETTINGS = {
+    # Trained on the CPU whatever the device: on a GPU, subsampling draws other cells and features,
+    # so that the same seed would give other trees and other ranks.
+    "device": "cpu",
     "objective": "reg:squarederror",
     "tree_method": "hist",
     "max_depth": 6,
@@ -71,11 +76,26 @@ class Scorer:
         """Input features, in order."""
         return inputs_for(self.profile)
 
-    def log_odds(self, table: pd.DataFrame, threads: int = 0) -> Float32:
-        """Return the log-odds of every cell, float32; NaN if a criterion's feature is missing."""
-        self.booster.set_param({"nthread": threads})
+    def log_odds(self, table: pd.DataFrame, context: Context | None = None) -> Float32:
+        """Return the log-odds of every cell, float32; NaN if a criterion's feature is missing.
+
+        The trees are evaluated on the GPU if ``--device cuda`` requests it: their values are added
+        in the same order on both devices. ``auto`` is the CPU, which copies nothing.
+
+        Raises
+        ------
+        MissingDependencyError
+            If CUDA is requested, and xgboost finds no GPU.
+        """
+        surroundings = require_context(context)
         inputs = features_of(table, self.inputs)
-        values = self.booster.inplace_predict(inputs, validate_features=False)
+        values = None
+        if device.requested_kind(surroundings.device) == "cuda":
+            values = _on_gpu(self.booster, inputs, surroundings)
+        if values is None:
+            self.booster.set_param({"nthread": surroundings.threads})
+            values = self.booster.inplace_predict(inputs, validate_features=False)
+            surroundings.ran_on("cpu")
         return np.where(self.profile.known(table), values, np.float32(np.nan))
 
     def save(self, path: Path) -> None:
@@ -84,6 +104,37 @@ class Scorer:
             self.booster.save_model(partial)
         with whole_file(path.with_suffix(".json")) as partial:
             partial.write_text(json.dumps(self.card, indent=2, sort_keys=True) + "\n")
+
+
+def _on_gpu(booster: xgb.Booster, inputs: Float32, context: Context) -> Float32 | None:
+    """Return what the trees give on the GPU; None, with a warning, if its memory is too small."""
+    booster.set_param({"device": "cuda"})
+    try:
+        values: Float32 = booster.predict(xgb.DMatrix(inputs), validate_features=False)
+        used = device_of(booster)
+    except xgb.core.XGBoostError as error:
+        if not any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
+            raise
+        context.warn(
+            "GPU memory is too small for the cells: their scores are computed on the CPU, with the "
+            "same result."
+        )
+        return None
+    finally:
+        booster.set_param({"device": "cpu"})
+    if not used.startswith("cuda"):
+        # Without a GPU, xgboost silently computes on the CPU.
+        raise MissingDependencyError(
+            "CUDA was requested, but xgboost finds no GPU", "Use --device cpu or auto"
+        )
+    context.ran_on("cuda")
+    return values
+
+
+def device_of(booster: xgb.Booster) -> str:
+    """Return the device that xgboost has really used: ``cpu``, or ``cuda`` with a number."""
+    settings = json.loads(booster.save_config())
+    return str(settings["learner"]["generic_param"]["device"])
 
 
 def inputs_for(profile: Profile) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.windows import Window
 
+from lunarsite.engine import device
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.segmentation import onnx_runner, resampling, tiling, weights
 
@@ -28,57 +29,84 @@ UNUSUAL = 2.0
 """Mutual information of at least this multiple of the validation median is unusual."""
 
 
-def runner_of(
-    values: dict[str, Any], device_kind: str, context: Context
-) -> tuple[Runner, list[Checkpoint]]:
-    """Return the runner that a stage's parameters describe, and the checkpoints it is built from.
+def members_of(values: dict[str, Any]) -> list[Checkpoint]:
+    """Return the networks that a stage's parameters name.
 
     Parameters
     ----------
     values : dict
-        Parameters of the stage: ``view``, ``checkpoint``, ``uncertainty``, ``passes``, ``seed`` and
-        ``test_time``.
-    device_kind : str
-        ``cpu`` or ``cuda``.
-    context : Context
-        Takes warnings.
+        Parameters of the stage: ``view``, ``checkpoint`` and ``uncertainty``.
 
     Returns
     -------
-    runner : Runner
-        One network or an ensemble, with test-time augmentation.
-    checkpoints : list of Checkpoint
-        The networks.
+    list of Checkpoint
+        One network, or the members of an ensemble.
 
     Raises
     ------
     ParameterError
         Unless the number of checkpoints suits the uncertainty, and all have one resolution.
-    InputError, MissingDependencyError
-        As `weights.load` and `weights.Checkpoint.runner`.
+    InputError
+        As `weights.load`.
     """
-    uncertainty = values["uncertainty"]
     paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
-    check_members(uncertainty, paths)
+    check_members(values["uncertainty"], paths)
     loaded = [weights.load(path) for path in paths]
-    members = [
-        checkpoint.runner(
-            device_kind,
-            context.warn,
-            uncertain=uncertainty == "mc-dropout",
-            passes=values["passes"],
-            seed=values["seed"],
-        )
-        for checkpoint in loaded
-    ]
-    sides = sorted({str(member.side_px) for member in members})
+    sides = sorted({str(member.side_px) for member in loaded})
     if len(sides) > 1:
         raise ParameterError(
             f"The networks have different training resolutions: side_px is {' and '.join(sides)}",
             "Give networks trained with the same recipe",
         )
+    return loaded
+
+
+def core_s(loaded: list[Checkpoint], values: dict[str, Any], pixels: float) -> float:
+    """Return about how many seconds of a core the networks take for the pixels that each sees."""
+    times = {"flip": 2, "scales": 6}.get(values["test_time"], 1)
+    passes = values["passes"] if values["uncertainty"] == "mc-dropout" else 0
+    return sum(checkpoint.core_s(pixels * times, passes) for checkpoint in loaded)
+
+
+def runner_of(
+    loaded: list[Checkpoint], values: dict[str, Any], context: Context, *, cpu_s: float
+) -> Runner:
+    """Return the runner that a stage's parameters describe.
+
+    Parameters
+    ----------
+    loaded : list of Checkpoint
+        The networks.
+    values : dict
+        Parameters of the stage: ``uncertainty``, ``passes``, ``seed`` and ``test_time``.
+    context : Context
+        Chooses the device; takes warnings, and what the networks have run on.
+    cpu_s : float
+        Seconds that the networks would take on the CPU, as in `device.for_networks`.
+
+    Returns
+    -------
+    Runner
+        One network or an ensemble, with test-time augmentation.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As `weights.Checkpoint.runner`.
+    """
+    where = device.for_networks(context, cpu_s)
+    members = [
+        checkpoint.runner(
+            where.kind,
+            context,
+            uncertain=values["uncertainty"] == "mc-dropout",
+            passes=values["passes"],
+            seed=values["seed"],
+        )
+        for checkpoint in loaded
+    ]
     runner: Runner = members[0] if len(members) == 1 else onnx_runner.Ensemble(members)
-    return onnx_runner.with_test_time_augmentation(runner, values["test_time"]), loaded
+    return onnx_runner.with_test_time_augmentation(runner, values["test_time"])
 
 
 def predict(

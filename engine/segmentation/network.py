@@ -16,6 +16,8 @@ from lunarsite.engine.training.torch_unet import TorchUNet
 from lunarsite.engine.uncertainty.dropout import add_mc_dropout
 
 if TYPE_CHECKING:
+    import torch
+
     from lunarsite.engine.segmentation.architecture import Architecture
 
 
@@ -44,6 +46,21 @@ def build(architecture: Architecture, *, pretrained: bool = False) -> nn.Module:
     if architecture.everywhere:
         add_mc_dropout(network, architecture.everywhere)
     return network
+
+
+def features(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return the features of a network before its head, shape (batch, channels, rows, columns)."""
+    if isinstance(network, TorchUNet):
+        return network.features(x)
+    return network.decoder(network.encoder(x))
+
+
+def head(network: nn.Module) -> nn.Conv2d:
+    """Return the last convolution of a network, from the features to the logits."""
+    if isinstance(network, TorchUNet):
+        return network.get_submodule("head")
+    modules = network.segmentation_head.modules()
+    return next(module for module in modules if isinstance(module, nn.Conv2d))
 
 
 def _smp_unet(architecture: Architecture, *, pretrained: bool) -> nn.Module:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy import ndimage
 
-from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import _dropout_kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
+from lunarsite.engine.segmentation.head import Head, no_dropout_error
 from lunarsite.engine.training.onnx_graph import Graph
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
@@ -108,31 +108,32 @@ class OnnxRunner:
         features = graph.unet(architecture.unet())
         self._session = graph.session(architecture.name, CHANNELS, features)
         weight, bias = graph.weights("head")
-        self._weight = (weight[:, :, 0, 0] / temperatures.common).astype(np.float32)
-        self._bias = (bias / temperatures.common).astype(np.float32)
-        self._on_rocks = temperatures.common / temperatures.rare
-        self._odds = dropout / (1.0 - dropout) if uncertain else 0.0
-        self._passes = None
-        if uncertain and passes:
-            rng = np.random.default_rng(seed)
-            kept = rng.random((passes, 1, self._weight.shape[1])) >= dropout
-            self._passes = (self._weight * kept / (1.0 - dropout)).astype(np.float32)
+        self._head = Head.of(
+            weight,
+            bias,
+            temperatures,
+            dropout=dropout if uncertain else 0.0,
+            passes=passes,
+            seed=seed,
+        )
 
     def __call__(self, channels: Float32) -> Float32:
         """Return the prediction for a tile, as `Runner`."""
         (batch,) = self._session.run(None, {"channels": channels[None]})
         features: Float32 = batch[0]
         prediction: Float32
-        if self._passes is not None:
-            prediction = _dropout_kernels.passes(features, self._passes, self._bias, self._on_rocks)
-        elif self._odds:
+        head = self._head
+        # The kernels are those of a head of one pixel.
+        weight = np.ascontiguousarray(head.weight[:, :, 0, 0])
+        if head.passes is not None:
+            weights = np.ascontiguousarray(head.passes[..., 0, 0])
+            prediction = _dropout_kernels.passes(features, weights, head.bias, head.on_rocks)
+        elif head.odds:
             prediction = _dropout_kernels.closed_form(
-                features, self._weight, self._bias, self._odds, self._on_rocks
+                features, weight, head.bias, head.odds, head.on_rocks
             )
         else:
-            prediction = _dropout_kernels.softmax(
-                features, self._weight, self._bias, self._on_rocks
-            )
+            prediction = _dropout_kernels.softmax(features, weight, head.bias, head.on_rocks)
         return prediction
 
 
@@ -211,11 +212,3 @@ def with_test_time_augmentation(runner: Runner, test_time: str) -> Runner:
     if test_time == "flip":
         return Flipped(runner)
     return Scaled(runner) if test_time == "scales" else runner
-
-
-def no_dropout_error() -> InputError:
-    """Return the error for MC Dropout with a network that has no dropout."""
-    return InputError(
-        "The network has no dropout, so that all passes of MC Dropout would be the same",
-        "Use a checkpoint that was trained with dropout, or --uncertainty none",
-    )

@@ -106,8 +106,8 @@ def segment(
     pixels = _pixels(image)
     surroundings = require_context(context)
     trained = weights.load(checkpoint or weights.BUNDLED[view])
-    kind = device.choose(surroundings.device).kind
-    runner = trained.runner(kind, surroundings.warn, uncertain=uncertainty == "mc-dropout")
+    where = device.for_networks(surroundings, trained.core_s(pixels[..., 0].size))
+    runner = trained.runner(where.kind, surroundings, uncertain=uncertainty == "mc-dropout")
     prediction = evaluation.predict(runner, pixels)
     count = len(classes.NAMES)
     probabilities = prediction[:count]

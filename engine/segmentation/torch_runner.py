@@ -8,18 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import conv2d
 
-from lunarsite.engine.segmentation import classes
-from lunarsite.engine.segmentation.onnx_runner import BANDS, UNIT_TEMPERATURES
+from lunarsite.engine.segmentation import classes, network, tiling
+from lunarsite.engine.segmentation.head import Head
+from lunarsite.engine.segmentation.onnx_runner import UNIT_TEMPERATURES
 from lunarsite.engine.training.on_device import OnDevice
-from lunarsite.engine.uncertainty import dropout
+from lunarsite.engine.uncertainty.dropout import PASSES, DropoutMasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.architecture import Architecture
+    from lunarsite.engine.segmentation.onnx_runner import Runner
     from lunarsite.engine.uncertainty.calibration import Temperatures
 
     Float32 = NDArray[np.float32]
@@ -28,59 +33,138 @@ if TYPE_CHECKING:
 class TorchRunner:
     """A network on its device; an `onnx_runner.Runner`.
 
+    The features are computed once, and dropout before the head has the closed form of
+    `onnx_runner.OnnxRunner`. For dropout after every ReLU there is none: passes are drawn.
+
     Parameters
     ----------
     model : torch.nn.Module
         Network with its weights.
-    device, warn : str, callable
+    architecture : Architecture
+        Architecture of the network.
+    device, context, on_cpu : str, Context, callable or None
         As in `OnDevice`.
-    passes : int
-        Number of MC Dropout passes; 0 for a single pass without dropout.
-    seed, temperatures, side_px : int, Temperatures, int or None
+    uncertain, passes, seed, temperatures, side_px
         As in `onnx_runner.OnnxRunner`.
     """
 
-    thread_safe = False
+    thread_safe = True
 
     def __init__(
         self,
         model: torch.nn.Module,
+        architecture: Architecture,
         device: str,
-        warn: Callable[[str], None],
+        context: Context,
         *,
+        uncertain: bool = False,
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures = UNIT_TEMPERATURES,
         side_px: int | None = None,
+        on_cpu: Callable[[], Runner] | None = None,
     ) -> None:
         self.side_px = side_px
-        self._passes, self._seed, self._temperatures = passes, seed, temperatures
-        self._on_device = OnDevice(model, device, warn, "a tile of the image")
-        if passes:
-            dropout.enable_mc_dropout(self._on_device.network)
+        convolution = network.head(model)
+        self._head = Head.of(
+            convolution.weight.detach().numpy(),
+            convolution.bias.detach().numpy(),
+            temperatures,
+            dropout=architecture.dropout if uncertain else 0.0,
+            passes=passes,
+            seed=seed,
+        )
+        forward = self._forward
+        if uncertain and architecture.everywhere:
+            self._masks, self._passes = DropoutMasks(model, seed), passes or PASSES
+            self._temperature = temperatures.common
+            forward = self._drawn
+        self._on_device = OnDevice(
+            model,
+            forward,
+            device,
+            context,
+            unit="a tile of the image",
+            # A ResNet's receptive field is as wide as a tile.
+            halo_px=tiling.BLIND_PX if architecture.name == "unet-light" else None,
+            on_cpu=on_cpu,
+        )
 
     def __call__(self, channels: Float32) -> Float32:
         """Return the prediction for a tile, as `onnx_runner.Runner`."""
+        return self._on_device(channels)
 
-        def forward(model: torch.nn.Module, device: str) -> Float32:
-            return self._predict(model, device, channels)
+    def _forward(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        return head_prediction(network.features(model, inputs), self._head)
 
-        return self._on_device.run(forward)
+    def _drawn(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        def logits(number: int) -> torch.Tensor:
+            with self._masks.drawn(number):
+                return model(inputs) / self._temperature
 
-    def _predict(self, model: torch.nn.Module, device: str, channels: Float32) -> Float32:
-        inputs = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
-        count = len(classes.NAMES)
-        on_rocks = self._temperatures.common / self._temperatures.rare
-        total = torch.zeros((BANDS, *channels.shape[1:]), device=device)
-        for number in range(max(self._passes, 1)):
-            # The dropout mask of a pass depends on its number alone, not on the tile or its size.
-            torch.manual_seed(self._seed * 100_003 + number)
-            with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-                logits = model(inputs)[0].float() / self._temperatures.common
-            predicted = logits.argmax(0)
-            rock = (predicted == classes.SMALL) | (predicted == classes.LARGE)
-            probability = torch.softmax(torch.where(rock, logits * on_rocks, logits), 0)
-            total[:count] += probability
-            total[count] -= (probability * torch.log(probability.clamp(min=1e-12))).sum(0)
-        mean: Float32 = (total / max(self._passes, 1)).cpu().numpy()
-        return mean
+        each = map(logits, range(self._passes))
+        return _mean_of_passes(each, self._head.on_rocks, self._passes)
+
+
+def head_prediction(features: torch.Tensor, head: Head) -> torch.Tensor:
+    """Return the prediction from the features before the head, as `_dropout_kernels` does.
+
+    Parameters
+    ----------
+    features : Tensor of float32, shape (1, channels, rows, columns)
+        On any device.
+    head : Head
+        Weights, temperatures and dropout.
+
+    Returns
+    -------
+    Tensor of float32, shape (1, 5, rows, columns)
+        Probability of each class, then the mean entropy of the passes, nats.
+    """
+    bias = torch.from_numpy(head.bias).to(features.device)
+    pad = head.weight.shape[2] // 2
+    if head.passes is not None:
+        weights = torch.from_numpy(head.passes).to(features.device)
+        each = (conv2d(features, weight, bias, padding=pad) for weight in weights)
+        return _mean_of_passes(each, head.on_rocks, len(weights))
+    weight = torch.from_numpy(head.weight).to(features.device)
+    logits = conv2d(features, weight, bias, padding=pad)
+    if not head.odds:
+        return _softmax(logits, head.on_rocks)
+    gain = _gain(logits, head.on_rocks)
+    share = torch.softmax(logits * gain, 1)
+    information = torch.zeros_like(gain)
+    shift = torch.zeros_like(share)
+    for channel in range(features.shape[1]):
+        # What one channel adds to each logit: dropping it takes that away.
+        one = slice(channel, channel + 1)
+        added = conv2d(features[:, one], weight[:, one], padding=pad) * gain
+        off = added - (share * added).sum(1, keepdim=True)
+        spread = (share * off * off).sum(1, keepdim=True)
+        information += spread
+        shift += off * off - spread
+    moved = (share * (1.0 + 0.5 * head.odds * shift)).clamp(min=1e-7)
+    moved /= moved.sum(1, keepdim=True)
+    entropy = -(moved * moved.log()).sum(1, keepdim=True)
+    # The expansion overshoots far from the mean; mutual information is at most the entropy.
+    return torch.cat([moved, entropy - (0.5 * head.odds * information).minimum(entropy)], 1)
+
+
+def _mean_of_passes(each: Iterable[torch.Tensor], on_rocks: float, count: int) -> torch.Tensor:
+    """Return mean probabilities and mean entropy of passes, from the logits of each."""
+    total = sum(_softmax(logits, on_rocks) for logits in each)
+    return total / count
+
+
+def _softmax(logits: torch.Tensor, on_rocks: float) -> torch.Tensor:
+    """Return the probabilities of a pass, then their entropy, nats."""
+    scaled = logits * _gain(logits, on_rocks)
+    share, log_share = torch.softmax(scaled, 1), torch.log_softmax(scaled, 1)
+    return torch.cat([share, -(share * log_share).sum(1, keepdim=True).clamp(max=0.0)], 1)
+
+
+def _gain(logits: torch.Tensor, on_rocks: float) -> torch.Tensor:
+    """Return the factor on the logits of each pixel: ``on_rocks`` where a rock class is highest."""
+    rocks = torch.maximum(logits[:, classes.SMALL], logits[:, classes.LARGE])
+    others = torch.maximum(logits[:, classes.GROUND], logits[:, classes.SKY])
+    return torch.where(rocks > others, on_rocks, 1.0).to(logits.dtype)[:, None]

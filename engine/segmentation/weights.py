@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine.context import require_context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, onnx_runner, resampling
 from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.segmentation.head import no_dropout_error
 from lunarsite.engine.training import checkpoint_files, checkpoints
 from lunarsite.engine.training.dependencies import needs_torch
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from lunarsite.engine.context import Context
     from lunarsite.engine.segmentation.onnx_runner import Runner
-
-log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parents[2] / "models"
 
@@ -28,6 +26,12 @@ BUNDLED = {view: _FOLDER / f"segmenter-{view}.safetensors" for view in ("surface
 
 COMMAND = "lunarsite train-segmenter"
 _REMEDY = checkpoint_files.REMEDY + COMMAND
+
+_CORE_S, _PASS_CORE_S = 0.5e-6, 0.3e-6
+"""Core seconds per pixel of the light network in closed form, and per pixel and drawn pass."""
+
+_LARGE_CORE_S = 4e-6
+"""Core seconds per pixel of a network with a ResNet encoder."""
 
 UNCERTAINTIES = ("none", "mc-dropout", "ensemble")
 
@@ -57,10 +61,16 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             "temperature_of_rocks": round(temperatures.rare, 4),
         }
 
+    def core_s(self, pixels: float, passes: int = 0) -> float:
+        """Return about how many seconds of a core the network takes for some pixels."""
+        if self.architecture.name == "unet-light" and not self.architecture.everywhere:
+            return pixels * (_CORE_S + _PASS_CORE_S * passes)
+        return pixels * _LARGE_CORE_S * (20 if self.architecture.everywhere else 1)
+
     def runner(
         self,
         device: str = "cpu",
-        warn: Callable[[str], None] = log.warning,
+        context: Context | None = None,
         *,
         uncertain: bool = False,
         passes: int = 0,
@@ -73,8 +83,8 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         ----------
         device : str
             ``cpu`` or ``cuda``.
-        warn : callable
-            Takes a message if GPU memory is too small for a tile.
+        context : Context, optional
+            Takes a warning if GPU memory is too small, and what the network has run on.
         uncertain, passes, seed : bool, int, int
             As in `onnx_runner.OnnxRunner`. There is no closed form for dropout after every ReLU:
             if ``passes`` is 0, 20 passes are drawn.
@@ -89,33 +99,35 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         MissingDependencyError
             If torch is needed and not installed.
         """
-        if temperatures is None:
-            temperatures = self.temperatures
+        surroundings = require_context(context)
+        options: dict[str, Any] = {
+            "uncertain": uncertain,
+            "passes": passes,
+            "seed": seed,
+            "temperatures": temperatures or self.temperatures,
+            "side_px": self.side_px,
+        }
+
+        def on_cpu() -> Runner:
+            return onnx_runner.OnnxRunner(self.state, self.architecture, **options)
+
         light = self.architecture.name == "unet-light"
-        if light and device == "cpu" and not (uncertain and self.architecture.everywhere):
-            return onnx_runner.OnnxRunner(
-                self.state,
-                self.architecture,
-                uncertain=uncertain,
-                passes=passes,
-                seed=seed,
-                temperatures=temperatures,
-                side_px=self.side_px,
-            )
+        has_graph = light and not (uncertain and self.architecture.everywhere)
+        if has_graph and device == "cpu":
+            surroundings.ran_on("cpu")
+            return on_cpu()
         needs_torch(f"Running the network {self.path.name} with these options")
         from lunarsite.engine.segmentation import network, torch_runner  # noqa: PLC0415  torch
-        from lunarsite.engine.uncertainty import dropout  # noqa: PLC0415  as above
 
         if uncertain and not (self.architecture.dropout or self.architecture.everywhere):
-            raise onnx_runner.no_dropout_error()
+            raise no_dropout_error()
         return torch_runner.TorchRunner(
             self.fill(network.build(self.architecture), COMMAND),
+            self.architecture,
             device,
-            warn,
-            passes=(passes or dropout.PASSES) if uncertain else 0,
-            seed=seed,
-            temperatures=temperatures,
-            side_px=self.side_px,
+            surroundings,
+            on_cpu=on_cpu if has_graph else None,
+            **options,
         )
 
 

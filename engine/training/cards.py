@@ -93,6 +93,7 @@ def training_card(
             "name": device.name,
             "threads": threads,
             f"{batch_unit}_at_once": trained.batch,
+            "precision": recipe.get("precision", "bfloat16"),
         },
         "history": trained.progress.history,
         "versions": {**provenance.versions(), "torch": device.torch},

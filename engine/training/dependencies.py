@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 
+from lunarsite.engine import device
 from lunarsite.engine.errors import MissingDependencyError
 
 
 def needs_torch(what: str) -> None:
-    """Raise unless PyTorch is installed.
+    """Raise unless PyTorch is installed and can be imported.
 
     Parameters
     ----------
@@ -20,7 +21,9 @@ def needs_torch(what: str) -> None:
     MissingDependencyError
         Says how to install it.
     """
-    _needs("torch", what)
+    problem = device.torch_problem()
+    if problem is not None:
+        raise MissingDependencyError(f"{what} needs torch: {problem}", device.TORCH_REMEDY)
 
 
 def needs_h5py(what: str) -> None:
@@ -31,12 +34,8 @@ def needs_h5py(what: str) -> None:
     MissingDependencyError
         Says how to install it.
     """
-    _needs("h5py", what)
-
-
-def _needs(name: str, what: str) -> None:
-    if importlib.util.find_spec(name) is None:
+    if importlib.util.find_spec("h5py") is None:
         raise MissingDependencyError(
-            f"{what} needs {name}, which is not installed in the engine's environment",
-            "Install the engine with its ml group: make setup GROUPS=ml, or the set-up in QGIS",
+            f"{what} needs h5py, which is not installed in the engine's environment",
+            device.TORCH_REMEDY,
         )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+PRECISIONS = ("float32", "bfloat16")
+"""Arithmetic of the forward passes of training steps."""
+
+
 class Schedule(Protocol):
     """The part of every recipe that sets the length of training."""
 
@@ -125,6 +129,22 @@ def check_sides(what: str, *, multiple: int = 32, least: int = 64, **sides: int)
                 f"The recipe {what}: {name} is {side}",
                 f"Give a multiple of {multiple}, at least {least}",
             )
+
+
+def check_precision(what: str, precision: str) -> None:
+    """Raise `InputError` unless a precision is one that training steps can have."""
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"The recipe {what}: precision is {precision!r}", f"Give one of {', '.join(PRECISIONS)}"
+        )
+
+
+def without_former_precision(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe as JSON without a precision of bfloat16.
+
+    Earlier versions always trained with it: their cards and training states remain equal.
+    """
+    return {n: v for n, v in values.items() if (n, v) != ("precision", "bfloat16")}
 
 
 def _checked(given: dict[str, Any], kind: type[DataclassInstance], what: str) -> dict[str, Any]:

@@ -82,6 +82,11 @@ class Recipe(Protocol):
         ...
 
     @property
+    def precision(self) -> str:
+        """Arithmetic of the forward passes of training steps: ``float32`` or ``bfloat16``."""
+        ...
+
+    @property
     def validate_every(self) -> int:
         """Steps between validations."""
         ...

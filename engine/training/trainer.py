@@ -16,6 +16,11 @@ import torch
 
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.training import training_state
+from lunarsite.engine.training.on_device import (
+    full_precision,
+    is_out_of_memory,
+    needs_gpu_memory,
+)
 from lunarsite.engine.training.training_state import Progress, TrainingState
 
 if TYPE_CHECKING:
@@ -35,6 +40,9 @@ WARM_UP = 0.05
 
 MAX_GRADIENT_NORM = 5.0
 """Gradients are clipped to this norm."""
+
+
+_REMEDY = "Free GPU memory, train a smaller network, or choose --device cpu"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +106,7 @@ def train(
     InputError
         If the saved state is damaged or belongs to another training.
     ParameterError
-        If GPU memory is too small for a single sample.
+        If GPU memory is too small for the network, the validation, or a single sample.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(context.threads if device.kind == "cpu" else 1)
@@ -106,9 +114,11 @@ def train(
     weights = None if start is None else as_tensors(start)
     if weights is not None:
         model.load_state_dict(weights)
-    trainer = Trainer(recipe, seed, device, model, task, start=weights)
-    if state_file.is_file():
-        trainer.resume(state_file)
+    with needs_gpu_memory("the network and its training state", _REMEDY):
+        trainer = Trainer(recipe, seed, device, model, task, start=weights)
+        if state_file.is_file():
+            trainer.resume(state_file)
+    context.ran_on(device.kind)
     progress = trainer.progress
     began = time.monotonic() - progress.spent_s
     for batch in _prefetched(task, progress.step, recipe.steps):
@@ -124,7 +134,8 @@ def train(
         progress.spent_s = time.monotonic() - began
         if progress.step % recipe.validate_every and progress.step < recipe.steps:
             continue
-        trainer.validate()
+        with needs_gpu_memory("the validation", _REMEDY):
+            trainer.validate()
         trainer.save_state(state_file)
     best = {name: value.cpu().numpy() for name, value in trainer.best.items()}
     return Trained(best, progress, trainer.batch)
@@ -198,8 +209,11 @@ class Trainer:
     def _try_step(self, batch: Arrays) -> bool:
         """Take a step and return True, or return False if the forward passes must be smaller."""
         try:
-            self._step(batch)
-        except torch.cuda.OutOfMemoryError as error:
+            with full_precision():
+                self._step(batch)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if self.batch == 1:
                 raise ParameterError(
                     "GPU memory is too small for a single sample of "
@@ -213,22 +227,24 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         size = len(batch["channels"])
         total = torch.zeros(())
+        half = self.recipe.precision == "bfloat16"
         for first in range(0, size, self.batch):
             part = slice(first, min(first + self.batch, size))
-            loss = self._loss(batch, part) * ((part.stop - part.start) / size)
+            loss = self._loss(batch, part, half=half) * ((part.stop - part.start) / size)
             loss.backward()
             total += loss.detach().float().cpu()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
         self.losses.append(total)
 
-    def _loss(self, batch: Arrays, part: slice) -> torch.Tensor:
+    def _loss(self, batch: Arrays, part: slice, *, half: bool = False) -> torch.Tensor:
+        """Return the loss of some samples, with the network in bfloat16 if ``half``."""
         kind = self.device.kind
         tensors = {name: torch.from_numpy(values[part]) for name, values in batch.items()}
         inputs = tensors.pop("channels").to(kind, memory_format=torch.channels_last)
         targets = {name: value.to(kind) for name, value in tensors.items()}
         # bfloat16 has the range of float32, so gradients need no scaling on either device.
-        with torch.autocast(kind, dtype=torch.bfloat16):
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
             outputs = self.model(inputs)
         return self.task.loss(outputs, targets)
 
@@ -240,7 +256,8 @@ class Trainer:
         total = 0.0
         for number in range(self.task.validation_count):
             batch = self.task.validation_batch(number)
-            with torch.inference_mode():
+            # Reported, and compared between devices: in float32.
+            with torch.inference_mode(), full_precision():
                 total += float(self._loss(batch, slice(0, 1)))
         self.model.load_state_dict(present)
         validation_loss = total / self.task.validation_count

@@ -224,9 +224,11 @@ def fit_temperature(logits: Float32, truth: UInt8) -> float:
     Guo et al. 2017, arXiv 1706.04599.
     """
     pixels = np.arange(truth.size)
+    # In float32 the loss is flat, up to rounding, over some thousandths around its minimum.
+    exact = logits.astype(np.float64)
 
     def log_loss(log_temperature: float) -> float:
-        scaled = logits / np.float32(np.exp(log_temperature))
+        scaled = exact / np.exp(log_temperature)
         top = scaled.max(axis=0)
         normalisation = top + np.log(np.exp(scaled - top).sum(axis=0))
         return float((normalisation - scaled[truth, pixels]).mean())

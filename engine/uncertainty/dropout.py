@@ -5,6 +5,7 @@ This module imports torch: import it only where a torch network is trained or ru
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.uncertainty.ensembles import EnsemblePrediction, combine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
@@ -52,36 +55,54 @@ def add_mc_dropout(network: nn.Module, share: float) -> int:
     return count
 
 
-def enable_mc_dropout(network: nn.Module) -> int:
-    """Set a network to evaluation mode, except for its dropout layers, which stay active.
+class DropoutMasks:
+    """The dropout of a network in evaluation mode, with masks drawn by numpy.
 
-    Batch normalisation keeps its running statistics.
+    The masks of a pass follow from seed and number alone: they are the same on every device, and
+    channel dropout drops the same channels in tiles of any size. Batch normalisation keeps its
+    running statistics.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place.
-
-    Returns
-    -------
-    int
-        Number of active dropout layers.
+        Set to evaluation mode, in place.
+    seed : int
+        Seed of the masks.
 
     Raises
     ------
     InputError
         If the network has no dropout layer with a rate above zero: all passes would be the same.
     """
-    network.eval()
-    active = [m for m in network.modules() if isinstance(m, _DROPOUTS) and m.p > 0.0]
-    if not active:
-        raise InputError(
-            "The network has no dropout, so all passes of MC Dropout would be the same",
-            "Use a checkpoint trained with dropout, or --uncertainty none",
-        )
-    for module in active:
-        module.train()
-    return len(active)
+
+    def __init__(self, network: nn.Module, seed: int) -> None:
+        network.eval()
+        self._seed = seed
+        self.layers = [m for m in network.modules() if isinstance(m, _DROPOUTS) and m.p > 0.0]
+        if not self.layers:
+            raise InputError(
+                "The network has no dropout, so all passes of MC Dropout would be the same",
+                "Use a checkpoint trained with dropout, or --uncertainty none",
+            )
+
+    @contextmanager
+    def drawn(self, number: int) -> Iterator[None]:
+        """Apply the masks of a pass to every forward pass within the block."""
+        rng = np.random.default_rng([self._seed, number])
+
+        def drop(layer: nn.Module, _inputs: object, x: torch.Tensor) -> torch.Tensor:
+            # Only `nn.Dropout` drops single values; the others drop channels.
+            single = isinstance(layer, nn.Dropout)
+            shape = tuple(x.shape) if single else (*x.shape[:2], *[1] * (x.ndim - 2))
+            kept = (rng.random(shape) >= layer.p) / (1.0 - layer.p)
+            return x * torch.from_numpy(kept.astype(np.float32)).to(x.device)
+
+        hooks = [layer.register_forward_hook(drop) for layer in self.layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
 
 def mc_predict(
@@ -92,7 +113,7 @@ def mc_predict(
     Raises
     ------
     InputError
-        As `enable_mc_dropout`.
+        As `DropoutMasks`.
     ParameterError
         If an argument is of the wrong type or shape.
     """
@@ -106,16 +127,13 @@ def mc_predict(
         raise ParameterError(
             f"channels has the shape {np.shape(channels)}", "Give channels × rows × columns"
         )
-    enable_mc_dropout(network)
-    device = next(network.parameters()).device
-    batch = torch.from_numpy(channels[None]).to(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        with torch.inference_mode():
-            each = [
-                torch.softmax(network(batch)[0].float(), 0).cpu().numpy() for _ in range(passes)
-            ]
-    network.eval()
+    masks = DropoutMasks(network, seed)
+    batch = torch.from_numpy(channels[None]).to(next(network.parameters()).device)
+    each = []
+    with torch.inference_mode():
+        for number in range(passes):
+            with masks.drawn(number):
+                each.append(torch.softmax(network(batch)[0].float(), 0).cpu().numpy())
     return combine(np.stack(each))
 
 

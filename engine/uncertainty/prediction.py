@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
+from lunarsite.engine import device
 from lunarsite.engine.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def mc_predict(
     Raises
     ------
     MissingDependencyError
-        If torch is not installed.
+        If torch is not installed, or cannot be imported.
     InputError
         If the network has no dropout.
     ParameterError
@@ -61,10 +61,10 @@ def mc_predict(
     >>> found.probability.shape, bool(found.mutual_information.max() > 0.0)
     ((4, 8, 8), True)
     """
-    if importlib.util.find_spec("torch") is None:
+    problem = device.torch_problem()
+    if problem is not None:
         raise MissingDependencyError(
-            "MC Dropout of a torch network needs torch, which is not installed",
-            "Install the engine with its ml group: make setup GROUPS=ml",
+            f"MC Dropout of a torch network needs torch: {problem}", device.TORCH_REMEDY
         )
     from lunarsite.engine.uncertainty import dropout  # noqa: PLC0415  imports torch
 

@@ -139,6 +139,8 @@ def _device(python: Path, work: Work) -> list[Row]:
         note = "not installed: it is only needed to train networks and to use a GPU"
         remedy = "To do either, install the engine again with torch"
         rows.append(Row("Torch", None, note, remedy))
+    elif answer.get("warning"):
+        rows.append(Row("Torch", False, str(answer["warning"]), _REINSTALL))
     else:
         rows.append(Row("Torch", True, str(answer["torch"])))
     return rows

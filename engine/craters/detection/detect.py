@@ -99,7 +99,8 @@ def detect_craters(
         trained = weights.load(checkpoint or weights.BUNDLED)
         calibration = search.calibration_of(trained)
         threshold = calibration.threshold
-        runner = trained.runner(device.choose(surroundings.device).kind, surroundings.warn)
+        where = device.for_networks(surroundings, search.cpu_s(dem.grid, surroundings))
+        runner = trained.runner(where.kind, surroundings)
         found = search.find(levels, runner, calibration, surroundings)
     limit = threshold if min_confidence is None else min_confidence
     return output.table(found.at_least(least_m, limit), levels)

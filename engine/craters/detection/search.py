@@ -34,6 +34,10 @@ SMALLEST_PX = 10.0
 """Default of the smallest diameter that is searched for, in pixels."""
 
 
+_NETWORK_CORE_S = 1.6e-6
+"""Core seconds of the network per pixel of the elevation model, without those of its channels."""
+
+
 def find(
     levels: list[Level],
     runner: Runner,
@@ -118,6 +122,11 @@ def least_diameter_m(requested: float | None, grid: Grid, context: Context) -> f
             "--min-diameter-m, or a larger DEM."
         )
     return requested or SMALLEST_PX * grid.pixel_m
+
+
+def cpu_s(grid: Grid, context: Context) -> float:
+    """Return about how long the network takes on the CPU, all scales included, seconds."""
+    return _NETWORK_CORE_S * grid.width * grid.height / context.threads
 
 
 def calibration_of(checkpoint: weights.Checkpoint) -> Calibration:

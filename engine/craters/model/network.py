@@ -5,13 +5,12 @@ Imports torch: only modules that train a network or run it with torch import thi
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from lunarsite.engine.craters.model import inputs
+from lunarsite.engine.craters.pyramid import HALO_PX
 from lunarsite.engine.errors import MissingDependencyError
 from lunarsite.engine.training.on_device import OnDevice
 from lunarsite.engine.training.torch_unet import TorchUNet
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lunarsite.engine.context import Context
     from lunarsite.engine.craters.model.architecture import Architecture
+    from lunarsite.engine.craters.model.onnx_runner import Runner
 
     Float32 = NDArray[np.float32]
-
-log = logging.getLogger(__name__)
 
 DEEPEST = 32
 """Largest stride of the networks: rows and columns of an input are multiples of it."""
@@ -55,26 +54,34 @@ class TorchRunner:
     ----------
     network : nn.Module
         Network with its weights.
-    device, warn : str, callable
+    device, context, on_cpu : str, Context, callable or None
         As in `OnDevice`.
     """
 
-    thread_safe = False
-
     def __init__(
-        self, network: nn.Module, device: str, warn: Callable[[str], None] = log.warning
+        self,
+        network: nn.Module,
+        device: str,
+        context: Context,
+        on_cpu: Callable[[], Runner] | None = None,
     ) -> None:
-        self._on_device = OnDevice(network, device, warn, "a block of the elevation model")
+        light = isinstance(network, TorchUNet)
+        # The rings that are fitted to a ResNet's rims take a hundred megabytes a block.
+        self.thread_safe = light
+        self._on_device = OnDevice(
+            network,
+            lambda model, inputs: model(inputs),
+            device,
+            context,
+            unit="a block of the elevation model",
+            # A ResNet's receptive field is as wide as a block.
+            halo_px=HALO_PX if light else None,
+            on_cpu=on_cpu,
+        )
 
     def __call__(self, channels: Float32) -> Float32:
         """Return the output for a block, as `onnx_runner.Runner`."""
-
-        def forward(network: nn.Module, device: str) -> Float32:
-            x = torch.from_numpy(channels[None]).to(device, memory_format=torch.channels_last)
-            heads: Float32 = network(x)[0].float().cpu().numpy()
-            return heads
-
-        return self._on_device.run(forward)
+        return self._on_device(channels)
 
 
 def _heat_maps(architecture: Architecture) -> nn.Module:

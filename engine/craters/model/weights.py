@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lunarsite.engine.context import require_context
 from lunarsite.engine.craters.model import onnx_runner, rings
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.errors import InputError
@@ -16,9 +16,8 @@ from lunarsite.engine.training.dependencies import needs_torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lunarsite.engine.context import Context
     from lunarsite.engine.craters.model.onnx_runner import Runner
-
-log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parents[3] / "models" / "craters.safetensors"
 """The network that ships with LunarSite."""
@@ -31,15 +30,15 @@ _REMEDY = checkpoint_files.REMEDY + _COMMAND
 class Checkpoint(checkpoints.Checkpoint[Architecture]):
     """A trained crater network."""
 
-    def runner(self, device: str = "cpu", warn: Callable[[str], None] = log.warning) -> Runner:
+    def runner(self, device: str = "cpu", context: Context | None = None) -> Runner:
         """Return the network, ready to run.
 
         Parameters
         ----------
         device : str
             ``cpu`` or ``cuda``.
-        warn : callable
-            Takes a message if GPU memory is too small for a block.
+        context : Context, optional
+            Takes a warning if GPU memory is too small, and what the network has run on.
 
         Raises
         ------
@@ -48,11 +47,16 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         MissingDependencyError
             If torch is needed and not installed.
         """
+        surroundings = require_context(context)
         if self.architecture.name == "rims-resnet34":
-            return rings.RingRunner(_torch_runner(self, device, warn))
+            return rings.RingRunner(_torch_runner(self, device, surroundings))
         if device == "cpu":
-            return onnx_runner.OnnxRunner(self.state, self.architecture)
-        return _torch_runner(self, device, warn)
+            surroundings.ran_on("cpu")
+            return self._on_cpu()
+        return _torch_runner(self, device, surroundings, self._on_cpu)
+
+    def _on_cpu(self) -> Runner:
+        return onnx_runner.OnnxRunner(self.state, self.architecture)
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -101,9 +105,14 @@ def _check_listed(file: Path) -> None:
         )
 
 
-def _torch_runner(checkpoint: Checkpoint, device: str, warn: Callable[[str], None]) -> Runner:
+def _torch_runner(
+    checkpoint: Checkpoint,
+    device: str,
+    context: Context,
+    on_cpu: Callable[[], Runner] | None = None,
+) -> Runner:
     needs_torch(f"Running the network {checkpoint.path.name} on this device")
     from lunarsite.engine.craters.model import network  # noqa: PLC0415  imports torch
 
     model = checkpoint.fill(network.build(checkpoint.architecture), _COMMAND)
-    return network.TorchRunner(model, device, warn)
+    return network.TorchRunner(model, device, context, on_cpu)

@@ -38,6 +38,9 @@ class Recipe:
         Peak learning rate and weight decay of AdamW; decay of the moving average of the weights.
     validate_every, patience : int
         Steps between validations, and validations without improvement before early stopping.
+    precision : str
+        ``float32``, or ``bfloat16`` for the forward passes of the training steps; validation and
+        results are always float32.
     needs_start : bool
         Whether it fine-tunes a trained network.
     """
@@ -58,6 +61,7 @@ class Recipe:
     validate_every: int = 250
     patience: int = 10
     epochs: int | None = None
+    precision: str = "float32"
     needs_start: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class Recipe:
         for name in ("epochs", "needs_start"):
             if not values[name]:
                 del values[name]
-        return values
+        return recipes.without_former_precision(values)
 
     def for_tiles(self, count: int, steps: int | None = None) -> Recipe:
         """Return the recipe with its number of steps resolved.
@@ -101,6 +105,7 @@ def read(name_or_path: str) -> Recipe:
     given = recipes.read(Recipe, FOLDER, name_or_path)
     what = Path(name_or_path).name
     recipe = Recipe(**given)
+    recipes.check_precision(what, recipe.precision)
     recipes.check_sides(what, tile_px=recipe.tile_px, crop_px=recipe.crop_px)
     if recipe.crop_px > recipe.tile_px:
         raise InputError(

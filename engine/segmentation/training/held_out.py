@@ -70,7 +70,7 @@ def calibrate_and_evaluate(
 
     def runner(temperatures: Temperatures) -> Runner:
         network = checkpoint.runner(
-            where.kind, context.warn, uncertain=uncertain, temperatures=temperatures
+            where.kind, context, uncertain=uncertain, temperatures=temperatures
         )
         return with_test_time_augmentation(network, chosen.test_time)
 

@@ -67,6 +67,9 @@ class Recipe:
     test_time : str
         Test-time augmentation in evaluation and inference: ``none``, ``flip``, or ``scales`` with
         flips.
+    precision : str
+        ``float32``, or ``bfloat16`` for the forward passes of the training steps; validation and
+        results are always float32.
     needs_start : bool
         Whether it fine-tunes a trained network.
     """
@@ -95,11 +98,13 @@ class Recipe:
     encoder_weights: str = "none"
     test_time: str = "flip"
     epochs: int | None = None
+    precision: str = "float32"
     needs_start: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
-        return {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
+        values = {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
+        return recipes.without_former_precision(values)
 
     def built(self) -> Architecture:
         """Return the architecture that the recipe trains."""
@@ -159,5 +164,6 @@ def read(name_or_path: str) -> Recipe:
                 "Leave it out",
             )
     recipe.built().check()
+    recipes.check_precision(what, recipe.precision)
     recipes.check_sides(what, multiple=DEEPEST, crop_px=recipe.crop_px)
     return recipe

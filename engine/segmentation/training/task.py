@@ -40,18 +40,15 @@ class Segmentation:
         Seed of the batches.
     data : Data
         Training and validation sets.
-    device : str
-        ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, data: Data, device: str) -> None:
+    def __init__(self, recipe: Recipe, seed: int, data: Data) -> None:
         self.data = data.name
         self.validation_count = min(recipe.validation_scenes, data.validation_count)
         self._recipe, self._seed, self._data = recipe, seed, data
-        weights = None
+        self._weights: torch.Tensor | None = None
         if recipe.class_weights == "inverse-frequency":
-            weights = torch.from_numpy(class_weights(data)).to(device)
-        self._weights = weights
+            self._weights = torch.from_numpy(class_weights(data))
 
     def draw(self, step: int) -> Arrays:
         """Return the training batch of a step."""
@@ -79,7 +76,8 @@ class Segmentation:
     def loss(self, outputs: torch.Tensor, targets: State) -> torch.Tensor:
         """Return the training loss of the network's outputs for a batch."""
         focal = self._recipe.loss == "dice-focal"
-        return losses.segmentation(outputs, targets["mask"], focal=focal, weights=self._weights)
+        weights = None if self._weights is None else self._weights.to(outputs.device)
+        return losses.segmentation(outputs, targets["mask"], focal=focal, weights=weights)
 
 
 def train(
@@ -116,7 +114,7 @@ def train(
     """
     if data is None:
         data = generated(recipe, seed, scene_folder, context)
-    task = Segmentation(recipe, seed, data, device.kind)
+    task = Segmentation(recipe, seed, data)
 
     def build() -> torch.nn.Module:
         return network.build(recipe.built(), pretrained=recipe.encoder_weights == "imagenet")

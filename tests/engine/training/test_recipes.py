@@ -4,6 +4,7 @@ import pytest
 
 from lunarsite.engine.craters.training import recipe
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation.training import recipe as segmentation_recipe
 
 
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
@@ -11,3 +12,20 @@ def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
     path.write_text("steps: 10\nseed: 1\nsteps: 20\n")
     with pytest.raises(InputError, match=r"mine\.yaml has the key steps twice, on lines 1 and 3"):
         recipe.read(str(path))
+
+
+@pytest.mark.parametrize("kind", [recipe, segmentation_recipe])
+def test_training_is_in_float32_unless_the_recipe_says_otherwise(tmp_path, kind):
+    path = tmp_path / "own.yaml"
+    path.write_text("steps: 10\n", encoding="utf-8")
+    plain = kind.read(str(path))
+    assert plain.precision == plain.as_dict()["precision"] == "float32"
+    path.write_text("precision: bfloat16\n", encoding="utf-8")
+    # Earlier versions had no other: their cards, without the key, remain equal.
+    assert kind.read(str(path)).precision == "bfloat16"
+    assert "precision" not in kind.read(str(path)).as_dict()
+    path.write_text("precision: float64\n", encoding="utf-8")
+    with pytest.raises(InputError, match="precision is 'float64'") as caught:
+        kind.read(str(path))
+    assert caught.value.remedy == "Give one of float32, bfloat16"
+    assert {kind.read(name).precision for name in kind.names()} == {"bfloat16"}

@@ -137,3 +137,13 @@ def test_auroc_is_the_probability_of_a_higher_score_with_ties_counted_half():
     inside, outside = rng.integers(0, 20, 60).astype(float), rng.integers(5, 25, 40).astype(float)
     higher = (outside[:, None] > inside).mean() + 0.5 * (outside[:, None] == inside).mean()
     assert out_of_distribution.auroc(inside, outside) == pytest.approx(higher)
+
+
+def test_a_temperature_depends_on_rounding_no_more_than_the_logits_do():
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 4, 6000).astype(np.uint8)
+    logits = rng.standard_normal((4, 6000)).astype(np.float32) * 3.0
+    logits[truth, np.arange(6000)] += 2.0
+    rounded = logits * (1.0 + 1e-7 * rng.standard_normal(logits.shape)).astype(np.float32)
+    one, other = (calibration.fit_temperature(each, truth) for each in (logits, rounded))
+    assert one == pytest.approx(other, abs=1e-5)

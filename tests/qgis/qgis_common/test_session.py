@@ -72,6 +72,19 @@ def test_a_request_is_answered_in_the_main_thread(session, run_folder, wait_unti
     assert session.device_text().startswith("Engine 0.1.0 on CPU, ")
 
 
+def test_the_device_is_the_one_that_a_network_has_tested(session, run_folder, wait_until):
+    first = session.ask("explain", where(run_folder, 0.0))
+    wait_until(lambda: first in session.recorder.answers)
+    tested = {"kind": "cuda", "name": "A fine GPU", "reason": "it works", "ran_on": ["cuda"]}
+    session._take("done", session.ask("explain", where(run_folder, 0.0)), {"device": tested})
+    assert session.device_text() == "Engine 0.1.0 on GPU, A fine GPU"
+    assert session.device_reason() == "it works"
+    # A scorer on the CPU has tested no device.
+    used = {"device": {"ran_on": ["cpu"]}}
+    session._take("done", session.ask("explain", where(run_folder, 0.0)), used)
+    assert session.device_text() == "Engine 0.1.0 on GPU, A fine GPU"
+
+
 def test_an_error_has_a_problem_and_a_remedy(session, tmp_path, wait_until):
     request = session.ask("explain", where(tmp_path, 0.0))
     wait_until(lambda: request in session.recorder.errors)

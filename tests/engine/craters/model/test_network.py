@@ -56,41 +56,9 @@ def test_onnx_runtime_computes_the_same_as_torch(model):
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     seen = np.random.default_rng(3).standard_normal((len(inputs.CHANNELS), 96, 64))
     seen = seen.astype(np.float32)
-    by_torch = network.TorchRunner(model, "cpu")(seen)
+    by_torch = network.TorchRunner(model, "cpu", Context())(seen)
     assert np.abs(by_torch).max() > 0.5
     np.testing.assert_allclose(onnx_runner.OnnxRunner(state, SMALL)(seen), by_torch, atol=2e-5)
-
-
-class Full(torch.nn.Module):
-    """A network on a GPU whose memory is full, when it is moved there or when it runs."""
-
-    def __init__(self, inner, *, when):
-        super().__init__()
-        self.inner, self.when = inner, when
-
-    def to(self, device, **options):
-        if self.when == "moved" and device != "cpu":
-            raise torch.cuda.OutOfMemoryError
-        self.place = device
-        return super().to(device, **options)
-
-    def forward(self, x):
-        if self.when == "run" and self.place != "cpu":
-            raise torch.cuda.OutOfMemoryError
-        return self.inner(x)
-
-
-@pytest.mark.parametrize("when", ["moved", "run", "never"])
-def test_without_gpu_memory_the_network_falls_back_to_the_cpu_with_a_warning(model, when):
-    seen = np.ones((len(inputs.CHANNELS), 64, 64), np.float32)
-    expected = network.TorchRunner(model, "cpu")(seen)
-    warned = []
-    # The CPU by another name stands for the GPU.
-    full = network.TorchRunner(Full(model, when=when), "cpu:0", warned.append)
-    for _ in range(2):
-        np.testing.assert_array_equal(full(seen), expected)
-    assert len(warned) == (0 if when == "never" else 1)
-    assert all("continuing on the CPU" in text for text in warned)
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
@@ -191,6 +159,25 @@ def test_a_state_belongs_to_its_initial_weights(tmp_path):
         task.train(*place)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_uses_bfloat16_only_if_the_recipe_asks(precision):
+    kinds = []
+
+    class Watched(Narrow):
+        def forward(self, x):
+            out = super().forward(x)
+            kinds.append(out.dtype)
+            return out
+
+    made = trainer.Trainer(
+        replace(TINY, precision=precision), 3, choose("cpu"), Watched(8), task_of(TINY)
+    )
+    made.step(made.task.draw(0), Context(threads=1))
+    made.validate()
+    assert kinds[0] == getattr(torch, precision)
+    assert set(kinds[1:]) == {torch.float32}
+
+
 class Narrow(torch.nn.Module):
     """A network without batch norms, on a GPU whose memory holds ``most`` tiles."""
 
@@ -246,3 +233,15 @@ def test_without_gpu_memory_forward_passes_are_smaller_with_a_warning():
     with pytest.raises(ParameterError, match="too small for a single sample of 64 × 64") as caught:
         stepped(0, batch=8)
     assert "--device cpu" in caught.value.remedy
+
+
+def test_other_errors_of_a_training_step_are_not_taken_for_a_lack_of_memory():
+    class Faulty(Narrow):
+        def forward(self, x):
+            raise RuntimeError(f"CUDA error: an illegal address for {len(x)} tiles")
+
+    made = trainer.Trainer(TINY, 3, choose("cpu"), Faulty(8), task_of(TINY))
+    context = Context(threads=1)
+    with pytest.raises(RuntimeError, match="an illegal address for 2 tiles"):
+        made.step(made.task.draw(0), context)
+    assert context.warnings == []

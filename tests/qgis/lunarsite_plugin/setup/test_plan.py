@@ -334,3 +334,12 @@ def test_versions_are_compared_numerically():
     assert check.is_older("2.9.1", "2.10")
     assert not check.is_older("2.0.0", "2.0")
     assert not check.is_older("2.1.0rc1", "2.1")
+
+
+@pytest.mark.parametrize("warning", [None, "Networks run without a GPU: torch cannot be imported."])
+def test_the_check_names_a_torch_that_cannot_be_imported(monkeypatch, warning):
+    answer = {"kind": "cpu", "name": "x86_64", "cores": 4, "reason": "no GPU", "torch": "2.9.0"}
+    monkeypatch.setattr(check, "_query", lambda *_: answer | {"warning": warning})
+    device, torch = check._device(Path("python"), None)
+    assert device.ok
+    assert (torch.ok, torch.detail) == ((False, warning) if warning else (True, "2.9.0"))
