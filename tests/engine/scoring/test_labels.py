@@ -135,3 +135,20 @@ def test_a_missing_criterion_has_no_label(random_cells):
         labels.closed_form_log_odds(table, CASSA, labels.Errors()),
     ):
         assert np.flatnonzero(np.isnan(found)).tolist() == [3]
+
+
+def test_the_width_of_the_closed_form_is_that_of_an_integral(random_cells, tmp_path):
+    # A logistic curve blurred by a normal error, against the integral over that error.
+    path = tmp_path / "slope.yaml"
+    path.write_text("criteria:\n  - {feature: slope_mean_deg, at_most: 5, softness: 0.2}\n")
+    profile = profiles.load(str(path))
+    table = random_cells()
+    errors = labels.Errors(6.0, 300.0, 0.0)
+    (sigma,) = labels.standard_errors(table, profile, errors)
+    assert np.median(sigma) > 2.0 * 0.2
+    margin = 5.0 - table["slope_mean_deg"].to_numpy()
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    blurred = special.expit((margin[:, None] + sigma[:, None] * nodes) / 0.2) @ weights
+    wanted = blurred / weights.sum()
+    found = special.expit(labels.closed_form_log_odds(table, profile, errors))
+    assert np.abs(found - wanted).max() < 0.02

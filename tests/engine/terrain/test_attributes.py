@@ -230,3 +230,22 @@ def rough_with_gaps():
 
 def run(stage, given):
     return stage.run({name: str(value) for name, value in given.items()}, Context(threads=2))
+
+
+@pytest.mark.parametrize("twist", [2e-4, -3e-4, 5e-4])
+def test_the_curvatures_of_a_twisted_quadric(twist):
+    # Asymmetric: the mixed derivative decides both curvatures, and its sign is not cancelled.
+    grid = centred(0.0, 0.0, pixel_m=10.0, side=21)
+    x, y = mesh(grid)
+    zxx, zyy, zx, zy = 4e-4, -2e-4, 0.12, 0.07
+    height = 0.5 * zxx * x**2 + twist * x * y + 0.5 * zyy * y**2 + zx * x + zy * y
+    layers = attributes.derivatives(height.astype(np.float64), grid)
+    squared = zx**2 + zy**2
+    along = zx**2 * zxx + 2.0 * zx * zy * twist + zy**2 * zyy
+    across = zy**2 * zxx - 2.0 * zx * zy * twist + zx**2 * zyy
+    wanted = {
+        "profile_curvature_per_km": -1000.0 * along / (squared * (1.0 + squared) ** 1.5),
+        "plan_curvature_per_km": -1000.0 * across / (squared * np.sqrt(1.0 + squared)),
+    }
+    for name, value in wanted.items():
+        assert layers[name][10, 10] == pytest.approx(value, rel=5e-3), name

@@ -81,3 +81,19 @@ def test_edge_pixels_are_adjacent_to_other_pixels(random):
     wanted = np.argwhere((mask == 1) & ~core)
     np.testing.assert_array_equal(cells.edge_pixels(mask), wanted)
     assert len(cells.edge_pixels(np.zeros((4, 4), np.uint8))) == 0
+
+
+def test_a_slope_at_the_limit_is_not_over_it():
+    slope = np.full((1, 9), 1.0, np.float32)
+    slope[0, 2], slope[0, 8] = 5.0, np.nextafter(np.float32(5.0), np.float32(6.0))
+    assert cells.clearance(slope, 5.0, 20)[0].tolist() == [
+        8.0,
+        7.0,
+        6.0,
+        5.0,
+        4.0,
+        3.0,
+        2.0,
+        1.0,
+        0.0,
+    ]
