@@ -59,6 +59,10 @@ def run_dialog() -> None:
     dialog = AlgorithmDialog(made, False, iface.mainWindow())
     dialog.resize(1000, 720)
     dialog.show()
+    wrappers = dialog.mainWidget().wrappers
+    heights = str(PLUGIN / "resources" / "moon" / "lola_70S_1600m.tif")
+    wrappers["dem"].setParameterValue(heights, dialog.processingContext())
+    until(lambda: wrappers["dry_run"].text.startswith("Estimate"), 60)
     wait(1.0)
     grab(dialog, "dialog")
     dialog.close()
@@ -112,6 +116,15 @@ def sections() -> None:
     wait(0.5)
     grab(dock, "dock-light")
     bar.setValue(0)
+
+
+def sites() -> None:
+    """Show the sites of the run, sorted by illumination."""
+    dock = desktop().dock
+    dock.tabs.setCurrentWidget(dock.sites)
+    wait(0.5)
+    grab(dock, "sites-tab")
+    dock.tabs.setCurrentWidget(dock.panel)
 
 
 def compare() -> None:
@@ -232,7 +245,7 @@ STEPS = (
     (use_engine, demo, click)
     if DARK
     else (
-        *(show_setup, use_engine, toolbox, run_dialog, demo),
+        *(show_setup, use_engine, toolbox, run_dialog, demo, sites),
         *(click, sections, compare, uncertainty, real_terrain),
     )
 )

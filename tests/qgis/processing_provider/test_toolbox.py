@@ -32,6 +32,7 @@ from qgis.core import (
     QgsRenderContext,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtCore import QEvent
 from qgis.PyQt.QtGui import QColor, QImage
 
 from lunarsite.engine import stages
@@ -66,10 +67,18 @@ def dialog_of(processing, monkeypatch):
             wrappers[key].setParameterValue(value, dialog.processingContext())
         return wrappers
 
+    def close():
+        for each in opened:
+            each.close()
+            each.deleteLater()
+        opened.clear()
+        for _ in range(3):
+            QgsApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+            QgsApplication.processEvents()
+
+    open_dialog.close = close
     yield open_dialog
-    for each in opened:
-        each.deleteLater()
-    QgsApplication.sendPostedEvents()
+    close()
 
 
 def children():
@@ -547,6 +556,9 @@ def test_the_dialog_says_what_a_run_will_take(dialog_of, dem, wait_until):
     wait_until(lambda: line.text.startswith("Estimate"))
     wrappers["dem"].setParameterValue(str(dem.with_name("none.tif")), context)
     wait_until(lambda: line.text == "")
+    assert children()
+    dialog_of.close()
+    wait_until(lambda: not children())
 
 
 def test_a_dry_run_writes_nothing(processing, dem, tmp_path, feedback):
