@@ -49,7 +49,12 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     """
     with warnings.catch_warnings(), _libraries_silent():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(name, **options)
+        try:
+            return rasterio.open(name, **options)
+        except UnicodeDecodeError:
+            raise rasterio.errors.RasterioIOError(
+                "its coordinate system or a name in it is not UTF-8 text"
+            ) from None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Elevation models that are not on the south polar map are refused; other layers a
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from contextlib import contextmanager
@@ -92,6 +93,12 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         with open_raster(path) as source:
             if not source.count:
                 _refuse_container(source, what)
+            area = source.transform.determinant
+            if not math.isfinite(area) or area == 0.0:
+                raise InputError(
+                    f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
+                    "Correct its geotransform, or the label beside it",
+                )
             yield source
     except LunarSiteError:
         raise

@@ -12,6 +12,8 @@ import numpy as np
 import pyogrio
 import pyogrio.errors
 import pyproj
+import pyproj.exceptions
+import shapely.errors
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
@@ -34,6 +36,8 @@ _UNREADABLE = (
     pyogrio.errors.GeometryError,
     pyogrio.errors.FieldError,
     pyogrio.errors.CRSError,
+    pyproj.exceptions.ProjError,
+    shapely.errors.ShapelyError,
     OSError,
     ValueError,
 )

@@ -658,3 +658,32 @@ def test_only_what_libraries_print_is_kept_from_the_terminal(capfd, monkeypatch)
     monkeypatch.setattr(rasterio, "open", opens)
     assert gdal_open.open_raster("a.h5") == "a.h5"
     assert capfd.readouterr().err == "another thread\n"
+
+
+def test_pixels_without_area_are_refused(tmp_path):
+    label = tmp_path / "flat.vrt"
+    make(tmp_path / "flat.tif", np.zeros((4, 5), np.float32))
+    for row in ("0, 0, 0, 0, 0, -240", "0, 240, 0, 0, 240, 0", "0, nan, 0, 0, 0, -240"):
+        label.write_text(
+            "<VRTDataset rasterXSize='5' rasterYSize='4'>"
+            f"<GeoTransform>{row}</GeoTransform><VRTRasterBand dataType='Float32' band='1'>"
+            "<SimpleSource><SourceFilename relativeToVRT='1'>flat.tif</SourceFilename>"
+            "</SimpleSource></VRTRasterBand></VRTDataset>"
+        )
+        with pytest.raises(InputError, match="pixels have no area"), opened(label, "It"):
+            pass
+
+
+def test_text_that_is_not_utf8_is_refused(tmp_path):
+    make(tmp_path / "flat.tif", np.zeros((4, 5), np.float32))
+    label = tmp_path / "flat.vrt"
+    label.write_bytes(
+        b"<VRTDataset rasterXSize='5' rasterYSize='4'><SRS>PROJCS[\"a\xff\",GEOGCS[\"b\","
+        b'DATUM["c",SPHEROID["d",1737400,0]],PRIMEM["e",0],UNIT["degree",0.01745]],'
+        b'PROJECTION["Polar_Stereographic"],PARAMETER["latitude_of_origin",-90],'
+        b'UNIT["metre",1]]</SRS><GeoTransform>0, 240, 0, 0, 0, -240</GeoTransform>'
+        b"<VRTRasterBand dataType='Float32' band='1'><SimpleSource><SourceFilename "
+        b"relativeToVRT='1'>flat.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    with pytest.raises(InputError, match="not UTF-8 text"), opened(label, "It"):
+        pass

@@ -222,3 +222,15 @@ def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path):
         with pytest.raises(InputError, match=words) as caught:
             points(path)
         assert "\n" not in str(caught.value)
+
+
+def test_rings_that_are_not_closed_are_refused(tmp_path):
+    path = tmp_path / "areas.shp"
+    square = [shapely.box(0, 0, 9e3, 9e3)]
+    shape = gpd.GeoDataFrame({"name": ["a"]}, geometry=square, crs=moon.SOUTH_POLAR)
+    shape.to_file(path)
+    content = bytearray(path.read_bytes())
+    content[-16:-8] = b"\0\0\0\0\0\0\0\x40"  # 2.0: x of the last corner
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"areas\.shp cannot be read: .*closed"):
+        vector.read_polygons(path, "The regions", Context())
