@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
+import pyproj.exceptions
 
 from lunarsite.engine.errors import CrsError, ParameterError
 from lunarsite.engine.text import quoted
@@ -261,10 +262,18 @@ def is_north_polar(crs: pyproj.CRS) -> bool:
     """Return whether a lunar coordinate system is stereographic about the north pole."""
     if not crs.is_projected:
         return False
+    proj = proj_terms(crs)
+    return bool(proj.get("proj") == "stere" and proj.get("lat_0") == 90)
+
+
+def proj_terms(crs: pyproj.CRS) -> dict[str, Any]:
+    """Return the terms of a coordinate system as a PROJ string; none if it has no such string."""
     with warnings.catch_warnings():  # a PROJ string drops the name of the datum
         warnings.simplefilter("ignore", UserWarning)
-        proj = crs.to_dict()
-    return bool(proj.get("proj") == "stere" and proj.get("lat_0") == 90)
+        try:
+            return dict(crs.to_dict())
+        except pyproj.exceptions.CRSError:
+            return {}
 
 
 def is_south_polar(crs: pyproj.CRS) -> bool:
@@ -282,9 +291,7 @@ def south_polar_unit_m(crs: pyproj.CRS) -> float | None:
     """
     if not crs.is_projected:
         return None
-    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
-        warnings.simplefilter("ignore", UserWarning)
-        proj = crs.to_dict()
+    proj = proj_terms(crs)
     is_same = (
         proj.get("proj") == "stere"
         and proj.get("lat_0") == -90

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess  # nosec B404  # for the other process
+import sys
 import tempfile
 import threading
 import warnings
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import rasterio
 import rasterio.errors
+
+from lunarsite.engine.file_names import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +29,25 @@ _PRINTED = re.compile(
 """What HDF5 prints of errors that it also returns, and PROJ of tables that others find."""
 
 _one_at_a_time = threading.RLock()
+
+_TRY_WITHIN_S = 8.0
+_TRY = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import rasterio
+try:
+    with rasterio.open(sys.argv[1]) as source:
+        for name in source.subdatasets or [sys.argv[1]]:
+            with rasterio.open(name) as part:
+                if part.count:
+                    part.read(1, out_shape=(min(64, part.height), min(64, part.width)))
+except rasterio.errors.RasterioError:
+    sys.exit(1)
+"""
+"""What another process tries; 1 is an error that GDAL returns."""
+
+_tried: set[tuple[str, int, int, int]] = set()
+"""Versions of files that have been read without a crash."""
 
 
 def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
@@ -46,7 +69,13 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     ------
     rasterio.errors.RasterioIOError
         If GDAL cannot open it.
+
+    Notes
+    -----
+    The libraries of netCDF and HDF5 may crash or never end on a damaged file. Such a file is read
+    in a process of its own first.
     """
+    _try_apart(local_file(name))
     with warnings.catch_warnings(), _libraries_silent():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
@@ -55,6 +84,32 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
             raise rasterio.errors.RasterioIOError(
                 "its coordinate system or a name in it is not UTF-8 text"
             ) from None
+
+
+def _try_apart(path: Path | None) -> None:
+    """Read a netCDF or HDF5 file in another process, once, and raise if that does not end well."""
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        found = path.stat()
+    except (OSError, ValueError):
+        return  # opening it says why
+    version = (str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ino)
+    if not start.startswith((b"CDF", b"\x89HDF")) or version in _tried:
+        return
+    command = [sys.executable, "-I", "-c", _TRY, str(path)]
+    try:
+        done = subprocess.run(  # noqa: S603  # nosec B603  # no shell; our own interpreter
+            command, capture_output=True, timeout=_TRY_WITHIN_S, check=False
+        )
+        ended = done.returncode in (0, 1)
+    except subprocess.TimeoutExpired:
+        ended = False
+    if not ended:
+        raise rasterio.errors.RasterioIOError("it is damaged: the library that reads it crashed")
+    _tried.add(version)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ of the map is looked up in the raster.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -154,9 +153,7 @@ def _period_px(crs: pyproj.CRS, source: rasterio.DatasetReader) -> float:
     """Return the columns of 360° of longitude on a cylindrical map; 0 on other maps."""
     if crs.is_geographic:
         return 360.0 / abs(float(source.transform.a))
-    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
-        warnings.simplefilter("ignore", UserWarning)
-        proj = crs.to_dict()
+    proj = moon.proj_terms(crs)
     if proj.get("proj") not in {"eqc", "merc", "cea"}:
         return 0.0
     parallel = math.radians(float(proj.get("lat_ts", 0.0)))

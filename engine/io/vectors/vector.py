@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -273,9 +272,7 @@ def write_geopackage(
 
 def _in_degrees(crs: pyproj.CRS) -> bool:
     """Return whether the straight lines of a coordinate system are those of degrees."""
-    with warnings.catch_warnings():  # a PROJ string drops the name of the datum
-        warnings.simplefilter("ignore", UserWarning)
-        return crs.is_geographic or crs.to_dict().get("proj") in _LONLAT_PROJECTIONS
+    return crs.is_geographic or moon.proj_terms(crs).get("proj") in _LONLAT_PROJECTIONS
 
 
 def _from_degrees(

@@ -8,8 +8,10 @@ import sys
 import warnings
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -687,3 +689,30 @@ def test_text_that_is_not_utf8_is_refused(tmp_path):
     )
     with pytest.raises(InputError, match="not UTF-8 text"), opened(label, "It"):
         pass
+
+
+@pytest.mark.parametrize("attempt", ["import os; os.abort()", "import time; time.sleep(60)"])
+@pytest.mark.parametrize("named", ["{0}", 'NETCDF:"{0}":Band1'])
+def test_a_library_that_crashes_or_never_ends_does_so_elsewhere(
+    tmp_path, monkeypatch, attempt, named
+):
+    make(tmp_path / "plain.tif", np.ones((4, 5), np.float32))
+    path = tmp_path / "dem.nc"
+    rasterio.shutil.copy(tmp_path / "plain.tif", path, driver="netCDF")
+    monkeypatch.setattr(gdal_open, "_TRY", attempt)
+    monkeypatch.setattr(gdal_open, "_TRY_WITHIN_S", 1.0)
+    crashed = pytest.raises(InputError, match=r"the library that reads it crashed|as netCDF")
+    with crashed, opened(named.format(path), "It"):
+        pass
+    monkeypatch.undo()
+    with opened(path, "It") as source:
+        assert source.count == 1
+
+
+def test_a_coordinate_system_without_a_proj_string_is_not_that_of_the_map():
+    crs = pyproj.CRS.from_wkt(
+        'PROJCRS["a",BASEGEOGCRS["b",DATUM["c",ELLIPSOID["d",1737400,0]]],CONVERSION["e",'
+        'METHOD["Unheard of"]],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["m",1]]'
+    )
+    assert moon.proj_terms(crs) == {} or "proj" not in moon.proj_terms(crs)
+    assert not moon.is_south_polar(crs)
