@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 
-SCORE_TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999)
+SCORE_TICKS = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999)
 """Scores in the legends of maps, whose colours follow the log-odds; the ends bound the colours."""
 
 LOWEST_TOP_SCORE = 0.01

@@ -24,6 +24,9 @@ IMAGE = "Synthetic image from orbit"
 
 _MANIFEST = "manifest.json"
 _BUILTIN = "builtin_far_field"
+_ROOM = 1.1
+"""Height of the map relative to the run, so that labels at its edge are whole."""
+
 _MOSAIC_M = 400.0
 """Pixels of the mosaic: the hillshade of a finer elevation model hides it."""
 
@@ -100,7 +103,9 @@ def show(
         moon_layers.add(project, group)
     if canvas is not None and made:
         transform = QgsCoordinateTransform(made[-1].crs(), project.crs(), project)
-        _zoom(canvas, project.crs(), transform.transformBoundingBox(made[-1].extent()))
+        extent = transform.transformBoundingBox(made[-1].extent())
+        extent.scale(_ROOM)
+        _zoom(canvas, project.crs(), extent)
 
 
 def _zoom(canvas: QgsMapCanvas, crs: QgsCoordinateReferenceSystem, extent: QgsRectangle) -> None:

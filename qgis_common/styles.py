@@ -31,8 +31,8 @@ _OF_CELLS = frozenset({"score", "rank", "uncertainty", "rank_change"})
 """Styles that get the range of the layer."""
 
 
-_SCORE_ALPHA = (105, 170, 225, 255, 255)
-"""Opacity of the colours of scores, of 255: below hopeless cells the ground shows."""
+_SCORE_ALPHA = (70, 140, 180, 205, 215)
+"""Opacity of the colours of scores, of 255: the ground shows, most below hopeless cells."""
 
 
 def style_file(style: str) -> Path:
@@ -103,8 +103,12 @@ def score_entries(best: float) -> list[tuple[float, str]]:
     least, last = SCORE_TICKS[0], min(max(best, LOWEST_TOP_SCORE), SCORE_TICKS[-1])
     odds = _log_odds(last) - math.log(_NARROWEST)
     shown = [value for value in SCORE_TICKS[1:] if _log_odds(value) < odds]
-    end = f"{best:.3g}, the best" if least < best <= last else f"{last:g} or more"
-    return [(least, f"{least:g} or less"), *((each, f"{each:g}") for each in shown), (last, end)]
+    end = f"{best:.3g}, the best of the run" if least < best <= last else f"{last:g} or more"
+    return [
+        (least, f"probability {least:g} or less"),
+        *((each, f"{each:g}") for each in shown),
+        (last, end),
+    ]
 
 
 def rank_entries(highest: float, unit: str, first: float) -> list[tuple[float, str]]:

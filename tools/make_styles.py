@@ -109,7 +109,7 @@ def pseudocolor(name: str) -> QgsRasterLayer:
     renderer.setClassificationMin(stops[0])
     renderer.setClassificationMax(stops[-1])
     # Maps of cells let the ground beneath them show.
-    renderer.setOpacity(0.75 if name in OF_CELLS else 1.0)
+    renderer.setOpacity(0.9 if name == "score" else 0.75 if name in OF_CELLS else 1.0)
     layer.setRenderer(renderer)
     return layer
 
@@ -162,20 +162,38 @@ def marker(color: str, size: str = "3.6") -> QgsMarkerSymbol:
     )
 
 
+def ring(color: str) -> QgsMarkerSymbol:
+    """Return a ring, which shows the cell inside it; that of the best site is larger."""
+    symbol = QgsMarkerSymbol()
+    symbol.deleteSymbolLayer(0)
+    for line, width in (("#ffffff", "1.5"), (color, "0.8")):
+        shape = QgsSimpleMarkerSymbolLayer.create(
+            {"name": "circle", "color": "0,0,0,0", "size": "4", "outline_color": line}
+            | {"outline_width": width}
+        )
+        shape.setDataDefinedProperty(
+            QgsSymbolLayer.Property.PropertySize,
+            QgsProperty.fromExpression('if("site" = 1, 6, 4)'),
+        )
+        symbol.appendSymbolLayer(shape)
+    return symbol
+
+
 def labelled(layer: QgsVectorLayer, expression: str) -> QgsVectorLayer:
     buffer = QgsTextBufferSettings()
     buffer.setEnabled(True)
     buffer.setSize(0.8)
     buffer.setColor(QColor("#ffffff"))
     form = QgsTextFormat()
-    form.setSize(9)
+    form.setSize(10)
+    form.setForcedBold(True)
     form.setColor(QColor("#1b1b1b"))
     form.setBuffer(buffer)
     settings = QgsPalLayerSettings()
     settings.fieldName = expression
     settings.isExpression = True
     settings.setFormat(form)
-    settings.dist = 1.0
+    settings.dist = 2.0
     layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
     layer.setLabelsEnabled(True)
     return layer
@@ -183,8 +201,8 @@ def labelled(layer: QgsVectorLayer, expression: str) -> QgsVectorLayer:
 
 def sites() -> QgsVectorLayer:
     layer = points("field=site:integer&field=rank:integer&field=passes:bool")
-    kinds = [("#f28e2b", "passes"), ("#8a9099", "breaks a criterion")]
-    classes = [QgsRendererCategory(text, marker(color), text) for color, text in kinds]
+    kinds = [("#f28e2b", "passes"), ("#3b4046", "breaks a criterion")]
+    classes = [QgsRendererCategory(text, ring(color), text) for color, text in kinds]
     layer.setRenderer(QgsCategorizedSymbolRenderer(_VERDICT, classes))
     # The number in the report, the table and the dock.
     return labelled(layer, '"site"')
@@ -205,11 +223,14 @@ def candidates() -> QgsVectorLayer:
 
 
 def detected_craters() -> QgsVectorLayer:
-    """Return circles of the size of the crater, brighter for higher confidence."""
+    """Return circles of the size of the crater, darker for higher confidence.
+
+    Without hues: those are the scores' below.
+    """
     layer = points("field=diameter_m:double&field=confidence:double")
     classes = []
     edges = (0.0, 0.4, 0.6, 0.8, 1.0)
-    colors = ("#b0b0b0", "#6baed6", "#35b779", "#fde725")
+    colors = ("#b0b5bb", "#858b92", "#50565d", "#16191d")
     for (low, high), color in zip(itertools.pairwise(edges), colors, strict=True):
         text = f"confidence {low:g} to {high:g}"
         classes.append(QgsRendererRange(low, high, rim(color), text))
@@ -231,14 +252,14 @@ def compared_craters() -> QgsVectorLayer:
 
 
 def rim(color: str) -> QgsMarkerSymbol:
-    """Return a circle as wide on the map as the crater: a line on a dark one, nothing inside.
+    """Return a circle as wide on the map as the crater: a line on a bright one, nothing inside.
 
-    The dark line is there for bright ground. Lines of small craters are thinner, and circles of
+    The bright line is there for dark ground. Lines of small craters are thinner, and circles of
     less than 2.5 mm on the map are not drawn: many of them would hide it.
     """
     symbol = QgsMarkerSymbol()
     symbol.deleteSymbolLayer(0)
-    for line, least, most in (("16,16,16,120", 0.25, 0.6), (color, 0.12, 0.35)):
+    for line, least, most in (("255,255,255,140", 0.4, 0.9), (color, 0.15, 0.4)):
         shape = QgsSimpleMarkerSymbolLayer.create(
             {"name": "circle", "color": "0,0,0,0", "outline_color": line, "size_unit": "MapUnit"}
         )

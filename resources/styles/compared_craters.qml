@@ -26,7 +26,7 @@
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
-            <Option type="QString" name="outline_color" value="16,16,16,120,rgb:0.06274509803921569,0.06274509803921569,0.06274509803921569,0.47058823529411764"/>
+            <Option type="QString" name="outline_color" value="255,255,255,140,rgb:1,1,1,0.5490196078431373"/>
             <Option type="QString" name="outline_style" value="solid"/>
             <Option type="QString" name="outline_width" value="0"/>
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
@@ -48,7 +48,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.25, 0.6)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.4, 0.9)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">
@@ -94,7 +94,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.12, 0.35)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.15, 0.4)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">
@@ -127,7 +127,7 @@
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
-            <Option type="QString" name="outline_color" value="16,16,16,120,rgb:0.06274509803921569,0.06274509803921569,0.06274509803921569,0.47058823529411764"/>
+            <Option type="QString" name="outline_color" value="255,255,255,140,rgb:1,1,1,0.5490196078431373"/>
             <Option type="QString" name="outline_style" value="solid"/>
             <Option type="QString" name="outline_width" value="0"/>
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
@@ -149,7 +149,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.25, 0.6)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.4, 0.9)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">
@@ -195,7 +195,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.12, 0.35)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.15, 0.4)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">
@@ -228,7 +228,7 @@
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
-            <Option type="QString" name="outline_color" value="16,16,16,120,rgb:0.06274509803921569,0.06274509803921569,0.06274509803921569,0.47058823529411764"/>
+            <Option type="QString" name="outline_color" value="255,255,255,140,rgb:1,1,1,0.5490196078431373"/>
             <Option type="QString" name="outline_style" value="solid"/>
             <Option type="QString" name="outline_width" value="0"/>
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
@@ -250,7 +250,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.25, 0.6)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.4, 0.9)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">
@@ -296,7 +296,7 @@
                 </Option>
                 <Option type="Map" name="outlineWidth">
                   <Option type="bool" name="active" value="true"/>
-                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.12, 0.35)"/>
+                  <Option type="QString" name="expression" value="scale_linear(&quot;diameter_m&quot;, 500, 20000, 0.15, 0.4)"/>
                   <Option type="int" name="type" value="3"/>
                 </Option>
                 <Option type="Map" name="size">

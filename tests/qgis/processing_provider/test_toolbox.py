@@ -437,7 +437,8 @@ def test_layers_are_loaded_styled_and_grouped(processing, dem, run_folder, tmp_p
     for feature in sites.getFeatures():
         rendering.expressionContext().setFeature(feature)
         symbol = sites.renderer().symbolForFeature(feature, rendering)
-        assert symbol.color().name() == ("#f28e2b" if feature["passes"] else "#8a9099")
+        ring = symbol.symbolLayer(1).strokeColor().name()
+        assert ring == ("#f28e2b" if feature["passes"] else "#3b4046")
     sites.renderer().stopRender(rendering)
     assert by_title["Score"].isVisible()
     assert not by_title["Average illumination"].itemVisibilityChecked()
@@ -506,7 +507,8 @@ def test_scores_have_colours_by_log_odds_up_to_the_best(tmp_path, processing):
     layer = one_row(tmp_path / "score.tif", [1e-6, 0.02, 0.16])
     styles.apply(layer, "score")
     values, labels, colours = zip(*legend(layer), strict=True)
-    assert labels == ("0.0001 or less", "0.001", "0.01", "0.1", "0.16, the best")
+    assert labels[:2] == ("probability 0.0001 or less", "0.001")
+    assert labels[2:] == ("0.01", "0.03", "0.1", "0.16, the best of the run")
     assert values[-1] == pytest.approx(0.16)
     assert (colours[0], colours[-1]) == ("#440154", "#fde725")
     assert len(set(colours)) == len(colours)
@@ -515,7 +517,7 @@ def test_scores_have_colours_by_log_odds_up_to_the_best(tmp_path, processing):
     assert between == sorted(between)
     poor = one_row(tmp_path / "poor.tif", [1e-6, 2e-4])
     styles.apply(poor, "score")
-    assert legend(poor)[-1][:2] == (0.01, "0.0002, the best")
+    assert legend(poor)[-1][:2] == (0.01, "0.0002, the best of the run")
     good = one_row(tmp_path / "good.tif", [1e-6, 1.0])
     styles.apply(good, "score")
     assert legend(good)[-1][1] == "0.9999 or more"
