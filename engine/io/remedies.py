@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
+import pyproj.exceptions
 
 from lunarsite.engine import moon
-from lunarsite.engine.file_names import is_virtual, local_file, part_of
+from lunarsite.engine.errors import CrsError
+from lunarsite.engine.file_names import display_name, is_virtual, local_file, part_of
 from lunarsite.engine.io.labels import above_sphere, label_beside
 from lunarsite.engine.text import quoted
 
@@ -154,9 +156,15 @@ def map_points(source: rasterio.DatasetReader) -> tuple[np.ndarray, np.ndarray]:
     transform = source.transform
     x = transform.a * columns + transform.b * rows + transform.c
     y = transform.d * columns + transform.e * rows + transform.f
-    to_degrees = pyproj.Transformer.from_crs(
-        pyproj.CRS.from_user_input(source.crs), moon.GEOGRAPHIC, always_xy=True
-    )
+    crs = pyproj.CRS.from_user_input(source.crs)
+    try:
+        to_degrees = pyproj.Transformer.from_crs(crs, moon.GEOGRAPHIC, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise CrsError(
+            f"The coordinate system {crs.name!r} of {display_name(source.name)} cannot be used: "
+            f"PROJ refuses it ({str(error).rpartition('Proj Error: ')[2].rstrip(').')})",
+            "Declare the right one: " + declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
+        ) from error
     lon, lat = (np.asarray(value) for value in to_degrees.transform(x, y))
     seen = np.isfinite(lat) & (lat <= max(_NORTHERN_LIMIT_DEG, float(np.min(lat)) + 1e-6))
     on_map = moon.lonlat_to_xy(lon, np.where(seen, lat, -90.0))

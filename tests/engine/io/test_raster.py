@@ -716,3 +716,27 @@ def test_a_coordinate_system_without_a_proj_string_is_not_that_of_the_map():
     )
     assert moon.proj_terms(crs) == {} or "proj" not in moon.proj_terms(crs)
     assert not moon.is_south_polar(crs)
+
+
+def test_a_coordinate_system_that_proj_cannot_use_is_refused_with_a_command(tmp_path):
+    make(tmp_path / "flat.tif", np.zeros((4, 5), np.float32))
+    label = tmp_path / "flat.vrt"
+    rasterio.shutil.copy(tmp_path / "flat.tif", label, driver="VRT")
+    text = label.read_text()
+    text = (
+        text[: text.index("<SRS")]
+        + (
+            "<SRS>PROJCS[&quot;odd&quot;,GEOGCS[&quot;Moon&quot;,DATUM[&quot;Moon&quot;,SPHEROID["
+            "&quot;Moon&quot;,1737400,0]],PRIMEM[&quot;Reference&quot;,0],UNIT[&quot;degree&quot;,"
+            "0.0174532925199433]],PROJECTION[&quot;Stereographic&quot;],PARAMETER["
+            "&quot;latitude_of_origin&quot;,-80],PARAMETER[&quot;scale_factor&quot;,-2],"
+            "UNIT[&quot;metre&quot;,1]]</SRS>"
+        )
+        + text[text.index("</SRS>") + 6 :]
+    )
+    label.write_text(text)
+    with pytest.raises(
+        CrsError,
+        match=r"'odd' of flat\.vrt cannot be used: PROJ refuses it .*> 0.*gdal_edit.py -a_srs",
+    ):
+        read_dem(label)
