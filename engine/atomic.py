@@ -11,6 +11,7 @@ import uuid
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lunarsite.engine import input_versions
 from lunarsite.engine.errors import LunarSiteError, OutputError
 
 if TYPE_CHECKING:
@@ -42,13 +43,18 @@ def whole_file(path: Path) -> Iterator[Path]:
     OutputError
         If the folder is not writable, the disk is full, or ``path`` is a folder. The temporary
         file is removed.
+    ChangedInputError
+        If an input of the run has changed since it began.
     """
     mode = make_folder(path.parent)
+    inputs = input_versions.watch()
     if path.is_dir():
         raise OutputError(f"{path} is a folder, not a file", "Choose another name")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield partial
+        if inputs is not None:
+            inputs.check(ended=False)
         partial.chmod(mode)
         partial.replace(path)
     except LunarSiteError:

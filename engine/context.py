@@ -7,13 +7,14 @@ import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine import input_versions
 from lunarsite.engine.errors import CancelledError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 GIB = 1024**3
 
@@ -29,15 +30,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def file_version(path: str | Path) -> tuple[int, int] | None:
-    """Return size and modification time of a regular file, which change with it; else None."""
-    file = Path(path)
-    if not file.is_file():
-        return None
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 @dataclass
@@ -168,7 +160,7 @@ class Context:
         what : str
             Identifies the value.
         path : path
-            The file, compared by size and modification time. A path that is not a regular file,
+            The file, compared by its version. A path that is not a regular file,
             such as GDAL's ``/vsi`` paths, is not cached.
         compute : callable
             Returns the value.
@@ -178,7 +170,7 @@ class Context:
         object
             The value.
         """
-        version = file_version(path)
+        version = input_versions.version(path)
         return compute() if version is None else self.cached((what, str(path)), version, compute)
 
     def pool(self) -> Executor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import output_paths
+from lunarsite.engine import input_versions, output_paths
 from lunarsite.engine._parameter_values import (
     PATH_KINDS,
     Kind,
@@ -262,6 +262,8 @@ class Stage:
         ------
         BusyError
             If another run has locked an output.
+        ChangedInputError
+            If an input changes during the run.
         LunarSiteError
             For any other user-correctable error.
         """
@@ -269,7 +271,8 @@ class Stage:
         self.check_files(values)
         pipeline = importlib.import_module(self.pipeline)
         folders, files = self._locks(values)
-        with output_paths.locked(folders, files, context.warn):
+        inputs = [name for names in self._inputs(values).values() for name in names]
+        with output_paths.locked(folders, files, context.warn), input_versions.watched(inputs):
             result: Values = pipeline.run(values, context)
         return result
 
@@ -304,31 +307,38 @@ class Stage:
     def check_files(self, values: Values) -> None:
         """Raise if an output path is a folder, an input or not writable."""
         outputs: dict[str, str] = {}
-        inputs: dict[str, list[str]] = {}
         output_folders: list[Path] = []
         for parameter in self.parameters:
             value = values[parameter.name]
-            if parameter.kind not in PATH_KINDS or not value:
+            if parameter.kind not in PATH_KINDS or not value or not parameter.output:
                 continue
-            is_folder = parameter.kind is Kind.FOLDER
-            if not parameter.output:
-                inputs[parameter.flag] = value if parameter.many else [value]
-                if is_folder:
-                    matches = (Path(value).glob(pattern) for pattern in parameter.files)
-                    inputs[parameter.flag] = [str(path) for paths in matches for path in paths]
-            elif is_folder:
+            if parameter.kind is Kind.FOLDER:
                 output_folders.append(Path(value))
                 if parameter.name == "out":
                     outputs |= self._outputs_in(value)
             else:
                 output_folders.append(Path(value).parent)
                 outputs[parameter.flag] = value
-        output_paths.check(outputs, inputs)
+        output_paths.check(outputs, self._inputs(values))
         for parameter in self.parameters:
             if parameter.flag in outputs and parameter.endings:
                 output_paths.check_ending(parameter.flag, values[parameter.name], parameter.endings)
         for folder in output_folders:
             output_paths.check_folder(folder)
+
+    def _inputs(self, values: Values) -> dict[str, list[str]]:
+        """Return the input files by the option that names them; of folders those that are read."""
+        inputs: dict[str, list[str]] = {}
+        for parameter in self.parameters:
+            value = values[parameter.name]
+            if parameter.kind not in PATH_KINDS or not value or parameter.output:
+                continue
+            inputs[parameter.flag] = list(value) if parameter.many else [value]
+            if parameter.kind is Kind.FOLDER:
+                folders = inputs[parameter.flag]
+                matches = (Path(f).glob(pattern) for f in folders for pattern in parameter.files)
+                inputs[parameter.flag] = [str(path) for paths in matches for path in paths]
+        return inputs
 
     def _outputs_in(self, folder: str) -> dict[str, str]:
         """Return the paths of the outputs in the output folder, by their names in messages."""

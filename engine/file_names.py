@@ -90,6 +90,20 @@ def local_file(name: str | Path) -> Path | None:
     return next((Path(part) for part in parts if Path(part).is_file()), None)
 
 
+def is_inside(name: str) -> bool:
+    """Return whether a relative path stays inside its folder.
+
+    Examples
+    --------
+    >>> is_inside("layers/psr.tif"), is_inside("../psr.tif"), is_inside("/etc/passwd")
+    (True, False, False)
+    >>> is_inside("C:\\\\psr.tif"), is_inside("layers\\\\..\\\\..\\\\psr.tif"), is_inside("")
+    (False, False, False)
+    """
+    parts = re.split(r"[/\\\\]", name)
+    return all(part not in ("", ".", "..") and ":" not in part for part in parts)
+
+
 def display_name(name: str | Path) -> str:
     """Return the last part of a name, as it is shown, with QGIS's ``|layername=`` if it has one.
 

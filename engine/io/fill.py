@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 from scipy import ndimage
 
+from lunarsite.engine import input_versions
 from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.io.gdal_open import open_raster
 
@@ -301,14 +302,14 @@ def sample(source: rasterio.DatasetReader, band: int) -> tuple[NDArray[Any], Boo
     """
     name, part = part_of(source.name) or (source.name, (0, 0, source.width, source.height))
     file = local_file(name)
-    version = None if file is None else file.stat().st_mtime_ns
+    version = None if file is None else input_versions.version(file)
     return _sample(name, version, band, part)
 
 
 @lru_cache(maxsize=_SAMPLES)
 def _sample(
     name: str,
-    version: int | None,  # noqa: ARG001  a changed file is sampled again
+    version: input_versions.Version | None,  # noqa: ARG001  a changed file is sampled again
     band: int,
     part: tuple[int, int, int, int],
 ) -> tuple[NDArray[Any], Bool]:

@@ -94,6 +94,10 @@ class Inputs:
         known = {source.path: source.parts for source in self.sources.get(role, ())}
         return [part for path in paths for part in known.get(path, (path,))]
 
+    def parts_of_all(self) -> list[str]:
+        """Return all files of all roles."""
+        return [part for sources in self.sources.values() for s in sources for part in s.parts]
+
     def readings(self, roles: Iterable[str]) -> dict[str, list[Content]]:
         """Return the metadata of the rasters of some roles."""
         return {

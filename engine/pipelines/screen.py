@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import provenance, stages
+from lunarsite.engine import input_versions, provenance, stages
 from lunarsite.engine.context import GIB, log
 from lunarsite.engine.contract import PATH_KINDS
-from lunarsite.engine.errors import CancelledError
+from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.engine.file_names import display_name, file_of
+from lunarsite.engine.input_versions import ChangedInputError
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.pipelines import estimates, preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
@@ -98,8 +99,9 @@ class Screening:
 
     def take(self, step: Step) -> dict[str, Any]:
         """Run a step, unless its result for the same inputs exists; return its result."""
+        self._check_earlier(step)
         key = self.manifest.key(step.name, step.shaping, step.inputs)
-        entry = self.manifest.done(step.name, key)
+        entry = self.manifest.done(step.name, key, step.inputs)
         if entry is None:
             if not self.checked:
                 preflight.check_closely(self.inputs)
@@ -111,6 +113,7 @@ class Screening:
             begin = time.perf_counter()
             result = step.do(part)
             log.info("%s took %.1f s", step.name, time.perf_counter() - begin)
+            self._check_unchanged(step, key)
             outputs = [self.folder / name for name in step.outputs]
             self.manifest.record(step.name, key, outputs, result, part.warnings)
             entry = self.manifest.content["steps"][step.name]
@@ -120,6 +123,63 @@ class Screening:
                 self.context.warnings.append(warning)
         self.context.progress(_SHARES[step.name][1], step.name)
         return dict(entry["result"])
+
+    def _check_earlier(self, step: Step) -> None:
+        """Raise if an input of a step is a result of this run, but another than was recorded."""
+        recorded = {
+            self.folder / name: sha
+            for entry in self.manifest.content.get("steps", {}).values()
+            for name, sha in entry["outputs"].items()
+        }
+        for paths in step.inputs.values():
+            for path in paths:
+                sha = recorded.get(Path(path))
+                if sha is not None and self.manifest.sha256(path) != sha:
+                    raise ChangedInputError(path)
+
+    def _check_unchanged(self, step: Step, key: str) -> None:
+        """Raise if what a step has read differs from what is recorded of it."""
+        paths = [path for each in step.inputs.values() for path in each]
+        before = {path: self.manifest.sha256(path) for path in paths}
+        if self.manifest.key(step.name, step.shaping, step.inputs) != key:
+            raise ChangedInputError(paths[0])
+        foreign = self.manifest.foreign(step.outputs, step.inputs)
+        if foreign is None:
+            return
+        # Read whole, even what seems unchanged: otherwise the next run would end here too.
+        changed = [path for path in paths if self.manifest.sha256(path, again=True) != before[path]]
+        self.manifest.save()
+        if changed:
+            raise ChangedInputError(changed[0])
+        raise InputError(
+            f"{foreign} was not made from the inputs of this run",
+            "Let nothing else write in the folder of the run, and run the same command again",
+        )
+
+    def check_inputs(self) -> None:
+        """Raise if the inputs are others than in the beginning, read whole once more.
+
+        Raises
+        ------
+        ChangedInputError
+            If one has changed: no step that has run is kept.
+        """
+        again = preflight.validate(self.values, ())
+        changed = [
+            source.path
+            for role, sources in self.inputs.sources.items()
+            for source, now in zip(sources, again.sources.get(role, ()), strict=False)
+            if source != now
+        ]
+        changed += [
+            part
+            for role, paths in self.inputs.paths().items()
+            for part in self.inputs.parts(role, paths)
+            if self.manifest.sha256(part) != self.manifest.sha256(part, again=True)
+        ]
+        if changed:
+            self.manifest.drop(self.ran)
+            raise ChangedInputError(changed[0])
 
     def stage(
         self,
@@ -237,6 +297,9 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
             "land: slopes over such distances are gentler than those under a lander. Screen an "
             "elevation model with pixels of 100 m or finer before choosing a site."
         )
+    watch = input_versions.watch()
+    if watch is not None:
+        watch.add(validated.parts_of_all())
     fresh = not (folder / NAME).is_file()
     if fresh:
         preflight.check_closely(validated)
@@ -338,6 +401,8 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
         return {}
 
     run.take(Step("report", told, shown, do, _outputs("report")))
+    if run.ran:
+        run.check_inputs()
     manifest.content["finished"] = True
     manifest.save()
     best = result["best"]

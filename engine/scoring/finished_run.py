@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import input_versions
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import explanation, profiles, scorer, tables
 from lunarsite.engine.scoring.features.feature_table import cell_grid
@@ -95,7 +96,7 @@ def open_run(folder: str | Path, context: Context) -> Run:
         )
     run: Run = context.cached(
         ("run", str(path.resolve())),
-        manifest.stat().st_mtime_ns,
+        input_versions.version(manifest),
         lambda: _read(path, manifest),
         at_most=_CACHED_RUNS,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.file_names import local_file, part_of
+from lunarsite.engine.file_names import is_inside, local_file, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -256,13 +256,14 @@ def _input(
     names = {
         _file(path): path
         for path, stamp in known.items()
-        if isinstance(stamp, list) and len(stamp) == 3 and stamp[2] == sha
+        if isinstance(stamp, list) and len(stamp) >= 3 and stamp[2] == sha
     }
     stamps = {file: known[path] for file, path in names.items()}
     size = next((int(stamp[0]) for stamp in stamps.values()), None)
     places = [Path(located[sha])] if sha in located else []
     places += stamps
-    places += [near / name for near in (folder, folder.parent, folder.parent.parent)]
+    if is_inside(name):  # a manifest from elsewhere may name any file
+        places += [near / name for near in (folder, folder.parent, folder.parent.parent)]
     found = next((path for path in places if _is_it(path, size, stamps.get(path))), None)
     opens = "" if found is None else str(found)
     if found in names and part_of(names[found]) is None:
