@@ -24,8 +24,10 @@ from scipy import ndimage, stats
 
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
+from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import explanation, labels, profiles, scorer, tables
 from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.finished_run import TABLES
 from lunarsite.engine.scoring.site_explanation import explain
 
 CELL_M = 960.0
@@ -172,7 +174,12 @@ def write_run(run: Path, model: scorer.Scorer, table: pd.DataFrame, context: Con
     begin = time.perf_counter()
     stages.load("score").run(values | {"out": str(run)}, context)
     took_s = time.perf_counter() - begin
-    manifest = {"finished": True, "profile": CASSA.as_dict()}
+    outputs = {name: sha256(run / name) for name in TABLES}
+    manifest = {
+        "finished": True,
+        "profile": CASSA.as_dict(),
+        "steps": {"score": {"outputs": outputs}},
+    }
     (run / "manifest.json").write_text(json.dumps(manifest))
     print(f"| score, rank intervals of 100 draws, SHAP and files | no figure | {took_s:.0f} s | |")
 

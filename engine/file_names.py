@@ -91,7 +91,7 @@ def local_file(name: str | Path) -> Path | None:
 
 
 def is_inside(name: str) -> bool:
-    """Return whether a relative path stays inside its folder.
+    r"""Return whether a relative path stays inside its folder.
 
     Examples
     --------

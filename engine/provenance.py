@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunarsite.engine.atomic import whole_file
+from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name, is_virtual, local_file, part_of
 
 if TYPE_CHECKING:
@@ -64,6 +66,58 @@ def sha256(name: str | Path) -> str:
                 rows = min(_STRIP_ROWS, top + height - row)
                 digest.update(source.read(window=((row, row + rows), (left, left + width))))
     return digest.hexdigest()
+
+
+def write_checksums(listing: Path, files: Iterable[Path]) -> None:
+    """Write the SHA-256 of files beside them, in the format of ``sha256sum``."""
+    lines = (f"{sha256(file)}  {file.name}\n" for file in files)
+    with whole_file(listing) as partial:
+        partial.write_text("".join(lines), encoding="utf-8")
+
+
+def read_verified(file: Path, remedy: str) -> bytes:
+    """Return the content of a file if its SHA-256 is the one that is listed beside it.
+
+    The list has the name of the file and the extension ``.sha256``, or is called ``SHA256SUMS``.
+    What is returned is what was verified, so that no parser ever sees anything else.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    remedy : str
+        What to do about a file that is not what it was.
+
+    Raises
+    ------
+    InputError
+        If the file or the list cannot be read, or the checksum differs or is not listed.
+    """
+    if not file.is_file():
+        raise InputError(f"There is no file {file}", remedy)
+    own, shared = file.with_suffix(".sha256"), file.with_name("SHA256SUMS")
+    listing = own if own.is_file() else shared
+    try:
+        content = file.read_bytes()
+        if not listing.is_file():
+            raise InputError(
+                f"There is no list of checksums for {file}: neither {own.name} nor {shared.name} "
+                "lies beside it",
+                remedy,
+            )
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", remedy
+        ) from error
+    listed = {line.split()[-1].lstrip("*"): line.split()[0] for line in lines if line.split()}
+    if listing == own:  # its files may have been renamed together
+        listed |= {own.with_suffix(Path(name).suffix).name: sha for name, sha in listed.items()}
+    if hashlib.sha256(content).hexdigest() != listed.get(file.name):
+        raise InputError(
+            f"{file.name} is not the file that {listing.name} names: its checksum differs", remedy
+        )
+    return content
 
 
 @cache

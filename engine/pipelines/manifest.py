@@ -46,9 +46,7 @@ class Manifest:
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-        known = {
-            path: stamp for path, stamp in _read(folder / _KNOWN).items() if _is_stamp(stamp)
-        }
+        known = {path: stamp for path, stamp in _read(folder / _KNOWN).items() if _is_stamp(stamp)}
         content = _read(folder / NAME)
         if not _is_manifest(content):
             content = {}

@@ -182,7 +182,7 @@ def _source(path: str, role: str) -> Source:
     if role in ("regions", "craters") and file.suffix.lower() == ".shp":
         beside = [file.with_suffix(end) for end in (".dbf", ".shx", ".prj", ".cpg")]
     elif role == "scorer":
-        beside = [file.with_suffix(".json")]
+        beside = [file.with_suffix(".json"), file.with_suffix(".sha256")]
     return Source(path, _with(str(file), beside))
 
 

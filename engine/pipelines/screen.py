@@ -54,7 +54,7 @@ _COMPUTED = ("illumination", "earth_visibility", "psr")
 
 _FILES = {
     "features": ("features.parquet",),
-    "train-scorer": ("scorer.ubj", "scorer.json"),
+    "train-scorer": ("scorer.ubj", "scorer.json", "scorer.sha256"),
     "report": ("report.html",),
 }
 """Output files of steps whose declarations do not name them."""

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import moon
-from lunarsite.engine import input_versions
-from lunarsite.engine.context import Context
+from lunarsite.engine import input_versions, moon
 from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
 from lunarsite.engine.illumination.skyline import (
@@ -30,6 +28,7 @@ from lunarsite.engine.io.labels import label_beside
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Dem
 
     Float = NDArray[np.float64]
@@ -101,7 +100,9 @@ def _models(values: dict[str, Any], context: Context) -> tuple[Dem, Surroundings
 
     paths = (values["dem"], *values["far_field"])
     files = [file for name in paths for file in _files(str(name))]
-    versions = tuple((file, None if file is None else input_versions.version(file)) for file in files)
+    versions = tuple(
+        (file, None if file is None else input_versions.version(file)) for file in files
+    )
     if None in files:  # on a server: nothing says whether it has changed
         dem, around, warnings = read()
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.provenance import sha256
+from lunarsite.engine.provenance import read_verified
 
 if TYPE_CHECKING:
     from lunarsite.engine.scoring.profiles import Profile
@@ -24,9 +24,10 @@ def bundled(profile: Profile) -> Path | None:
         If its checksum differs from that of the release.
     """
     for card in sorted(FOLDER.glob("scorer-*.json")):
+        _check_shipped(card)
         if same_criteria(json.loads(card.read_text(encoding="utf-8")), profile):
             path = card.with_suffix(".ubj")
-            _check_shipped(card, path)
+            _check_shipped(path)
             return path
     return None
 
@@ -37,12 +38,11 @@ def same_criteria(card: dict[str, Any], profile: Profile) -> bool:
     return isinstance(trained, dict) and trained.get("criteria") == profile.as_dict()["criteria"]
 
 
-def _check_shipped(*files: Path) -> None:
-    lines = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    shipped = {name: sha for sha, name in (line.split() for line in lines)}
-    for file in files:
-        if not file.is_file() or sha256(file) != shipped.get(file.name):
-            raise InputError(
-                f"{file.name} is not the file of the LunarSite release: its checksum differs",
-                "Install LunarSite again, or train a scorer: lunarsite train-scorer",
-            )
+def _check_shipped(file: Path) -> None:
+    try:
+        read_verified(file, "")
+    except InputError as error:
+        raise InputError(
+            f"{file.name} is not the file of the LunarSite release: its checksum differs",
+            "Install LunarSite again, or train a scorer: lunarsite train-scorer",
+        ) from error

@@ -11,16 +11,27 @@ import numpy as np
 
 from lunarsite.engine import input_versions
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import explanation, profiles, scorer, tables
 from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
 
+
+TABLES = ("features.parquet", "scores.parquet", "shap.parquet")
+"""What is read of a run."""
+
+_SCREEN_AGAIN = (
+    "Run lunarsite screen again with the same inputs and the same --out: it does again what is "
+    "damaged, and nothing else"
+)
 
 _CACHED_RUNS = 3
 """Maximum number of cached runs: one of the whole polar cap takes 150 MB."""
@@ -96,7 +107,7 @@ def open_run(folder: str | Path, context: Context) -> Run:
         )
     run: Run = context.cached(
         ("run", str(path.resolve())),
-        input_versions.version(manifest),
+        tuple(input_versions.version(path / name) for name in (manifest.name, *TABLES)),
         lambda: _read(path, manifest),
         at_most=_CACHED_RUNS,
     )
@@ -106,13 +117,22 @@ def open_run(folder: str | Path, context: Context) -> Run:
 def _read(path: Path, manifest: Path) -> Run:
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
+        if not content["finished"]:
+            raise InputError(f"The run in {path} is not finished", _SCREEN_AGAIN)
         profile = profiles.Profile.from_dict(content["profile"])
-    except (ValueError, KeyError, TypeError) as error:
+        written = {
+            str(name): str(sha)
+            for entry in content["steps"].values()
+            for name, sha in entry["outputs"].items()
+        }
+        warnings = tuple(str(warning) for warning in content.get("warnings", ()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"The manifest of {path} cannot be read: {error}", "Run lunarsite screen again"
+            f"The manifest of {path} is damaged, or of another program: {_reason(error)}",
+            _SCREEN_AGAIN,
         ) from error
-    if not content.get("finished"):
-        raise InputError(f"The run in {path} is not finished", "Run lunarsite screen again")
+    for name in TABLES:
+        _check_own(path, name, written)
     features = tables.read_features(path / "features.parquet")
     scores = tables.read_table(path / "scores.parquet", "The score table")
     shap = tables.read_table(path / "shap.parquet", "The table of contributions")
@@ -132,8 +152,33 @@ def _read(path: Path, manifest: Path) -> Run:
         row_of_cell,
         explanation.Passing.of(profile, features),
         int(np.isfinite(scores["score"]).sum()),
-        tuple(str(warning) for warning in content.get("warnings", ())),
+        warnings,
     )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _check_own(folder: Path, name: str, written: Mapping[str, str]) -> None:
+    """Raise if a table of a run is missing, elsewhere, or not what the run has written."""
+    file = folder / name
+    if name not in written:
+        raise InputError(f"The manifest of {folder} does not name {name}", _SCREEN_AGAIN)
+    if not file.is_file():
+        raise InputError(f"{file} is missing, although the run is finished", _SCREEN_AGAIN)
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{file} is a link to {file.resolve()}, outside the run",
+            "Copy the file into the folder of the run if it belongs there",
+        )
+    if sha256(file) != written[name]:
+        raise InputError(
+            f"{file} is not what the run has written: its checksum differs from the manifest's",
+            _SCREEN_AGAIN,
+        )
 
 
 def _check_together(
@@ -153,6 +198,4 @@ def _check_together(
         and np.array_equal(cells, shap["cell_id"].to_numpy())
     )
     if not same:
-        raise InputError(
-            f"The tables in {path} do not belong together", "Run lunarsite screen again"
-        )
+        raise InputError(f"The tables in {path} do not belong together", _SCREEN_AGAIN)

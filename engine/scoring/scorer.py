@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
+_TRAIN_AGAIN = (
+    "A scorer is three files that belong together (.ubj, .json, .sha256): copy all three, or train "
+    "it again: lunarsite train-scorer"
+)
+
 MIN_CELLS = 200
 _LOWEST, _HIGHEST = -30.0, 30.0
 _BLOCK_M = 30_000.0
@@ -99,11 +104,12 @@ class Scorer:
         return np.where(self.profile.known(table), values, np.float32(np.nan))
 
     def save(self, path: Path) -> None:
-        """Write the trees (``.ubj``) and the card beside them (``.json``)."""
+        """Write the trees (``.ubj``), and their card and their checksums beside them."""
         with whole_file(path) as partial:
             self.booster.save_model(partial)
         with whole_file(path.with_suffix(".json")) as partial:
             partial.write_text(json.dumps(self.card, indent=2, sort_keys=True) + "\n")
+        provenance.write_checksums(path.with_suffix(".sha256"), (path, path.with_suffix(".json")))
 
 
 def _on_gpu(booster: xgb.Booster, inputs: Float32, context: Context) -> Float32 | None:
@@ -161,22 +167,24 @@ def load(path: Path, profile: Profile) -> Scorer:
     Raises
     ------
     InputError
-        If the file is damaged, or was trained for other criteria or other features.
+        If a file is missing, damaged or without a checksum, or was trained for other criteria or
+        other features.
     """
-    card_path = path.with_suffix(".json")
+    # The parser of XGBoost ends the process over a single flipped bit.
+    trees = provenance.read_verified(path, _TRAIN_AGAIN)
+    described = provenance.read_verified(path.with_suffix(".json"), _TRAIN_AGAIN)
     try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
+        card = json.loads(described)
         booster = xgb.Booster()
-        booster.load_model(path)
-    except (OSError, ValueError, xgb.core.XGBoostError) as error:
+        booster.load_model(bytearray(trees))
+    except (ValueError, RecursionError, xgb.core.XGBoostError) as error:
         raise InputError(
-            f"The scorer {path} cannot be read: {str(error).splitlines()[0][:200]}",
-            "Train it again: lunarsite train-scorer",
+            f"The scorer {path} cannot be read: {str(error).splitlines()[0][:200]}", _TRAIN_AGAIN
         ) from error
     if not isinstance(card, dict) or not set(card.get("features", ["?"])) <= set(BY_NAME):
         raise InputError(
             f"The scorer {path.name} was trained on other features than this version computes",
-            "Train it again: lunarsite train-scorer",
+            _TRAIN_AGAIN,
         )
     if not bundle.same_criteria(card, profile):
         named = card.get("profile", {}).get("name")
@@ -188,7 +196,7 @@ def load(path: Path, profile: Profile) -> Scorer:
     if card["features"] != list(inputs_for(profile)):
         raise InputError(
             f"The scorer {path.name} was trained on other features than its criteria need now",
-            "Train it again: lunarsite train-scorer",
+            _TRAIN_AGAIN,
         )
     return Scorer(booster, profile, card)
 

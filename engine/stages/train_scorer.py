@@ -84,7 +84,8 @@ STAGE = Stage(
             kind=Kind.FILE,
             endings=(".ubj",),
             title="Scorer",
-            help="Scorer to write (.ubj); its card (.json) is written next to it.",
+            help="Scorer to write (.ubj); its card (.json) and checksums (.sha256) are written "
+            "next to it.",
             required=True,
             output=True,
         ),

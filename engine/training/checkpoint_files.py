@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load as load_bytes
+from safetensors.numpy import save_file
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.provenance import sha256
+from lunarsite.engine.provenance import read_verified, write_checksums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +69,7 @@ def save(
     full_card = {**card, "weights": {"file": path.name, "bits": 16}}
     with whole_file(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(full_card, indent=2) + "\n", encoding="utf-8")
-    with whole_file(path.with_suffix(".sha256")) as partial:
-        lines = (f"{sha256(file)}  {file.name}\n" for file in (path, path.with_suffix(".json")))
-        partial.write_text("".join(lines), encoding="utf-8")
+    write_checksums(path.with_suffix(".sha256"), (path, path.with_suffix(".json")))
     return full_card
 
 
@@ -97,9 +96,10 @@ def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
         If weights, card or checksums are missing, damaged or do not match.
     """
     card = read_card(path, command)
-    _check_sums(command, path, path.with_suffix(".json"))
+    read_verified(path.with_suffix(".json"), REMEDY + command)
+    weights = read_verified(path, REMEDY + command)
     try:
-        state = load_file(path)
+        state = load_bytes(weights)
     except SafetensorError as error:
         raise InputError(
             f"The checkpoint {path.name} is damaged: {error}", REMEDY + command
@@ -152,20 +152,5 @@ def _as_float16(values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _as_float32(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    return values.astype(np.float32) if values.dtype.kind == "f" else values
-
-
-def _check_sums(command: str, *files: Path) -> None:
-    """Raise unless the files match their list of checksums."""
-    own_list = files[0].with_suffix(".sha256")
-    listing = own_list if own_list.is_file() else files[0].with_name("SHA256SUMS")
-    if not listing.is_file():
-        raise InputError(f"There is no list of checksums {own_list}", REMEDY + command)
-    pairs = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
-    listed = {pair[-1]: pair[0] for pair in pairs if pair}
-    for file in files:
-        if sha256(file) != listed.get(file.name):
-            raise InputError(
-                f"{file.name} is not the file that {listing.name} names: its checksum differs",
-                REMEDY + command,
-            )
+    # Copied in any case: what is read from bytes cannot be written to.
+    return values.astype(np.float32) if values.dtype.kind == "f" else values.copy()

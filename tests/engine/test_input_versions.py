@@ -49,9 +49,9 @@ CHANGES = [in_place, by_renaming, of_equal_size_and_time, there_and_back, remove
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_input_ends_the_run(file, change):
-    with pytest.raises(ChangedInputError, match=r"The input dem\.tif changed") as caught:
-        with watched([str(file)]):
-            change(file)
+    words = r"The input dem\.tif changed"
+    with pytest.raises(ChangedInputError, match=words) as caught, watched([str(file)]):
+        change(file)
     assert "run the same command again" in caught.value.remedy
     assert watch() is None
 
@@ -59,10 +59,10 @@ def test_a_changed_input_ends_the_run(file, change):
 @pytest.mark.parametrize("change", CHANGES)
 def test_no_output_is_written_after_a_change(file, tmp_path, change):
     out = tmp_path / "out.txt"
-    with pytest.raises(ChangedInputError), watched([str(file)]):
-        with watched([]), whole_file(out) as partial:
-            partial.write_text("made of the first")
-            change(file)
+    outer = watched([str(file)])
+    with pytest.raises(ChangedInputError), outer, watched([]), whole_file(out) as partial:
+        partial.write_text("made of the first")
+        change(file)
     assert not out.exists()
     assert not list(tmp_path.glob("*partial*"))
 

@@ -95,13 +95,45 @@ def test_an_unchanged_manifest_is_not_rewritten(folder):
     assert (folder / "manifest.json").stat().st_mtime_ns == before
 
 
+ENTRY = {"key": "k", "outputs": {"a.tif": "0"}, "result": {}, "warnings": []}
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"steps": 3}', '{"steps": {"s": 3}}', '{"steps": {"s": {"key": "k"}}}']
+    "text",
+    ["", "{", "[]", "[" * 100_000, '{"steps": 3}', '{"steps": {"s": 3}}']
+    + ['{"steps": {"s": {"key": "k"}}}', '{"steps": null}', "\0", '{"steps": [1]}']
+    + [
+        json.dumps({"steps": {"s": ENTRY | {name: value}}})
+        for name, value in (
+            ("outputs", ["a.tif"]),
+            ("outputs", {"a.tif": 3}),
+            ("outputs", {"../a.tif": "0"}),
+            ("outputs", {"/etc/passwd": "0"}),
+            ("outputs", {"C:\\a.tif": "0"}),
+            ("outputs", {"layers/../../a.tif": "0"}),
+            ("warnings", "none"),
+            ("warnings", [3]),
+            ("result", None),
+            ("key", 3),
+        )
+    ],
 )
-def test_a_damaged_manifest_is_replaced(folder, text):
+def test_a_damaged_or_foreign_manifest_is_replaced(folder, text):
     put(folder, "manifest.json", text)
-    put(folder, ".lunarsite-known.json", '{"a": 3, "b": [1]}')
+    put(folder, ".lunarsite-known.json", '{"a": 3, "b": [1], "c": [1, 2, 3, 4, "5"]}')
+    put(folder.parent, "a.tif", "")
     book = Manifest.open(folder)
     assert book.done("s", "k") is None
-    book.sha256(put(folder, "b", "x"))
-    book.save()
+    assert book.content == {}
+    out = put(folder, "b", "x")
+    book.record("s", "k", [out], {}, [])
+    assert Manifest.open(folder).done("s", "k") is not None
+
+
+def test_what_a_manifest_names_elsewhere_is_not_read(folder, monkeypatch):
+    stolen = put(folder.parent, "secret", "x")
+    entry = ENTRY | {"outputs": {"../secret": "0"}}
+    put(folder, "manifest.json", json.dumps({"steps": {"s": entry}}))
+    monkeypatch.setattr("lunarsite.engine.pipelines.manifest.sha256", lambda _: pytest.fail("read"))
+    assert Manifest.open(folder).done("s", "k") is None
+    assert stolen.exists()

@@ -24,7 +24,8 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import profiles, tables
+from lunarsite.engine.provenance import sha256
+from lunarsite.engine.scoring import finished_run, profiles, tables
 from lunarsite.engine.scoring.features import columns
 
 DRAWS = 30
@@ -63,9 +64,15 @@ def scored(cells, tmp_path_factory):
     result = run("score", context, features=features, scorer=scorer, out=str(folder), draws=DRAWS)
     assert context.warnings == ["2 cells lack a layer of a criterion and have no score."]
     assert (result["cells"], result["unknown_cells"]) == (599, 2)
-    manifest = {"finished": True, "profile": profiles.load("cassa").as_dict()}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest_of(folder)))
     return folder
+
+
+def manifest_of(folder):
+    outputs = {name: sha256(folder / name) for name in finished_run.TABLES}
+    step = {"key": "", "outputs": outputs, "result": {}, "warnings": []}
+    profile = profiles.load("cassa").as_dict()
+    return {"finished": True, "profile": profile, "steps": {"score": step}}
 
 
 def test_rasters_have_the_grid_of_the_cells(scored, cells):
@@ -206,15 +213,65 @@ def test_explain_needs_a_finished_run(scored, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"finished": False}))
     with pytest.raises(InputError, match="is not finished"):
         run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
-    (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="cannot be read"):
-        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
     for name in ("features", "scores", "shap"):
         (tmp_path / f"{name}.parquet").write_bytes((scored / f"{name}.parquet").read_bytes())
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     tables.write_table(tmp_path / "scores.parquet", pd.read_parquet(scored / "scores.parquet")[1:])
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest_of(tmp_path)))
     with pytest.raises(InputError, match="do not belong together"):
         run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{}", "it has no 'finished'"),
+        ("", "Expecting value"),
+        ("[]", "list indices"),
+        ("[" * 100_000, "recursion"),
+        ('{"finished": true}', "it has no 'profile'"),
+        ('{"finished": true, "profile": 3}', "not subscriptable"),
+        ('{"finished": true, "profile": {"name": 1}}', "it has no 'title'"),
+        (b"\xff\xfe", "codec"),
+    ],
+)
+def test_explain_says_what_is_wrong_with_a_manifest(tmp_path, text, reason):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=rf"damaged, or of another program: .*{reason}") as caught:
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+    assert "Run lunarsite screen again" in caught.value.remedy
+
+
+@pytest.mark.parametrize("steps", [3, [], {"score": 3}, {"score": {"outputs": ["shap.parquet"]}}])
+def test_explain_says_that_a_manifest_names_no_steps(scored, tmp_path, steps):
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest_of(scored) | {"steps": steps}))
+    with pytest.raises(InputError, match="damaged, or of another program"):
+        run("explain", run=str(tmp_path), lon=0.0, lat=-89.0)
+
+
+def test_explain_names_the_table_that_is_not_the_run_s(scored, cells, tmp_path):
+    folder = shutil.copytree(scored, tmp_path / "run")
+    answer = run("explain", run=str(folder), **place(cells, 0))
+    table = folder / "shap.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-900] + bytes([whole[-900] ^ 4]) + whole[-899:])
+    with pytest.raises(InputError, match=r"shap\.parquet is not what the run has written"):
+        run("explain", run=str(folder), **place(cells, 0))
+    table.unlink()
+    with pytest.raises(InputError, match=r"shap\.parquet is missing"):
+        run("explain", run=str(folder), **place(cells, 0))
+    (tmp_path / "elsewhere").write_bytes(whole)
+    table.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"is a link to .*elsewhere, outside the run"):
+        run("explain", run=str(folder), **place(cells, 0))
+    table.unlink()
+    table.write_bytes(whole)
+    assert run("explain", run=str(folder), **place(cells, 0)) == answer
+    manifest = manifest_of(folder)
+    del manifest["steps"]["score"]["outputs"]["scores.parquet"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"does not name scores\.parquet"):
+        run("explain", run=str(folder), **place(cells, 0))
 
 
 def test_an_open_run_is_cached_until_its_manifest_changes(scored, cells, monkeypatch):
@@ -236,8 +293,15 @@ def test_an_open_run_is_cached_until_its_manifest_changes(scored, cells, monkeyp
 
 
 def test_the_worker_reads_a_run_once(scored, cells):
+    once = (
+        "from lunarsite.engine.frontends import worker\n"
+        "from lunarsite.engine.scoring import finished_run\n"
+        "readings = iter([finished_run._read])\n"
+        "finished_run._read = lambda *files: next(readings)(*files)\n"
+        "worker.serve()\n"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", "from lunarsite.engine.frontends import worker; worker.serve()"],
+        [sys.executable, "-c", once],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -251,10 +315,6 @@ def test_the_worker_reads_a_run_once(scored, cells):
             while "result" not in (reply := json.loads(process.stdout.readline())):
                 assert "error" not in reply
             answers.append(reply["result"])
-            if number == 1:  # a second reading would find nothing
-                hidden = scored / "shap.parquet"
-                hidden.rename(scored / "hidden.parquet")
-        (scored / "hidden.parquet").rename(hidden)
         process.stdin.close()
     assert answers[0] == answers[1]
 

@@ -243,7 +243,7 @@ def test_changed_raster_metadata_are_detected(given, run, tmp_path):
 
 
 def test_a_user_scorer_is_named_and_training_reports_the_agreement(given, run, tmp_path):
-    for end in ("ubj", "json"):
+    for end in ("ubj", "json", "sha256"):
         shutil.copy(run / f"scorer.{end}", tmp_path / f"mine.{end}")
     mine = str(tmp_path / "mine.ubj")
     used = screen(given, run, scorer=mine)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import threading
 import time
@@ -17,6 +16,7 @@ import rasterio
 from lunarsite.engine import report, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.input_versions import ChangedInputError
 from lunarsite.engine.pipelines import manifest as manifests
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.scoring import bundle
@@ -125,8 +125,7 @@ def outcome_of(dem, out, made, change):
         change.start()
         result = screen(dem, out)
         outcome = "finished"
-    except InputError as error:
-        assert "changed while" in error.problem or "cannot be read" in error.problem, error
+    except ChangedInputError:
         result, outcome = None, "refused"
     change.join()
     if result is not None:
@@ -219,7 +218,7 @@ def test_a_layer_that_changes_between_steps_is_refused(models, tmp_path):
 @pytest.mark.slow
 def test_twenty_swaps_at_random_moments_leave_no_false_provenance(models, tmp_path, capsys):
     one, two, made, took_s = models
-    draw, outcomes = random.Random(20), []
+    draw, outcomes = np.random.default_rng(20), []
     for number in range(SWAPS):
         kind, at_s = KINDS[number % len(KINDS)], draw.uniform(0.0, took_s)
         folder = tmp_path / str(number)
@@ -228,8 +227,6 @@ def test_twenty_swaps_at_random_moments_leave_no_false_provenance(models, tmp_pa
         change = threading.Timer(at_s, kind, (dem, two))
         outcomes.append(outcome_of(dem, folder / "run", made, change))
         with capsys.disabled():
-            print(f"\n{number + 1:2d} {at_s:5.2f} s of {took_s:.2f}: {kind.__name__:26}", end=" ")
-            print(outcomes[-1], end="", flush=True)
+            pass
     with capsys.disabled():
-        refused = outcomes.count("refused")
-        print(f"\n{refused} of {SWAPS} refused, {SWAPS - refused} redone, none with false provenance")
+        outcomes.count("refused")

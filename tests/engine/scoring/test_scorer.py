@@ -8,6 +8,7 @@ import pytest
 import xgboost as xgb
 from scipy import special, stats
 
+from lunarsite.engine import provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import explanation, labels, profiles, ranking, scorer
@@ -89,21 +90,61 @@ def test_a_saved_scorer_gives_the_same_scores(tmp_path, table, model):
 
 def test_unusable_scorers_are_refused_with_the_reason(tmp_path, model):
     path = tmp_path / "scorer.ubj"
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"There is no file .*scorer.ubj"):
         scorer.load(path, CASSA)
     model.save(path)
     with pytest.raises(InputError, match=r"other criteria \('cassa'\) than those of 'hls'"):
         scorer.load(path, profiles.load("hls"))
     card = json.loads((tmp_path / "scorer.json").read_text())
-    (tmp_path / "scorer.json").write_text(json.dumps(card | {"features": ["x"]}))
-    with pytest.raises(InputError, match="other features"):
-        scorer.load(path, CASSA)
-    (tmp_path / "scorer.json").write_text("[]")
-    with pytest.raises(InputError, match="other features"):
-        scorer.load(path, CASSA)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"cannot be read.*Train it again"):
-        scorer.load(path, CASSA)
+    whole = path.read_bytes()
+
+    def listed(text, trees=whole):
+        (tmp_path / "scorer.json").write_text(text)
+        path.write_bytes(trees)
+        provenance.write_checksums(tmp_path / "scorer.sha256", (path, tmp_path / "scorer.json"))
+
+    for text in (json.dumps(card | {"features": ["x"]}), "[]"):
+        listed(text)
+        with pytest.raises(InputError, match="other features"):
+            scorer.load(path, CASSA)
+    for text, trees in (("{", whole), ("[" * 100_000, whole), (json.dumps(card), whole[:1000])):
+        listed(text, trees)
+        with pytest.raises(InputError, match=r"cannot be read.*train it again"):
+            scorer.load(path, CASSA)
+
+
+def flipped(content, at, bit):
+    return content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("name", ["scorer.ubj", "scorer.json"])
+def test_no_flipped_bit_reaches_the_parser(tmp_path, model, name, monkeypatch):
+    """Of 24 flipped bits nine ended the process: XGBoost does not look where it reads."""
+    path = tmp_path / "scorer.ubj"
+    model.save(path)
+    whole = (tmp_path / name).read_bytes()
+    monkeypatch.setattr(scorer.xgb, "Booster", lambda: pytest.fail("it was parsed"))
+    draw = np.random.default_rng(24)
+    for _ in range(24):
+        at, bit = int(draw.integers(len(whole))), int(draw.integers(8))
+        (tmp_path / name).write_bytes(flipped(whole, at, bit))
+        with pytest.raises(InputError, match="checksum differs"):
+            scorer.load(path, CASSA)
+
+
+def test_a_scorer_without_checksums_is_refused_and_one_under_another_name_is_not(tmp_path, model):
+    model.save(tmp_path / "scorer.ubj")
+    for end in ("ubj", "json", "sha256"):
+        (tmp_path / f"scorer.{end}").rename(tmp_path / f"mine.{end}")
+    scorer.load(tmp_path / "mine.ubj", CASSA)
+    sums = (tmp_path / "mine.sha256").rename(tmp_path / "SHA256SUMS")
+    with pytest.raises(InputError, match="checksum differs"):
+        scorer.load(tmp_path / "mine.ubj", CASSA)
+    sums.write_text(sums.read_text().replace("scorer.", "*mine."))
+    scorer.load(tmp_path / "mine.ubj", CASSA)
+    sums.unlink()
+    with pytest.raises(InputError, match=r"no list of checksums.*mine.sha256.*copy all three"):
+        scorer.load(tmp_path / "mine.ubj", CASSA)
 
 
 def test_training_needs_enough_cells(table):

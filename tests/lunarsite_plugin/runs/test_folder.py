@@ -24,7 +24,7 @@ def made(tmp_path):
         path = terrain / name
         path.write_bytes(content)
         status = path.stat()
-        known[str(path)] = [status.st_size, status.st_mtime_ns, sha]
+        known[str(path)] = [status.st_size, status.st_mtime_ns, sha, status.st_ctime_ns, 1]
     (run / ".lunarsite-known.json").write_text(json.dumps(known))
     write(run, {})
     return run
@@ -93,6 +93,24 @@ def test_the_crater_catalogue_is_found(made):
     run = RunFolder.open(made)
     assert run.craters == made.parent / "craters.csv"
     assert [each.role for each in run.inputs] == ["dem", "far_field"]
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_names_that_leave_the_run_are_not_followed(made, tmp_path, absolute):
+    """A folder from somebody else could make any file of the same length an input."""
+    secret = tmp_path / "secret.tif"
+    secret.write_bytes(b"heights")
+    name = str(secret) if absolute else "../../secret.tif"
+    write(made, {"inputs": [{"role": "dem", "name": name, "sha256": DEM}]})
+    known = json.loads((made / ".lunarsite-known.json").read_text())
+    known = {"/gone/dem.tif": [len(b"heights"), 1, DEM, 1, 1]} | {
+        path: stamp for path, stamp in known.items() if stamp[2] != DEM
+    }
+    (made / ".lunarsite-known.json").write_text(json.dumps(known))
+    run = RunFolder.open(made)
+    assert run.inputs[0].path is None
+    with pytest.raises(InputError, match="has been moved or changed"):
+        run.terrain()
 
 
 def test_a_long_period_is_limited_to_a_year(made):
