@@ -18,7 +18,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_BYTES = 64 * 1024
+"""Less free space than this is a full disk."""
+
+_NO_FILE_LEFT = "no incomplete file is left"
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
+_CAUSES = {
+    errno.ENOSPC: (
+        "The disk that contains {folder} is full",
+        f"Free some space, or choose a folder on another disk; {_NO_FILE_LEFT}",
+    ),
+    errno.EDQUOT: (
+        "The quota on the disk that contains {folder} is used up",
+        f"Delete files of yours there, or choose a folder on another disk; {_NO_FILE_LEFT}",
+    ),
+    errno.EFBIG: (
+        "{path} would be larger than a file in {folder} may be",
+        (
+            "Choose a folder on another disk (FAT32 holds files of up to 4 GB), or lift the limit "
+            f"of the process with ulimit -f unlimited; {_NO_FILE_LEFT}"
+        ),
+    ),
+    errno.EIO: (
+        "The disk that contains {folder} fails: it reports an input/output error",
+        "Check the disk and its cable, or choose a folder on another disk",
+    ),
+    errno.EROFS: (
+        "The disk that contains {folder} can only be read",
+        "Choose a folder on another disk",
+    ),
+    errno.ENAMETOOLONG: (
+        "The name {path} is longer than the file system allows",
+        "Give a shorter name",
+    ),
+}
+_TEXTS = {
+    "no space left": errno.ENOSPC,
+    "quota exceeded": errno.EDQUOT,
+    "file too large": errno.EFBIG,
+    "input/output error": errno.EIO,
+    "read-only file system": errno.EROFS,
+    "file name too long": errno.ENAMETOOLONG,
+    "permission denied": errno.EACCES,
+    "operation not permitted": errno.EPERM,
+}
+"""What the messages of libraries say that hide the number of the system's error."""
+
+_WRITERS = ("pyogrio", "pyarrow", "rasterio", "safetensors", "PIL")
+"""Libraries whose errors, where only an output is open, come from writing."""
 
 
 @contextmanager
@@ -60,12 +107,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     except LunarSiteError:
         raise
     except Exception as error:
+        if _of_another_file(error, path):
+            raise
         raise_if_full(error, path.parent)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OutputError(
-                f"{path} cannot be written: {error.strerror or error}",
-                "Choose another folder, or close the program that holds the file",
-            ) from error
+        of_writer = type(error).__module__.split(".")[0] in _WRITERS
+        if of_writer or (isinstance(error, OSError) and error.errno is not None):
+            raise write_error(error, path) from error
         raise
     finally:
         # Libraries leave journals and statistics beside what they write.
@@ -113,8 +160,7 @@ def make_folder(folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise_if_full(error, folder)
-        raise unwritable(folder) from error
+        raise _refused(error, folder) from error
     return check_writable(folder)
 
 
@@ -137,9 +183,13 @@ def check_writable(folder: Path) -> int:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         name.unlink()
     except OSError as error:
-        raise_if_full(error, folder)
-        raise unwritable(folder) from error
+        raise _refused(error, folder) from error
     return mode
+
+
+def _refused(error: OSError, folder: Path) -> OutputError:
+    number = error.errno
+    return _caused(number, folder / "x") if number in _CAUSES else unwritable(folder)
 
 
 def unwritable(folder: Path) -> OutputError:
@@ -149,8 +199,8 @@ def unwritable(folder: Path) -> OutputError:
     )
 
 
-def raise_if_full(error: Exception, folder: Path, *, needed_bytes: int = 0) -> None:
-    """Raise an `OutputError` if an error was caused by a full disk.
+def raise_if_full(error: Exception, folder: Path) -> None:
+    """Raise an `OutputError` if an error was caused by a full disk, for any file in a folder.
 
     Libraries often hide the system's error number, so the free space is checked too.
 
@@ -160,25 +210,123 @@ def raise_if_full(error: Exception, folder: Path, *, needed_bytes: int = 0) -> N
         The error that was raised while writing.
     folder : Path
         The output folder.
-    needed_bytes : int, optional
-        Size of the data to be written, if the error is known to come from a writer: with less
-        free space than that, the disk counts as full.
 
     Raises
     ------
     OutputError
         If the disk is full.
     """
-    text = str(error).lower()
-    full = (isinstance(error, OSError) and error.errno in FULL) or "no space left" in text
-    if not full:
+    number = _number(error)
+    if number is None and "writ" in str(error).lower():
         try:
             free_bytes = shutil.disk_usage(folder).free
         except OSError:
             return
-        full = free_bytes < (needed_bytes or 64 * 1024) and (needed_bytes > 0 or "writ" in text)
-    if full:
-        raise OutputError(
-            f"The disk that contains {folder} is full",
-            "Free some space, or choose a folder on another disk; no incomplete file is left",
-        ) from error
+        if free_bytes < _FULL_BYTES:
+            number = errno.ENOSPC
+    if number == errno.ENOSPC:
+        raise _caused(errno.ENOSPC, folder / "x") from error
+
+
+def write_error(error: BaseException, path: Path, *, needed_bytes: int = 0) -> OutputError:
+    """Return the error for a file that could not be written, with its cause.
+
+    Libraries often hide the number of the system's error. Then the folder is asked: whether it is
+    still there, has space, and takes a file.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised while writing.
+    path : Path
+        The file.
+    needed_bytes : int, optional
+        Size of the data to be written: with less free space than that, the disk counts as full.
+
+    Returns
+    -------
+    OutputError
+        To be raised from ``error``.
+    """
+    number = _number(error)
+    if number is None or number in _GONE:
+        number = _probe(path.parent, needed_bytes) or number
+    if number in _GONE and not path.parent.is_dir():
+        return OutputError(
+            f"The folder {path.parent} is gone: it was removed, renamed or disconnected during "
+            "the run",
+            "Leave the folder alone until the run ends, and run the same command again",
+        )
+    if number in _CAUSES:
+        return _caused(number, path)
+    if number in (errno.EACCES, errno.EPERM):
+        reason = os.strerror(number)
+    else:
+        reason = getattr(error, "strerror", None) or str(error.__cause__ or error).split("\n")[0]
+    return OutputError(
+        f"{path} cannot be written: {reason[:200]}",
+        "Choose another folder, or close the program that holds the file",
+    )
+
+
+def _caused(number: int, path: Path) -> OutputError:
+    problem, remedy = _CAUSES[number]
+    return OutputError(problem.format(folder=path.parent, path=path), remedy)
+
+
+def _number(error: BaseException) -> int | None:
+    """Return the number of the system's error that caused an error, None if nothing says it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return cause.errno
+        text = str(cause).lower()
+        for words, number in _TEXTS.items():
+            if words in text:
+                return number
+        cause = cause.__cause__
+    return None
+
+
+def _of_another_file(error: Exception, path: Path) -> bool:
+    """Return whether an error names a file in another folder, as one that was being read."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str | os.PathLike):
+        return False
+    return os.path.dirname(os.path.abspath(name)) != os.path.abspath(path.parent)  # noqa: PTH100, PTH120  no links followed
+
+
+def _probe(folder: Path, needed_bytes: int) -> int | None:
+    """Return the number of the error with which a folder refuses a small file, None if it is not.
+
+    A limit on the size of files is looked up: a small file does not reach it.
+    """
+    if not folder.is_dir():
+        return errno.ENOENT
+    file = folder / f".write-test-{uuid.uuid4().hex}"
+    try:
+        with file.open("xb") as stream:
+            stream.write(bytes(_FULL_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+        largest = max((each.stat().st_size for each in folder.glob(".*.partial-*")), default=0)
+        if largest >= _most_bytes() - _FULL_BYTES:
+            return errno.EFBIG
+        full = shutil.disk_usage(folder).free < max(needed_bytes, _FULL_BYTES)
+    except OSError as error:
+        return error.errno
+    else:
+        return errno.ENOSPC if full else None
+    finally:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _most_bytes() -> float:
+    """Return how large this process may make a file, infinity for no limit."""
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return float("inf")
+    limit: int = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else limit

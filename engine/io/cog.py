@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import rasterio
@@ -14,8 +14,7 @@ import rasterio.errors
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from lunarsite.engine.atomic import raise_if_full, whole_file
-from lunarsite.engine.errors import LunarSiteError, OutputError
+from lunarsite.engine.atomic import whole_file, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
 _BLOCK = 512
 _AMPLE_BYTES = 16 * 1024**2
 _COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "ZSTD", "level": 1, "bigtiff": "IF_SAFER"}
+
+
+class IncompleteFileError(Exception):
+    """GDAL has written a file, and it lacks something."""
 
 
 def write_raster(
@@ -107,6 +110,7 @@ class RasterSink:
         floating = self._dtype.kind == "f"
         self._nodata = float("nan") if floating else nodata
         self._tags = dict(tags or {})
+        self._stored = np.zeros((-(-grid.height // _BLOCK), -(-grid.width // _BLOCK)), np.bool_)
         self._options = {
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
@@ -133,10 +137,12 @@ class RasterSink:
                 blockxsize=_BLOCK,
                 blockysize=_BLOCK,
                 bigtiff="IF_SAFER",
+                # Otherwise a cancelled layer would be filled to its full size when it is closed.
+                sparse_ok=True,
             )
         except Exception as error:
             self._finish(error)
-            raise
+            raise write_error(error, self.path) from error
         for band, name in enumerate(self._names, start=1):
             self._target.set_band_description(band, name)
             self._target.set_band_unit(band, self._unit)
@@ -154,7 +160,12 @@ class RasterSink:
     def write(self, values: NDArray[Any], window: Window | None = None) -> None:
         """Write a window or the whole layer, shape (rows, columns) or (bands, rows, columns)."""
         bands = 1 if values.ndim == 2 else None
-        self._target.write(values, bands, window=window)
+        try:
+            self._target.write(values, bands, window=window)
+        except Exception as error:  # noqa: BLE001  errors of GDAL have no common base class
+            # Told here: further out it would look like an error of the raster that is read.
+            self._raise_write_error(error)
+        self._note_blocks(values, window)
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set further metadata tags, before the layer is complete."""
@@ -177,36 +188,69 @@ class RasterSink:
     def _finish(self, error: BaseException | None) -> None:
         """Exit `whole_file`, which renames or removes its file, and remove the uncompressed file.
 
-        A full disk is detected before the uncompressed file is removed.
+        The cause of an error is looked for before the uncompressed file is removed.
         """
-        full: OutputError | None = None
         try:
             if error is not None and hasattr(self, "_target"):
-                self._close_quietly()
-            if isinstance(error, Exception) and not isinstance(error, LunarSiteError):
-                gdal = type(error).__module__.startswith("rasterio")
-                needed_bytes = (
-                    _stored_bytes(self._grid, self._dtype) * len(self._names) if gdal else 0
-                )
-                raise_if_full(error, self.path.parent, needed_bytes=needed_bytes)
-        except OutputError as disk_error:
-            full = disk_error
+                with suppress(Exception):  # errors of GDAL have no common base class
+                    self._target.close()
         finally:
             self._plain.unlink(missing_ok=True)
-        reported = full or error
-        self._whole.__exit__(type(reported) if reported else None, reported, None)
-        if full is not None:
-            raise full from error
+        self._whole.__exit__(type(error) if error else None, error, None)
+
+    def _raise_write_error(self, error: Exception) -> NoReturn:
+        """Raise the error for a file that GDAL could not write, with its cause.
+
+        Errors of GDAL have no common base class.
+        """
+        of_gdal = type(error).__module__.startswith("rasterio")
+        if not (of_gdal or isinstance(error, IncompleteFileError | OSError)):
+            raise error
+        needed_bytes = _stored_bytes(self._grid, self._dtype) * len(self._names)
+        raise write_error(error, self.path, needed_bytes=needed_bytes) from error
 
     def _complete(self) -> None:
         """Compress the layer into the file that is renamed."""
-        self._add_overviews()
-        self._target.close()
-        _check_size(
-            self._plain, self._grid.width * self._grid.height * len(self._names), self._dtype
-        )
-        rasterio.shutil.copy(self._plain, self._partial, **self._options)
-        _check_compressed(self._partial, self._plain)
+        try:
+            self._add_overviews()
+            self._target.close()
+            self._check_blocks()
+            rasterio.shutil.copy(self._plain, self._partial, **self._options)
+            _check_compressed(self._partial, self._plain)
+        except Exception as error:  # noqa: BLE001  likewise
+            self._raise_write_error(error)
+
+    def _note_blocks(self, values: NDArray[Any], window: Window | None) -> None:
+        """Remember which blocks must be in the file: those of nodata only are not stored."""
+        top, left = (0, 0) if window is None else (int(window.row_off), int(window.col_off))
+        rows, columns = values.shape[-2:]
+        for row in range(top // _BLOCK, -(-(top + rows) // _BLOCK)):
+            for column in range(left // _BLOCK, -(-(left + columns) // _BLOCK)):
+                if self._stored[row, column]:
+                    continue
+                down, across = max(row * _BLOCK - top, 0), max(column * _BLOCK - left, 0)
+                part = values[
+                    ...,
+                    down : (row + 1) * _BLOCK - top,
+                    across : (column + 1) * _BLOCK - left,
+                ]
+                self._stored[row, column] = not self._is_empty(part)
+
+    def _is_empty(self, part: NDArray[Any]) -> bool:
+        if self._dtype.kind == "f":
+            return bool(np.isnan(part).all())
+        return bool((part == (0 if self._nodata is None else self._nodata)).all())
+
+    def _check_blocks(self) -> None:
+        """Raise if a block is missing in the uncompressed file, which GDAL does not report."""
+        size = self._plain.stat().st_size
+        with no_georeferencing_warning(), rasterio.open(self._plain) as written:
+            for row, column in np.argwhere(self._stored):
+                name = f"{column}_{row}"
+                at = written.get_tag_item(f"BLOCK_OFFSET_{name}", "TIFF", bidx=1)
+                length = written.get_tag_item(f"BLOCK_SIZE_{name}", "TIFF", bidx=1)
+                if at is None or length is None or int(at) + int(length) > size:
+                    raise IncompleteFileError(f"{self._plain.name} could not be written whole")
 
     def _add_overviews(self) -> None:
         """Build the overviews here: the COG driver would compress them twice."""
@@ -218,12 +262,6 @@ class RasterSink:
             average = Resampling.average if self._dtype.kind == "f" else Resampling.mode
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_BLOCK):
                 self._target.build_overviews(levels, average)
-
-    def _close_quietly(self) -> None:
-        try:
-            self._target.close()
-        except Exception as error:  # noqa: BLE001  errors of GDAL have no common base class
-            raise_if_full(error, self.path.parent)
 
 
 @contextmanager
@@ -281,11 +319,6 @@ def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:
     return blocks * _BLOCK**2 * dtype.itemsize
 
 
-def _check_size(path: Path, values: int, dtype: np.dtype[Any]) -> None:
-    if path.stat().st_size < values * dtype.itemsize:
-        raise OSError(28, "No space left on device while writing", str(path))
-
-
 def _check_compressed(path: Path, plain: Path) -> None:
     """Raise if the compressed file is incomplete, which GDAL does not report.
 
@@ -300,4 +333,4 @@ def _check_compressed(path: Path, plain: Path) -> None:
     except rasterio.errors.RasterioError:
         same = False
     if not same:
-        raise OSError(28, "No space left on device while compressing", str(path))
+        raise IncompleteFileError(f"{path.name} could not be compressed whole")

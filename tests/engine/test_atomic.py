@@ -3,11 +3,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from lunarsite.engine.atomic import make_folder, raise_if_full, scratch_folder, whole_file
+from lunarsite.engine.atomic import (
+    make_folder,
+    raise_if_full,
+    scratch_folder,
+    whole_file,
+    write_error,
+)
 from lunarsite.engine.errors import OutputError
 
 
@@ -75,15 +83,102 @@ def test_proc_is_unwritable_for_root_too():
         pass
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_reported_with_a_remedy(tmp_path, number):
+CAUSES = [
+    (errno.ENOSPC, r"The disk that contains .* is full\. Free some space"),
+    (errno.EDQUOT, r"The quota on the disk that contains .* is used up\. Delete files"),
+    (errno.EFBIG, r"would be larger than a file in .* may be\. Choose a folder on another disk"),
+    (errno.EIO, r"fails: it reports an input/output error\. Check the disk and its cable"),
+    (errno.EROFS, r"can only be read\. Choose a folder on another disk"),
+    (errno.ENAMETOOLONG, r"is longer than the file system allows\. Give a shorter name"),
+    (errno.EACCES, r"cannot be written: Permission denied\. Choose another folder"),
+    (errno.EPERM, r"cannot be written: Operation not permitted\. Choose another folder"),
+]
+OTHERS = sorted(set(errno.errorcode) - {number for number, _ in CAUSES})
+
+
+def system_error(number):
+    return OSError(number, os.strerror(number))
+
+
+def hidden(number):
+    """Return the error of a library that says what happened, without its number."""
+    problem = type("DataSourceError", (Exception,), {"__module__": "pyogrio.errors"})
+    return problem(f"failed to write: {os.strerror(number)}")
+
+
+@pytest.mark.parametrize(("number", "message"), CAUSES)
+@pytest.mark.parametrize("raised", [system_error, hidden])
+def test_every_cause_of_a_failed_write_is_told(tmp_path, number, message, raised):
     with (
-        pytest.raises(OutputError, match=r"is full. Free some space") as caught,
+        pytest.raises(OutputError, match=message) as caught,
         whole_file(tmp_path / "a.bin") as partial,
     ):
         partial.write_bytes(b"1")
-        raise OSError(number, os.strerror(number))
+        raise raised(number)
     assert str(tmp_path) in caught.value.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", OTHERS)
+def test_every_other_error_number_is_a_failed_write(tmp_path, number):
+    words = r"a\.bin cannot be written"
+    with pytest.raises(OutputError, match=words) as caught, whole_file(tmp_path / "a.bin"):
+        raise system_error(number)
+    assert "is full" not in caught.value.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "message"), CAUSES[:6])
+def test_the_cause_that_a_library_hides_is_found_in_the_folder(
+    tmp_path, number, message, monkeypatch
+):
+    def refuse(_descriptor):
+        raise system_error(number)
+
+    monkeypatch.setattr("lunarsite.engine.atomic.os.fsync", refuse)
+    error = write_error(RuntimeError("Write failed. See previous exception"), tmp_path / "a.tif")
+    with pytest.raises(OutputError, match=message):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_gone_is_told_as_that(tmp_path):
+    folder = tmp_path / "run"
+    with (
+        pytest.raises(OutputError, match=r"The folder .*run is gone.*Leave the folder alone"),
+        whole_file(folder / "a.bin") as partial,
+    ):
+        folder.rename(tmp_path / "moved")
+        partial.write_bytes(b"1")
+
+
+def test_a_missing_input_is_not_told_as_a_failed_write(tmp_path):
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "out" / "a.bin"):
+        (tmp_path / "input").read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")
+def test_a_limit_on_the_size_of_files_is_told(tmp_path):
+    """As ``ulimit -f`` sets it, and a file system that holds small files only."""
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from lunarsite.engine.io.cog import write_raster\n"
+        "from lunarsite.engine.io.grid import Grid\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+        "noise = np.random.default_rng(1).normal(size=(900, 900)).astype(np.float32)\n"
+        "from lunarsite.engine.errors import LunarSiteError\n"
+        "try: write_raster(Path(sys.argv[1]), noise, Grid(0, 0, 5, 900, 900), description='n')\n"
+        "except LunarSiteError as error: print(type(error).__name__, error)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.tif")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "OutputError" in found.stdout, found.stderr
+    assert "would be larger than a file in" in found.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -59,7 +59,7 @@ def compare_with_builtin(model: Elevation, grid: Grid, what: str, context: Conte
     context : Context
         Takes the warning.
     """
-    sample = None if model.synthetic else _sample(model, grid)
+    sample = None if model.synthetic else _sample(model, grid, context)
     if sample is not None:
         agreement.check(
             sample,
@@ -96,7 +96,7 @@ def check_whole_numbers(model: Elevation, grid: Grid, what: str, context: Contex
     if not model.whole_numbers or model.synthetic:
         return False
     found = None
-    sample = _sample(model, grid)
+    sample = _sample(model, grid, context)
     if sample is not None:
         found = agreement.compare(sample, _whole_builtin())
     if found is not None and abs(found.slope - 1.0) < _METRES_SLOPE:
@@ -130,10 +130,10 @@ def _whole_builtin() -> Dem:
         return Dem(raster.grid_of(shipped.source, "It"), shipped.read())
 
 
-def _sample(model: Elevation, grid: Grid) -> Dem | None:
+def _sample(model: Elevation, grid: Grid, context: Context) -> Dem | None:
     """Return a model in pixels that suit a comparison; None if there is nothing to compare."""
     factor = max(1, math.ceil(max(grid.shape) / _SAMPLE_PX))
     if not BUILTIN.is_file() or min(grid.shape) < 2 * factor:
         return None
     window = Window(0, 0, grid.width // factor * factor, grid.height // factor * factor)
-    return read_coarse(model, grid, window, factor)
+    return read_coarse(model, grid, window, factor, context)

@@ -12,6 +12,7 @@ from lunarsite.engine.io.averaging import block_mean
 from lunarsite.engine.io.grid import Dem, Grid
 
 if TYPE_CHECKING:
+    from lunarsite.engine.context import Context
     from lunarsite.engine.io.elevation.source import Elevation
 
 FARTHEST_M = 400_000.0
@@ -42,7 +43,7 @@ def whole_pixels(box: tuple[float, float, float, float], grid: Grid) -> Window:
     return Window(left, top, right - left, bottom - top)
 
 
-def read_coarse(model: Elevation, grid: Grid, window: Window, factor: int) -> Dem:
+def read_coarse(model: Elevation, grid: Grid, window: Window, factor: int, context: Context) -> Dem:
     """Read a window of an elevation model, averaged over blocks of pixels.
 
     Parameters
@@ -56,6 +57,8 @@ def read_coarse(model: Elevation, grid: Grid, window: Window, factor: int) -> De
     factor : int
         Side of a block, pixels. Overviews are used where the model has them; what is left of the
         last row and column is dropped.
+    context : Context
+        Cancellation: without overviews every pixel is read.
 
     Returns
     -------
@@ -67,8 +70,10 @@ def read_coarse(model: Elevation, grid: Grid, window: Window, factor: int) -> De
     coarse = Grid(part.x_min_m, part.y_max_m, part.pixel_m * factor, width, height)
     values = np.full(coarse.shape, np.nan, np.float32)
     overviews = [level for level in model.source.overviews(model.band) if factor % level == 0]
-    rows = height if overviews else max(1, _BLOCK // factor)
+    # Wide models in strips of as many pixels as narrow ones.
+    rows = height if overviews else max(1, _BLOCK**2 // max(part.width, _BLOCK) // factor)
     for row in range(0, height, rows):
+        context.check()
         count = min(rows, height - row)
         strip = Window(
             window.col_off, window.row_off + row * factor, width * factor, count * factor

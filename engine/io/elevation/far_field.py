@@ -117,7 +117,7 @@ def read_surroundings(
     for path, model in zip(paths, means, strict=True):
         agreement.check(dem, "The DEM", model, f"the far field {display_name(path)}", context)
         _warn_of_coarse(model, display_name(path), context, builtin=builtin)
-    rest = rest_of(dem_path, dem.grid)
+    rest = rest_of(dem_path, dem.grid, context)
     far += rest
     names += [f"the rest of {display_name(dem_path)}"] if rest else []
     if builtin and uses_builtin(dem_path, dem.grid):
@@ -134,7 +134,7 @@ def read_surroundings(
     return Surroundings(far, names, files)
 
 
-def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
+def rest_of(dem_path: str | Path, around: Grid, context: Context) -> list[Dem]:
     """Return what surrounds an area of interest in its own elevation model, in coarser pixels.
 
     Parameters
@@ -143,6 +143,8 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
         The name of a part of a raster; others have no rest.
     around : Grid
         The area.
+    context : Context
+        Cancellation.
 
     Returns
     -------
@@ -169,7 +171,7 @@ def rest_of(dem_path: str | Path, around: Grid) -> list[Dem]:
                 box = (west - margin_m, south - margin_m, east + margin_m, north + margin_m)
                 window = whole_pixels(_overlap(box, grid.bounds), grid)
             window = _multiple(window, side)
-            rings.append(read_coarse(model, grid, window, side))
+            rings.append(read_coarse(model, grid, window, side, context))
     return rings
 
 
@@ -306,7 +308,7 @@ def _cut(
         )
     if factor > 1:
         context.warn(f"{what} was averaged over {factor} × {factor} pixels for the far horizons.")
-    mean = read_coarse(model, grid, window, factor)
+    mean = read_coarse(model, grid, window, factor, context)
     if model.spread_band is None:
         return mean, None
     whole = Window(

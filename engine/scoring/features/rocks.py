@@ -204,7 +204,9 @@ def _write_dark(path: str, mask: Path, context: Context) -> None:
         made = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "crs": frame.crs}
         made |= {"width": frame.width, "height": frame.height, "transform": frame.transform}
         rows = max(1, lattice.TILE_PX**2 // frame.width)
-        with rasterio.open(mask, "w", compress="zstd", bigtiff="IF_SAFER", **made) as target:
+        # Sparse, so that it is not filled to its full size when it is cancelled.
+        made |= {"compress": "zstd", "bigtiff": "IF_SAFER", "sparse_ok": True}
+        with rasterio.open(mask, "w", **made) as target:
             for row in range(0, frame.height, rows):
                 context.check()
                 window = Window(0, row, frame.width, min(rows, frame.height - row))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import resource
+import shutil
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -22,7 +26,7 @@ from rasterio.windows import Window
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, OutputError
-from lunarsite.engine.io import gdal_open
+from lunarsite.engine.io import gdal_open, raster
 from lunarsite.engine.io.cog import RasterSink, write_raster
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.grid import Grid
@@ -740,3 +744,81 @@ def test_a_coordinate_system_that_proj_cannot_use_is_refused_with_a_command(tmp_
         match=r"'odd' of flat\.vrt cannot be used: PROJ refuses it .*> 0.*gdal_edit.py -a_srs",
     ):
         read_dem(label)
+
+
+class InterruptionError(Exception):
+    """What ends a layer that is being written."""
+
+
+def test_a_cancelled_layer_is_not_filled_to_its_full_size(tmp_path):
+    """Closed, GDAL would write 4 GB of nodata first."""
+    grid = Grid(0.0, 0.0, 5.0, 32_768, 32_768)
+    sink = RasterSink(tmp_path / "a.tif", grid, "float32", "a")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_oublock
+    begin = time.perf_counter()
+    with pytest.raises(InterruptionError), sink:
+        sink.write(np.ones((512, 512), np.float32), Window(0, 0, 512, 512))
+        raise InterruptionError
+    assert time.perf_counter() - begin < 2.0
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_oublock - before) * 512 < 64 * 2**20
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [("float32", None), ("uint8", 255), ("uint8", None)])
+def test_blocks_of_nodata_are_stored_and_read_as_that(tmp_path, dtype, nodata):
+    grid = Grid(0.0, 0.0, 5.0, 1500, 1100)
+    missing = np.nan if dtype == "float32" else nodata or 0
+    values = np.full(grid.shape, missing, dtype)
+    values[700:720, 1030:1100] = 3
+    write_raster(tmp_path / "a.tif", values, grid, description="a", nodata=nodata)
+    with RasterSink(tmp_path / "b.tif", grid, dtype, "a", "", nodata) as sink:
+        for window in grid.tiles(300):
+            sink.write(values[window.toslices()], window)
+    with rasterio.open(tmp_path / "a.tif") as source:
+        np.testing.assert_array_equal(source.read(1), values)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_a_lost_block_is_noticed(tmp_path, monkeypatch):
+    """GDAL does not report what the disk did not take when a file is closed."""
+    check = RasterSink._check_blocks
+
+    def truncate(own):
+        os.truncate(own._plain, own._plain.stat().st_size - 1024)
+        check(own)
+
+    monkeypatch.setattr(RasterSink, "_check_blocks", truncate)
+    values = np.ones((400, 400), np.float32)
+    with pytest.raises(OutputError, match=r"a\.tif cannot be written: .*not be written whole"):
+        write_raster(tmp_path / "a.tif", values, Grid(0, 0, 5, 400, 400), description="a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_is_not_told_as_a_damaged_input(tmp_path, monkeypatch):
+    """The block that reads an input also writes: its errors were told as those of the input."""
+    grid = Grid(0.0, 0.0, 5.0, 600, 600)
+    write_raster(tmp_path / "in.tif", np.ones(grid.shape, np.float32), grid, description="a")
+
+    def copy():
+        with (
+            raster.opened(tmp_path / "in.tif", "The DEM") as source,
+            RasterSink(tmp_path / "out" / "a.tif", grid, "float32", "a") as sink,
+        ):
+            shutil.rmtree(tmp_path / "out")
+            sink.write(source.read(1))
+
+    with pytest.raises(OutputError, match=r"The folder .*out is gone"):
+        copy()
+
+    def fail(*_args, **_options):
+        raise rasterio.errors.RasterioIOError("Write failed. See previous exception for details.")
+
+    def refuse(_descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(rasterio.shutil, "copy", fail)
+    with pytest.raises(OutputError, match=r"a\.tif cannot be written: Write failed"):
+        write_raster(tmp_path / "a.tif", np.ones(grid.shape), grid, description="a")
+    monkeypatch.setattr("lunarsite.engine.atomic.os.fsync", refuse)
+    with pytest.raises(OutputError, match="reports an input/output error"):
+        write_raster(tmp_path / "a.tif", np.ones(grid.shape), grid, description="a")

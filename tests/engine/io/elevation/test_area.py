@@ -140,7 +140,7 @@ def test_a_raster_without_a_place_has_no_area(tmp_path):
 def test_the_rest_of_the_model_is_coarser_and_in_its_place():
     name = area.part(BUILTIN, "0,-90,100", Context())
     near = read_dem(name)
-    (rest,) = rest_of(name, near.grid)
+    (rest,) = rest_of(name, near.grid, Context())
     assert rest.grid.pixel_m == 1600.0
     whole = read_dem(BUILTIN)
     row, column = whole.grid.pixel_of(*np.array(rest.grid.bounds)[[0, 3]] + (1, -1))
