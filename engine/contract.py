@@ -271,7 +271,7 @@ class Stage:
         self.check_files(values)
         pipeline = importlib.import_module(self.pipeline)
         folders, files = self._locks(values)
-        inputs = [name for names in self._inputs(values).values() for name in names]
+        inputs = [name for names in self.inputs(values).values() for name in names]
         with output_paths.locked(folders, files, context.warn), input_versions.watched(inputs):
             result: Values = pipeline.run(values, context)
         return result
@@ -319,14 +319,14 @@ class Stage:
             else:
                 output_folders.append(Path(value).parent)
                 outputs[parameter.flag] = value
-        output_paths.check(outputs, self._inputs(values))
+        output_paths.check(outputs, self.inputs(values))
         for parameter in self.parameters:
             if parameter.flag in outputs and parameter.endings:
                 output_paths.check_ending(parameter.flag, values[parameter.name], parameter.endings)
         for folder in output_folders:
             output_paths.check_folder(folder)
 
-    def _inputs(self, values: Values) -> dict[str, list[str]]:
+    def inputs(self, values: Values) -> dict[str, list[str]]:
         """Return the input files by the option that names them; of folders those that are read."""
         inputs: dict[str, list[str]] = {}
         for parameter in self.parameters:
@@ -400,6 +400,15 @@ COMMON: tuple[Parameter, ...] = (
         help="Where networks run; auto uses the GPU if it works and is faster.",
         default="auto",
         choices=("auto", "cpu", "cuda"),
+        advanced=True,
+    ),
+    Parameter(
+        name="allow_network",
+        kind=Kind.BOOLEAN,
+        title="Allow network",
+        help="Let input files read from servers that they name, as virtual rasters may; names such "
+        "as /vsicurl/https://host/dem.tif are fetched in any case.",
+        default=False,
         advanced=True,
     ),
 )

@@ -90,7 +90,7 @@ def run_stage(
         context.threads,
     )
     try:
-        return _guarded(stage, own, context, dry_run=dry_run)
+        return _guarded(stage, own, context, dry_run=dry_run, allow_network=shared["allow_network"])
     finally:
         if context.executor is not None:
             context.executor.shutdown(wait=True, cancel_futures=True)
@@ -143,11 +143,23 @@ def _estimated(stage: Stage, values: Values, context: Context) -> Values:
     return {"outputs": {}, "estimate": needed.as_dict(), "summary": [needed.sentence()]}
 
 
-def _guarded(stage: Stage, values: Values, context: Context, *, dry_run: bool) -> Values:
+def _guarded(
+    stage: Stage,
+    values: Values,
+    context: Context,
+    *,
+    dry_run: bool,
+    allow_network: bool = False,
+) -> Values:
     """Run a stage; lack of memory and missing packages become errors with a remedy."""
     try:
+        from lunarsite.engine.io.access import network  # noqa: PLC0415  not needed for --help
+
+        named = (name for names in stage.inputs(values).values() for name in names)
+        asked = allow_network or any(map(network.is_remote, named))
         context.check()
-        result = (_estimated if dry_run else Stage.run)(stage, values, context)
+        with network.opened(asked=asked):
+            result = (_estimated if dry_run else Stage.run)(stage, values, context)
     except MemoryError as error:
         raise OutOfMemoryError(
             f"{stage.name} needs more memory than is available: {error or 'allocation failed'}",

@@ -16,6 +16,7 @@ import rasterio
 import rasterio.errors
 
 from lunarsite.engine.file_names import local_file
+from lunarsite.engine.io.access import references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     Raises
     ------
     rasterio.errors.RasterioIOError
-        If GDAL cannot open it.
+        If GDAL cannot open it, or it is not in the format of a raster file.
 
     Notes
     -----
@@ -79,11 +80,17 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     with warnings.catch_warnings(), _libraries_silent():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
-            return rasterio.open(name, **options)
+            source = rasterio.open(name, **options)
         except UnicodeDecodeError:
             raise rasterio.errors.RasterioIOError(
                 "its coordinate system or a name in it is not UTF-8 text"
             ) from None
+    if source.driver not in references.DRIVERS:
+        source.close()
+        raise rasterio.errors.RasterioIOError(
+            f"{source.driver} is not among the formats that LunarSite reads"
+        )
+    return source
 
 
 def _try_apart(path: Path | None) -> None:

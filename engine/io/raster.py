@@ -25,6 +25,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.file_names import display_name, is_virtual
 from lunarsite.engine.io import remedies
+from lunarsite.engine.io.access import network, references
 from lunarsite.engine.io.gdal_open import open_raster
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 from lunarsite.engine.io.labels import label_beside
@@ -89,8 +90,9 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     file = path if container is None else container[1]
     if not is_virtual(file) and not Path(file).exists():
         raise InputError(f"{what}: there is no file {file}", "Check the path")
+    references.check(file, what)
     try:
-        with open_raster(path) as source:
+        with network.opened(asked=network.is_remote(path)), open_raster(path) as source:
             if not source.count:
                 _refuse_container(source, what)
             area = source.transform.determinant
@@ -99,6 +101,8 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
                     f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
                     "Correct its geotransform, or the label beside it",
                 )
+            if source.driver != "VRT" and container is None and not is_virtual(path):
+                references.check_beside(path, source.files, what)
             yield source
     except LunarSiteError:
         raise

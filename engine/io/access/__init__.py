@@ -1,0 +1,1 @@
+"""What may be opened: formats of files, the files that others name, the network."""
