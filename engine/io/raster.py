@@ -193,20 +193,29 @@ def _way_out(path: str) -> str:
     return next(way for holds, way in ways if holds)
 
 
-def grid_of(source: rasterio.DatasetReader, what: str) -> Grid:
+def grid_of(source: rasterio.DatasetReader, what: str, *, least_px: int = MIN_SIDE_PX) -> Grid:
     """Return the grid of an open raster.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The open raster.
+    what : str
+        Name of the raster in messages.
+    least_px : int, optional
+        Fewest rows and columns: results of a run may have fewer cells than a model has pixels.
 
     Raises
     ------
     CrsError
         If it has no coordinate system, or one that is not the lunar south polar map.
     InputError
-        If its pixels are not square and north up, or there are fewer than 3 × 3.
+        If its pixels are not square and north up, or there are too few.
     """
     crs = crs_of(source, what)
     named = f"{what} {display_name(source.name)}"
     moon.check_south_polar(crs, named, lambda: remedies.warp(source))
-    _check_pixels(source, named)
+    _check_pixels(source, named, least_px)
     return Grid(
         source.transform.c, source.transform.f, source.transform.a, source.width, source.height
     )
@@ -446,12 +455,11 @@ def _only_band(source: rasterio.DatasetReader, what: str) -> int:
     return bands[0]
 
 
-def _check_pixels(source: rasterio.DatasetReader, what: str) -> None:
+def _check_pixels(source: rasterio.DatasetReader, what: str, least_px: int) -> None:
     transform, width, height = source.transform, source.width, source.height
-    if width < MIN_SIDE_PX or height < MIN_SIDE_PX:
+    if width < least_px or height < least_px:
         raise InputError(
-            f"{what} is {width} × {height} pixels; at least {MIN_SIDE_PX} × {MIN_SIDE_PX} are "
-            "needed",
+            f"{what} is {width} × {height} pixels; at least {least_px} × {least_px} are needed",
             "Give a larger piece",
         )
     across, down = abs(transform.a), abs(transform.e)

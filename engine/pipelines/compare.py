@@ -84,7 +84,7 @@ def _cells(
     grids = []
     for folder in folders:
         with raster.opened(folder / "score.tif", "The score raster") as source:
-            grids.append(raster.grid_of(source, "The score raster"))
+            grids.append(raster.grid_of(source, "The score raster", least_px=1))
     same = grids[0] == grids[1] and first["cell_id"].equals(second["cell_id"])
     required = {"cell_id", *_COLUMNS}
     if not same or not required <= set(first) or not required <= set(second):

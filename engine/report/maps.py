@@ -111,7 +111,7 @@ def read_overview(
         With the outer bounds of the raster; the pixel size is exact along rows.
     """
     with raster.opened(path, what) as source:
-        grid = raster.grid_of(source, what)
+        grid = raster.grid_of(source, what, least_px=1)
         small = _overview_grid(grid, longest_px)
         return raster.read_band(source, 1, shape=small.shape, resampling=resampling), small
 
@@ -128,7 +128,7 @@ def hillshade(height_m: Float32, grid: Grid) -> Float32:
     Vertical exaggeration is chosen by the 90th percentile of the slope, so that plains show their
     relief and crater walls are not saturated.
     """
-    down, right = np.gradient(height_m.astype(np.float64), grid.pixel_m)
+    down, right = (_gradient(height_m.astype(np.float64), grid.pixel_m, axis) for axis in (0, 1))
     slope = np.hypot(down, right)
     known = np.isfinite(slope)
     steep = float(np.quantile(slope[known], 0.9)) if known.any() else 0.0
@@ -141,6 +141,13 @@ def hillshade(height_m: Float32, grid: Grid) -> Float32:
     shade = np.clip(incidence / np.sqrt(1.0 + east**2 + north**2), 0.0, 1.0)
     shade[~np.isfinite(height_m)] = np.nan
     return np.asarray(shade, dtype=np.float32)
+
+
+def _gradient(height_m: NDArray[np.float64], pixel_m: float, axis: int) -> NDArray[np.float64]:
+    """Return the gradient along an axis: none along one of a single pixel."""
+    if height_m.shape[axis] < 2:
+        return np.zeros_like(height_m)
+    return np.asarray(np.gradient(height_m, pixel_m, axis=axis))
 
 
 def site_map(frame: MapFrame) -> Figure:
