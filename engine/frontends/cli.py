@@ -1,19 +1,19 @@
 """Command line: one command per stage, generated from its declaration, and a few others.
 
-Exit codes: 0 success, 1 internal error, 2 user-correctable error, 130 cancelled.
+Exit codes: 0 success, 1 internal error, 2 user-correctable error, 130 cancelled, 141 if nobody
+reads what is printed any more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import signal
 import sys
 import textwrap
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lunarsite.engine import stages
@@ -27,11 +27,12 @@ from lunarsite.engine.contract import (
     unknown_name,
 )
 from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError, sentences
+from lunarsite.engine.frontends import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SUCCESS, INTERNAL_ERROR, USER_ERROR, CANCELLED = 0, 1, 2, 130
+SUCCESS, INTERNAL_ERROR, USER_ERROR, CANCELLED, NO_READER = 0, 1, 2, 130, 141
 
 OTHER_COMMANDS = {
     "stages": "List the stages; with --json their full declarations.",
@@ -42,6 +43,7 @@ OTHER_COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
+    streams.open_missing()
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
@@ -54,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LunarSiteError as error:
         return _fail(words, error.as_dict(), USER_ERROR, as_json=as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise the flush at exit raises again
-        return INTERNAL_ERROR
+        streams.discard_stdout()
+        return NO_READER
     except Exception as error:  # noqa: BLE001  one line instead of a traceback
         from lunarsite.engine.frontends.execution import internal_error  # noqa: PLC0415  not needed for --help
 
@@ -228,10 +230,10 @@ def _metavar(parameter: Parameter) -> str:
 
 def _dispatch(words: list[str], *, as_json: bool) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_overview())
+        streams.write_out(_overview())
         return SUCCESS if words else USER_ERROR
     if words[0] == "--version":
-        sys.stdout.write(f"lunarsite {_version()}\n")
+        streams.write_out(f"lunarsite {_version()}\n")
         return SUCCESS
     if words[0].startswith("-"):
         raise ParameterError(
@@ -240,6 +242,7 @@ def _dispatch(words: list[str], *, as_json: bool) -> int:
     try:
         arguments = parse(words)
     except SystemExit:  # argparse has shown the help
+        streams.write_out("")
         return SUCCESS
     quiet = arguments.pop("quiet")
     del arguments["json"]
@@ -262,7 +265,7 @@ def _run(name: str, arguments: Values, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         _write_json(result)
     elif not quiet:
-        sys.stdout.write("".join(f"{line}\n" for line in _summary(result)))
+        streams.write_out("".join(f"{line}\n" for line in _summary(result)))
     return SUCCESS
 
 
@@ -306,7 +309,7 @@ def _show_stages(as_json: bool) -> int:  # noqa: FBT001  called through _OTHER
         declared = [stage.as_dict() for stage in stages.load_all()]
         _write_json({"stages": declared, "common": [parameter.as_dict() for parameter in COMMON]})
     else:
-        sys.stdout.write(_listed({stage.name: stage.summary for stage in stages.load_all()}))
+        streams.write_out(_listed({stage.name: stage.summary for stage in stages.load_all()}))
     return SUCCESS
 
 
@@ -324,7 +327,7 @@ def _show_device(as_json: bool) -> int:  # noqa: FBT001  called through _OTHER
         _write_json(chosen.as_dict())
     else:
         torch = f"torch {chosen.torch}" if chosen.torch else "no torch"
-        sys.stdout.write(
+        streams.write_out(
             f"{chosen.kind}: {chosen.name}, {chosen.cores} cores, {torch} ({chosen.reason})\n"
         )
     return SUCCESS
@@ -362,13 +365,13 @@ def _version() -> str:
 
 
 def _write_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    streams.write_out(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def _fail(words: Sequence[str], error: dict[str, str], code: int, *, as_json: bool) -> int:
     command = " ".join(["lunarsite", *words[:1]])
     if as_json:
-        _write_json({"error": error})
-    sys.stderr.write(f"{command}: {sentences(error['problem'], error['remedy'])}\n")
+        with suppress(streams.LostOutputError, BrokenPipeError):
+            _write_json({"error": error})
+    streams.write_err(f"{command}: {sentences(error['problem'], error['remedy'])}\n")
     return code

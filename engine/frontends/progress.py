@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.context import no_progress
+from lunarsite.engine.frontends import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,8 +99,7 @@ class LogHandler(logging.Handler):
         if tqdm is not None and sys.stderr.isatty():
             tqdm.tqdm.write(line, file=sys.stderr)
         else:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            streams.write_err(line + "\n")
 
 
 def log_to_stderr(*, quiet: bool) -> None:

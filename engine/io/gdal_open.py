@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import rasterio
@@ -137,4 +137,5 @@ def _libraries_silent() -> Iterator[None]:
             caught.seek(0)
             rest = _PRINTED.sub(b"", caught.read())
             if rest:
-                os.write(_STDERR, rest)
+                with suppress(OSError):  # it may be full
+                    os.write(_STDERR, rest)
