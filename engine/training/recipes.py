@@ -83,7 +83,7 @@ def read(kind: type[DataclassInstance], folder: Path, name_or_path: str) -> dict
         )
     try:
         given = yaml_file.read(path)
-    except (yaml_file.DuplicateKeyError, yaml_file.AmbiguousNumberError) as error:
+    except yaml_file.ContentError as error:
         raise InputError(f"The recipe {path.name} {error}", error.remedy) from error
     except (UnicodeDecodeError, yaml_file.YAMLError) as error:
         raise InputError(f"The recipe {path.name} is not YAML: {error}", "Fix the file") from error

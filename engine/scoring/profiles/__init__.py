@@ -159,13 +159,11 @@ def _read(path: Path) -> Any:
     """Return the content of a YAML file."""
     try:
         return yaml_file.read(path)
-    except (yaml_file.DuplicateKeyError, yaml_file.AmbiguousNumberError) as error:
+    except yaml_file.ContentError as error:
         raise _bad(path, str(error), error.remedy) from error
     except UnicodeDecodeError as error:
         raise _bad(path, "is not text in UTF-8", "Save it as UTF-8") from error
-    except RecursionError as error:
-        raise _bad(path, "is not YAML: it is nested too deeply") from error
-    except (yaml_file.YAMLError, ValueError) as error:
+    except yaml_file.YAMLError as error:
         raise _bad(path, f"is not YAML: {str(error).splitlines()[0]}") from error
 
 
