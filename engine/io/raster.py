@@ -95,12 +95,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         with network.opened(asked=network.is_remote(path)), open_raster(path) as source:
             if not source.count:
                 _refuse_container(source, what)
-            area = source.transform.determinant
-            if not math.isfinite(area) or area == 0.0:
-                raise InputError(
-                    f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
-                    "Correct its geotransform, or the label beside it",
-                )
+            _check_area(source, what, path)
             if source.driver != "VRT" and container is None and not is_virtual(path):
                 references.check_beside(path, source.files, what)
             yield source
@@ -112,6 +107,15 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
         raise InputError(
             f"{what} {path} cannot be read: {reason(error)}", _way_out(str(path))
         ) from error
+
+
+def _check_area(source: rasterio.DatasetReader, what: str, path: str | Path) -> None:
+    area = source.transform.determinant
+    if not math.isfinite(area) or area == 0.0:
+        raise InputError(
+            f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
+            "Correct its geotransform, or the label beside it",
+        )
 
 
 def _container(name: str | Path) -> tuple[str, str, str] | None:
