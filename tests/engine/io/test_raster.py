@@ -692,7 +692,17 @@ def test_text_that_is_not_utf8_is_refused(tmp_path):
         b"<VRTRasterBand dataType='Float32' band='1'><SimpleSource><SourceFilename "
         b"relativeToVRT='1'>flat.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
-    with pytest.raises(InputError, match="not UTF-8 text"), opened(label, "It"):
+    with pytest.raises(InputError, match="not valid XML"), opened(label, "It"):
+        pass
+
+
+def test_names_in_rasters_that_are_not_utf8_are_refused(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise UnicodeDecodeError("utf-8", b"a\xff", 1, 2, "invalid start byte")
+
+    path = make(tmp_path / "flat.tif", np.zeros((4, 5), np.float32))
+    monkeypatch.setattr(rasterio, "open", fail)  # as for JPEG 2000 with such a name of its map
+    with pytest.raises(InputError, match="not UTF-8 text"), opened(path, "It"):
         pass
 
 
