@@ -62,6 +62,7 @@ def run_dialog() -> None:
     wrappers = dialog.mainWidget().wrappers
     heights = str(PLUGIN / "resources" / "moon" / "lola_70S_1600m.tif")
     wrappers["dem"].setParameterValue(heights, dialog.processingContext())
+    wrappers["cell_m"].setParameterValue(1600.0, dialog.processingContext())
     until(lambda: wrappers["dry_run"].text.startswith("Estimate"), 60)
     wait(1.0)
     grab(dialog, "dialog")
