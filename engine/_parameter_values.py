@@ -125,6 +125,11 @@ def _parse_path(parameter: Constraints, value: Any) -> str:
     if not valid:
         remedy = "Use characters that are allowed in file names"
         raise value_error(parameter, value, "is not a path", remedy)
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        remedy = "Rename the file or the folder: GDAL opens names in UTF-8 only"
+        raise value_error(parameter, value, "is a name that is not UTF-8", remedy) from None
     return _local(str(value))
 
 

@@ -27,6 +27,7 @@ _KILOMETRES = (("diam", "circ", "img"), ("diam", "circ", "i"), ("diam", "circ"))
 
 _WITHOUT_UNIT = {(word,) for word in (*_DIAMETER, *_RADIUS)}
 
+_SMALLEST_M = 1e-3
 _BASIN_M = 2_600_000.0
 """Larger than the largest basin of the Moon, South Pole-Aitken, metres."""
 _LARGE_M = 300_000.0
@@ -158,6 +159,11 @@ def _check_plausible(name: str, diameter: Float, what: str, context: Context) ->
             f"{what} lists a diameter of {known.max() / 1000.0:,.0f} km ({name}), more than the "
             f"largest basin of the Moon, {_BASIN_M / 1000.0:,.0f} km",
             remedy,
+        )
+    if known.min() < _SMALLEST_M:
+        raise InputError(
+            f"{what} lists a diameter of {known.min():g} m ({name}), less than a grain of dust",
+            "Correct the diameters or their unit, or remove those rows",
         )
     if np.median(known) > _LARGE_M:
         context.warn(

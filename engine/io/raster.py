@@ -54,6 +54,14 @@ _IN_CONTAINER = re.compile(
 )
 """Names of rasters in files that may hold several."""
 
+_DECODED_WHOLE = ("PNG", "JPEG", "GIF", "BIGGIF", "WEBP", "BMP")
+"""Formats of which a part cannot be decoded alone."""
+
+_MOST_DECODED_PX = 250_000_000
+
+_FARTHEST_M = 1e9
+"""On the polar map 89.8° N lies 2e9 m from the south pole."""
+
 _MOST_LISTED = 6
 
 
@@ -80,8 +88,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"{what}: {path!r} is not a path", "Give the path of a raster file")
-    if Path(path).is_dir():
-        raise InputError(f"{what}: {path} is a folder", "Give a raster file")
+    _check_name(path, what)
     if str(path).startswith(("http://", "https://")):
         raise InputError(
             f"{what}: {path} is an address, not a file", f"Read it through GDAL: /vsicurl/{path}"
@@ -96,6 +103,7 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
             if not source.count:
                 _refuse_container(source, what)
             _check_area(source, what, path)
+            _check_values(source, what)
             if source.driver != "VRT" and container is None and not is_virtual(path):
                 references.check_beside(path, source.files, what)
             yield source
@@ -115,6 +123,46 @@ def _check_area(source: rasterio.DatasetReader, what: str, path: str | Path) -> 
         raise InputError(
             f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
             "Correct its geotransform, or the label beside it",
+        )
+
+
+def _check_name(path: str | Path, what: str) -> None:
+    """Raise for a folder, and for a name that the file system or GDAL cannot take."""
+    try:
+        folder = Path(path).is_dir()
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what}: the name {str(path)!r} is not UTF-8, which GDAL needs", "Rename the file"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{what} cannot be read: {error.strerror}: {Path(path).name[:40]}…", "Check the path"
+        ) from error
+    if folder:
+        raise InputError(f"{what}: {path} is a folder", "Give a raster file")
+
+
+def _check_values(source: rasterio.DatasetReader, what: str) -> None:
+    """Raise for complex numbers, and for pixels that must be decoded by the gigabyte at once.
+
+    By the header alone: a small file may hold very many equal pixels.
+    """
+    named = f"{what} {display_name(source.name)}"
+    if any(kind.startswith("complex") for kind in source.dtypes):
+        raise InputError(
+            f"{named} holds complex numbers, not values",
+            f"Give their magnitude: {remedies.magnitude(source.name)}",
+        )
+    pixels = source.width * source.height
+    largest = max((rows * columns for rows, columns in source.block_shapes), default=0)
+    whole = source.driver in _DECODED_WHOLE and pixels > _MOST_DECODED_PX
+    if whole or largest > _MOST_DECODED_PX:
+        raise InputError(
+            f"{named} has {source.width:,} × {source.height:,} pixels that are decoded "
+            f"{max(largest, pixels if whole else 0) / 1e6:,.0f} million at a time; at most "
+            f"{_MOST_DECODED_PX / 1e6:,.0f} million are",
+            f"Copy it in tiles if it is meant: {remedies.tiled(source.name)}",
         )
 
 
@@ -461,6 +509,13 @@ def _only_band(source: rasterio.DatasetReader, what: str) -> int:
 
 def _check_pixels(source: rasterio.DatasetReader, what: str, least_px: int) -> None:
     transform, width, height = source.transform, source.width, source.height
+    corners = [*transform[:6], *(transform * (width, height))]
+    if not np.isfinite(corners).all() or np.abs(corners).max() > _FARTHEST_M:
+        raise InputError(
+            f"{what} lies beyond any map: its corners are {transform.c:g}, {transform.f:g} and "
+            f"{corners[-2]:g}, {corners[-1]:g} m",
+            "Export it again with its place",
+        )
     if width < least_px or height < least_px:
         raise InputError(
             f"{what} is {width} × {height} pixels; at least {least_px} × {least_px} are needed",

@@ -148,6 +148,20 @@ def one_band(name: str, band: int) -> str:
     return f"gdal_translate -b {band} {_files(name, f'band{band}')}"
 
 
+def tiled(name: str) -> str:
+    """Return the command that copies a raster in tiles, which can be read one by one."""
+    return f"gdal_translate -co TILED=YES -co COMPRESS=ZSTD {_files(name, 'tiled')}"
+
+
+def magnitude(name: str) -> str:
+    """Return the command that copies the magnitude of a raster of complex numbers."""
+    new = Path(display_name(name)).stem
+    return (
+        f"gdal_translate -ot Float32 {quoted(f'DERIVED_SUBDATASET:AMPLITUDE:{name}')} "
+        f"{quoted(f'{new}_magnitude.tif')}"
+    )
+
+
 def map_points(source: rasterio.DatasetReader) -> tuple[np.ndarray, np.ndarray]:
     """Return points all over an open raster on the south polar map; NaN far north of it."""
     columns, rows = np.meshgrid(

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RASTER_DRIVERS = (
-    "DAAS EEDA EEDAI GTI HTTP KMLSUPEROVERLAY OGCAPI PLMOSAIC Rasterlite STACIT STACTA WCS WMS WMTS"
+    "DAAS EEDA EEDAI GTI HTTP KMLSUPEROVERLAY OGCAPI PLMOSAIC STACIT STACTA WCS WMS WMTS"
 )
 _VECTOR_DRIVERS = (
-    "ADBC AmigoCloud CSW Carto EEDA Elasticsearch GDALG HTTP MSSQLSpatial MapML MongoDBv3 MySQL "
-    "NGW OAPIF ODBC OGCAPI OGR_VRT PLSCENES PostgreSQL WFS"
+    "ADBC AmigoCloud CSW Carto Elasticsearch GDALG MapML NGW OAPIF OGR_VRT PLSCENES WFS"
 )
-"""Drivers that fetch from servers or databases, or open whatever files a file names."""
+"""Drivers that fetch from servers, or open whatever files a file names; GDAL warns of others."""
 
 _FILE_SYSTEMS = (
     *("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift"),

@@ -46,11 +46,6 @@ def refuse_pictures(source: rasterio.DatasetReader, what: str) -> None:
             f"of {source.dtypes[0]}): its pixels are shades or colours, not heights",
             "Give an elevation model: one band of heights in metres, such as LOLA's GeoTIFF",
         )
-    if any(kind.kind == "c" for kind in kinds):
-        raise InputError(
-            f"{what} {display_name(source.name)} holds complex numbers, not heights",
-            "Give an elevation model: one band of heights in metres",
-        )
 
 
 def refuse_results(source: rasterio.DatasetReader, what: str) -> bool:

@@ -13,13 +13,14 @@ import pyogrio
 import pyogrio.errors
 import pyproj
 import pyproj.exceptions
+import shapely
 import shapely.errors
 
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.file_names import file_of
 from lunarsite.engine.io.vectors import csv_table
-from lunarsite.engine.text import quoted
+from lunarsite.engine.text import counted, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +106,14 @@ def read_layer(
     file = Path(file_of(path))
     asked = _layer_name(str(path).removeprefix(file_of(path)), file, what)
     label = f"{what} {file.name}"
-    if not file.is_file():
-        problem = f"{file} is a folder" if file.is_dir() else f"there is no file {file}"
+    try:
+        found, folder = file.is_file(), file.is_dir()
+    except OSError as error:
+        raise InputError(
+            f"{what} cannot be read: {error.strerror}: {file.name[:40]}…", "Check the path"
+        ) from error
+    if not found:
+        problem = f"{file} is a folder" if folder else f"there is no file {file}"
         raise InputError(
             f"{what} cannot be read: {problem}",
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
@@ -119,7 +126,10 @@ def read_layer(
             types = {str(name): str(kind) for name, kind in pyogrio.list_layers(file)}
             name = _choose(types, asked, kinds, file, what, context, preferred)
             frame = _read(file, name) if features else gpd.GeoDataFrame()
+            _check_finite(frame, label)
             metadata = pyogrio.read_info(file, layer=name).get("layer_metadata") or {}
+    except InputError:
+        raise
     except _UNREADABLE as error:
         problem = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if "not recognized as being in a supported file format" in problem:
@@ -136,6 +146,20 @@ def read_layer(
             f"Give a vector file with {_plural(kinds)}, such as GeoPackage, Shapefile or GeoJSON",
         ) from error
     return Layer(frame, label, file, metadata)
+
+
+def _check_finite(frame: pd.DataFrame, label: str) -> None:
+    """Raise if coordinates are NaN or infinite, with which geometry cannot be computed."""
+    if not isinstance(frame, gpd.GeoDataFrame) or "geometry" not in frame:
+        return
+    coordinates, feature = shapely.get_coordinates(frame.geometry.to_numpy(), return_index=True)
+    wrong = np.unique(feature[~np.isfinite(coordinates).all(axis=1)])
+    if len(wrong):
+        raise InputError(
+            f"{label}: coordinates of {counted(len(wrong), 'feature')} are no finite numbers, the "
+            f"first is number {wrong[0] + 1}",
+            "Correct or delete these features",
+        )
 
 
 def lunar_crs(layer: Layer, context: Context) -> pyproj.CRS:
