@@ -94,7 +94,7 @@ models: setup
 		--out .cache/cap/run --train
 	for profile in cassa hls; do $(BIN)/lunarsite train-scorer --profile $$profile \
 		--features .cache/cap/run/features.parquet --out models/scorer-$$profile.ubj || exit 1; done
-	cd models && sha256sum scorer-*.ubj scorer-*.json craters.* segmenter-*.* > SHA256SUMS
+	cd models && rm -f scorer-*.sha256 && sha256sum scorer-*.ubj scorer-*.json craters.* segmenter-*.* > SHA256SUMS
 
 template: setup
 	$(BIN)/python tools/make_template.py
