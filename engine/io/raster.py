@@ -119,9 +119,9 @@ def opened(path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
 
 def _check_area(source: rasterio.DatasetReader, what: str, path: str | Path) -> None:
     area = source.transform.determinant
-    if not math.isfinite(area) or area == 0.0:
+    if math.isnan(area) or area == 0.0:
         raise InputError(
-            f"{what} {path} cannot be read: its pixels have no area, or an infinite one",
+            f"{what} {path} cannot be read: its pixels have no area",
             "Correct its geotransform, or the label beside it",
         )
 
