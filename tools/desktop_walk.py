@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsPointXY, QgsProject
 from qgis.PyQt.QtCore import QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QWidget
+from qgis.PyQt.QtWidgets import QScrollArea, QWidget
 from qgis.utils import iface, plugins
 
 if TYPE_CHECKING:
@@ -60,13 +60,21 @@ def run_dialog() -> None:
     dialog.resize(1000, 720)
     dialog.show()
     wrappers = dialog.mainWidget().wrappers
-    heights = str(PLUGIN / "resources" / "moon" / "lola_70S_1600m.tif")
-    wrappers["dem"].setParameterValue(heights, dialog.processingContext())
+    heights = iface.addRasterLayer(
+        str(PLUGIN / "resources" / "moon" / "lola_70S_1600m.tif"), "South pole, LOLA at 1.6 km"
+    )
+    wrappers["dem"].setParameterValue(heights.id(), dialog.processingContext())
     wrappers["cell_m"].setParameterValue(1600.0, dialog.processingContext())
-    until(lambda: wrappers["dry_run"].text.startswith("Estimate"), 60)
+    line = wrappers["dry_run"]
+    until(lambda: line.text.startswith("Estimate"), 60)
     wait(1.0)
+    panel = line.wrappedWidget().parentWidget()
+    while not isinstance(panel, QScrollArea):
+        panel = panel.parentWidget()
+    panel.ensureWidgetVisible(line.wrappedWidget())
     grab(dialog, "dialog")
     dialog.close()
+    QgsProject.instance().clear()
 
 
 def show_setup() -> None:
