@@ -160,9 +160,10 @@ def _check_plausible(name: str, diameter: Float, what: str, context: Context) ->
             f"largest basin of the Moon, {_BASIN_M / 1000.0:,.0f} km",
             remedy,
         )
-    if known.min() < _SMALLEST_M:
+    positive = known[known > 0.0]  # what is not positive is told by the reader
+    if positive.size and positive.min() < _SMALLEST_M:
         raise InputError(
-            f"{what} lists a diameter of {known.min():g} m ({name}), less than a grain of dust",
+            f"{what} lists a diameter of {positive.min():g} m ({name}), less than a grain of dust",
             "Correct the diameters or their unit, or remove those rows",
         )
     if np.median(known) > _LARGE_M:

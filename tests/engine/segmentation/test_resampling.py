@@ -245,7 +245,7 @@ def test_cards_with_an_invalid_training_resolution_are_refused(tmp_path, side_px
         ("side_px: 160\nview: orbital", "side_px is given for the orbital view"),
         ("zoom: [1, 1000]", "zoom is"),
         ("zoom: [0.001, 1]", "zoom is"),
-        ("zoom: [1, .inf]", "zoom is"),
+        ("zoom: [1, .inf]", "no number of a finite size"),
     ],
 )
 def test_recipes_with_invalid_sizes_are_refused(tmp_path, text, words):
