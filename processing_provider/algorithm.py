@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qgis import utils
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingException,
@@ -20,10 +19,10 @@ from lunarsite.processing_provider import definitions
 from lunarsite.processing_provider.help import short_help
 from lunarsite.processing_provider.run import run
 from lunarsite.processing_provider.values import check_bodies, raster_sources, stage_values
-from lunarsite.qgis_common import layers, location, moon_crs
+from lunarsite.qgis_common import layers, location
 
 if TYPE_CHECKING:
-    from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProject
+    from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback, QgsProject
 
     from lunarsite.processing_provider.inputs import RasterSource
 
@@ -177,21 +176,17 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         project = context.project()
         if not self._load_layers or project is None:
             return {}
-        if self._stage.name == "screen" and not moon_crs.foreign_layers(project):
-            self._show_run(project)
-        else:
-            layers.load_on_completion(self._stage, self._result, self._dem, context)
+        then = self._arrange if self._stage.name == "screen" else None
+        layers.load_on_completion(self._stage, self._result, self._dem, context, then)
         return {}
 
-    def _show_run(self, project: QgsProject) -> None:
-        """Show a run as the dock shows it: over the hillshade, in a lunar project, in view."""
+    def _arrange(self, layer: QgsMapLayer, project: QgsProject) -> None:
+        """Show a run as the dock shows it: over mosaic and hillshade, with craters, in view."""
         from lunarsite.qgis_common import run_layers  # noqa: PLC0415  only after a run
 
         folder = Path(self._result["outputs"]["report"]).parent
-        desktop = utils.iface
-        canvas = desktop.mapCanvas() if desktop is not None else None
         craters = Path(self._craters) if self._craters else None
-        run_layers.show(folder, Path(self._dem), canvas, craters, project=project)
+        run_layers.arrange(layer, project, folder, craters)
 
     def values(
         self,

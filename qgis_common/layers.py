@@ -23,7 +23,7 @@ from lunarsite.engine.contract import Kind, Output, Stage
 from lunarsite.qgis_common import moon_crs, plain_text, styles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from qgis.core import QgsLayerTreeGroup, QgsMapLayer, QgsProcessingFeedback, QgsProject
 
@@ -88,12 +88,17 @@ def output_layers(stage: Stage, result: Mapping[str, Any]) -> Iterator[tuple[Out
 
 
 def load_on_completion(
-    stage: Stage, result: Mapping[str, Any], dem: str, context: QgsProcessingContext
+    stage: Stage,
+    result: Mapping[str, Any],
+    dem: str,
+    context: QgsProcessingContext,
+    then: Callable[[QgsMapLayer, QgsProject], None] | None = None,
 ) -> None:
-    """Load the layers of a result when the algorithm is finished.
+    """Load the layers of a result when the algorithm is finished, or the model that it is part of.
 
     They are styled, in a group named after their folder. The elevation model ``dem`` is added below
-    cell rasters unless it is empty or in the project already.
+    cell rasters unless it is empty or in the project already. ``then`` is called in the main thread
+    with the last layer, when all of them are in the project.
     """
     made = [(output, path) for output, path in output_layers(stage, result) if output.path]
     several = len(made) > _FEW
@@ -107,8 +112,10 @@ def load_on_completion(
         details.forceName = True
         details.groupName = group_name(stage, made[0][1])
         details.layerSortKey = -order
+        last = order == len(made) - 1
+        visible = not several or output.name in _VISIBLE
         details.setPostProcessor(
-            Styler.make(output.style, visible=not several or output.name in _VISIBLE)
+            Styler.make(output.style, visible=visible, then=then if last else None)
         )
         context.addLayerToLoadOnCompletion(str(path), details)
 
@@ -198,14 +205,26 @@ def group_name(stage: Stage, path: Path) -> str:
 class Styler(QgsProcessingLayerPostProcessorInterface):
     """Styles a layer when it has been loaded."""
 
-    def __init__(self, style: str, *, visible: bool) -> None:
+    def __init__(
+        self,
+        style: str,
+        *,
+        visible: bool,
+        then: Callable[[QgsMapLayer, QgsProject], None] | None = None,
+    ) -> None:
         super().__init__()
-        self.style, self.visible = style, visible
+        self.style, self.visible, self.then = style, visible, then
 
     @classmethod
-    def make(cls, style: str, *, visible: bool) -> Styler:
+    def make(
+        cls,
+        style: str,
+        *,
+        visible: bool,
+        then: Callable[[QgsMapLayer, QgsProject], None] | None = None,
+    ) -> Styler:
         """Return a post-processor that stays alive as long as QGIS may need it."""
-        made = cls(style, visible=visible)
+        made = cls(style, visible=visible, then=then)
         _ALIVE.append(made)
         return made
 
@@ -225,6 +244,8 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
         if node is not None:
             node.setItemVisibilityChecked(self.visible)
             node.setExpanded(self.visible)
+        if self.then is not None and project is not None:
+            self.then(layer, project)
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from qgis import utils
 from qgis.core import QgsCoordinateTransform, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtGui import QPainter
@@ -16,7 +17,7 @@ from lunarsite.qgis_common import layers, moon_crs, moon_layers, styles
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qgis.core import QgsCoordinateReferenceSystem, QgsLayerTreeGroup, QgsRectangle
+    from qgis.core import QgsLayerTreeGroup, QgsMapLayer
     from qgis.gui import QgsMapCanvas
 
 DETECTED = "Detected craters"
@@ -46,7 +47,6 @@ def show(
     canvas: QgsMapCanvas | None,
     craters: Path | None = None,
     image: Path | None = None,
-    project: QgsProject | None = None,
 ) -> None:
     """Add a run's layers to the project, set the project CRS, and zoom to the run.
 
@@ -64,8 +64,6 @@ def show(
         The run's crater catalogue, shown if the craters were detected by LunarSite.
     image : Path or None
         An orbital image, shown above the cell rasters and below sites and craters.
-    project : QgsProject, optional
-        The project; by default the open one.
 
     Notes
     -----
@@ -73,7 +71,7 @@ def show(
     built-in elevation model surrounds.
     """
     moon = of_the_moon(folder)
-    project = QgsProject.instance() if project is None else project
+    project = QgsProject.instance()
     project.setCrs(moon_crs.crs())
     stage = stages.load("screen")
     name = layers.group_name(stage, folder / "score.tif")
@@ -94,22 +92,58 @@ def show(
         layers.tell_unreadable([dem])
     elif ground is not None:
         styles.apply(ground, "hillshade")
-        if moon and ground.rasterUnitsPerPixelX() >= _MOSAIC_M:
-            ground.setBlendMode(QPainter.CompositionMode.CompositionMode_Multiply)
+        if moon:
+            _blend(ground)
         moon_crs.name_layer(ground)
         project.addMapLayer(ground, addToLegend=False)
         group.addLayer(ground).setExpanded(False)
     if moon:
         moon_layers.add(project, group)
     if canvas is not None and made:
-        transform = QgsCoordinateTransform(made[-1].crs(), project.crs(), project)
-        extent = transform.transformBoundingBox(made[-1].extent())
-        extent.scale(_ROOM)
-        _zoom(canvas, project.crs(), extent)
+        _zoom(canvas, project, made[-1])
 
 
-def _zoom(canvas: QgsMapCanvas, crs: QgsCoordinateReferenceSystem, extent: QgsRectangle) -> None:
-    """Zoom now, and again when QGIS has zoomed to the first layer of an empty project."""
+def arrange(layer: QgsMapLayer, project: QgsProject, folder: Path, craters: Path | None) -> None:
+    """Complete what QGIS has loaded of a run: craters, mosaic and names, and the view.
+
+    Parameters
+    ----------
+    layer : QgsMapLayer
+        The lowest layer of the run: its elevation model, unless that was in the project before.
+    project : QgsProject
+        The project.
+    folder : Path
+        The folder of the run.
+    craters : Path or None
+        The run's crater catalogue, shown if the craters were detected by LunarSite.
+    """
+    node = project.layerTreeRoot().findLayer(layer.id())
+    if node is None or moon_crs.foreign_layers(project):
+        return
+    project.setCrs(moon_crs.crs())
+    group = node.parent()
+    if craters is not None:
+        _add_craters(craters, project, group)
+    if of_the_moon(folder):
+        if layer.name() == layers.GROUND:
+            _blend(layer)
+        moon_layers.add(project, group)
+    if utils.iface is not None:
+        _zoom(utils.iface.mapCanvas(), project, layer)
+
+
+def _blend(ground: QgsRasterLayer) -> None:
+    """Let the mosaic show through the hillshade of a coarse elevation model."""
+    if ground.rasterUnitsPerPixelX() >= _MOSAIC_M:
+        ground.setBlendMode(QPainter.CompositionMode.CompositionMode_Multiply)
+
+
+def _zoom(canvas: QgsMapCanvas, project: QgsProject, layer: QgsMapLayer) -> None:
+    """Zoom to a layer now, and again when QGIS has zoomed to the first one of an empty project."""
+    crs = project.crs()
+    transform = QgsCoordinateTransform(layer.crs(), crs, project)
+    extent = transform.transformBoundingBox(layer.extent())
+    extent.scale(_ROOM)
 
     def zoom() -> None:
         with suppress(RuntimeError):  # the canvas may have been deleted

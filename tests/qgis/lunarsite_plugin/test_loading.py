@@ -72,7 +72,7 @@ def test_an_older_python_is_reported_in_the_message_bar(qgis_iface, monkeypatch)
     monkeypatch.setattr(sys, "version_info", (3, 9, 5))
     plugin = lunarsite.classFactory(qgis_iface)
     plugin.initGui()
-    (message,) = qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)
+    message = qgis_iface.messageBar().get_messages(Qgis.MessageLevel.Warning)[-1]
     assert message.startswith("LunarSite:LunarSite needs Python 3.11 or newer, but this QGIS uses ")
     assert message.endswith("for example the current long-term release.")
     plugin.unload()

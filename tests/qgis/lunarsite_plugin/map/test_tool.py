@@ -14,6 +14,7 @@ from lunarsite.qgis_common import map_place, moon_crs
 
 OWN = "+proj=laea +lat_0=-89 +lon_0=30 +R=1737400 +units=m +no_defs +type=crs"
 CELL = {"x_m": -11040.0, "y_m": -12000.0, "size_m": 960.0}
+PLACE = {"x_m": -11300.0, "y_m": -12100.0}
 
 
 @pytest.fixture
@@ -120,11 +121,12 @@ def test_other_mouse_buttons_are_ignored(canvas, tool):
 def test_the_marker_outlines_the_cell_and_follows_the_map(canvas):
     marker = CellMarker(canvas)
     zoom_to(canvas, moon_crs.crs(), CELL["x_m"], CELL["y_m"])
-    marker.show(CELL)
+    marker.show(CELL, PLACE)
     assert marker.visible
     box = marker.outline.asGeometry().boundingBox()
     assert box.width() == pytest.approx(960.0)
     assert box.center().x() == pytest.approx(-11040.0)
+    assert marker.cross.center().x() == pytest.approx(-11300.0)
     canvas.setDestinationCrs(moon_crs.crs(moon_crs.GEOGRAPHIC))
     assert marker.outline.asGeometry().boundingBox().center().y() == pytest.approx(-89.46, abs=0.01)
     canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:4326"))

@@ -149,6 +149,8 @@ def test_small_craters_are_drawn_when_the_map_is_large_enough(processing, run_fo
 
 
 def test_a_run_from_the_toolbox_is_shown_as_in_the_dock(processing, dem, tmp_path, wait_until):
+    from processing.gui.Postprocessing import handleAlgorithmResults  # noqa: PLC0415
+
     project = QgsProject.instance()
     project.clear()
     project.setCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
@@ -158,8 +160,11 @@ def test_a_run_from_the_toolbox_is_shown_as_in_the_dock(processing, dem, tmp_pat
     out = tmp_path / "run"
     made = QgsApplication.processingRegistry().createAlgorithmById("lunarsite:screen")
     values = {**SMALL, "dem": str(dem), "out": str(out), "load_layers": True}
-    _, good = made.run(values, context, Feedback())
+    feedback = Feedback()
+    _, good = made.run(values, context, feedback)
     assert good
+    assert project.mapLayers() == {}  # a model may go on with the files
+    handleAlgorithmResults(made, context, feedback, values)
     group = project.layerTreeRoot().findGroups()[0]
     assert group.name() == "LunarSite, screen a region: run"
     titles = [node.layer().name() for node in group.findLayers()]
@@ -173,6 +178,9 @@ def test_a_run_from_the_toolbox_is_shown_as_in_the_dock(processing, dem, tmp_pat
     project.clear()
     project.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
     project.addMapLayer(QgsVectorLayer("Point?crs=EPSG:3857", "roads", "memory"))
-    made.run(values, context, Feedback())
+    context = QgsProcessingContext()
+    context.setProject(project)
+    made.run(values, context, feedback)
+    handleAlgorithmResults(made, context, feedback, values)
     assert project.crs().authid() == "EPSG:3857"
     project.clear()

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
@@ -196,7 +197,11 @@ def test_the_finest_image_is_selected_until_the_user_chooses_one(
 ):
     panel, project = run_dock.image_panel, QgsProject.instance()
     coarse = tmp_path / "coarse.tif"
-    processing.run("lunarsite:synthesize", {"out": str(coarse), "size_px": 64, "pixel_m": 500})
+    made = gdal.GetDriverByName("GTiff").Create(str(coarse), 64, 64, 1, gdal.GDT_Byte)
+    made.SetGeoTransform((-16000.0, 500.0, 0.0, 16000.0, 0.0, -500.0))
+    made.SetProjection(moon_crs.crs().toWkt())
+    made.WriteRaster(0, 0, 64, 64, bytes(40 + (7 * k) % 150 for k in range(64 * 64)))
+    made.FlushCache()
     for name in ("A", "Z"):
         project.addMapLayer(QgsRasterLayer(str(coarse), name))
     wait_until(lambda: panel.images.count() == 3)
