@@ -36,7 +36,9 @@ _HALO_MM = 0.7
 
 
 def add(project: QgsProject, group: QgsLayerTreeGroup) -> None:
-    """Add the mosaic at the bottom of a group, and names and regions at its top."""
+    """Add the mosaic at the bottom of a group, and names and regions at its top, once."""
+    if any(node.layer() and node.layer().name() == MOSAIC for node in group.findLayers()):
+        return
     mosaic = QgsRasterLayer(str(FOLDER / "wac_70S_400m.jpg"), MOSAIC)
     if mosaic.isValid():
         mosaic.setCrs(moon_crs.crs())

@@ -172,6 +172,8 @@ def _add_craters(path: Path, project: QgsProject, group: QgsLayerTreeGroup) -> N
     layer = QgsVectorLayer(f"{path}|layername=craters", DETECTED)
     if not layer.isValid() or not {"diameter_m", "confidence"} <= set(layer.fields().names()):
         return
+    if any(node.layer() and node.layer().source() == layer.source() for node in group.findLayers()):
+        return
     styles.apply(layer, "detected_craters")
     moon_crs.name_layer(layer)
     project.addMapLayer(layer, addToLegend=False)

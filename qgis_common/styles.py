@@ -26,10 +26,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "resources" / "styles"
 _NARROWEST = 1.15
 """Least ratio of neighbouring entries of a legend, of their odds or ranks."""
 
-
 _OF_CELLS = frozenset({"score", "rank", "uncertainty", "rank_change"})
 """Styles that get the range of the layer."""
-
 
 _SCORE_ALPHA = (70, 140, 180, 205, 215)
 """Opacity of the colours of scores, of 255: the ground shows, most below hopeless cells."""

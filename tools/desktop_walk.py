@@ -157,6 +157,7 @@ def uncertainty() -> None:
     until(lambda: dock.image.text().startswith("At the click"), 60)
     until(lambda: dock.panel.skyline is not None, 60)
     wait(2.0)
+    iface.messageBar().clearWidgets()
     grab(iface.mainWindow(), "uncertainty")
     panel.switch.setChecked(False)
 

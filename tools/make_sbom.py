@@ -22,7 +22,7 @@ FILES = {"core": "the engine", "ml": "networks in torch", "torch": "torch and it
 _KNOWN = {
     "cuda-toolkit": ("NVIDIA Proprietary Software", "https://developer.nvidia.com/cuda-toolkit"),
     "colorama": ("BSD-3-Clause", "https://github.com/tartley/colorama"),
-    "httpx2-jsfetch": ("BSD-3-Clause", "https://pypi.org/project/httpx2-jsfetch"),
+    "httpx2-jsfetch": ("BSD-3-Clause", ""),
 }
 """Packages that do not say it, or are of other systems and not installed here."""
 
@@ -37,6 +37,8 @@ _SPDX = {
     "Other/Proprietary License": "proprietary",
 }
 _LONGEST = 60
+_HOMES = ("homepage", "home", "source", "repository", "source code", "documentation")
+"""Titles of addresses, the best first."""
 
 _INTRODUCTION = (
     "LunarSite's package contains no code of others. Engine Setup and `make setup` install these "
@@ -92,8 +94,8 @@ def described(name: str) -> tuple[str, str]:
     addresses = [each.partition(", ") for each in about.get_all("Project-URL") or []]
     links = {title.lower(): address for title, _, address in addresses}
     home = next(
-        (links[key] for key in ("homepage", "home", "source", "repository") if key in links),
-        about.get("Home-page") or f"https://pypi.org/project/{name}",
+        (links[key] for key in _HOMES if key in links),
+        about.get("Home-page") or "",
     )
     if licence:
         return licence, home
@@ -141,7 +143,7 @@ def listing(listed: list[Package]) -> str:
         lines += [f"## {what[0].upper()}{what[1:]}", "", "| package | version | licence |"]
         lines.append("|---|---|---|")
         lines += [
-            f"| [{each.name}]({each.home}) | {', '.join(each.versions)} | {each.licence} |"
+            f"| {_linked(each)} | {', '.join(each.versions)} | {each.licence} |"
             for each in listed
             if each.group == group
         ]
@@ -152,6 +154,10 @@ def listing(listed: list[Package]) -> str:
         _DATA,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _linked(package: Package) -> str:
+    return f"[{package.name}]({package.home})" if package.home else package.name
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     The libraries of netCDF and HDF5 may crash or never end on a damaged file. Such a file is read
     in a process of its own first.
     """
-    _try_apart(local_file(name))
+    try_apart(local_file(name))
     with warnings.catch_warnings(), _libraries_silent():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
@@ -93,8 +93,19 @@ def open_raster(name: str | Path, **options: Any) -> rasterio.DatasetReader:
     return source
 
 
-def _try_apart(path: Path | None) -> None:
-    """Read a netCDF or HDF5 file in another process, once, and raise if that does not end well."""
+def try_apart(path: Path | None) -> None:
+    """Read a netCDF or HDF5 file in another process, once, before it is read in this one.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, of any format; None is none.
+
+    Raises
+    ------
+    rasterio.errors.RasterioIOError
+        If that process crashes, or does not end.
+    """
     if path is None:
         return
     try:

@@ -19,6 +19,7 @@ import shapely.errors
 from lunarsite.engine import moon
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.file_names import file_of
+from lunarsite.engine.io import gdal_open
 from lunarsite.engine.io.vectors import csv_table
 from lunarsite.engine.text import counted, quoted
 
@@ -123,6 +124,7 @@ def read_layer(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            gdal_open.try_apart(file)
             types = {str(name): str(kind) for name, kind in pyogrio.list_layers(file)}
             name = _choose(types, asked, kinds, file, what, context, preferred)
             frame = _read(file, name) if features else gpd.GeoDataFrame()

@@ -12,6 +12,7 @@ from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.io import gdal_open
 from lunarsite.engine.io.vectors import vector
 
 BOX = shapely.box(0.0, 0.0, 1000.0, 2000.0)
@@ -233,4 +234,12 @@ def test_rings_that_are_not_closed_are_refused(tmp_path):
     content[-16:-8] = b"\0\0\0\0\0\0\0\x40"  # 2.0: x of the last corner
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"areas\.shp cannot be read: .*closed"):
+        vector.read_polygons(path, "The regions", Context())
+
+
+def test_a_library_that_crashes_on_a_vector_file_does_so_elsewhere(tmp_path, monkeypatch):
+    path = tmp_path / "areas.nc"
+    path.write_bytes(b"CDF\x01" + bytes(60))
+    monkeypatch.setattr(gdal_open, "_TRY", "import os; os.abort()")
+    with pytest.raises(InputError, match="the library that reads it crashed"):
         vector.read_polygons(path, "The regions", Context())

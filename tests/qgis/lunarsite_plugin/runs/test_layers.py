@@ -22,7 +22,7 @@ from qgis.gui import QgsMapCanvas
 from lunarsite.lunarsite_plugin import desktop as module
 from lunarsite.lunarsite_plugin.runs.folder import RunFolder
 from lunarsite.lunarsite_plugin.uncertainty.rank_interval import RankIntervalLayer
-from lunarsite.qgis_common import location, moon_crs, run_layers
+from lunarsite.qgis_common import location, moon_crs, moon_layers, run_layers
 from tests.qgis.conftest import SMALL, Feedback
 from tests.qgis.desktop import Desktop
 
@@ -174,6 +174,11 @@ def test_a_run_from_the_toolbox_is_shown_as_in_the_dock(processing, dem, tmp_pat
     (ground,) = project.mapLayersByName("Elevation model")
     wait_until(lambda: canvas.extent().intersects(ground.extent()))
     assert canvas.extent().height() < 3 * ground.extent().height()
+    # Names, mosaic and craters are not added twice when the same run is repeated.
+    for _ in range(2):
+        moon_layers.add(project, group)
+    assert len(project.mapLayersByName(moon_layers.MOSAIC)) == 1
+    assert len(project.mapLayersByName(moon_layers.NAMES)) == 1
     # Beside layers of the Earth, neither CRS nor view change.
     project.clear()
     project.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))

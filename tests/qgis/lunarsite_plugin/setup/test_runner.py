@@ -199,16 +199,17 @@ def test_a_wheel_folder_without_uv_is_reported(tmp_path, capsys, monkeypatch):
     assert "has no wheel of uv 1.2.3" in capsys.readouterr().out
 
 
-def test_a_uv_that_is_not_the_pinned_one_is_not_opened(paths, wheels, monkeypatch):
+def test_a_uv_that_is_not_the_pinned_one_is_not_opened(paths, wheels, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     make_uv_wheel(wheels, "1.2.3", "this_system", UV.read_bytes())
     pin_uv(wheels, "1.2.3")
-    make_uv_wheel(wheels, "1.2.3", "this_system", b"#!/bin/sh\ntouch /tmp/opened\n")
+    make_uv_wheel(wheels, "1.2.3", "this_system", f"#!/bin/sh\ntouch {tmp_path}/run\n".encode())
     recorder = Recorder()
     with pytest.raises(SetupError):
         runner.install(paths, plan.Options(BASE, "none", wheels), recorder.work)
     assert any("its hash differs" in line for line in recorder.lines)
     assert not (paths.uv / "bin" / "uv").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_tampered_wheel_is_refused_by_its_hash(paths, wheels):
