@@ -89,7 +89,7 @@ mutants: setup-dev
 	$(NICE) $(BIN)/python benchmarks/mutants.py
 
 models: setup
-	$(BIN)/lunarsite synthesize --preset cap --out .cache/cap/dem.tif
+	$(BIN)/lunarsite synthesize --preset cap --pixel-m 240 --size-px 2534 --out .cache/cap/dem.tif
 	$(BIN)/lunarsite screen --dem .cache/cap/dem.tif --craters .cache/cap/dem.craters.csv \
 		--out .cache/cap/run --train
 	for profile in cassa hls; do $(BIN)/lunarsite train-scorer --profile $$profile \

@@ -92,6 +92,17 @@ def square_on(
     return outline
 
 
+def circle_on(
+    crs: QgsCoordinateReferenceSystem, x_m: float, y_m: float, radius_m: float
+) -> list[QgsPointXY]:
+    """Return the outline of a disc in the CRS of a map; centre and radius in south polar metres."""
+    turns = (2.0 * math.pi * k / 48 for k in range(49))
+    return [
+        point_on(crs, x_m + radius_m * math.cos(turn), y_m + radius_m * math.sin(turn))
+        for turn in turns
+    ]
+
+
 def to_south_polar(
     crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext
 ) -> tuple[QgsCoordinateTransform, QgsCoordinateTransform]:

@@ -103,7 +103,7 @@ def score_entries(best: float) -> list[tuple[float, str]]:
     shown = [value for value in SCORE_TICKS[1:] if _log_odds(value) < odds]
     end = f"{best:.3g}, the best of the run" if least < best <= last else f"{last:g} or more"
     return [
-        (least, f"probability {least:g} or less"),
+        (least, f"{least:g} or less"),
         *((each, f"{each:g}") for each in shown),
         (last, end),
     ]

@@ -44,7 +44,9 @@ def random_cells():
         lon, lat = moon.xy_to_lonlat(x, y)
         table = pd.DataFrame(
             {"cell_id": np.arange(count), "row": row, "column": column, "lon_deg": lon}
-            | {"lat_deg": lat, "x_m": x, "y_m": y, "pixel_m": np.float32(pixel_m)}
+            | {"lat_deg": lat, "x_m": x, "y_m": y, "cell_x_m": x, "cell_y_m": y}
+            | {"landing_radius_m": np.float32(np.nan), "pixel_m": np.float32(pixel_m)}
+            | {"cell_m": cell_m}
         )
         drawn = {feature.name: random.normal(50.0, 20.0, count) for feature in columns.FEATURES}
         drawn["slope_mean_deg"] = random.gamma(2.0, 3.0, count)
@@ -54,6 +56,8 @@ def random_cells():
             drawn[f"elevation_error_{statistic}_m"] = np.full(count, np.nan)
         for name, values in drawn.items():
             table[name] = values.astype(np.float32)
+        for name in columns.CONTEXT:
+            table[name] = np.float32(np.nan)
         for source in columns.SOURCES:
             table[columns.coverage_column(source)] = np.float32(100.0)
         table["illumination_sensitivity"] = random.uniform(2.0, 12.0, count).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import feature_table, rocks
 from lunarsite.engine.scoring.features.columns import (
+    LANDING_FILES,
     LAYER_FILES,
     SOURCES,
     USER_LAYERS,
@@ -57,7 +59,28 @@ def layers_of(values: dict[str, Any]) -> Layers:
                 rasters.pop("illumination_sensitivity", None)
             if source == "earth_visibility":
                 rasters.pop("earth_sensitivity", None)
-    return Layers(values["dem"], rasters, values["craters"], values["rocks"], values["rock_image"])
+    more = (values.get(name) for name in ("craters", "rocks", "rock_image"))
+    return Layers(values["dem"], rasters, *more)
+
+
+def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
+    """Return layers with the landing discs in their folder, unless whole cells are judged.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no landing discs.
+    """
+    if values["place"] == "cell":
+        return layers
+    paths = [Path(values["layers"]) / name for name in LANDING_FILES]
+    if not all(path.is_file() for path in paths):
+        raise InputError(
+            f"The folder of layers {values['layers']} holds no landing discs",
+            "Make them: lunarsite landing, with the same --layers and --out; or rank whole cells: "
+            "--place cell",
+        )
+    return replace(layers, landing=(str(paths[0]), str(paths[1])))
 
 
 _START_S = 3.0
@@ -68,9 +91,9 @@ _PIXEL_S = 45e-9
 def estimate(values: dict[str, Any], context: Context) -> Estimate:
     """Validate the inputs, and return what the stage needs."""
     values = narrowed(values, "dem", context)
-    layers = layers_of(values)
     grid = dem_grid(values["dem"])
     coarse, _ = posting(grid, values["cell_m"])
+    layers = with_landing(layers_of(values), values)
     for source, path in layers.rasters.items():
         what = f"The layer {Path(path).name} ({source})"
         with raster.opened(path, what) as opened:
@@ -101,7 +124,8 @@ def of_layers(pixels: int, cells: int, layers: int, context: Context) -> Estimat
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Build a feature table and write it."""
     values = narrowed(values, "dem", context)
-    layers = layers_of(values)
+    dem_grid(values["dem"])
+    layers = with_landing(layers_of(values), values)
     if context.announces:
         # A longer run has validated the inputs of its steps; large catalogues take a while.
         estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
@@ -112,7 +136,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context=context,
     )
     path = Path(values["out"])
-    shaping = {key: values[key] for key in ("cell_m", "north_limit_deg")}
+    shaping = {key: values[key] for key in ("cell_m", "north_limit_deg", "place")}
     tables.write_features(
         path, table, provenance.as_tags(provenance.describe("features", shaping, layers.paths()))
     )

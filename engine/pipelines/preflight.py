@@ -18,7 +18,15 @@ from lunarsite.engine.io.elevation.dem import posting
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.labels import label_beside
 from lunarsite.engine.scoring import profiles
-from lunarsite.engine.scoring.features.columns import BY_NAME, IMAGERY, ROCK_FILES, USER_LAYERS
+from lunarsite.engine.scoring.features.columns import (
+    BY_NAME,
+    IMAGERY,
+    KNOWN_OF_PLACES,
+    ROCK_FILES,
+    USER_LAYERS,
+)
+from lunarsite.engine.scoring.landing import discs
+from lunarsite.engine.scoring.landing.discs import Disc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,6 +154,7 @@ def validate(values: dict[str, Any], outputs: Iterable[str]) -> Inputs:
     _check_cells(grid, values["cell_m"], values["north_limit_deg"])
     profile = profiles.load(values["profile"])
     _check_criteria(profile, values)
+    _check_discs(grid, values, profile)
     for role, paths in files.items():
         if role != "dem":
             sources[role] = tuple(_source(path, role) for path in paths)
@@ -277,6 +286,22 @@ def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
             )
 
 
+def _check_pixels(profile: profiles.Profile) -> None:
+    """Raise if no criterion can be judged at every pixel, so that no disc is better than another.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
+    """
+    if all(criterion.feature in KNOWN_OF_PLACES for criterion in profile.criteria):
+        raise InputError(
+            f"No criterion of {profile.name!r} tells one landing disc of a cell from another",
+            "Add a criterion on slope, illumination or Earth visibility, or rank whole cells: "
+            "--place cell",
+        )
+
+
 def _check_cells(grid: Grid, cell_m: float, north_limit_deg: float) -> None:
     coarse, _ = posting(grid, cell_m)
     if coarse.width * coarse.height < 2:
@@ -290,4 +315,27 @@ def _check_cells(grid: Grid, cell_m: float, north_limit_deg: float) -> None:
             f"No cell of the DEM has its centre south of {north_limit_deg:g}°; the southernmost "
             f"lies at {south:.2f}°",
             "Give a DEM that reaches farther south, or a larger --north-limit-deg",
+        )
+
+
+def _check_discs(grid: Grid, values: dict[str, Any], profile: profiles.Profile) -> None:
+    """Raise if a landing disc does not fit into the DEM or a cell, or none is better than another.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
+    """
+    if values["place"] == "cell":
+        return
+    _check_pixels(profile)
+    disc = Disc.of(values["landing_radius_m"], grid.pixel_m)
+    discs.check_cell(disc, posting(grid, values["cell_m"])[0].pixel_m)
+    # The slopes of the outermost pixels are unknown.
+    needed = 2 * disc.reach + 3
+    if min(grid.shape) < needed:
+        raise InputError(
+            f"A landing disc of {disc.radius_m:g} m radius needs {needed} × {needed} pixels, and "
+            f"the DEM has {grid.width} × {grid.height}",
+            "Give a larger DEM or a smaller --landing-radius-m, or rank whole cells: --place cell",
         )

@@ -12,7 +12,8 @@ from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.pipelines import estimates
-from lunarsite.engine.scoring import bundle, cell_scores, labels, profiles, scorer, tables
+from lunarsite.engine.scoring import bundle, cell_scores, profiles, scorer, tables
+from lunarsite.engine.scoring.error_model import Errors
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -88,7 +89,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     scores = cell_scores.score_table(
         table,
         model,
-        labels.Errors.from_parameters(values),
+        Errors.from_parameters(values),
         draws=values["draws"],
         seed=values["seed"],
         context=context.part(0.0, 0.85),
@@ -104,7 +105,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     best = layers["sites"].iloc[0]
     unknown = int((~np.isfinite(scores.table["score"])).sum())
     if unknown:
-        context.warn(f"{unknown} cells lack a layer of a criterion and have no score.")
+        context.warn(
+            f"{unknown} cells have no score: a layer of a criterion is missing there, covers less "
+            "than half of the cell, or leaves no landing disc known."
+        )
     return {
         "outputs": paths,
         "cells": len(table),

@@ -18,7 +18,12 @@ from lunarsite.engine.pipelines import estimates, preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.pipelines.steps import SHARES, Screening, Step, outputs_of
 from lunarsite.engine.scoring import bundle
-from lunarsite.engine.scoring.features.columns import IMAGERY, LAYER_FILES, USER_LAYERS
+from lunarsite.engine.scoring.features.columns import (
+    IMAGERY,
+    LANDING_FILES,
+    LAYER_FILES,
+    USER_LAYERS,
+)
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
@@ -38,6 +43,9 @@ _REPORT_BYTES = 0.5 * GIB
 _TRAIN_CORE_S = 300e-6
 """Core seconds per cell of training a scorer."""
 
+_NOT_OF_PIXELS = ("craters", *IMAGERY)
+"""Inputs of features that are judged at the best disc of a cell alone."""
+
 _COMPUTED = ("illumination", "earth_visibility", "psr")
 """Outputs of lighting that are needed; if the user provides all of them, it is not run."""
 
@@ -51,7 +59,7 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
 
 
 def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) -> Estimate:
-    from lunarsite.engine.pipelines import features, lighting, score, terrain  # noqa: PLC0415  not imported for a finished run
+    from lunarsite.engine.pipelines import features, landing, lighting, score, terrain  # noqa: PLC0415  not imported for a finished run
 
     grid = inputs.grid
     posting_m = max(values["cell_m"], grid.pixel_m)
@@ -60,6 +68,8 @@ def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) 
     steps = [terrain.estimate(values, context)]
     if not all(values[name] for name in _COMPUTED):
         steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
+    if values["place"] == "disc":
+        steps.append(landing.of_pixels(pixels, context))
     steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))
     steps.append(score.of_cells(cells, values["draws"], context))
     if values["train"] or not (values["scorer"] or bundle.bundled(inputs.profile)):
@@ -147,6 +157,12 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     features = folder / "features.parquet"
     roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
     provided = {role: files[role] for role in roles if role in files}
+    if values["place"] == "disc":
+        judged = {role: paths for role, paths in provided.items() if role not in _NOT_OF_PIXELS}
+        run.stage("landing", judged | computed, outputs_of("landing"), layers=layers, out=layers)
+        computed |= {"layer landing": [str(layers / name) for name in LANDING_FILES]}
+    else:
+        run.manifest.forget("landing", outputs_of("landing"))
     run.stage("features", provided | computed, outputs_of("features"), layers=layers, out=features)
     model, trained_on = _scorer(run, features)
     inputs = {"features": [str(features)], "scorer": [str(model)]}
@@ -230,7 +246,8 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
     manifest.content["finished"] = True
     manifest.save()
     best = result["best"]
-    outputs = {o.name: str(run.folder / o.path) for o in stages.load("screen").outputs}
+    paths = {o.name: run.folder / o.path for o in stages.load("screen").outputs}
+    outputs = {name: str(path) for name, path in paths.items() if path.exists()}
     cells, sites, passing = result["cells"], result["sites"], result["passing_cells"]
     meet = "meets" if passing == 1 else "meet"
     counts = f"{counted(cells, 'cell')}, {passing} {meet} every criterion, {counted(sites, 'site')}"

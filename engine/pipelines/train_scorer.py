@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.scoring import cell_scores, labels, profiles, scorer, tables
+from lunarsite.engine.scoring import cell_scores, profiles, scorer, tables
+from lunarsite.engine.scoring.error_model import Errors
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
@@ -21,7 +22,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     model = scorer.train(
         table,
         profiles.load(values["profile"]),
-        labels.Errors.from_parameters(values),
+        Errors.from_parameters(values),
         context,
         draws=values["draws"],
         folds=values["folds"],

@@ -10,7 +10,12 @@ from scipy import special
 
 from lunarsite.engine.report.maps import area_km2
 from lunarsite.engine.scoring.cell_scores import REASONS
-from lunarsite.engine.scoring.features.columns import BY_NAME, FEATURES, SOURCES, coverage_column
+from lunarsite.engine.scoring.features.columns import (
+    BY_NAME,
+    FEATURES,
+    SOURCES,
+    coverage_column,
+)
 from lunarsite.engine.scoring.features.feature_table import cell_grid
 from lunarsite.engine.scoring.profiles import Profile
 
@@ -43,10 +48,11 @@ _VALIDATION = {
     "passing_cells": ("Cells among them that meet all criteria", "d"),
     "folds": ("Folds", "d"),
     "block_m": ("Largest side of a block, m", ".0f"),
-    "spearman_with_label": ("Rank correlation with the Monte Carlo probability", ".4f"),
-    "spearman_with_closed_form": ("Rank correlation with the closed-form probability", ".4f"),
-    "rmse_probability": ("Root mean square error of the probability", ".4f"),
-    "calibration_error": ("Calibration error of the probability", ".4f"),
+    "spearman_with_label": ("Rank correlation with the Monte Carlo suitability", ".4f"),
+    "spearman_with_closed_form": ("Rank correlation with the closed form", ".4f"),
+    "cells_above_a_tenth": ("Cells with a suitability above 0.1", "d"),
+    "rmse_above_a_tenth": ("Root mean square error of the suitability there", ".4f"),
+    "calibration_error": ("Calibration error of the suitability", ".4f"),
     "auc_of_strict_rule": ("Area under the ROC curve for meeting all criteria", ".4f"),
 }
 
@@ -67,6 +73,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
     features, scores = tables.features, tables.scores
     side = cell_grid(features).pixel_m
     x, y = features["x_m"].to_numpy(np.float64), features["y_m"].to_numpy(np.float64)
+    ground = features[coverage_column("elevation")].to_numpy(np.float64) / 100.0
     passes = scores["passes"].to_numpy(bool)
     scored = np.isfinite(scores["score"].to_numpy(np.float64))
     profile = Profile.from_dict(content["profile"])
@@ -80,13 +87,15 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
             }
         )
     return {
-        "area_km2": area_km2(x, y, side),
+        "area_km2": area_km2(x, y, side, ground),
         "cell_m": side,
         "cells": len(features),
         "scored": int(scored.sum()),
         "unknown": int((~scored).sum()),
         "passing": int(passes.sum()),
-        "passing_km2": area_km2(x[passes], y[passes], side),
+        "passing_km2": area_km2(x[passes], y[passes], side, ground[passes]),
+        "landing_radius_m": _landing_radius_m(features),
+        "landable_pct": _landable_pct(features),
         "by_criterion": by_criterion,
         "sites": len(tables.sites),
         "passing_sites": int(tables.sites["passes"].sum()),
@@ -94,6 +103,18 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
         "scorer": content["scorer"],
         "base": float(special.expit(float(tables.shap["base_log_odds"].iloc[0]))),
     }
+
+
+def _landing_radius_m(features: pd.DataFrame) -> float | None:
+    """Return the radius of the landing discs, None if cells are judged."""
+    radius_m = float(features["landing_radius_m"].iloc[0])
+    return radius_m if np.isfinite(radius_m) else None
+
+
+def _landable_pct(features: pd.DataFrame) -> float | None:
+    """Return the share of the known ground whose landing discs are more likely good than not."""
+    share = features["landable_pct"].to_numpy(np.float64)
+    return float(np.nanmean(share)) if np.isfinite(share).any() else None
 
 
 def site_rows(sites: pd.DataFrame, profile: Profile, limit: int) -> list[dict[str, Any]]:
@@ -113,6 +134,7 @@ def site_rows(sites: pd.DataFrame, profile: Profile, limit: int) -> list[dict[st
         reasons = [
             {"title": record[f"reason_{k}"], "points": record[f"reason_{k}_points"]}
             for k in range(1, REASONS + 1)
+            if f"reason_{k}" in record
         ]
         rows.append(record | {"criteria": criteria, "reasons": reasons})
     return rows

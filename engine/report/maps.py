@@ -185,7 +185,7 @@ def score_map(frame: MapFrame, score: Path) -> Figure:
     bar = picture.colorbar(opaque, cax=below, orientation="horizontal", extend="min")
     shown = [p for p in SCORE_TICKS if special.logit(p) <= high + 1e-9]
     bar.set_ticks([float(special.logit(p)) for p in shown], labels=[f"{p:g}" for p in shown])
-    bar.set_label("score: probability that all criteria are met")
+    bar.set_label("suitability, 0 to 1")
     _decorate(axes, frame)
     return picture
 
@@ -326,6 +326,11 @@ def _decorate(axes: Axes, frame: MapFrame) -> None:
     marks.sites(axes, frame.sites)
 
 
-def area_km2(x_m: NDArray[np.float64], y_m: NDArray[np.float64], cell_m: float) -> float:
+def area_km2(
+    x_m: NDArray[np.float64],
+    y_m: NDArray[np.float64],
+    cell_m: float,
+    ground: NDArray[np.float64],
+) -> float:
     """Return the area of cells on the ground: map area over the squared map scale."""
-    return float(np.sum((cell_m / moon.map_scale(x_m, y_m)) ** 2)) / 1e6
+    return float(np.sum(ground * (cell_m / moon.map_scale(x_m, y_m)) ** 2)) / 1e6

@@ -77,6 +77,13 @@ _LAYERS = (
         "Percentage of the time span with the Earth above the horizon.",
     ),
     (
+        "landing_probability",
+        "Landing probability",
+        "",
+        maps.LayerStyle("magma"),
+        "Probability that all criteria are met on the landing disc around each pixel.",
+    ),
+    (
         "psr",
         "Permanent shadow",
         "",
@@ -102,6 +109,7 @@ _LAYERS = (
 _FILES = {source: f"layers/{name}" for source, name in LAYER_FILES.items()} | {
     "horizon_coverage": "layers/horizon_coverage_pct.tif",
     "rank_interval": "rank_interval.tif",
+    "landing_probability": "layers/landing_probability.tif",
 }
 
 

@@ -14,9 +14,10 @@ from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.vectors import vector
-from lunarsite.engine.scoring import explanation, labels, ranking, scorer, tables
+from lunarsite.engine.scoring import explanation, ranking, scorer, suitability, tables
 from lunarsite.engine.scoring.features import columns
-from lunarsite.engine.scoring.features.feature_table import cell_grid
+from lunarsite.engine.scoring.features.feature_table import cell_grid, footprint_of
+from lunarsite.engine.scoring.profiles import LEAST_COVERAGE_PCT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.scoring.error_model import Errors
+    from lunarsite.engine.scoring.profiles import Profile
     from lunarsite.engine.scoring.scorer import Scorer
 
     Float = NDArray[np.float64]
@@ -33,10 +36,10 @@ REASONS = 3
 """Number of contributions listed for a site."""
 
 RASTERS = (
-    ("score", "Score", ""),
+    ("score", "Suitability", ""),
     ("rank", "Rank, 1 the best", ""),
     ("rank_interval", "Width of the 5-95 % interval of the rank", ""),
-    ("probability", "Closed-form probability that every criterion holds", ""),
+    ("probability", "Probability that every criterion is met", ""),
 )
 
 
@@ -65,7 +68,7 @@ class Scores:
 def score_table(
     features: pd.DataFrame,
     model: Scorer,
-    errors: labels.Errors,
+    errors: Errors,
     *,
     draws: int,
     seed: int,
@@ -79,8 +82,8 @@ def score_table(
         Feature table.
     model : Scorer
         The scorer.
-    errors : labels.Errors
-        Error model of rank intervals and closed-form probability.
+    errors : Errors
+        Error model.
     draws, seed : int
         Number of Monte Carlo draws of the rank intervals, and their seed.
     context : Context
@@ -89,8 +92,9 @@ def score_table(
     Returns
     -------
     Scores
-        ``score`` (0 to 1), ``log_odds``, ``rank``, ``percentile``, ``rank_low`` and ``rank_high``
-        (5th and 95th percentile), ``probability`` (closed form), ``passes``, a margin for each
+        ``score`` (the suitability, 0 to 1), ``log_odds``, ``rank``, ``percentile``, ``rank_low``
+        and ``rank_high`` (5th and 95th percentile), ``probability`` (that every criterion is met,
+        given the errors), ``passes``, a margin for each
         criterion, and ``coverage_pct``, the least coverage of the layers of the criteria. NaN if
         the feature of a criterion is missing: such a cell is unknown, not unsuitable.
 
@@ -101,8 +105,9 @@ def score_table(
     """
     profile = model.profile
     context.progress(0.0, "scoring")
-    log_odds = model.log_odds(features, context)
+    log_odds = model.log_odds(features, context, errors)
     if not np.isfinite(log_odds).any():
+        _raise_if_too_little_is_known(features, profile)
         missing = [
             c.feature for c in profile.criteria if not np.isfinite(features[c.feature]).any()
         ]
@@ -119,9 +124,10 @@ def score_table(
         errors,
         count=draws,
         seed=seed,
+        scorer_error=model.card["validation"].get("rmse_log_odds_above_a_tenth") or 0.0,
         context=context.part(0.05, 0.4),
     )
-    closed = labels.closed_form_log_odds(features, profile, errors)
+    chance = suitability.probability(features, profile, errors, footprint_of(features))
     table = pd.DataFrame(
         {
             "cell_id": features["cell_id"],
@@ -131,7 +137,7 @@ def score_table(
             "percentile": ranking.percentiles(rank),
             "rank_low": low,
             "rank_high": high,
-            "probability": scorer.score_of(closed),
+            "probability": np.where(np.isfinite(log_odds), chance, np.nan),
             "passes": profile.passes(features),
         }
     )
@@ -142,8 +148,21 @@ def score_table(
     coverage = [features[columns.coverage_column(source)].to_numpy() for source in sorted(sources)]
     table["coverage_pct"] = np.min(coverage, axis=0)
     context.progress(0.45, "contributions of the features")
-    shap, base = explanation.contributions(model, features)
+    shap, base = explanation.contributions(model, features, errors)
     return Scores(table, shap.astype(np.float32), base, model.inputs)
+
+
+def _raise_if_too_little_is_known(features: pd.DataFrame, profile: Profile) -> None:
+    """Raise if less than half of every cell is covered by the layer of a criterion."""
+    for source in dict.fromkeys(columns.BY_NAME[c.feature].source for c in profile.criteria):
+        most = float(features[columns.coverage_column(source)].max())
+        if 0.0 < most < LEAST_COVERAGE_PCT:
+            cell_m = float(features["cell_m"].iloc[0])
+            raise InputError(
+                f"No cell of {cell_m:g} m can be scored: the layer of {source.replace('_', ' ')} "
+                f"covers {most:.0f} % of one at most, less than half",
+                "Use other cells (--cell-m), or layers with a larger extent",
+            )
 
 
 def agreement(features: pd.DataFrame, one: Scorer, other: Scorer) -> dict[str, float]:
@@ -262,6 +281,7 @@ def describe_cells(
         "cell_id": cells["cell_id"],
         "rank": integers["rank"],
         "score": rows["score"],
+        "probability": rows["probability"],
         "percentile": rows["percentile"],
         "rank_low": integers["rank_low"],
         "rank_high": integers["rank_high"],
@@ -271,12 +291,13 @@ def describe_cells(
         "lat_deg": cells["lat_deg"],
         "x_m": cells["x_m"],
         "y_m": cells["y_m"],
-    }
+        "landing_radius_m": cells["landing_radius_m"],
+    } | {name: cells[name] for name in columns.CONTEXT}
     for name in (name for name in rows if str(name).startswith("margin_")):
         out[str(name).removeprefix("margin_")] = cells[str(name).removeprefix("margin_")]
         out[str(name)] = rows[name]
     order = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :REASONS]
-    for place in range(REASONS):
+    for place in range(order.shape[1]):
         which = order[:, place]
         out[f"reason_{place + 1}"] = [columns.BY_NAME[scores.inputs[k]].title for k in which]
         out[f"reason_{place + 1}_points"] = points[np.arange(len(index)), which]

@@ -1,8 +1,10 @@
 """Explanation of scores: Shapley values, margins, and the changes with which a cell would pass.
 
-The contributions of the trees (TreeSHAP, Lundberg et al. 2020, Nat. Mach. Intell. 2:56) add up to
-the log-odds of the score. For readability they are converted to score points with one factor per
-cell, (score - base score) / (log-odds - base log-odds), which preserves signs, order and
+The contributions of the criteria to the closed form are Shapley values, enumerated over all subsets
+of criteria against cells of the training area; those of the trees are theirs (TreeSHAP, Lundberg et
+al. 2020, Nat. Mach. Intell. 2:56). Together they add up to the log-odds of the score. The base is
+the expected log-odds of those cells. For readability they are converted to score points with one
+factor per cell, (score - base score) / (log-odds - base log-odds), which preserves signs, order and
 proportions: the contributions add up to the score exactly.
 """
 
@@ -19,7 +21,9 @@ from scipy.spatial import cKDTree
 from woodelf import WoodelfExplainer
 
 from lunarsite.engine import moon
+from lunarsite.engine.scoring import _shapley_kernels, suitability
 from lunarsite.engine.scoring.features.columns import BY_NAME
+from lunarsite.engine.scoring.features.feature_table import footprint_of
 from lunarsite.engine.scoring.scorer import features_of
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lunarsite.engine.scoring.error_model import Errors
     from lunarsite.engine.scoring.profiles import Profile
     from lunarsite.engine.scoring.scorer import Scorer
 
@@ -34,10 +39,15 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 _FEW = 64
+_EVALUATIONS = 512
+"""Subsets of criteria and references that are evaluated for a cell."""
+
 _CHUNK = 400_000
 
 
-def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
+def contributions(
+    scorer: Scorer, table: pd.DataFrame, errors: Errors | None = None
+) -> tuple[Float, float]:
     """Return the contributions of all features to the log-odds of every cell.
 
     Parameters
@@ -46,6 +56,8 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
         The scorer.
     table : DataFrame
         Feature table.
+    errors : Errors, optional
+        Errors of the features; by default those of the scorer's labels.
 
     Returns
     -------
@@ -58,6 +70,26 @@ def contributions(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
     ----------
     Lundberg et al. (2020), Nat. Mach. Intell. 2:56.
     """
+    values, base = _of_closed_form(scorer, table, errors or scorer.errors)
+    more, more_base = _of_trees(scorer, table)
+    return values + more, base + more_base
+
+
+def _of_closed_form(scorer: Scorer, table: pd.DataFrame, errors: Errors) -> tuple[Float, float]:
+    """Return the contributions of the criteria, added up by feature."""
+    profile = scorer.profile
+    memberships = suitability.log_memberships(table, profile, errors, footprint_of(table))
+    references = scorer.background[: max(1, _EVALUATIONS >> len(profile.criteria))]
+    of_criteria = _shapley_kernels.shapley_values(np.column_stack(memberships), references)
+    expected = suitability.of_memberships(tuple(references.T)).mean()
+    by_feature = np.zeros((len(table), len(scorer.inputs)))
+    for k, criterion in enumerate(profile.criteria):
+        by_feature[:, scorer.inputs.index(criterion.feature)] += of_criteria[:, k]
+    return by_feature, float(expected)
+
+
+def _of_trees(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
+    """Return the contributions of the features in the trees."""
     inputs = pd.DataFrame(features_of(table, scorer.inputs), columns=list(scorer.inputs))
     if len(inputs) <= _FEW:
         shap = scorer.booster.predict(xgb.DMatrix(inputs), pred_contribs=True).astype(np.float64)

@@ -1,15 +1,16 @@
-"""The scorer: gradient-boosted trees that predict the soft label from physical features of a cell.
+"""The scorer: the suitability in closed form, and gradient-boosted trees for what it lacks.
 
-The trees are fitted to the log-odds of the label, so that good cells remain distinct when all
-probabilities approach 1. Constraints make the score monotone in every criterion. Positions are
-never an input.
+The closed form takes the criteria as independent and their errors as small. The trees are fitted to
+the rest of the log-odds of the soft label, over the features that the criteria name and nothing
+else: no other feature, and no position, can move a score. Constraints keep it monotone in every
+criterion.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,10 @@ from lunarsite.engine import device, provenance
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import require_context
 from lunarsite.engine.errors import InputError, MissingDependencyError
-from lunarsite.engine.scoring import bundle, labels
-from lunarsite.engine.scoring.features.columns import BY_NAME, CONFIDENCE, FEATURES, SEGMENTED
-from lunarsite.engine.scoring.features.feature_table import cell_grid
+from lunarsite.engine.scoring import bundle, labels, suitability
+from lunarsite.engine.scoring.error_model import Errors
+from lunarsite.engine.scoring.features.columns import BY_NAME
+from lunarsite.engine.scoring.features.feature_table import cell_grid, footprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +66,17 @@ _SETTINGS = {
     "colsample_bytree": 0.8,
     "max_bin": _MAX_BIN,
     "min_child_weight": 1.0,
+    "base_score": 0.0,
 }
 TREES = 300
+_REFERENCES = 64
+"""Cells of the training area with which the criteria of a place are compared."""
+
+MOST_CRITERIA = 12
+"""Criteria whose Shapley values can be enumerated."""
+
+_MATTERS = 0.1
+"""Suitability above which the errors of a score matter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +88,29 @@ class Scorer:
     card: dict[str, Any]
 
     @property
+    def errors(self) -> Errors:
+        """Error model of the labels that it was trained on."""
+        return Errors(**self.card["labels"]["errors"])
+
+    @property
+    def background(self) -> Float:
+        """Log-memberships of cells of the training area, shape (references, criteria)."""
+        return np.array(self.card["background"], np.float64)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Input features, in order."""
         return inputs_for(self.profile)
 
-    def log_odds(self, table: pd.DataFrame, context: Context | None = None) -> Float32:
-        """Return the log-odds of every cell, float32; NaN if a criterion's feature is missing.
+    def log_odds(
+        self, table: pd.DataFrame, context: Context | None = None, errors: Errors | None = None
+    ) -> Float:
+        """Return the log-odds of the suitability of every cell.
 
-        The trees are evaluated on the GPU if ``--device cuda`` requests it: their values are added
-        in the same order on both devices. ``auto`` is the CPU, which copies nothing.
+        They are NaN if a criterion's feature is missing, or less than half of the cell is known.
+        ``errors`` are those of the features; by default those of the training labels. The trees are
+        evaluated on the GPU if ``--device cuda`` requests it: their values are added in the same
+        order on both devices. ``auto`` is the CPU, which copies nothing.
 
         Raises
         ------
@@ -101,7 +126,10 @@ class Scorer:
             self.booster.set_param({"nthread": surroundings.threads})
             values = self.booster.inplace_predict(inputs, validate_features=False)
             surroundings.ran_on("cpu")
-        return np.where(self.profile.known(table), values, np.float32(np.nan))
+        closed = suitability.log_odds(
+            table, self.profile, errors or self.errors, footprint_of(table)
+        )
+        return np.where(self.profile.known(table), closed + values, np.nan)
 
     def save(self, path: Path) -> None:
         """Write the trees (``.ubj``), and their card and their checksums beside them."""
@@ -145,10 +173,7 @@ def device_of(booster: xgb.Booster) -> str:
 
 def inputs_for(profile: Profile) -> tuple[str, ...]:
     """Return the input features of a scorer for the criteria of a profile, in order."""
-    limited = {criterion.feature for criterion in profile.criteria}
-    if limited & SEGMENTED:
-        limited |= {CONFIDENCE}
-    return tuple(f.name for f in FEATURES if not f.if_in_criteria or f.name in limited)
+    return tuple(dict.fromkeys(criterion.feature for criterion in profile.criteria))
 
 
 def features_of(table: pd.DataFrame, names: Sequence[str]) -> Float32:
@@ -193,7 +218,8 @@ def load(path: Path, profile: Profile) -> Scorer:
             f"{profile.name!r}",
             "Train one for these criteria: lunarsite train-scorer, or screen --train",
         )
-    if card["features"] != list(inputs_for(profile)):
+    shape = np.shape(card.get("background", ()))
+    if card["features"] != list(inputs_for(profile)) or shape[1:] != (len(profile.criteria),):
         raise InputError(
             f"The scorer {path.name} was trained on other features than its criteria need now",
             _TRAIN_AGAIN,
@@ -204,7 +230,7 @@ def load(path: Path, profile: Profile) -> Scorer:
 def train(
     table: pd.DataFrame,
     profile: Profile,
-    errors: labels.Errors,
+    errors: Errors,
     context: Context,
     *,
     draws: int = 100,
@@ -219,7 +245,7 @@ def train(
         A feature table; cells that lack the feature of a criterion are excluded.
     profile : Profile
         The criteria.
-    errors : labels.Errors
+    errors : Errors
         Error model of the soft labels.
     context : Context
         Threads, progress.
@@ -236,6 +262,12 @@ def train(
     InputError
         If fewer than 200 cells have the features of all criteria.
     """
+    if len(profile.criteria) > MOST_CRITERIA:
+        raise InputError(
+            f"The profile {profile.name!r} has {len(profile.criteria)} criteria; scores are "
+            f"explained for {MOST_CRITERIA} at most",
+            "Leave out the criteria that matter least",
+        )
     known = table[profile.known(table)].reset_index(drop=True)
     if len(known) < MIN_CELLS:
         raise _too_few(table, profile, len(known))
@@ -245,6 +277,9 @@ def train(
         taught, profile, errors, count=draws, seed=seed, context=context.part(0.0, 0.2)
     )
     target: Float32 = np.clip(label, _LOWEST, _HIGHEST).astype(np.float32)
+    footprint = footprint_of(table)
+    memberships = suitability.log_memberships(taught, profile, errors, footprint)
+    closed = np.clip(suitability.of_memberships(memberships), _LOWEST, _HIGHEST)
     inputs, weights = features_of(taught, inputs_for(profile)), _weights(target)
     block = _blocks(taught, folds, seed)
     held_out = np.full(count, np.nan)
@@ -253,20 +288,23 @@ def train(
         out = block == fold
         if not out.any() or out.all():
             continue
-        booster = _fit(inputs[~out], target[~out], weights[~out], profile, seed, context.threads)
+        data = _Data(inputs[~out], target[~out], weights[~out], closed[~out])
+        booster = _fit(data, profile, seed, context.threads)
         own = out[:count]
-        held_out[own] = booster.inplace_predict(inputs[:count][own], validate_features=False)
+        rest = booster.inplace_predict(inputs[:count][own], validate_features=False)
+        held_out[own] = closed[:count][own] + rest
     context.progress(0.87, "training on all cells")
-    booster = _fit(inputs, target, weights, profile, seed, context.threads)
-    metrics = _metrics(held_out, target[:count], known, profile, errors)
+    booster = _fit(_Data(inputs, target, weights, closed), profile, seed, context.threads)
+    metrics = _metrics(held_out, target[:count], closed[:count], profile.passes(known))
     card = {
         "name": f"scorer-{profile.name}",
-        "task": "log-odds that every criterion holds, from physical features of a cell",
+        "task": "log-odds of the suitability: closed form of the criteria, and trees for the rest",
         "profile": profile.as_dict(),
         "features": list(inputs_for(profile)),
         "monotone": _constraints(profile),
         "settings": _SETTINGS | {"trees": TREES, "seed": seed},
         "labels": {"draws": draws, "errors": errors.as_dict()},
+        "background": _references(np.column_stack(memberships)[:count], seed),
         "training_area": {"cell_m": grid.pixel_m, "west_south_east_north_m": list(grid.bounds)},
         "training_cells": count,
         "training_cells_spread": len(taught) - count,
@@ -309,27 +347,49 @@ def _spread(table: pd.DataFrame, profile: Profile, seed: int) -> pd.DataFrame:
     return copies
 
 
-def _fit(
-    inputs: Float32,
-    target: Float32,
-    weights: Float32,
-    profile: Profile,
-    seed: int,
-    threads: int,
-) -> xgb.Booster:
-    threads = threads if len(inputs) > _FEW_CELLS else 1
+class _Data(NamedTuple):
+    """What the trees are fitted to, one row per cell.
+
+    Parameters
+    ----------
+    inputs : ndarray of float32, shape (cells, features)
+        Features.
+    target : ndarray of float32, shape (cells,)
+        Log-odds of the label.
+    weights : ndarray of float32, shape (cells,)
+        Training weights.
+    closed : ndarray of float64, shape (cells,)
+        Log-odds in closed form, to which the trees add.
+    """
+
+    inputs: Float32
+    target: Float32
+    weights: Float32
+    closed: Float
+
+
+def _references(memberships: Float, seed: int) -> list[list[float]]:
+    """Return the log-memberships of some cells, with which the explanations compare."""
+    drawn = np.random.default_rng([seed, 3]).permutation(len(memberships))[:_REFERENCES]
+    listed: list[list[float]] = np.round(memberships[np.sort(drawn)], 6).tolist()
+    return listed
+
+
+def _fit(data: _Data, profile: Profile, seed: int, threads: int) -> xgb.Booster:
+    threads = threads if len(data.inputs) > _FEW_CELLS else 1
     directions = _constraints(profile)
     constraints = tuple(directions.values())
     settings = _SETTINGS | {"monotone_constraints": constraints, "seed": seed, "nthread": threads}
-    data = xgb.QuantileDMatrix(
-        inputs,
-        target,
-        weight=weights,
+    matrix = xgb.QuantileDMatrix(
+        data.inputs,
+        data.target,
+        weight=data.weights,
+        base_margin=data.closed,
         feature_names=list(directions),
         max_bin=_MAX_BIN,
         nthread=threads,
     )
-    return xgb.train(settings, data, num_boost_round=TREES)
+    return xgb.train(settings, matrix, num_boost_round=TREES)
 
 
 def _constraints(profile: Profile) -> dict[str, int]:
@@ -358,25 +418,29 @@ def _blocks(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def _metrics(
-    held_out: Float,
-    target: Float32,
-    table: pd.DataFrame,
-    profile: Profile,
-    errors: labels.Errors,
+    held_out: Float, target: Float32, closed: Float, passes: NDArray[np.bool_]
 ) -> dict[str, Any]:
     known = np.isfinite(held_out)
     if known.sum() < MIN_CELLS // 2:
         return {"cells": int(known.sum())}
     predicted, expected = held_out[known], target[known].astype(np.float64)
-    closed = labels.closed_form_log_odds(table, profile, errors)[known]
-    probability, label = special.expit(predicted), special.expit(expected)
-    passing = profile.passes(table)[known]
+    score, label = special.expit(predicted), special.expit(expected)
+    passing, matters = passes[known], np.maximum(score, label) > _MATTERS
+    gap = score - label
     metrics: dict[str, Any] = {
         "cells": int(known.sum()),
         "spearman_with_label": _rounded(stats.spearmanr(predicted, expected).statistic),
-        "spearman_with_closed_form": _rounded(stats.spearmanr(predicted, closed).statistic),
-        "rmse_probability": _rounded(np.sqrt(np.mean((probability - label) ** 2))),
-        "calibration_error": _rounded(_calibration(probability, label)),
+        "spearman_with_closed_form": _rounded(stats.spearmanr(predicted, closed[known]).statistic),
+        "cells_above_a_tenth": int(matters.sum()),
+        "rmse_above_a_tenth": _rounded(np.sqrt(np.mean(gap[matters] ** 2)))
+        if matters.any()
+        else None,
+        "rmse_log_odds_above_a_tenth": _rounded(
+            np.sqrt(np.mean((predicted - expected)[matters] ** 2))
+        )
+        if matters.any()
+        else None,
+        "calibration_error": _rounded(_calibration(score, label)),
         "passing_cells": int(passing.sum()),
     }
     if 0 < passing.sum() < len(passing):

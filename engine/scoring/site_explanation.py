@@ -39,8 +39,10 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         ``score`` (0 to 1), ``rank``, ``percentile``, ``interval`` (5th and 95th percentile of the
         rank), ``base_value`` and ``contributions`` (score points; base and contributions add up to
         the score), ``margins``, ``coverage`` (percent of the cell by layer), ``to_pass``, ``place``
-        (the location that was asked for), ``cell`` (the cell around it, whose values these are).
-        If a layer of a criterion is missing, the score and the values derived from it are null.
+        (the location that was asked for), ``cell`` (the cell around it), ``disc`` (the cell's best
+        landing disc, whose values these are; null if the cell itself is judged), ``surroundings``
+        (what is around the disc in its cell). If a layer of a criterion is missing, the score and
+        the values derived from it are null.
 
     Raises
     ------
@@ -72,6 +74,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         "to_pass": explanation.to_pass(run.profile, run.features, index, run.passing),
         "place": _place(lon_deg, lat_deg),
         "cell": _cell(features, run.grid.pixel_m),
+        "disc": _disc(features),
+        "surroundings": {name: _number(features[name]) for name in columns.CONTEXT},
         "profile": run.profile.name,
         "features": {feature.name: _number(features[feature.name]) for feature in columns.FEATURES},
     }
@@ -97,14 +101,24 @@ def _cell_at(run: Run, lon_deg: float, lat_deg: float) -> int:
 
 
 def _cell(features: pd.Series, size_m: float) -> dict[str, Any]:
+    x_m, y_m = float(features["cell_x_m"]), float(features["cell_y_m"])
+    lon, lat = (float(angle) for angle in moon.xy_to_lonlat(x_m, y_m))
     return {
         "cell_id": int(features["cell_id"]),
-        "lon_deg": float(features["lon_deg"]),
-        "lat_deg": float(features["lat_deg"]),
-        "x_m": float(features["x_m"]),
-        "y_m": float(features["y_m"]),
+        "lon_deg": lon,
+        "lat_deg": lat,
+        "x_m": x_m,
+        "y_m": y_m,
         "size_m": size_m,
     }
+
+
+def _disc(features: pd.Series) -> dict[str, float] | None:
+    radius_m = _number(features["landing_radius_m"])
+    if radius_m is None:
+        return None
+    names = ("lon_deg", "lat_deg", "x_m", "y_m")
+    return {name: float(features[name]) for name in names} | {"radius_m": radius_m}
 
 
 def _place(lon_deg: float, lat_deg: float) -> dict[str, float]:
@@ -124,9 +138,18 @@ def _number(value: Any) -> float | None:
 def _summary(result: dict[str, Any]) -> list[str]:
     """Return the explanation in a few lines."""
     strongest = result["contributions"][:3]
+    disc = result["disc"]
+    where = []
+    if disc is not None:
+        at = f"{disc['lon_deg']:.4f}°, {disc['lat_deg']:.4f}°"
+        where = [f"landing disc of {disc['radius_m']:g} m radius at {at}"]
+    low, high = result["interval"]
     return [
-        "score {score:.4f}, rank {rank} of {cells} ".format_map(result)
-        + "({}-{})".format(*result["interval"]),
+        *where,
+        (
+            f"suitability {result['score']:.4f}, probability {result['probability']:.3g}, "
+            f"rank {result['rank']} of {result['cells']} ({low}-{high})"
+        ),
         *(
             f"{m['title']}: {m['value']:.2f} {m['unit']} (margin {m['margin']:+.2f})"
             for m in result["margins"]

@@ -15,6 +15,7 @@ NAMES: tuple[str, ...] = (
     "terrain",
     "lighting",
     "skyline",
+    "landing",
     "features",
     "train-scorer",
     "score",

@@ -64,6 +64,16 @@ LAYER_PARAMETERS = (
     ),
 )
 
+LAYERS = Parameter(
+    name="layers",
+    kind=Kind.FOLDER,
+    files=("*.tif",),
+    title="Layers",
+    help="Folder with the outputs of terrain, lighting and landing. Features of absent layers are "
+    "missing in the table.",
+    required=True,
+)
+
 CELL_PARAMETERS = (
     Parameter(
         name="cell_m",
@@ -87,6 +97,16 @@ CELL_PARAMETERS = (
         maximum=-45,
         advanced=True,
     ),
+    Parameter(
+        name="place",
+        kind=Kind.CHOICE,
+        choices=("disc", "cell"),
+        title="What is judged",
+        help="disc: the best landing disc of each cell, all criteria at the same place. cell: "
+        "averages over the cell.",
+        default="disc",
+        advanced=True,
+    ),
 )
 
 STAGE = Stage(
@@ -95,21 +115,13 @@ STAGE = Stage(
     group="Scoring",
     summary="Compute the feature table of cells: terrain, light, Earth contact, shadow, craters, "
     "rocks.",
-    help="For every cell of a grid, computes statistics of the layers' pixels inside it, "
-    "distances to permanent shadow and its area, and the fraction of the cell that each layer "
-    "covers. Missing data stay missing.",
+    help="For the best landing disc of every cell of a grid, or for the whole cell, computes "
+    "statistics of the layers' pixels, distances to permanent shadow and its area, and the "
+    "fraction of the cell that each layer covers. Missing data stay missing.",
     parameters=(
         DEM,
         AOI,
-        Parameter(
-            name="layers",
-            kind=Kind.FOLDER,
-            files=("*.tif",),
-            title="Layers",
-            help="Folder with the outputs of terrain and lighting. Features of absent layers are "
-            "missing in the table.",
-            required=True,
-        ),
+        LAYERS,
         Parameter(
             name="out",
             kind=Kind.TABLE,

@@ -29,7 +29,7 @@ SITE_PARAMETERS = (
         name="min_distance_m",
         kind=Kind.NUMBER,
         title="Minimum distance between sites",
-        help="Sites in the list are at least this far apart.",
+        help="No cell within this distance of a site, on the ground, is better.",
         default=3000.0,
         unit="m",
         minimum=0,
@@ -50,8 +50,8 @@ OUTPUTS = (
     Output(
         name="score",
         kind=Kind.RASTER,
-        title="Score",
-        help="Score of every cell, between 0 and 1.",
+        title="Suitability",
+        help="Suitability of every cell, between 0 and 1: its score.",
         path="score.tif",
         style="score",
     ),
@@ -75,7 +75,7 @@ OUTPUTS = (
         name="probability",
         kind=Kind.RASTER,
         title="Probability",
-        help="Closed-form probability that all criteria are met.",
+        help="Probability that all criteria are met, given the errors of heights and horizons.",
         path="probability.tif",
         style="score",
     ),
@@ -109,9 +109,11 @@ STAGE = Stage(
     title="Score and rank",
     group="Scoring",
     summary="Score and rank every cell, and list the best sites with the reasons for their scores.",
-    help="The score is the scorer's probability that all criteria are met. Ranks have a 5-95 % "
-    "interval from the same Monte Carlo simulation that yields the training labels. A cell "
-    "without data for a criterion gets no score: unknown does not mean unsuitable.",
+    help="The score is the suitability: the geometric mean over the criteria, softened at their "
+    "limits. Beside it stands the probability that all criteria are met, given the errors. Ranks "
+    "have a 5-95 % interval from Monte Carlo draws of the errors and of where the borders of the "
+    "cells fall. A cell without data for a criterion, or less than half known, gets no score: "
+    "unknown does not mean unsuitable.",
     parameters=(FEATURES, OUT_FOLDER, SCORER, *CRITERIA_PARAMETERS, *SITE_PARAMETERS),
     outputs=OUTPUTS,
     estimates=True,

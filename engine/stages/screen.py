@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages import features, lighting, score, terrain, train_scorer
+from lunarsite.engine.stages import features, landing, lighting, score, terrain, train_scorer
 from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
 
 _OWN = {"dem", "out", "layers", "features", "far_field", "builtin_far_field", "aoi", "posting_m"}
@@ -13,7 +15,7 @@ STAGE = Stage(
     title="Screen a region",
     group="Screening",
     summary="Run the complete screening, from an elevation model to ranked sites and a report.",
-    help="Runs terrain, lighting, features and score in sequence. Steps whose inputs and "
+    help="Runs terrain, lighting, landing, features and score in sequence. Steps whose inputs and "
     "parameters have not changed are skipped. An interrupted run resumes where it stopped and "
     "gives byte-identical results.",
     parameters=(
@@ -31,6 +33,7 @@ STAGE = Stage(
             "the report states how well the two agree.",
             default=False,
         ),
+        landing.RADIUS,
         *features.CELL_PARAMETERS,
         *features.LAYER_PARAMETERS,
         *(p for p in lighting.STAGE.parameters if p.name not in _OWN),
@@ -42,7 +45,7 @@ STAGE = Stage(
             name="layers",
             kind=Kind.FOLDER,
             title="Layers",
-            help="Outputs of terrain and lighting.",
+            help="Outputs of terrain, lighting and landing.",
             path="layers",
         ),
         Output(
@@ -52,6 +55,7 @@ STAGE = Stage(
             help="One row per cell, GeoParquet.",
             path="features.parquet",
         ),
+        *(replace(each, path=f"layers/{each.path}") for each in landing.OUTPUTS[:1]),
         *score.OUTPUTS,
         Output(
             name="report",

@@ -73,9 +73,9 @@ STAGE = Stage(
     title="Train a scorer",
     group="Scoring",
     summary="Train a scorer on a feature table and evaluate it by spatial-block cross-validation.",
-    help="The label of a cell is the probability that all criteria of the profile are met, from "
-    "a Monte Carlo simulation of the errors of heights and horizons. Gradient-boosted trees with "
-    "monotone constraints are fitted to the physical features; coordinates are not among them. "
+    help="The label of a cell is its suitability in a Monte Carlo simulation of the errors of "
+    "heights and horizons. Gradient-boosted trees with monotone constraints are fitted to what the "
+    "closed form of the suitability lacks, over the features that the criteria name. "
     "The card written next to the scorer holds the results of the cross-validation.",
     parameters=(
         FEATURES,

@@ -223,7 +223,7 @@ class LunarSiteDock(QgsDockWidget):
 
     def _explained(self, result: Values) -> None:
         self.panel.show_explanation(result)
-        self.marker.show(result["cell"], result["place"])
+        self.marker.show(result["cell"], result["place"], result.get("disc"))
         if self.switch.isChecked():
             self._show_rank_interval(True)
 
@@ -261,7 +261,8 @@ class LunarSiteDock(QgsDockWidget):
 
     def _on_opened(self) -> None:
         if self.panel.explanation is not None:
-            self.marker.show(self.panel.explanation["cell"], self.panel.explanation["place"])
+            shown = self.panel.explanation
+            self.marker.show(shown["cell"], shown["place"], shown.get("disc"))
 
     def _go_to_cell(self, x_m: float, y_m: float) -> None:
         self._go(map_place.place_at(QgsPointXY(x_m, y_m), moon_crs.crs()))

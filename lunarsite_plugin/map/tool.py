@@ -47,17 +47,20 @@ class LocationTool(QgsMapTool):
 
 
 class CellMarker:
-    """Marks a place on the canvas with a cross, and the cell around it with its outline."""
+    """Marks a place with a cross, and the cell around it and its landing disc with outlines."""
 
     def __init__(self, canvas: QgsMapCanvas) -> None:
         self._canvas = canvas
         self._cell: dict[str, Any] | None = None
         self._place: dict[str, Any] | None = None
+        self._disc: dict[str, Any] | None = None
         self.outline = QgsRubberBand(canvas, Qgis.GeometryType.Polygon)
-        self.outline.setStrokeColor(_MARK)
-        self.outline.setSecondaryStrokeColor(_HALO)
-        self.outline.setFillColor(_CLEAR)
-        self.outline.setWidth(2)
+        self.disc = QgsRubberBand(canvas, Qgis.GeometryType.Polygon)
+        for band in (self.outline, self.disc):
+            band.setStrokeColor(_MARK)
+            band.setSecondaryStrokeColor(_HALO)
+            band.setFillColor(_CLEAR)
+            band.setWidth(2)
         self.cross = QgsVertexMarker(canvas)
         self.cross.setIconType(QgsVertexMarker.IconType.ICON_CROSS)
         self.cross.setColor(_MARK)
@@ -70,26 +73,29 @@ class CellMarker:
         """Whether a cell is marked."""
         return self.cross.isVisible()
 
-    def show(self, cell: dict[str, Any], place: dict[str, Any]) -> None:
-        """Mark the ``cell`` and the ``place`` in an answer of ``explain``."""
-        self._cell, self._place = cell, place
+    def show(
+        self, cell: dict[str, Any], place: dict[str, Any], disc: dict[str, Any] | None = None
+    ) -> None:
+        """Mark the ``cell``, the ``place`` and the ``disc`` in an answer of ``explain``."""
+        self._cell, self._place, self._disc = cell, place, disc
         self._draw()
 
     def clear(self) -> None:
         """Remove the mark."""
-        self._cell = self._place = None
+        self._cell = self._place = self._disc = None
         self._draw()
 
     def remove(self) -> None:
         """Remove the canvas items for good."""
         with suppress(TypeError):
             self._canvas.destinationCrsChanged.disconnect(self._draw)
-        for item in (self.outline, self.cross):
+        for item in (self.outline, self.disc, self.cross):
             self._canvas.scene().removeItem(item)
 
     def _draw(self) -> None:
         cell, crs = self._cell, self._canvas.mapSettings().destinationCrs()
-        self.outline.reset(Qgis.GeometryType.Polygon)
+        for band in (self.outline, self.disc):
+            band.reset(Qgis.GeometryType.Polygon)
         self.cross.setVisible(False)
         if cell is None or self._place is None:
             return
@@ -98,5 +104,10 @@ class CellMarker:
             corners = map_place.square_on(crs, cell["x_m"], cell["y_m"], cell["size_m"])
             point = map_place.point_on(crs, self._place["x_m"], self._place["y_m"])
             self.outline.setToGeometry(QgsGeometry.fromPolygonXY([corners]), None)
+            if self._disc is not None:
+                ring = map_place.circle_on(
+                    crs, self._disc["x_m"], self._disc["y_m"], self._disc["radius_m"]
+                )
+                self.disc.setToGeometry(QgsGeometry.fromPolygonXY([ring]), None)
             self.cross.setCenter(point)
             self.cross.setVisible(True)

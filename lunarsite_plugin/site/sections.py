@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from lunarsite.engine.contract import Values
 
 START, STOP = "2027-01-01", "2028-01-01"
-MEANING = "score: probability that all criteria are met"
 MEANING_TIP = (
-    "The probability, 0 to 1, that the cell meets all criteria, given the errors of elevations and "
-    "horizons, as the scorer estimates it from the cell's terrain and illumination"
+    "The suitability ranks places: the geometric mean over the criteria of how well each is met, "
+    "0.5 on all limits. The probability is that of all criteria being met, given the errors of "
+    "elevations and horizons alone"
 )
 WORKING = "Computing the skyline…"
 
@@ -54,13 +54,13 @@ class Headline(QWidget):
         font = self.score.font()
         font.setPointSizeF(_LARGE * font.pointSizeF())
         self.score.setFont(font)
-        meaning = label(MEANING)
-        for part in (self.score, meaning):
+        self.meaning = label(site_text.MEANING)
+        for part in (self.score, self.meaning):
             part.setToolTip(MEANING_TIP)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.score)
-        top.addWidget(meaning, 1)
+        top.addWidget(self.meaning, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
@@ -78,6 +78,7 @@ class Headline(QWidget):
         self.cell.setText(site_text.cell_line(result))
         known = result["score"] is not None
         self.score.setText(formatting.score(result["score"]) if known else "–")
+        self.meaning.setText(site_text.meaning_line(result))
         self.score.setAccessibleName(f"Score {formatting.score(result['score'])}, 0 to 1")
         held = site_model.margins(result)
         self.badge.set_verdict(held.verdict, passes=held.passes)

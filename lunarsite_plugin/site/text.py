@@ -36,14 +36,35 @@ def place_line(explanation: dict[str, Any]) -> str:
 
 
 def cell_line(explanation: dict[str, Any]) -> str:
-    """Return the cell that score and criteria belong to, and the criteria profile."""
-    cell = explanation["cell"]
+    """Return what score and criteria belong to, and the criteria profile."""
+    cell, disc = explanation["cell"], explanation.get("disc")
     size = formatting.distance(cell["size_m"])
+    if disc is not None:
+        at = formatting.place(disc["lon_deg"], disc["lat_deg"])
+        return (
+            f"Score and criteria are of the best landing disc of the cell around it ({size} wide): "
+            f"{formatting.distance(disc['radius_m'])} in radius at {at}{_landable(explanation)}; "
+            f"criteria profile {explanation['profile']}"
+        )
     centre = formatting.place(cell["lon_deg"], cell["lat_deg"])
     return (
         f"Score and criteria are of the cell around it, {size} wide, centred at {centre}; criteria "
         f"profile {explanation['profile']}"
     )
+
+
+def _landable(explanation: dict[str, Any]) -> str:
+    """Return how much of the cell is landable, if that is known."""
+    share = explanation.get("surroundings", {}).get("landable_pct")
+    return "" if share is None else f"; {share:.0f} % of the cell is landable"
+
+
+def meaning_line(explanation: dict[str, Any]) -> str:
+    """Return what the score is, and the probability beside it."""
+    probability = explanation.get("probability")
+    if probability is None:
+        return MEANING
+    return f"{MEANING}; probability {formatting.score(probability)} that all criteria are met"
 
 
 def why_text(explanation: dict[str, Any]) -> str:
@@ -65,6 +86,7 @@ def warnings(*results: dict[str, Any] | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+MEANING = "suitability, 0 to 1"
 NO_SCORE = "There is no score: the layer of at least one criterion has no data here."
 
 
@@ -74,7 +96,7 @@ def _headline(explanation: dict[str, Any]) -> str:
         [
             place_line(explanation),
             cell_line(explanation),
-            f"Score: {formatting.score(explanation['score'])} (0 to 1)",
+            f"Score: {formatting.score(explanation['score'])} ({meaning_line(explanation)})",
             *([rank.text] if rank else []),
             site_model.margins(explanation).verdict,
         ]

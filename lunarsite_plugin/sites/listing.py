@@ -78,7 +78,7 @@ def read(folder: Path) -> Listing:
 def _listing(found: list[dict[str, Any]]) -> Listing:
     columns = list(found[0]) if found else []
     criteria = [name.removeprefix(_MARGIN) for name in columns if name.startswith(_MARGIN)]
-    titles = ("Site", "Rank", "Score", "Place", *(_title(name) for name in criteria))
+    titles = ("Site", "Rank", "Score", "Probability", "Place", *(_title(name) for name in criteria))
     return Listing(titles, tuple(_row(each, criteria) for each in found))
 
 
@@ -94,8 +94,13 @@ def _row(site: dict[str, Any], criteria: list[str]) -> SiteRow:
             float(site["rank"]),
             f"With 90 % probability between {low:,} and {high:,}",
         ),
-        Cell(formatting.score(float(site["score"])), float(site["score"])),
-        Cell(formatting.place(lon, lat), lat, "Centre of the cell; sorted by latitude"),
+        Cell(formatting.score(float(site["score"])), float(site["score"]), "Suitability"),
+        _probability(site),
+        Cell(
+            formatting.place(lon, lat),
+            lat,
+            "Centre of the landing disc, or of the cell; sorted by latitude",
+        ),
     ]
     for name in criteria:
         unit = BY_NAME[name].unit if name in BY_NAME else ""
@@ -109,6 +114,14 @@ def _row(site: dict[str, Any], criteria: list[str]) -> SiteRow:
         text = f"{'✓' if held else '✗'} {formatting.quantity(float(value), unit)}"
         cells.append(Cell(text, float(margin), f"{_title(name)}: {does} by {by}"))
     return SiteRow(int(site["site"]), lon, lat, passes, tuple(cells))
+
+
+def _probability(site: dict[str, Any]) -> Cell:
+    """Return the probability of a site; runs of earlier versions have none."""
+    share = site.get("probability")
+    if share is None:
+        return Cell("–", -1.0, "Unknown in runs of this version")
+    return Cell(formatting.score(float(share)), float(share), "That all criteria are met")
 
 
 def _title(name: str) -> str:

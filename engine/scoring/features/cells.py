@@ -148,6 +148,23 @@ def area_within(mask: NDArray[np.uint8], x_px: Float, y_px: Float, radius_px: Fl
     return out
 
 
+@_compiled
+def points_within(x_px: Float, y_px: Float, radius_px: Float) -> Float32:
+    """Return the number of pixels within a radius of each point on a raster without edges.
+
+    Parameters and result are those of `area_within`.
+    """
+    out = np.zeros(x_px.size, np.float32)
+    for n in range(x_px.size):
+        radius = radius_px[n]
+        total = 0
+        for j in range(math.ceil(y_px[n] - radius), math.floor(y_px[n] + radius) + 1):
+            half = math.sqrt(max(radius * radius - (j - y_px[n]) ** 2, 0.0))
+            total += max(math.floor(x_px[n] + half) - math.ceil(x_px[n] - half) + 1, 0)
+        out[n] = total
+    return out
+
+
 def edge_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return row and column of the pixels of a mask on its edge or on the border."""
     inside = mask == 1

@@ -7,8 +7,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-POSITION = ("cell_id", "row", "column", "lon_deg", "lat_deg", "x_m", "y_m")
-"""Position of a cell. Never an input of a model."""
+POSITION = (
+    "cell_id",
+    "row",
+    "column",
+    "lon_deg",
+    "lat_deg",
+    "x_m",
+    "y_m",
+    "cell_x_m",
+    "cell_y_m",
+    "landing_radius_m",
+)
+"""Position of a cell, and of the place in it whose features these are: the centre of its landing
+disc, or of the cell where the radius is missing. Never an input of a model."""
+
+CONTEXT = (
+    "landable_pct",
+    "landing_circle_m",
+    "landable_areas",
+    "cell_slope_mean_deg",
+    "cell_roughness_mean_m",
+    "cell_illumination_pct",
+    "cell_earth_visibility_pct",
+)
+"""What surrounds the landing disc in its cell: the share of landable ground, the radius of the
+largest circle of it, the number of separate areas, and means over the cell. Never an input of a
+model."""
+
+LATTICE_DRAWS = tuple(f"lattice_draw_{number}" for number in range(1, 9))
+"""Changes of the log-odds of a place when the borders of the cells fall elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +82,7 @@ FEATURES: tuple[Feature, ...] = (
     *_statistics("slope", "Slope", "deg", -1),
     *_statistics("roughness", "Roughness", "m", -1),
     *_statistics("elevation_error", "Elevation error", "m"),
-    Feature("crater_count", "Craters in the cell", "", "craters"),
+    Feature("crater_count", "Number of craters", "", "craters"),
     Feature("crater_coverage_pct", "Ground inside craters", "%", "craters"),
     Feature("crater_mean_diameter_m", "Mean crater diameter", "m", "craters"),
     Feature("crater_max_diameter_m", "Largest crater diameter", "m", "craters"),
@@ -80,7 +108,7 @@ FEATURES: tuple[Feature, ...] = (
         "crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_in_criteria=True
     ),
     Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1, if_in_criteria=True),
-    Feature("large_rock_count", "Large rocks in the cell", "", "rocks", -1, if_in_criteria=True),
+    Feature("large_rock_count", "Number of large rocks", "", "rocks", -1, if_in_criteria=True),
     Feature("segmentation_confidence", "Segmentation confidence", "", "rocks", if_in_criteria=True),
     Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_in_criteria=True),
 )
@@ -92,6 +120,15 @@ SEGMENTED = frozenset({"rock_coverage_pct", "large_rock_count"})
 """Features from a segmentation network, whose error depends on `CONFIDENCE`."""
 
 CONFIDENCE = "segmentation_confidence"
+
+KNOWN_OF_PLACES = frozenset(
+    {
+        "psr_distance_m",
+        "psr_area_2km_km2",
+        *(f.name for f in FEATURES if f.source in ("craters", "rocks", "rock_image")),
+    }
+)
+"""Features that are not computed for every pixel, but for the place that is judged in a cell."""
 
 SHARES = frozenset({"psr_fraction", CONFIDENCE})
 """Features from 0 to 1, whose limits may be written in percent."""
@@ -117,6 +154,9 @@ LAYER_FILES = {
 }
 """File name of each source in a folder of layers."""
 
+LANDING_FILES = ("landing_suitability.tif", "landing_probability.tif")
+"""Files of the landing discs in a folder of layers."""
+
 USER_LAYERS = ("illumination", "earth_visibility", "psr", "elevation_error")
 """Layers that the user may provide instead of computed ones."""
 
@@ -135,4 +175,4 @@ def coverage_column(source: str) -> str:
 def table_columns() -> list[str]:
     """Return the columns of a complete feature table, except the geometry."""
     coverage = [coverage_column(source) for source in SOURCES]
-    return sorted({*POSITION, "pixel_m", *BY_NAME, *coverage})
+    return sorted({*POSITION, *CONTEXT, "pixel_m", "cell_m", *BY_NAME, *coverage})

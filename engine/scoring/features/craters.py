@@ -9,12 +9,15 @@ from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon
 from lunarsite.engine.scoring.features import _rim_kernels, cells, columns
+from lunarsite.engine.scoring.landing import _disc_kernels
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.scoring.features.places import Places
+    from lunarsite.engine.scoring.landing.cells import Discs
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -24,28 +27,20 @@ Bounds = tuple[float, float, float, float]
 AROUND_M = 5_000.0
 """Radius around the centre of a cell in which craters are counted for the density, metres."""
 
+_STRIP_ROWS = 256
+
 
 def features(
-    catalogue: pd.DataFrame,
-    grid: Grid,
-    coarse: Grid,
-    side: int,
-    full: Float32,
-    *,
-    frame: Bounds | None = None,
+    catalogue: pd.DataFrame, places: Places, *, frame: Bounds | None = None
 ) -> dict[str, Float32]:
-    """Return the crater features of every cell.
+    """Return the crater features of every place.
 
     Parameters
     ----------
     catalogue : DataFrame
         From `catalogue.read_catalogue`.
-    grid, coarse : Grid
-        Grids of the pixels and of the cells.
-    side : int
-        Side of a cell, pixels.
-    full : ndarray of float32, shape of ``coarse``
-        Number of pixels of each cell.
+    places : Places
+        Landing discs or cells.
     frame : tuple of float, optional
         West, south, east and north bounds of the area that was searched for craters, map metres.
         Cells outside it have no crater features and zero coverage. By default, the catalogue is
@@ -53,12 +48,13 @@ def features(
 
     Returns
     -------
-    dict of ndarray of float32, shape of ``coarse``
-        Count, mean and largest diameter of the craters whose centres are in the cell, their mean
-        ratio of depth to diameter (NaN if unknown), the percentage inside any crater, the density
-        around the centre of the cell, and its distance to the nearest rim (NaN without craters).
-        Lengths are on the ground.
+    dict of ndarray of float32, shape of the cells
+        Count, mean and largest diameter of the craters that reach into the landing disc (or whose
+        centres are in the cell), their mean ratio of depth to diameter (NaN if unknown), the
+        percentage of ground inside any crater, the density around the place, and its distance to
+        the nearest rim (NaN without craters). Lengths are on the ground.
     """
+    grid, coarse, side = places.grid, places.coarse, places.side
     x, y = catalogue["x_m"].to_numpy(np.float64), catalogue["y_m"].to_numpy(np.float64)
     scale, diameter = moon.map_scale(x, y), catalogue["diameter_m"].to_numpy(np.float64)
     radius = 0.5 * diameter * scale
@@ -67,45 +63,126 @@ def features(
     column, row = (x - grid.x_min_m) / grid.pixel_m - 0.5, (grid.y_max_m - y) / grid.pixel_m - 0.5
     mask = np.zeros(grid.shape, np.uint8)
     cells.burn_circles(mask, column[near], row[near], radius[near] / grid.pixel_m)
-    covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
+    depth = np.full(len(catalogue), np.nan)
+    if "depth_m" in catalogue:
+        depth = (catalogue["depth_m"] / catalogue["diameter_m"]).to_numpy(np.float64)
+    if places.discs is None:
+        covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
+        layers = _in_cells(row, column, diameter, depth, coarse, side)
+    else:
+        covered = _covered(mask, places.discs)
+        found = row[near], column[near], diameter[near], depth[near]
+        layers = _on_discs(*found, places, places.discs)
+    layers |= {
+        "crater_density_per_km2": _density(x, y, places),
+        "crater_rim_distance_m": _rim_distance(x, y, radius, places),
+    }
+    shaped = {
+        "crater_coverage_pct": covered.astype(np.float32),
+        **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in layers.items()},
+    }
+    known = _common(coarse, grid.bounds if frame is None else _both(grid.bounds, frame))
+    for values in shaped.values():
+        values[known == 0.0] = np.nan
+    share = (100.0 * known).astype(np.float32)
+    return {columns.coverage_column("craters"): share, **shaped}
+
+
+def _in_cells(
+    row: Float, column: Float, diameter: Float, depth: Float, coarse: Grid, side: int
+) -> dict[str, Float]:
+    """Return the columns of the craters whose centres are in each cell, flat."""
     own_row, own_column = np.floor((row + 0.5) / side), np.floor((column + 0.5) / side)
     inside = (own_row >= 0) & (own_row < coarse.height)
     inside &= (own_column >= 0) & (own_column < coarse.width)
     cell = (own_row[inside] * coarse.width + own_column[inside]).astype(np.int64)
-    count = np.bincount(cell, minlength=coarse.width * coarse.height)
+    count = np.bincount(cell, minlength=coarse.width * coarse.height).astype(np.float64)
     largest = np.zeros(count.size)
     np.maximum.at(largest, cell, diameter[inside])
     total = np.bincount(cell, weights=diameter[inside], minlength=count.size)
-    flat = {
-        "crater_count": count,
-        "crater_mean_diameter_m": total / np.maximum(count, 1),
-        "crater_max_diameter_m": largest,
-        "crater_mean_depth_ratio": _depth_ratio(catalogue, inside, cell, count.size),
-        "crater_density_per_km2": _density(x, y, coarse),
-        "crater_rim_distance_m": _rim_distance(x, y, radius, coarse),
-    }
-    layers = {
-        "crater_coverage_pct": covered.astype(np.float32),
-        **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in flat.items()},
-    }
-    known = _share_inside(coarse, grid, frame) if frame else np.ones(coarse.shape)
-    for values in layers.values():
-        values[known == 0.0] = np.nan
-    share = np.where(full > 0, 100.0 * known, 0.0).astype(np.float32)
-    return {columns.coverage_column("craters"): share, **layers}
+    ratio = depth[inside]
+    known = np.isfinite(ratio)
+    depths = np.bincount(cell[known], weights=ratio[known], minlength=count.size)
+    with np.errstate(invalid="ignore"):
+        mean_depth = depths / np.bincount(cell[known], minlength=count.size)
+    return _named(count, np.asarray(total, np.float64), largest, mean_depth)
 
 
-def _share_inside(coarse: Grid, grid: Grid, frame: Bounds) -> Float:
-    """Return the share of each cell, as far as it is on the grid, that is in a frame, 0 to 1."""
-    west, south, east, north = grid.bounds
-    both = (
-        max(west, frame[0]),
-        max(south, frame[1]),
-        min(east, frame[2]),
-        min(north, frame[3]),
+def _on_discs(
+    row: Float,
+    column: Float,
+    diameter: Float,
+    depth: Float,
+    places: Places,
+    discs: Discs,
+) -> dict[str, Float]:
+    """Return the columns of the craters that reach into each landing disc, flat."""
+    grid, coarse = places.grid, places.coarse
+    x, y = grid.x_min_m + (column + 0.5) * grid.pixel_m, grid.y_max_m - (row + 0.5) * grid.pixel_m
+    radius_px = 0.5 * diameter * moon.map_scale(x, y) / grid.pixel_m
+    found = _rim_kernels.craters_on_discs(
+        row,
+        column,
+        radius_px,
+        diameter,
+        depth,
+        discs.row,
+        discs.column,
+        places.radius_m / grid.pixel_m,
+        places.side,
     )
-    share: Float = _common(coarse, both) / np.maximum(_common(coarse, grid.bounds), 1e-9)
-    return share
+    count, total, largest, depths, known = (
+        each.reshape(coarse.height * coarse.width) for each in found
+    )
+    with np.errstate(invalid="ignore"):
+        mean_depth = depths / known
+    missing = ~discs.found.ravel()
+    named = _named(count, total, largest, mean_depth)
+    for values in named.values():
+        values[missing] = np.nan
+    return named
+
+
+def _named(count: Float, total: Float, largest: Float, mean_depth: Float) -> dict[str, Float]:
+    return {
+        "crater_count": count,
+        "crater_mean_diameter_m": total / np.maximum(count, 1.0),
+        "crater_max_diameter_m": largest,
+        "crater_mean_depth_ratio": mean_depth,
+    }
+
+
+def _covered(mask: NDArray[np.uint8], discs: Discs) -> Float32:
+    """Return the percentage of every landing disc that is inside a crater."""
+    reach, found = discs.disc.reach, discs.found
+    inside = np.full(discs.row.shape, np.nan, np.float32)
+    for top in range(0, discs.row.shape[0], _STRIP_ROWS):
+        own = np.s_[top : top + _STRIP_ROWS]
+        here = found[own]
+        if not here.any():
+            continue
+        row, column = discs.row[own][here], discs.column[own][here]
+        first = max(int(row.min()) - reach, 0)
+        strip = np.pad(
+            mask[first : int(row.max()) + reach + 1].astype(np.float32),
+            reach,
+            constant_values=np.nan,
+        )
+        part = inside[own]
+        part[here] = _disc_kernels.statistics_at(
+            strip, discs.disc.half_widths, row - first + reach, column + reach
+        )[1]
+    return inside * np.float32(100.0)
+
+
+def _both(one: Bounds, other: Bounds) -> Bounds:
+    """Return the intersection of two boxes."""
+    return (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
 
 
 def _common(coarse: Grid, box: Bounds) -> Float:
@@ -118,50 +195,29 @@ def _common(coarse: Grid, box: Bounds) -> Float:
     return area
 
 
-def _depth_ratio(
-    catalogue: pd.DataFrame, inside: NDArray[np.bool_], cell: NDArray[np.int64], size: int
-) -> Float:
-    if "depth_m" not in catalogue:
-        return np.full(size, np.nan)
-    ratio = (catalogue["depth_m"] / catalogue["diameter_m"]).to_numpy(np.float64)[inside]
-    known = np.isfinite(ratio)
-    total = np.bincount(cell[known], weights=ratio[known], minlength=size)
-    with np.errstate(invalid="ignore"):
-        mean: Float = total / np.bincount(cell[known], minlength=size)
-    return mean
-
-
-def _density(x: Float, y: Float, coarse: Grid) -> Float:
-    """Return the number of craters per square kilometre around the centre of each cell.
+def _density(x: Float, y: Float, places: Places) -> Float:
+    """Return the number of craters per square kilometre around each place.
 
     Ground outside the area of the catalogue counts as free of craters.
     """
-    centers = _centers(coarse)
-    scale = moon.map_scale(centers[:, 0], centers[:, 1])
+    at = np.column_stack([places.x_m.ravel(), places.y_m.ravel()])
+    scale = moon.map_scale(at[:, 0], at[:, 1])
     count = cKDTree(np.column_stack([x, y])).query_ball_point(
-        centers, AROUND_M * scale, return_length=True
+        at, AROUND_M * scale, return_length=True
     )
     density: Float = np.asarray(count, np.float64) / (np.pi * (AROUND_M / 1000.0) ** 2)
     return density
 
 
-def _rim_distance(x: Float, y: Float, radius: Float, coarse: Grid) -> Float:
-    """Return the ground distance from the centre of each cell to the nearest rim, metres."""
+def _rim_distance(x: Float, y: Float, radius: Float, places: Places) -> Float:
+    """Return the ground distance from each place to the nearest rim, metres."""
     if x.size == 0:
-        return np.full(coarse.width * coarse.height, np.nan)
+        return np.full(places.x_m.size, np.nan)
+    coarse = places.coarse
     column = (x - coarse.x_min_m) / coarse.pixel_m - 0.5
     row = (coarse.y_max_m - y) / coarse.pixel_m - 0.5
-    cells_away = _rim_kernels.rim_distance(
-        *coarse.shape, column, row, radius / coarse.pixel_m
-    ).ravel()
-    centers = _centers(coarse)
-    scale = moon.map_scale(centers[:, 0], centers[:, 1])
-    distance_m: Float = cells_away * coarse.pixel_m / scale
-    return distance_m
-
-
-def _centers(coarse: Grid) -> Float:
-    rows, columns_ = np.mgrid[: coarse.height, : coarse.width]
-    x = coarse.x_min_m + (columns_.ravel() + 0.5) * coarse.pixel_m
-    y = coarse.y_max_m - (rows.ravel() + 0.5) * coarse.pixel_m
-    return np.column_stack([x, y])
+    at_x = (places.x_m - coarse.x_min_m) / coarse.pixel_m - 0.5
+    at_y = (coarse.y_max_m - places.y_m) / coarse.pixel_m - 0.5
+    cells_away = _rim_kernels.rim_distance(at_y, at_x, column, row, radius / coarse.pixel_m)
+    distance_m: Float = cells_away * coarse.pixel_m / moon.map_scale(places.x_m, places.y_m)
+    return distance_m.ravel()

@@ -16,7 +16,12 @@ from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io.elevation.dem import dem_grid, posting
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.scoring.error_model import Footprint
 from lunarsite.engine.scoring.features import columns, craters, footprint, raster_columns, rocks
+from lunarsite.engine.scoring.features.places import Places
+from lunarsite.engine.scoring.landing import cells as landing_cells
+from lunarsite.engine.scoring.landing import discs
+from lunarsite.engine.scoring.landing.discs import Disc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +43,8 @@ def build(
     Parameters
     ----------
     layers : Layers
-        Sources of the features.
+        Sources of the features; with landing discs, features are those of the best disc of each
+        cell.
     cell_m : float
         Cell size, map metres, rounded to whole pixels. Cells are aligned to the first pixel.
     north_limit_deg : float
@@ -49,13 +55,14 @@ def build(
     Returns
     -------
     GeoDataFrame
-        One row per cell with any height: position, all `columns.FEATURES`, the coverage by each
-        source, and sensitivities; float32, NaN for nodata. The geometry is the outline.
+        One row per cell with any height: position, all `columns.FEATURES`, the coverage of the
+        cell by each source, its context, and sensitivities; float32, NaN for nodata. The geometry
+        is the outline of the cell.
 
     Raises
     ------
     InputError
-        If no cell remains, or a cell is smaller than a pixel.
+        If no cell remains, a cell is smaller than a pixel or narrower than its landing disc.
     """
     grid = dem_grid(layers.dem)
     coarse, side = posting(grid, cell_m)
@@ -64,40 +71,22 @@ def build(
             f"Cells are {side * grid.pixel_m:g} m wide, {side} pixels of {grid.pixel_m:g} m, "
             f"instead of {cell_m:g} m."
         )
-    table = _positions(coarse).assign(pixel_m=np.float32(grid.pixel_m))
-    full = _pixels_per_cell(grid, coarse, side)
-    features: dict[str, Float32] = {}
-    rasters = [("elevation", layers.dem), *layers.rasters.items()]
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-        for number, (source, path) in enumerate(rasters):
-            context.progress(0.8 * number / len(rasters), f"features of {source}")
-            features |= raster_columns.of_layer(source, path, grid, coarse, side, full, context)
-    context.progress(0.8, "features of craters")
-    if layers.craters is not None:
-        catalogue = read_catalogue(layers.craters, context=context)
-        if len(catalogue) and catalogue["diameter_m"].max() < grid.pixel_m:
-            context.warn(
-                f"The largest catalogued crater has {catalogue['diameter_m'].max():g} m, less than "
-                "a pixel: if the diameters are kilometres, name their column diameter_km."
-            )
-        frame = detections.frame_of(layers.craters)
-        features |= craters.features(catalogue, grid, coarse, side, full, frame=frame)
-    context.progress(0.85, "features of rocks")
-    if layers.rocks is not None:
-        features |= rocks.features(layers.rocks, coarse, context)
-    if layers.rock_image is not None:
-        features |= rocks.shadow(layers.rock_image, coarse, context)
-    footprint.warn_of_small_images(layers, features, grid, coarse, context)
+        places = Places(grid, coarse, side, _discs(layers, grid, coarse, side, context))
+        features = _features(layers, places, context)
+    table = _positions(places).assign(pixel_m=np.float32(grid.pixel_m), cell_m=coarse.pixel_m)
     names = [feature.name for feature in columns.FEATURES]
     names += [columns.coverage_column(source) for source in columns.SOURCES]
-    names += list(columns.SENSITIVITIES)
+    names += [*columns.SENSITIVITIES, *columns.CONTEXT]
+    names += [name for name in columns.LATTICE_DRAWS if name in features]
     missing = np.full(coarse.width * coarse.height, np.nan, np.float32)
     for name in names:
         values = features.get(name)
         if values is None:
             values = np.zeros_like(missing) if name.startswith("coverage_") else missing
         table[name] = values.ravel()
-    keep = (table["lat_deg"] < north_limit_deg) & (table["coverage_elevation_pct"] > 0)
+    _, cell_lat = moon.xy_to_lonlat(table["cell_x_m"].to_numpy(), table["cell_y_m"].to_numpy())
+    keep = (cell_lat < north_limit_deg) & (table["coverage_elevation_pct"] > 0)
     if not keep.any():
         raise InputError(
             f"No cell of {cell_m:g} m with data has its centre south of {north_limit_deg:g}°",
@@ -106,17 +95,57 @@ def build(
     context.progress(0.95, "cells")
     kept = table[keep].reset_index(drop=True)
     half = coarse.pixel_m / 2
-    squares = shapely.box(
-        kept["x_m"] - half, kept["y_m"] - half, kept["x_m"] + half, kept["y_m"] + half
-    )
+    x, y = kept["cell_x_m"], kept["cell_y_m"]
+    squares = shapely.box(x - half, y - half, x + half, y + half)
     return gpd.GeoDataFrame(kept, geometry=squares, crs=moon.SOUTH_POLAR)
+
+
+def _discs(
+    layers: Layers, grid: Grid, coarse: Grid, side: int, context: Context
+) -> landing_cells.Discs | None:
+    """Return the best landing disc of each cell, if the layers have landing discs."""
+    if layers.landing is None:
+        return None
+    suitability, probability = layers.landing
+    disc = Disc(landing_cells.radius_of(suitability), grid.pixel_m)
+    discs.check_cell(disc, coarse.pixel_m)
+    return landing_cells.best_discs(
+        suitability, probability, grid, coarse, side, context.part(0.0, 0.1)
+    )
+
+
+def _features(layers: Layers, places: Places, context: Context) -> dict[str, Float32]:
+    """Return all columns that the layers give, shape of the cells."""
+    features = {} if places.discs is None else dict(places.discs.columns)
+    rasters = [("elevation", layers.dem), *layers.rasters.items()]
+    for number, (source, path) in enumerate(rasters):
+        context.progress(0.1 + 0.7 * number / len(rasters), f"features of {source}")
+        features |= raster_columns.of_layer(source, path, places, context)
+    context.progress(0.8, "features of craters")
+    if layers.craters is not None:
+        catalogue = read_catalogue(layers.craters, context=context)
+        pixel_m = places.grid.pixel_m
+        if len(catalogue) and catalogue["diameter_m"].max() < pixel_m:
+            context.warn(
+                f"The largest catalogued crater has {catalogue['diameter_m'].max():g} m, less than "
+                "a pixel: if the diameters are kilometres, name their column diameter_km."
+            )
+        frame = detections.frame_of(layers.craters)
+        features |= craters.features(catalogue, places, frame=frame)
+    context.progress(0.85, "features of rocks")
+    if layers.rocks is not None:
+        features |= rocks.features(layers.rocks, places, context)
+    if layers.rock_image is not None:
+        features |= rocks.shadow(layers.rock_image, places, context)
+    footprint.warn_of_small_images(layers, features, places, context)
+    return features
 
 
 def cell_grid(table: pd.DataFrame) -> Grid:
     """Return the grid of the rows and columns of a feature table."""
-    x, y = table["x_m"].to_numpy(), table["y_m"].to_numpy()
+    x, y = table["cell_x_m"].to_numpy(), table["cell_y_m"].to_numpy()
     row, column = table["row"].to_numpy(), table["column"].to_numpy()
-    cell = _spacing(x, y, row, column)
+    cell = float(table["cell_m"].iloc[0])
     return Grid(
         float(x[0]) - (int(column[0]) + 0.5) * cell,
         float(y[0]) + (int(row[0]) + 0.5) * cell,
@@ -126,27 +155,20 @@ def cell_grid(table: pd.DataFrame) -> Grid:
     )
 
 
-def _spacing(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    row: NDArray[np.int64],
-    column: NDArray[np.int64],
-) -> float:
-    for values, index in ((x, column), (y, row)):
-        other = np.flatnonzero(index != index[0])
-        if len(other):
-            at = other[0]
-            return float(abs((values[at] - values[0]) / (index[at] - index[0])))
-    raise InputError(
-        "The feature table holds a single cell, whose size is unknown",
-        "Make the table from a larger DEM or with smaller cells",
-    )
+def footprint_of(table: pd.DataFrame) -> Footprint:
+    """Return the pixels over which the features of a table are averaged."""
+    pixel_m, radius_m = float(table["pixel_m"].iloc[0]), float(table["landing_radius_m"].iloc[0])
+    if np.isfinite(radius_m):
+        return Footprint(pixel_m, radius_m=radius_m)
+    return Footprint(pixel_m, side_m=cell_grid(table).pixel_m)
 
 
-def _positions(coarse: Grid) -> pd.DataFrame:
+def _positions(places: Places) -> pd.DataFrame:
+    coarse = places.coarse
     column, row = np.meshgrid(np.arange(coarse.width), np.arange(coarse.height))
     x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
-    lon, lat = moon.xy_to_lonlat(x.ravel(), y.ravel())
+    own_x, own_y = places.x_m.ravel(), places.y_m.ravel()
+    lon, lat = moon.xy_to_lonlat(own_x, own_y)
     return pd.DataFrame(
         {
             "cell_id": (row * coarse.width + column).ravel().astype(np.int64),
@@ -154,13 +176,10 @@ def _positions(coarse: Grid) -> pd.DataFrame:
             "column": column.ravel().astype(np.int32),
             "lon_deg": lon,
             "lat_deg": lat,
-            "x_m": x.ravel(),
-            "y_m": y.ravel(),
+            "x_m": own_x,
+            "y_m": own_y,
+            "cell_x_m": x.ravel(),
+            "cell_y_m": y.ravel(),
+            "landing_radius_m": np.float32(places.radius_m),
         }
     )
-
-
-def _pixels_per_cell(grid: Grid, coarse: Grid, side: int) -> Float32:
-    rows = np.minimum(side, grid.height - np.arange(coarse.height) * side)
-    columns_ = np.minimum(side, grid.width - np.arange(coarse.width) * side)
-    return np.outer(rows, columns_).astype(np.float32)

@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
     from lunarsite.engine.scoring.features.layers import Layers
+    from lunarsite.engine.scoring.features.places import Places
 
     Float32 = NDArray[np.float32]
 
 
 def warn_of_small_images(
-    layers: Layers, features: Mapping[str, Float32], grid: Grid, coarse: Grid, context: Context
+    layers: Layers, features: Mapping[str, Float32], places: Places, context: Context
 ) -> None:
-    """Warn of images that cover less than half of every cell.
+    """Warn of images that cover less than half of every place.
 
     Parameters
     ----------
     layers : Layers
         Sources, with the images.
-    features : mapping of str to ndarray of float32, shape of ``coarse``
-        Columns with the coverage of the cells, percent.
-    grid, coarse : Grid
-        Grids of the DEM and of the cells.
+    features : mapping of str to ndarray of float32, shape of the cells
+        Columns with the coverage of the places, percent.
+    places : Places
+        Landing discs or cells.
     context : Context
         Warnings.
     """
@@ -49,10 +50,15 @@ def warn_of_small_images(
             continue
         most = float(known_pct.max())
         if 0.0 < most < rocks.LEAST_KNOWN_PCT:
-            remedy = _remedy(path, what, known_pct, grid, coarse)
+            if places.discs is None:
+                remedy = _remedy(path, what, known_pct, places.grid, places.coarse)
+                judged = f"cell of {places.coarse.pixel_m:g} m"
+            else:
+                remedy = "use an image with a larger extent"
+                judged = "landing disc"
             context.warn(
-                f"{what} covers less than half of every cell of {coarse.pixel_m:g} m (at most "
-                f"{most:.2g} %) and is not used; {remedy}."
+                f"{what} covers less than half of every {judged} (at most {most:.2g} %) and is "
+                f"not used; {remedy}."
             )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.scoring.features.places import Places
 
     Float = NDArray[np.float64]
     Read = Callable[[Grid], Iterator[tuple[Window, Float, NDArray[np.bool_]]]]
@@ -44,20 +45,20 @@ _OUTLINE_POINTS = 720
 
 def means_by_cell(
     source: rasterio.DatasetReader,
-    coarse: Grid,
+    places: Places,
     read: Read,
     layers: int,
     what: str,
     context: Context,
 ) -> tuple[Float, Float]:
-    """Return the coverage of each cell, and the means of layers over its valid pixels.
+    """Return the coverage of each place, and the means of layers over its valid pixels.
 
     Parameters
     ----------
     source : rasterio.DatasetReader
         The image, for its georeferencing.
-    coarse : Grid
-        The cells.
+    places : Places
+        Landing discs or cells.
     read : callable
         Yields windows of a fine grid with the values of the layers (float64, shape (layers, rows,
         columns)) and whether they are valid.
@@ -70,8 +71,8 @@ def means_by_cell(
 
     Returns
     -------
-    known_pct : ndarray of float64, shape of ``coarse``
-        Coverage of each cell, percent.
+    known_pct : ndarray of float64, shape of the cells
+        Coverage of each place, percent.
     means : ndarray of float64, shape (layers, rows, columns)
         Means; NaN where the coverage is 0.
 
@@ -80,7 +81,11 @@ def means_by_cell(
     InputError
         If the pixels are too coarse for the cells, or the image is in the northern hemisphere.
     """
+    coarse = places.coarse
     side = _points(source, coarse, what)
+    needed = side**2
+    if places.discs is not None:
+        needed = max(1, round(math.pi * (places.radius_m * side / coarse.pixel_m) ** 2))
     count, total = np.zeros(coarse.shape), np.zeros((layers, *coarse.shape))
     around = _cells_around(source, coarse)
     if around is not None:
@@ -89,6 +94,9 @@ def means_by_cell(
         fine = Grid(part.x_min_m, part.y_max_m, fine_m, part.width * side, part.height * side)
         for window, values, known in read(fine):
             context.check()
+            if places.discs is not None:
+                _add_on_discs(window, fine, values, known, places, count, total)
+                continue
             row = (np.arange(window.row_off, window.row_off + window.height) // side).astype(int)
             column = (np.arange(window.col_off, window.col_off + window.width) // side).astype(int)
             top, left = int(around.row_off) + row[0], int(around.col_off) + column[0]
@@ -99,7 +107,46 @@ def means_by_cell(
     if not count.any():
         context.warn(f"{what} covers no cell of the DEM and is not used.")
     with np.errstate(invalid="ignore"):
-        return 100.0 * count / side**2, total / count
+        return np.minimum(100.0 * count / needed, 100.0), total / count
+
+
+def _add_on_discs(
+    window: Window,
+    fine: Grid,
+    values: Float,
+    known: NDArray[np.bool_],
+    places: Places,
+    count: Float,
+    total: Float,
+) -> None:
+    """Add the points of a window that lie on landing discs to their counts and sums."""
+    coarse, part = places.coarse, fine.part(window)
+    reach = places.radius_m + coarse.pixel_m
+    x, y = places.x_m, places.y_m
+    near = (x >= part.bounds[0] - reach) & (x <= part.bounds[2] + reach)
+    near &= (y >= part.bounds[1] - reach) & (y <= part.bounds[3] + reach)
+    for cell in np.argwhere(near & places.found):
+        at = tuple(cell)
+        rows, columns = (
+            np.arange(
+                max(0, math.floor((middle - places.radius_m) / part.pixel_m)),
+                min(length, math.ceil((middle + places.radius_m) / part.pixel_m)),
+            )
+            for middle, length in (
+                (part.y_max_m - y[at], part.height),
+                (x[at] - part.x_min_m, part.width),
+            )
+        )
+        if not (len(rows) and len(columns)):
+            continue
+        down = part.y_max_m - (rows + 0.5) * part.pixel_m - y[at]
+        across = part.x_min_m + (columns + 0.5) * part.pixel_m - x[at]
+        own = np.hypot(down[:, None], across[None, :]) <= places.radius_m
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        own &= known[box]
+        count[at] += own.sum()
+        for sums, layer in zip(total, values, strict=True):
+            sums[at] += layer[box][own].sum()
 
 
 @contextmanager

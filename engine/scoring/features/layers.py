@@ -30,6 +30,9 @@ class Layers:
         Output folder of ``segment-terrain``.
     rock_image : str, optional
         Image.
+    landing : tuple of str, optional
+        Suitability and probability of the landing discs, as written by ``landing``. Without them,
+        cells are judged.
     """
 
     dem: str
@@ -37,8 +40,14 @@ class Layers:
     craters: str | None = None
     rocks: str | None = None
     rock_image: str | None = None
+    landing: tuple[str, str] | None = None
 
     def paths(self) -> list[str]:
         """Return the paths of all input files."""
         more = [self.craters, *(rocks.files(self.rocks) if self.rocks else []), self.rock_image]
-        return [self.dem, *self.rasters.values(), *(path for path in more if path)]
+        return [
+            self.dem,
+            *self.rasters.values(),
+            *(path for path in more if path),
+            *(self.landing or ()),
+        ]

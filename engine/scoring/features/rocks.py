@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 from rasterio.windows import Window
+from scipy.spatial import cKDTree
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import display_name
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
+    from lunarsite.engine.scoring.features.places import Places
 
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
@@ -67,28 +69,28 @@ def check_image(path: str) -> None:
         raster.crs_of(source, images.WHAT)
 
 
-def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
-    """Return the rock features of every cell.
+def features(folder: str, places: Places, context: Context) -> dict[str, Float32]:
+    """Return the rock features of every place.
 
     A large rock is an 8-connected component of large-rock pixels of the whole raster. It is counted
-    once, in the cell of its centroid; a centroid on a border belongs to the cell to its east or
-    south.
+    where its centroid is: on a landing disc, or in a cell; a centroid on a border belongs to the
+    cell to its east or south.
 
     Parameters
     ----------
     folder : str
         Output folder of ``segment-terrain``.
-    coarse : Grid
-        Grid of the cells.
+    places : Places
+        Landing discs or cells.
     context : Context
         Progress and warnings.
 
     Returns
     -------
-    dict of ndarray of float32, shape of ``coarse``
+    dict of ndarray of float32, shape of the cells
         ``rock_coverage_pct``: percentage of the valid pixels with small or large rocks;
         ``large_rock_count``; ``segmentation_confidence``: mean probability of the predicted class,
-        0 to 1; and the coverage, percent. NaN if less than half of a cell is covered.
+        0 to 1; and the coverage, percent. NaN if less than half of a place is covered.
 
     Raises
     ------
@@ -113,10 +115,10 @@ def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
                     yield window, np.stack([100.0 * rock, share.max(axis=0)]), known
 
         known_pct, (rock, confidence) = lattice.means_by_cell(
-            named, coarse, read, 2, "The image of rocks", context
+            named, places, read, 2, "The image of rocks", context
         )
         row, column = rock_groups.centroids(named, classes.LARGE)
-        count = _counted(named, row, column, coarse)
+        count = _counted(named, row, column, places)
     features = {
         "rock_coverage_pct": rock,
         "large_rock_count": count,
@@ -125,12 +127,12 @@ def features(folder: str, coarse: Grid, context: Context) -> dict[str, Float32]:
     return _with_coverage(features, known_pct, "rocks")
 
 
-def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
-    """Return the percentage of every cell that is in shadow in an image.
+def shadow(path: str, places: Places, context: Context) -> dict[str, Float32]:
+    """Return the percentage of every place that is in shadow in an image.
 
     Returns
     -------
-    dict of ndarray of float32, shape of ``coarse``
+    dict of ndarray of float32, shape of the cells
         ``shadow_coverage_pct``: percentage of the valid pixels that are darker than
         `images.Image.dark_grey`; and the coverage, percent. NaN if less than half of a cell is
         covered.
@@ -155,7 +157,7 @@ def shadow(path: str, coarse: Grid, context: Context) -> dict[str, Float32]:
                         yield window, 100.0 * (dark == 1)[None], dark != 255
 
             what = f"{images.WHAT} {Path(path).name}"
-            known_pct, (dark,) = lattice.means_by_cell(source, coarse, read, 1, what, context)
+            known_pct, (dark,) = lattice.means_by_cell(source, places, read, 1, what, context)
     return _with_coverage({"shadow_coverage_pct": dark}, known_pct, "rock_image")
 
 
@@ -225,9 +227,18 @@ def _warn_of_black_edge(path: str, share: float, context: Context) -> None:
         )
 
 
-def _counted(source: rasterio.DatasetReader, row: Float, column: Float, coarse: Grid) -> Float:
-    """Return the number of positions in each cell; rows and columns count from the corner."""
+def _counted(source: rasterio.DatasetReader, row: Float, column: Float, places: Places) -> Float:
+    """Return the number of positions at each place; rows and columns count from the corner."""
+    coarse = places.coarse
     x, y = lattice.to_south_polar(source, row, column)
+    if places.discs is not None:
+        at = np.column_stack([places.x_m.ravel(), places.y_m.ravel()])
+        if len(x) == 0:
+            return np.zeros(coarse.shape)
+        found = cKDTree(np.column_stack([x, y])).query_ball_point(
+            at, places.radius_m, return_length=True
+        )
+        return np.asarray(found, np.float64).reshape(coarse.shape)
     down = np.floor((coarse.y_max_m - y) / coarse.pixel_m).astype(np.int64)
     across = np.floor((x - coarse.x_min_m) / coarse.pixel_m).astype(np.int64)
     inside = (down >= 0) & (down < coarse.height) & (across >= 0) & (across < coarse.width)

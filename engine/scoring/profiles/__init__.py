@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from lunarsite.engine.contract import unknown_name
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import yaml_file
-from lunarsite.engine.scoring.features.columns import BY_NAME, SHARES
+from lunarsite.engine.scoring.features.columns import BY_NAME, SHARES, coverage_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,9 @@ _SIGNED = (
 """Features that may be negative."""
 
 _STEEPEST_DEG = 90.0
+LEAST_COVERAGE_PCT = 50.0
+"""Share of a cell that a layer must cover for the cell to be judged by it, percent."""
+
 _LIKE_CASSA = (
     "Write it like engine/scoring/profiles/cassa.yaml: a list of criteria, each with a feature, "
     "at_most or at_least, and a softness"
@@ -89,14 +92,27 @@ class Profile:
     criteria: tuple[Criterion, ...]
 
     def passes(self, table: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return whether every criterion is met; False if a feature is missing."""
+        """Return whether every criterion is met; False if it is not `known`."""
         holds = [c.margin(table[c.feature].to_numpy()) >= 0.0 for c in self.criteria]
-        return np.asarray(np.logical_and.reduce(holds))
+        return np.asarray(np.logical_and.reduce(holds)) & self.known(table)
 
     def known(self, table: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return whether the features of all criteria are available."""
+        """Return whether the features of all criteria are available.
+
+        They are not if less than half of a cell is covered by the layer of one.
+        """
         available = [np.isfinite(table[c.feature].to_numpy()) for c in self.criteria]
+        sources = dict.fromkeys(BY_NAME[c.feature].source for c in self.criteria)
+        available += [
+            table[coverage_column(source)].to_numpy() >= LEAST_COVERAGE_PCT
+            for source in sources
+            if coverage_column(source) in table
+        ]
         return np.asarray(np.logical_and.reduce(available))
+
+    def with_criteria(self, criteria: tuple[Criterion, ...]) -> Profile:
+        """Return the profile with other criteria."""
+        return replace(self, criteria=criteria)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as JSON."""

@@ -23,7 +23,7 @@ from lunarsite.engine.frontends.worker import _Server
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import profiles, scorer, tables
-from lunarsite.engine.scoring.labels import Errors
+from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.training import checkpoint_files
 
 torch = pytest.importorskip("torch", reason="GPUs need the ml group")

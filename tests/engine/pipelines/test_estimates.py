@@ -19,6 +19,7 @@ from lunarsite.engine.io.vectors import layers
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.pipelines.estimates import Estimate
 
+QUICK = {"azimuths": 36, "stop": "2027-02-01", "step_hours": 24.0, "builtin_far_field": False}
 ESTIMATING = [stage.name for stage in stages.load_all() if stage.estimates]
 
 
@@ -32,6 +33,9 @@ def inputs(tmp_path_factory):
     layers, table = str(folder / "layers"), str(folder / "features.parquet")
     (folder / "layers").mkdir()
     stages.load("terrain").run({"dem": dem, "out": layers}, context)
+    stages.load("lighting").run({"dem": dem, "out": layers} | QUICK, context)
+    discs = {"dem": dem, "layers": layers}
+    stages.load("landing").run({**discs, "out": layers}, context)
     cells = {"dem": dem, "layers": layers, "cell_m": 400.0}
     stages.load("features").run({**cells, "out": table}, context)
     grey = np.random.default_rng(0).integers(30, 250, (40, 60), dtype=np.uint8)
@@ -39,6 +43,7 @@ def inputs(tmp_path_factory):
     return {
         "terrain": {"dem": dem},
         "lighting": {"dem": dem, "far_field": [dem]},
+        "landing": discs,
         "features": cells,
         "score": {"features": table},
         "screen": {"dem": dem, "cell_m": 400.0},

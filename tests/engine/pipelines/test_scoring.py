@@ -62,8 +62,8 @@ def scored(cells, tmp_path_factory):
     run("train-scorer", features=features, out=scorer, draws=DRAWS, folds=2)
     context = Context(threads=1)
     result = run("score", context, features=features, scorer=scorer, out=str(folder), draws=DRAWS)
-    assert context.warnings == ["2 cells lack a layer of a criterion and have no score."]
-    assert (result["cells"], result["unknown_cells"]) == (599, 2)
+    assert [warning[:27] for warning in context.warnings] == ["3 cells have no score: a la"]
+    assert (result["cells"], result["unknown_cells"]) == (599, 3)
     (folder / "manifest.json").write_text(json.dumps(manifest_of(folder)))
     return folder
 
@@ -90,7 +90,7 @@ def test_rasters_have_the_grid_of_the_cells(scored, cells):
 
 def test_tables_contain_ranks_margins_and_the_least_coverage(scored, cells):
     scores = pd.read_parquet(scored / "scores.parquet")
-    assert sorted(scores["rank"].dropna()) == list(range(1, 598))
+    assert sorted(scores["rank"].dropna()) == list(range(1, 597))
     np.testing.assert_allclose(scores["margin_slope_mean_deg"], 5.0 - cells["slope_mean_deg"])
     assert scores["coverage_pct"].iloc[9] == 40.0
     assert scores["passes"].tolist() == profiles.load("cassa").passes(cells).tolist()
@@ -166,7 +166,7 @@ def test_explain_adds_up_and_is_complete(scored, cells):
         assert answer["score"] == pytest.approx(scores["score"][index])
         assert answer["rank"] == scores["rank"][index]
         assert answer["interval"] == [scores["rank_low"][index], scores["rank_high"][index]]
-        assert answer["percentile"] == pytest.approx(100 * (598 - answer["rank"]) / 597)
+        assert answer["percentile"] == pytest.approx(100 * (597 - answer["rank"]) / 596)
         assert answer["cell"]["cell_id"] == cells["cell_id"][index]
         assert {m["feature"] for m in answer["margins"]} == {
             "slope_mean_deg",
@@ -374,7 +374,7 @@ def test_an_invalid_dem_is_refused_by_every_stage(bad, case, tmp_path):
         out = tmp_path / ("features.parquet" if stage == "features" else stage)
         values = {"dem": str(dem), "out": str(out)}
         if stage == "features":
-            values["layers"] = str(tmp_path / "layers")
+            values |= {"layers": str(tmp_path / "layers"), "place": "cell"}
         with pytest.raises(InputError, match=message):
             run(stage, **values)
         left = list(out.rglob("*")) if out.is_dir() else []

@@ -92,7 +92,15 @@ def finished(given, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         bare(patch)
         result = screen(given, out)
-    assert result["ran"] == ["terrain", "lighting", "features", "train-scorer", "score", "report"]
+    assert result["ran"] == [
+        "terrain",
+        "lighting",
+        "landing",
+        "features",
+        "train-scorer",
+        "score",
+        "report",
+    ]
     return out
 
 
@@ -129,9 +137,15 @@ def test_an_unchanged_run_repeats_no_step(given, run, tmp_path):
     ("changed", "steps"),
     [
         ({"max_sites": 3}, ["score", "report"]),
-        ({"horizon_error_deg": 0.2}, ["train-scorer", "score", "report"]),
-        ({"profile": "hls"}, ["train-scorer", "score", "report"]),
-        ({"relief_window_px": 5}, ["terrain", "features", "train-scorer", "score", "report"]),
+        (
+            {"horizon_error_deg": 0.2},
+            ["landing", "features", "train-scorer", "score", "report"],
+        ),
+        ({"profile": "hls"}, ["landing", "features", "train-scorer", "score", "report"]),
+        (
+            {"relief_window_px": 5},
+            ["terrain", "landing", "features", "train-scorer", "score", "report"],
+        ),
         ({"north_limit_deg": -85.0}, ["features", "train-scorer", "score"]),
     ],
 )
@@ -191,7 +205,7 @@ def test_user_maps_replace_lighting_and_changed_maps_are_detected(given, finishe
     ):
         maps[name] = published(finished / "layers" / file, tmp_path / file)
     first = screen(given, run, **maps)
-    assert first["ran"] == ["features", "train-scorer", "score", "report"]
+    assert first["ran"] == ["landing", "features", "train-scorer", "score", "report"]
     assert not (run / "layers" / "illumination_darkest_month_pct.tif").exists()
     assert "lighting" not in json.loads((run / "manifest.json").read_text())["steps"]
     screen(given, tmp_path / "new", **maps)
@@ -281,7 +295,14 @@ def test_unmeetable_criteria_are_named_without_training(given, run, tmp_path):
     profile.write_text("criteria: [{feature: rock_coverage_pct, at_most: 5, softness: 2}]")
     context = Context(threads=1)
     with pytest.raises(InputError, match=r"needs 200, and rock_coverage_pct is known in 0\."):
-        screen(given, run, context, profile=str(profile), rocks=str(tmp_path / "rocks"))
+        screen(
+            given,
+            run,
+            context,
+            profile=str(profile),
+            rocks=str(tmp_path / "rocks"),
+            place="cell",
+        )
     assert any(
         "The image of rocks covers less than half of every cell" in w for w in context.warnings
     )
@@ -379,12 +400,13 @@ def test_a_criterion_without_its_layer_is_refused_before_the_work(given, tmp_pat
 def test_a_screening_uses_rocks_and_detects_changed_ones(given, tmp_path):
     profile = tmp_path / "mine.yaml"
     profile.write_text("criteria: [{feature: rock_coverage_pct, at_most: 5, softness: 2}]")
+    cells = {"profile": str(profile), "place": "cell"}
     with pytest.raises(InputError, match=r"rock_coverage_pct.*not given.*--rocks"):
         screen(given, tmp_path / "out", profile=str(profile))
     rocks = tmp_path / "rocks"
     rocks.mkdir()
     with pytest.raises(InputError, match=r"--rocks: there is no file .*classes.tif"):
-        screen(given, tmp_path / "out", profile=str(profile), rocks=str(rocks))
+        screen(given, tmp_path / "out", rocks=str(rocks), **cells)
     assert not (tmp_path / "out").exists()
     with rasterio.open(given) as dem:
         place = {"crs": dem.crs, "transform": dem.transform * dem.transform.scale(0.25)}
@@ -400,7 +422,9 @@ def test_a_screening_uses_rocks_and_detects_changed_ones(given, tmp_path):
                 target.write(values)
 
     segment(10)
-    asked = {"profile": str(profile), "rocks": str(rocks), "rock_image": str(rocks / "classes.tif")}
+    asked = cells | {"rocks": str(rocks), "rock_image": str(rocks / "classes.tif")}
+    with pytest.raises(InputError, match=r"No criterion of 'mine' tells one.*--place cell"):
+        screen(given, tmp_path / "out", **asked | {"place": "disc"})
     result = screen(given, tmp_path / "out", **asked)
     cells = gpd.read_parquet(tmp_path / "out" / "features.parquet")
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")

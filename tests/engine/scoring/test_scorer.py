@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -11,11 +12,13 @@ from scipy import special, stats
 from lunarsite.engine import provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import explanation, labels, profiles, ranking, scorer
+from lunarsite.engine.scoring import explanation, profiles, ranking, scorer, suitability
+from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.scoring.features import columns
+from lunarsite.engine.scoring.features.feature_table import footprint_of
 
 CASSA = profiles.load("cassa")
-ERRORS = labels.Errors()
+ERRORS = Errors()
 
 
 def fit(table, seed=7):
@@ -171,7 +174,7 @@ def test_blocks_are_whole_squares_and_fill_the_folds(table):
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # shap's own colours
-def test_contributions_equal_those_of_shap_with_gaps_on_both_ways(table, model):
+def test_contributions_of_the_trees_equal_those_of_shap_with_gaps_on_both_ways(table, model):
     import shap as reference  # noqa: PLC0415  where its warnings are ignored
 
     gaps = table.copy()
@@ -181,13 +184,63 @@ def test_contributions_equal_those_of_shap_with_gaps_on_both_ways(table, model):
     inputs = scorer.features_of(gaps, model.inputs)
     explainer = reference.TreeExplainer(model.booster)
     wanted = explainer.shap_values(xgb.DMatrix(inputs, feature_names=list(model.inputs)))
-    many, base = explanation.contributions(model, gaps)
-    few, few_base = explanation.contributions(model, gaps.iloc[:40])
+    many, base = explanation._of_trees(model, gaps)
+    few, few_base = explanation._of_trees(model, gaps.iloc[:40])
     np.testing.assert_allclose(many, wanted, atol=1e-4)
     np.testing.assert_allclose(few, many[:40], atol=1e-4)
     assert base == pytest.approx(few_base, abs=1e-6)
     total = model.booster.inplace_predict(inputs, validate_features=False)
     np.testing.assert_allclose(many.sum(axis=1) + base, total, atol=1e-4)
+
+
+def test_contributions_of_the_criteria_are_shapley_values(table, model):
+    """Averages over all orders of the criteria, against every reference."""
+    cells = table.iloc[:20]
+    found, base = explanation._of_closed_form(model, cells, ERRORS)
+    own = np.column_stack(suitability.log_memberships(cells, CASSA, ERRORS, footprint_of(table)))
+    background = model.background
+    wanted = np.zeros(own.shape)
+    orders = list(itertools.permutations(range(3)))
+    for order in orders:
+        mixed = np.broadcast_to(background, (len(own), *background.shape)).copy()
+        before = suitability.of_memberships(tuple(np.moveaxis(mixed, -1, 0)))
+        for k in order:
+            mixed[..., k] = own[:, None, k]
+            after = suitability.of_memberships(tuple(np.moveaxis(mixed, -1, 0)))
+            wanted[:, k] += (after - before).mean(axis=1) / len(orders)
+            before = after
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    whole = suitability.log_odds(cells, CASSA, ERRORS, footprint_of(table))
+    np.testing.assert_allclose(found.sum(axis=1) + base, whole, rtol=1e-9)
+
+
+def test_contributions_add_up_to_the_score(table, model):
+    for errors in (ERRORS, Errors(5.0, 300.0, 0.5)):
+        values, base = explanation.contributions(model, table, errors)
+        np.testing.assert_allclose(
+            values.sum(axis=1) + base, model.log_odds(table, errors=errors), atol=1e-4
+        )
+
+
+def test_features_that_no_criterion_names_move_no_score(table, model):
+    named = {criterion.feature for criterion in CASSA.criteria}
+    assert set(model.inputs) == named
+    other = table.copy()
+    for feature in columns.FEATURES:
+        if feature.name not in named:
+            other[feature.name] = np.random.default_rng(3).permutation(table[feature.name])
+    other["elevation_error_mean_m"] = np.float32(np.nan)
+    np.testing.assert_array_equal(model.log_odds(other), model.log_odds(table))
+
+
+def test_a_cell_less_than_half_known_has_no_score(table, model):
+    part = table.copy()
+    part.loc[:4, "coverage_slope_pct"] = np.float32(49.9)
+    part.loc[5:9, "coverage_slope_pct"] = np.float32(50.0)
+    found = model.log_odds(part)
+    assert np.isnan(found[:5]).all()
+    assert np.isfinite(found[5:]).all()
+    assert not CASSA.passes(part)[:5].any()
 
 
 def test_contributions_in_score_points_add_up_to_the_score(table, model):
@@ -260,31 +313,20 @@ def test_rank_intervals_contain_the_rank_and_grow_with_the_error(table, model):
     assert np.isnan(high[5])
     inside = (low <= rank) & (rank <= high)
     assert inside[known].mean() > 0.9
-    exact_low, exact_high = found(labels.Errors(0.0, 300.0, 0.0))
+    exact_low, exact_high = found(Errors(0.0, 300.0, 0.0))
     np.testing.assert_array_equal(exact_low[known], rank[known])
     np.testing.assert_array_equal(exact_high[known], rank[known])
-    wide_low, wide_high = found(labels.Errors(5.0, 300.0, 0.5))
+    wide_low, wide_high = found(Errors(5.0, 300.0, 0.5))
     assert (wide_high - wide_low)[known].mean() > (high - low)[known].mean()
     np.testing.assert_array_equal(found(ERRORS)[0], low)
 
 
-def test_sites_keep_the_distance_and_no_better_cell_is_left_out(table, model):
-    score = model.log_odds(table)
-    best = ranking.local_maxima(table, score, distance_m=1500.0, count=1000)
-    places = table[["x_m", "y_m"]].to_numpy()
-    apart = np.hypot(*(places[best][:, None] - places[best][None]).T)
-    assert apart[np.triu_indices(len(best), 1)].min() >= 1500.0
-    assert (np.diff(score[best]) <= 0).all()
-    for index in range(len(table)):
-        near = np.hypot(*(places[best] - places[index]).T) < 1500.0
-        assert (score[best][near] >= score[index]).any()
-    assert ranking.local_maxima(table, score, distance_m=1500.0, count=3).tolist() == list(best[:3])
-    assert len(ranking.local_maxima(table, score, distance_m=0.0, count=9999)) == len(table)
-
-
 def test_the_score_follows_the_closed_form(table, model):
-    closed = labels.closed_form_log_odds(table, CASSA, ERRORS)
-    assert stats.spearmanr(model.log_odds(table), closed).statistic > 0.97
+    closed = suitability.log_odds(table, CASSA, ERRORS, footprint_of(table))
+    found = model.log_odds(table)
+    assert stats.spearmanr(found, closed).statistic > 0.999
+    gap = np.abs(special.expit(found) - special.expit(closed))
+    assert gap.max() < 0.02
 
 
 def test_optional_features_are_inputs_only_with_a_criterion(tmp_path, table):
@@ -297,7 +339,7 @@ def test_optional_features_are_inputs_only_with_a_criterion(tmp_path, table):
     )
     wary = profiles.load(str(path))
     model = scorer.train(table, wary, ERRORS, Context(), draws=10, folds=2)
-    assert set(model.inputs) - set(scorer.inputs_for(CASSA)) == {"crater_rim_distance_m"}
+    assert model.inputs == ("slope_mean_deg", "crater_rim_distance_m")
     nearer = table.assign(crater_rim_distance_m=np.float32(5.0))
     farther = table.assign(crater_rim_distance_m=np.float32(80.0))
     assert (model.log_odds(nearer) < model.log_odds(farther)).all()

@@ -26,7 +26,8 @@ def given(tmp_path):
     heights = (5.0 * row + column).astype(np.float32)
     cog.write_raster(tmp_path / "dem.tif", heights, DEM, description="height")
     (tmp_path / "layers").mkdir()
-    return {"dem": str(tmp_path / "dem.tif"), "layers": str(tmp_path / "layers")}
+    folders = {"dem": str(tmp_path / "dem.tif"), "layers": str(tmp_path / "layers")}
+    return folders | {"place": "cell"}
 
 
 def image(folder, west_m, north_m, across_m, down_m, pixel_m=2.0, turned_deg=0.0):

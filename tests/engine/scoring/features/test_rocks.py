@@ -14,8 +14,11 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import labels, profiles, scorer, tables
+from lunarsite.engine.scoring import error_model, profiles, scorer, suitability, tables
+from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
+from lunarsite.engine.scoring.features.feature_table import footprint_of
+from lunarsite.engine.scoring.features.places import Places
 from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.training import checkpoint_files
@@ -64,7 +67,7 @@ def scene():
 
 
 def found(folder, cells=CELLS, context=None):
-    return rocks.features(folder, cells, context or Context())
+    return rocks.features(folder, Places.of_cells(cells), context or Context())
 
 
 def test_shares_counts_and_confidence_agree_with_a_manual_count(tmp_path, scene):
@@ -238,7 +241,7 @@ def test_shadow_is_the_share_of_dark_pixels(tmp_path):
     seen[8:, 0] = 255
     seen[8:, 1] = 3
     image = written(tmp_path / "i.tif", seen, PIXELS.transform, nodata=255)
-    got = rocks.shadow(image, CELLS, Context())
+    got = rocks.shadow(image, Places.of_cells(CELLS), Context())
     np.testing.assert_allclose(
         got["shadow_coverage_pct"], [[50.0, 0.0, np.nan], [100.0 / 7.0, 0.0, 0.0]], rtol=1e-6
     )
@@ -252,23 +255,24 @@ def test_exact_black_at_the_edge_counts_as_shadow_with_a_warning(tmp_path):
     seen[:, :8] = 0
     context = Context()
     path = written(tmp_path / "i & j.tif", seen, PIXELS.transform)
-    got = rocks.shadow(path, CELLS, context)["shadow_coverage_pct"]
+    got = rocks.shadow(path, Places.of_cells(CELLS), context)["shadow_coverage_pct"]
     np.testing.assert_allclose(got, [[100.0, 0.0, 0.0]] * 2, rtol=1e-6)
     (warning,) = context.warnings
     assert warning.startswith("33 % of the image i & j.tif is exactly 0 in an area at its edge")
     assert warning.endswith(f"gdal_edit.py -a_nodata 0 {shlex.quote(str(path))}")
     declared = written(tmp_path / "d.tif", seen, PIXELS.transform, nodata=0)
-    got = rocks.shadow(declared, CELLS, Context())["shadow_coverage_pct"]
+    got = rocks.shadow(declared, Places.of_cells(CELLS), Context())["shadow_coverage_pct"]
     assert np.isnan(got[:, 0]).all()
 
 
 def test_shadow_of_a_colour_image_in_another_map_is_the_same(tmp_path):
     seen = np.random.default_rng(4).integers(0, 30, (3, *PIXELS.shape)).astype(np.uint8)
-    straight = rocks.shadow(written(tmp_path / "i.tif", seen, PIXELS.transform), CELLS, Context())
+    image = written(tmp_path / "i.tif", seen, PIXELS.transform)
+    straight = rocks.shadow(image, Places.of_cells(CELLS), Context())
     turned = "+proj=stere +lat_0=-90 +lon_0=90 +R=1737400 +units=m +no_defs"
     corner = Affine(10.0, 0.0, -9000.0, 0.0, -10.0, 2000.0 + 24 * 10.0)
     other = written(tmp_path / "t.tif", np.rot90(seen, axes=(1, 2)), corner, turned)
-    got = rocks.shadow(other, CELLS, Context())["shadow_coverage_pct"]
+    got = rocks.shadow(other, Places.of_cells(CELLS), Context())["shadow_coverage_pct"]
     assert 5.0 < got.min() < got.max() < 60.0
     np.testing.assert_allclose(got, straight["shadow_coverage_pct"], rtol=1e-5)
 
@@ -305,7 +309,7 @@ def test_images_that_are_not_on_the_moon_are_refused(tmp_path, scene):
         found(folder)
     image = written(tmp_path / "i.tif", scene, PIXELS.transform, crs=None)
     with pytest.raises(CrsError, match="no coordinate system"):
-        rocks.shadow(image, CELLS, Context())
+        rocks.shadow(image, Places.of_cells(CELLS), Context())
 
 
 def features_table(folder, values, context=None):
@@ -323,7 +327,8 @@ def given(tmp_path):
         description="height",
     )
     (tmp_path / "layers").mkdir()
-    return {"dem": str(tmp_path / "dem.tif"), "layers": str(tmp_path / "layers"), "cell_m": 80.0}
+    folders = {"dem": str(tmp_path / "dem.tif"), "layers": str(tmp_path / "layers")}
+    return folders | {"cell_m": 80.0, "place": "cell"}
 
 
 def test_the_stage_is_deterministic_and_writes_nan_without_images(tmp_path, given, scene):
@@ -401,29 +406,30 @@ def rocky(tmp_path, random_cells):
 
 def test_low_confidence_softens_the_criterion(rocky):
     profile, table = rocky
-    errors = labels.Errors()
+    errors = Errors()
     flat = table.assign(slope_mean_deg=np.float32(0.0))
     odds = {}
     for rock in (1.0, 20.0):
         for sure in (1.0, 0.9, 0.6):
             judged = flat.assign(rock_coverage_pct=rock, segmentation_confidence=sure)
-            odds[rock, sure] = labels.closed_form_log_odds(judged, profile, errors).mean()
+            found = suitability.log_odds(judged, profile, errors, footprint_of(judged))
+            odds[rock, sure] = found.mean()
     assert odds[1.0, 1.0] > odds[1.0, 0.9] > odds[1.0, 0.6]
     assert odds[20.0, 1.0] < odds[20.0, 0.9] < odds[20.0, 0.6]
     assert odds[1.0, 0.6] > odds[20.0, 0.6]
-    few = labels.standard_errors(
+    few = error_model.standard_errors(
         table.assign(segmentation_confidence=0.75, large_rock_count=8.0),
         profiles.Profile("p", "p", "", (profiles.Criterion("large_rock_count", "at_most", 3, 1),)),
         errors,
+        footprint_of(table),
     )
     np.testing.assert_allclose(few, 2.0)
 
 
 def test_cells_without_images_are_unknown_to_a_criterion_on_rocks(rocky):
     profile, table = rocky
-    model = scorer.train(table, profile, labels.Errors(), Context(), draws=10, folds=2)
-    cassa = scorer.inputs_for(profiles.load("cassa"))
-    assert set(model.inputs) - set(cassa) == {"rock_coverage_pct", "segmentation_confidence"}
+    model = scorer.train(table, profile, Errors(), Context(), draws=10, folds=2)
+    assert model.inputs == ("slope_mean_deg", "rock_coverage_pct")
     part = table.copy()
     part.loc[:9, ["rock_coverage_pct", "segmentation_confidence"]] = np.nan
     assert np.isnan(model.log_odds(part)[:10]).all()

@@ -1,0 +1,1 @@
+"""Landing discs: every criterion judged on the same disc of ground, at every pixel."""
