@@ -396,7 +396,7 @@ def test_zeros_at_the_edge_give_a_warning(write, heights):
     read = read_dem(path, context=context).height_m
     assert (read[:, :25] == 0.0).all()
     (warning,) = context.warnings
-    assert "31 % of the pixels, at its edge, hold one exact value, 0 m" in warning
+    assert "31 % of the sampled pixels, at its edge, hold one exact value, 0 m" in warning
     assert f"gdal_edit.py -a_nodata 0 {path}" in warning
 
 
@@ -410,7 +410,7 @@ def test_areas_of_one_value_inside_give_a_warning(write, heights, dtype, value):
     read = read_dem(path, context=context).height_m
     assert (read[10:22, 12:20] == value).all()
     (warning,) = context.warnings
-    assert f"3 % of the pixels, inside it, hold one exact value, {value} m" in warning
+    assert f"3 % of the sampled pixels, inside it, hold one exact value, {value} m" in warning
     assert f"gdal_edit.py -a_nodata {value} {path}" in warning
 
 
