@@ -619,6 +619,45 @@ def test_a_single_fill_value_of_a_layer_that_a_sample_misses_is_nodata(
     assert warped or np.isnan(found[1001, 1003])
 
 
+FILL_PAIRS = [
+    (None, (-9999.0, -32768.0), np.float32),
+    (None, (-3.4028227e38, -9999.0), np.float32),
+    (-32768.0, (-9999.0, -99999.0), np.float32),
+    (None, (-32768, -9999), np.int16),
+    (-1, (-32766, -9999), np.int16),
+    (np.nan, (-9999.0, 1e30), np.float32),
+]
+
+
+@pytest.mark.parametrize(("declared", "fills", "dtype"), FILL_PAIRS)
+def test_several_undeclared_fills_of_a_layer_that_is_warped_are_nodata(
+    tmp_path, declared, fills, dtype
+):
+    values = np.full((200, 300), 7, dtype)
+    held = [dtype(each) for each in (*fills, *(() if declared is None else (declared,)))]
+    for number, each in enumerate(held):
+        values[40:60, 30 + 60 * number : 50 + 60 * number] = each
+    place = from_origin(35.0, 1965.0, 10.0, 10.0)
+    path = make(tmp_path / "layer.tif", values, transform=place, nodata=declared)
+    found, warped = read_layer(path, Grid(0.0, 2000.0, 10.0, 300, 200), what="The layer")
+    assert warped
+    inside = found[10:-10, 10:-10]
+    assert set(np.unique(inside[np.isfinite(inside)])) == {7.0}
+    missing = np.count_nonzero(np.isnan(inside))
+    assert 400 * len(held) <= missing <= 484 * len(held)
+
+
+def test_scale_and_offset_outlast_the_replacing_of_fills(tmp_path):
+    values = np.full((100, 100), 7, np.int16)
+    values[20:40, 20:40], values[60:80, 60:80] = -32768, -9999
+    place = from_origin(35.0, 965.0, 10.0, 10.0)
+    path = make(tmp_path / "layer.tif", values, transform=place, scale=0.5, offset=100.0)
+    found, _ = read_layer(path, Grid(0.0, 1000.0, 10.0, 100, 100), what="The layer")
+    inside = found[10:-10, 10:-10]
+    assert set(np.unique(inside[np.isfinite(inside)])) == {103.5}
+    assert 800 <= np.count_nonzero(np.isnan(inside)) <= 968
+
+
 def container(path, names, *, damaged=False):
     h5py = pytest.importorskip("h5py", reason="of the ml group")
     with h5py.File(path, "w") as file:
