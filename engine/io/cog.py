@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Grid, Place
 
 _BLOCK = 512
+_BLOCK_STEP = 16
+"""Sides of the blocks of a TIFF are multiples of it."""
+
+_LEAST_OVERVIEW_BLOCK = 64
+"""What GDAL makes the blocks of overviews at least."""
+
 _AMPLE_BYTES = 16 * 1024**2
 _COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "ZSTD", "level": 1, "bigtiff": "IF_SAFER"}
 
@@ -110,7 +116,10 @@ class RasterSink:
         floating = self._dtype.kind == "f"
         self._nodata = float("nan") if floating else nodata
         self._tags = dict(tags or {})
-        self._stored = np.zeros((-(-grid.height // _BLOCK), -(-grid.width // _BLOCK)), np.bool_)
+        # Blocks that stick out of a thin layer are held and written whole.
+        self._down, self._across = _block_side(grid.height), _block_side(grid.width)
+        blocks = (-(-grid.height // self._down), -(-grid.width // self._across))
+        self._stored = np.zeros(blocks, np.bool_)
         self._options = {
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
@@ -134,8 +143,8 @@ class RasterSink:
                 transform=self._transform(),
                 nodata=self._nodata,
                 tiled=True,
-                blockxsize=_BLOCK,
-                blockysize=_BLOCK,
+                blockxsize=self._across,
+                blockysize=self._down,
                 bigtiff="IF_SAFER",
                 # Otherwise a cancelled layer would be filled to its full size when it is closed.
                 sparse_ok=True,
@@ -224,15 +233,15 @@ class RasterSink:
         """Remember which blocks must be in the file: those of nodata only are not stored."""
         top, left = (0, 0) if window is None else (int(window.row_off), int(window.col_off))
         rows, columns = values.shape[-2:]
-        for row in range(top // _BLOCK, -(-(top + rows) // _BLOCK)):
-            for column in range(left // _BLOCK, -(-(left + columns) // _BLOCK)):
+        down, across = self._down, self._across
+        for row in range(top // down, -(-(top + rows) // down)):
+            for column in range(left // across, -(-(left + columns) // across)):
                 if self._stored[row, column]:
                     continue
-                down, across = max(row * _BLOCK - top, 0), max(column * _BLOCK - left, 0)
                 part = values[
                     ...,
-                    down : (row + 1) * _BLOCK - top,
-                    across : (column + 1) * _BLOCK - left,
+                    max(row * down - top, 0) : (row + 1) * down - top,
+                    max(column * across - left, 0) : (column + 1) * across - left,
                 ]
                 self._stored[row, column] = not self._is_empty(part)
 
@@ -260,7 +269,9 @@ class RasterSink:
             levels.append(2 ** (len(levels) + 1))
         if levels:
             average = Resampling.average if self._dtype.kind == "f" else Resampling.mode
-            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_BLOCK):
+            # A power of two.
+            side = max(_LEAST_OVERVIEW_BLOCK, 1 << (min(self._down, self._across) - 1).bit_length())
+            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=side):
                 self._target.build_overviews(levels, average)
 
 
@@ -315,8 +326,14 @@ def no_georeferencing_warning() -> Iterator[None]:
 
 def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:
     """Return the uncompressed size of a layer in full blocks, bytes."""
-    blocks = -(-grid.width // _BLOCK) * -(-grid.height // _BLOCK)
-    return blocks * _BLOCK**2 * dtype.itemsize
+    sides = ((grid.width, _block_side(grid.width)), (grid.height, _block_side(grid.height)))
+    (columns, rows) = (-(-length // side) * side for length, side in sides)
+    return columns * rows * dtype.itemsize
+
+
+def _block_side(length: int) -> int:
+    """Return the side of the blocks along a side of a layer, no longer than that needs."""
+    return min(_BLOCK, -(-length // _BLOCK_STEP) * _BLOCK_STEP)
 
 
 def _check_compressed(path: Path, plain: Path) -> None:

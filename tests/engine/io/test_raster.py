@@ -572,7 +572,7 @@ def small_disk(tmp_path, request):
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
 @pytest.mark.parametrize(
     ("small_disk", "side"),
-    [("1m", 450), ("1m", 1500), ("5m", 700), ("8m", 1500), ("1200k", 450), ("1600k", 450)],
+    [("1m", 450), ("1m", 1500), ("5m", 700), ("8m", 1500), ("1200k", 450), ("700k", 450)],
     indirect=["small_disk"],
 )
 def test_a_full_disk_leaves_no_file(small_disk, side):
@@ -584,6 +584,28 @@ def test_a_full_disk_leaves_no_file(small_disk, side):
     ):
         write_raster(small_disk / "a.tif", noise, grid, description="noise")
     assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (40, 3000), (530, 3000), (3000, 700)])
+def test_a_thin_layer_takes_little_more_than_its_pixels_while_it_is_written(
+    tmp_path, monkeypatch, shape
+):
+    sizes, copy = [], rasterio.shutil.copy
+
+    def noted(plain, *args, **options):
+        sizes.append(plain.stat().st_size)
+        copy(plain, *args, **options)
+
+    monkeypatch.setattr(rasterio.shutil, "copy", noted)
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    values[: shape[0] // 2, : shape[1] // 2] = np.nan
+    grid = Grid(0.0, 0.0, 20.0, shape[1], shape[0])
+    write_raster(tmp_path / "a.tif", values, grid, description="noise")
+    assert sizes[0] < 3 * 4 * (shape[0] + 64) * (shape[1] + 64)
+    with rasterio.open(tmp_path / "a.tif") as written:
+        assert np.array_equal(written.read(1), values, equal_nan=True)
+        assert len(written.overviews(1)) == 3
+        assert written.block_shapes == [(512, 512)]
 
 
 def test_an_image_without_georeferencing_is_refused_without_other_warnings(tmp_path, recwarn):
