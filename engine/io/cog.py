@@ -15,6 +15,8 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 
 from lunarsite.engine.atomic import whole_file, write_error
+from lunarsite.engine.io.writing import compression
+from lunarsite.engine.io.writing.compression import Overviews
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +53,7 @@ def write_raster(
     unit: str = "",
     nodata: float | None = None,
     tags: Mapping[str, str] | None = None,
+    context: Context | None = None,
 ) -> None:
     """Write one layer as a cloud-optimised GeoTIFF, atomically.
 
@@ -70,8 +73,11 @@ def write_raster(
         Nodata value of integer layers; it is NaN for float32.
     tags : mapping, optional
         Metadata tags of the file, such as the provenance.
+    context : Context, optional
+        Cancellation.
     """
-    with RasterSink(path, grid, values.dtype, description, unit, nodata, tags) as sink:
+    names = (description, unit, nodata, tags, context)
+    with RasterSink(path, grid, values.dtype, *names) as sink:
         sink.write(values)
 
 
@@ -96,6 +102,8 @@ class RasterSink:
         Nodata value of integer layers; it is NaN for floating-point layers.
     tags : mapping, optional
         Metadata tags of the file.
+    context : Context, optional
+        Cancellation of the compression; `sinks_together` sets it.
     """
 
     def __init__(
@@ -107,8 +115,11 @@ class RasterSink:
         unit: str = "",
         nodata: float | None = None,
         tags: Mapping[str, str] | None = None,
+        context: Context | None = None,
     ) -> None:
         self.path = path
+        self.context = context
+        self._compressed = False
         self._grid = grid
         self._dtype = np.dtype(dtype)
         self._names = (description,) if isinstance(description, str) else description
@@ -187,12 +198,18 @@ class RasterSink:
             self._finish(error)
             return
         try:
-            with no_georeferencing_warning():
-                self._complete()
-        except Exception as problem:
+            self.compress()
+        except BaseException as problem:
             self._finish(problem)
             raise
         self._finish(None)
+
+    def compress(self) -> None:
+        """Compress the layer, all of which is written. It becomes its path when the block ends."""
+        if not self._compressed:
+            with no_georeferencing_warning():
+                self._complete()
+            self._compressed = True
 
     def _finish(self, error: BaseException | None) -> None:
         """Exit `whole_file`, which renames or removes its file, and remove the uncompressed file.
@@ -220,14 +237,28 @@ class RasterSink:
 
     def _complete(self) -> None:
         """Compress the layer into the file that is renamed."""
+        pixels_bytes = _stored_bytes(self._grid, self._dtype) * len(self._names)
+        apart = pixels_bytes > compression.APART_BYTES
         try:
-            self._add_overviews()
+            self._check()
+            if not apart:
+                compression.add_overviews(self._target, self._overviews())
             self._target.close()
             self._check_blocks()
-            rasterio.shutil.copy(self._plain, self._partial, **self._options)
+            if apart:
+                compression.compress_apart(
+                    self._plain, self._partial, self._overviews(), self._options, self._check
+                )
+            else:
+                rasterio.shutil.copy(self._plain, self._partial, **self._options)
             _check_compressed(self._partial, self._plain)
         except Exception as error:  # noqa: BLE001  likewise
             self._raise_write_error(error)
+
+    def _check(self) -> None:
+        """Raise if the work was cancelled."""
+        if self.context is not None:
+            self.context.check()
 
     def _note_blocks(self, values: NDArray[Any], window: Window | None) -> None:
         """Remember which blocks must be in the file: those of nodata only are not stored."""
@@ -261,18 +292,16 @@ class RasterSink:
                 if at is None or length is None or int(at) + int(length) > size:
                     raise IncompleteFileError(f"{self._plain.name} could not be written whole")
 
-    def _add_overviews(self) -> None:
-        """Build the overviews here: the COG driver would compress them twice."""
+    def _overviews(self) -> Overviews:
+        """Return the overviews to build here: the COG driver would compress them twice."""
         longest = max(self._grid.width, self._grid.height)
         levels: list[int] = []
         while longest > _BLOCK * 2 ** len(levels):
             levels.append(2 ** (len(levels) + 1))
-        if levels:
-            average = Resampling.average if self._dtype.kind == "f" else Resampling.mode
-            # A power of two.
-            side = max(_LEAST_OVERVIEW_BLOCK, 1 << (min(self._down, self._across) - 1).bit_length())
-            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=side):
-                self._target.build_overviews(levels, average)
+        resampling = Resampling.average if self._dtype.kind == "f" else Resampling.mode
+        # A power of two.
+        side = max(_LEAST_OVERVIEW_BLOCK, 1 << (min(self._down, self._across) - 1).bit_length())
+        return Overviews(levels, resampling, side)
 
 
 @contextmanager
@@ -295,19 +324,19 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
     """
     with ExitStack() as stack:
         for sink in sinks:
+            sink.context = context
             stack.enter_context(sink)
         yield sinks
-        context.check()
-        stack.pop_all()
         # Filters of warnings belong to the process, so the threads' own would end each other's.
         with (
             no_georeferencing_warning(),
             ThreadPoolExecutor(context.threads, thread_name_prefix="lunarsite-write") as pool,
         ):
-            closing = [pool.submit(sink.__exit__, None, None, None) for sink in sinks]
-            for done, future in enumerate(as_completed(closing), start=1):
+            compressing = [pool.submit(sink.compress) for sink in sinks]
+            for done, future in enumerate(as_completed(compressing), start=1):
                 future.result()
                 context.report(done / len(sinks), "Compressing layers")
+        context.check()
 
 
 def _created(path: Path, **options: Any) -> rasterio.io.DatasetWriter:
