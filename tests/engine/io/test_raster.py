@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import subprocess
 import sys
 import time
 import warnings
@@ -551,22 +550,6 @@ def test_an_impossible_folder_is_refused(tmp_path, heights):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"Cannot write to .*file/run\. Choose a folder"):
         write_raster(tmp_path / "file" / "run" / "a.tif", heights, GRID, description="x")
-
-
-@pytest.fixture
-def small_disk(tmp_path, request):
-    """Return a folder on a disk of its own, of the size asked for."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here to make a small disk with")
-    if done.returncode:
-        pytest.skip("only root may mount the small disk that this needs")
-    yield folder
-    subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
