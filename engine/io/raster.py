@@ -447,6 +447,7 @@ def open_layer(
         if moon.is_south_polar(crs) and _same_grid(source, grid):
             yield Layer(source, band, warped=False, fills=fill.possible(source, band))
             return
+        remedies.transformer(source, moon.SOUTH_POLAR)  # GDAL would say it in other words
         # Resampled, a fill value is no longer that: the warping must leave it out.
         fills = fill.everywhere(source, band)
         missing = source.nodata if source.nodata is not None or not fills else fills[0]

@@ -193,6 +193,23 @@ def lunar_crs(layer: Layer, context: Context) -> pyproj.CRS:
     return crs
 
 
+def reprojected(shapes: gpd.GeoSeries, crs: str, layer: Layer) -> gpd.GeoSeries:
+    """Return shapes of a layer in another coordinate system.
+
+    Raises
+    ------
+    CrsError
+        If PROJ cannot use that of the layer.
+    """
+    try:
+        return shapes.to_crs(crs)
+    except pyproj.exceptions.ProjError as error:
+        own = pyproj.CRS.from_user_input(shapes.crs)
+        raise CrsError(
+            moon.unusable(own, layer.what, error), f"Assign the right one: {_assign(layer, own)}"
+        ) from error
+
+
 def metres_remedy(layer: Layer) -> str:
     """Return what to do about a layer whose degrees are out of range."""
     command = _assign(layer, moon.south_polar_crs())

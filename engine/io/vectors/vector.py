@@ -90,13 +90,13 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     shapes = polygons.geometry
     if _in_degrees(crs):
         if not crs.is_geographic:
-            shapes = shapes.to_crs(moon.GEOGRAPHIC)
+            shapes = layers.reprojected(shapes, moon.GEOGRAPHIC, layer)
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
         _check_degrees(lon, lat, layer)
         on_map = _from_degrees(shapes, names, layer, context)
     else:
         if not moon.is_south_polar(crs):
-            shapes = shapes.to_crs(moon.SOUTH_POLAR)
+            shapes = layers.reprojected(shapes, moon.SOUTH_POLAR, layer)
         _check_metres(shapes.to_numpy(), layer)
         on_map = [lonlat_polygons.polygonal(shape) for shape in shapes.to_numpy()]
     areas = shapely.area(on_map)
@@ -189,7 +189,7 @@ def centers(
     elif moon.is_south_polar(crs):
         on_map = shapes.to_numpy()
     else:
-        on_map = shapes.to_crs(moon.SOUTH_POLAR).to_numpy()
+        on_map = layers.reprojected(shapes, moon.SOUTH_POLAR, layer).to_numpy()
     if not crs.is_geographic:
         _check_metres(on_map, layer)
     middle = shapely.centroid(on_map)
@@ -269,7 +269,7 @@ def _point_xy(
         _check_degrees(lon, lat, layer)
         return moon.lonlat_to_xy(lon, lat)
     if not moon.is_south_polar(crs):
-        geometry = geometry.to_crs(moon.SOUTH_POLAR)
+        geometry = layers.reprojected(geometry, moon.SOUTH_POLAR, layer)
     _check_metres(geometry.to_numpy(), layer)
     return geometry.x.to_numpy(), geometry.y.to_numpy()
 

@@ -799,6 +799,8 @@ def test_a_coordinate_system_that_proj_cannot_use_is_refused_with_a_command(tmp_
         match=r"'odd' of flat\.vrt cannot be used: PROJ refuses it .*> 0.*gdal_edit.py -a_srs",
     ):
         read_dem(label)
+    with pytest.raises(CrsError, match=r"'odd' of flat\.vrt cannot be used: PROJ refuses it"):
+        read_layer(label, GRID, what="The layer")
 
 
 class InterruptionError(Exception):
