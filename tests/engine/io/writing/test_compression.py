@@ -127,3 +127,17 @@ def fill(sink):
     values = noise((2048, 2048))
     for corner in range(0, 38_000, 2048):
         sink.write(values, Window(corner, corner, 2048, 2048))
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+@pytest.mark.parametrize(
+    ("small_disk", "side"),
+    [("700k", 450), ("1m", 450), ("5m", 700), ("8m", 1500)],
+    indirect=["small_disk"],
+)
+def test_a_disk_that_fills_up_there_is_told_here(small_disk, side):
+    values = np.random.default_rng(5).normal(size=(side, side)).astype(np.float32)
+    with pytest.raises(OutputError, match=rf"The disk that contains {small_disk} is full"):
+        write_raster(small_disk / "a.tif", values, grid(values.shape), description="noise")
+    assert list(small_disk.iterdir()) == []
