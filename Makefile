@@ -143,6 +143,8 @@ lock: setup
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt pyproject.toml -o .cache/ml.txt
 	awk '/^[a-z]/ { keep = /^($(OF_TORCH))==/ } keep' .cache/ml.txt >requirements/torch.txt
 	awk '/^[a-z]/ { keep = !/^($(OF_TORCH))==/ } keep' .cache/ml.txt >requirements/ml.txt
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml >.cache/build.in
+	$(COMPILE) .cache/build.in -o requirements/build.txt
 	cut -d' ' -f1 requirements/uv.txt | grep == >.cache/uv.in
 	$(COMPILE) .cache/uv.in -o requirements/uv.txt
 	@tools/setup core ml

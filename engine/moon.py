@@ -258,6 +258,14 @@ def check_body(crs: pyproj.CRS, what: str, command: Callable[[], str] | None = N
     )
 
 
+def unusable(crs: pyproj.CRS, what: str, error: Exception) -> str:
+    """Return the description of a coordinate system that PROJ cannot transform, and its reason."""
+    reason = str(error).rpartition("Proj Error: ")[2].rstrip(").")
+    return (
+        f"The coordinate system {crs.name!r} of {what} cannot be used: PROJ refuses it ({reason})"
+    )
+
+
 def is_north_polar(crs: pyproj.CRS) -> bool:
     """Return whether a lunar coordinate system is stereographic about the north pole."""
     if not crs.is_projected:

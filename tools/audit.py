@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PIP_AUDIT = "pip-audit==2.10.1"
-GROUPS = ("core", "ml", "torch", "dev", "docs", "uv")
+GROUPS = ("core", "ml", "torch", "dev", "docs", "build", "uv")
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io.vectors import layers, positions, vector
+from lunarsite.engine.io.vectors.listed import Listed, check_agree, listed, warn_of_moved
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+
+_OFF_CENTRE = 0.25
+"""How far a geometry may lie from the columns of positions, in diameters."""
 
 LAYER = "craters"
 """The layer of a GeoPackage that lists craters, as ``detect-craters`` writes it."""
@@ -80,8 +84,13 @@ def read_catalogue(path: str | Path, *, context: Context | None = None) -> pd.Da
     )
     check_not_compared(layer.frame.columns, layer.what)
     table = _attributes(layer.frame)
-    x, y, shapes = _located(layer, table, context)
+    columns, x, y, shapes = _located(layer, table, context)
     table["diameter_m"] = diameters_m(table, layer.what, context, shapes)
+    if columns is not None:
+        # The centre of an outline need not be that of the circle which a catalogue lists.
+        slack_m = _OFF_CENTRE * table["diameter_m"].to_numpy()
+        used = "the geometry is used"
+        warn_of_moved(columns, x, y, layer.what, context, used=used, slack_m=slack_m)
     for name in positions.length_columns(map(str, table), {"depth"})[:1]:
         table["depth_m"] = positions.lengths_m(table, name, layer.what)
     table["x_m"], table["y_m"] = x, y
@@ -135,31 +144,31 @@ def _attributes(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _located(
     layer: layers.Layer, table: pd.DataFrame, context: Context
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_] | None]:
-    """Return the positions of craters on the map, and the shapes of a layer.
+) -> tuple[Listed | None, NDArray[np.float64], NDArray[np.float64], NDArray[np.object_] | None]:
+    """Return the positions of columns besides the geometry, those on the map, and the shapes.
 
     Raises
     ------
     InputError
         If there are none.
     """
-    listed = vector.table_xy(table, layer.what)
+    columns = listed(table, layer.what, context)
     # A layer without a coordinate system may still list its positions.
-    if listed is None or getattr(layer.frame, "crs", None) is not None:
+    if columns is None or getattr(layer.frame, "crs", None) is not None:
         drawn = vector.centers(layer, context)
         if drawn is not None:
             x, y, shapes = drawn
-            if listed is not None:
-                off_m = np.hypot(listed[0] - x, listed[1] - y)
-                vector.check_agree(off_m, layer.what, "geometries")
-            return x, y, shapes
-    if listed is None:
+            if columns is not None:
+                remedy = vector.GEOMETRY_COUNTS
+                check_agree(columns, x, y, layer.what, "geometries", remedy)
+            return columns, x, y, shapes
+    if columns is None:
         raise InputError(
             f"{layer.what} has no positions "
             f"(it has the columns {', '.join(map(str, table.columns))})",
             "Name the columns with the positions lon_deg and lat_deg, or x_m and y_m",
         )
-    return *listed, None
+    return None, columns.x_m, columns.y_m, None
 
 
 def _southern(table: pd.DataFrame, what: str, context: Context) -> pd.DataFrame:

@@ -15,6 +15,8 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 
 from lunarsite.engine.atomic import whole_file, write_error
+from lunarsite.engine.io.writing import compression
+from lunarsite.engine.io.writing.compression import Overviews
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Grid, Place
 
 _BLOCK = 512
+_BLOCK_STEP = 16
+"""Sides of the blocks of a TIFF are multiples of it."""
+
+_LEAST_OVERVIEW_BLOCK = 64
+"""What GDAL makes the blocks of overviews at least."""
+
 _AMPLE_BYTES = 16 * 1024**2
 _COG = {"driver": "COG", "blocksize": _BLOCK, "compress": "ZSTD", "level": 1, "bigtiff": "IF_SAFER"}
 
@@ -45,6 +53,7 @@ def write_raster(
     unit: str = "",
     nodata: float | None = None,
     tags: Mapping[str, str] | None = None,
+    context: Context | None = None,
 ) -> None:
     """Write one layer as a cloud-optimised GeoTIFF, atomically.
 
@@ -64,8 +73,11 @@ def write_raster(
         Nodata value of integer layers; it is NaN for float32.
     tags : mapping, optional
         Metadata tags of the file, such as the provenance.
+    context : Context, optional
+        Cancellation.
     """
-    with RasterSink(path, grid, values.dtype, description, unit, nodata, tags) as sink:
+    names = (description, unit, nodata, tags, context)
+    with RasterSink(path, grid, values.dtype, *names) as sink:
         sink.write(values)
 
 
@@ -90,6 +102,8 @@ class RasterSink:
         Nodata value of integer layers; it is NaN for floating-point layers.
     tags : mapping, optional
         Metadata tags of the file.
+    context : Context, optional
+        Cancellation of the compression; `sinks_together` sets it.
     """
 
     def __init__(
@@ -101,8 +115,11 @@ class RasterSink:
         unit: str = "",
         nodata: float | None = None,
         tags: Mapping[str, str] | None = None,
+        context: Context | None = None,
     ) -> None:
         self.path = path
+        self.context = context
+        self._compressed = False
         self._grid = grid
         self._dtype = np.dtype(dtype)
         self._names = (description,) if isinstance(description, str) else description
@@ -110,7 +127,10 @@ class RasterSink:
         floating = self._dtype.kind == "f"
         self._nodata = float("nan") if floating else nodata
         self._tags = dict(tags or {})
-        self._stored = np.zeros((-(-grid.height // _BLOCK), -(-grid.width // _BLOCK)), np.bool_)
+        # Blocks that stick out of a thin layer are held and written whole.
+        self._down, self._across = _block_side(grid.height), _block_side(grid.width)
+        blocks = (-(-grid.height // self._down), -(-grid.width // self._across))
+        self._stored = np.zeros(blocks, np.bool_)
         self._options = {
             **_COG,
             "predictor": "FLOATING_POINT" if floating else "NO",
@@ -134,8 +154,8 @@ class RasterSink:
                 transform=self._transform(),
                 nodata=self._nodata,
                 tiled=True,
-                blockxsize=_BLOCK,
-                blockysize=_BLOCK,
+                blockxsize=self._across,
+                blockysize=self._down,
                 bigtiff="IF_SAFER",
                 # Otherwise a cancelled layer would be filled to its full size when it is closed.
                 sparse_ok=True,
@@ -178,12 +198,18 @@ class RasterSink:
             self._finish(error)
             return
         try:
-            with no_georeferencing_warning():
-                self._complete()
-        except Exception as problem:
+            self.compress()
+        except BaseException as problem:
             self._finish(problem)
             raise
         self._finish(None)
+
+    def compress(self) -> None:
+        """Compress the layer, all of which is written. It becomes its path when the block ends."""
+        if not self._compressed:
+            with no_georeferencing_warning():
+                self._complete()
+            self._compressed = True
 
     def _finish(self, error: BaseException | None) -> None:
         """Exit `whole_file`, which renames or removes its file, and remove the uncompressed file.
@@ -211,28 +237,42 @@ class RasterSink:
 
     def _complete(self) -> None:
         """Compress the layer into the file that is renamed."""
+        pixels_bytes = _stored_bytes(self._grid, self._dtype) * len(self._names)
+        apart = pixels_bytes > compression.APART_BYTES
         try:
-            self._add_overviews()
+            self._check()
+            if not apart:
+                compression.add_overviews(self._target, self._overviews())
             self._target.close()
             self._check_blocks()
-            rasterio.shutil.copy(self._plain, self._partial, **self._options)
+            if apart:
+                compression.compress_apart(
+                    self._plain, self._partial, self._overviews(), self._options, self._check
+                )
+            else:
+                rasterio.shutil.copy(self._plain, self._partial, **self._options)
             _check_compressed(self._partial, self._plain)
         except Exception as error:  # noqa: BLE001  likewise
             self._raise_write_error(error)
+
+    def _check(self) -> None:
+        """Raise if the work was cancelled."""
+        if self.context is not None:
+            self.context.check()
 
     def _note_blocks(self, values: NDArray[Any], window: Window | None) -> None:
         """Remember which blocks must be in the file: those of nodata only are not stored."""
         top, left = (0, 0) if window is None else (int(window.row_off), int(window.col_off))
         rows, columns = values.shape[-2:]
-        for row in range(top // _BLOCK, -(-(top + rows) // _BLOCK)):
-            for column in range(left // _BLOCK, -(-(left + columns) // _BLOCK)):
+        down, across = self._down, self._across
+        for row in range(top // down, -(-(top + rows) // down)):
+            for column in range(left // across, -(-(left + columns) // across)):
                 if self._stored[row, column]:
                     continue
-                down, across = max(row * _BLOCK - top, 0), max(column * _BLOCK - left, 0)
                 part = values[
                     ...,
-                    down : (row + 1) * _BLOCK - top,
-                    across : (column + 1) * _BLOCK - left,
+                    max(row * down - top, 0) : (row + 1) * down - top,
+                    max(column * across - left, 0) : (column + 1) * across - left,
                 ]
                 self._stored[row, column] = not self._is_empty(part)
 
@@ -252,16 +292,16 @@ class RasterSink:
                 if at is None or length is None or int(at) + int(length) > size:
                     raise IncompleteFileError(f"{self._plain.name} could not be written whole")
 
-    def _add_overviews(self) -> None:
-        """Build the overviews here: the COG driver would compress them twice."""
+    def _overviews(self) -> Overviews:
+        """Return the overviews to build here: the COG driver would compress them twice."""
         longest = max(self._grid.width, self._grid.height)
         levels: list[int] = []
         while longest > _BLOCK * 2 ** len(levels):
             levels.append(2 ** (len(levels) + 1))
-        if levels:
-            average = Resampling.average if self._dtype.kind == "f" else Resampling.mode
-            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_BLOCK):
-                self._target.build_overviews(levels, average)
+        resampling = Resampling.average if self._dtype.kind == "f" else Resampling.mode
+        # A power of two.
+        side = max(_LEAST_OVERVIEW_BLOCK, 1 << (min(self._down, self._across) - 1).bit_length())
+        return Overviews(levels, resampling, side)
 
 
 @contextmanager
@@ -284,19 +324,19 @@ def sinks_together(sinks: Sequence[RasterSink], context: Context) -> Iterator[Se
     """
     with ExitStack() as stack:
         for sink in sinks:
+            sink.context = context
             stack.enter_context(sink)
         yield sinks
-        context.check()
-        stack.pop_all()
         # Filters of warnings belong to the process, so the threads' own would end each other's.
         with (
             no_georeferencing_warning(),
             ThreadPoolExecutor(context.threads, thread_name_prefix="lunarsite-write") as pool,
         ):
-            closing = [pool.submit(sink.__exit__, None, None, None) for sink in sinks]
-            for done, future in enumerate(as_completed(closing), start=1):
+            compressing = [pool.submit(sink.compress) for sink in sinks]
+            for done, future in enumerate(as_completed(compressing), start=1):
                 future.result()
                 context.report(done / len(sinks), "Compressing layers")
+        context.check()
 
 
 def _created(path: Path, **options: Any) -> rasterio.io.DatasetWriter:
@@ -315,8 +355,14 @@ def no_georeferencing_warning() -> Iterator[None]:
 
 def _stored_bytes(grid: Place, dtype: np.dtype[Any]) -> int:
     """Return the uncompressed size of a layer in full blocks, bytes."""
-    blocks = -(-grid.width // _BLOCK) * -(-grid.height // _BLOCK)
-    return blocks * _BLOCK**2 * dtype.itemsize
+    sides = ((grid.width, _block_side(grid.width)), (grid.height, _block_side(grid.height)))
+    (columns, rows) = (-(-length // side) * side for length, side in sides)
+    return columns * rows * dtype.itemsize
+
+
+def _block_side(length: int) -> int:
+    """Return the side of the blocks along a side of a layer, no longer than that needs."""
+    return min(_BLOCK, -(-length // _BLOCK_STEP) * _BLOCK_STEP)
 
 
 def _check_compressed(path: Path, plain: Path) -> None:

@@ -8,6 +8,7 @@ such an area anywhere that ends in a step, as a closed gap does.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,7 +64,11 @@ _CANDIDATES = 3
 _SAMPLE_PX = 640
 """Rows and columns, at most, of the sample in which fill values are looked for."""
 
-_LARGE_PX, _FIRST_ROWS, _SAMPLES = 8192**2, 64, 8
+_LARGE_PX, _SAMPLES = 8192**2, 8
+
+_READ_PX = 2**25
+"""Pixels, at most, that are read for the sample of a large raster without overviews: 128 tiles of
+512 pixels, about half a second. A single block may have more."""
 
 
 class Fill(NamedTuple):
@@ -283,8 +288,9 @@ def everywhere(source: rasterio.DatasetReader, band: int) -> tuple[float, ...]:
 def sample(source: rasterio.DatasetReader, band: int) -> tuple[NDArray[Any], Bool]:
     """Return a sample of the stored numbers of a band, and where they are declared to be known.
 
-    It is read from overviews; of large rasters without any only the first rows are read. A part of
-    a raster has no overviews of its own, but the raster may.
+    It is read from overviews; of large rasters without any, blocks are read that are spread over
+    the raster. The first and the last row and column of blocks are among them, so the edge has more
+    than its share. A part of a raster has no overviews of its own, but the raster may.
 
     Parameters
     ----------
@@ -317,7 +323,7 @@ def _sample(
     left, top, width, height = part
     with open_raster(name) as source:
         if height * width > _LARGE_PX and not source.overviews(band):
-            height = min(height, _FIRST_ROWS)
+            return _of_blocks(source, band, Window(left, top, width, height))
         side = max(1.0, max(height, width) / _SAMPLE_PX)
         raw = source.read(
             band,
@@ -327,3 +333,41 @@ def _sample(
             masked=True,
         )
         return raw.data, ~np.ma.getmaskarray(raw)
+
+
+def _of_blocks(
+    source: rasterio.DatasetReader, band: int, part: Window
+) -> tuple[NDArray[Any], Bool]:
+    """Return a sample of a part that consists of blocks spread evenly over it, side by side."""
+    down, across = source.block_shapes[band - 1]
+    most = max(1, _READ_PX // (down * across))
+    wanted = math.sqrt(most * part.height / part.width)
+    rows = _spread(part.row_off, part.height, down, min(round(wanted), most))
+    columns = _spread(part.col_off, part.width, across, most // len(rows))
+    rows = _spread(part.row_off, part.height, down, most // len(columns))
+    high, wide = min(_SAMPLE_PX // len(rows), down), min(_SAMPLE_PX // len(columns), across)
+    values = np.empty((high * len(rows), wide * len(columns)), source.dtypes[band - 1])
+    known = np.empty(values.shape, bool)
+    for row, (top, bottom) in enumerate(rows):
+        for column, (left, right) in enumerate(columns):
+            raw = source.read(
+                band,
+                window=Window(left, top, right - left, bottom - top),
+                out_shape=(high, wide),
+                resampling=Resampling.nearest,
+                masked=True,
+            )
+            at = np.s_[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+            values[at], known[at] = raw.data, ~np.ma.getmaskarray(raw)
+    return values, known
+
+
+def _spread(first: int, length: int, side: int, count: int) -> list[tuple[int, int]]:
+    """Return begin and end of at most ``count`` blocks of a side, spread evenly over a length."""
+    begin, end = first // side, -(-(first + length) // side)
+    count = min(max(count, 1), end - begin, _SAMPLE_PX)
+    blocks = np.linspace(begin, end - 1, count) if count > 1 else np.array([(begin + end) // 2])
+    return [
+        (max(int(block) * side, first), min((int(block) + 1) * side, first + length))
+        for block in np.round(blocks)
+    ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lunarsite.engine import moon
-from lunarsite.engine.file_names import is_virtual, part_of
+from lunarsite.engine.file_names import is_virtual, local_file, part_of
+from lunarsite.engine.io.access import header_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _PDS3, _PDS4 = (".lbl", ".LBL", ".Lbl"), (".xml", ".XML")
 _DETACHED = ("", "_jp2", "_JP2", "_img", "_IMG")
 """What the names of detached labels have besides that of the raster: LOLA's ``…_JP2.LBL``."""
+
+_ARCHIVES, _COMPRESSED_ALONE = ("/vsizip/", "/vsitar/"), "/vsigzip/"
 
 _NEAR_RADIUS_M = 50_000.0
 """Offsets that differ from the radius of the Moon by less are radii."""
@@ -58,7 +61,8 @@ def label_beside(raster: str | Path) -> Label | None:
     Parameters
     ----------
     raster : path
-        The raster.
+        The raster. The label of one in an archive on this computer lies in the archive as well, or
+        beside a file that is compressed alone.
 
     Returns
     -------
@@ -66,16 +70,24 @@ def label_beside(raster: str | Path) -> Label | None:
         None if there is no label, or it does not say how numbers are scaled.
     """
     part = part_of(raster)
-    path = Path(part[0] if part else raster)
-    if is_virtual(path):
+    name = str(part[0] if part else raster)
+    if name.startswith(_COMPRESSED_ALONE):
+        name = str((local_file(name) or Path(name)).with_suffix(""))
+    archived = is_virtual(name)
+    if archived and not (name.startswith(_ARCHIVES) and local_file(name)):
         return None
+    folder, bar, last = name.rpartition("/")
     for endings, parse in ((_PDS3, _pds3), (_PDS4, _pds4)):
         for ending in (detached + suffix for detached in _DETACHED for suffix in endings):
-            beside = path.with_name(path.stem + ending)
-            if beside.is_file():
-                found = parse(beside.read_text("latin-1"))
-                if "scaling_factor" in found:
-                    return _label(beside, found)
+            if archived:
+                beside = Path(folder + bar + Path(last).stem + ending)
+                text = header_bytes.text_of(folder + bar + Path(last).stem + ending)
+            else:
+                beside = Path(name).with_name(Path(name).stem + ending)
+                text = beside.read_text("latin-1") if beside.is_file() else None
+            found = {} if text is None else parse(text)
+            if "scaling_factor" in found:
+                return _label(beside, found)
     return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from affine import Affine
 from rasterio.windows import Window
 
-from lunarsite.engine.io import header_bytes
+from lunarsite.engine.io.access import header_bytes
 
 if TYPE_CHECKING:
     import rasterio

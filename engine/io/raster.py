@@ -29,6 +29,7 @@ from lunarsite.engine.io.access import network, references
 from lunarsite.engine.io.gdal_open import open_raster
 from lunarsite.engine.io.grid import MIN_SIDE_PX, Grid
 from lunarsite.engine.io.labels import label_beside
+from lunarsite.engine.io.one_nodata import one_nodata
 from lunarsite.engine.text import quoted
 
 # What is hashed and then read is fetched from a server once. GDAL's own default is 16 MB.
@@ -446,6 +447,7 @@ def open_layer(
         if moon.is_south_polar(crs) and _same_grid(source, grid):
             yield Layer(source, band, warped=False, fills=fill.possible(source, band))
             return
+        remedies.transformer(source, moon.SOUTH_POLAR)  # GDAL would say it in other words
         # Resampled, a fill value is no longer that: the warping must leave it out.
         fills = fill.everywhere(source, band)
         missing = source.nodata if source.nodata is not None or not fills else fills[0]
@@ -459,8 +461,11 @@ def open_layer(
             "src_nodata": missing,
             "dtype": None if missing is not None else "float32",
         }
-        with WarpedVRT(source, **{k: v for k, v in options.items() if v is not None}) as warped:
-            yield Layer(warped, band, warped=True, fills=fills)
+        with (
+            one_nodata(source, band, np.nan if missing is None else missing, fills) as (held, at),
+            WarpedVRT(held, **{k: v for k, v in options.items() if v is not None}) as warped,
+        ):
+            yield Layer(warped, at, warped=True, fills=fills)
 
 
 @dataclass(frozen=True, slots=True)

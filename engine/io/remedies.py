@@ -170,19 +170,41 @@ def map_points(source: rasterio.DatasetReader) -> tuple[np.ndarray, np.ndarray]:
     transform = source.transform
     x = transform.a * columns + transform.b * rows + transform.c
     y = transform.d * columns + transform.e * rows + transform.f
-    crs = pyproj.CRS.from_user_input(source.crs)
-    try:
-        to_degrees = pyproj.Transformer.from_crs(crs, moon.GEOGRAPHIC, always_xy=True)
-    except pyproj.exceptions.ProjError as error:
-        raise CrsError(
-            f"The coordinate system {crs.name!r} of {display_name(source.name)} cannot be used: "
-            f"PROJ refuses it ({str(error).rpartition('Proj Error: ')[2].rstrip(').')})",
-            "Declare the right one: " + declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
-        ) from error
+    to_degrees = transformer(source, moon.GEOGRAPHIC)
     lon, lat = (np.asarray(value) for value in to_degrees.transform(x, y))
     seen = np.isfinite(lat) & (lat <= max(_NORTHERN_LIMIT_DEG, float(np.min(lat)) + 1e-6))
     on_map = moon.lonlat_to_xy(lon, np.where(seen, lat, -90.0))
     return np.where(seen, on_map[0], np.nan), np.where(seen, on_map[1], np.nan)
+
+
+def transformer(
+    source: rasterio.DatasetReader, other: pyproj.CRS | str, *, inverse: bool = False
+) -> pyproj.Transformer:
+    """Return the transformation from the coordinate system of an open raster to another one.
+
+    Parameters
+    ----------
+    source : rasterio.DatasetReader
+        The raster, with a coordinate system.
+    other : pyproj.CRS or str
+        The other coordinate system.
+    inverse : bool, optional
+        Whether to transform from that one to the raster's.
+
+    Raises
+    ------
+    CrsError
+        If PROJ cannot use the coordinate system of the raster.
+    """
+    own = pyproj.CRS.from_user_input(source.crs)
+    first, last = (other, own) if inverse else (own, other)
+    try:
+        return pyproj.Transformer.from_crs(first, last, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise CrsError(
+            moon.unusable(own, display_name(source.name), error),
+            "Declare the right one: " + declare(source, f"-a_srs {quoted(moon.PROJ)}", "moon"),
+        ) from error
 
 
 def spacing_m(source: rasterio.DatasetReader) -> float:

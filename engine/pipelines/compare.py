@@ -55,7 +55,13 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     paths = {"rank_change": out / "rank_change.tif", "comparison": out / "comparison.gpkg"}
     context.progress(0.8, "writing")
     cog.write_raster(
-        paths["rank_change"], change, grid, description="Rank change", unit="ranks", tags=tags
+        paths["rank_change"],
+        change,
+        grid,
+        description="Rank change",
+        unit="ranks",
+        tags=tags,
+        context=context,
     )
     best = _best(both, cells, grid, values["best"])
     vector.write_geopackage(paths["comparison"], {"comparison": best}, tags)

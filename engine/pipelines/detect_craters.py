@@ -106,6 +106,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
             description="Probability of a crater's rim, in 250ths",
             nodata=255,
             tags=tags,
+            context=context,
         )
     output.write(path, craters, kept.radius_m, tags)
     context.progress(1.0, "Written")

@@ -81,7 +81,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         bright = scratch(dem.grid.shape, np.float32)
         elevation = _shade(dem, horizon, moment, bright, context)
         context.progress(0.85, "Writing the image")
-        _write(path, bright, dem.grid, provenance.as_tags(record))
+        _write(path, bright, dem.grid, provenance.as_tags(record), context)
         shadow = float((bright == 0.0).sum()) / max(int(np.isfinite(bright).sum()), 1)
     context.progress(1.0, "Written")
     return {
@@ -115,12 +115,12 @@ def _shade(dem: Dem, horizon: Float32, moment: Moment, bright: Float32, context:
     return float(np.mean(elevations))
 
 
-def _write(path: Path, bright: Float32, grid: Grid, tags: dict[str, str]) -> None:
+def _write(path: Path, bright: Float32, grid: Grid, tags: dict[str, str], context: Context) -> None:
     """Write the brightness as grey levels, relative to the median of the sunlit ground."""
     lit = bright[bright > 0.0]
     median = float(np.median(lit)) if lit.size else 1.0
     with cog.RasterSink(
-        path, grid, "uint8", "Brightness under the Sun", nodata=NODATA, tags=tags
+        path, grid, "uint8", "Brightness under the Sun", nodata=NODATA, tags=tags, context=context
     ) as sink:
         for row in range(0, grid.height, STRIP_ROWS):
             strip = bright[row : row + STRIP_ROWS]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rasterio
 from rasterio.windows import Window
 
 from lunarsite.engine import atomic, provenance
@@ -37,6 +38,12 @@ from lunarsite.engine.segmentation import inference
 FILES = ("classes.tif", "probabilities.tif", "entropy.tif", "mutual_information.tif")
 """Output files; the last one only if an uncertainty was requested."""
 
+
+_BLOCK_PX, _PIECE_PX = 512, 2**21
+"""Layers are written in pieces of whole blocks and of about so many pixels."""
+
+_CACHE_SHARE, _LEAST_CACHE_BYTES = 0.125, 64 * 2**20
+"""GDAL's cache of blocks, of the memory limit. Its own default grows with the machine."""
 
 MUCH_DARK = 0.005
 """Share of an image in shadow above which a warning is given."""
@@ -131,7 +138,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     path = values["image"]
     # Opened twice: one is read ahead in its own thread.
     sky = values["view"] != "orbital"
+    cache = max(_LEAST_CACHE_BYTES, int(_CACHE_SHARE * context.memory_limit_bytes))
     with (
+        rasterio.Env(GDAL_CACHEMAX=cache),
         images.opened(path, context, sky=sky) as image,
         images.opened(path, context, sky=sky) as again,
     ):
@@ -274,11 +283,19 @@ class _Written:
             sink.tag(tags)
 
     def take(self, row: int, answer: Float32, known: Bool) -> None:
-        """Write a strip of the upright image, in the file's own order of pixels."""
-        window = self._turned.stored_window(Window(0, row, known.shape[1], known.shape[0]))
+        """Write a strip of the upright image, in pieces of a bounded size."""
+        rows, width = known.shape
+        step = max(_BLOCK_PX, _PIECE_PX // rows // _BLOCK_PX * _BLOCK_PX)
+        for left in range(0, width, step):
+            across = slice(left, min(left + step, width))
+            self._write(row, left, answer[:, :, across], known[:, across])
+
+    def _write(self, row: int, left: int, answer: Float32, known: Bool) -> None:
+        """Write a piece of the upright image, in the file's own order of pixels."""
+        window = self._turned.stored_window(Window(left, row, known.shape[1], known.shape[0]))
         if self._shaded is not None:
             image, part = self._shaded
-            at = Window(part.col_off, part.row_off + row, known.shape[1], known.shape[0])
+            at = Window(part.col_off + left, part.row_off + row, known.shape[1], known.shape[0])
             dark = known & (image.read(at)[0].mean(axis=2) < image.dark_grey)
             self.dark += int(dark.sum())
             known = known & ~dark

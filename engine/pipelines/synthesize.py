@@ -49,7 +49,13 @@ def run(values: Values, context: Context) -> Values:
         catalogue.round(terrain.CATALOGUE_DECIMALS).to_csv(partial, index=False)
     context.progress(0.9, "Writing the elevation model")
     cog.write_raster(
-        path, height_m, grid, description="Height above the sphere", unit="m", tags=tags
+        path,
+        height_m,
+        grid,
+        description="Height above the sphere",
+        unit="m",
+        tags=tags,
+        context=context,
     )
     context.progress(1.0, "Written")
     return {

@@ -9,6 +9,7 @@ row of tiles begins: memory is bounded by the width of the image.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from rasterio.windows import Window
 
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.context import GIB
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import samples
 from lunarsite.engine.segmentation.onnx_runner import BANDS
 
@@ -128,11 +130,17 @@ def run(
         Threads, progress and cancellation.
     tiling : Tiling
         Layout of the tiles.
+
+    Raises
+    ------
+    InputError
+        If a row of tiles does not fit in memory.
     """
     height, width = int(part.height), int(part.width)
     rows, columns = tiling.starts(height), tiling.starts(width)
     jobs = [(row, column) for row in rows for column in columns]
-    depth = min(tiling.side, -(-height // STEP) * STEP)
+    depth = min(tiling.side, height)
+    _check_memory(depth, width, context, tiling)
     sums = _WeightedSums(take, height, width, depth)
     cores = context.threads if runner.thread_safe else 1
     with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-read") as reading:
@@ -168,6 +176,19 @@ def run(
                     )
                     sums.add(row, column, tile, weight, known)
     sums.finish()
+
+
+def _check_memory(depth: int, width: int, context: Context, tiling: Tiling) -> None:
+    """Raise if the sums over a row of tiles, and the copy of its finished rows, are too large."""
+    finished = min(depth, tiling.side - tiling.overlap)
+    needed = width * (depth + finished) * (4 * BANDS + 1)
+    if needed > context.memory_limit_bytes:
+        raise InputError(
+            f"The image is {width} pixels wide: a row of its tiles takes {needed / GIB:.1f} GiB, "
+            f"more than the memory limit of {context.memory_limit_bytes / GIB:.2g} GiB",
+            f"Raise the memory limit to {math.ceil(needed / GIB)} GiB, or process the image in "
+            "parts, by the window",
+        )
 
 
 def _predict(runner: Runner, image: Float32, known: Bool) -> Float32 | None:

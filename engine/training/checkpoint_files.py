@@ -95,8 +95,9 @@ def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
     InputError
         If weights, card or checksums are missing, damaged or do not match.
     """
-    card = read_card(path, command)
-    read_verified(path.with_suffix(".json"), REMEDY + command)
+    for file in (path, path.with_suffix(".json")):
+        _check_exists(file, command)
+    card = _parsed(path, read_verified(path.with_suffix(".json"), REMEDY + command), command)
     weights = read_verified(path, REMEDY + command)
     try:
         state = load_bytes(weights)
@@ -117,16 +118,24 @@ def read_card(file: Path, command: str) -> dict[str, Any]:
     """
     card_file = file.with_suffix(".json")
     for each in (file, card_file):
-        if not each.is_file():
-            raise InputError(f"There is no file {each}", REMEDY + command)
+        _check_exists(each, command)
+    return _parsed(file, card_file.read_bytes(), command)
+
+
+def _check_exists(file: Path, command: str) -> None:
+    if not file.is_file():
+        raise InputError(f"There is no file {file}", REMEDY + command)
+
+
+def _parsed(file: Path, content: bytes, command: str) -> dict[str, Any]:
+    """Return the card of a checkpoint, from the content of its file."""
+    name = file.with_suffix(".json").name
     try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
+        card = json.loads(content.decode())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"The card {card_file.name} is not JSON: {error}", REMEDY + command
-        ) from error
+        raise InputError(f"The card {name} is not JSON: {error}", REMEDY + command) from error
     if not isinstance(card, dict):
-        raise InputError(f"The card {card_file.name} is not a JSON object", REMEDY + command)
+        raise InputError(f"The card {name} is not a JSON object", REMEDY + command)
     return card
 
 

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.training import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ def identity_of(recipe: Recipe, seed: int, data: str, start: State | None) -> di
 
 
 def write(path: Path, state: TrainingState, identity: Mapping[str, str]) -> None:
-    """Write the state and the identity of a training to a safetensors file."""
+    """Write the state and the identity of a training to a safetensors file, with a checksum."""
     tensors: State = {}
     for prefix, weights in (
         ("model.", state.model),
@@ -81,13 +82,15 @@ def write(path: Path, state: TrainingState, identity: Mapping[str, str]) -> None
         tensors |= {prefix + name: value for name, value in weights.items()}
     for number, moments in state.moments.items():
         tensors |= {f"moment.{number}.{name}": value for name, value in moments.items()}
-    metadata = {**identity, "progress": json.dumps(asdict(state.progress))}
+    progress = json.dumps(asdict(state.progress))
+    metadata = {**identity, "progress": progress, **state_files.BLANK}
     contiguous = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in tensors.items()
     }
     with whole_file(path) as partial:
         save_file(contiguous, partial, metadata=metadata)
+        state_files.seal(partial)
 
 
 def read(path: Path, identity: Mapping[str, str], device: str) -> TrainingState:
@@ -107,14 +110,13 @@ def read(path: Path, identity: Mapping[str, str], device: str) -> TrainingState:
     InputError
         If the state is damaged, or its recipe, seed, data or start differ.
     """
+    content = state_files.read_sealed(path)
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = state_files.metadata_of(content)
+        tensors = load(content)
     except SafetensorError as error:
         raise InputError(
-            f"The training state {path.name} is damaged: {error}",
-            "Remove it and start training from the beginning",
+            f"The training state {path.name} is damaged: {error}", state_files.REMEDY
         ) from error
     differing = [name for name, value in identity.items() if metadata.get(name) != value]
     if differing:

@@ -244,3 +244,40 @@ def test_half_metres(tmp_path):
     made = gdal.Open(str(paste(warning, tmp_path)))
     assert made.GetRasterBand(1).GetScale() == 0.5
     assert terrain(made.GetDescription(), tmp_path)["warnings"] == []
+
+
+READ_POINTS = """
+import json, sys
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import CrsError
+from lunarsite.engine.io.vectors import vector
+try:
+    found = vector.read_points(sys.argv[1], "The points", Context())
+    print(json.dumps([[point.x, point.y] for point in found.geometry]))
+except CrsError as error:
+    print(json.dumps(error.as_dict()))
+"""
+
+
+def test_a_layer_in_radians(tmp_path):
+    layer = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": c}}
+            for c in (np.radians([10.0, -89.0]).tolist(), np.radians([-120.0, -88.5]).tolist())
+        ],
+    }
+    (tmp_path / "sites.geojson").write_text(json.dumps(layer))
+
+    def read(name):
+        command = [PYTHON, "-c", READ_POINTS, tmp_path / name]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    error = read("sites.geojson")
+    assert "is in radians" in error["problem"]
+    command = error["remedy"][error["remedy"].index("ogr2ogr") :]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)  # noqa: S602  what users do
+    for (x, y), (lon, lat) in zip(read("sites_deg.gpkg"), [(10, -89), (-120, -88.5)], strict=True):
+        distance = 2.0 * 1737400.0 * np.tan(np.radians(90.0 + lat) / 2.0)
+        assert x == pytest.approx(distance * np.sin(np.radians(lon)), abs=0.1)
+        assert y == pytest.approx(distance * np.cos(np.radians(lon)), abs=0.1)

@@ -122,6 +122,15 @@ def test_every_package_is_pinned_above_the_bound_that_the_project_declares(group
             assert numbers(version) >= numbers(bound), requirement
 
 
+def test_what_builds_the_package_is_pinned_within_the_bound_that_the_project_declares():
+    (requirement,) = PROJECT["build-system"]["requires"]
+    name, bound = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", requirement).groups()
+    assert set(pins("build")) == {name}
+    assert numbers(pins("build")[name][0][0]) >= numbers(bound)
+    for script in ("setup", "check-wheel"):
+        assert "--build-constraints requirements/build.txt" in (ROOT / "tools" / script).read_text()
+
+
 @pytest.mark.parametrize("group", ["dev", "ml"])
 def test_the_groups_fit_together(group):
     together = pins(group)
@@ -129,7 +138,7 @@ def test_the_groups_fit_together(group):
         assert {version for version, _ in together[name]} == {version for version, _ in versions}
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "docs", "qgis", "torch", "uv"])
+@pytest.mark.parametrize("group", [*GROUPS, "docs", "qgis", "torch", "build", "uv"])
 def test_requirements_name_no_place_to_fetch_from(group):
     text = (ROOT / "requirements" / f"{group}.txt").read_text("utf-8")
     assert "://" not in text

@@ -1,1 +1,1 @@
-"""What may be opened: formats of files, the files that others name, the network."""
+"""What may be opened: formats of files, the files that others name, the network; their bytes."""

@@ -18,7 +18,7 @@ import pyproj.exceptions
 from lunarsite.engine import moon
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.file_names import part_name, part_of
-from lunarsite.engine.io import raster
+from lunarsite.engine.io import raster, remedies
 from lunarsite.engine.io.grid import MIN_SIDE_PX
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _pixels(
     """Return the first and last column and row of a raster inside edges on the map."""
     x, y = np.meshgrid(*map_probes(bounds))
     if not moon.is_south_polar(crs):
-        to_source = pyproj.Transformer.from_crs(moon.south_polar_crs(), crs, always_xy=True)
+        to_source = remedies.transformer(source, moon.south_polar_crs(), inverse=True)
         x, y = (np.asarray(value) for value in to_source.transform(x, y))
     back = ~source.transform
     columns, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f

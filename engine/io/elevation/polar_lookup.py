@@ -10,12 +10,13 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pyproj
 from rasterio.windows import Window
 
 from lunarsite.engine import moon
+from lunarsite.engine.io import remedies
 
 if TYPE_CHECKING:
+    import pyproj
     import rasterio
     from numpy.typing import NDArray
 
@@ -61,7 +62,7 @@ class PolarLookup:
         ratio: float,
         read: Reader,
     ) -> None:
-        self._to_source = pyproj.Transformer.from_crs(moon.south_polar_crs(), crs, always_xy=True)
+        self._to_source = remedies.transformer(source, moon.south_polar_crs(), inverse=True)
         self._inverse = ~source.transform
         self._period_px = _period_px(crs, source)
         x, y = (values.ravel() for values in np.meshgrid(*_probes(grid)))

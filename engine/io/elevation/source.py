@@ -215,7 +215,9 @@ class Elevation:
             if found is not None:
                 height_m = self.scaling[0] * found.values[0] + self.scaling[1]
                 share = f"{100 * found.share:.{int(found.share < 0.01)}f} %"
-                held = f"{share} of the pixels, {where}, hold one exact value, {height_m:g} m,"
+                held = (
+                    f"{share} of the sampled pixels, {where}, hold one exact value, {height_m:g} m,"
+                )
                 areas.append((held, found.values[0]))
         return areas
 

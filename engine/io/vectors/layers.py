@@ -193,6 +193,23 @@ def lunar_crs(layer: Layer, context: Context) -> pyproj.CRS:
     return crs
 
 
+def reprojected(shapes: gpd.GeoSeries, crs: str, layer: Layer) -> gpd.GeoSeries:
+    """Return shapes of a layer in another coordinate system.
+
+    Raises
+    ------
+    CrsError
+        If PROJ cannot use that of the layer.
+    """
+    try:
+        return shapes.to_crs(crs)
+    except pyproj.exceptions.ProjError as error:
+        own = pyproj.CRS.from_user_input(shapes.crs)
+        raise CrsError(
+            moon.unusable(own, layer.what, error), f"Assign the right one: {_assign(layer, own)}"
+        ) from error
+
+
 def metres_remedy(layer: Layer) -> str:
     """Return what to do about a layer whose degrees are out of range."""
     command = _assign(layer, moon.south_polar_crs())
@@ -201,10 +218,20 @@ def metres_remedy(layer: Layer) -> str:
 
 def exchange_remedy(layer: Layer) -> str:
     """Return what to do about a layer of degrees whose latitudes stand first."""
-    new = layer.file.with_name(f"{layer.file.stem}_lonlat.gpkg")
+    return "Exchange them: " + _transformed(layer, "+proj=axisswap +order=2,1", "lonlat")
+
+
+def convert_remedy(layer: Layer) -> str:
+    """Return what to do about a layer whose degrees are radians."""
+    return "Convert it: " + _transformed(layer, "+proj=unitconvert +xy_in=rad +xy_out=deg", "deg")
+
+
+def _transformed(layer: Layer, operation: str, suffix: str) -> str:
+    """Return the command that applies an operation of PROJ to the degrees of a layer."""
+    new = layer.file.with_name(f"{layer.file.stem}_{suffix}.gpkg")
     return (
-        f"Exchange them: ogr2ogr -s_srs {moon.GEOGRAPHIC} -t_srs {moon.GEOGRAPHIC} "
-        f"-ct {quoted('+proj=axisswap +order=2,1')} {quoted(str(new))} {quoted(str(layer.file))}"
+        f"ogr2ogr -s_srs {moon.GEOGRAPHIC} -t_srs {moon.GEOGRAPHIC} -ct {quoted(operation)} "
+        f"{quoted(str(new))} {quoted(str(layer.file))}"
     )
 
 

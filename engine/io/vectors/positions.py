@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def table_lonlat(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
     Raises
     ------
     CrsError
-        If they are out of range, swapped, or all in the north.
+        If they are out of range, radians, swapped, or all in the north.
     InputError
         If several columns could be meant.
     """
@@ -96,7 +97,8 @@ def table_lonlat(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
         f"{moon.SOUTH_POLAR} go in columns x_m and y_m"
     )
     exchange = f"Exchange {columns[0]} and {columns[1]}"
-    check_degrees(lon, lat, what, names=columns, remedy=remedy, exchange=exchange)
+    convert = f"Convert {columns[0]} and {columns[1]} to degrees: multiply them by 57.29578"
+    check_degrees(lon, lat, what, names=columns, remedy=remedy, exchange=exchange, convert=convert)
     return lon, lat
 
 
@@ -159,6 +161,7 @@ def check_degrees(
     names: tuple[str, str] = ("longitude", "latitude"),
     remedy: str,
     exchange: str,
+    convert: str,
 ) -> None:
     """Raise if degrees are not those of places in the south of the Moon.
 
@@ -174,12 +177,14 @@ def check_degrees(
         What to do about values out of range, such as metres.
     exchange : str
         What to do about latitudes that stand first.
+    convert : str
+        What to do about radians.
 
     Raises
     ------
     CrsError
-        If values are out of range, longitude and latitude are swapped, or all latitudes are
-        positive.
+        If values are out of range, longitude and latitude are swapped, all latitudes are positive,
+        or all places lie at the equator as radians would.
     """
     lon, lat = np.asarray(lon_deg, np.float64), np.asarray(lat_deg, np.float64)
     lon, lat = lon[np.isfinite(lon)], lat[np.isfinite(lat)]
@@ -207,6 +212,14 @@ def check_degrees(
         raise CrsError(
             f"{what} lies in the north: its {names[1]} is {lat.min():.2f} to {lat.max():.2f}",
             "Southern latitudes are negative: write -89.45 for 89.45° S",
+        )
+    turn = 2.0 * math.pi + _SLACK_DEG
+    if lat.min() < 0.0 and np.abs(lat).max() <= turn / 4.0 and np.abs(lon).max() <= turn:
+        raise CrsError(
+            f"{what} is in radians: its {names[0]} is {lon.min():.4f} to {lon.max():.4f} and its "
+            f"{names[1]} {lat.min():.4f} to {lat.max():.4f}, which in degrees would be at the "
+            "equator",
+            convert,
         )
 
 

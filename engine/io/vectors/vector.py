@@ -11,8 +11,9 @@ import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.errors import CrsError, InputError
+from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.io.vectors import layers, lonlat_polygons, positions
+from lunarsite.engine.io.vectors.listed import check_agree, listed, warn_of_moved
 from lunarsite.engine.text import counted
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
 
-_OFF_M = 5_000.0
-"""Tolerance between positions in degrees and in metres: degrees are rounded, catalogues revised."""
+GEOMETRY_COUNTS = (
+    "Assign the right coordinate system to the layer, or remove the columns of its positions if "
+    "the geometry is right"
+)
+"""What to do about geometry that contradicts the columns."""
 
 _OF_EMPTY = {"circles": "Polygon"}
 """Geometry type of empty layers, by name; points for all others."""
@@ -86,13 +90,13 @@ def read_polygons(path: str | Path, what: str, context: Context) -> gpd.GeoDataF
     shapes = polygons.geometry
     if _in_degrees(crs):
         if not crs.is_geographic:
-            shapes = shapes.to_crs(moon.GEOGRAPHIC)
+            shapes = layers.reprojected(shapes, moon.GEOGRAPHIC, layer)
         lon, lat = shapely.get_coordinates(shapes.to_numpy()).T
         _check_degrees(lon, lat, layer)
         on_map = _from_degrees(shapes, names, layer, context)
     else:
         if not moon.is_south_polar(crs):
-            shapes = shapes.to_crs(moon.SOUTH_POLAR)
+            shapes = layers.reprojected(shapes, moon.SOUTH_POLAR, layer)
         _check_metres(shapes.to_numpy(), layer)
         on_map = [lonlat_polygons.polygonal(shape) for shape in shapes.to_numpy()]
     areas = shapely.area(on_map)
@@ -132,7 +136,7 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
         unclear which layer is meant.
     CrsError
         If it is on another body or has no coordinate system, or its degrees are out of range,
-        swapped or in the north.
+        swapped or in the north, or most of its points lie elsewhere than its columns say.
     """
     layer = layers.read_layer(path, what, ("Point",), context)
     frame = layer.frame
@@ -140,15 +144,16 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
         raise InputError(f"{layer.what} holds no points", "Give a point layer")
     if isinstance(frame, gpd.GeoDataFrame):
         x, y = _point_xy(frame, layer, context)
+        _compare_columns(frame, x, y, layer, context)
     else:
-        found = table_xy(frame, layer.what)
+        found = listed(frame, layer.what, context)
         if found is None:
             raise InputError(
                 f"{layer.what} has no coordinates "
                 f"(it has the columns {', '.join(map(str, frame.columns))})",
                 "Give columns lon_deg and lat_deg, or x_m and y_m, or a vector layer",
             )
-        x, y = found
+        x, y = found.x_m, found.y_m
     unknown = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))
     if unknown.size:
         raise InputError(
@@ -159,52 +164,6 @@ def read_points(path: str | Path, what: str, context: Context) -> gpd.GeoDataFra
     _check_south(x, y, layer.what, context)
     points = gpd.GeoSeries.from_xy(x, y, crs=moon.SOUTH_POLAR)
     return gpd.GeoDataFrame({"name": _names(frame, "point")}, geometry=points)
-
-
-def table_xy(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
-    """Return the map coordinates of a table, metres; None without columns of positions.
-
-    Raises
-    ------
-    CrsError
-        If they are out of range, swapped or in the north, or if degrees and metres contradict each
-        other.
-    InputError
-        If several columns could be meant.
-    """
-    lonlat = positions.table_lonlat(table, what)
-    on_map = positions.table_xy(table, what)
-    if lonlat is None:
-        return on_map
-    x, y = moon.lonlat_to_xy(*lonlat)
-    if on_map is not None:
-        check_agree(np.hypot(on_map[0] - x, on_map[1] - y), what, "x_m and y_m")
-    return x, y
-
-
-def check_agree(off_m: Float, what: str, others: str) -> None:
-    """Raise if positions in degrees are far from other positions of the same rows.
-
-    Parameters
-    ----------
-    off_m : ndarray of float64
-        Distances on the map, metres; NaN where unknown.
-    what, others : str
-        Names of the data and of the other positions in messages.
-
-    Raises
-    ------
-    CrsError
-        If the median distance is more than 5 km.
-    """
-    known = off_m[np.isfinite(off_m)]
-    typical = float(np.median(known)) if known.size else 0.0
-    if typical > _OFF_M:
-        raise CrsError(
-            f"{what} is in another coordinate system: its {others} lie {typical / 1000.0:,.0f} km "
-            "from its longitudes and latitudes on the map (the median)",
-            f"Give x_m and y_m in {moon.SOUTH_POLAR}, or leave one of both out",
-        )
 
 
 def centers(
@@ -230,7 +189,7 @@ def centers(
     elif moon.is_south_polar(crs):
         on_map = shapes.to_numpy()
     else:
-        on_map = shapes.to_crs(moon.SOUTH_POLAR).to_numpy()
+        on_map = layers.reprojected(shapes, moon.SOUTH_POLAR, layer).to_numpy()
     if not crs.is_geographic:
         _check_metres(on_map, layer)
     middle = shapely.centroid(on_map)
@@ -310,9 +269,24 @@ def _point_xy(
         _check_degrees(lon, lat, layer)
         return moon.lonlat_to_xy(lon, lat)
     if not moon.is_south_polar(crs):
-        geometry = geometry.to_crs(moon.SOUTH_POLAR)
+        geometry = layers.reprojected(geometry, moon.SOUTH_POLAR, layer)
     _check_metres(geometry.to_numpy(), layer)
     return geometry.x.to_numpy(), geometry.y.to_numpy()
+
+
+def _compare_columns(
+    frame: gpd.GeoDataFrame, x: Float, y: Float, layer: layers.Layer, context: Context
+) -> None:
+    """Raise or warn if points lie elsewhere than the columns of the same layer say."""
+    used = "the geometry is used"
+    try:
+        found = listed(frame.drop(columns=frame.geometry.name), layer.what, context)
+    except LunarSiteError as error:
+        context.warn(f"{error.problem}; {used}.")
+        return
+    if found is not None:
+        check_agree(found, x, y, layer.what, "points", GEOMETRY_COUNTS)
+        warn_of_moved(found, x, y, layer.what, context, used=used)
 
 
 def _check_south(x: Float, y: Float, what: str, context: Context) -> None:
@@ -338,6 +312,7 @@ def _check_degrees(lon: Float, lat: Float, layer: layers.Layer) -> None:
         layer.what,
         remedy=layers.metres_remedy(layer),
         exchange=layers.exchange_remedy(layer),
+        convert=layers.convert_remedy(layer),
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
+from lunarsite.engine.file_names import part_name
 from lunarsite.engine.io import fill
 
 ISIS_FLOAT32 = np.array(
@@ -99,15 +100,82 @@ def test_areas_inside_are_found_by_the_step_at_their_end():
     assert fill.inside(plane, known & (plane == 500.0)) is None
 
 
-def test_a_large_raster_is_sampled_by_its_first_rows(tmp_path, monkeypatch):
-    values = np.zeros((200, 50), np.float32)
-    values[:64, :30], values[100:] = -9999.0, -32768.0
-    profile = {"driver": "GTiff", "width": 50, "height": 200, "count": 1, "dtype": "float32"}
-    with rasterio.open(
-        tmp_path / "large.tif", "w", transform=from_origin(0, 0, 9, 9), **profile
-    ) as target:
-        target.write(values, 1)
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"blockysize": 1},
+        {"tiled": True, "blockxsize": 32, "blockysize": 32},
+        {"tiled": True, "blockxsize": 64, "blockysize": 16},
+    ],
+)
+def test_a_large_raster_is_sampled_by_blocks_spread_over_it(tmp_path, monkeypatch, blocks):
+    ground = np.add.outer(np.arange(400.0), np.arange(600.0) / 7).astype(np.float32)
+    ground[150:260, 200:350], ground[:, -40:] = -9999.0, 0.0
+    write(tmp_path / "large.tif", ground, blocks)
+    reads = count_reads(monkeypatch)
     monkeypatch.setattr(fill, "_LARGE_PX", 5000)
+    monkeypatch.setattr(fill, "_READ_PX", 60_000)
     with rasterio.open(tmp_path / "large.tif") as source:
-        assert fill.sample(source, 1)[0].shape == (64, 50)
+        values, known = fill.sample(source, 1)
+        assert known.all()
+        assert sum(reads) <= 60_000
         assert fill.undeclared(source) == (-9999.0,)
+        assert fill.everywhere(source, 1)[0] == -9999.0
+    edge = fill.at_edge(values[None], values != -9999.0)
+    assert edge.values == (0.0,)
+    # Of few blocks, those at the edge are more than their share of the raster.
+    assert 0.05 < edge.share < 0.15
+    assert np.mean(values == -9999.0) == pytest.approx(110 * 150 / 240_000, abs=0.05)
+
+
+def test_a_part_of_a_large_raster_is_sampled_inside_it(tmp_path, monkeypatch):
+    values = np.full((300, 500), -9999.0, np.float32)
+    values[70:250, 90:390] = 5.0
+    write(tmp_path / "large.tif", values, {"tiled": True, "blockxsize": 64, "blockysize": 64})
+    monkeypatch.setattr(fill, "_LARGE_PX", 5000)
+    name = part_name(tmp_path / "large.tif", 90, 70, 300, 180)
+    with rasterio.open(name) as source:
+        assert np.unique(fill.sample(source, 1)[0]).tolist() == [5.0]
+
+
+def test_a_block_that_is_the_whole_raster_is_sampled(tmp_path, monkeypatch):
+    values = np.arange(40_000, dtype=np.float32).reshape(200, 200)
+    write(tmp_path / "large.tif", values, {"tiled": True, "blockxsize": 208, "blockysize": 208})
+    monkeypatch.setattr(fill, "_LARGE_PX", 5000)
+    monkeypatch.setattr(fill, "_READ_PX", 5000)
+    with rasterio.open(tmp_path / "large.tif") as source:
+        assert fill.sample(source, 1)[0].max() > 39_000
+
+
+def write(path, values, blocks):
+    height, width = values.shape
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 1, **blocks}
+    place = from_origin(0, 0, 9, 9)
+    with rasterio.open(path, "w", transform=place, dtype="float32", **profile) as target:
+        target.write(values, 1)
+
+
+def count_reads(monkeypatch):
+    """Return a list that gets the pixels of each window that is read."""
+    counts = []
+    opened = fill.open_raster
+
+    class Counting:
+        def __init__(self, source):
+            self._source = source
+
+        def __getattr__(self, name):
+            return getattr(self._source, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self._source.close()
+
+        def read(self, *args, window, **options):
+            counts.append(window.width * window.height)
+            return self._source.read(*args, window=window, **options)
+
+    monkeypatch.setattr(fill, "open_raster", lambda name: Counting(opened(name)))
+    return counts

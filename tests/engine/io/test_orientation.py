@@ -16,8 +16,9 @@ from rasterio.windows import Window
 from support.segmentation import picture
 
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.io import header_bytes, images, raster
+from lunarsite.engine.io import images, raster
 from lunarsite.engine.io import orientation as orientations
+from lunarsite.engine.io.access import header_bytes
 from lunarsite.engine.io.orientation import Orientation
 
 STORED = np.random.default_rng(1).integers(0, 256, (37, 61), dtype=np.uint8)

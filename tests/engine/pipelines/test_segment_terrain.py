@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +24,14 @@ from lunarsite.engine.segmentation import (
 )
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.uncertainty import measures
+
+PEAK = """import resource, sys
+from lunarsite.engine.frontends.cli import main
+code = main()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+"""Runs a command, and prints its peak memory, KiB."""
 
 GEOTRANSFORM = {33550, 33922, 34264, 34735}
 """TIFF tags of a place."""
@@ -233,6 +243,37 @@ def test_not_a_number_is_nodata(tmp_path, checkpoint):
 def test_images_smaller_than_a_tile_or_one_pixel_wide_are_segmented(tmp_path, checkpoint, shape):
     image = picture(tmp_path / "a.tif", noise(*shape))
     segmented(image, tmp_path / "out", checkpoint)
+    assert layer(tmp_path / "out", "classes.tif").shape == shape
+
+
+@pytest.mark.parametrize("view", ["surface", "orbital"])
+@pytest.mark.parametrize("shape", [(1, 1300), (1100, 40)])
+def test_layers_written_in_pieces_are_those_written_at_once(
+    tmp_path, checkpoint, monkeypatch, view, shape
+):
+    image = picture(tmp_path / "a.tif", noise(*shape))
+    whole = segmented(image, tmp_path / "whole", checkpoint, view=view)
+    monkeypatch.setattr(pipeline, "_PIECE_PX", 100)
+    pieces = segmented(image, tmp_path / "pieces", checkpoint, view=view)
+    for name in pipeline.FILES:
+        assert np.array_equal(layer(tmp_path / "whole", name), layer(tmp_path / "pieces", name))
+    assert pieces["share"] == whole["share"]
+    assert pieces["mean_entropy"] == pytest.approx(whole["mean_entropy"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts KiB")
+@pytest.mark.parametrize("shape", [(1, 300_000), (300_000, 1), (40, 300_000)])
+def test_thin_images_keep_to_the_memory_limit(tmp_path, shape):
+    image = picture(tmp_path / "a.tif", noise(*shape)[0], nodata=None)
+    command = (sys.executable, "-c", PEAK, "segment-terrain", "--image", str(image), "--out")
+    done = subprocess.run(
+        (*command, str(tmp_path / "out"), "--memory-limit-gib", "1", "--threads", "2"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stderr.split()[-1]) < 2**20
     assert layer(tmp_path / "out", "classes.tif").shape == shape
 
 

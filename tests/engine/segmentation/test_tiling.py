@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rasterio.windows import Window
 from support.segmentation import (
     SMALL,
     TINY,
@@ -12,7 +13,8 @@ from support.segmentation import (
     shallow_weights,
 )
 
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import (
     onnx_runner,
     tiling,
@@ -73,3 +75,13 @@ def test_a_pass_drops_the_same_channels_in_all_tiles(tmp_path):
 def test_tilings_that_do_not_fit_are_refused(cut):
     with pytest.raises(ParameterError, match="cannot overlap by"):
         tiling.Tiling(**cut)
+
+
+def test_an_image_whose_row_of_tiles_does_not_fit_in_memory_is_refused():
+    wide = Window(0, 0, 300_000, 700)
+    context = Context(memory_limit_bytes=2**30)
+    with pytest.raises(
+        InputError, match=r"300000 pixels wide: .* takes 7\.\d GiB, .*of 1 GiB"
+    ) as caught:
+        tiling.run(None, wide, None, None, context, tiling.Tiling())
+    assert "Raise the memory limit to 8 GiB" in caught.value.remedy

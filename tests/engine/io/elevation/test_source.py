@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import tarfile
 import zipfile
 
 import numpy as np
@@ -15,6 +17,7 @@ from rasterio.transform import from_origin
 from lunarsite.engine import moon, run
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import part_name
 from lunarsite.engine.io.elevation.builtin import BUILTIN
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.labels import label_beside
@@ -129,6 +132,53 @@ def test_a_label_beside_says_that_numbers_are_half_metres(write, heights, suffix
     context = Context()
     assert read_dem(path, context=context).height_m == pytest.approx(heights, abs=0.26)
     assert "as its label" in context.warnings[0]
+
+
+@pytest.mark.parametrize(("kind", "folder"), [("zip", ""), ("zip", "data/"), ("tar", "data/")])
+@pytest.mark.parametrize(
+    ("suffix", "label"), [(".lbl", PDS3), (".LBL", PDS3_KM), (".xml", PDS4), ("_JP2.LBL", PDS3)]
+)
+def test_a_label_in_an_archive_counts_as_one_beside_the_file(
+    write, heights, tmp_path, kind, folder, suffix, label
+):
+    path = write(np.round(heights / 0.5).astype("i2"))
+    beside = path.with_name(path.stem + suffix)
+    beside.write_text(label + " " * 1000)
+    archive = tmp_path / f"moon.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+            target.write(path, folder + path.name)
+            target.write(beside, folder + beside.name)
+    else:
+        with tarfile.open(archive, "w") as target:
+            target.add(path, folder + path.name)
+            target.add(beside, folder + beside.name)
+    beside.unlink()
+    name = f"/vsi{kind}/{archive}/{folder}{path.name}"
+    context = Context()
+    assert read_dem(name, context=context).height_m == pytest.approx(heights, abs=0.26)
+    assert f"as its label {beside.name}" in context.warnings[0]
+    assert label_beside(part_name(name, 0, 0, 20, 20)) == label_beside(name)
+
+
+def test_a_label_lies_beside_a_file_that_is_compressed_alone(write, heights):
+    path = write(np.round(heights / 0.5).astype("i2"))
+    path.with_suffix(".lbl").write_text(PDS3)
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert read_dem(f"/vsigzip/{packed}").height_m == pytest.approx(heights, abs=0.26)
+
+
+def test_archives_without_a_label_and_other_virtual_names_have_none(write, heights, tmp_path):
+    path = write(heights)
+    with zipfile.ZipFile(tmp_path / "moon.zip", "w") as target:
+        target.write(path, path.name)
+        target.writestr(f"{path.stem}.xml", b"")
+    for name in (f"/vsizip/{tmp_path}/moon.zip/{path.name}", f"/vsizip/{tmp_path}/moon.zip"):
+        assert label_beside(name) is None
+    assert label_beside("/vsicurl/https://host/dem.img") is None
+    assert label_beside(f"/vsizip/{tmp_path}/none.zip/dem.img") is None
 
 
 @pytest.mark.parametrize(
@@ -396,7 +446,7 @@ def test_zeros_at_the_edge_give_a_warning(write, heights):
     read = read_dem(path, context=context).height_m
     assert (read[:, :25] == 0.0).all()
     (warning,) = context.warnings
-    assert "31 % of the pixels, at its edge, hold one exact value, 0 m" in warning
+    assert "31 % of the sampled pixels, at its edge, hold one exact value, 0 m" in warning
     assert f"gdal_edit.py -a_nodata 0 {path}" in warning
 
 
@@ -410,7 +460,7 @@ def test_areas_of_one_value_inside_give_a_warning(write, heights, dtype, value):
     read = read_dem(path, context=context).height_m
     assert (read[10:22, 12:20] == value).all()
     (warning,) = context.warnings
-    assert f"3 % of the pixels, inside it, hold one exact value, {value} m" in warning
+    assert f"3 % of the sampled pixels, inside it, hold one exact value, {value} m" in warning
     assert f"gdal_edit.py -a_nodata {value} {path}" in warning
 
 

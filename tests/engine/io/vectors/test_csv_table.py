@@ -142,8 +142,9 @@ def test_degrees_that_cannot_be_right_are_refused(tmp_path, lon, lat, words):
 
 
 def test_longitudes_near_minus_85_are_no_latitudes():
-    positions.check_degrees([-85.0, -84.0], [-88.0, -89.0], "It", remedy="", exchange="")
-    positions.check_degrees([-85.0, 20.0], [-88.0, 1.0], "It", remedy="", exchange="")
+    remedies = dict.fromkeys(("remedy", "exchange", "convert"), "")
+    positions.check_degrees([-85.0, -84.0], [-88.0, -89.0], "It", **remedies)
+    positions.check_degrees([-85.0, 20.0], [-88.0, 1.0], "It", **remedies)
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@ import warnings
 
 import geopandas as gpd
 import pyogrio
+import pyproj
 import pytest
 import shapely
 
@@ -243,3 +244,17 @@ def test_a_library_that_crashes_on_a_vector_file_does_so_elsewhere(tmp_path, mon
     monkeypatch.setattr(gdal_open, "_TRY", "import os; os.abort()")
     with pytest.raises(InputError, match="the library that reads it crashed"):
         vector.read_polygons(path, "The regions", Context())
+
+
+@pytest.mark.parametrize("shape", [POINT, BOX])
+def test_a_coordinate_system_that_proj_cannot_use_is_refused_with_a_command(tmp_path, shape):
+    odd = pyproj.CRS.from_wkt(
+        'PROJCS["odd",GEOGCS["Moon",DATUM["Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference",0],'
+        'UNIT["degree",0.0174532925199433]],PROJECTION["Stereographic"],PARAMETER['
+        '"latitude_of_origin",-80],PARAMETER["scale_factor",-2],UNIT["metre",1]]'
+    )
+    path = saved(tmp_path / "odd.gpkg", [shape], crs=odd)
+    for read in (read_catalogue, points if shape is POINT else polygons):
+        with pytest.raises(CrsError, match=r"'odd' of .*odd\.gpkg cannot be used: PROJ") as caught:
+            read(path)
+        assert "ogr2ogr -a_srs IAU_2015:30135" in caught.value.remedy

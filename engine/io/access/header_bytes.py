@@ -1,4 +1,4 @@
-"""Bytes of a file that GDAL has opened, wherever it is: on disk, in an archive or on a server."""
+"""Bytes of files that GDAL opens, wherever they are: on disk, in an archive or on a server."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 512
 """Bytes that are read at once. GDAL takes no raw raster of more than ten times its file."""
+
+_MOST_TEXT_BYTES = 2**20
 
 _BEYOND_END = "too small"
 """What GDAL says of a file that ends long before a raw raster in it begins."""
@@ -64,6 +66,32 @@ def opened(source: rasterio.DatasetReader) -> Iterator[BinaryIO]:
             f"Which way up the image {display_name(source.name)} is cannot be read from {name}",
             "Copy the image to a folder on this computer, and give the copy",
         ) from error
+
+
+def text_of(name: str) -> str | None:
+    """Return the text of a small file in an archive, as Latin-1.
+
+    Parameters
+    ----------
+    name : str
+        A name that GDAL opens, such as ``/vsizip/a.zip/dem.lbl``.
+
+    Returns
+    -------
+    str or None
+        At most 1 MiB; None if there is no such file.
+    """
+    reader, content = _Virtual(name), b""
+    try:
+        # Beyond the end of the file there are zeros.
+        while len(content) < _MOST_TEXT_BYTES and not content.endswith(b"\0"):
+            piece = reader.read(_BUFFER_BYTES)
+            if not piece:
+                break
+            content += piece
+    except rasterio.errors.RasterioError:
+        return None
+    return content.rstrip(b"\0").decode("latin-1")
 
 
 class _Virtual(io.RawIOBase):

@@ -1,0 +1,1 @@
+"""Writing of layers: their compression, which can be cancelled."""
