@@ -46,9 +46,9 @@ class Terrain(NamedTuple):
     ----------
     fine, far : ndarray of float32, shape (pixels,)
         Heights of the first model, and of the others, metres; NaN for nodata.
-    table : ndarray of float64, shape (models, 6)
-        As in `_horizon_kernels.Models`; offsets of the first model are into ``fine``, those of the
-        others into ``far``.
+    table : ndarray of float64, shape (models, 7)
+        As in `_horizon_kernels.Models`, and the reciprocal of the pixel size; offsets of the first
+        model are into ``fine``, those of the others into ``far``.
     peaks : ndarray of float32, shape (cells,)
         Maxima of the cells of all models and levels, metres; -inf where nothing is known. A cell
         counts the pixels on all its edges, and finer models that lie in it.
@@ -104,7 +104,7 @@ def raise_peaks(fine: Float32, fine_model: Float, coarse: Float32, coarse_model:
     ----------
     fine, coarse : ndarray of float32, shape (cell rows, cell columns)
         Maxima of the smallest cells, metres; those of ``coarse`` are raised.
-    fine_model, coarse_model : ndarray of float64, shape (6,)
+    fine_model, coarse_model : ndarray of float64, shape (7,)
         Their rows of the table.
     """
     side, across = fine_model[5] * BASE_PX, coarse_model[5] * BASE_PX
@@ -138,6 +138,7 @@ def march_places(
     y: Float,
     eye: Float,
     bearing: Float,
+    limits: Float,
     place_from: int,
     place_to: int,
     horizon: Float,
@@ -155,6 +156,9 @@ def march_places(
         Radius of the observer; NaN where the height is unknown.
     bearing : ndarray of float64, shape (bearings,)
         Longitudes of points of the equator in the directions of view, radians.
+    limits : ndarray of float64, shape (bearings, 2)
+        Between what the horizon matters, as tangents of the latitude south of which a body is
+        visible: a horizon below the first is returned as that, and a ray ends above the second.
     place_from, place_to : int
         Range of places.
     horizon : ndarray of float64, shape (places, bearings)
@@ -174,13 +178,31 @@ def march_places(
         # The terrain that was the horizon in the bearings before is often so here.
         hint, hint_before = 0.0, 0.0
         for b in range(count):
-            tangent, s = _follow(terrain, up, bearing[b], eye[n], end, hint, hint_before)
+            ahead = up[0] * math.sin(bearing[b]) + up[1] * math.cos(bearing[b])
+            least = _elevation(limits[b, 0], ahead, up[2])
+            most = _elevation(limits[b, 1], ahead, up[2])
+            tangent, s = _follow(
+                terrain, up, bearing[b], eye[n], end, least, most, hint, hint_before
+            )
             if tangent == _NOTHING:  # no terrain is known: a smooth sphere
                 s = math.sqrt(max(eye[n] * eye[n] - 1.0, 0.0))
                 tangent = -s
             horizon[n, b] = tangent
             reach[n, b] = s
             hint, hint_before = s, hint
+
+
+@_compiled
+def _elevation(tangent: float, ahead: float, south: float) -> float:
+    """Return the tangent of the elevation at a place from that of a latitude of a bearing.
+
+    ``ahead`` and ``south`` are the cosines of its angles from the equator's point and the pole.
+    """
+    if math.isinf(tangent):
+        return tangent if tangent > 0.0 else _NOTHING
+    sine = math.sqrt(1.0 - ahead * ahead)
+    slope = tangent * south / sine
+    return (slope * sine + ahead) / (sine - slope * ahead)
 
 
 @_inlined
@@ -195,11 +217,28 @@ def _bilinear(heights: Float32, offset: int, rows: int, columns: int, u: float, 
 
 
 @_inlined
+def _within(corners: tuple[float, float, float, float], a: float, b: float) -> float:
+    """Return the bilinear height in a patch, at its edge for a position beyond it."""
+    a, b = min(max(a, 0.0), 1.0), min(max(b, 0.0), 1.0)
+    above = corners[0] + a * (corners[1] - corners[0])
+    below = corners[2] + a * (corners[3] - corners[2])
+    return float(above + b * (below - above))
+
+
+@_inlined
+def _higher(best: float, where: float, z: float, s: float, eye: float) -> tuple[float, float]:
+    """Return the horizon and its distance after terrain of a height at a distance."""
+    radius, level_eye = 1.0 + z * _PER_RADIUS, eye * math.sqrt(1.0 + s * s)
+    if radius * (1.0 - best * s) > level_eye:
+        return (radius - level_eye) / (radius * s), s
+    return best, where
+
+
+@_inlined
 def _model_at(table: Float, x: float, y: float) -> int:
     """Return the finest model that covers a position, -1 for none."""
     for k in range(table.shape[0]):
-        pixel = table[k, 5]
-        u, v = (x - table[k, 3]) / pixel, (table[k, 4] - y) / pixel
+        u, v = (x - table[k, 3]) * table[k, 6], (table[k, 4] - y) * table[k, 6]
         if u >= -0.5 and v >= -0.5 and u <= table[k, 2] - 0.5 and v <= table[k, 1] - 0.5:
             return k
     return -1
@@ -226,10 +265,15 @@ def _follow(
     bearing: float,
     eye: float,
     end: float,
+    least: float,
+    most: float,
     hint: float,
     hint_before: float,
 ) -> tuple[float, float]:
-    """Return the tangent of the horizon along a ray, and that of its angular distance."""
+    """Return the tangent of the horizon along a ray, and that of its angular distance.
+
+    The ray ends where the horizon is above ``most``; ``least`` is returned for a lower one.
+    """
     fine, far, table, peaks, levels = terrain
     ux, uy, us = up
     ex, ey = math.sin(bearing), math.cos(bearing)
@@ -237,12 +281,9 @@ def _follow(
     scale = 1.0 / math.sqrt(1.0 - cosine * cosine)
     tx, ty, ts = (ex - cosine * ux) * scale, (ey - cosine * uy) * scale, -cosine * us * scale
     pixel = table[0, 5]
-    best, where = _NOTHING, 0.0
-    for guess in range(10):
-        if guess < 5:
-            s = hint * (1.0 + 0.004 * (guess - 2))
-        else:
-            s = hint_before * (1.0 + 0.004 * (guess - 7))
+    best, where = least, 0.0
+    for guess in range(4):
+        s = hint_before if guess == 3 else hint * (1.0 + 0.005 * (guess - 1))
         if s <= pixel or s >= end:
             continue
         n = math.sqrt(1.0 + s * s)
@@ -251,7 +292,7 @@ def _follow(
         k = _model_at(table, x, y)
         if k < 0:
             continue
-        u, v = (x - table[k, 3]) / table[k, 5], (table[k, 4] - y) / table[k, 5]
+        u, v = (x - table[k, 3]) * table[k, 6], (table[k, 4] - y) * table[k, 6]
         z = _bilinear(
             fine if k == 0 else far,
             int(table[k, 0]),
@@ -266,22 +307,22 @@ def _follow(
     # Close to the place every quarter of a pixel counts, and no cell can be skipped.
     s = _FIRST_PX * pixel
     level = 0
-    while s < end:
+    while s < end and best < most:
         n = math.sqrt(1.0 + s * s)
-        below = n + us + s * ts
-        shrink = 2.0 / below
+        over = 1.0 / (n + us + s * ts)
+        shrink = 2.0 * over
         x, y = (ux + s * tx) * shrink, (uy + s * ty) * shrink
         k = _model_at(table, x, y)
         if k < 0:
             s += max(_OUTSIDE_PX * pixel, 0.5 * _gap(table, table.shape[0], x, y))
             level = 0
             continue
-        per_pixel = 1.0 / table[k, 5]
+        per_pixel = table[k, 6]
         rows, columns = int(table[k, 1]), int(table[k, 2])
         u, v = (x - table[k, 3]) * per_pixel, (table[k, 4] - y) * per_pixel
         turn = s / n + ts
-        du = (2.0 * tx - x * turn) / below * per_pixel
-        dv = (y * turn - 2.0 * ty) / below * per_pixel
+        du = (2.0 * tx - x * turn) * (over * per_pixel)
+        dv = (y * turn - 2.0 * ty) * (over * per_pixel)
         speed = math.sqrt(du * du + dv * dv)
         near = s * speed < _NEAR_PX
         while levels[k, level, 1] == 0:
@@ -335,61 +376,47 @@ def _follow(
             else:
                 next_v += per_v
             stop = min(following, last)
-            close = s * speed < _MIDDLES_PX
-            z_start = z_middle = 0.0
-            for part in range(3 if close else 1):
-                # The edge of the patch, its middle, and where the parabola between them is highest.
-                at = s + 0.5 * part * (stop - s)
-                if part == 2:
-                    gap = stop - s
-                    z_stop = _bilinear(
-                        heights,
-                        offset,
-                        rows,
-                        columns,
-                        first_u + (stop - first_s) * du,
-                        first_v + (stop - first_s) * dv,
-                    )
-                    rise = 4.0 * z_middle - 3.0 * z_start - z_stop
-                    bend = 2.0 * (z_stop + z_start) - 4.0 * z_middle
-                    below = (z_start - (eye - 1.0) / _PER_RADIUS) * gap
+            gap = stop - s
+            # All of the segment lies in the patch between four pixels.
+            u_first, v_first = first_u + (s - first_s) * du, first_v + (s - first_s) * dv
+            i = min(int(max(u_first + 0.5 * gap * du, 0.0)), columns - 2)
+            j = min(int(max(v_first + 0.5 * gap * dv, 0.0)), rows - 2)
+            at = offset + j * columns + i
+            corners = (
+                heights[at],
+                heights[at + 1],
+                heights[at + columns],
+                heights[at + columns + 1],
+            )
+            top = max(corners[0], corners[1], corners[2], corners[3])
+            worst = min(max(-best, s), stop)
+            square = worst * worst
+            level_eye = eye * (1.0 + 0.5 * square - 0.125 * square * square)
+            if (1.0 + top * _PER_RADIUS) * (1.0 - best * worst) > level_eye:
+                z = _within(corners, u_first - i, v_first - j)
+                best, where = _higher(best, where, z, s, eye)
+                if s * speed < _MIDDLES_PX:
+                    # The middle, and where the parabola through three points is highest.
+                    half = 0.5 * gap
+                    z_half = _within(corners, u_first + half * du - i, v_first + half * dv - j)
+                    best, where = _higher(best, where, z_half, s + half, eye)
+                    z_stop = _within(corners, u_first + gap * du - i, v_first + gap * dv - j)
+                    rise = 4.0 * z_half - 3.0 * z - z_stop
+                    bend = 2.0 * (z_stop + z) - 4.0 * z_half
+                    below = (z - (eye - 1.0) / _PER_RADIUS) * gap
                     root = bend * s * (bend * s) - bend * gap * (rise * s - below)
-                    if not (bend < 0.0 and root > 0.0):
-                        break
-                    share = -(bend * s + math.sqrt(root)) / (bend * gap)
-                    if not (0.0 < share < 1.0):
-                        break
-                    at = s + share * gap
-                n = math.sqrt(1.0 + at * at)
-                z = _bilinear(
-                    heights,
-                    offset,
-                    rows,
-                    columns,
-                    first_u + (at - first_s) * du,
-                    first_v + (at - first_s) * dv,
-                )
-                if part == 0:
-                    z_start = z
-                else:
-                    z_middle = z
-                radius = 1.0 + z * _PER_RADIUS
-                if radius * (1.0 - best * at) > eye * n:
-                    best, where = (radius - eye * n) / (radius * at), at
+                    if bend < 0.0 and root > 0.0:
+                        share = -(bend * s + math.sqrt(root)) / (bend * gap)
+                        if 0.0 < share < 1.0:
+                            part = share * gap
+                            z = _within(corners, u_first + part * du - i, v_first + part * dv - j)
+                            best, where = _higher(best, where, z, s + part, eye)
             s = following
-        # Looking down, the last of a model is what is seen highest.
-        at = last - 2.0 * _BEYOND_PX / speed
-        z = _bilinear(
-            heights,
-            offset,
-            rows,
-            columns,
-            first_u + (at - first_s) * du,
-            first_v + (at - first_s) * dv,
-        )
-        radius = 1.0 + z * _PER_RADIUS
-        if radius * (1.0 - best * at) > eye * math.sqrt(1.0 + at * at):
-            best, where = (radius - eye * math.sqrt(1.0 + at * at)) / (radius * at), at
+        u, v = first_u + (last - first_s) * du, first_v + (last - first_s) * dv
+        if k > 0 or not (0.0 < u < columns - 1.0 and 0.0 < v < rows - 1.0):
+            # Looking down, the last of a model is what is seen highest.
+            z = _bilinear(heights, offset, rows, columns, u, v)
+            best, where = _higher(best, where, z, last - 2.0 * _BEYOND_PX / speed, eye)
         s = last
         level = 0
     return best, where

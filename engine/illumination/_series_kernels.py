@@ -139,6 +139,7 @@ def follow(
     times: Times,
     places: Places,
     earth_offset: float,
+    means_only: bool,
     place_from: int,
     place_to: int,
     results: Results,
@@ -157,6 +158,8 @@ def follow(
         The observers; results of one whose horizon is unknown are left as they are.
     earth_offset : float
         How far above the horizon the centre of the Earth must be, in apparent radii of the Earth.
+    means_only : bool
+        Whether month and darkness are left out.
     place_from, place_to : int
         Range of places.
     results : Results
@@ -189,6 +192,9 @@ def follow(
                 share = (math.acos(u) - u * math.sqrt(1.0 - u * u)) / math.pi
             shown[t] = share
             total += share
+            if means_only:
+                now = _clear(sun, t + 1, places, n) + sun.radius[t + 1]
+                continue
             month += shown[t]
             if t >= window:
                 month -= shown[t - window]
@@ -215,9 +221,11 @@ def follow(
                             begun = turn
                     when, height = then, level
             now = after
+        results.light[n] = 100.0 * total / steps
+        if means_only:
+            continue
         if begun >= 0.0:
             longest = max(longest, steps * times.step_days - begun)
-        results.light[n] = 100.0 * total / steps
         results.month[n] = max(0.0, 100.0 * least / window)
         results.darkness[n] = longest
 
@@ -278,14 +286,14 @@ def responses(
     place_to: int,
     loss: Float32,
 ) -> None:
-    """Write what is lost per degree of horizon, from the tables of a body.
+    """Write what is lost of a body per degree of horizon, from its tables.
 
     Parameters
     ----------
     tangents : ndarray of float32, shape (places, bearings)
         From `thresholds`.
     share, low, per_step : ndarray of float32, shape (bearings, nodes, 2); float
-        As in `lighting.Tables`.
+        As in `tables.Tables`.
     place_from, place_to : int
         Range of places.
     loss : ndarray of float32, shape (places,)
@@ -293,10 +301,10 @@ def responses(
     """
     last = share.shape[1] - 2
     for n in range(place_from, place_to):
-        total = 0.0
+        lost = 0.0
         for b in range(share.shape[0]):
             place = min(max((tangents[n, b] - low) * per_step, 0.0), last + 0.999)
             at = int(place)
             part = place - at
-            total += share[b, at, 1] + part * (share[b, at + 1, 1] - share[b, at, 1])
-        loss[n] = total
+            lost += share[b, at, 1] + part * (share[b, at + 1, 1] - share[b, at, 1])
+        loss[n] = lost

@@ -72,6 +72,7 @@ class Rays:
         far = _without_gaps(sweep.far)
         own = (0.0, float(self.grid.height), float(self.grid.width), *first_pixel(self.grid))
         table = np.vstack([np.array([own]), far.table])
+        table = np.column_stack([table, 1.0 / table[:, 5]])
         peaks, levels = _pyramids(fine, far.heights, table, context, scratch)
         self._terrain = _march_kernels.Terrain(fine, far.heights, table, peaks, levels)
 
@@ -105,7 +106,15 @@ class Rays:
         above, under = first + a * (second - first), third + a * (fourth - third)
         return np.asarray(np.where(inside, above + b * (under - above), np.nan), np.float64)
 
-    def horizons(self, x_m: Float, y_m: Float, bearing_deg: Float, context: Context) -> Horizons:
+    def horizons(
+        self,
+        x_m: Float,
+        y_m: Float,
+        bearing_deg: Float,
+        context: Context,
+        *,
+        limits: Float | None = None,
+    ) -> Horizons:
         """Return the horizons of places, shared among the threads.
 
         Parameters
@@ -116,6 +125,9 @@ class Rays:
             Longitudes of points of the equator in the directions of view, degrees, ascending.
         context : Context
             Threads and cancellation.
+        limits : ndarray of float64, shape (bearings, 2), optional
+            Between what the horizons matter, as tangents of the latitude south of which a body at
+            the bearing is visible. Rays end above the second, which saves half of them on a crest.
 
         Returns
         -------
@@ -126,11 +138,15 @@ class Rays:
         tangent = np.empty((count, len(bearing_deg)))
         reach = np.empty_like(tangent)
         eye = 1.0 + (self.ground_height_m(x_m, y_m) + self.mast_height_m) / RADIUS_M
+        if limits is None:
+            limits = np.tile(np.array([-np.inf, np.inf]), (len(bearing_deg), 1))
         bearing = np.radians(np.asarray(bearing_deg, np.float64))
         x, y = (np.asarray(each, np.float64) / RADIUS_M for each in (x_m, y_m))
 
         def work(part: tuple[int, int]) -> None:
-            _march_kernels.march_places(self._terrain, x, y, eye, bearing, *part, tangent, reach)
+            _march_kernels.march_places(
+                self._terrain, x, y, eye, bearing, limits, *part, tangent, reach
+            )
 
         for _ in context.pool().map(work, chunks(count, context.threads)):
             context.check()

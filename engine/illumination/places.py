@@ -14,7 +14,7 @@ from lunarsite.engine.illumination import _series_kernels, series
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.exact import Rays
 from lunarsite.engine.illumination.horizon import Sweep, chunks
-from lunarsite.engine.illumination.lighting import (
+from lunarsite.engine.illumination.tables import (
     EARTH_PARTS,
     Tables,
     earth_tables,
@@ -250,7 +250,7 @@ def light_along(
         places = series.observers(x_m[part], y_m[part], found.eye, found.tangent)
         results = series.follow(sky.series, places, sky.earth_part, context)
         light[part], earth[part], month[part], darkness[part] = results
-        loss[part], earth_loss[part] = _losses(places, sky, context)
+        loss[part], earth_loss[part] = losses(places, sky, context)
         if horizons:
             horizon[part] = np.degrees(np.arctan(found.tangent))
             distance[part] = np.arctan(found.reach) * RADIUS_M
@@ -259,24 +259,37 @@ def light_along(
     )
 
 
-def _losses(places: _series_kernels.Places, sky: Sky, context: Context) -> tuple[Float32, Float32]:
-    """Return the sensitivities to Sun and Earth, from the tables of the bearings."""
+def losses(places: _series_kernels.Places, sky: Sky, context: Context) -> tuple[Float32, Float32]:
+    """Return the sensitivities to Sun and Earth, from the tables of the bearings.
+
+    Parameters
+    ----------
+    places : Places
+        The observers.
+    sky : Sky
+        Sun and Earth.
+    context : Context
+        Threads and cancellation.
+
+    Returns
+    -------
+    sun, earth : ndarray of float32, shape (places,)
+        Percentage points per degree; NaN where the height of a place is unknown.
+    """
     count = len(places.eye)
     bearing = np.radians(sky.bearing_deg)
     tangents = np.empty(places.horizon.shape, np.float32)
-    losses = (np.empty(count, np.float32), np.empty(count, np.float32))
+    found = np.empty((2, count), np.float32)
 
     def work(part: tuple[int, int]) -> None:
         _series_kernels.thresholds(places, bearing, *part, tangents)
-        for table, loss in zip(sky.tables, losses, strict=True):
+        for table, loss in zip(sky.tables, found, strict=True):
             _series_kernels.responses(tangents, table.share, table.low, table.per_step, *part, loss)
 
     for _ in context.pool().map(work, chunks(count, context.threads)):
         context.check()
-    unknown = ~np.isfinite(places.eye)
-    for loss in losses:
-        loss[unknown] = np.nan
-    return losses
+    found[:, ~np.isfinite(places.eye)] = np.nan
+    return found[0], found[1]
 
 
 def _positions(name: str, values: Any) -> Float:

@@ -85,7 +85,12 @@ def observers(x_m: Float, y_m: Float, eye: Float, tangent: Float) -> _series_ker
 
 
 def follow(
-    series: Series, places: _series_kernels.Places, earth_part: str, context: Context
+    series: Series,
+    places: _series_kernels.Places,
+    earth_part: str,
+    context: Context,
+    *,
+    means_only: bool = False,
 ) -> _series_kernels.Results:
     """Follow Sun and Earth above the horizons of places, shared among the threads.
 
@@ -99,6 +104,8 @@ def follow(
         Part of the Earth's disc that must be above the horizon.
     context : Context
         Threads and cancellation.
+    means_only : bool, optional
+        Whether darkest month and longest continuous darkness are left out.
 
     Returns
     -------
@@ -116,6 +123,7 @@ def follow(
             series.times,
             places,
             _OFFSETS[earth_part],
+            means_only,
             *part,
             results,
         )

@@ -75,6 +75,18 @@ SWEEP_PARAMETERS = (
         advanced=True,
     ),
     Parameter(
+        name="exact_share_pct",
+        kind=Kind.NUMBER,
+        title="Pixels marched exactly",
+        help="Share of the pixels, the best-lit ones, whose horizons are marched exactly from "
+        "their centres: on crests the sweep errs by several points. 0 leaves all to the sweep.",
+        default=0.3,
+        unit="%",
+        minimum=0,
+        maximum=100,
+        advanced=True,
+    ),
+    Parameter(
         name="horizon_reach_km",
         kind=Kind.NUMBER,
         title="Required horizon distance",
@@ -189,6 +201,15 @@ STAGE = Stage(
             "where some is, 255 where a height or a horizon is unknown.",
             path="psr.tif",
             style="psr",
+        ),
+        Output(
+            name="illumination_method",
+            kind=Kind.RASTER,
+            title="Method of the horizons",
+            help="1 where the horizons were marched exactly from the pixel's centre, 0 where they "
+            "were swept.",
+            path="illumination_method.tif",
+            style="method",
         ),
         Output(
             name="horizon_coverage_pct",

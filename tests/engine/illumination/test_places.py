@@ -12,9 +12,9 @@ from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.illumination import places
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import march, pack
-from lunarsite.engine.illumination.lighting import EARTH_PARTS
 from lunarsite.engine.illumination.places import light_at_places
 from lunarsite.engine.illumination.skyline import Skyline
+from lunarsite.engine.illumination.tables import EARTH_PARTS
 from lunarsite.engine.io.grid import Dem, Grid
 
 YEAR = ("2027-01-01", "2028-01-01")
