@@ -24,7 +24,7 @@ from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.crests import march_crests
 from lunarsite.engine.illumination.ephemeris import ephemeris
-from lunarsite.engine.illumination.horizon import Sweep, chunks
+from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
 from lunarsite.engine.illumination.layers import Light
 from lunarsite.engine.illumination.tables import EARTH_PARTS, earth_tables, sun_tables
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
@@ -159,7 +159,7 @@ def illumination(
     stop: str | None = None,
     *,
     far_field: Sequence[Dem] = (),
-    mast_height_m: float = 0.0,
+    mast_height_m: float = 2.0,
     step_hours: float = 6.0,
     azimuths: int = 360,
     earth_part: str = "centre",
@@ -234,6 +234,8 @@ def illumination(
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast)
     context = require_context(context)
+    if mast == 0.0:
+        context.warn(NO_MAST)
     share = require_number(
         "exact_share_pct", exact_share_pct, *stages.limits("lighting", "exact_share_pct")
     )

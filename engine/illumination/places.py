@@ -13,7 +13,7 @@ from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _series_kernels, series
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.exact import Rays
-from lunarsite.engine.illumination.horizon import Sweep, chunks
+from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
 from lunarsite.engine.illumination.tables import (
     EARTH_PARTS,
     Tables,
@@ -178,6 +178,8 @@ def light_at_places(
     )
     sky = ephemeris(start, stop, step_hours=step_hours)
     context = require_context(context)
+    if mast == 0.0:
+        context.warn(NO_MAST)
     sweep = Sweep(dem, far, mast_height_m=mast, scratch=scratch)
     rays = Rays(sweep, context, scratch=scratch)
     return light_along(rays, Sky(sky, azimuths, earth_part), x, y, context, horizons=horizons)

@@ -14,7 +14,7 @@ from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
-from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
+from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, NO_MAST, Sweep
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
@@ -100,6 +100,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     values = narrowed(values, "dem", context)
     out = Path(values["out"])
     estimates.announce(estimate(values, context), out, context)
+    if values["mast_height_m"] == 0.0:
+        context.warn(NO_MAST)
     context.progress(0.0, "reading the elevation models")
     dem_grid(values["dem"])
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
@@ -155,7 +157,8 @@ def _light(
 def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:
     shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
     inputs = [values["dem"], *far_field]
-    return provenance.as_tags(provenance.describe("lighting", shaping, inputs))
+    height = {"MAST_HEIGHT_M": f"{values['mast_height_m']:g}"}
+    return provenance.as_tags(provenance.describe("lighting", shaping, inputs)) | height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,6 +244,7 @@ def _result(
     return {
         "outputs": paths,
         "valid_pct": round(100.0 * pixels / known.size, 3),
+        "mast_height_m": values["mast_height_m"],
         "mean_illumination_pct": round(_mean(light.illumination_pct), 3),
         "max_illumination_pct": round(float(np.fmax.reduce(light.illumination_pct, axis=None)), 3),
         "mean_earth_visibility_pct": round(_mean(light.earth_visibility_pct), 3),

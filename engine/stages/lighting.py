@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
+from lunarsite.engine.stages._shared import (
+    AOI,
+    BUILTIN_FAR_FIELD,
+    DEM,
+    FAR_FIELD,
+    MAST_HEIGHT,
+    OUT_FOLDER,
+)
 
 SKY_PARAMETERS = (
     Parameter(
@@ -34,16 +41,7 @@ SKY_PARAMETERS = (
 )
 
 SWEEP_PARAMETERS = (
-    Parameter(
-        name="mast_height_m",
-        kind=Kind.NUMBER,
-        title="Mast height",
-        help="Height of the solar panel or antenna above the ground.",
-        default=0.0,
-        unit="m",
-        minimum=0,
-        maximum=1000,
-    ),
+    MAST_HEIGHT,
     Parameter(
         name="azimuths",
         kind=Kind.INTEGER,

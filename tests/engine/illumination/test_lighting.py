@@ -388,3 +388,43 @@ def test_the_method_is_a_layer_with_the_gaps_of_the_others(tmp_path) -> None:
     )
     with rasterio.open(tmp_path / "swept/illumination_method.tif") as source:
         assert not (source.read(1) == 1).any()
+
+
+@pytest.mark.parametrize("stage", ["lighting", "skyline", "screen"])
+def test_a_mast_of_two_metres_is_the_default(stage) -> None:
+    assert stages.load(stage).parameter("mast_height_m").default == 2.0
+
+
+def test_light_at_the_ground_itself_is_warned_of_and_the_mast_stands_in_the_layers(
+    tmp_path,
+) -> None:
+    dem = bowl(40)
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    values["builtin_far_field"] = False
+    for mast, said in ((0.0, True), (2.0, False)):
+        context = Context()
+        stages.load("lighting").run(
+            values | {"out": str(tmp_path / f"{mast:g}"), "mast_height_m": mast}, context
+        )
+        assert any("mast height is 0 m" in each for each in context.warnings) == said
+        for path in (tmp_path / f"{mast:g}").iterdir():
+            with rasterio.open(path) as layer:
+                assert layer.tags()["MAST_HEIGHT_M"] == f"{mast:g}"
+        place = {key: value for key, value in values.items() if key != "azimuths"}
+        context = Context()
+        stages.load("skyline").run(
+            place | {"lon": 0.0, "lat": -89.95, "mast_height_m": mast}, context
+        )
+        assert any("mast height is 0 m" in each for each in context.warnings) == said
+        for call in (
+            lambda context, mast=mast: lighting.illumination(
+                dem, *YEAR, azimuths=36, mast_height_m=mast, context=context
+            ),
+            lambda context, mast=mast: light_at_places(
+                dem, [0.0], [0.0], *YEAR, azimuths=36, mast_height_m=mast, context=context
+            ),
+        ):
+            context = Context()
+            call(context)
+            assert any("mast height is 0 m" in each for each in context.warnings) == said
