@@ -88,7 +88,9 @@ def cells(name: str, earth_part: str, light_rmse: float, earth_rmse: float) -> N
     """Print a line for each map of the cells inside the frame."""
     with tempfile.TemporaryDirectory() as folder:
         dem = str(DEM / f"{name}.tif")
-        made = run("lighting", dem=dem, out=folder, earth_part=earth_part, **SPAN)
+        made = run(
+            "lighting", dem=dem, out=folder, earth_part=earth_part, mast_height_m=0.0, **SPAN
+        )
         for layer, band, bound in (
             ("illumination_pct", "avg_illumination_pct", light_rmse),
             ("earth_visibility_pct", "earth_visibility_pct", earth_rmse),

@@ -41,6 +41,7 @@ _PUBLIC = {
     "explain": "frontends.library",
     "horizon": "illumination.horizon",
     "illumination": "illumination.lighting",
+    "light_at_places": "illumination.places",
     "lonlat_to_xy": "moon",
     "mc_predict": "uncertainty.prediction",
     "read_catalogue": "craters.catalogue",

@@ -17,6 +17,7 @@ from lunarsite.engine.frontends.library import screen as screen
 from lunarsite.engine.illumination.ephemeris import ephemeris as ephemeris
 from lunarsite.engine.illumination.horizon import horizon as horizon
 from lunarsite.engine.illumination.lighting import illumination as illumination
+from lunarsite.engine.illumination.places import light_at_places as light_at_places
 from lunarsite.engine.illumination.skyline import skyline as skyline
 from lunarsite.engine.illumination.skyline import tracks as tracks
 from lunarsite.engine.io.elevation.dem import read_dem as read_dem
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "horizon",
     "illumination",
+    "light_at_places",
     "lonlat_to_xy",
     "mc_predict",
     "read_catalogue",

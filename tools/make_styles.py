@@ -129,10 +129,19 @@ def hillshade() -> QgsRasterLayer:
 
 
 def shadow() -> QgsRasterLayer:
-    layer = QgsRasterLayer(str(sample()), "psr")
+    blue = QColor(40, 90, 200, 150)
+    return two_classes("psr", "lit at some time", "permanently shadowed", blue)
+
+
+def method() -> QgsRasterLayer:
+    return two_classes("method", "swept", "marched exactly", QColor(224, 138, 30, 150))
+
+
+def two_classes(name: str, without: str, label: str, color: QColor) -> QgsRasterLayer:
+    layer = QgsRasterLayer(str(sample()), name)
     classes = [
-        QgsPalettedRasterRenderer.Class(0, QColor(0, 0, 0, 0), "lit at some time"),
-        QgsPalettedRasterRenderer.Class(1, QColor(40, 90, 200, 150), "permanently shadowed"),
+        QgsPalettedRasterRenderer.Class(0, QColor(0, 0, 0, 0), without),
+        QgsPalettedRasterRenderer.Class(1, color, label),
     ]
     layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
     return layer
@@ -330,6 +339,7 @@ def main() -> None:
         save(pseudocolor(name), name)
     for make, name in (
         (shadow, "psr"),
+        (method, "method"),
         (terrain_classes, "terrain_classes"),
         (hillshade, "hillshade"),
         (sites, "sites"),

@@ -19,6 +19,9 @@ _RADIUS_M = 1_737_400.0
 _PER_RADIUS = 1.0 / _RADIUS_M
 _BLOCK = 64
 
+_NEAR_PX, _LEAST_STEP = 25.0, 0.02
+"""Pixels within which the steps of the march are smaller, and their least share of a step."""
+
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
@@ -366,7 +369,8 @@ def march_points(
     azimuth : ndarray of float64, shape (azimuths,)
         Geographic azimuths, radians.
     mast, step_px : float
-        Height of the observer above the ground; step in pixels of the sampled model.
+        Height of the observer above the ground; step in pixels of the sampled model, smaller near
+        the observer in proportion to the distance.
     horizon_deg, distance : ndarray of float64, shape (points, azimuths)
         Filled with the elevation of the horizon, degrees, and its angular distance, radians.
     """
@@ -380,7 +384,7 @@ def march_points(
         end = 0.0 if math.isnan(z0) else _farthest(table, x[n], y[n])
         for a in range(azimuth.size):
             best, where = -math.pi / 2, 0.0
-            theta = step_px * table[0, 5]
+            theta = _LEAST_STEP * step_px * table[0, 5]
             while theta < end:
                 # Spherical triangle of the observer, the point along the azimuth, and the pole.
                 cos_d = cos_c * math.cos(theta) - sin_c * math.sin(theta) * math.cos(azimuth[a])
@@ -396,7 +400,8 @@ def march_points(
                 angle = math.atan2(radius * math.cos(theta) - eye, radius * math.sin(theta))
                 if angle > best:
                     best, where = angle, theta
-                theta += step_px * table[level, 5]
+                near = theta / (_NEAR_PX * table[0, 5])
+                theta += step_px * table[level, 5] * min(max(near, _LEAST_STEP), 1.0)
             horizon_deg[n, a] = math.degrees(best) if not math.isnan(z0) else math.nan
             distance[n, a] = where
 

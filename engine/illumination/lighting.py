@@ -13,7 +13,7 @@ the left and right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +22,11 @@ from lunarsite.engine import stages
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
-from lunarsite.engine.illumination.ephemeris import Body, ephemeris, visible_fraction
-from lunarsite.engine.illumination.horizon import Sweep, chunks
+from lunarsite.engine.illumination.crests import march_crests
+from lunarsite.engine.illumination.ephemeris import ephemeris
+from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
+from lunarsite.engine.illumination.layers import Light
+from lunarsite.engine.illumination.tables import EARTH_PARTS, earth_tables, sun_tables
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 from lunarsite.engine.moon import RADIUS_M
 
@@ -36,48 +39,14 @@ if TYPE_CHECKING:
     from lunarsite.engine.illumination.ephemeris import Ephemeris
     from lunarsite.engine.io.workspace import Allocator
 
-    Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
-EARTH_PARTS = ("centre", "any", "whole")
-"""What must be above the horizon for the Earth to count as visible: centre, any part or all."""
-
-_STEP_DEG = 0.01
 _REACH_M = 90_000.0
 _COMPLETE_PCT = 99.5
+_SWEPT = 0.85
+"""Share of the sweep in the time of the light where crests are marched."""
 _REACH_EVERY = 5
 """The coverage of the terrain changes slowly with the bearing: every fifth one is evaluated."""
-_TILT_DEG = 0.1
-"""Half of the interval for the derivative with respect to the horizon, degrees."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """Contribution of a body at each bearing over a span of time.
-
-    Parameters
-    ----------
-    bearing_deg : ndarray of float64, shape (bearings,)
-        Longitudes, degrees.
-    share : ndarray of float32, shape (bearings, nodes, 2)
-        ``share[bearing, node, 0]`` is the percentage of time during which the body is visible above
-        a threshold of tangent ``low + node / per_step``; ``[…, 1]`` its loss per degree of horizon.
-    low, per_step : float
-        Tangent at the first node, and nodes per unit of tangent.
-    """
-
-    bearing_deg: Float
-    share: Float32
-    low: float
-    per_step: float
-
-    def active(self) -> NDArray[np.int64]:
-        """Return the indices of the bearings at which the body is ever visible."""
-        return np.flatnonzero(self.share[:, 0, 0] > 0.0)
-
-    def response(self, bearing: int) -> _gather_kernels.Response:
-        """Return the table of one bearing for the kernels."""
-        return _gather_kernels.Response(self.share[bearing], self.low, self.per_step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,46 +63,6 @@ class Points:
     column: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Light:
-    """Layers of illumination and Earth visibility; float32, shape of the grid, NaN for nodata.
-
-    Parameters
-    ----------
-    illumination_pct : ndarray
-        Average visible fraction of the Sun's disc over the span, percent.
-    illumination_sensitivity : ndarray
-        Loss for a horizon raised in all directions, percentage points per degree.
-    earth_visibility_pct, earth_sensitivity : ndarray
-        The same for the Earth.
-    horizon_coverage_pct : ndarray
-        Share of bearings with terrain known out to the required distance, percent.
-    psr : ndarray of bool
-        Whether no part of the Sun is visible in the whole span; False also where
-        ``illumination_pct`` is NaN.
-    thresholds : ndarray of int16, shape (bearings, points)
-        Encoded horizons of `Points`; see `decode_thresholds`.
-    """
-
-    illumination_pct: Float32
-    illumination_sensitivity: Float32
-    earth_visibility_pct: Float32
-    earth_sensitivity: Float32
-    horizon_coverage_pct: Float32
-    psr: NDArray[np.bool_]
-    thresholds: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
-
-
-def sun_tables(sky: Ephemeris, azimuths: int) -> Tables:
-    """Return the tables of the Sun: the visible fraction of its disc, averaged over time."""
-    return _tables(sky.sun, azimuths, part="fraction")
-
-
-def earth_tables(sky: Ephemeris, azimuths: int, part: str = "centre") -> Tables:
-    """Return the tables of the Earth, for its centre, any part of its disc or all of it."""
-    return _tables(sky.earth, azimuths, part=part)
-
-
 def light(
     sweep: Sweep,
     sky: Ephemeris,
@@ -143,6 +72,7 @@ def light(
     earth_part: str = "centre",
     required_reach_m: float = _REACH_M,
     points: Points | None = None,
+    exact_share_pct: float = 0.0,
     scratch: Allocator = np.zeros,
 ) -> Light:
     """Return average illumination, Earth visibility and permanent shadow over a span of dates.
@@ -163,6 +93,8 @@ def light(
         Ground distance to which terrain must be known for a bearing to count as covered, metres.
     points : Points, optional
         Pixels whose horizons are stored.
+    exact_share_pct : float, optional
+        Share of the pixels, the best-lit ones, whose horizons are marched exactly, percent.
     scratch : callable, optional
         Allocates the arrays of the layers and of the stored horizons, filled with zeros.
 
@@ -182,8 +114,9 @@ def light(
     thresholds[:] = -32768
     required = float(np.tan(required_reach_m / RADIUS_M))
     reach_share = 100.0 / len(range(0, azimuths, _REACH_EVERY))
+    swept = _SWEPT if exact_share_pct > 0.0 else 1.0
     for k in range(azimuths):
-        context.progress(k / azimuths, "horizons")
+        context.progress(swept * k / azimuths, "horizons")
         slopes = sweep.slopes(float(sun.bearing_deg[k]), context)
 
         def gather(rows: tuple[int, int], k: int = k, slopes: Slopes = slopes) -> None:
@@ -204,7 +137,20 @@ def light(
     psr = (sunlit == 0.0) & ~missing
     for layer in layers:
         layer[missing] = np.nan
-    return Light(sunlit, sun_loss, earthlit, earth_loss, covered, psr, thresholds)
+    method = scratch(shape, np.uint8)
+    found = Light(sunlit, sun_loss, earthlit, earth_loss, covered, psr, method, thresholds)
+    if exact_share_pct > 0.0:
+        march_crests(
+            found,
+            sweep,
+            sky,
+            context.part(swept, 1.0),
+            (sun, earth),
+            earth_part,
+            exact_share_pct,
+            scratch,
+        )
+    return found
 
 
 def illumination(
@@ -213,10 +159,11 @@ def illumination(
     stop: str | None = None,
     *,
     far_field: Sequence[Dem] = (),
-    mast_height_m: float = 0.0,
+    mast_height_m: float = 2.0,
     step_hours: float = 6.0,
     azimuths: int = 360,
     earth_part: str = "centre",
+    exact_share_pct: float = 0.3,
     context: Context | None = None,
 ) -> Light:
     """Return average illumination, Earth visibility and permanent shadow over a span of dates.
@@ -238,6 +185,9 @@ def illumination(
         Number of directions for which horizons are computed.
     earth_part : {"centre", "any", "whole"}, optional
         Part of the Earth's disc that must be above the horizon for it to count as visible.
+    exact_share_pct : float, optional
+        Share of the pixels whose horizons are marched exactly from their centres, percent: the
+        best-lit ones, which are on crests, where the sweep errs most. ``method`` says which.
     context : Context, optional
         Threads, progress, cancellation.
 
@@ -284,7 +234,14 @@ def illumination(
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast)
     context = require_context(context)
-    layers = light(sweep, sky, context, azimuths=count, earth_part=earth_part)
+    if mast == 0.0:
+        context.warn(NO_MAST)
+    share = require_number(
+        "exact_share_pct", exact_share_pct, *stages.limits("lighting", "exact_share_pct")
+    )
+    layers = light(
+        sweep, sky, context, azimuths=count, earth_part=earth_part, exact_share_pct=share
+    )
     known = int(np.isfinite(dem.height_m).sum())
     short_pct = 100.0 * float((layers.horizon_coverage_pct < _COMPLETE_PCT).sum()) / known
     if short_pct > 0.0:
@@ -323,41 +280,3 @@ def decode_thresholds(encoded: NDArray[np.int16]) -> Float32:
     out = -np.degrees(np.arctan(tangent))
     out[encoded == -32768] = np.nan
     return np.asarray(out, dtype=np.float32)
-
-
-def _tables(body: Body, azimuths: int, *, part: str) -> Tables:
-    """Distribute the time steps of a body over bearings, linearly between the two nearest."""
-    bearings = np.arange(azimuths, dtype=np.float64) * np.float64(360.0 / azimuths)
-    height = -body.lat_deg
-    if part != "fraction":
-        # Seen from the surface rather than the centre: lower by the parallax.
-        height = height - np.degrees(np.arcsin(RADIUS_M / body.distance_m))
-    reach = float(np.max(np.abs(height) + body.radius_deg)) + 2 * _TILT_DEG
-    count = int(2 * reach / _STEP_DEG)
-    low = -np.tan(np.radians(reach))
-    nodes = np.linspace(low, -low, count)
-    level = np.degrees(np.arctan(nodes))
-    place = np.mod(body.lon_deg, 360.0) / (360.0 / azimuths)
-    before = np.floor(place).astype(np.int64)
-    nearness = place - before
-    shown = np.zeros((azimuths, count))
-    for k in np.unique(before):
-        at = before == k
-        seen = _seen(level[None, :], height[at, None], body.radius_deg[at, None], part)
-        shown[k % azimuths] += (1.0 - nearness[at]) @ seen
-        shown[(k + 1) % azimuths] += nearness[at] @ seen
-    shown *= 100.0 / len(height)
-    width = round(_TILT_DEG / _STEP_DEG)
-    padded = np.pad(shown, ((0, 0), (width, width)), mode="edge")
-    loss = (padded[:, : -2 * width] - padded[:, 2 * width :]) / (2 * width * _STEP_DEG)
-    share = np.stack([shown, loss], axis=2)
-    return Tables(bearings, share.astype(np.float32), float(low), float((count - 1) / (-2.0 * low)))
-
-
-def _seen(level_deg: Float, height_deg: Float, radius_deg: Float, part: str) -> Float:
-    """Return how much of a body counts as visible above a horizon, 0 to 1."""
-    if part == "fraction":
-        return visible_fraction(level_deg, height_deg, radius_deg)
-    offset = {"centre": 0.0, "any": 1.0, "whole": -1.0}[part]
-    # The step is linear over one node of the table, so that interpolation is unbiased.
-    return np.clip((height_deg + offset * radius_deg - level_deg) / _STEP_DEG + 0.5, 0.0, 1.0)

@@ -84,7 +84,7 @@ def skyline(
     lat_deg: float,
     *,
     far_field: Sequence[Dem] = (),
-    mast_height_m: float = 0.0,
+    mast_height_m: float = 2.0,
     azimuth_step_deg: float = 0.5,
 ) -> Skyline:
     """Return the horizon around a location, by a march along great circles.

@@ -14,7 +14,7 @@ from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
-from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, Sweep
+from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, NO_MAST, Sweep
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.illumination.layers import Light
     from lunarsite.engine.io.grid import Dem, Grid
     from lunarsite.engine.pipelines.estimates import Estimate
 
@@ -38,12 +39,13 @@ _DESCRIPTIONS = {
     "earth_visibility_pct": "Earth visibility",
     "earth_sensitivity": "Earth visibility lost per degree of horizon",
     "psr": "Permanent shadow",
+    "illumination_method": "Method of the horizons",
     "horizon_coverage_pct": "Covered horizon",
 }
 """Band descriptions. They are part of the files, and do not change with the titles of dialogs."""
 
 _UNKNOWN = 255
-"""Nodata of the permanent shadow layer: a height or a horizon is unknown."""
+"""Nodata of the layers of permanent shadow and of the method: a height or horizon is unknown."""
 
 
 _START_S = 4.0
@@ -51,6 +53,8 @@ _CORE_S = 50e-9
 """Core seconds per pixel and bearing: a line per pixel costs `_LINE_CORE_S` of it."""
 
 _LINE_CORE_S = 20e-9
+_MARCH_CORE_S = 5e-6
+"""Core seconds per bearing for each of the best-lit pixels, of which two candidates are marched."""
 _OUTPUT_CORE_S = 0.3e-6
 """Core seconds per pixel of reading, darkness and compression."""
 
@@ -65,15 +69,16 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     pixels, points = grid.width * grid.height, coarse.width * coarse.height
     lines = values["lines_per_pixel"]
     each = _CORE_S + _LINE_CORE_S * (lines - DEFAULT_LINES_PER_PIXEL)
-    arrays = pixels * (8 * 4 + 1 + 6 * lines) + points * 2 * values["azimuths"]
+    arrays = pixels * (8 * 4 + 2 + 6 * lines + 4 / 12) + points * 2 * values["azimuths"]
     inside, beside = estimates.work_arrays(arrays, context.memory_limit_bytes)
+    marched = values["exact_share_pct"] / 100.0 * _MARCH_CORE_S * values["azimuths"]
     return estimates.estimate(
         pixels,
         context,
         serial_s=_START_S,
-        core_s=pixels * (each * values["azimuths"] + _OUTPUT_CORE_S),
+        core_s=pixels * (each * values["azimuths"] + marched + _OUTPUT_CORE_S),
         memory_bytes=0.15 * GIB + inside,
-        disk_bytes=beside + estimates.layers_disk_bytes(pixels, 5 * 4 + 1, at_once=False),
+        disk_bytes=beside + estimates.layers_disk_bytes(pixels, 5 * 4 + 2, at_once=False),
     )
 
 
@@ -95,6 +100,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     values = narrowed(values, "dem", context)
     out = Path(values["out"])
     estimates.announce(estimate(values, context), out, context)
+    if values["mast_height_m"] == 0.0:
+        context.warn(NO_MAST)
     context.progress(0.0, "reading the elevation models")
     dem_grid(values["dem"])
     sky = ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
@@ -125,7 +132,7 @@ def _light(
     values: dict[str, Any],
     scratch: Scratch,
     context: Context,
-) -> lighting.Light:
+) -> Light:
     """Sweep all bearings; the work arrays of the sweep are freed on return."""
     sweep = Sweep(
         dem,
@@ -142,6 +149,7 @@ def _light(
         earth_part=values["earth_part"],
         required_reach_m=values["horizon_reach_km"] * 1000.0,
         points=points,
+        exact_share_pct=values["exact_share_pct"],
         scratch=scratch,
     )
 
@@ -149,7 +157,8 @@ def _light(
 def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:
     shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
     inputs = [values["dem"], *far_field]
-    return provenance.as_tags(provenance.describe("lighting", shaping, inputs))
+    height = {"MAST_HEIGHT_M": f"{values['mast_height_m']:g}"}
+    return provenance.as_tags(provenance.describe("lighting", shaping, inputs)) | height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,14 +171,15 @@ class _Layer:
 
 
 def _layers(
-    light: lighting.Light,
+    light: Light,
     darkest_month: NDArray[np.float32],
     longest_darkness: NDArray[np.float32],
     coarse: Grid,
 ) -> dict[str, _Layer]:
     """Return the layers by the names of the outputs."""
-    psr = light.psr.astype(np.uint8)
-    psr[~np.isfinite(light.illumination_pct)] = _UNKNOWN
+    psr, method = light.psr.astype(np.uint8), light.method
+    for layer in (psr, method):
+        layer[~np.isfinite(light.illumination_pct)] = _UNKNOWN
     return {
         "illumination_pct": _Layer(light.illumination_pct),
         "illumination_sensitivity": _Layer(light.illumination_sensitivity),
@@ -178,6 +188,7 @@ def _layers(
         "earth_visibility_pct": _Layer(light.earth_visibility_pct),
         "earth_sensitivity": _Layer(light.earth_sensitivity),
         "psr": _Layer(psr, nodata=_UNKNOWN),
+        "illumination_method": _Layer(method, nodata=_UNKNOWN),
         "horizon_coverage_pct": _Layer(light.horizon_coverage_pct),
     }
 
@@ -215,7 +226,7 @@ def middle_pixels(grid: Grid, coarse: Grid, side: int) -> lighting.Points:
 
 def _result(
     paths: dict[str, str],
-    light: lighting.Light,
+    light: Light,
     known: NDArray[np.bool_],
     values: dict[str, Any],
     context: Context,
@@ -233,10 +244,12 @@ def _result(
     return {
         "outputs": paths,
         "valid_pct": round(100.0 * pixels / known.size, 3),
+        "mast_height_m": values["mast_height_m"],
         "mean_illumination_pct": round(_mean(light.illumination_pct), 3),
         "max_illumination_pct": round(float(np.fmax.reduce(light.illumination_pct, axis=None)), 3),
         "mean_earth_visibility_pct": round(_mean(light.earth_visibility_pct), 3),
         "psr_share_pct": round(100.0 * np.count_nonzero(light.psr) / pixels, 3),
+        "marched_share_pct": round(100.0 * np.count_nonzero(light.method == 1) / pixels, 3),
         "touched_by_missing_terrain_pct": round(affected, 3),
     }
 

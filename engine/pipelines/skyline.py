@@ -12,6 +12,7 @@ import numpy as np
 from lunarsite.engine import input_versions, moon
 from lunarsite.engine.file_names import local_file, part_of
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
+from lunarsite.engine.illumination.horizon import NO_MAST
 from lunarsite.engine.illumination.skyline import (
     Skyline,
     Track,
@@ -55,6 +56,8 @@ _TRACK_POINTS = 2_000
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute the skyline of a location, and draw it on request."""
     values = narrowed(values, "dem", context)
+    if values["mast_height_m"] == 0.0:
+        context.warn(NO_MAST)
     context.progress(0.0, "reading the elevation models")
     dem, around = _models(values, context)
     context.progress(0.4, "horizon")
@@ -72,7 +75,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     stop = values["stop"] or (first + dt.timedelta(days=_YEAR_DAYS)).isoformat()
     sky = _sky(values["start"], stop, values["step_hours"], context)
     sun, earth = tracks(line, sky)
-    result = _result(line, sky, sun, earth) | {"stop": stop}
+    result = _result(line, sky, sun, earth) | {
+        "stop": stop,
+        "mast_height_m": values["mast_height_m"],
+    }
     if values["picture"]:
         from lunarsite.engine.report.skyline import draw_skyline  # noqa: PLC0415
 

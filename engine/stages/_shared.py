@@ -103,3 +103,15 @@ SEED = Parameter(
     maximum=2**31 - 1,
     advanced=True,
 )
+
+MAST_HEIGHT = Parameter(
+    name="mast_height_m",
+    kind=Kind.NUMBER,
+    title="Mast height",
+    help="Height of the solar panel or antenna above the ground. At 0 the light of a crest depends "
+    "on the detail of the elevation model: it differs by 30 points between models.",
+    default=2.0,
+    unit="m",
+    minimum=0,
+    maximum=1000,
+)

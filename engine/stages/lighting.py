@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
+from lunarsite.engine.stages._shared import (
+    AOI,
+    BUILTIN_FAR_FIELD,
+    DEM,
+    FAR_FIELD,
+    MAST_HEIGHT,
+    OUT_FOLDER,
+)
 
 SKY_PARAMETERS = (
     Parameter(
@@ -34,16 +41,7 @@ SKY_PARAMETERS = (
 )
 
 SWEEP_PARAMETERS = (
-    Parameter(
-        name="mast_height_m",
-        kind=Kind.NUMBER,
-        title="Mast height",
-        help="Height of the solar panel or antenna above the ground.",
-        default=0.0,
-        unit="m",
-        minimum=0,
-        maximum=1000,
-    ),
+    MAST_HEIGHT,
     Parameter(
         name="azimuths",
         kind=Kind.INTEGER,
@@ -72,6 +70,18 @@ SWEEP_PARAMETERS = (
         "visible.",
         default="centre",
         choices=("centre", "any", "whole"),
+        advanced=True,
+    ),
+    Parameter(
+        name="exact_share_pct",
+        kind=Kind.NUMBER,
+        title="Pixels marched exactly",
+        help="Share of the pixels, the best-lit ones, whose horizons are marched exactly from "
+        "their centres: on crests the sweep errs by several points. 0 leaves all to the sweep.",
+        default=0.3,
+        unit="%",
+        minimum=0,
+        maximum=100,
         advanced=True,
     ),
     Parameter(
@@ -189,6 +199,15 @@ STAGE = Stage(
             "where some is, 255 where a height or a horizon is unknown.",
             path="psr.tif",
             style="psr",
+        ),
+        Output(
+            name="illumination_method",
+            kind=Kind.RASTER,
+            title="Method of the horizons",
+            help="1 where the horizons were marched exactly from the pixel's centre, 0 where they "
+            "were swept.",
+            path="illumination_method.tif",
+            style="method",
         ),
         Output(
             name="horizon_coverage_pct",

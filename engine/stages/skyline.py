@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from lunarsite.engine.contract import Kind, Output, Parameter, Stage
-from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, LAT, LON
+from lunarsite.engine.stages._shared import (
+    AOI,
+    BUILTIN_FAR_FIELD,
+    DEM,
+    FAR_FIELD,
+    LAT,
+    LON,
+    MAST_HEIGHT,
+)
 
 STAGE = Stage(
     name="skyline",
@@ -21,16 +29,7 @@ STAGE = Stage(
         AOI,
         LON,
         LAT,
-        Parameter(
-            name="mast_height_m",
-            kind=Kind.NUMBER,
-            title="Mast height",
-            help="Height of the observer, solar panel or antenna above the ground.",
-            default=0.0,
-            unit="m",
-            minimum=0,
-            maximum=1000,
-        ),
+        MAST_HEIGHT,
         Parameter(
             name="start",
             kind=Kind.DATE,

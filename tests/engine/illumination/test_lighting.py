@@ -9,10 +9,12 @@ from scipy import ndimage
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CancelledError, InputError, ParameterError
-from lunarsite.engine.illumination import lighting
+from lunarsite.engine.illumination import crests, lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris, visible_fraction
 from lunarsite.engine.illumination.horizon import Sweep
+from lunarsite.engine.illumination.places import light_at_places
+from lunarsite.engine.illumination.tables import EARTH_PARTS, sun_tables
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.elevation.dem import posting, read_dem
 from lunarsite.engine.io.grid import Dem, Grid
@@ -105,7 +107,7 @@ def test_visibility_grows_from_the_whole_disc_to_any_part(year) -> None:
     dem = bowl(40)
     by_part = {
         part: lighting.light(Sweep(dem), year, Context(), azimuths=72, earth_part=part)
-        for part in lighting.EARTH_PARTS
+        for part in EARTH_PARTS
     }
     inner = (slice(2, -2), slice(2, -2))
     whole, centre, partial = (
@@ -117,7 +119,7 @@ def test_visibility_grows_from_the_whole_disc_to_any_part(year) -> None:
 
 
 def test_sensitivity_is_the_loss_of_a_higher_horizon(year) -> None:
-    sun = lighting.sun_tables(year, 72)
+    sun = sun_tables(year, 72)
     total = sun.share[:, :, 0].sum(axis=0)
     loss = sun.share[:, :, 1].sum(axis=0)
     step_deg = np.degrees(np.arctan(1 / sun.per_step))
@@ -317,3 +319,112 @@ def test_a_month_is_a_whole_month(year, stored, percent) -> None:
     # Thresholds at the ends of what can be stored: the Sun never rises, or never sets.
     month, _ = darkness_at_points(np.full((36, 3), stored, np.int16), year, Context())
     assert month == pytest.approx(percent, abs=1e-3)
+
+
+def rough(side: int = 70) -> Dem:
+    """Return rough ground at the pole: pixels stand out from those around them."""
+    random = np.random.default_rng(2)
+    height = 300.0 * ndimage.gaussian_filter(random.standard_normal((side, side)), 3.0)
+    height = 600.0 * height / height.std() + 15.0 * random.standard_normal((side, side))
+    return Dem(Grid(-100.0 * side, 100.0 * side, 200.0, side, side), height.astype(np.float32))
+
+
+def test_the_best_lit_pixels_are_exact_and_told_apart(year, monkeypatch) -> None:
+    monkeypatch.setattr(crests, "_AT_LEAST", 1)
+    dem = rough()
+    swept = lighting.light(Sweep(dem, mast_height_m=2.0), year, Context(), azimuths=180)
+    light = lighting.light(
+        Sweep(dem, mast_height_m=2.0), year, Context(), azimuths=180, exact_share_pct=2.0
+    )
+    marched = light.method == 1
+    assert 0.02 * dem.height_m.size <= marched.sum() <= 0.07 * dem.height_m.size
+    assert not swept.method.any()
+    for name in ("illumination_pct", "earth_visibility_pct", "psr", "illumination_sensitivity"):
+        one, other = getattr(light, name), getattr(swept, name)
+        assert np.array_equal(one[~marched], other[~marched])
+    rows, columns = np.nonzero(marched)
+    x, y = dem.grid.column_x_m()[columns], dem.grid.row_y_m()[rows]
+    exact = light_at_places(dem, x, y, *YEAR, azimuths=180)
+    off = light.illumination_pct[marched] - exact.illumination_pct
+    assert np.abs(off).max() < 0.1
+    assert np.abs(swept.illumination_pct[marched] - exact.illumination_pct).max() > 1.0
+    earth = light.earth_visibility_pct[marched] - exact.earth_visibility_pct
+    assert np.abs(earth).max() < 0.1
+    loss = light.illumination_sensitivity[marched] - exact.illumination_sensitivity
+    assert np.abs(loss).max() < 0.05
+
+
+def test_the_truly_best_lit_pixels_are_among_those_that_are_marched(year) -> None:
+    dem = rough()
+    light = lighting.light(
+        Sweep(dem, mast_height_m=2.0), year, Context(), azimuths=90, exact_share_pct=1.0
+    )
+    rows, columns = np.nonzero(np.ones(dem.grid.shape))
+    x, y = dem.grid.column_x_m()[columns], dem.grid.row_y_m()[rows]
+    exact = light_at_places(dem, x, y, *YEAR, azimuths=90).illumination_pct
+    best = np.argsort(-exact)[: int(0.01 * exact.size)]
+    assert (light.method.ravel()[best] == 1).mean() >= 0.97
+
+
+def test_the_method_is_a_layer_with_the_gaps_of_the_others(tmp_path) -> None:
+    dem = rough(50)
+    dem.height_m[10:14, 10:14] = np.nan
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-07-01"}
+    values["builtin_far_field"] = False
+    result = stages.load("lighting").run(values | {"out": str(tmp_path / "o")}, Context())
+    with rasterio.open(tmp_path / "o/illumination_method.tif") as source:
+        method = source.read(1)
+        assert source.nodata == 255
+        assert source.dtypes == ("uint8",)
+        assert "sha256" in source.tags()["LUNARSITE"]
+    with rasterio.open(tmp_path / "o/psr.tif") as source:
+        assert np.array_equal(method == 255, source.read(1) == 255)
+    assert 0 < (method == 1).sum() < method.size
+    share = 100.0 * (method == 1).sum() / (method != 255).sum()
+    assert result["marched_share_pct"] == pytest.approx(share, abs=1e-3)
+    stages.load("lighting").run(
+        values | {"out": str(tmp_path / "swept"), "exact_share_pct": 0.0}, Context()
+    )
+    with rasterio.open(tmp_path / "swept/illumination_method.tif") as source:
+        assert not (source.read(1) == 1).any()
+
+
+@pytest.mark.parametrize("stage", ["lighting", "skyline", "screen"])
+def test_a_mast_of_two_metres_is_the_default(stage) -> None:
+    assert stages.load(stage).parameter("mast_height_m").default == 2.0
+
+
+def test_light_at_the_ground_itself_is_warned_of_and_the_mast_stands_in_the_layers(
+    tmp_path,
+) -> None:
+    dem = bowl(40)
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "azimuths": 36, "stop": "2027-03-01"}
+    values["builtin_far_field"] = False
+    for mast, said in ((0.0, True), (2.0, False)):
+        context = Context()
+        stages.load("lighting").run(
+            values | {"out": str(tmp_path / f"{mast:g}"), "mast_height_m": mast}, context
+        )
+        assert any("mast height is 0 m" in each for each in context.warnings) == said
+        for path in (tmp_path / f"{mast:g}").iterdir():
+            with rasterio.open(path) as layer:
+                assert layer.tags()["MAST_HEIGHT_M"] == f"{mast:g}"
+        place = {key: value for key, value in values.items() if key != "azimuths"}
+        context = Context()
+        stages.load("skyline").run(
+            place | {"lon": 0.0, "lat": -89.95, "mast_height_m": mast}, context
+        )
+        assert any("mast height is 0 m" in each for each in context.warnings) == said
+        for call in (
+            lambda context, mast=mast: lighting.illumination(
+                dem, *YEAR, azimuths=36, mast_height_m=mast, context=context
+            ),
+            lambda context, mast=mast: light_at_places(
+                dem, [0.0], [0.0], *YEAR, azimuths=36, mast_height_m=mast, context=context
+            ),
+        ):
+            context = Context()
+            call(context)
+            assert any("mast height is 0 m" in each for each in context.warnings) == said

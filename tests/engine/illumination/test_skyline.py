@@ -26,7 +26,7 @@ def wall(tmp_path):
 
 
 def test_a_wall_in_the_east_raises_the_horizon_there(wall) -> None:
-    line = skyline(wall[1], 0.0, -89.99)
+    line = skyline(wall[1], 0.0, -89.99, mast_height_m=0.0)
     # At longitude 0 north points along +y, so that east is +x.
     east = line.horizon_deg[line.azimuth_deg == 90.0][0]
     assert east == pytest.approx(np.degrees(np.arctan2(1000.0, 10_100.0)), abs=0.2)

@@ -261,10 +261,10 @@ def test_a_repeated_run_is_read_again(make_dock, run_folder, tmp_path, wait_unti
     shutil.copytree(run_folder, own)
     dock = make_dock()
     assert dock.choose_run(own)
-    assert dock.run.mast_height_m == 0.0
+    assert dock.run.mast_height_m == 2.0
     manifest = own / "manifest.json"
     manifest.write_text(
-        manifest.read_text().replace('"mast_height_m": 0.0', '"mast_height_m": 5.0')
+        manifest.read_text().replace('"mast_height_m": 2.0', '"mast_height_m": 5.0')
     )
     dock.score_at(*dock.run.best)
     assert dock.run.mast_height_m == 5.0

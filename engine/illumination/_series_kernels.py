@@ -1,0 +1,310 @@
+"""Compiled loops over time that follow Sun and Earth above the horizons of places.
+
+A body is tested at its true elevation and azimuth. The horizon is known at *bearings*, longitudes
+of points of the equator; the bearing of a body at the latitude δ and the hour angle H differs from
+its longitude by atan2(κ sin H, 1 - κ cos H), κ = cot φ tan δ, of which two terms are taken.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Int = NDArray[np.int64]
+
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
+
+
+class Path(NamedTuple):
+    """A body over time; arrays of float64, shape (times,).
+
+    Parameters
+    ----------
+    place : ndarray
+        Longitude, in steps between two bearings, 0 to their number.
+    sin_lon, cos_lon, sin_lat, cos_lat : ndarray
+        Of the point of the Moon under the body.
+    parallax : ndarray
+        Radius of the Moon over the distance of the body.
+    radius : ndarray
+        Apparent radius, radians.
+    """
+
+    place: Float
+    sin_lon: Float
+    cos_lon: Float
+    sin_lat: Float
+    cos_lat: Float
+    parallax: Float
+    radius: Float
+
+
+class Times(NamedTuple):
+    """The times at which the bodies are followed.
+
+    Parameters
+    ----------
+    step_days : float
+        Time between two steps, days.
+    window : int
+        Steps in a month.
+    first : ndarray of int64, shape (steps + 1,)
+        Index of the first time between each step and the next at which the Sun crosses a bearing.
+    between : ndarray of float64, shape (crossings,)
+        These times, days after the step before.
+    """
+
+    step_days: float
+    window: int
+    first: Int
+    between: Float
+
+
+class Places(NamedTuple):
+    """Observers and their horizons.
+
+    Parameters
+    ----------
+    sin_lon, cos_lon, sin_lat, cos_lat : ndarray of float64, shape (places,)
+        Of their positions.
+    eye : ndarray of float64, shape (places,)
+        Radius of the observer, in radii of the Moon.
+    horizon : ndarray of float64, shape (places, bearings)
+        Tangents of the elevation of the horizon.
+    """
+
+    sin_lon: Float
+    cos_lon: Float
+    sin_lat: Float
+    cos_lat: Float
+    eye: Float
+    horizon: Float
+
+
+class Results(NamedTuple):
+    """What is filled for each place; float32, shape (places,).
+
+    Parameters
+    ----------
+    light, earth : ndarray
+        Average visible fraction of the Sun's disc, and share of time with the Earth, percent.
+    month : ndarray
+        Least average visible fraction of the Sun's disc over a month, percent.
+    darkness : ndarray
+        Longest time during which no part of the Sun's disc is visible, days.
+    """
+
+    light: Float32
+    earth: Float32
+    month: Float32
+    darkness: Float32
+
+
+@_inlined
+def _clear(path: Path, t: int, places: Places, n: int) -> float:
+    """Return how far the centre of a body is above the horizon of a place, radians."""
+    bearings = places.horizon.shape[1]
+    sin_hour = path.sin_lon[t] * places.cos_lon[n] - path.cos_lon[t] * places.sin_lon[n]
+    cos_hour = path.cos_lon[t] * places.cos_lon[n] + path.sin_lon[t] * places.sin_lon[n]
+    high = path.cos_lat[t] * cos_hour * places.cos_lat[n] + path.sin_lat[t] * places.sin_lat[n]
+    level = math.sqrt(1.0 - high * high)
+    high -= path.parallax[t] * places.eye[n]
+    kappa = places.cos_lat[n] * path.sin_lat[t] / (places.sin_lat[n] * path.cos_lat[t])
+    turn = kappa * sin_hour * (1.0 + kappa * cos_hour)
+    place = path.place[t] + turn * (bearings / (2.0 * math.pi))
+    before = math.floor(place)
+    part = place - before
+    k = int(before)
+    if k >= bearings:
+        k -= bearings
+    elif k < 0:
+        k += bearings
+    after = k + 1 if k + 1 < bearings else 0
+    tangent = places.horizon[n, k] + part * (places.horizon[n, after] - places.horizon[n, k])
+    return float((high - tangent * level) / (level + tangent * high))
+
+
+@_compiled
+def follow(
+    sun: Path,
+    crossings: Path,
+    earth: Path,
+    times: Times,
+    places: Places,
+    earth_offset: float,
+    means_only: bool,
+    place_from: int,
+    place_to: int,
+    results: Results,
+) -> None:
+    """Follow Sun and Earth above the horizons of some places.
+
+    Parameters
+    ----------
+    sun, earth : Path
+        At the steps; of the Sun also at the end of the last one.
+    crossings : Path
+        The Sun where it crosses a bearing, between the steps.
+    times : Times
+        Their times.
+    places : Places
+        The observers; results of one whose horizon is unknown are left as they are.
+    earth_offset : float
+        How far above the horizon the centre of the Earth must be, in apparent radii of the Earth.
+    means_only : bool
+        Whether month and darkness are left out.
+    place_from, place_to : int
+        Range of places.
+    results : Results
+        Filled.
+    """
+    steps, window = earth.place.size, times.window
+    shown = np.empty(steps, np.float32)
+    for n in range(place_from, place_to):
+        if math.isnan(places.eye[n]) or np.isnan(places.horizon[n]).any():
+            continue
+        visible = 0
+        for t in range(steps):
+            if _clear(earth, t, places, n) > earth_offset * earth.radius[t]:
+                visible += 1
+        results.earth[n] = 100.0 * visible / steps
+        total = 0.0
+        month, least = 0.0, math.inf
+        begun, longest = -1.0, 0.0  # when darkness has begun; negative where there is light
+        now = _clear(sun, 0, places, n) + sun.radius[0]
+        if now <= 0.0:
+            begun = 0.0
+        for t in range(steps):
+            radius = sun.radius[t]
+            if now >= 2.0 * radius:
+                share = 1.0
+            elif now <= 0.0:
+                share = 0.0
+            else:
+                u = 1.0 - now / radius
+                share = (math.acos(u) - u * math.sqrt(1.0 - u * u)) / math.pi
+            shown[t] = share
+            total += share
+            if means_only:
+                now = _clear(sun, t + 1, places, n) + sun.radius[t + 1]
+                continue
+            month += shown[t]
+            if t >= window:
+                month -= shown[t - window]
+            if t >= window - 1:
+                least = min(least, month)
+            after = _clear(sun, t + 1, places, n) + sun.radius[t + 1]
+            # Within a step the height above the horizon is linear between bearings: each is tested,
+            # but for darkness that begins and ends within a step while there is a longer one.
+            if now <= 0.0 or after <= 0.0 or longest < times.step_days:
+                start = t * times.step_days
+                when, height = 0.0, now
+                for k in range(times.first[t], times.first[t + 1] + 1):
+                    if k < times.first[t + 1]:
+                        then = times.between[k]
+                        level = _clear(crossings, k, places, n) + crossings.radius[k]
+                    else:
+                        then, level = times.step_days, after
+                    if (height > 0.0) != (level > 0.0):
+                        turn = start + when + (then - when) * height / (height - level)
+                        if level > 0.0:
+                            longest = max(longest, turn - begun)
+                            begun = -1.0
+                        else:
+                            begun = turn
+                    when, height = then, level
+            now = after
+        results.light[n] = 100.0 * total / steps
+        if means_only:
+            continue
+        if begun >= 0.0:
+            longest = max(longest, steps * times.step_days - begun)
+        results.month[n] = max(0.0, 100.0 * least / window)
+        results.darkness[n] = longest
+
+
+@_compiled
+def thresholds(
+    places: Places, bearing: Float, place_from: int, place_to: int, tangents: Float32
+) -> None:
+    """Write the tangents of the latitude south of which a body at each bearing is visible.
+
+    Parameters
+    ----------
+    places : Places
+        The observers.
+    bearing : ndarray of float64, shape (bearings,)
+        Longitudes, radians.
+    place_from, place_to : int
+        Range of places.
+    tangents : ndarray of float32, shape (places, bearings)
+        Filled.
+    """
+    for n in range(place_from, place_to):
+        for b in range(bearing.size):
+            # In the plane of the great circle: the angle from the equator's point to the zenith,
+            # less that between the zenith and the horizon.
+            cosine = places.cos_lat[n] * (
+                math.cos(bearing[b]) * places.cos_lon[n] + math.sin(bearing[b]) * places.sin_lon[n]
+            )
+            sine = math.sqrt(1.0 - cosine * cosine)
+            tangent = places.horizon[n, b]
+            slope = (tangent * sine - cosine) / (sine + tangent * cosine)
+            # The cosine of the angle between the plane and the pole.
+            tangents[n, b] = -slope * sine / places.sin_lat[n]
+
+
+@_compiled
+def horizons(
+    places: Places, bearing: Float, place_from: int, place_to: int, tangents: Float32
+) -> None:
+    """Fill ``places.horizon`` from thresholds: the reverse of `thresholds`."""
+    for n in range(place_from, place_to):
+        for b in range(bearing.size):
+            cosine = places.cos_lat[n] * (
+                math.cos(bearing[b]) * places.cos_lon[n] + math.sin(bearing[b]) * places.sin_lon[n]
+            )
+            sine = math.sqrt(1.0 - cosine * cosine)
+            slope = -tangents[n, b] * places.sin_lat[n] / sine
+            places.horizon[n, b] = (slope * sine + cosine) / (sine - slope * cosine)
+
+
+@_compiled
+def responses(
+    tangents: Float32,
+    share: Float32,
+    low: float,
+    per_step: float,
+    place_from: int,
+    place_to: int,
+    loss: Float32,
+) -> None:
+    """Write what is lost of a body per degree of horizon, from its tables.
+
+    Parameters
+    ----------
+    tangents : ndarray of float32, shape (places, bearings)
+        From `thresholds`.
+    share, low, per_step : ndarray of float32, shape (bearings, nodes, 2); float
+        As in `tables.Tables`.
+    place_from, place_to : int
+        Range of places.
+    loss : ndarray of float32, shape (places,)
+        Filled with percentage points per degree.
+    """
+    last = share.shape[1] - 2
+    for n in range(place_from, place_to):
+        lost = 0.0
+        for b in range(share.shape[0]):
+            place = min(max((tangents[n, b] - low) * per_step, 0.0), last + 0.999)
+            at = int(place)
+            part = place - at
+            lost += share[b, at, 1] + part * (share[b, at + 1, 1] - share[b, at, 1])
+        loss[n] = lost
