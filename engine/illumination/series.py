@@ -14,7 +14,7 @@ import numpy as np
 
 from lunarsite.engine import moon
 from lunarsite.engine.illumination import _series_kernels
-from lunarsite.engine.illumination.ephemeris import SYNODIC_MONTH_DAYS, sun_and_earth
+from lunarsite.engine.illumination.ephemeris import SYNODIC_MONTH_DAYS
 from lunarsite.engine.illumination.horizon import chunks
 from lunarsite.engine.moon import RADIUS_M
 
@@ -43,12 +43,10 @@ class Series:
 def series_of(sky: Ephemeris, bearings: int) -> Series:
     """Prepare the positions of Sun and Earth for horizons at a number of bearings."""
     steps, step_days = len(sky.days), sky.step_hours / 24.0
-    midnight = float(sky.start.toordinal()) + 1_721_424.5
-    last, _ = sun_and_earth(midnight, np.array([steps * step_days]))
-    lon = np.unwrap(np.append(sky.sun.lon_deg, last.lon_deg), period=360.0)
-    lat = np.append(sky.sun.lat_deg, last.lat_deg)
-    distance = np.append(sky.sun.distance_m, last.distance_m)
-    radius = np.append(sky.sun.radius_deg, last.radius_deg)
+    lon = _with_end(np.unwrap(sky.sun.lon_deg, period=360.0))
+    lat, distance, radius = (
+        _with_end(each) for each in (sky.sun.lat_deg, sky.sun.distance_m, sky.sun.radius_deg)
+    )
     time = np.arange(steps + 1) * np.float64(step_days)
     # The Sun moves west: its longitude falls.
     place = lon * (bearings / 360.0)
@@ -74,6 +72,11 @@ def series_of(sky: Ephemeris, bearings: int) -> Series:
     return Series(
         _path(lon, lat, distance, radius, bearings), crossings, _of(sky.earth, bearings), times
     )
+
+
+def _with_end(values: Float) -> Float:
+    """Return values at the steps, and at the end of the last one."""
+    return np.append(values, 2.0 * values[-1] - values[-2] if len(values) > 1 else values[-1])
 
 
 def observers(x_m: Float, y_m: Float, eye: Float, tangent: Float) -> _series_kernels.Places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from lunarsite.engine import moon, stages
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.illumination.ephemeris import (
+    Body,
     Ephemeris,
     elevation_azimuth,
     visible_fraction,
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float = NDArray[np.float64]
+
+
+_SUN_DEG_PER_HOUR = 0.52
+"""At most what the Sun moves along the horizon: a turn in 29.5 days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,6 +265,70 @@ def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
     return paths[0], paths[1]
 
 
+def light_and_darkness(
+    line: Skyline, sky: Ephemeris
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the periods in which any part of the Sun is above a skyline, and those in between.
+
+    They begin and end between the time steps: the Sun is tested at least at every azimuth of the
+    skyline that it passes, and its height above the skyline is linear in between.
+
+    Parameters
+    ----------
+    line : Skyline
+        The horizon of a location.
+    sky : Ephemeris
+        Sun and Earth over a span of time.
+
+    Returns
+    -------
+    light, darkness : list of dict
+        As `spans`.
+    """
+    step_deg = 360.0 / len(line.azimuth_deg)
+    parts = int(np.ceil(sky.step_hours * _SUN_DEG_PER_HOUR / step_deg))
+    step_days = sky.step_hours / 24.0
+    days = np.arange(len(sky.days) * parts + 1) * np.float64(step_days / parts)
+    height = _clear_of(line, sky, days)
+    lit = height > 0.0
+    turns = np.flatnonzero(lit[1:] != lit[:-1])
+    share = height[turns] / (height[turns] - height[turns + 1])
+    edges = np.concatenate([[0.0], days[turns] + share * (days[1] - days[0]), days[-1:]])
+    periods = [
+        {
+            "start": _moment(sky, float(first)),
+            "end": _moment(sky, float(last)),
+            "days": round(float(last - first), 4),
+        }
+        for first, last in itertools.pairwise(edges)
+    ]
+    first_lit = 0 if lit[0] else 1
+    return periods[first_lit::2], periods[1 - first_lit :: 2]
+
+
+def _clear_of(line: Skyline, sky: Ephemeris, days: Float) -> Float:
+    """Return the height of the Sun's upper edge above a skyline at some days, degrees."""
+    sun = sky.sun
+    known = sky.days if len(sky.days) > 1 else np.array([0.0, 1.0])
+
+    def at(values: Float) -> Float:
+        values = np.resize(values, len(known))
+        found = np.interp(days, known, values)
+        beyond = days > known[-1]
+        rate = (values[-1] - values[-2]) / (known[-1] - known[-2])
+        found[beyond] = values[-1] + rate * (days[beyond] - known[-1])
+        return np.asarray(found, np.float64)
+
+    body = Body(
+        at(np.unwrap(sun.lon_deg, period=360.0)),
+        at(sun.lat_deg),
+        at(sun.distance_m),
+        at(sun.radius_deg),
+    )
+    elevation, azimuth = elevation_azimuth(line.lon_deg, line.lat_deg, body, height_m=line.height_m)
+    return elevation + body.radius_deg - line.at(azimuth)
+
+
 def spans(state: NDArray[np.bool_], sky: Ephemeris) -> list[dict[str, Any]]:
     """Return the periods of a state: start and end (ISO 8601, UTC) and length in days."""
     padded = np.concatenate([[False], state, [False]]).astype(np.int8)
@@ -276,6 +346,10 @@ def spans(state: NDArray[np.bool_], sky: Ephemeris) -> list[dict[str, Any]]:
 
 def _after(sky: Ephemeris, index: int) -> str:
     """Return the end of a time step, ISO 8601."""
-    midnight = dt.datetime.combine(sky.start, dt.time())
-    moment = midnight + dt.timedelta(days=float(sky.days[index]), hours=sky.step_hours)
+    return _moment(sky, float(sky.days[index]) + sky.step_hours / 24.0)
+
+
+def _moment(sky: Ephemeris, days: float) -> str:
+    """Return a number of days after the start, ISO 8601 to the minute."""
+    moment = dt.datetime.combine(sky.start, dt.time()) + dt.timedelta(minutes=round(days * 1440.0))
     return moment.isoformat(timespec="minutes")

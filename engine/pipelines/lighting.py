@@ -14,7 +14,9 @@ from lunarsite.engine.context import GIB
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
+from lunarsite.engine.illumination.exact import Rays
 from lunarsite.engine.illumination.horizon import DEFAULT_LINES_PER_PIXEL, NO_MAST, Sweep
+from lunarsite.engine.illumination.places import Sky, light_along
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.grid import Dem, Grid
     from lunarsite.engine.pipelines.estimates import Estimate
 
+    Float32 = NDArray[np.float32]
+
 _NOT_SHAPING = ("dem", "far_field", "out")
 _DESCRIPTIONS = {
     "illumination_pct": "Average illumination",
@@ -43,6 +47,9 @@ _DESCRIPTIONS = {
     "horizon_coverage_pct": "Covered horizon",
 }
 """Band descriptions. They are part of the files, and do not change with the titles of dialogs."""
+
+_MARCHED_POINTS = 0.01
+"""Points of the time series, in pixels of the model, up to which they are marched exactly."""
 
 _UNKNOWN = 255
 """Nodata of the layers of permanent shadow and of the method: a height or horizon is unknown."""
@@ -72,6 +79,8 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     arrays = pixels * (8 * 4 + 2 + 6 * lines + 4 / 12) + points * 2 * values["azimuths"]
     inside, beside = estimates.work_arrays(arrays, context.memory_limit_bytes)
     marched = values["exact_share_pct"] / 100.0 * _MARCH_CORE_S * values["azimuths"]
+    if marched > 0.0 and points <= _MARCHED_POINTS * pixels:
+        marched += points / pixels * _MARCH_CORE_S * values["azimuths"]
     return estimates.estimate(
         pixels,
         context,
@@ -113,8 +122,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
         coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
         points = middle_pixels(dem.grid, coarse, side)
-        light = _light(dem, around.models, sky, points, values, scratch, context.part(0.02, 0.88))
-        month, darkness = darkness_at_points(light.thresholds, sky, context.part(0.88, 0.95))
+        light, month, darkness = _light(
+            dem, around.models, sky, points, values, scratch, context.part(0.02, 0.95)
+        )
         without_height = ~np.isfinite(dem.height_m[points.row, points.column])
         month[without_height] = darkness[without_height] = np.nan
         tags = _tags(values, around.files)
@@ -132,8 +142,13 @@ def _light(
     values: dict[str, Any],
     scratch: Scratch,
     context: Context,
-) -> Light:
-    """Sweep all bearings; the work arrays of the sweep are freed on return."""
+) -> tuple[Light, Float32, Float32]:
+    """Return the layers, and darkest month and longest continuous darkness of the points.
+
+    The work arrays of the sweep are freed on return.
+    """
+    few = len(points.row) <= _MARCHED_POINTS * dem.height_m.size
+    marched = few and values["exact_share_pct"] > 0.0
     sweep = Sweep(
         dem,
         far,
@@ -141,17 +156,24 @@ def _light(
         mast_height_m=values["mast_height_m"],
         scratch=scratch,
     )
-    return lighting.light(
+    light = lighting.light(
         sweep,
         sky,
-        context,
+        context.part(0.0, 0.93),
         azimuths=values["azimuths"],
         earth_part=values["earth_part"],
         required_reach_m=values["horizon_reach_km"] * 1000.0,
-        points=points,
+        points=None if marched else points,
         exact_share_pct=values["exact_share_pct"],
         scratch=scratch,
     )
+    rest = context.part(0.93, 1.0)
+    x, y = dem.grid.column_x_m()[points.column], dem.grid.row_y_m()[points.row]
+    if not marched:
+        return light, *darkness_at_points(light.thresholds, sky, rest, x, y)
+    rays = Rays(sweep, rest, scratch=scratch)
+    exact = light_along(rays, Sky(sky, values["azimuths"], values["earth_part"]), x, y, rest)
+    return light, exact.darkest_month_pct, exact.longest_darkness_days
 
 
 def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:

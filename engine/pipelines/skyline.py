@@ -17,6 +17,7 @@ from lunarsite.engine.illumination.skyline import (
     Skyline,
     Track,
     coverage_pct,
+    light_and_darkness,
     skyline,
     spans,
     tracks,
@@ -173,7 +174,7 @@ def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeri
 
 def _result(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:
     light, contact = sun.shown > 0.0, earth.clear > 0.0
-    dark_periods = spans(~light, sky)
+    sun_up, dark_periods = light_and_darkness(line, sky)
     windows = sorted(spans(light & contact, sky), key=lambda span: -float(span["days"]))
     every = max(1, len(sky.days) // _TRACK_POINTS)
     longest = max(dark_periods, key=lambda span: float(span["days"]), default=None)
@@ -189,7 +190,7 @@ def _result(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str
         "horizon_distance_m": np.round(line.distance_m, 1).tolist(),
         "illumination_pct": round(illumination, 3),
         "earth_visibility_pct": round(visibility, 3),
-        "sun_up": spans(light, sky),
+        "sun_up": sun_up,
         "earth_up": spans(contact, sky),
         "longest_night": longest,
         "longest_night_days": darkness_days,

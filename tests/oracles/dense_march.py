@@ -98,6 +98,7 @@ def marched_light(
     *,
     azimuth_step_deg: float = 1.0,
     step_px: float = 0.25,
+    mast_height_m: float = 0.0,
 ) -> tuple[Float, Float]:
     """Return average illumination and Earth visibility (centre) of pixels, percent.
 
@@ -112,7 +113,15 @@ def marched_light(
 
     def work(part: tuple[int, int]) -> list[tuple[float, float]]:
         here = slice(*part)
-        horizons, _ = march(dem, packed, x[here], y[here], azimuth, step_px=step_px)
+        horizons, _ = march(
+            dem,
+            packed,
+            x[here],
+            y[here],
+            azimuth,
+            mast_height_m=mast_height_m,
+            step_px=step_px,
+        )
         shares = []
         for k, horizon in enumerate(horizons, part[0]):
             ring = np.append(horizon, horizon[0])

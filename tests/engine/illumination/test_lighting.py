@@ -152,17 +152,26 @@ def test_darkness_agrees_with_brute_force(year) -> None:
     encoded = np.round((tangent - low) * scale - 32767).astype(np.int16)
     month, longest = darkness_at_points(encoded, year, Context())
     threshold = lighting.decode_thresholds(encoded).astype(float)
-    place = np.mod(year.sun.lon_deg, 360) / 10
-    before = place.astype(int) % 36
-    near = place - np.floor(place)
-    steps = round(29.530589 * 4)
-    for n in range(20):
-        line = (1 - near) * threshold[before, n] + near * threshold[(before + 1) % 36, n]
-        lit = visible_fraction(np.zeros_like(line), line - year.sun.lat_deg, year.sun.radius_deg)
+    fine = ephemeris(*YEAR, step_hours=0.02)
+    for n in range(1, 20, 2):
+        lit = _lit(threshold[:, n], year)
+        steps = round(29.530589 * 4)
         means = np.convolve(lit, np.ones(steps) / steps, "valid")
         assert month[n] == pytest.approx(100 * means.min(), abs=0.05)
+        lit = _lit(threshold[:, n], fine)
         runs = np.diff(np.flatnonzero(np.concatenate([[True], lit > 0, [True]])))
-        assert longest[n] == pytest.approx((runs.max() - 1) * 0.25, abs=0.26)
+        assert longest[n] == pytest.approx((runs.max() - 1) / 1200.0, abs=0.01)
+
+
+def _lit(threshold_deg, sky):
+    """Return the visible fraction of the Sun's disc at the pole over time."""
+    place = np.mod(sky.sun.lon_deg, 360) / 10
+    before = place.astype(int) % 36
+    near = place - np.floor(place)
+    tangent = -np.tan(np.radians(threshold_deg))
+    line = np.degrees(np.arctan((1 - near) * tangent[before] + near * tangent[(before + 1) % 36]))
+    up, _ = elevation_azimuth(0.0, -90.0, sky.sun)
+    return visible_fraction(line, up, sky.sun.radius_deg)
 
 
 def test_an_unknown_horizon_gives_nodata(year) -> None:
@@ -428,3 +437,35 @@ def test_light_at_the_ground_itself_is_warned_of_and_the_mast_stands_in_the_laye
             context = Context()
             call(context)
             assert any("mast height is 0 m" in each for each in context.warnings) == said
+
+
+def test_the_longest_darkness_is_that_of_the_exact_horizon_of_its_pixel(tmp_path) -> None:
+    dem = rough()
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "azimuths": 90}
+    values |= {"stop": "2028-01-01", "builtin_far_field": False, "posting_m": 2800.0}
+    stages.load("lighting").run(values, Context())
+    coarse, side = posting(dem.grid, 2800.0)
+    points = middle_pixels(dem.grid, coarse, side)
+    x, y = dem.grid.column_x_m()[points.column], dem.grid.row_y_m()[points.row]
+    exact = light_at_places(read_dem(tmp_path / "dem.tif"), x, y, *YEAR, azimuths=90)
+    for name, wanted in (
+        ("longest_night_days", exact.longest_darkness_days),
+        ("illumination_darkest_month_pct", exact.darkest_month_pct),
+    ):
+        with rasterio.open(tmp_path / f"o/{name}.tif") as layer:
+            assert layer.read(1).ravel() == pytest.approx(wanted, abs=1e-4)
+
+
+def test_swept_horizons_have_their_place_in_the_time_series(year) -> None:
+    # Far from the pole the local horizon differs from the latitude that is stored.
+    dem = Dem(Grid(292e3, 8e3, 200.0, 80, 80), bowl(80).height_m)
+    coarse, side = posting(dem.grid, 1000.0)
+    points = middle_pixels(dem.grid, coarse, side)
+    light = lighting.light(Sweep(dem), year, Context(), azimuths=180, points=points)
+    x, y = dem.grid.column_x_m()[points.column], dem.grid.row_y_m()[points.row]
+    month, darkness = darkness_at_points(light.thresholds, year, Context(), x, y)
+    exact = light_at_places(dem, x, y, *YEAR, azimuths=180, mast_height_m=0.0)
+    middle = np.hypot(x - 300e3, y) < 2.5e3
+    assert month[middle] == pytest.approx(exact.darkest_month_pct[middle], abs=2.0)
+    assert np.median(np.abs(darkness - exact.longest_darkness_days)[middle]) < 0.1

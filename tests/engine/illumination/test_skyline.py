@@ -4,12 +4,19 @@ import os
 
 import numpy as np
 import pytest
+import rasterio
 
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.illumination.ephemeris import ephemeris
-from lunarsite.engine.illumination.skyline import has_ground, skyline, spans, tracks
+from lunarsite.engine.illumination.skyline import (
+    has_ground,
+    light_and_darkness,
+    skyline,
+    spans,
+    tracks,
+)
 from lunarsite.engine.io.cog import write_raster
 from lunarsite.engine.io.grid import Dem, Grid
 from lunarsite.engine.pipelines import skyline as pipeline
@@ -150,3 +157,50 @@ def test_a_changed_part_of_a_model_is_read_again(tmp_path) -> None:
         os.utime(path, ns=(seed, seed))
         heights.append(stage.run(place, context)["eye_height_m"])
     assert heights[0] != heights[1]
+
+
+def test_light_and_darkness_do_not_depend_on_the_time_step(wall) -> None:
+    line = skyline(wall[1], 0.0, -89.99)
+    coarse, fine = (
+        light_and_darkness(line, ephemeris("2027-01-01", "2027-07-01", step_hours=step))
+        for step in (6.0, 0.25)
+    )
+    for one, other in zip(coarse, fine, strict=True):
+        assert len(one) == len(other) > 0
+        assert [p["days"] for p in one] == pytest.approx([p["days"] for p in other], abs=1 / 48)
+    assert sum(p["days"] for p in [*coarse[0], *coarse[1]]) == pytest.approx(181.0, abs=1e-3)
+
+
+def test_the_skyline_of_a_site_and_the_layer_under_it_agree(tmp_path) -> None:
+    stages.load("synthesize").run(
+        {"out": str(tmp_path / "dem.tif"), "size_px": 120, "pixel_m": 200.0}, Context()
+    )
+    same = {"dem": str(tmp_path / "dem.tif"), "stop": "2028-01-01"}
+    stages.load("lighting").run(same | {"out": str(tmp_path / "o"), "posting_m": 4000.0}, Context())
+    layers = {}
+    for name in ("illumination_pct", "earth_visibility_pct", "illumination_method"):
+        with rasterio.open(tmp_path / f"o/{name}.tif") as layer:
+            layers[name], place = layer.read(1), layer.transform
+    with rasterio.open(tmp_path / "o/longest_night_days.tif") as layer:
+        darkness = layer.read(1)
+    rows, columns = np.nonzero(layers["illumination_method"] == 1)
+    for row, column in list(zip(rows, columns, strict=True))[:: max(1, len(rows) // 5)]:
+        sky = _at(place, row, column, same)
+        assert sky["illumination_pct"] == pytest.approx(
+            layers["illumination_pct"][row, column], abs=0.25
+        )
+        assert sky["earth_visibility_pct"] == pytest.approx(
+            layers["earth_visibility_pct"][row, column], abs=0.5
+        )
+    for row, column in ((1, 1), (3, 2), (4, 4)):
+        sky = _at(place, 20 * row + 10, 20 * column + 10, same)
+        assert sky["longest_night_days"] == pytest.approx(darkness[row, column], abs=1 / 24)
+
+
+def _at(place, row, column, values):
+    """Return the skyline of the centre of a pixel, with the steps of a layer."""
+    lon, lat = moon.xy_to_lonlat(*(place * (column + 0.5, row + 0.5)))
+    values = values | {"lon": float(lon), "lat": float(lat)}
+    return stages.load("skyline").run(
+        values | {"step_hours": 6.0, "azimuth_step_deg": 1.0}, Context()
+    )
