@@ -19,6 +19,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features import feature_table, rocks
 from lunarsite.engine.scoring.features.columns import (
+    DISC_LIGHT_FILES,
     LANDING_FILES,
     LAYER_FILES,
     SOURCES,
@@ -73,14 +74,22 @@ def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
     """
     if values["place"] == "cell":
         return layers
-    paths = [Path(values["layers"]) / name for name in LANDING_FILES]
+    folder = Path(values["layers"])
+    paths = [folder / name for name in LANDING_FILES]
     if not all(path.is_file() for path in paths):
         raise InputError(
             f"The folder of layers {values['layers']} holds no landing discs",
             "Make them: lunarsite landing, with the same --layers and --out; or rank whole cells: "
             "--place cell",
         )
-    return replace(layers, landing=(str(paths[0]), str(paths[1])))
+    at_discs = {
+        source: str(folder / name)
+        for source, name in DISC_LIGHT_FILES.items()
+        if (folder / name).is_file()
+    }
+    return replace(
+        layers, rasters=layers.rasters | at_discs, landing=(str(paths[0]), str(paths[1]))
+    )
 
 
 _START_S = 3.0

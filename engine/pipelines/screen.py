@@ -19,6 +19,7 @@ from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.pipelines.steps import SHARES, Screening, Step, outputs_of
 from lunarsite.engine.scoring import bundle
 from lunarsite.engine.scoring.features.columns import (
+    DISC_LIGHT_FILES,
     IMAGERY,
     LANDING_FILES,
     LAYER_FILES,
@@ -59,7 +60,14 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
 
 
 def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) -> Estimate:
-    from lunarsite.engine.pipelines import features, landing, lighting, score, terrain  # noqa: PLC0415  not imported for a finished run
+    from lunarsite.engine.pipelines import (  # noqa: PLC0415  not imported for a finished run
+        disc_light,
+        features,
+        landing,
+        lighting,
+        score,
+        terrain,
+    )
 
     grid = inputs.grid
     posting_m = max(values["cell_m"], grid.pixel_m)
@@ -70,6 +78,8 @@ def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) 
         steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
     if values["place"] == "disc":
         steps.append(landing.of_pixels(pixels, context))
+        if not all(values[name] for name in _COMPUTED):
+            steps.append(disc_light.of_cells(pixels, cells, values, context))
     steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))
     steps.append(score.of_cells(cells, values["draws"], context))
     if values["train"] or not (values["scorer"] or bundle.bundled(inputs.profile)):
@@ -160,9 +170,25 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["place"] == "disc":
         judged = {role: paths for role, paths in provided.items() if role not in _NOT_OF_PIXELS}
         run.stage("landing", judged | computed, outputs_of("landing"), layers=layers, out=layers)
-        computed |= {"layer landing": [str(layers / name) for name in LANDING_FILES]}
+        discs = {"layer landing": [str(layers / name) for name in LANDING_FILES]}
+        computed |= discs
+        if "lighting" in run.manifest.content["steps"]:
+            run.stage(
+                "disc-light",
+                elevation | discs,
+                outputs_of("disc-light"),
+                layers=layers,
+                out=layers,
+            )
+            computed |= {
+                f"layer disc {source}": [str(layers / name)]
+                for source, name in DISC_LIGHT_FILES.items()
+            }
+        else:
+            run.manifest.forget("disc-light", outputs_of("disc-light"))
     else:
-        run.manifest.forget("landing", outputs_of("landing"))
+        for step in ("landing", "disc-light"):
+            run.manifest.forget(step, outputs_of(step))
     run.stage("features", provided | computed, outputs_of("features"), layers=layers, out=features)
     model, trained_on = _scorer(run, features)
     inputs = {"features": [str(features)], "scorer": [str(model)]}

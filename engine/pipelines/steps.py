@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 SHARES = {
     "terrain": (0.0, 0.1),
     "lighting": (0.1, 0.66),
-    "landing": (0.66, 0.72),
-    "features": (0.72, 0.78),
+    "landing": (0.66, 0.69),
+    "disc-light": (0.69, 0.74),
+    "features": (0.74, 0.78),
     "train-scorer": (0.78, 0.86),
     "score": (0.86, 0.94),
     "report": (0.94, 1.0),
@@ -205,5 +206,5 @@ def outputs_of(step: str) -> list[str]:
     """Return the output files of a step, relative to the folder of the run."""
     if step in _FILES:
         return list(_FILES[step])
-    folder = "layers/" if step in ("terrain", "lighting", "landing") else ""
+    folder = "layers/" if step in ("terrain", "lighting", "landing", "disc-light") else ""
     return [folder + output.path for output in stages.load(step).outputs]

@@ -16,6 +16,7 @@ NAMES: tuple[str, ...] = (
     "lighting",
     "skyline",
     "landing",
+    "disc-light",
     "features",
     "train-scorer",
     "score",

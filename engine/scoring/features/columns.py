@@ -154,6 +154,12 @@ LAYER_FILES = {
 }
 """File name of each source in a folder of layers."""
 
+DISC_LIGHT_FILES = {
+    "darkest_month": "disc_darkest_month_pct.tif",
+    "longest_night": "disc_longest_darkness_days.tif",
+}
+"""Files with the light at the best disc of each cell, in place of that at the cell's middle."""
+
 LANDING_FILES = ("landing_suitability.tif", "landing_probability.tif")
 """Files of the landing discs in a folder of layers."""
 

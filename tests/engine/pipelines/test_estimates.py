@@ -44,6 +44,7 @@ def inputs(tmp_path_factory):
         "terrain": {"dem": dem},
         "lighting": {"dem": dem, "far_field": [dem]},
         "landing": discs,
+        "disc-light": cells,
         "features": cells,
         "score": {"features": table},
         "screen": {"dem": dem, "cell_m": 400.0},

@@ -96,6 +96,7 @@ def finished(given, tmp_path_factory):
         "terrain",
         "lighting",
         "landing",
+        "disc-light",
         "features",
         "train-scorer",
         "score",
@@ -139,12 +140,15 @@ def test_an_unchanged_run_repeats_no_step(given, run, tmp_path):
         ({"max_sites": 3}, ["score", "report"]),
         (
             {"horizon_error_deg": 0.2},
-            ["landing", "features", "train-scorer", "score", "report"],
+            ["landing", "disc-light", "features", "train-scorer", "score", "report"],
         ),
-        ({"profile": "hls"}, ["landing", "features", "train-scorer", "score", "report"]),
+        (
+            {"profile": "hls"},
+            ["landing", "disc-light", "features", "train-scorer", "score", "report"],
+        ),
         (
             {"relief_window_px": 5},
-            ["terrain", "landing", "features", "train-scorer", "score", "report"],
+            ["terrain", "landing", "disc-light", "features", "train-scorer", "score", "report"],
         ),
         ({"north_limit_deg": -85.0}, ["features", "train-scorer", "score"]),
     ],
