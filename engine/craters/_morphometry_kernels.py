@@ -16,7 +16,10 @@ _RIM = (0.85, 1.15)
 _RIM_STEPS = 7
 _FLOOR = 0.5
 _FLOOR_STEPS = 5
-_AROUND = (1.7, 2.0)
+_AROUND = (2.25, 2.5, 2.75)
+
+EJECTA = sum(share**-3.0 for share in _AROUND) / len(_AROUND)
+"""Thickness of the ejecta on the rings of the surroundings, as a share of the rim's height."""
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -35,12 +38,13 @@ def rings(height: Float32, place: Float) -> Float:
     Returns
     -------
     ndarray of float64, shape (craters, 3)
-        Metres; NaN where less than half of the samples have data.
+        Metres; NaN where less than half of the samples have data. The surroundings still carry the
+        ejecta.
     """
     out = np.full((place.shape[0], 3), np.nan)
     crests = np.empty(_AZIMUTHS)
     inside = np.empty(_AZIMUTHS * _FLOOR_STEPS)
-    around = np.empty(2 * _AZIMUTHS)
+    around = np.empty(len(_AROUND) * _AZIMUTHS)
     for i in range(place.shape[0]):
         c0, r0, r = place[i]
         rims = floors = others = 0

@@ -2,7 +2,10 @@
 
 The rim is the median over azimuths of the highest ground near the circle, so that it is robust to
 a younger crater on it or a slope across it. The floor is the tenth percentile of the ground within
-half a radius. The surroundings are the median of rings outside the thick part of the ejecta.
+half a radius. The surroundings are the median of rings at 2.25 to 2.75 radii. The ejecta still
+raise them: their thickness is that of the rim at the crest and falls with the cube of the distance
+(McGetchin, Settle & Head 1973, Earth Planet. Sci. Lett. 20, 226), so that rim and rings together
+give the level below.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
 
-READ_AT_PX = 8.0
+READ_AT_PX = 16.0
 """Rings are sampled at the coarsest scale at which the radius has at least this many pixels."""
 
 
@@ -36,7 +39,8 @@ class Relief:
     depth_m : ndarray of float64, shape (craters,)
         Rim to floor; NaN where too little of either has data.
     rim_height_m : ndarray of float64, shape (craters,)
-        Rim above the surroundings; NaN where too little of either has data.
+        Rim above the surroundings without ejecta; NaN where too little of either has data. Single
+        values are as uncertain as the ground around is uneven.
     """
 
     depth_m: Float
@@ -70,5 +74,5 @@ def measure(levels: Sequence[Level], x_m: Float, y_m: Float, radius_m: Float) ->
         )
         heights = _morphometry_kernels.rings(level.height_m, place)
         depth[at] = heights[:, 0] - heights[:, 1]
-        rim[at] = heights[:, 0] - heights[:, 2]
+        rim[at] = (heights[:, 0] - heights[:, 2]) / (1.0 - _morphometry_kernels.EJECTA)
     return Relief(depth, rim)

@@ -102,7 +102,8 @@ STAGE = Stage(
                 name=f"roughness_{width}_m",
                 kind=Kind.RASTER,
                 title=f"Roughness, {width}",
-                help="Standard deviation of the heights about the window's least-squares plane.",
+                help="Standard deviation of the heights about the window's least-squares plane, "
+                "with the n - 3 degrees of freedom of n heights.",
                 path=f"roughness_{width}_m.tif",
                 unit="m",
                 style="roughness_m",

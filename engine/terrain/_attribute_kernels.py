@@ -155,7 +155,8 @@ def windowed(
     whole : bool
         Whether no height is missing, halo included: then the windows' weights are known.
     spread : ndarray of float32, shape (rows, columns)
-        Gets the root mean square of the heights about their least-squares plane, metres.
+        Gets the standard deviation of the heights about their least-squares plane, metres: the
+        sum of squares is divided by n - 3, the degrees of freedom that the plane leaves.
     position : ndarray of float32, shape (rows, columns)
         Gets the height above the mean, metres.
     """
@@ -220,7 +221,8 @@ def windowed(
             explained = (cxz * cxz * cyy - 2.0 * cxz * cyz * cxy + cyz * cyz * cxx) / (
                 cxx * cyy - cxy * cxy
             )
-            rest = max((czz - explained) / n, 0.0)
+            # Three degrees of freedom are the plane's; half of a window is more than three.
+            rest = max((czz - explained) / (n - 3.0), 0.0)
             spread[row, c] = math.sqrt(rest) + (z - z)
             position[row, c] = z - mean
 

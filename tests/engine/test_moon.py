@@ -58,6 +58,17 @@ def test_the_map_scale_is_the_secant_squared_of_half_the_colatitude():
 
 
 @settings(deadline=None)
+@given(lon=longitudes, lat=st.floats(-90, -60), radius_m=st.floats(1.0, 400_000.0))
+def test_a_circle_on_the_ground_is_a_circle_on_the_map(lon, lat, radius_m):
+    x, y = (float(v) for v in moon.lonlat_to_xy(lon, lat))
+    x0, y0, radius = (float(v) for v in moon.map_circle(x, y, radius_m))
+    around = np.linspace(0.0, 2.0 * np.pi, 12)
+    rim = x0 + radius * np.cos(around), y0 + radius * np.sin(around)
+    ground_m = moon.RADIUS_M * moon.angular_distance_rad(x, y, *rim)
+    np.testing.assert_allclose(ground_m, radius_m, rtol=1e-6, atol=1e-3)
+
+
+@settings(deadline=None)
 @given(lon=longitudes, lat=st.floats(-89, -60), azimuth=st.floats(0, 359.99))
 def test_a_map_azimuth_is_the_direction_of_a_small_step(lon, lat, azimuth):
     step_deg = 1e-4

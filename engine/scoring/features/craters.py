@@ -56,26 +56,29 @@ def features(
     """
     grid, coarse, side = places.grid, places.coarse, places.side
     x, y = catalogue["x_m"].to_numpy(np.float64), catalogue["y_m"].to_numpy(np.float64)
-    scale, diameter = moon.map_scale(x, y), catalogue["diameter_m"].to_numpy(np.float64)
-    radius = 0.5 * diameter * scale
-    near = (x + radius >= grid.bounds[0]) & (x - radius <= grid.bounds[2])
-    near &= (y + radius >= grid.bounds[1]) & (y - radius <= grid.bounds[3])
-    column, row = (x - grid.x_min_m) / grid.pixel_m - 0.5, (grid.y_max_m - y) / grid.pixel_m - 0.5
+    diameter = catalogue["diameter_m"].to_numpy(np.float64)
+    # A large crater's circle on the map has another centre than the crater on the ground.
+    circle_x, circle_y, radius = moon.map_circle(x, y, 0.5 * diameter)
+    near = (circle_x + radius >= grid.bounds[0]) & (circle_x - radius <= grid.bounds[2])
+    near &= (circle_y + radius >= grid.bounds[1]) & (circle_y - radius <= grid.bounds[3])
+    column, row = _pixels(grid, circle_x[near], circle_y[near])
+    radius_px = radius[near] / grid.pixel_m
     mask = np.zeros(grid.shape, np.uint8)
-    cells.burn_circles(mask, column[near], row[near], radius[near] / grid.pixel_m)
+    cells.burn_circles(mask, column, row, radius_px)
     depth = np.full(len(catalogue), np.nan)
     if "depth_m" in catalogue:
         depth = (catalogue["depth_m"] / catalogue["diameter_m"]).to_numpy(np.float64)
     if places.discs is None:
         covered = cells.cell_statistics(mask.astype(np.float32), side)[1] * 100.0
+        column, row = _pixels(grid, x, y)
         layers = _in_cells(row, column, diameter, depth, coarse, side)
     else:
         covered = _covered(mask, places.discs)
-        found = row[near], column[near], diameter[near], depth[near]
+        found = row, column, radius_px, diameter[near], depth[near]
         layers = _on_discs(*found, places, places.discs)
     layers |= {
         "crater_density_per_km2": _density(x, y, places),
-        "crater_rim_distance_m": _rim_distance(x, y, radius, places),
+        "crater_rim_distance_m": _rim_distance(circle_x, circle_y, radius, places),
     }
     shaped = {
         "crater_coverage_pct": covered.astype(np.float32),
@@ -86,6 +89,11 @@ def features(
         values[known == 0.0] = np.nan
     share = (100.0 * known).astype(np.float32)
     return {columns.coverage_column("craters"): share, **shaped}
+
+
+def _pixels(grid: Grid, x: Float, y: Float) -> tuple[Float, Float]:
+    """Return columns and rows of places; 0 is the centre of the first pixel."""
+    return (x - grid.x_min_m) / grid.pixel_m - 0.5, (grid.y_max_m - y) / grid.pixel_m - 0.5
 
 
 def _in_cells(
@@ -111,6 +119,7 @@ def _in_cells(
 def _on_discs(
     row: Float,
     column: Float,
+    radius_px: Float,
     diameter: Float,
     depth: Float,
     places: Places,
@@ -118,8 +127,6 @@ def _on_discs(
 ) -> dict[str, Float]:
     """Return the columns of the craters that reach into each landing disc, flat."""
     grid, coarse = places.grid, places.coarse
-    x, y = grid.x_min_m + (column + 0.5) * grid.pixel_m, grid.y_max_m - (row + 0.5) * grid.pixel_m
-    radius_px = 0.5 * diameter * moon.map_scale(x, y) / grid.pixel_m
     found = _rim_kernels.craters_on_discs(
         row,
         column,
@@ -214,10 +221,8 @@ def _rim_distance(x: Float, y: Float, radius: Float, places: Places) -> Float:
     if x.size == 0:
         return np.full(places.x_m.size, np.nan)
     coarse = places.coarse
-    column = (x - coarse.x_min_m) / coarse.pixel_m - 0.5
-    row = (coarse.y_max_m - y) / coarse.pixel_m - 0.5
-    at_x = (places.x_m - coarse.x_min_m) / coarse.pixel_m - 0.5
-    at_y = (coarse.y_max_m - places.y_m) / coarse.pixel_m - 0.5
+    column, row = _pixels(coarse, x, y)
+    at_x, at_y = _pixels(coarse, places.x_m, places.y_m)
     cells_away = _rim_kernels.rim_distance(at_y, at_x, column, row, radius / coarse.pixel_m)
     distance_m: Float = cells_away * coarse.pixel_m / moon.map_scale(places.x_m, places.y_m)
     return distance_m.ravel()

@@ -67,7 +67,9 @@ class Shadows:
             total[own] = cells.area_within(mask, x_px, y_px - top, radius_px).reshape(shape)
         row = np.clip(np.round(y_px).astype(int), 0, self._grid.height - 1)
         column = np.clip(np.round(x_px).astype(int), 0, self._grid.width - 1)
-        self._inside[own] = (masks[0][row - top, column] == 1).reshape(shape)
+        # The middle of a cell that sticks out may lie outside the mask.
+        on_mask = (np.abs(row - y_px) <= 0.5) & (np.abs(column - x_px) <= 0.5)
+        self._inside[own] = (on_mask & (masks[0][row - top, column] == 1)).reshape(shape)
         unknown = np.isnan(pixels).view(np.uint8)
         for kept, mask in ((self._shadow, masks[0]), (self._unknown, unknown)):
             if mask.any():

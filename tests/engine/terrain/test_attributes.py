@@ -108,11 +108,23 @@ def test_windows_agree_with_a_least_squares_fit(gaps):
         z = part[rows, columns]
         design = np.column_stack([np.ones(z.size), rows, columns])
         rest = z - design @ np.linalg.lstsq(design, z, rcond=None)[0]
-        assert layers[name][20, 20] == pytest.approx(np.sqrt(np.mean(rest**2)), rel=1e-5)
+        deviation = np.sqrt((rest**2).sum() / (z.size - 3))
+        assert layers[name][20, 20] == pytest.approx(deviation, rel=1e-5)
     part = height[16:25, 16:25]
     assert layers["relief_m"][20, 20] == np.nanmax(part) - np.nanmin(part)
     mean = np.nanmean(height[7:34, 7:34].astype(np.float64))
     assert layers["position_index_m"][20, 20] == pytest.approx(height[20, 20] - mean, abs=1e-3)
+
+
+def test_roughness_is_the_deviation_that_noise_was_drawn_with_in_any_window():
+    grid = centred(0.0, 0.0, side=300)
+    x, y = mesh(grid)
+    noise = 4.0 * np.random.default_rng(8).standard_normal(grid.shape)
+    layers = attributes.derivatives((0.1 * x - 0.2 * y + noise).astype(np.float32), grid)
+    # The residuals about a plane have n - 3 degrees of freedom: of nine heights, six.
+    for name in ("roughness_fine_m", "roughness_medium_m", "roughness_coarse_m"):
+        variance = np.mean(layers[name][13:-13, 13:-13].astype(np.float64) ** 2)
+        assert variance == pytest.approx(16.0, rel=0.02), name
 
 
 def test_nodata_is_preserved():

@@ -16,9 +16,11 @@ from lunarsite.engine.io.elevation.dem import posting
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.features import columns, feature_table
+from lunarsite.engine.scoring.features import columns, craters, feature_table
 from lunarsite.engine.scoring.features.layers import Layers
 from lunarsite.engine.scoring.features.places import Places
+from lunarsite.engine.scoring.landing.cells import Discs
+from lunarsite.engine.scoring.landing.discs import Disc
 
 GRID = Grid(2000.0, 9000.0, 100.0, 30, 22)
 SIDE = 4
@@ -328,6 +330,31 @@ def test_crater_columns_of_a_catalogue_with_depths(tmp_path, dem):
     ratios = table.loc[known, "crater_mean_depth_ratio"].dropna()
     np.testing.assert_allclose(ratios, 0.1, rtol=1e-6)
     assert table.loc[~known, "crater_mean_depth_ratio"].isna().all()
+
+
+@pytest.mark.parametrize("judged", ["disc", "cell"])
+def test_the_rim_of_a_large_crater_is_where_it_is_on_the_ground(judged):
+    # On the map the middle of a basin of 360 km lies 650 m away from the centre of its circle.
+    basin = pd.DataFrame({"x_m": [138_000.0], "y_m": [-87_000.0], "diameter_m": [360_000.0]})
+    # A frame across the rim, on the side of the pole.
+    rim_x, rim_y = (v - 180_000.0 * share for v, share in ((138_000.0, 0.846), (-87_000.0, -0.533)))
+    grid = Grid(round(rim_x, -2) - 3000.0, round(rim_y, -2) + 3000.0, 100.0, 60, 60)
+    coarse = Grid(grid.x_min_m, grid.y_max_m, 500.0, 12, 12)
+    disc = None
+    if judged == "disc":
+        middle = np.indices(coarse.shape) * 5 + 2
+        disc = Discs(Disc.of(100.0, 100.0), middle[0], middle[1], {})
+    found = craters.features(basin, Places(grid, coarse, 5, disc))
+    x, y = np.meshgrid(coarse.column_x_m(), coarse.row_y_m())
+    away_m = moon.RADIUS_M * moon.angular_distance_rad(138_000.0, -87_000.0, x, y)
+    wanted = np.abs(away_m - 180_000.0)
+    assert wanted.min() < 300.0
+    np.testing.assert_allclose(found["crater_rim_distance_m"], wanted, rtol=1e-3, atol=1.0)
+    clear = wanted > 360.0
+    inside = np.where(away_m < 180_000.0, 100.0, 0.0)
+    np.testing.assert_array_equal(found["crater_coverage_pct"][clear], inside[clear])
+    if disc is not None:
+        np.testing.assert_array_equal(found["crater_count"][clear], inside[clear] / 100.0)
 
 
 def test_a_catalogue_may_be_a_geopackage_of_detections(tmp_path, dem):

@@ -64,3 +64,11 @@ def test_the_distance_to_shadow_is_measured_on_the_ground():
     # Beyond, the edges are nearer than the shadow.
     assert distance_m[4:8] == pytest.approx(wanted_m[4:8], rel=0.002)
     assert np.isnan(distance_m[11:]).all()
+
+
+def test_a_place_outside_the_mask_is_not_in_shadow():
+    # 12 columns in cells of 5: the middle of the last cell is a pixel that the mask lacks.
+    grid, coarse = Grid(0.0, 0.0, 100.0, 12, 10), Grid(0.0, 0.0, 500.0, 3, 2)
+    found = in_strips(np.ones(grid.shape), grid, coarse, cells_per_strip=1)
+    np.testing.assert_array_equal(found["psr_distance_m"][:, :2], 0.0)
+    assert np.isnan(found["psr_distance_m"][:, 2]).all()
