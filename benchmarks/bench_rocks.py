@@ -45,6 +45,7 @@ SIDES = {"render": (282, 423), "real": (310, 423)}
 SQUASHED = (274, 274)
 SPEED_PX = 4096
 WHOLE_PX = (1700, 1792)
+PASSES = 2000
 MOST = 24
 """Images of a contact sheet."""
 
@@ -93,6 +94,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
             f"| the photographs without TCAM21 | | mIoU {part['miou']}, any rock "
             f"{part['any_rock']} | |"
         )
+    information(loaded, sets)
     cost(loaded)
     tiled(loaded)
     speed("orbital")
@@ -185,6 +187,26 @@ def outside(name: str, inside: Evaluation, other: Evaluation) -> None:
     )
 
 
+def information(loaded: weights.Checkpoint, sets: dict[str, list[Sample]]) -> None:
+    """Compare the closed form's mutual information with that of many passes, on four images."""
+    samples = [*sets["own"][:2], *(sets[kind][0] for kind in SIDES if kind in sets)]
+    ratios = []
+    for sample in samples:
+        means = [
+            evaluation.evaluate(way, [sample], 1, Context()).mutual_information[0]
+            for way in (
+                loaded.runner(uncertain=True),
+                loaded.runner(uncertain=True, passes=PASSES),
+            )
+        ]
+        ratios.append(means[0] / means[1])
+    print(
+        f"| mean mutual information in closed form over that of {PASSES:,} passes, {len(samples)} "
+        f"images | within 10 % | {', '.join(f'{ratio:.3f}' for ratio in ratios)}; mean "
+        f"{np.mean(ratios):.3f} | {'yes' if max(abs(r - 1.0) for r in ratios) <= 0.1 else 'no'} |"
+    )
+
+
 def cost(loaded: weights.Checkpoint) -> None:
     """Compare the time of one pass with that of MC Dropout, on one core, and their calibration."""
     seen = np.random.default_rng(0).standard_normal((3, 768, 768)).astype(np.float32)
@@ -209,11 +231,11 @@ def cost(loaded: weights.Checkpoint) -> None:
     ratio = took["closed form"] / took["one pass"]
     worse = error["closed form"] - error["20 passes"]
     print(
-        f"| MC Dropout by default (before the head, closed form) against one pass | ≤ 1.5×, "
+        f"| MC Dropout by default (before the head, closed form) against one pass | ≤ 1.3×, "
         f"calibration not worse than 20 passes by more than 0.002 | {ratio:.2f}× (20 passes "
         f"{took['20 passes'] / took['one pass']:.2f}×); calibration error "
         + ", ".join(f"{name} {value:.4f}" for name, value in error.items())
-        + f" | {'yes' if ratio <= 1.5 and worse <= 0.002 else 'no'} |"
+        + f" | {'yes' if ratio <= 1.3 and worse <= 0.002 else 'no'} |"
     )
 
 

@@ -11,6 +11,7 @@ from lunarsite.engine import device
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.report import reliability
 from lunarsite.engine.segmentation import evaluation, paired_images, weights
+from lunarsite.engine.segmentation.training import held_out
 from lunarsite.engine.text import counted
 from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.uncertainty.calibration import (
@@ -59,7 +60,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         len(rest),
         context.part(0.4, 0.7),
     )
-    warm = loaded.runner(where.kind, context, temperatures=warmth, **asked)
+    factor = 1.0
+    if uncertain:
+        measured = paired_images.read_samples(pairs[::2][: held_out.MEASURED])
+        factor = held_out.information_factor(loaded, warmth, measured, where.kind, context)
+    warm = loaded.runner(where.kind, context, temperatures=warmth, information=factor, **asked)
     after = evaluation.evaluate(
         warm, paired_images.read_samples(rest), len(rest), context.part(0.7, 0.95)
     )
@@ -69,6 +74,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         **loaded.card,
         "calibration": {
             **loaded.as_card(warmth),
+            "mutual_information_factor": factor,
             "images": len(pairs[::2]),
             "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         },

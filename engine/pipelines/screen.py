@@ -14,6 +14,7 @@ from lunarsite.engine.contract import PATH_KINDS
 from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io.elevation.area import narrowed
+from lunarsite.engine.io.elevation.dem import posting
 from lunarsite.engine.pipelines import estimates, preflight
 from lunarsite.engine.pipelines.manifest import NAME, Manifest
 from lunarsite.engine.pipelines.steps import SHARES, Screening, Step, outputs_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.grid import Grid
     from lunarsite.engine.pipelines.estimates import Estimate
 
     Inputs = Mapping[str, list[str]]
@@ -78,7 +80,7 @@ def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) 
         steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
     if values["place"] == "disc":
         steps.append(landing.of_pixels(pixels, context))
-        if not all(values[name] for name in _COMPUTED):
+        if _has_discs_elsewhere(grid, values):
             steps.append(disc_light.of_cells(pixels, cells, values, context))
     steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))
     steps.append(score.of_cells(cells, values["draws"], context))
@@ -156,8 +158,8 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if all(values[name] for name in _COMPUTED):
         run.manifest.forget("lighting", outputs_of("lighting"))
     else:
-        posting = max(values["cell_m"], validated.grid.pixel_m)
-        run.values = values | {"posting_m": posting}
+        posting_m = max(values["cell_m"], validated.grid.pixel_m)
+        run.values = values | {"posting_m": posting_m}
         run.stage("lighting", elevation, outputs_of("lighting"), out=layers)
     computed = {
         f"layer {source}": [str(layers / name)]
@@ -172,7 +174,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         run.stage("landing", judged | computed, outputs_of("landing"), layers=layers, out=layers)
         discs = {"layer landing": [str(layers / name) for name in LANDING_FILES]}
         computed |= discs
-        if "lighting" in run.manifest.content["steps"]:
+        if _has_discs_elsewhere(validated.grid, values):
             run.stage(
                 "disc-light",
                 elevation | discs,
@@ -201,6 +203,11 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         out=folder,
     )
     return _finish(run, result, trained_on)
+
+
+def _has_discs_elsewhere(grid: Grid, values: dict[str, Any]) -> bool:
+    """Return whether light is computed, and discs lie elsewhere than in the middle of cells."""
+    return not all(values[name] for name in _COMPUTED) and posting(grid, values["cell_m"])[1] > 1
 
 
 def _scorer(run: Screening, features: Path) -> tuple[Path, dict[str, Any]]:

@@ -336,7 +336,7 @@ def _said(
     lines = [", ".join(f"{100 * s:.2f} % {n}" for n, s in zip(classes.NAMES, share, strict=True))]
     if values["uncertainty"] != "none":
         said["mean_mutual_information"] = float(means[1])
-        usual = checkpoint.card.get("in_domain", {}).get("mutual_information", {})
+        usual = inference.usual(checkpoint.card, values["test_time"], values["passes"])
         whose = checkpoint.card.get("calibration", {}).get("data", "generated validation scenes")
         if values["uncertainty"] == "mc-dropout" and usual.get("median"):
             times = float(means[1]) / float(usual["median"])

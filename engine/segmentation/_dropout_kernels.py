@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
@@ -52,69 +53,160 @@ def softmax(features: Float32, weight: Float32, bias: Float32, on_rocks: float) 
 
 @_compiled
 def closed_form(
-    features: Float32, weight: Float32, bias: Float32, odds: float, on_rocks: float
+    features: Float32,
+    weight: Float32,
+    bias: Float32,
+    odds: float,
+    on_rocks: float,
+    information: float,
 ) -> Float32:
-    """Return mean probabilities and mean entropy of infinitely many passes, to second order.
+    """Return mean probabilities and mean entropy of infinitely many passes, by cubature.
 
-    A pass multiplies each channel by 0 with probability p and by 1 / (1 - p) otherwise, so the
-    logits have the covariance odds · Σ_c f_c² w_c w_cᵀ with odds = p / (1 - p). The second-order
-    Taylor expansion of the softmax about the mean logits then gives the mean probability; half of
-    the trace of the softmax's Fisher information times that covariance gives the mutual
-    information.
+    A pass multiplies each channel by 0 with probability p and by 1 / (1 - p) otherwise. The head is
+    linear, so that the logits are nearly normal, with the exact covariance odds · Σ_c f_c² w_c w_cᵀ
+    and odds = p / (1 - p). Means over them are taken at the eight points of the spherical-radial
+    cubature of third degree: the mean logits, plus and minus two columns of the root of the
+    covariance.
 
     Parameters
     ----------
     features, weight, bias, on_rocks
-        As in `softmax`.
+        As in `softmax`; the prediction is that of the mean logits.
     odds : float
         p / (1 - p), with the dropout probability p.
+    information : float
+        Factor on the mutual information, which is at most the entropy of the mean.
 
     Returns
     -------
     ndarray of float32, shape (5, rows, columns)
         Mean probability of each class, then the mean entropy of the passes, nats.
+
+    References
+    ----------
+    Arasaratnam & Haykin (2009), IEEE Trans. Autom. Control 54:1254.
     """
     channels, rows, columns = features.shape
-    out = np.empty((5, rows, columns), np.float32)
-    logit = np.empty(4, np.float32)
-    plain = np.empty(5, np.float32)
-    shift = np.empty(4, np.float32)
+    out = np.zeros((5, rows, columns), np.float32)
+    mean = np.empty((4, columns), np.float32)
+    root = np.empty((10, columns), np.float32)
+    point = np.empty((4, columns), np.float32)
+    work = np.empty((3, columns), np.float32)
+    bits = np.empty(columns, np.int32)
     for i in range(rows):
+        for k in range(4):
+            for j in range(columns):
+                mean[k, j] = bias[k]
+        root[:] = 0.0
+        for c in range(channels):
+            for k in range(4):
+                w = weight[k, c]
+                for j in range(columns):
+                    mean[k, j] += w * features[c, i, j]
+            for k in range(4):
+                for m in range(k + 1):
+                    w = np.float32(odds) * weight[k, c] * weight[m, c]
+                    n = k * (k + 1) // 2 + m
+                    for j in range(columns):
+                        root[n, j] += w * features[c, i, j] * features[c, i, j]
+        _to_root(root)
         for j in range(columns):
-            for k in range(4):
-                total = bias[k]
-                for c in range(channels):
-                    total += weight[k, c] * features[c, i, j]
-                logit[k] = total
-            gain = _gain(logit, on_rocks)
-            logit *= gain
-            _normalised(logit, plain)
-            information = 0.0
-            shift[:] = 0.0
-            for c in range(channels):
-                mean = 0.0
-                square = 0.0
+            rock = max(mean[1, j], mean[2, j]) > max(mean[0, j], mean[3, j])
+            work[2, j] = np.float32(on_rocks) if rock else np.float32(1.0)
+        for axis in range(4):
+            for sign in (np.float32(-2.0), np.float32(2.0)):
                 for k in range(4):
-                    mean += plain[k] * weight[k, c]
-                    square += plain[k] * weight[k, c] * weight[k, c]
-                strength = features[c, i, j] * features[c, i, j] * gain * gain
-                spread = square - mean * mean
-                information += strength * spread
-                for k in range(4):
-                    off = weight[k, c] - mean
-                    shift[k] += strength * (off * off - spread)
-            total = 0.0
-            for k in range(4):
-                moved = max(plain[k] * (1.0 + 0.5 * odds * shift[k]), 1e-7)
-                out[k, i, j] = moved
-                total += out[k, i, j]
-            entropy = 0.0
-            for k in range(4):
-                out[k, i, j] /= total
-                entropy -= out[k, i, j] * math.log(out[k, i, j])
-            # The expansion overshoots far from the mean; mutual information is at most the entropy.
-            out[4, i, j] = entropy - min(0.5 * odds * information, entropy)
+                    if k < axis:
+                        for j in range(columns):
+                            point[k, j] = mean[k, j]
+                    else:
+                        n = k * (k + 1) // 2 + axis
+                        for j in range(columns):
+                            point[k, j] = mean[k, j] + sign * root[n, j]
+                _add_normalised(point, work, bits, out[:, i])
+        for j in range(columns):
+            entropy = np.float32(0.0)
+            for k in range(5):
+                out[k, i, j] *= np.float32(0.125)
+                if k < 4:
+                    entropy -= out[k, i, j] * math.log(max(out[k, i, j], 1e-30))
+            shared = np.float32(information) * (entropy - out[4, i, j])
+            out[4, i, j] = entropy - min(max(shared, np.float32(0.0)), entropy)
     return out
+
+
+@_compiled
+def _to_root(spread: Float32) -> None:
+    """Replace the lower triangles of covariances, row by row, by their Cholesky factors."""
+    columns = spread.shape[1]
+    for k in range(4):
+        for m in range(k + 1):
+            n = k * (k + 1) // 2 + m
+            for q in range(m):
+                a, b = k * (k + 1) // 2 + q, m * (m + 1) // 2 + q
+                for j in range(columns):
+                    spread[n, j] -= spread[a, j] * spread[b, j]
+            # A direction in which nothing varies has no length, whatever rounding makes of it.
+            if m == k:
+                for j in range(columns):
+                    spread[n, j] = math.sqrt(max(spread[n, j], np.float32(0.0)))
+            else:
+                d = m * (m + 1) // 2 + m
+                for j in range(columns):
+                    length = spread[d, j]
+                    spread[n, j] = spread[n, j] / length if length > 1e-12 else np.float32(0.0)
+
+
+@_compiled
+def _add_normalised(point: Float32, work: Float32, bits: Int32, out: Float32) -> None:
+    """Add the softmax of a row of logits, with the factors ``work[2]``, and its entropy.
+
+    Exponential and logarithm are polynomials, which the compiler can run on several pixels at once;
+    they err by less than 1e-6.
+    """
+    columns = point.shape[1]
+    total, tilt, factor = work[0], work[1], work[2]
+    scale = bits.view(np.float32)
+    for j in range(columns):
+        top = max(point[0, j], point[1, j], point[2, j], point[3, j])
+        for k in range(4):
+            point[k, j] = max((point[k, j] - top) * factor[j], np.float32(-80.0))
+        total[j] = 0.0
+        tilt[j] = 0.0
+    for k in range(4):
+        for j in range(columns):
+            power = np.int32(point[k, j] * np.float32(1.4426950408889634) - np.float32(0.5))
+            bits[j] = (power + np.int32(127)) << np.int32(23)
+        for j in range(columns):
+            x = point[k, j]
+            power = np.int32(x * np.float32(1.4426950408889634) - np.float32(0.5))
+            r = x - np.float32(power) * np.float32(0.6931471805599453)
+            value = np.float32(1.0 / 720.0)
+            value = value * r + np.float32(1.0 / 120.0)
+            value = value * r + np.float32(1.0 / 24.0)
+            value = value * r + np.float32(1.0 / 6.0)
+            value = value * r + np.float32(0.5)
+            value = value * r + np.float32(1.0)
+            value = (value * r + np.float32(1.0)) * scale[j]
+            total[j] += value
+            tilt[j] += value * x
+            point[k, j] = value
+    for j in range(columns):
+        whole = total[j]
+        # The sum lies between 1 and 4.
+        z = (whole - np.float32(2.0)) / (whole + np.float32(2.0))
+        s = z * z
+        odd = np.float32(1.0 / 11.0)
+        odd = odd * s + np.float32(1.0 / 9.0)
+        odd = odd * s + np.float32(1.0 / 7.0)
+        odd = odd * s + np.float32(1.0 / 5.0)
+        odd = odd * s + np.float32(1.0 / 3.0)
+        odd = odd * s + np.float32(1.0)
+        logarithm = np.float32(0.6931471805599453) + np.float32(2.0) * z * odd
+        inverse = np.float32(1.0) / whole
+        out[4, j] += max(logarithm - tilt[j] * inverse, np.float32(0.0))
+        for k in range(4):
+            out[k, j] += point[k, j] * inverse
 
 
 @_compiled

@@ -162,6 +162,39 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     )
 
 
+def information_factor(closed: Runner, drawn: Runner, samples: Iterable[Sample]) -> float:
+    """Return the mutual information of many passes, in units of that of the closed form.
+
+    It is the median over the images of the ratio of their means.
+
+    Parameters
+    ----------
+    closed : Runner
+        The network with the closed form, at a factor of 1.
+    drawn : Runner
+        The network with at least a few hundred passes.
+    samples : iterable of Sample
+        Images; not those of the evaluation.
+
+    Returns
+    -------
+    float
+        1 where the closed form finds none.
+    """
+    ratios = []
+    for sample in samples:
+        image, _ = reduced(sample, closed.side_px)
+        means = []
+        for runner in (closed, drawn):
+            found = predict(runner, image)
+            count = len(classes.NAMES)
+            shared = measures.entropy(found[:count]) - found[count]
+            means.append(float(np.maximum(shared, 0.0).mean(dtype=np.float64)))
+        if means[0] > 0.0:
+            ratios.append(means[1] / means[0])
+    return float(np.median(ratios)) if ratios else 1.0
+
+
 def percentiles(values: Float) -> dict[str, float]:
     """Return the median and the 5th and 95th percentiles of the images' mean uncertainty."""
     low, middle, high = np.percentile(values, [5.0, 50.0, 95.0])

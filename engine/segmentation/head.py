@@ -29,6 +29,9 @@ class Head:
         Factor on the logits at pixels predicted as rock, which have a temperature of their own.
     odds : float
         p / (1 - p) with the dropout probability p before the head; 0 without MC Dropout.
+    information : float
+        Factor on the mutual information of the closed form. With few channels the logits of the
+        passes are less normal than it takes them for, and it finds a part of their spread.
     passes : ndarray of float32, shape (passes, 4, channels, side, side), or None
         Weight of each MC Dropout pass, zero for the channels that it drops; None for the closed
         form, the limit of infinitely many.
@@ -38,6 +41,7 @@ class Head:
     bias: Float32
     on_rocks: float
     odds: float
+    information: float
     passes: Float32 | None
 
     @classmethod
@@ -50,6 +54,7 @@ class Head:
         dropout: float = 0.0,
         passes: int = 0,
         seed: int = 0,
+        information: float = 1.0,
     ) -> Head:
         """Return the head of a network.
 
@@ -64,6 +69,8 @@ class Head:
         passes, seed : int
             Number of passes drawn, 0 for the closed form; seed of their masks. A pass drops the
             same channels in all tiles, so that no seams appear.
+        information : float
+            Factor on the mutual information of the closed form, measured on validation images.
         """
         scaled = (weight / temperatures.common).astype(np.float32)
         drawn = None
@@ -75,6 +82,7 @@ class Head:
             (bias / temperatures.common).astype(np.float32),
             temperatures.common / temperatures.rare,
             dropout / (1.0 - dropout),
+            information,
             drawn,
         )
 

@@ -192,6 +192,31 @@ def _predict_reduced(
         take(row, resampling.enlarged_prediction(prediction, shape, strip), known)
 
 
+def usual(card: Mapping[str, Any], test_time: str, passes: int) -> dict[str, float]:
+    """Return the validation images' mean mutual information for a way of being uncertain.
+
+    Parameters
+    ----------
+    card : mapping
+        Card of the network.
+    test_time : str
+        Test-time augmentation, whose copies of the image differ too.
+    passes : int
+        Number of passes drawn, 0 for the closed form. Of n passes the mutual information is
+        (n - 1)/n of that of many, on average.
+
+    Returns
+    -------
+    dict of str to float
+        As for `verdict`; empty where the card has none.
+    """
+    in_domain = card.get("in_domain", {})
+    own = in_domain.get("test_time", {}).get(test_time, in_domain)
+    share = (passes - 1) / passes if passes > 1 else 1.0
+    found = own.get("mutual_information", {})
+    return {name: share * float(value) for name, value in found.items()}
+
+
 def verdict(mean: float, usual: Mapping[str, float]) -> str:
     """Return how an image's mean mutual information compares with the validation images.
 

@@ -78,6 +78,8 @@ class OnnxRunner:
     temperatures : Temperatures
         Temperature scaling of the logits: one temperature for pixels predicted as rock, one for
         all others.
+    information : float
+        Factor on the mutual information of the closed form.
     side_px : int, optional
         As in `Runner`.
 
@@ -98,6 +100,7 @@ class OnnxRunner:
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures = UNIT_TEMPERATURES,
+        information: float = 1.0,
         side_px: int | None = None,
     ) -> None:
         self.side_px = side_px
@@ -115,6 +118,7 @@ class OnnxRunner:
             dropout=dropout if uncertain else 0.0,
             passes=passes,
             seed=seed,
+            information=information,
         )
 
     def __call__(self, channels: Float32) -> Float32:
@@ -130,7 +134,7 @@ class OnnxRunner:
             prediction = _dropout_kernels.passes(features, weights, head.bias, head.on_rocks)
         elif head.odds:
             prediction = _dropout_kernels.closed_form(
-                features, weight, head.bias, head.odds, head.on_rocks
+                features, weight, head.bias, head.odds, head.on_rocks, head.information
             )
         else:
             prediction = _dropout_kernels.softmax(features, weight, head.bias, head.on_rocks)

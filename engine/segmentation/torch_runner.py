@@ -44,7 +44,7 @@ class TorchRunner:
         Architecture of the network.
     device, context, on_cpu : str, Context, callable or None
         As in `OnDevice`.
-    uncertain, passes, seed, temperatures, side_px
+    uncertain, passes, seed, temperatures, information, side_px
         As in `onnx_runner.OnnxRunner`.
     """
 
@@ -61,6 +61,7 @@ class TorchRunner:
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures = UNIT_TEMPERATURES,
+        information: float = 1.0,
         side_px: int | None = None,
         on_cpu: Callable[[], Runner] | None = None,
     ) -> None:
@@ -73,6 +74,7 @@ class TorchRunner:
             dropout=architecture.dropout if uncertain else 0.0,
             passes=passes,
             seed=seed,
+            information=information,
         )
         forward = self._forward
         if uncertain and architecture.everywhere:
@@ -132,22 +134,54 @@ def head_prediction(features: torch.Tensor, head: Head) -> torch.Tensor:
     if not head.odds:
         return _softmax(logits, head.on_rocks)
     gain = _gain(logits, head.on_rocks)
-    share = torch.softmax(logits * gain, 1)
-    information = torch.zeros_like(gain)
-    shift = torch.zeros_like(share)
+    points = _cubature(features, weight, logits, head.odds)
+    mean = sum((_entropies(point * gain) for point in points), start=torch.zeros(())) / 8.0
+    share = mean[:, :4]
+    entropy = -(share * share.clamp(min=1e-30).log()).sum(1, keepdim=True)
+    shared = (head.information * (entropy - mean[:, 4:])).clamp(min=0.0)
+    return torch.cat([share, entropy - torch.minimum(shared, entropy)], 1)
+
+
+def _cubature(
+    features: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor, odds: float
+) -> Iterable[torch.Tensor]:
+    """Yield the logits at the eight points of `_dropout_kernels.closed_form`."""
+    pad = weight.shape[2] // 2
+    count = logits.shape[1]
+    spread = [[torch.zeros_like(logits[:, :1]) for _ in range(k + 1)] for k in range(count)]
     for channel in range(features.shape[1]):
         # What one channel adds to each logit: dropping it takes that away.
         one = slice(channel, channel + 1)
-        added = conv2d(features[:, one], weight[:, one], padding=pad) * gain
-        off = added - (share * added).sum(1, keepdim=True)
-        spread = (share * off * off).sum(1, keepdim=True)
-        information += spread
-        shift += off * off - spread
-    moved = (share * (1.0 + 0.5 * head.odds * shift)).clamp(min=1e-7)
-    moved /= moved.sum(1, keepdim=True)
-    entropy = -(moved * moved.log()).sum(1, keepdim=True)
-    # The expansion overshoots far from the mean; mutual information is at most the entropy.
-    return torch.cat([moved, entropy - (0.5 * head.odds * information).minimum(entropy)], 1)
+        added = conv2d(features[:, one], weight[:, one], padding=pad)
+        for k in range(count):
+            for m in range(k + 1):
+                spread[k][m] += odds * added[:, k : k + 1] * added[:, m : m + 1]
+    for column in _root(spread):
+        for sign in (-2.0, 2.0):
+            yield logits + sign * column
+
+
+def _root(spread: list[list[torch.Tensor]]) -> list[torch.Tensor]:
+    """Return the columns of the lower Cholesky factor of a covariance at every pixel."""
+    zero = torch.zeros_like(spread[0][0])
+    root: list[list[torch.Tensor]] = []
+    for k, row in enumerate(spread):
+        own: list[torch.Tensor] = []
+        for m, total in enumerate(row):
+            other = own if m == k else root[m]
+            left = total - sum((own[q] * other[q] for q in range(m)), start=zero)
+            if m < k:
+                length = root[m][m]
+                safe = torch.where(length > 0.0, length, torch.ones_like(length))
+                own.append(torch.where(length > 0.0, left / safe, zero))
+            else:
+                # A direction in which nothing varies has no length, whatever rounding makes of it.
+                own.append(left.clamp(min=0.0).sqrt())
+        root.append(own)
+    return [
+        torch.cat([root[k][m] if m <= k else zero for k in range(len(root))], 1)
+        for m in range(len(root))
+    ]
 
 
 def _mean_of_passes(each: Iterable[torch.Tensor], on_rocks: float, count: int) -> torch.Tensor:
@@ -158,7 +192,11 @@ def _mean_of_passes(each: Iterable[torch.Tensor], on_rocks: float, count: int) -
 
 def _softmax(logits: torch.Tensor, on_rocks: float) -> torch.Tensor:
     """Return the probabilities of a pass, then their entropy, nats."""
-    scaled = logits * _gain(logits, on_rocks)
+    return _entropies(logits * _gain(logits, on_rocks))
+
+
+def _entropies(scaled: torch.Tensor) -> torch.Tensor:
+    """Return the softmax of logits, then its entropy, nats."""
     share, log_share = torch.softmax(scaled, 1), torch.log_softmax(scaled, 1)
     return torch.cat([share, -(share * log_share).sum(1, keepdim=True).clamp(max=0.0)], 1)
 

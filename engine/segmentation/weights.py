@@ -48,6 +48,11 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         return Temperatures(common, float(calibration.get("temperature_of_rocks", common)))
 
     @property
+    def information(self) -> float:
+        """Factor on the mutual information of the closed form; 1 where it was not measured."""
+        return float(self.card.get("calibration", {}).get("mutual_information_factor", 1.0))
+
+    @property
     def side_px(self) -> int | None:
         """Training resolution: the shorter side of an image, pixels; None for native resolution."""
         side_px: int | None = self.card.get("recipe", {}).get("side_px")
@@ -76,6 +81,7 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures | None = None,
+        information: float | None = None,
     ) -> Runner:
         """Return the network, ready to run.
 
@@ -90,6 +96,8 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             if ``passes`` is 0, 20 passes are drawn.
         temperatures : Temperatures, optional
             Override those of the card.
+        information : float, optional
+            Factor on the mutual information of the closed form; overrides that of the card.
 
         Raises
         ------
@@ -105,6 +113,7 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             "passes": passes,
             "seed": seed,
             "temperatures": temperatures or self.temperatures,
+            "information": self.information if information is None else information,
             "side_px": self.side_px,
         }
 

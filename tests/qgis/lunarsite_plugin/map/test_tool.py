@@ -122,7 +122,12 @@ def test_the_marker_outlines_the_cell_and_follows_the_map(canvas):
     marker = CellMarker(canvas)
     zoom_to(canvas, moon_crs.crs(), CELL["x_m"], CELL["y_m"])
     marker.show(CELL, PLACE)
+    assert marker.disc.asGeometry().isEmpty()
+    marker.show(CELL, PLACE, {"x_m": -11200.0, "y_m": 9000.0, "radius_m": 100.0})
     assert marker.visible
+    ring = marker.disc.asGeometry()
+    assert ring.boundingBox().width() == pytest.approx(200.0, rel=1e-3)
+    assert ring.boundingBox().center().x() == pytest.approx(-11200.0)
     box = marker.outline.asGeometry().boundingBox()
     assert box.width() == pytest.approx(960.0)
     assert box.center().x() == pytest.approx(-11040.0)
@@ -135,4 +140,4 @@ def test_the_marker_outlines_the_cell_and_follows_the_map(canvas):
     assert marker.visible
     before = len(canvas.scene().items())
     marker.remove()
-    assert len(canvas.scene().items()) == before - 2
+    assert len(canvas.scene().items()) == before - 3
