@@ -59,8 +59,10 @@ def features(
     diameter = catalogue["diameter_m"].to_numpy(np.float64)
     # A large crater's circle on the map has another centre than the crater on the ground.
     circle_x, circle_y, radius = moon.map_circle(x, y, 0.5 * diameter)
-    near = (circle_x + radius >= grid.bounds[0]) & (circle_x - radius <= grid.bounds[2])
-    near &= (circle_y + radius >= grid.bounds[1]) & (circle_y - radius <= grid.bounds[3])
+    # A disc may stick out of the model by as much as it may be unknown.
+    reach = radius + (0.0 if places.discs is None else places.radius_m)
+    near = (circle_x + reach >= grid.bounds[0]) & (circle_x - reach <= grid.bounds[2])
+    near &= (circle_y + reach >= grid.bounds[1]) & (circle_y - reach <= grid.bounds[3])
     column, row = _pixels(grid, circle_x[near], circle_y[near])
     radius_px = radius[near] / grid.pixel_m
     mask = np.zeros(grid.shape, np.uint8)
