@@ -17,9 +17,8 @@ from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.pipelines.features import layers_of
-from lunarsite.engine.scoring import profiles
+from lunarsite.engine.scoring import judged_discs, profiles
 from lunarsite.engine.scoring.error_model import Errors
-from lunarsite.engine.scoring.landing import pixels
 from lunarsite.engine.scoring.landing.cells import RADIUS_TAG
 from lunarsite.engine.scoring.landing.discs import LEAST_RADIUS_PX, Disc
 
@@ -77,7 +76,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"instead of {values['landing_radius_m']:g} m: the elevation model shows nothing "
             "smaller."
         )
-    judged = pixels.judged_by(profile, layers)
+    judged = judged_discs.judged_by(profile, layers)
     if not judged.profile.criteria:
         raise InputError(
             f"No criterion of {profile.name!r} can be judged at a pixel with these layers",
@@ -112,7 +111,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 context.part(0.9, 1.0),
             )
         )
-        strips = pixels.judge(layers, grid, disc, judged.profile, errors, context.part(0.0, 0.9))
+        strips = judged_discs.judge(
+            layers, grid, disc, judged.profile, errors, context.part(0.0, 0.9)
+        )
         for strip in strips:
             sinks[0].write(strip.probability, strip.window)
             sinks[1].write(strip.suitability, strip.window)

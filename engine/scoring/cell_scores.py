@@ -15,8 +15,9 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import explanation, ranking, scorer, suitability, tables
+from lunarsite.engine.scoring.error_model import footprint_of
 from lunarsite.engine.scoring.features import columns
-from lunarsite.engine.scoring.features.feature_table import cell_grid, footprint_of
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 from lunarsite.engine.scoring.profiles import LEAST_COVERAGE_PCT
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ import numpy as np
 from scipy import signal
 
 from lunarsite.engine.scoring.features.columns import BY_NAME, CONFIDENCE, SEGMENTED
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 from lunarsite.engine.scoring.landing.discs import Disc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from lunarsite.engine.scoring.profiles import Criterion, Profile
@@ -104,6 +106,14 @@ class Footprint:
             return Disc(self.radius_m, self.pixel_m).mask
         side = max(1, round(self.side_m / self.pixel_m))
         return np.ones((side, side), np.bool_)
+
+
+def footprint_of(table: pd.DataFrame) -> Footprint:
+    """Return the pixels over which the features of a table are averaged."""
+    pixel_m, radius_m = float(table["pixel_m"].iloc[0]), float(table["landing_radius_m"].iloc[0])
+    if np.isfinite(radius_m):
+        return Footprint(pixel_m, radius_m=radius_m)
+    return Footprint(pixel_m, side_m=cell_grid(table).pixel_m)
 
 
 def source_of(criterion: Criterion) -> str | None:

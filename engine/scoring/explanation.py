@@ -22,8 +22,8 @@ from woodelf import WoodelfExplainer
 
 from lunarsite.engine import moon
 from lunarsite.engine.scoring import _shapley_kernels, suitability
+from lunarsite.engine.scoring.error_model import footprint_of
 from lunarsite.engine.scoring.features.columns import BY_NAME
-from lunarsite.engine.scoring.features.feature_table import footprint_of
 from lunarsite.engine.scoring.scorer import features_of
 
 if TYPE_CHECKING:

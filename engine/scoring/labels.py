@@ -13,7 +13,8 @@ import numpy as np
 from scipy import ndimage, special
 
 from lunarsite.engine.scoring import error_model, suitability
-from lunarsite.engine.scoring.features.feature_table import cell_grid, footprint_of
+from lunarsite.engine.scoring.error_model import footprint_of
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import require_context
 from lunarsite.engine.errors import InputError, MissingDependencyError
 from lunarsite.engine.scoring import bundle, labels, suitability
-from lunarsite.engine.scoring.error_model import Errors
+from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features.columns import BY_NAME
-from lunarsite.engine.scoring.features.feature_table import cell_grid, footprint_of
+from lunarsite.engine.scoring.features.feature_table import cell_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

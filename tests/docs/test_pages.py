@@ -80,6 +80,7 @@ def test_the_number_of_features_and_columns_is_stated_right(tmp_path):
     made = engine.run("synthesize", out=tmp_path / "dem.tif", size_px=36)
     dem, layers = made["outputs"]["dem"], tmp_path / "layers"
     engine.run("terrain", dem=dem, out=layers)
+    engine.run("landing", dem=dem, layers=layers, out=layers)
     table = tmp_path / "features.parquet"
     engine.run("features", dem=dem, layers=layers, out=table)
     names = pq.read_schema(table).names

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from lunarsite.engine import moon
 from lunarsite.engine.scoring.features import _rim_kernels, cells, columns
-from lunarsite.engine.scoring.landing import _disc_kernels
+from lunarsite.engine.scoring.landing import disc_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def _covered(mask: NDArray[np.uint8], discs: Discs) -> Float32:
             constant_values=np.nan,
         )
         part = inside[own]
-        part[here] = _disc_kernels.statistics_at(
+        part[here] = disc_statistics.statistics_at(
             strip, discs.disc.half_widths, row - first + reach, column + reach
         )[1]
     return inside * np.float32(100.0)

@@ -16,7 +16,6 @@ from lunarsite.engine.craters.catalogue import read_catalogue
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io.elevation.dem import dem_grid, posting
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring.error_model import Footprint
 from lunarsite.engine.scoring.features import columns, craters, footprint, raster_columns, rocks
 from lunarsite.engine.scoring.features.places import Places
 from lunarsite.engine.scoring.landing import cells as landing_cells
@@ -153,14 +152,6 @@ def cell_grid(table: pd.DataFrame) -> Grid:
         int(column.max()) + 1,
         int(row.max()) + 1,
     )
-
-
-def footprint_of(table: pd.DataFrame) -> Footprint:
-    """Return the pixels over which the features of a table are averaged."""
-    pixel_m, radius_m = float(table["pixel_m"].iloc[0]), float(table["landing_radius_m"].iloc[0])
-    if np.isfinite(radius_m):
-        return Footprint(pixel_m, radius_m=radius_m)
-    return Footprint(pixel_m, side_m=cell_grid(table).pixel_m)
 
 
 def _positions(places: Places) -> pd.DataFrame:

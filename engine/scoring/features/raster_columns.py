@@ -13,7 +13,7 @@ from lunarsite.engine.context import QuietContext
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.scoring.features import cells, columns, shadow, source_layers
-from lunarsite.engine.scoring.landing import _disc_kernels
+from lunarsite.engine.scoring.landing import disc_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,7 +238,7 @@ def _on_discs(pixels: Float32, top: int, discs: Discs, own: slice) -> Float32:
     row, column = discs.row[own], discs.column[own]
     out = np.full((5, *row.shape), np.nan, np.float32)
     found = row >= 0
-    out[:, found] = _disc_kernels.statistics_at(
+    out[:, found] = disc_statistics.statistics_at(
         np.pad(pixels, reach, constant_values=np.nan),
         discs.disc.half_widths,
         row[found] - top + reach,

@@ -6,8 +6,7 @@ from scipy import special, stats
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.scoring import error_model, labels, profiles, suitability
-from lunarsite.engine.scoring.error_model import Errors
-from lunarsite.engine.scoring.features.feature_table import footprint_of
+from lunarsite.engine.scoring.error_model import Errors, footprint_of
 
 CASSA = profiles.load("cassa")
 NONE = Errors(0.0, 300.0, 0.0)

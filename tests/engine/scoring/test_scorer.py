@@ -13,9 +13,8 @@ from lunarsite.engine import provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.scoring import explanation, profiles, ranking, scorer, suitability
-from lunarsite.engine.scoring.error_model import Errors
+from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features import columns
-from lunarsite.engine.scoring.features.feature_table import footprint_of
 
 CASSA = profiles.load("cassa")
 ERRORS = Errors()

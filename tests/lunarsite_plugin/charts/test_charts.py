@@ -278,7 +278,7 @@ def test_the_text_contains_all_sections(site_answers):
     for part in (
         "89.459° S, 137.392° W",
         "of the cell around it, 960 m wide, centred at 89.462° S, 137.386° W; criteria profile",
-        "Score: 0.415 (0 to 1)",
+        "Score: 0.415 (suitability, 0 to 1)",
         "Rank 12 of 3,600",
         "Fails 1 of 3, 1 unknown",
         "Slope, mean (8.5°): lowers the score by 0.250",

@@ -15,9 +15,8 @@ from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import error_model, profiles, scorer, suitability, tables
-from lunarsite.engine.scoring.error_model import Errors
+from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
-from lunarsite.engine.scoring.features.feature_table import footprint_of
 from lunarsite.engine.scoring.features.places import Places
 from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture

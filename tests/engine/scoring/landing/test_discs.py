@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.scoring.landing import _disc_kernels
+from lunarsite.engine.scoring.landing import disc_statistics
 from lunarsite.engine.scoring.landing.discs import Disc
 
 
@@ -41,12 +41,12 @@ def test_statistics_are_those_of_the_known_pixels(radius_m):
     values, disc = raster(), Disc(radius_m, 10.0)
     padded = np.pad(values, disc.reach, constant_values=np.nan)
     half, least = disc.half_widths, 1
-    mean = _disc_kernels.disc_mean(padded, half, least)
-    greatest = _disc_kernels.disc_greatest(padded, half, least)
-    spread = _disc_kernels.disc_deviation(padded, half, least)
+    mean = disc_statistics.disc_mean(padded, half, least)
+    greatest = disc_statistics.disc_greatest(padded, half, least)
+    spread = disc_statistics.disc_deviation(padded, half, least)
     places = [(0, 0), (5, 7), (18, 14), (36, 28), (36, 3)]
     row, column = np.array(places).T
-    at = _disc_kernels.statistics_at(padded, half, row + disc.reach, column + disc.reach)
+    at = disc_statistics.statistics_at(padded, half, row + disc.reach, column + disc.reach)
     for n, (j, i) in enumerate(places):
         known = around(values, j, i, disc)
         assert mean[j, i] == pytest.approx(known.mean(), rel=1e-6)
@@ -63,7 +63,7 @@ def test_discs_with_too_few_known_pixels_are_unknown():
     padded = np.pad(values, disc.reach, constant_values=np.nan)
     least = int(np.ceil(0.9 * disc.pixels))
     counts = np.array([[len(around(values, j, i, disc)) for i in range(29)] for j in range(37)])
-    for made in (_disc_kernels.disc_mean, _disc_kernels.disc_greatest):
+    for made in (disc_statistics.disc_mean, disc_statistics.disc_greatest):
         np.testing.assert_array_equal(
             np.isfinite(made(padded, disc.half_widths, least)), counts >= least
         )

@@ -11,7 +11,6 @@ from qgis.PyQt.QtCore import Qt
 from lunarsite.lunarsite_plugin.sites import view
 from lunarsite.qgis_common import map_place
 
-
 SLOPE = "Slope, greatest"
 
 

@@ -11,10 +11,9 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import profiles, suitability, tables
+from lunarsite.engine.scoring import judged_discs, profiles, suitability, tables
 from lunarsite.engine.scoring.error_model import Errors, Footprint
 from lunarsite.engine.scoring.features.layers import Layers
-from lunarsite.engine.scoring.landing import pixels
 from lunarsite.engine.scoring.landing.discs import Disc
 
 GRID = Grid(2000.0, 9000.0, 50.0, 60, 48)
@@ -60,7 +59,7 @@ def given(written):
 
 
 def whole(layers, profile, context=None, disc=DISC):
-    strips = list(pixels.judge(layers, GRID, disc, profile, ERRORS, context or Context()))
+    strips = list(judged_discs.judge(layers, GRID, disc, profile, ERRORS, context or Context()))
     return (
         np.concatenate([strip.suitability for strip in strips]),
         np.concatenate([strip.probability for strip in strips]),
@@ -106,7 +105,7 @@ def test_strips_give_what_the_whole_gives(given, name, monkeypatch):
     layers, _ = given
     profile = profiles.load(name)
     expected = whole(layers, profile)
-    monkeypatch.setattr(pixels, "_STRIP_PX", 60 * 27)
+    monkeypatch.setattr(judged_discs, "_STRIP_PX", 60 * 27)
     for found, wanted in zip(whole(layers, profile), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
 

@@ -18,7 +18,7 @@ from lunarsite.engine.scoring import suitability
 from lunarsite.engine.scoring.error_model import Footprint
 from lunarsite.engine.scoring.features import cells, source_layers
 from lunarsite.engine.scoring.features.columns import BY_NAME, SENSITIVITIES
-from lunarsite.engine.scoring.landing import _disc_kernels
+from lunarsite.engine.scoring.landing import disc_statistics
 from lunarsite.engine.scoring.landing.discs import LEAST_KNOWN
 
 if TYPE_CHECKING:
@@ -213,13 +213,13 @@ def _features(
         if statistic == "own":
             values[name] = pixels
         elif statistic == "mean":
-            values[name] = _disc_kernels.disc_mean(pixels, half, least)
+            values[name] = disc_statistics.disc_mean(pixels, half, least)
         elif statistic == "max":
-            values[name] = _disc_kernels.disc_greatest(pixels, half, least)
+            values[name] = disc_statistics.disc_greatest(pixels, half, least)
         elif statistic == "min":
-            values[name] = -_disc_kernels.disc_greatest(-pixels, half, least)
+            values[name] = -disc_statistics.disc_greatest(-pixels, half, least)
         elif statistic == "std":
-            values[name] = _disc_kernels.disc_deviation(pixels, half, least)
+            values[name] = disc_statistics.disc_deviation(pixels, half, least)
         else:
             distance = cells.clearance(pixels, float(statistic), reach)
             own = distance[reach : reach + int(window.height), reach : reach + grid.width]
