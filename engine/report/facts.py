@@ -94,6 +94,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
         "unknown": int((~scored).sum()),
         "passing": int(passes.sum()),
         "passing_km2": area_km2(x[passes], y[passes], side, ground[passes]),
+        "slope_baseline_m": 2.0 * float(features["pixel_m"].iloc[0]),
         "landing_radius_m": _landing_radius_m(features),
         "landable_pct": _landable_pct(features),
         "by_criterion": by_criterion,

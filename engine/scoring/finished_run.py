@@ -63,6 +63,8 @@ class Run:
         Number of cells with a score.
     warnings : tuple of str
         What the run warned of; it holds for each of its places.
+    mast_height_m : float, optional
+        Height above the ground to which its light belongs, metres; None where it is given.
     """
 
     features: pd.DataFrame
@@ -76,6 +78,7 @@ class Run:
     passing: explanation.Passing
     scored: int
     warnings: tuple[str, ...] = ()
+    mast_height_m: float | None = None
 
 
 def open_run(folder: str | Path, context: Context) -> Run:
@@ -126,6 +129,8 @@ def _read(path: Path, manifest: Path) -> Run:
             for name, sha in entry["outputs"].items()
         }
         warnings = tuple(str(warning) for warning in content.get("warnings", ()))
+        lit = "lighting" in content["steps"]
+        mast_height_m = float(content["parameters"]["mast_height_m"]) if lit else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"The manifest of {path} is damaged, or of another program: {_reason(error)}",
@@ -153,6 +158,7 @@ def _read(path: Path, manifest: Path) -> Run:
         explanation.Passing.of(profile, features),
         int(np.isfinite(scores["score"]).sum()),
         warnings,
+        mast_height_m,
     )
 
 

@@ -41,7 +41,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         the score), ``margins``, ``coverage`` (percent of the cell by layer), ``to_pass``, ``place``
         (the location that was asked for), ``cell`` (the cell around it), ``disc`` (the cell's best
         landing disc, whose values these are; null if the cell itself is judged), ``surroundings``
-        (what is around the disc in its cell). If a layer of a criterion is missing, the score and
+        (what is around the disc in its cell), ``slope_baseline_m`` (the distance over which slopes
+        are measured), ``mast_height_m`` (the height above the ground to which light belongs). If a layer of a criterion is missing, the score and
         the values derived from it are null.
 
     Raises
@@ -75,6 +76,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         "place": _place(lon_deg, lat_deg),
         "cell": _cell(features, run.grid.pixel_m),
         "disc": _disc(features),
+        "slope_baseline_m": 2.0 * float(features["pixel_m"]),
+        "mast_height_m": run.mast_height_m,
         "surroundings": {name: _number(features[name]) for name in columns.CONTEXT},
         "profile": run.profile.name,
         "features": {feature.name: _number(features[feature.name]) for feature in columns.FEATURES},

@@ -44,12 +44,12 @@ def cell_line(explanation: dict[str, Any]) -> str:
         return (
             f"Score and criteria are of the best landing disc of the cell around it ({size} wide): "
             f"{formatting.distance(disc['radius_m'])} in radius at {at}{_landable(explanation)}; "
-            f"criteria profile {explanation['profile']}"
+            f"criteria profile {explanation['profile']}{_measured(explanation)}"
         )
     centre = formatting.place(cell["lon_deg"], cell["lat_deg"])
     return (
         f"Score and criteria are of the cell around it, {size} wide, centred at {centre}; criteria "
-        f"profile {explanation['profile']}"
+        f"profile {explanation['profile']}{_measured(explanation)}"
     )
 
 
@@ -57,6 +57,14 @@ def _landable(explanation: dict[str, Any]) -> str:
     """Return how much of the cell is landable, if that is known."""
     share = explanation.get("surroundings", {}).get("landable_pct")
     return "" if share is None else f"; {share:.0f} % of the cell is landable"
+
+
+def _measured(explanation: dict[str, Any]) -> str:
+    """Return over which distance slopes and at which height light are meant, if that is known."""
+    baseline, mast = explanation.get("slope_baseline_m"), explanation.get("mast_height_m")
+    parts = [] if baseline is None else [f"slopes over {formatting.distance(baseline)}"]
+    parts += [] if mast is None else [f"light {mast:g} m above the ground"]
+    return "".join(f"; {part}" for part in parts)
 
 
 def meaning_line(explanation: dict[str, Any]) -> str:
