@@ -71,7 +71,7 @@ def contributions(
     Lundberg et al. (2020), Nat. Mach. Intell. 2:56.
     """
     values, base = _of_closed_form(scorer, table, errors or scorer.errors)
-    more, more_base = _of_trees(scorer, table)
+    more, more_base = of_trees(scorer, table)
     return values + more, base + more_base
 
 
@@ -88,7 +88,7 @@ def _of_closed_form(scorer: Scorer, table: pd.DataFrame, errors: Errors) -> tupl
     return by_feature, float(expected)
 
 
-def _of_trees(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
+def of_trees(scorer: Scorer, table: pd.DataFrame) -> tuple[Float, float]:
     """Return the contributions of the features in the trees."""
     inputs = pd.DataFrame(features_of(table, scorer.inputs), columns=list(scorer.inputs))
     if len(inputs) <= _FEW:

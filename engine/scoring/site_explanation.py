@@ -42,8 +42,8 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         (the location that was asked for), ``cell`` (the cell around it), ``disc`` (the cell's best
         landing disc, whose values these are; null if the cell itself is judged), ``surroundings``
         (what is around the disc in its cell), ``slope_baseline_m`` (the distance over which slopes
-        are measured), ``mast_height_m`` (the height above the ground to which light belongs). If a layer of a criterion is missing, the score and
-        the values derived from it are null.
+        are measured), ``mast_height_m`` (the height above the ground to which light belongs). If a
+        layer of a criterion is missing, the score and the values derived from it are null.
 
     Raises
     ------
