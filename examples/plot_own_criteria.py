@@ -7,7 +7,7 @@ tolerates steeper slopes for it, is set against the default profile.
 """
 
 # %%
-# The terrain, its layers and the table of cells. The table does not depend on the criteria.
+# The terrain and its layers, which do not depend on the criteria.
 
 import tempfile
 from pathlib import Path
@@ -30,8 +30,6 @@ ls.run(
     azimuths=60,
     mast_height_m=5.0,
 )
-table = folder / "features.parquet"
-ls.run("features", dem=folder / "dem.tif", layers=folder / "layers", out=table, cell_m=400.0)
 
 # %%
 # Each criterion names a feature, a limit, and a softness: how far from the limit a value must be
@@ -46,10 +44,21 @@ criteria:
   - {feature: avg_illumination_pct, at_least: 30, softness: 5}
   - {feature: psr_distance_m, at_most: 1000, softness: 200}
 """)
+
+# %%
+# The landing discs, and so the features of the cells, are those that suit the criteria best.
+
 scorer = folder / "rover.ubj"
-ls.run("train-scorer", features=table, out=scorer, profile=str(profile), draws=20, folds=2)
-ls.run("score", features=table, out=folder / "cassa", profile="cassa", draws=20)
-ls.run("score", features=table, out=folder / "rover", profile=str(profile), scorer=scorer, draws=20)
+for name, criteria in (("cassa", "cassa"), ("rover", str(profile))):
+    own = {"dem": folder / "dem.tif", "layers": folder / "layers"}
+    ls.run("landing", **own, out=folder / "layers", profile=criteria)
+    table = folder / f"{name}.parquet"
+    ls.run("features", **own, out=table, cell_m=400.0)
+    more = {"profile": criteria, "draws": 20}
+    if name == "rover":
+        ls.run("train-scorer", features=table, out=scorer, folds=2, **more)
+        more["scorer"] = scorer
+    ls.run("score", features=table, out=folder / name, **more)
 
 # %%
 # The two profiles want different ground.

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 INTRODUCTION = (
-    "The table that `features` writes describes a cell by {} physical features. Their names are "
-    "what a [profile](../howto/criteria.md) limits. The direction is that in which a feature can "
-    "only improve or worsen a landing; the scorer is monotone in it. A feature without data is "
-    "missing, never zero."
+    "The table that `features` writes describes the place in a cell by {} physical features. Their "
+    "names are what a [profile](../howto/criteria.md) limits. The direction is that in which a "
+    "feature can only improve or worsen a landing; the scorer is monotone in it. A feature without "
+    "data is missing, never zero."
+)
+
+PLACE = (
+    "A feature is that of the best landing disc of the cell, or a mean over the cell with "
+    "`--place cell`. A scorer takes the features that its criteria name."
 )
 
 DIRECTIONS = {1: "more is better", -1: "less is better", 0: ""}
@@ -30,8 +35,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def write_page(app: Sphinx) -> None:
     """Write ``reference/features.md``."""
-    always = [feature for feature in columns.FEATURES if not feature.if_in_criteria]
-    asked = [feature for feature in columns.FEATURES if feature.if_in_criteria]
     lines = [
         "# Features of a cell",
         "",
@@ -39,12 +42,9 @@ def write_page(app: Sphinx) -> None:
         "",
         "This page is generated from `engine/scoring/features/columns.py`.",
         "",
-        "## Inputs of every scorer",
+        PLACE,
         "",
-        *table(always),
-        "## Inputs only where a criterion names them",
-        "",
-        *table(asked),
+        *table(list(columns.FEATURES)),
         "## Other columns",
         "",
         "Position, which no scorer uses: "
@@ -53,6 +53,12 @@ def write_page(app: Sphinx) -> None:
         "",
         "Coverage, the percentage of the cell for which a layer has data: "
         + ", ".join(f"`{columns.coverage_column(source)}`" for source in columns.SOURCES)
+        + ".",
+        "",
+        "Around the disc, in its cell: "
+        + ", ".join(f"`{name}`" for name in columns.CONTEXT)
+        + ". For rank intervals: "
+        + ", ".join(f"`{name}`" for name in columns.LATTICE_DRAWS)
         + ".",
         "",
         "For the error model: `pixel_m`, "

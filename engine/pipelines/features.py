@@ -21,6 +21,7 @@ from lunarsite.engine.scoring.features import feature_table, rocks
 from lunarsite.engine.scoring.features.columns import (
     DISC_LIGHT_FILES,
     LANDING_FILES,
+    LANDING_PROFILE,
     LAYER_FILES,
     SOURCES,
     USER_LAYERS,
@@ -146,9 +147,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     path = Path(values["out"])
     shaping = {key: values[key] for key in ("cell_m", "north_limit_deg", "place")}
-    tables.write_features(
-        path, table, provenance.as_tags(provenance.describe("features", shaping, layers.paths()))
-    )
+    tags = provenance.as_tags(provenance.describe("features", shaping, layers.paths()))
+    if layers.landing is not None:
+        with raster.opened(layers.landing[0], "The landing suitability") as source:
+            tags[LANDING_PROFILE] = source.tags().get(LANDING_PROFILE, "")
+    tables.write_features(path, table, tags)
     coverage = {
         source: round(float(np.mean(table[coverage_column(source)])), 2) for source in SOURCES
     }

@@ -19,6 +19,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.pipelines.features import layers_of
 from lunarsite.engine.scoring import judged_discs, profiles
 from lunarsite.engine.scoring.error_model import Errors
+from lunarsite.engine.scoring.features.columns import LANDING_PROFILE
 from lunarsite.engine.scoring.landing.cells import RADIUS_TAG
 from lunarsite.engine.scoring.landing.discs import LEAST_RADIUS_PX, Disc
 
@@ -90,6 +91,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     errors = Errors.from_parameters(values)
     shaping = {"landing_radius_m": disc.radius_m, "profile": profile.as_dict()} | errors.as_dict()
     tags = provenance.as_tags(provenance.describe("landing", shaping, layers.paths()))
+    own = {RADIUS_TAG: repr(disc.radius_m), LANDING_PROFILE: profile.fingerprint()}
     folder = Path(values["out"])
     names = ("landing_probability", "landing_suitability")
     paths = {name: folder / f"{name}.tif" for name in names}
@@ -104,7 +106,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                         grid,
                         "float32",
                         title,
-                        tags=tags | {RADIUS_TAG: repr(disc.radius_m)},
+                        tags=tags | own,
                     )
                     for name, title in zip(names, titles, strict=True)
                 ],

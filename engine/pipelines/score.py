@@ -83,6 +83,13 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     table = tables.read_features(values["features"])
     estimates.announce(of_cells(len(table), values["draws"], context), values["out"], context)
     model = choose_scorer(values)
+    chosen_by = tables.landing_profile(values["features"])
+    if chosen_by not in (None, model.profile.fingerprint()):
+        context.warn(
+            "The landing discs of the feature table were chosen by other criteria than those of "
+            f"{model.profile.name!r}: better discs may lie elsewhere in the cells. Run lunarsite "
+            "landing and features with this profile, or screen."
+        )
     regions = None
     if values["regions"]:
         regions = vector.read_polygons(values["regions"], "The regions", context)

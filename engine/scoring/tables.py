@@ -56,6 +56,16 @@ def read_features(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def landing_profile(path: str | Path) -> str | None:
+    """Return the criteria by which the landing discs of a feature table were chosen.
+
+    None if cells are judged, or the table says nothing.
+    """
+    metadata = pq.read_schema(path).metadata or {}
+    found = metadata.get(columns.LANDING_PROFILE.encode())
+    return found.decode() or None if found else None
+
+
 def read_table(path: str | Path, what: str, *, without: str | None = None) -> pd.DataFrame:
     """Read a Parquet table, optionally without a column.
 

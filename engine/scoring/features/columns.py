@@ -35,6 +35,9 @@ CONTEXT = (
 largest circle of it, the number of separate areas, and means over the cell. Never an input of a
 model."""
 
+LANDING_PROFILE = "LANDING_PROFILE"
+"""Metadata item of landing discs and of tables made from them: the criteria that chose them."""
+
 LATTICE_DRAWS = tuple(f"lattice_draw_{number}" for number in range(1, 9))
 """Changes of the log-odds of a place when the borders of the cells fall elsewhere."""
 
@@ -52,8 +55,6 @@ class Feature:
     direction : int
         +1 if larger values can only be better for a landing, -1 if they can only be worse, 0 if
         neither is certain.
-    if_in_criteria : bool
-        Whether it is an input only of scorers with a criterion on it.
     """
 
     name: str
@@ -61,7 +62,6 @@ class Feature:
     unit: str
     source: str
     direction: int = 0
-    if_in_criteria: bool = False
 
 
 def _statistics(stem: str, title: str, unit: str, direction: int = 0) -> tuple[Feature, ...]:
@@ -98,19 +98,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature("clearance_8deg_m", "Distance from slopes over 8°", "m", "slope", 1),
     Feature("relief_mean_m", "Relief", "m", "relief"),
     Feature("position_index_mean_m", "Topographic position", "m", "position_index"),
-    Feature(
-        "crater_density_per_km2", "Craters within 5 km", "1/km²", "craters", if_in_criteria=True
-    ),
-    Feature(
-        "crater_rim_distance_m", "Distance to a crater's rim", "m", "craters", if_in_criteria=True
-    ),
-    Feature(
-        "crater_mean_depth_ratio", "Mean depth to diameter", "", "craters", if_in_criteria=True
-    ),
-    Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1, if_in_criteria=True),
-    Feature("large_rock_count", "Number of large rocks", "", "rocks", -1, if_in_criteria=True),
-    Feature("segmentation_confidence", "Segmentation confidence", "", "rocks", if_in_criteria=True),
-    Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image", if_in_criteria=True),
+    Feature("crater_density_per_km2", "Craters within 5 km", "1/km²", "craters"),
+    Feature("crater_rim_distance_m", "Distance to a crater's rim", "m", "craters"),
+    Feature("crater_mean_depth_ratio", "Mean depth to diameter", "", "craters"),
+    Feature("rock_coverage_pct", "Rock coverage", "%", "rocks", -1),
+    Feature("large_rock_count", "Number of large rocks", "", "rocks", -1),
+    Feature("segmentation_confidence", "Segmentation confidence", "", "rocks"),
+    Feature("shadow_coverage_pct", "Shadow in the image", "%", "rock_image"),
 )
 """All features in the order of the table."""
 

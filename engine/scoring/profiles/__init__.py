@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -117,6 +118,10 @@ class Profile:
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as JSON."""
         return asdict(self) | {"criteria": [asdict(criterion) for criterion in self.criteria]}
+
+    def fingerprint(self) -> str:
+        """Return the criteria as text, equal for equal criteria under any name."""
+        return json.dumps([asdict(criterion) for criterion in self.criteria], sort_keys=True)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Profile:

@@ -223,3 +223,19 @@ def test_a_place_with_means_that_pass_and_no_disc_that_does_is_not_landable(writ
     _, probability = whole(Layers(layers.dem, rasters), profiles.load("cassa"))
     away = np.abs(np.arange(60) - 29.5) > 3.0
     assert np.nanmax(probability[:, away]) < 1e-6
+
+
+def test_a_table_of_discs_chosen_by_other_criteria_is_warned_of(given, tmp_path):
+    layers, _ = given
+    run(given, tmp_path)
+    table = tmp_path / "f.parquet"
+    features = stages.load("features")
+    own = {"dem": layers.dem, "layers": str(tmp_path / "layers"), "out": str(table)}
+    features.run(features.resolve(own | {"cell_m": 200.0}), Context())
+    assert tables.landing_profile(table) == profiles.load("cassa").fingerprint()
+    score = stages.load("score")
+    for profile, warned in (("cassa", False), ("hls", True)):
+        context = Context()
+        values = {"features": str(table), "out": str(tmp_path / profile), "profile": profile}
+        score.run(score.resolve(values | {"draws": 20}), context)
+        assert any("chosen by other criteria" in w for w in context.warnings) is warned
