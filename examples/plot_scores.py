@@ -33,8 +33,9 @@ run = ls.screen(
 best = run["best"]
 
 # %%
-# The score is the probability that every criterion of the profile holds, given the errors of
-# heights and horizons. Cells that lack a layer would be white: unknown is not unsuitable.
+# The score is the suitability of the best landing disc of a cell: how well it meets the criteria of
+# the profile together, 0.5 on all limits. Cells that lack a layer would be white: unknown is not
+# unsuitable.
 
 with rasterio.open(folder / "run" / "score.tif") as file:
     score = np.ma.masked_invalid(file.read(1))
@@ -52,7 +53,7 @@ axis.annotate(
     ha="center",
 )
 axis.set(title="Score of every cell, profile cassa", xlabel="x (km)", ylabel="y (km)")
-figure.colorbar(image, ax=axis, label="probability that all criteria hold")
+figure.colorbar(image, ax=axis, label="suitability")
 
 # %%
 # SHAP values share the difference between this cell's score and the base score, that of the cells

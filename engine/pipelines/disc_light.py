@@ -19,7 +19,11 @@ from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import estimates
-from lunarsite.engine.scoring.features.columns import DISC_LIGHT_FILES, LANDING_FILES
+from lunarsite.engine.scoring.features.columns import (
+    DISC_LIGHT_FILES,
+    LANDING_FILES,
+    LANDING_SHA256,
+)
 from lunarsite.engine.scoring.features.places import Places
 from lunarsite.engine.scoring.landing.cells import best_discs
 
@@ -124,6 +128,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     inputs = [values["dem"], *around.files, str(suitability), str(probability)]
     shaping = {name: values[name] for name in _SHAPING}
     tags = provenance.as_tags(provenance.describe("disc-light", shaping, inputs))
+    tags[LANDING_SHA256] = provenance.sha256(suitability)
     outputs = {}
     for source, values_of in (
         ("darkest_month", light.darkest_month_pct),

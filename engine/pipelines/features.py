@@ -22,6 +22,7 @@ from lunarsite.engine.scoring.features.columns import (
     DISC_LIGHT_FILES,
     LANDING_FILES,
     LANDING_PROFILE,
+    LANDING_SHA256,
     LAYER_FILES,
     SOURCES,
     USER_LAYERS,
@@ -88,9 +89,29 @@ def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
         for source, name in DISC_LIGHT_FILES.items()
         if (folder / name).is_file()
     }
+    for path in at_discs.values():
+        _check_same_discs(path, paths[0])
     return replace(
         layers, rasters=layers.rasters | at_discs, landing=(str(paths[0]), str(paths[1]))
     )
+
+
+def _check_same_discs(light: str, suitability: Path) -> None:
+    """Raise if the light at landing discs is that of other discs.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
+    """
+    with raster.opened(light, "The light at landing discs") as source:
+        made_for = source.tags().get(LANDING_SHA256)
+    if made_for != provenance.sha256(suitability):
+        raise InputError(
+            f"{Path(light).name} is the light at other landing discs than those of "
+            f"{suitability.name}",
+            "Make it again: lunarsite disc-light, with the same --layers and --out; or delete it",
+        )
 
 
 _START_S = 3.0

@@ -49,7 +49,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     scored = inside[known]
     described = describe_cells(
         run.features, Scores(run.scores, run.shap, run.base_log_odds, run.inputs), index[scored]
-    ).drop(columns=["site", "geometry", "lon_deg", "lat_deg", "x_m", "y_m"])
+    ).drop(columns=["site", "geometry"])
+    names = ("lon_deg", "lat_deg", "x_m", "y_m")
+    # The features are those of the best disc of the cell, which may lie a cell away.
+    described = described.rename(columns={name: f"disc_{name}" for name in names})
     state = np.full(len(points), _OUTSIDE, dtype=object)
     state[inside] = _UNKNOWN
     state[scored] = _INSIDE

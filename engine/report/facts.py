@@ -72,7 +72,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
     """Return key figures of the run: area, cells, passing cells, the best site, the scorer."""
     features, scores = tables.features, tables.scores
     side = cell_grid(features).pixel_m
-    x, y = features["x_m"].to_numpy(np.float64), features["y_m"].to_numpy(np.float64)
+    x, y = (features[name].to_numpy(np.float64) for name in ("cell_x_m", "cell_y_m"))
     ground = features[coverage_column("elevation")].to_numpy(np.float64) / 100.0
     passes = scores["passes"].to_numpy(bool)
     scored = np.isfinite(scores["score"].to_numpy(np.float64))
@@ -96,7 +96,6 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
         "passing_km2": area_km2(x[passes], y[passes], side, ground[passes]),
         "slope_baseline_m": 2.0 * float(features["pixel_m"].iloc[0]),
         "landing_radius_m": _landing_radius_m(features),
-        "landable_pct": _landable_pct(features),
         "by_criterion": by_criterion,
         "sites": len(tables.sites),
         "passing_sites": int(tables.sites["passes"].sum()),
@@ -110,12 +109,6 @@ def _landing_radius_m(features: pd.DataFrame) -> float | None:
     """Return the radius of the landing discs, None if cells are judged."""
     radius_m = float(features["landing_radius_m"].iloc[0])
     return radius_m if np.isfinite(radius_m) else None
-
-
-def _landable_pct(features: pd.DataFrame) -> float | None:
-    """Return the share of the known ground whose landing discs are more likely good than not."""
-    share = features["landable_pct"].to_numpy(np.float64)
-    return float(np.nanmean(share)) if np.isfinite(share).any() else None
 
 
 def site_rows(sites: pd.DataFrame, profile: Profile, limit: int) -> list[dict[str, Any]]:

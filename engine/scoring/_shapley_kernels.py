@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
@@ -17,7 +17,7 @@ def _log_odds(mean_log: float) -> float:
     return mean_log - math.log(-math.expm1(safe))
 
 
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def shapley_values(memberships: Float, background: Float) -> Float:
     """Return the Shapley values of the criteria for the log-odds of the suitability.
 
@@ -48,8 +48,8 @@ def shapley_values(memberships: Float, background: Float) -> Float:
             math.lgamma(k + 1.0) + math.lgamma(float(criteria - k)) - math.lgamma(criteria + 1.0)
         )
     out = np.zeros((places, criteria))
-    for n in prange(places):
-        value = np.empty(subsets)
+    value = np.empty(subsets)
+    for n in range(places):
         for b in range(background.shape[0]):
             for s in range(subsets):
                 total = 0.0

@@ -144,7 +144,9 @@ def score_table(
     )
     for criterion in profile.criteria:
         name = f"margin_{criterion.feature}"
-        table[name] = criterion.margin(features[criterion.feature].to_numpy())
+        margin = criterion.margin(features[criterion.feature].to_numpy())
+        # Of two limits on one feature the nearer counts.
+        table[name] = np.minimum(table[name], margin) if name in table else margin
     sources = {columns.BY_NAME[c.feature].source for c in profile.criteria}
     coverage = [features[columns.coverage_column(source)].to_numpy() for source in sorted(sources)]
     table["coverage_pct"] = np.min(coverage, axis=0)

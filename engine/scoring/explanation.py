@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
 _FEW = 64
 _EVALUATIONS = 512
-"""Subsets of criteria and references that are evaluated for a cell."""
+"""Subsets of criteria and references that are evaluated for a cell, about."""
+
+_LEAST = 8
+"""References at least, however many criteria there are."""
 
 _CHUNK = 400_000
 
@@ -79,7 +82,7 @@ def _of_closed_form(scorer: Scorer, table: pd.DataFrame, errors: Errors) -> tupl
     """Return the contributions of the criteria, added up by feature."""
     profile = scorer.profile
     memberships = suitability.log_memberships(table, profile, errors, footprint_of(table))
-    references = scorer.background[: max(1, _EVALUATIONS >> len(profile.criteria))]
+    references = scorer.background[: max(_LEAST, _EVALUATIONS >> len(profile.criteria))]
     of_criteria = _shapley_kernels.shapley_values(np.column_stack(memberships), references)
     expected = suitability.of_memberships(tuple(references.T)).mean()
     by_feature = np.zeros((len(table), len(scorer.inputs)))

@@ -129,8 +129,9 @@ def _read(path: Path, manifest: Path) -> Run:
             for name, sha in entry["outputs"].items()
         }
         warnings = tuple(str(warning) for warning in content.get("warnings", ()))
-        lit = "lighting" in content["steps"]
-        mast_height_m = float(content["parameters"]["mast_height_m"]) if lit else None
+        given = content.get("parameters", {})
+        lit = "lighting" in content["steps"] and not given.get("illumination")
+        mast_height_m = float(given["mast_height_m"]) if lit else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"The manifest of {path} is damaged, or of another program: {_reason(error)}",

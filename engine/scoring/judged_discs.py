@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from rasterio.enums import Resampling
 from rasterio.windows import Window
 from scipy import special
 
@@ -37,14 +36,11 @@ if TYPE_CHECKING:
     Read = Callable[[Window], Float32]
 
 CLEARANCE_M = 500.0
-"""Largest distance from steep slopes that is told, metres."""
+"""Largest distance from steep slopes that is measured, metres."""
 
 _STRIP_PX = 4_000_000
 _PIXEL_BYTES = 400
 """Memory for a pixel of a strip: float32 copies of its layers, float64 ones of its features."""
-
-_OF_CELLS = {"darkest_month_pct": "darkest_month", "longest_night_days": "longest_night"}
-"""Features whose layers have one value for each cell."""
 
 
 class _Kind(NamedTuple):
@@ -72,8 +68,6 @@ def _kinds() -> dict[str, _Kind]:
         unit = "deg" if stem == "slope" else "m"
         for statistic in ("mean", "std", "min", "max"):
             kinds[f"{stem}_{statistic}_{unit}"] = _Kind(stem, statistic)
-    for name, source in _OF_CELLS.items():
-        kinds[name] = _Kind(source, "own")
     return kinds
 
 
@@ -192,8 +186,8 @@ def _reach(kind: _Kind, grid: Grid, disc: Disc) -> int:
     """Return the margin that a feature needs, pixels."""
     if not kind.statistic.isdigit():
         return disc.reach
-    corners = np.array(grid.bounds)[[0, 1, 2, 3]]
-    farthest = float(moon.map_scale(np.abs(corners[::2]).max(), np.abs(corners[1::2]).max()))
+    west, south, east, north = np.abs(grid.bounds)
+    farthest = float(moon.map_scale(max(west, east), max(south, north)))
     return int(np.ceil(CLEARANCE_M * farthest / grid.pixel_m))
 
 
@@ -206,13 +200,11 @@ def _features(
     values = {}
     for name in names:
         source, statistic = KINDS[name]
-        reach = 0 if statistic == "own" else _reach(KINDS[name], grid, disc)
+        reach = _reach(KINDS[name], grid, disc)
         if (source, reach) not in read:
             read[source, reach] = padded(readers[source], grid, window, reach)
         pixels = read[source, reach]
-        if statistic == "own":
-            values[name] = pixels
-        elif statistic == "mean":
+        if statistic == "mean":
             values[name] = disc_statistics.disc_mean(pixels, half, least)
         elif statistic == "max":
             values[name] = disc_statistics.disc_greatest(pixels, half, least)
@@ -235,15 +227,13 @@ def _reader(source: str, layers: Layers, grid: Grid, context: Context) -> Iterat
     """Open a layer on the pixels of the DEM, in the unit of its features."""
     path = layers.dem if source == "elevation" else layers.rasters[source]
     what = source_layers.name_of(source, path)
-    if source in _OF_CELLS.values():
-        with raster.open_layer(path, grid, what=what, resampling=Resampling.nearest) as layer:
-            yield layer.read
-        return
     with source_layers.opened(source, path, grid, what, context) as read:
         factor = np.float32(1.0)
         if source in ("illumination", "earth_visibility"):
             factor = _percent_factor(read, path, grid, what, context)
         elif source == "elevation_error":
+            low, high = _ends(read, grid, context)
+            source_layers.as_errors((low, low, low, high), path, what)
             with raster.opened(path, what) as opened:
                 factor = np.float32(metres_per_unit(opened.units[0] or "") or 1.0)
         yield read if factor == 1.0 else lambda window: read(window) * factor
@@ -254,11 +244,15 @@ def _percent_factor(read: Read, path: str, grid: Grid, what: str, context: Conte
     with raster.opened(path, what) as opened:
         if (opened.units[0] or "").strip() == "%":
             return np.float32(1.0)
+    return source_layers.percent_per_unit(*_ends(read, grid, context), path, what, context)
+
+
+def _ends(read: Read, grid: Grid, context: Context) -> tuple[Float32, Float32]:
+    """Return the least and the greatest value of a layer, shape (1,); NaN without any."""
     low = high = np.float32(np.nan)
     for window in grid.tiles(source_layers.SCAN_PX):
         context.check()
         pixels = read(window).ravel()
         low = np.fmin(low, np.fmin.reduce(pixels))
         high = np.fmax(high, np.fmax.reduce(pixels))
-    ends = np.full(1, low, np.float32), np.full(1, high, np.float32)
-    return source_layers.percent_per_unit(*ends, path, what, context)
+    return np.full(1, low, np.float32), np.full(1, high, np.float32)

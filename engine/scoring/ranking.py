@@ -86,7 +86,7 @@ def rank_intervals(
         return low, high
     nominal = suitability.exact_log_odds(table, profile)[known]
     moves = [
-        np.nan_to_num(table[name].to_numpy(np.float64)[known])
+        np.nan_to_num(table[name].to_numpy(np.float64)[known], posinf=0.0, neginf=0.0)
         for name in columns.LATTICE_DRAWS
         if name in table
     ]

@@ -369,9 +369,12 @@ class _Data(NamedTuple):
 
 
 def _references(memberships: Float, seed: int) -> list[list[float]]:
-    """Return the log-memberships of some cells, with which the explanations compare."""
+    """Return the log-memberships of some cells, with which the explanations compare.
+
+    In random order: the first of them stand for all where fewer are used.
+    """
     drawn = np.random.default_rng([seed, 3]).permutation(len(memberships))[:_REFERENCES]
-    listed: list[list[float]] = np.round(memberships[np.sort(drawn)], 6).tolist()
+    listed: list[list[float]] = np.round(memberships[drawn], 6).tolist()
     return listed
 
 
@@ -394,8 +397,11 @@ def _fit(data: _Data, profile: Profile, seed: int, threads: int) -> xgb.Booster:
 
 def _constraints(profile: Profile) -> dict[str, int]:
     """Return the monotonicity constraint of each feature: 1, -1, or 0 for none."""
-    limited = {criterion.feature: criterion.direction for criterion in profile.criteria}
-    return {name: limited.get(name, BY_NAME[name].direction) for name in inputs_for(profile)}
+    ways: dict[str, set[int]] = {}
+    for criterion in profile.criteria:
+        ways.setdefault(criterion.feature, set()).add(criterion.direction)
+    # Between two limits on one feature neither more nor less is always better.
+    return {name: next(iter(found)) if len(found) == 1 else 0 for name, found in ways.items()}
 
 
 def _weights(target: Float32) -> Float32:

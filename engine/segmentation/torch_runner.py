@@ -172,8 +172,8 @@ def _root(spread: list[list[torch.Tensor]]) -> list[torch.Tensor]:
             left = total - sum((own[q] * other[q] for q in range(m)), start=zero)
             if m < k:
                 length = root[m][m]
-                safe = torch.where(length > 0.0, length, torch.ones_like(length))
-                own.append(torch.where(length > 0.0, left / safe, zero))
+                safe = torch.where(length > 1e-12, length, torch.ones_like(length))
+                own.append(torch.where(length > 1e-12, left / safe, zero))
             else:
                 # A direction in which nothing varies has no length, whatever rounding makes of it.
                 own.append(left.clamp(min=0.0).sqrt())

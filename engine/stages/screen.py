@@ -15,9 +15,9 @@ STAGE = Stage(
     title="Screen a region",
     group="Screening",
     summary="Run the complete screening, from an elevation model to ranked sites and a report.",
-    help="Runs terrain, lighting, landing, features and score in sequence. Steps whose inputs and "
-    "parameters have not changed are skipped. An interrupted run resumes where it stopped and "
-    "gives byte-identical results.",
+    help="Runs terrain, lighting, landing, disc-light, features and score in sequence. Steps whose "
+    "inputs and parameters have not changed are skipped. An interrupted run resumes where it "
+    "stopped and gives byte-identical results.",
     parameters=(
         DEM,
         FAR_FIELD,

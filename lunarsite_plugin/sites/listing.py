@@ -120,7 +120,7 @@ def _probability(site: dict[str, Any]) -> Cell:
     """Return the probability of a site; runs of earlier versions have none."""
     share = site.get("probability")
     if share is None:
-        return Cell("–", -1.0, "Unknown in runs of this version")
+        return Cell("–", -1.0, "Unknown in runs of earlier versions")
     return Cell(formatting.score(float(share)), float(share), "That all criteria are met")
 
 

@@ -38,6 +38,9 @@ model."""
 LANDING_PROFILE = "LANDING_PROFILE"
 """Metadata item of landing discs and of tables made from them: the criteria that chose them."""
 
+LANDING_SHA256 = "LANDING_SHA256"
+"""Metadata item of the light at landing discs: the checksum of the discs' suitability."""
+
 LATTICE_DRAWS = tuple(f"lattice_draw_{number}" for number in range(1, 9))
 """Changes of the log-odds of a place when the borders of the cells fall elsewhere."""
 
@@ -119,6 +122,8 @@ KNOWN_OF_PLACES = frozenset(
     {
         "psr_distance_m",
         "psr_area_2km_km2",
+        "darkest_month_pct",
+        "longest_night_days",
         *(f.name for f in FEATURES if f.source in ("craters", "rocks", "rock_image")),
     }
 )

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from lunarsite.engine import moon
 from lunarsite.engine.scoring.features import _rim_kernels, cells, columns
 from lunarsite.engine.scoring.landing import disc_statistics
+from lunarsite.engine.scoring.landing.discs import LEAST_KNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,8 @@ Bounds = tuple[float, float, float, float]
 AROUND_M = 5_000.0
 """Radius around the centre of a cell in which craters are counted for the density, metres."""
 
-_STRIP_ROWS = 256
+_STRIP_PX = 8_000_000
+"""Pixels of a strip of the mask of craters, about."""
 
 
 def features(
@@ -75,7 +77,7 @@ def features(
         column, row = _pixels(grid, x, y)
         layers = _in_cells(row, column, diameter, depth, coarse, side)
     else:
-        covered = _covered(mask, places.discs)
+        covered = _covered(mask, places.discs, side)
         found = row, column, radius_px, diameter[near], depth[near]
         layers = _on_discs(*found, places, places.discs)
     layers |= {
@@ -86,9 +88,12 @@ def features(
         "crater_coverage_pct": covered.astype(np.float32),
         **{name: v.reshape(coarse.shape).astype(np.float32) for name, v in layers.items()},
     }
-    known = _common(coarse, grid.bounds if frame is None else _both(grid.bounds, frame))
+    searched = grid.bounds if frame is None else _both(grid.bounds, frame)
+    known = _common(coarse, searched)
     for values in shaped.values():
         values[known == 0.0] = np.nan
+        if places.discs is not None and frame is not None:
+            values[_outside(places, frame)] = np.nan
     share = (100.0 * known).astype(np.float32)
     return {columns.coverage_column("craters"): share, **shaped}
 
@@ -161,12 +166,13 @@ def _named(count: Float, total: Float, largest: Float, mean_depth: Float) -> dic
     }
 
 
-def _covered(mask: NDArray[np.uint8], discs: Discs) -> Float32:
+def _covered(mask: NDArray[np.uint8], discs: Discs, side: int) -> Float32:
     """Return the percentage of every landing disc that is inside a crater."""
     reach, found = discs.disc.reach, discs.found
     inside = np.full(discs.row.shape, np.nan, np.float32)
-    for top in range(0, discs.row.shape[0], _STRIP_ROWS):
-        own = np.s_[top : top + _STRIP_ROWS]
+    rows = max(1, _STRIP_PX // (mask.shape[1] * side))
+    for top in range(0, discs.row.shape[0], rows):
+        own = np.s_[top : top + rows]
         here = found[own]
         if not here.any():
             continue
@@ -182,6 +188,19 @@ def _covered(mask: NDArray[np.uint8], discs: Discs) -> Float32:
             strip, discs.disc.half_widths, row - first + reach, column + reach
         )[1]
     return inside * np.float32(100.0)
+
+
+def _outside(places: Places, searched: Bounds) -> NDArray[np.bool_]:
+    """Return whether a landing disc reaches more than a little beyond the searched area."""
+    x, y = places.x_m, places.y_m
+    across = np.minimum(x + places.radius_m, searched[2]) - np.maximum(
+        x - places.radius_m, searched[0]
+    )
+    down = np.minimum(y + places.radius_m, searched[3]) - np.maximum(
+        y - places.radius_m, searched[1]
+    )
+    share = across.clip(0.0) * down.clip(0.0) / (2.0 * places.radius_m) ** 2
+    return np.asarray(share < LEAST_KNOWN)
 
 
 def _both(one: Bounds, other: Bounds) -> Bounds:

@@ -73,7 +73,7 @@ def build(
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
         places = Places(grid, coarse, side, _discs(layers, grid, coarse, side, context))
         features = _features(layers, places, context)
-    table = _positions(places).assign(pixel_m=np.float32(grid.pixel_m), cell_m=coarse.pixel_m)
+    table = _positions(places).assign(pixel_m=grid.pixel_m, cell_m=coarse.pixel_m)
     names = [feature.name for feature in columns.FEATURES]
     names += [columns.coverage_column(source) for source in columns.SOURCES]
     names += [*columns.SENSITIVITIES, *columns.CONTEXT]
@@ -171,6 +171,6 @@ def _positions(places: Places) -> pd.DataFrame:
             "y_m": own_y,
             "cell_x_m": x.ravel(),
             "cell_y_m": y.ravel(),
-            "landing_radius_m": np.float32(places.radius_m),
+            "landing_radius_m": places.radius_m,
         }
     )

@@ -55,7 +55,8 @@ class Discs:
     row, column : ndarray of int64, shape of the cells
         Pixel of the centre; -1 where no disc of a cell is known.
     columns : dict of str to ndarray of float32, shape of the cells
-        Context columns of the cell: `columns.CONTEXT`, and `columns.lattice_columns`.
+        What the discs leave in the cell: ``landable_pct``, ``landing_circle_m``,
+        ``landable_areas``, and ``lattice_draw_1`` and following.
     """
 
     disc: Disc
@@ -153,12 +154,12 @@ def _lattice_draws(
     """
     enough = known >= LEAST_KNOWN * side**2
     ordered = [np.sort(one[fit & np.isfinite(one)]) for one, fit in zip(best, enough, strict=True)]
-    own = special.logit(ordered[0].astype(np.float64))
+    own = _log_odds(ordered[0])
     shape = row.shape
     found = row >= 0
     r, c = np.divmod(np.arange(row.size).reshape(shape), shape[1])
     here = np.full(shape, np.nan)
-    here[found] = special.logit(best[0][r[found], c[found]].astype(np.float64))
+    here[found] = _log_odds(best[0][r[found], c[found]])
     drawn = {}
     for n in range(1, len(shifts)):
         moved = np.full(shape, np.nan)
@@ -172,6 +173,11 @@ def _lattice_draws(
     return drawn
 
 
+def _log_odds(suitability: Float32) -> Float:
+    """Return log-odds, bounded by what a number of 32 bits tells from 0 and 1."""
+    return np.asarray(special.logit(np.clip(suitability.astype(np.float64), 1e-30, 1.0 - 6e-8)))
+
+
 def _strips(
     suitability: str | Path, probability: str | Path, grid: Grid, side: int
 ) -> Iterator[tuple[Window, Float32, Float32]]:
@@ -181,6 +187,11 @@ def _strips(
         raster.open_layer(suitability, grid, what="The landing suitability") as values,
         raster.open_layer(probability, grid, what="The landing probability") as chances,
     ):
+        if values.warped or chances.warped:
+            raise InputError(
+                "The landing discs are of another elevation model or another part of it",
+                "Make them again: lunarsite landing, with the same --dem and --aoi",
+            )
         for top in range(0, grid.height, rows):
             window = Window(0, top, grid.width, min(rows, grid.height - top))
             yield window, values.read(window), chances.read(window)

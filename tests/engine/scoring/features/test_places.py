@@ -169,3 +169,17 @@ def test_a_crater_counts_on_a_disc_that_it_reaches_into_whatever_cell_it_is_in()
     counted = craters.features(listed, places)["crater_count"]
     assert counted[0].tolist() == [1.0, 1.0, 0.0]
     assert np.isnan(counted[1, 2])
+
+
+def test_a_disc_that_was_not_searched_for_craters_has_none_that_are_known():
+    """The cell is half searched; its disc lies in the other half."""
+    grid = Grid(0.0, 1000.0, 50.0, 40, 20)
+    coarse = Grid(0.0, 1000.0, 1000.0, 2, 1)
+    discs = cells.Discs(Disc(100.0, 50.0), np.array([[10, 10]]), np.array([[4, 26]]), {})
+    catalogue = pd.DataFrame({"x_m": [225.0], "y_m": [475.0], "diameter_m": [300.0]})
+    found = craters.features(
+        catalogue, Places(grid, coarse, 20, discs), frame=(0.0, 0.0, 1250.0, 1000.0)
+    )
+    assert found["crater_count"].tolist()[0][0] == 1.0
+    assert np.isnan(found["crater_count"][0, 1])
+    assert found["coverage_craters_pct"].tolist() == [[100.0, 25.0]]
