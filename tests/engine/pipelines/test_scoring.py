@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -26,7 +27,7 @@ from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.report import facts
-from lunarsite.engine.scoring import finished_run, profiles, tables
+from lunarsite.engine.scoring import explanation, finished_run, profiles, tables
 from lunarsite.engine.scoring.features import columns
 
 DRAWS = 30
@@ -197,6 +198,22 @@ def test_explain_of_an_unknown_cell_has_no_score(scored, cells):
     assert answer["to_pass"]["passes"] is False
     needed = {change["feature"]: change["needed"] for change in answer["to_pass"]["changes"]}
     assert needed["avg_illumination_pct"] == 33.0
+
+
+def test_a_cell_without_a_score_does_not_pass(scored, cells):
+    index = int(np.flatnonzero(cells["coverage_illumination_pct"] < 50.0)[0])
+    profile = profiles.load("cassa")
+    limits = tuple(
+        replace(c, threshold=90.0 if c.sense == "at_most" else 0.0) for c in profile.criteria
+    )
+    easy = profile.with_criteria(limits)
+    passing = explanation.Passing.of(easy, cells)
+    assert not explanation.to_pass(easy, cells, index, passing)["passes"]
+    near = explanation.to_pass(easy, cells, index, passing)["nearest_passing"]
+    assert near["cell_id"] != cells["cell_id"][index]
+    assert explanation.to_pass(easy, cells, index + 1, passing)["passes"]
+    answer = run("explain", run=str(scored), **place(cells, index))
+    assert not answer["to_pass"]["passes"]
 
 
 def test_of_two_limits_on_a_feature_the_nearer_decides(cells, tmp_path):
