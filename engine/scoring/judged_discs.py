@@ -17,7 +17,7 @@ from lunarsite.engine.io.elevation.numbers import metres_per_unit
 from lunarsite.engine.scoring import suitability
 from lunarsite.engine.scoring.error_model import Footprint
 from lunarsite.engine.scoring.features import cells, source_layers
-from lunarsite.engine.scoring.features.columns import BY_NAME, SENSITIVITIES
+from lunarsite.engine.scoring.features.columns import BY_NAME, OF_CELLS, SENSITIVITIES
 from lunarsite.engine.scoring.landing import disc_statistics
 from lunarsite.engine.scoring.landing.discs import LEAST_KNOWN
 
@@ -42,9 +42,6 @@ CLEARANCE_M = 500.0
 _STRIP_PX = 4_000_000
 _PIXEL_BYTES = 400
 """Memory for a pixel of a strip: float32 copies of its layers, float64 ones of its features."""
-
-_OF_CELLS = {"darkest_month_pct": "darkest_month", "longest_night_days": "longest_night"}
-"""Features whose layers have one value for each cell."""
 
 
 class _Kind(NamedTuple):
@@ -72,7 +69,7 @@ def _kinds() -> dict[str, _Kind]:
         unit = "deg" if stem == "slope" else "m"
         for statistic in ("mean", "std", "min", "max"):
             kinds[f"{stem}_{statistic}_{unit}"] = _Kind(stem, statistic)
-    for name, source in _OF_CELLS.items():
+    for name, source in OF_CELLS.items():
         kinds[name] = _Kind(source, "own")
     return kinds
 
@@ -96,9 +93,18 @@ class Judged:
     left_out: tuple[str, ...]
 
 
-def judged_by(profile: Profile, layers: Layers) -> Judged:
-    """Return the criteria that can be judged at every pixel with the layers at hand."""
+def judged_by(profile: Profile, layers: Layers, grid: Grid) -> Judged:
+    """Return the criteria that can be judged at every pixel with the layers at hand.
+
+    Where cells are larger than pixels, darkest month and longest darkness are not among them: their
+    layers hold the middle of each cell, while the disc that is chosen has its own.
+    """
     at_hand = {"elevation", *layers.rasters}
+    for source in at_hand.intersection(OF_CELLS.values()):
+        what = source_layers.name_of(source, layers.rasters[source])
+        with raster.opened(layers.rasters[source], what) as layer:
+            if layer.res[0] > 1.001 * grid.pixel_m:
+                at_hand.remove(source)
     own = tuple(
         c for c in profile.criteria if c.feature in KINDS and KINDS[c.feature].source in at_hand
     )
@@ -235,7 +241,7 @@ def _reader(source: str, layers: Layers, grid: Grid, context: Context) -> Iterat
     """Open a layer on the pixels of the DEM, in the unit of its features."""
     path = layers.dem if source == "elevation" else layers.rasters[source]
     what = source_layers.name_of(source, path)
-    if source in _OF_CELLS.values():
+    if source in OF_CELLS.values():
         with raster.open_layer(path, grid, what=what, resampling=Resampling.nearest) as layer:
             yield layer.read
         return

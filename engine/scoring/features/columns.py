@@ -124,6 +124,9 @@ KNOWN_OF_PLACES = frozenset(
 )
 """Features that are not computed for every pixel, but for the place that is judged in a cell."""
 
+OF_CELLS = {"darkest_month_pct": "darkest_month", "longest_night_days": "longest_night"}
+"""Features whose layers have one value for each cell, with their sources."""
+
 SHARES = frozenset({"psr_fraction", CONFIDENCE})
 """Features from 0 to 1, whose limits may be written in percent."""
 
