@@ -77,7 +77,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"instead of {values['landing_radius_m']:g} m: the elevation model shows nothing "
             "smaller."
         )
-    judged = judged_discs.judged_by(profile, layers)
+    judged = judged_discs.judged_by(profile, layers, grid)
     if not judged.profile.criteria:
         raise InputError(
             f"No criterion of {profile.name!r} can be judged at a pixel with these layers",

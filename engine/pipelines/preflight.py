@@ -22,6 +22,7 @@ from lunarsite.engine.scoring.features.columns import (
     BY_NAME,
     IMAGERY,
     KNOWN_OF_PLACES,
+    OF_CELLS,
     ROCK_FILES,
     USER_LAYERS,
 )
@@ -286,15 +287,23 @@ def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
             )
 
 
-def _check_pixels(profile: profiles.Profile) -> None:
+def _check_pixels(profile: profiles.Profile, side: int) -> None:
     """Raise if no criterion can be judged at every pixel, so that no disc is better than another.
+
+    Parameters
+    ----------
+    profile : Profile
+        The criteria.
+    side : int
+        Side of a cell, pixels.
 
     Raises
     ------
     InputError
         With the remedy.
     """
-    if all(criterion.feature in KNOWN_OF_PLACES for criterion in profile.criteria):
+    later = KNOWN_OF_PLACES | (OF_CELLS.keys() if side > 1 else set())
+    if all(criterion.feature in later for criterion in profile.criteria):
         raise InputError(
             f"No criterion of {profile.name!r} tells one landing disc of a cell from another",
             "Add a criterion on slope, illumination or Earth visibility, or rank whole cells: "
@@ -328,9 +337,10 @@ def _check_discs(grid: Grid, values: dict[str, Any], profile: profiles.Profile) 
     """
     if values["place"] == "cell":
         return
-    _check_pixels(profile)
+    coarse, side = posting(grid, values["cell_m"])
+    _check_pixels(profile, side)
     disc = Disc.of(values["landing_radius_m"], grid.pixel_m)
-    discs.check_cell(disc, posting(grid, values["cell_m"])[0].pixel_m)
+    discs.check_cell(disc, coarse.pixel_m)
     # The slopes of the outermost pixels are unknown.
     needed = 2 * disc.reach + 3
     if min(grid.shape) < needed:

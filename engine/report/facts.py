@@ -120,8 +120,8 @@ def site_rows(sites: pd.DataFrame, profile: Profile, limit: int) -> list[dict[st
                 "title": BY_NAME[c.feature].title,
                 "value": record[c.feature],
                 "unit": unit(c.feature),
-                "margin": record[f"margin_{c.feature}"],
-                "holds": record[f"margin_{c.feature}"] >= 0.0,
+                "margin": float(c.margin(record[c.feature])),
+                "holds": float(c.margin(record[c.feature])) >= 0.0,
             }
             for c in profile.criteria
         ]

@@ -95,9 +95,9 @@ def score_table(
     Scores
         ``score`` (the suitability, 0 to 1), ``log_odds``, ``rank``, ``percentile``, ``rank_low``
         and ``rank_high`` (5th and 95th percentile), ``probability`` (that every criterion is met,
-        given the errors), ``passes``, a margin for each
-        criterion, and ``coverage_pct``, the least coverage of the layers of the criteria. NaN if
-        the feature of a criterion is missing: such a cell is unknown, not unsuitable.
+        given the errors), ``passes``, a margin for each limited feature, the smaller of two, and
+        ``coverage_pct``, the least coverage of the layers of the criteria. NaN if the feature of a
+        criterion is missing: such a cell is unknown, not unsuitable.
 
     Raises
     ------

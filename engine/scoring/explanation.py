@@ -180,9 +180,11 @@ def to_pass(profile: Profile, table: pd.DataFrame, index: int, passing: Passing)
     """Return the smallest changes with which a cell would pass, and the nearest passing cell.
 
     Each criterion limits one feature, so the smallest change of a violated one is to its limit, and
-    all of them are needed. A missing feature has no value to change.
+    all of them are needed. A missing feature has no value to change. A cell that is not known well
+    enough for a score does not pass either.
     """
     row = table.iloc[index]
+    known = bool(profile.known(table.iloc[[index]])[0])
     violated = [margin for margin in margins(profile, row) if margin["holds"] is not True]
     changes = [
         {
@@ -195,10 +197,11 @@ def to_pass(profile: Profile, table: pd.DataFrame, index: int, passing: Passing)
         }
         for margin in violated
     ]
+    passes = known and not violated
     return {
-        "passes": not violated,
+        "passes": passes,
         "changes": changes,
-        "nearest_passing": _nearest(passing, table, index) if violated else None,
+        "nearest_passing": None if passes else _nearest(passing, table, index),
     }
 
 

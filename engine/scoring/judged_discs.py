@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from rasterio.enums import Resampling
 from rasterio.windows import Window
 from scipy import special
 
@@ -16,7 +17,7 @@ from lunarsite.engine.io.elevation.numbers import metres_per_unit
 from lunarsite.engine.scoring import suitability
 from lunarsite.engine.scoring.error_model import Footprint
 from lunarsite.engine.scoring.features import cells, source_layers
-from lunarsite.engine.scoring.features.columns import BY_NAME, SENSITIVITIES
+from lunarsite.engine.scoring.features.columns import BY_NAME, OF_CELLS, SENSITIVITIES
 from lunarsite.engine.scoring.landing import disc_statistics
 from lunarsite.engine.scoring.landing.discs import LEAST_KNOWN
 
@@ -68,6 +69,8 @@ def _kinds() -> dict[str, _Kind]:
         unit = "deg" if stem == "slope" else "m"
         for statistic in ("mean", "std", "min", "max"):
             kinds[f"{stem}_{statistic}_{unit}"] = _Kind(stem, statistic)
+    for name, source in OF_CELLS.items():
+        kinds[name] = _Kind(source, "own")
     return kinds
 
 
@@ -90,9 +93,18 @@ class Judged:
     left_out: tuple[str, ...]
 
 
-def judged_by(profile: Profile, layers: Layers) -> Judged:
-    """Return the criteria that can be judged at every pixel with the layers at hand."""
+def judged_by(profile: Profile, layers: Layers, grid: Grid) -> Judged:
+    """Return the criteria that can be judged at every pixel with the layers at hand.
+
+    Where cells are larger than pixels, darkest month and longest darkness are not among them: their
+    layers hold the middle of each cell, while the disc that is chosen has its own.
+    """
     at_hand = {"elevation", *layers.rasters}
+    for source in at_hand.intersection(OF_CELLS.values()):
+        what = source_layers.name_of(source, layers.rasters[source])
+        with raster.opened(layers.rasters[source], what) as layer:
+            if layer.res[0] > 1.001 * grid.pixel_m:
+                at_hand.remove(source)
     own = tuple(
         c for c in profile.criteria if c.feature in KINDS and KINDS[c.feature].source in at_hand
     )
@@ -200,11 +212,13 @@ def _features(
     values = {}
     for name in names:
         source, statistic = KINDS[name]
-        reach = _reach(KINDS[name], grid, disc)
+        reach = 0 if statistic == "own" else _reach(KINDS[name], grid, disc)
         if (source, reach) not in read:
             read[source, reach] = padded(readers[source], grid, window, reach)
         pixels = read[source, reach]
-        if statistic == "mean":
+        if statistic == "own":
+            values[name] = pixels
+        elif statistic == "mean":
             values[name] = disc_statistics.disc_mean(pixels, half, least)
         elif statistic == "max":
             values[name] = disc_statistics.disc_greatest(pixels, half, least)
@@ -227,6 +241,10 @@ def _reader(source: str, layers: Layers, grid: Grid, context: Context) -> Iterat
     """Open a layer on the pixels of the DEM, in the unit of its features."""
     path = layers.dem if source == "elevation" else layers.rasters[source]
     what = source_layers.name_of(source, path)
+    if source in OF_CELLS.values():
+        with raster.open_layer(path, grid, what=what, resampling=Resampling.nearest) as layer:
+            yield layer.read
+        return
     with source_layers.opened(source, path, grid, what, context) as read:
         factor = np.float32(1.0)
         if source in ("illumination", "earth_visibility"):

@@ -68,8 +68,9 @@ STAGE = Stage(
     summary="Judge every criterion on the landing disc around each pixel.",
     help="A lander needs a disc of ground of about 100 m radius that is level, lit and in view of "
     "the Earth. For the disc around each pixel, computes the probability that every criterion of "
-    "the profile is met there, and its suitability. Criteria on craters, rocks, darkness and "
-    "distances to permanent shadow are judged later, at the best disc of each cell.",
+    "the profile is met there, and its suitability. Criteria on craters, rocks, distances to "
+    "permanent shadow, the darkest month and the longest darkness are judged later, at the best "
+    "disc of each cell.",
     parameters=(
         DEM,
         AOI,

@@ -122,12 +122,13 @@ KNOWN_OF_PLACES = frozenset(
     {
         "psr_distance_m",
         "psr_area_2km_km2",
-        "darkest_month_pct",
-        "longest_night_days",
         *(f.name for f in FEATURES if f.source in ("craters", "rocks", "rock_image")),
     }
 )
 """Features that are not computed for every pixel, but for the place that is judged in a cell."""
+
+OF_CELLS = {"darkest_month_pct": "darkest_month", "longest_night_days": "longest_night"}
+"""Features whose layers have one value for each cell, with their sources."""
 
 SHARES = frozenset({"psr_fraction", CONFIDENCE})
 """Features from 0 to 1, whose limits may be written in percent."""

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -25,7 +26,8 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.scoring import finished_run, profiles, tables
+from lunarsite.engine.report import facts
+from lunarsite.engine.scoring import explanation, finished_run, profiles, tables
 from lunarsite.engine.scoring.features import columns
 
 DRAWS = 30
@@ -196,6 +198,49 @@ def test_explain_of_an_unknown_cell_has_no_score(scored, cells):
     assert answer["to_pass"]["passes"] is False
     needed = {change["feature"]: change["needed"] for change in answer["to_pass"]["changes"]}
     assert needed["avg_illumination_pct"] == 33.0
+
+
+def test_a_cell_without_a_score_does_not_pass(scored, cells):
+    index = int(np.flatnonzero(cells["coverage_illumination_pct"] < 50.0)[0])
+    profile = profiles.load("cassa")
+    limits = tuple(
+        replace(c, threshold=90.0 if c.sense == "at_most" else 0.0) for c in profile.criteria
+    )
+    easy = profile.with_criteria(limits)
+    passing = explanation.Passing.of(easy, cells)
+    assert not explanation.to_pass(easy, cells, index, passing)["passes"]
+    near = explanation.to_pass(easy, cells, index, passing)["nearest_passing"]
+    assert near["cell_id"] != cells["cell_id"][index]
+    assert explanation.to_pass(easy, cells, index + 1, passing)["passes"]
+    answer = run("explain", run=str(scored), **place(cells, index))
+    assert not answer["to_pass"]["passes"]
+
+
+def test_of_two_limits_on_a_feature_the_nearer_decides(cells, tmp_path):
+    path = tmp_path / "band.yaml"
+    path.write_text(
+        "criteria:\n"
+        "  - {feature: elevation_mean_m, at_least: 40, softness: 5}\n"
+        "  - {feature: elevation_mean_m, at_most: 60, softness: 5}\n"
+        "  - {feature: slope_mean_deg, at_most: 8, softness: 1}\n"
+    )
+    features, scorer = saved(cells, tmp_path), str(tmp_path / "band.ubj")
+    more = {"profile": str(path), "draws": DRAWS}
+    run("train-scorer", features=features, out=scorer, folds=2, **more)
+    run("score", features=features, scorer=scorer, out=str(tmp_path), **more)
+    table = tables.read_table(tmp_path / "scores.parquet", "x")
+    height = cells["elevation_mean_m"].to_numpy(np.float64)
+    expected = np.minimum(height - 40.0, 60.0 - height)
+    np.testing.assert_allclose(table["margin_elevation_mean_m"], expected)
+    holds = (table["margin_elevation_mean_m"] >= 0) & (table["margin_slope_mean_deg"] >= 0)
+    assert holds.equals(table["passes"])
+    assert 0 < holds.sum() < len(holds)
+    sites = gpd.read_file(tmp_path / "sites.gpkg")
+    profile = profiles.load(str(path))
+    for row in facts.site_rows(sites, profile, 20):
+        low, high = row["criteria"][:2]
+        assert low["margin"] == pytest.approx(row["elevation_mean_m"] - 40.0)
+        assert high["margin"] == pytest.approx(60.0 - row["elevation_mean_m"])
 
 
 def test_explain_outside_and_in_a_gap(scored):

@@ -65,3 +65,12 @@ def test_discs_that_do_not_fit_are_refused_before_the_work(tmp_path, more, words
     with pytest.raises(InputError, match=words):
         screen(tmp_path / "small.tif", tmp_path / "run", **QUICK | more)
     assert not (tmp_path / "run").exists()
+
+
+def test_criteria_on_the_light_of_cells_alone_choose_no_disc(tmp_path):
+    dem, profile = tmp_path / "dem.tif", tmp_path / "dark.yaml"
+    run("synthesize", out=str(dem), size_px=24, pixel_m=50.0)
+    profile.write_text("criteria: [{feature: darkest_month_pct, at_least: 5, softness: 5}]")
+    with pytest.raises(InputError, match=r"tells one landing disc .* from another.*--place cell"):
+        screen(dem, tmp_path / "run", profile=str(profile), cell_m=200.0, **QUICK)
+    assert not (tmp_path / "run").exists()

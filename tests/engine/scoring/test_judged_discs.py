@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from scipy import special
 
 from lunarsite.engine import stages
@@ -167,6 +168,26 @@ def test_the_stage_says_what_it_raised_and_left_out(given, tmp_path):
     path.write_text("criteria: [{feature: crater_count, at_most: 3, softness: 1}]")
     with pytest.raises(InputError, match=r"No criterion of 'own' can be judged.*--place cell"):
         run(given, tmp_path, profile=str(path))
+
+
+def test_light_of_the_middle_of_cells_has_no_part_in_the_maps(given, tmp_path):
+    path, own = tmp_path / "own.yaml", tmp_path / "layers" / "illumination_darkest_month_pct.tif"
+    slope = "criteria:\n  - {feature: slope_mean_deg, at_most: 5, softness: 1}\n"
+    path.write_text(slope)
+    run(given, tmp_path, profile=str(path))
+    with rasterio.open(tmp_path / "layers" / "landing_suitability.tif") as source:
+        expected = source.read(1)
+    path.write_text(slope + "  - {feature: darkest_month_pct, at_least: 30, softness: 5}\n")
+    for grid, counts in ((Grid(2000.0, 9000.0, 400.0, 8, 6), False), (GRID, True)):
+        values = np.full(grid.shape, 5.0, np.float32)
+        cog.write_raster(own, values, grid, description="x", unit="%")
+        context = Context()
+        run(given, tmp_path, context, profile=str(path))
+        with rasterio.open(tmp_path / "layers" / "landing_suitability.tif") as source:
+            found = source.read(1)
+        left_out = any("do not count the criteria on darkest" in w for w in context.warnings)
+        assert left_out != counts
+        assert np.array_equal(found, expected, equal_nan=True) != counts
 
 
 def test_features_are_those_of_the_best_disc(given, tmp_path):
