@@ -50,7 +50,7 @@ OUTPUTS = (
     Output(
         name="score",
         kind=Kind.RASTER,
-        title="Suitability",
+        title="Score",
         help="Suitability of every cell, between 0 and 1: its score.",
         path="score.tif",
         style="score",
