@@ -94,8 +94,10 @@ def check_cell(disc: Disc, cell_m: float) -> None:
     """
     if disc.radius_m <= max(cell_m, LEAST_RADIUS_PX * disc.pixel_m) * 1.001:
         return
+    # Cells are whole pixels.
+    least_m = math.ceil(disc.radius_m / disc.pixel_m / 1.001) * disc.pixel_m
     raise InputError(
         f"A landing disc of {disc.radius_m:g} m radius is larger than a cell of {cell_m:g} m",
-        f"Use cells of at least {disc.radius_m:g} m (--cell-m), a smaller --landing-radius-m, or "
+        f"Use cells of at least {least_m:g} m (--cell-m), a smaller --landing-radius-m, or "
         "rank whole cells: --place cell",
     )

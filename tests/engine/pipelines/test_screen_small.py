@@ -50,6 +50,7 @@ def test_grids_of_few_cells_are_drawn(tmp_path, width, height, cell_m, cells):
     ("more", "words"),
     [
         ({"cell_m": 60.0}, r"100 m radius is larger than a cell of 60 m.*--place cell"),
+        ({"cell_m": 60.0, "landing_radius_m": 70.0}, r"cells of at least 80 m \(--cell-m\)"),
         ({"cell_m": 200.0}, r"needs 13 × 13 pixels, and the DEM has 12 × 12.*--landing-radius-m"),
     ],
 )
