@@ -219,10 +219,11 @@ def sites_in_regions(
     max_sites: int,
     context: Context,
 ) -> gpd.GeoDataFrame:
-    """Return the best cells inside each polygon, ranked within it.
+    """Return the best cells inside each region, ranked within it.
 
-    A polygon without scored cells is skipped with a warning.
+    Polygons of one name are one region. One without scored cells is skipped with a warning.
     """
+    regions = regions.dissolve("name", sort=False, as_index=False)
     x, y = features["x_m"].to_numpy(), features["y_m"].to_numpy()
     parts = []
     for name, shape in zip(regions["name"], regions.geometry, strict=True):

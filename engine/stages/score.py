@@ -22,8 +22,9 @@ SITE_PARAMETERS = (
         kind=Kind.VECTOR,
         geometry="polygon",
         title="Regions",
-        help="Polygons; sites are additionally ranked within each of them. Edges between corners "
-        "in degrees are straight on the polar map; boxes follow their parallels.",
+        help="Polygons; sites are additionally ranked within each of them. Polygons of "
+        "one name are one region. Edges between corners in degrees are straight on the polar map; "
+        "boxes follow their parallels.",
     ),
     Parameter(
         name="min_distance_m",

@@ -333,6 +333,11 @@ def test_regions_are_ranked_within(given, run, tmp_path):
         assert part.within(shape).all()
         assert part["rank_in_region"].iloc[0] == 1
         assert part["rank_in_region"].is_monotonic_increasing
+    frame.assign(name=["a", "a", "far"]).to_file(regions)
+    screen(given, run, regions=str(regions))
+    inside = gpd.read_file(run / "sites.gpkg", layer="sites_in_regions")
+    assert inside["rank_in_region"].is_unique
+    assert inside["cells_in_region"].nunique() == 1
     frame.iloc[[2]].to_file(regions)
     with pytest.raises(InputError, match="overlap"):
         screen(given, run, regions=str(regions))
