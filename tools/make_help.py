@@ -191,6 +191,8 @@ def main() -> None:
     save(drawn([]), "synthesize")
     save(drawn([raster(made / "slope_deg.tif", "slope_deg")]), "terrain")
     save(drawn([raster(made / "illumination_pct.tif", "illumination")]), "lighting")
+    save(drawn([raster(made / "landing_probability.tif", "score")]), "landing")
+    save(drawn([raster(made / "disc_longest_darkness_days.tif", "darkness")]), "disc-light")
     third = QSize(SIZE.width() // 3 - 2, SIZE.height())
     sources = {
         "slope_deg": "slope_deg",

@@ -139,7 +139,10 @@ def _read(path: Path, manifest: Path) -> Run:
         ) from error
     for name in TABLES:
         _check_own(path, name, written)
-    features = tables.read_features(path / "features.parquet")
+    try:
+        features = tables.read_features(path / "features.parquet")
+    except InputError as error:
+        raise InputError(error.problem, _SCREEN_AGAIN) from error
     scores = tables.read_table(path / "scores.parquet", "The score table")
     shap = tables.read_table(path / "shap.parquet", "The table of contributions")
     inputs = scorer.inputs_for(profile)

@@ -319,6 +319,15 @@ def test_explain_names_the_table_that_is_not_the_run_s(scored, cells, tmp_path):
         run("explain", run=str(folder), **place(cells, 0))
 
 
+def test_explain_of_an_earlier_layout_asks_for_the_screening(scored, cells, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(scored, folder)
+    saved(cells.drop(columns="cell_x_m"), folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest_of(folder)))
+    with pytest.raises(InputError, match=r"lacks the columns cell_x_m.*lunarsite screen again"):
+        run("explain", run=str(folder), **place(cells, 0))
+
+
 def test_an_open_run_is_cached_until_its_manifest_changes(scored, cells, monkeypatch):
     context = Context(threads=1)
     first = run("explain", context, run=str(scored), **place(cells, 0))

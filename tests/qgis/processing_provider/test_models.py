@@ -78,7 +78,7 @@ def test_score_candidate_points_reuses_the_screening(processing, screened, dem):
     assert found["score"] == pytest.approx(best["score"])
     assert found["reason_1"]
     names = found.fields().names()
-    assert {"margin_slope_mean_deg", "reason_3_points", "rank_low", "rank_high"} <= set(names)
+    assert {"margin_slope_max_deg", "reason_3_points", "rank_low", "rank_high"} <= set(names)
 
 
 def test_compare_two_profiles_maps_the_differences(processing, dem, tmp_path):
@@ -106,6 +106,8 @@ def test_every_stage_can_be_a_step_of_a_model(processing, run_folder, dem, tmp_p
         "terrain": {"dem": str(dem)},
         "lighting": {"dem": str(dem)},
         "skyline": {"dem": str(dem), "lon": 0, "lat": -89.9},
+        "landing": {"dem": str(dem), "layers": str(run_folder / "layers")},
+        "disc-light": {"dem": str(dem), "layers": str(run_folder / "layers")},
         "features": {"dem": str(dem), "layers": str(run_folder / "layers")},
         "train-scorer": {"features": str(run_folder / "features.parquet")},
         "score": {"features": str(run_folder / "features.parquet")},

@@ -507,7 +507,7 @@ def test_scores_have_colours_by_log_odds_up_to_the_best(tmp_path, processing):
     layer = one_row(tmp_path / "score.tif", [1e-6, 0.02, 0.16])
     styles.apply(layer, "score")
     values, labels, colours = zip(*legend(layer), strict=True)
-    assert labels[:2] == ("probability 0.0001 or less", "0.001")
+    assert labels[:2] == ("0.0001 or less", "0.001")
     assert labels[2:] == ("0.01", "0.03", "0.1", "0.16, the best of the run")
     assert values[-1] == pytest.approx(0.16)
     assert (colours[0], colours[-1]) == ("#440154", "#fde725")
