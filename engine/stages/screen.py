@@ -55,8 +55,8 @@ STAGE = Stage(
             help="One row per cell, GeoParquet.",
             path="features.parquet",
         ),
-        *(replace(each, path=f"layers/{each.path}") for each in landing.OUTPUTS[:1]),
         *score.OUTPUTS,
+        *(replace(each, path=f"layers/{each.path}") for each in landing.OUTPUTS[:1]),
         Output(
             name="report",
             kind=Kind.FILE,
