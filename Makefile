@@ -25,7 +25,7 @@ POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
 
 demo: setup
 	$(BIN)/lunarsite detect-craters $(POLE) --out demo/craters.gpkg
-	$(BIN)/lunarsite screen $(POLE) --cell-m 1600 --north-limit-deg -80 --step-hours 24 \
+	$(BIN)/lunarsite screen $(POLE) --cell-m 1600 --north-limit-deg -80 --step-hours 24 --azimuths 180 \
 		--craters demo/craters.gpkg --out demo/run
 	$(BIN)/lunarsite synthesize-image $$($(BIN)/python tools/best_site.py demo/run) \
 		--out demo/image.tif
