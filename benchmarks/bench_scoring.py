@@ -25,7 +25,14 @@ from scipy import ndimage
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.scoring import explanation, profiles, scorer, suitability, tables
+from lunarsite.engine.scoring import (
+    explanation,
+    profiles,
+    scorer,
+    scorer_training,
+    suitability,
+    tables,
+)
 from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features import columns
 from lunarsite.engine.scoring.finished_run import TABLES
@@ -45,7 +52,7 @@ def main(out: Path, quick: bool = False) -> None:  # noqa: FBT001, FBT002
         run = Path(folder)
         context = Context()
         begin = time.perf_counter()
-        model = scorer.train(table, CASSA, Errors(), context)
+        model = scorer_training.train(table, CASSA, Errors(), context)
         trained_s = time.perf_counter() - begin
         shapley(model, table, 500 if quick else 2000)
         ranking(model, table, context)

@@ -10,7 +10,6 @@ import numpy as np
 from lunarsite.engine import provenance
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.context import GIB
-from lunarsite.engine.errors import InputError
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.places import light_at_places
 from lunarsite.engine.io import cog
@@ -19,9 +18,9 @@ from lunarsite.engine.io.elevation.dem import dem_grid, posting, read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import estimates
+from lunarsite.engine.pipelines.features import landing_files
 from lunarsite.engine.scoring.features.columns import (
     DISC_LIGHT_FILES,
-    LANDING_FILES,
     LANDING_SHA256,
 )
 from lunarsite.engine.scoring.features.places import Places
@@ -54,7 +53,7 @@ _SHAPING = (
 def estimate(values: dict[str, Any], context: Context) -> Estimate:
     """Validate the inputs, and return what the stage needs."""
     values = narrowed(values, "dem", context)
-    _landing(values)
+    landing_files(Path(values["layers"]))
     ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     estimates.check_far_fields(values["far_field"])
     grid = dem_grid(values["dem"])
@@ -75,28 +74,10 @@ def of_cells(pixels: int, cells: int, values: dict[str, Any], context: Context) 
     )
 
 
-def _landing(values: dict[str, Any]) -> tuple[Path, Path]:
-    """Return the files of the landing discs.
-
-    Raises
-    ------
-    InputError
-        If the folder does not hold them.
-    """
-    folder = Path(values["layers"])
-    paths = folder / LANDING_FILES[0], folder / LANDING_FILES[1]
-    if not all(path.is_file() for path in paths):
-        raise InputError(
-            f"The folder of layers {folder} holds no landing discs",
-            "Make them: lunarsite landing, with the same --layers and --out",
-        )
-    return paths
-
-
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compute and write darkest month and longest darkness at the discs."""
     values = narrowed(values, "dem", context)
-    suitability, probability = _landing(values)
+    suitability, probability = landing_files(Path(values["layers"]))
     out = Path(values["out"])
     if context.announces:
         estimates.announce(estimate(values, context), out, context)

@@ -67,7 +67,7 @@ def layers_of(values: dict[str, Any]) -> Layers:
 
 
 def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
-    """Return layers with the landing discs in their folder, unless whole cells are judged.
+    """Return layers with the landing discs in their folder, unless whole cells are evaluated.
 
     Raises
     ------
@@ -77,13 +77,7 @@ def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
     if values["place"] == "cell":
         return layers
     folder = Path(values["layers"])
-    paths = [folder / name for name in LANDING_FILES]
-    if not all(path.is_file() for path in paths):
-        raise InputError(
-            f"The folder of layers {values['layers']} holds no landing discs",
-            "Make them: lunarsite landing, with the same --layers and --out; or rank whole cells: "
-            "--place cell",
-        )
+    paths = landing_files(folder, "; or rank whole cells: --place cell")
     at_discs = {
         source: str(folder / name)
         for source, name in DISC_LIGHT_FILES.items()
@@ -94,6 +88,25 @@ def with_landing(layers: Layers, values: dict[str, Any]) -> Layers:
     return replace(
         layers, rasters=layers.rasters | at_discs, landing=(str(paths[0]), str(paths[1]))
     )
+
+
+def landing_files(folder: Path, otherwise: str = "") -> tuple[Path, Path]:
+    """Return the suitability and the probability of the landing discs in a folder.
+
+    ``otherwise`` is added to the remedy.
+
+    Raises
+    ------
+    InputError
+        If the folder does not hold them.
+    """
+    paths = folder / LANDING_FILES[0], folder / LANDING_FILES[1]
+    if not all(path.is_file() for path in paths):
+        raise InputError(
+            f"The folder of layers {folder} holds no landing discs",
+            f"Make them: lunarsite landing, with the same --layers and --out{otherwise}",
+        )
+    return paths
 
 
 def _check_same_discs(light: str, suitability: Path) -> None:

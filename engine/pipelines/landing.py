@@ -1,4 +1,4 @@
-"""The stage ``landing``: landing discs judged at every pixel, as cloud-optimised GeoTIFFs."""
+"""The stage ``landing``: landing discs evaluated at every pixel, as cloud-optimised GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import dem_grid
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.pipelines.features import layers_of
-from lunarsite.engine.scoring import judged_discs, profiles
+from lunarsite.engine.scoring import disc_evaluation, profiles
 from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.scoring.features.columns import LANDING_PROFILE
-from lunarsite.engine.scoring.landing.cells import RADIUS_TAG
+from lunarsite.engine.scoring.landing.cells import LANDABLE, RADIUS_TAG
 from lunarsite.engine.scoring.landing.discs import LEAST_RADIUS_PX, Disc
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If no criterion of the profile can be judged with the layers.
+        If no criterion of the profile can be evaluated with the layers.
     """
     values = narrowed(values, "dem", context)
     layers = layers_of(values)
@@ -77,16 +77,16 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"instead of {values['landing_radius_m']:g} m: the elevation model shows nothing "
             "smaller."
         )
-    judged = judged_discs.judged_by(profile, layers, grid)
-    if not judged.profile.criteria:
+    evaluated = disc_evaluation.evaluable(profile, layers, grid)
+    if not evaluated.profile.criteria:
         raise InputError(
-            f"No criterion of {profile.name!r} can be judged at a pixel with these layers",
+            f"No criterion of {profile.name!r} can be evaluated at a pixel with these layers",
             "Give the layers of terrain and lighting, or rank whole cells: --place cell",
         )
-    if judged.left_out:
+    if evaluated.left_out:
         context.warn(
             "The maps of landing discs do not count the criteria on "
-            f"{', '.join(judged.left_out)}, which are judged at the best disc of each cell."
+            f"{', '.join(evaluated.left_out)}, which are evaluated at the best disc of each cell."
         )
     errors = Errors.from_parameters(values)
     shaping = {"landing_radius_m": disc.radius_m, "profile": profile.as_dict()} | errors.as_dict()
@@ -113,14 +113,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 context.part(0.9, 1.0),
             )
         )
-        strips = judged_discs.judge(
-            layers, grid, disc, judged.profile, errors, context.part(0.0, 0.9)
+        strips = disc_evaluation.evaluate(
+            layers, grid, disc, evaluated.profile, errors, context.part(0.0, 0.9)
         )
         for strip in strips:
             sinks[0].write(strip.probability, strip.window)
             sinks[1].write(strip.suitability, strip.window)
             known += int(np.isfinite(strip.probability).sum())
-            good += int((strip.probability >= 0.5).sum())
+            good += int((strip.probability >= LANDABLE).sum())
     return {
         "outputs": {name: str(path) for name, path in paths.items()},
         "landing_radius_m": disc.radius_m,

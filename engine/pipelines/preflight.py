@@ -288,7 +288,7 @@ def _check_criteria(profile: profiles.Profile, values: dict[str, Any]) -> None:
 
 
 def _check_pixels(profile: profiles.Profile, side: int) -> None:
-    """Raise if no criterion can be judged at every pixel, so that no disc is better than another.
+    """Raise if no criterion is known at every pixel, so that no disc is better than another.
 
     Parameters
     ----------

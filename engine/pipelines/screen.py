@@ -47,7 +47,7 @@ _TRAIN_CORE_S = 300e-6
 """Core seconds per cell of training a scorer."""
 
 _NOT_OF_PIXELS = ("craters", *IMAGERY)
-"""Inputs of features that are judged at the best disc of a cell alone."""
+"""Inputs of features that are evaluated at the best disc of a cell alone."""
 
 _COMPUTED = ("illumination", "earth_visibility", "psr")
 """Outputs of lighting that are needed; if the user provides all of them, it is not run."""
@@ -170,8 +170,8 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     roles = ("dem", *USER_LAYERS, "craters", *IMAGERY)
     provided = {role: files[role] for role in roles if role in files}
     if values["place"] == "disc":
-        judged = {role: paths for role, paths in provided.items() if role not in _NOT_OF_PIXELS}
-        run.stage("landing", judged | computed, outputs_of("landing"), layers=layers, out=layers)
+        evaluated = {role: paths for role, paths in provided.items() if role not in _NOT_OF_PIXELS}
+        run.stage("landing", evaluated | computed, outputs_of("landing"), layers=layers, out=layers)
         discs = {"layer landing": [str(layers / name) for name in LANDING_FILES]}
         computed |= discs
         if _has_discs_elsewhere(validated.grid, values):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.scoring import cell_scores, profiles, scorer, tables
+from lunarsite.engine.scoring import cell_scores, profiles, scorer, scorer_training, tables
 from lunarsite.engine.scoring.error_model import Errors
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if path.suffix != ".ubj":
         raise ParameterError(f"--out: {path.name} does not end in .ubj", "Name the scorer x.ubj")
     table = tables.read_features(values["features"])
-    model = scorer.train(
+    model = scorer_training.train(
         table,
         profiles.load(values["profile"]),
         Errors.from_parameters(values),

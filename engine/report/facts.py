@@ -106,7 +106,7 @@ def headline(tables: Tables, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _landing_radius_m(features: pd.DataFrame) -> float | None:
-    """Return the radius of the landing discs, None if cells are judged."""
+    """Return the radius of the landing discs, None if cells are evaluated."""
     radius_m = float(features["landing_radius_m"].iloc[0])
     return radius_m if np.isfinite(radius_m) else None
 

@@ -128,7 +128,7 @@ def score_table(
         scorer_error=model.card["validation"].get("rmse_log_odds_above_a_tenth") or 0.0,
         context=context.part(0.05, 0.4),
     )
-    chance = suitability.probability(features, profile, errors, footprint_of(features))
+    probability = suitability.probability(features, profile, errors, footprint_of(features))
     table = pd.DataFrame(
         {
             "cell_id": features["cell_id"],
@@ -138,7 +138,7 @@ def score_table(
             "percentile": ranking.percentiles(rank),
             "rank_low": low,
             "rank_high": high,
-            "probability": np.where(np.isfinite(log_odds), chance, np.nan),
+            "probability": np.where(np.isfinite(log_odds), probability, np.nan),
             "passes": profile.passes(features),
         }
     )

@@ -53,8 +53,8 @@ def rank_intervals(
     """Return the 5 % and 95 % quantiles of the rank of every cell over draws of the errors.
 
     A draw has errors of heights, horizons and networks, the scorer's own error, and, where landing
-    discs are judged, another origin of the lattice of cells. It shifts the log-odds of a score by
-    the shift of the log-odds of the criteria: the trees are evaluated once. The rank of a cell is
+    discs are evaluated, another origin of the lattice of cells. It shifts the log-odds of a score
+    by the shift of the log-odds of the criteria, so that the trees run once. The rank of a cell is
     that of its shifted score among the scores of all cells with their own errors.
 
     Parameters

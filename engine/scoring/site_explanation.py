@@ -40,7 +40,7 @@ def explain(folder: str | Path, lon_deg: float, lat_deg: float, context: Context
         rank), ``base_value`` and ``contributions`` (score points; base and contributions add up to
         the score), ``margins``, ``coverage`` (percent of the cell by layer), ``to_pass``, ``place``
         (the location that was asked for), ``cell`` (the cell around it), ``disc`` (the cell's best
-        landing disc, whose values these are; null if the cell itself is judged), ``surroundings``
+        landing disc, whose values these are; null if the whole cell is evaluated), ``surroundings``
         (what is around the disc in its cell), ``slope_baseline_m`` (the distance over which slopes
         are measured), ``mast_height_m`` (the height above the ground to which light belongs). If a
         layer of a criterion is missing, the score and the values derived from it are null.

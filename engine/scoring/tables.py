@@ -59,7 +59,7 @@ def read_features(path: str | Path) -> pd.DataFrame:
 def landing_profile(path: str | Path) -> str | None:
     """Return the criteria by which the landing discs of a feature table were chosen.
 
-    None if cells are judged, or the table says nothing.
+    None if cells are evaluated, or the table says nothing.
     """
     metadata = pq.read_schema(path).metadata or {}
     found = metadata.get(columns.LANDING_PROFILE.encode())

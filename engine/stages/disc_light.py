@@ -16,7 +16,7 @@ STAGE = Stage(
     summary="Compute darkest month and longest continuous darkness at the best disc of each cell.",
     help="At the centre of the best landing disc of every cell, horizons are marched exactly in "
     "all directions, and the Sun is followed over them: the darkest month and the longest "
-    "continuous darkness are those of the place that is judged, not of the middle of its cell.",
+    "continuous darkness are those of the place that is evaluated, not of the middle of its cell.",
     parameters=(
         DEM,
         FAR_FIELD,

@@ -101,7 +101,7 @@ CELL_PARAMETERS = (
         name="place",
         kind=Kind.CHOICE,
         choices=("disc", "cell"),
-        title="What is judged",
+        title="What is evaluated",
         help="disc: the best landing disc of each cell, all criteria at the same place. cell: "
         "averages over the cell.",
         default="disc",

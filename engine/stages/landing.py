@@ -1,4 +1,4 @@
-"""Stage ``landing``: landing discs judged at every pixel."""
+"""Stage ``landing``: landing discs evaluated at every pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RADIUS = Parameter(
     name="landing_radius_m",
     kind=Kind.NUMBER,
     title="Landing radius",
-    help="Radius of the disc of ground on which every criterion is judged; at least 1.5 pixels.",
+    help="Radius of the disc of ground on which every criterion is evaluated; at least 1.5 pixels.",
     default=100.0,
     unit="m",
     minimum=1,
@@ -65,11 +65,11 @@ STAGE = Stage(
     name="landing",
     title="Landing discs",
     group="Scoring",
-    summary="Judge every criterion on the landing disc around each pixel.",
+    summary="Evaluate every criterion on the landing disc around each pixel.",
     help="A lander needs a disc of ground of about 100 m radius that is level, lit and in view of "
     "the Earth. For the disc around each pixel, computes the probability that every criterion of "
     "the profile is met there, and its suitability. Criteria on craters, rocks, distances to "
-    "permanent shadow, the darkest month and the longest darkness are judged later, at the best "
+    "permanent shadow, the darkest month and the longest darkness are evaluated later, at the best "
     "disc of each cell.",
     parameters=(
         DEM,

@@ -10,7 +10,7 @@ from lunarsite.lunarsite_plugin.charts import formatting
 SHOWN = 8
 """How many contributions are shown individually; the rest are summed."""
 
-START = "Mean of training cells"
+START = "Base, from training cells"
 """Label of the base value."""
 
 _LAYERS = {

@@ -35,7 +35,7 @@ STATISTICS = ("mean", "std", "min", "max")
 class Inputs:
     """What a feature table was computed from.
 
-    ``radius_m`` is that of the landing disc, NaN where cells are judged; ``side`` that of a cell.
+    ``radius_m`` is that of the landing disc, NaN without discs; ``side`` that of a cell.
     """
 
     rasters: dict[str, Raster]
@@ -92,11 +92,11 @@ def features(inputs: Inputs, row: int, column: int) -> dict[str, float]:
         block = raster.block(row, column, side)
         if "sensitivity" not in source:
             out[f"coverage_{source}_pct"] = 100.0 * np.isfinite(block).sum() / side**2
-        judged = block
+        evaluated = block
         if inputs.discs:
-            judged = raster.disc(*place, inputs.radius_m) if place else np.full(1, np.nan)
+            evaluated = raster.disc(*place, inputs.radius_m) if place else np.full(1, np.nan)
             out |= _context(source, block)
-        out |= of_pixels(source, judged)
+        out |= of_pixels(source, evaluated)
     out |= clearances(inputs, place, row, column, x, y)
     out |= _shadow(inputs.rasters["psr"], x, y)
     out |= _craters(inputs, place, row, column, x, y)

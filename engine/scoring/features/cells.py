@@ -12,6 +12,9 @@ from scipy import ndimage
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
+CLEARANCE_M = 500.0
+"""Largest distance from steep slopes that is measured, metres."""
+
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 

@@ -125,7 +125,7 @@ KNOWN_OF_PLACES = frozenset(
         *(f.name for f in FEATURES if f.source in ("craters", "rocks", "rock_image")),
     }
 )
-"""Features that are not computed for every pixel, but for the place that is judged in a cell."""
+"""Features that are not computed for every pixel, but for the place that is evaluated in a cell."""
 
 OF_CELLS = {"darkest_month_pct": "darkest_month", "longest_night_days": "longest_night"}
 """Features whose layers have one value for each cell, with their sources."""

@@ -52,12 +52,12 @@ def warn_of_small_images(
         if 0.0 < most < rocks.LEAST_KNOWN_PCT:
             if places.discs is None:
                 remedy = _remedy(path, what, known_pct, places.grid, places.coarse)
-                judged = f"cell of {places.coarse.pixel_m:g} m"
+                evaluated = f"cell of {places.coarse.pixel_m:g} m"
             else:
                 remedy = "use an image with a larger extent"
-                judged = "landing disc"
+                evaluated = "landing disc"
             context.warn(
-                f"{what} covers less than half of every {judged} (at most {most:.2g} %) and is "
+                f"{what} covers less than half of every {evaluated} (at most {most:.2g} %) and is "
                 f"not used; {remedy}."
             )
 

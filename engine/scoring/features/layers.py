@@ -32,7 +32,7 @@ class Layers:
         Image.
     landing : tuple of str, optional
         Suitability and probability of the landing discs, as written by ``landing``. Without them,
-        cells are judged.
+        cells are evaluated.
     """
 
     dem: str

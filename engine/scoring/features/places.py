@@ -1,4 +1,4 @@
-"""The places that are judged: one landing disc in each cell, or the cells themselves."""
+"""The places that are evaluated: one landing disc in each cell, or the cells themselves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Places:
     side : int
         Side of a cell, pixels.
     discs : Discs, optional
-        Landing discs; without them the cells are judged.
+        Landing discs; without them the cells are evaluated.
     """
 
     grid: Grid
@@ -37,7 +37,7 @@ class Places:
 
     @classmethod
     def of_cells(cls, coarse: Grid) -> Self:
-        """Return cells that are judged whole, each of one pixel."""
+        """Return cells that are evaluated whole, each of one pixel."""
         return cls(coarse, coarse, 1)
 
     @property
@@ -65,7 +65,7 @@ class Places:
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """Whether a cell has a place that can be judged, shape of the cells."""
+        """Whether a cell has a place that can be evaluated, shape of the cells."""
         return np.ones(self.coarse.shape, np.bool_) if self.discs is None else self.discs.found
 
     @property

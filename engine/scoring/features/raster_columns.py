@@ -35,7 +35,6 @@ _CONTEXT = {
 }
 """Columns with the mean of a source over the cell, beside its landing disc."""
 
-_CLEARANCE_M = 500.0
 _SAMPLE_PX, _SAMPLES_ACROSS = 256, 5
 """Side of the samples of a given layer, pixels, and their number in each direction."""
 
@@ -172,7 +171,7 @@ class _Made(NamedTuple):
     of_cells : ndarray of float32, shape (5, cell rows, cell columns)
         Count, mean, standard deviation, minimum and maximum of every cell.
     statistics : ndarray of float32, same shape
-        The same of the place that is judged: of the landing disc, or of the cell.
+        The same of the place that is evaluated: of the landing disc, or of the cell.
     more : dict
         Further columns.
     """
@@ -195,7 +194,7 @@ def _by_strips(
     statistics = np.full((5, *coarse.shape), np.nan, np.float32)
     of_discs = statistics if places.discs is None else statistics.copy()
     scale = moon.map_scale(places.x_m, places.y_m)
-    margin_m = {"slope": _CLEARANCE_M, "psr": shadow.WALK_M + places.wander_m}.get(source, 0.0)
+    margin_m = {"slope": cells.CLEARANCE_M, "psr": shadow.WALK_M + places.wander_m}.get(source, 0.0)
     reach = max(int(np.ceil(margin_m * scale.max() / grid.pixel_m)), places.reach)
     clearest = {limit: np.full(coarse.shape, np.nan, np.float32) for limit in _LIMITS_DEG}
     shadows = shadow.Shadows(places)
@@ -225,7 +224,7 @@ def _by_strips(
     more = {}
     if source == "slope":
         for limit, best in clearest.items():
-            ground = np.minimum(best * grid.pixel_m / scale, _CLEARANCE_M)
+            ground = np.minimum(best * grid.pixel_m / scale, cells.CLEARANCE_M)
             more[f"clearance_{limit}deg_m"] = ground.astype(np.float32)
     elif source == "psr":
         more = shadows.columns(context)

@@ -1,1 +1,1 @@
-"""Landing discs: every criterion judged on the same disc of ground, at every pixel."""
+"""Landing discs: every criterion evaluated on the same disc of ground, at every pixel."""

@@ -124,14 +124,14 @@ def best_discs(
     where = np.full((len(shifts), *size), -1, np.int64)
     known = np.zeros((len(shifts), *size), np.int64)
     around: dict[str, Float32] = {}
-    for window, values, chances in _strips(suitability, probability, grid, side):
+    for window, values, probabilities in _strips(suitability, probability, grid, side):
         context.progress(window.row_off / grid.height, "landing discs of cells")
         top = int(window.row_off)
         for n, (down, across) in enumerate(shifts.tolist()):
             _cell_kernels.best_of_cells(
                 values, top, down, across, side, best[n], where[n], known[n]
             )
-        made = _cell_kernels.landable(chances, LANDABLE, side, grid.pixel_m)
+        made = _cell_kernels.landable(probabilities, LANDABLE, side, grid.pixel_m)
         first = top // side
         for name, part in zip(("landable_pct", _RADIUS, "landable_areas"), made, strict=True):
             whole = around.setdefault(name, np.full(coarse.shape, np.nan, np.float32))
@@ -185,13 +185,13 @@ def _strips(
     rows = max(1, _STRIP_PX // (grid.width * side)) * side
     with (
         raster.open_layer(suitability, grid, what="The landing suitability") as values,
-        raster.open_layer(probability, grid, what="The landing probability") as chances,
+        raster.open_layer(probability, grid, what="The landing probability") as probabilities,
     ):
-        if values.warped or chances.warped:
+        if values.warped or probabilities.warped:
             raise InputError(
                 "The landing discs are of another elevation model or another part of it",
                 "Make them again: lunarsite landing, with the same --dem and --aoi",
             )
         for top in range(0, grid.height, rows):
             window = Window(0, top, grid.width, min(rows, grid.height - top))
-            yield window, values.read(window), chances.read(window)
+            yield window, values.read(window), probabilities.read(window)

@@ -1,4 +1,4 @@
-"""The landing disc: the ground on which every criterion is judged together."""
+"""The landing disc: the ground on which every criterion is evaluated together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_RADIUS_PX = 1.5
 """Smallest radius, pixels: the eight neighbours of the centre belong to such a disc."""
 
 LEAST_KNOWN = 0.9
-"""Share of its pixels that must be known for a disc to be judged."""
+"""Share of its pixels that must be known for a disc to be evaluated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _SIGNED = (
 
 _STEEPEST_DEG = 90.0
 LEAST_COVERAGE_PCT = 50.0
-"""Share of a cell that a layer must cover for the cell to be judged by it, percent."""
+"""Share of a cell that a layer must cover for the cell to be evaluated by it, percent."""
 
 _LIKE_CASSA = (
     "Write it like engine/scoring/profiles/cassa.yaml: a list of criteria, each with a feature, "

@@ -22,7 +22,7 @@ from lunarsite.engine.frontends.execution import run_stage
 from lunarsite.engine.frontends.worker import _Server
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import profiles, scorer, tables
+from lunarsite.engine.scoring import profiles, scorer, scorer_training, tables
 from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.training import checkpoint_files
 
@@ -188,7 +188,7 @@ def test_a_gpu_that_xgboost_does_not_find_is_an_error_on_request(tmp_path, featu
 
 def test_scores_that_do_not_fit_on_the_gpu_are_computed_on_the_cpu(monkeypatch, random_cells):
     table, profile = random_cells(), profiles.load("cassa")
-    model = scorer.train(table, profile, Errors(), Context(), draws=10, folds=2)
+    model = scorer_training.train(table, profile, Errors(), Context(), draws=10, folds=2)
     expected = model.log_odds(table)
     context = Context(device="cuda")
     error = scorer.xgb.core.XGBoostError("cudaErrorMemoryAllocation: out of memory")

@@ -12,7 +12,14 @@ from scipy import special, stats
 from lunarsite.engine import provenance
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.scoring import explanation, profiles, ranking, scorer, suitability
+from lunarsite.engine.scoring import (
+    explanation,
+    profiles,
+    ranking,
+    scorer,
+    scorer_training,
+    suitability,
+)
 from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features import columns
 
@@ -21,7 +28,9 @@ ERRORS = Errors()
 
 
 def fit(table, seed=7):
-    return scorer.train(table, CASSA, ERRORS, Context(threads=1), draws=30, folds=2, seed=seed)
+    return scorer_training.train(
+        table, CASSA, ERRORS, Context(threads=1), draws=30, folds=2, seed=seed
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,9 @@ def test_a_missing_criterion_has_no_score_and_another_feature_may_be_missing(tab
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_threads(tmp_path, table, model):
-    again = scorer.train(table, CASSA, ERRORS, Context(threads=2), draws=30, folds=2, seed=7)
+    again = scorer_training.train(
+        table, CASSA, ERRORS, Context(threads=2), draws=30, folds=2, seed=7
+    )
     for number, one in enumerate((model, again)):
         one.save(tmp_path / str(number) / "scorer.ubj")
     for name in ("scorer.ubj", "scorer.json"):
@@ -165,7 +176,7 @@ def test_training_needs_enough_cells(table):
 
 
 def test_blocks_are_whole_squares_and_fill_the_folds(table):
-    fold = scorer._blocks(table, 5, 7)
+    fold = scorer_training._blocks(table, 5, 7)
     assert set(fold) == {0, 1, 2, 3, 4}
     across = np.floor((table["x_m"] - table["x_m"].min()) / (9600.0 / 9 + 1)).astype(int)
     down = np.floor((table["y_m"] - table["y_m"].min()) / (9600.0 / 9 + 1)).astype(int)
@@ -337,7 +348,7 @@ def test_optional_features_are_inputs_only_with_a_criterion(tmp_path, table):
         "  - {feature: crater_rim_distance_m, at_least: 40, softness: 5}\n"
     )
     wary = profiles.load(str(path))
-    model = scorer.train(table, wary, ERRORS, Context(), draws=10, folds=2)
+    model = scorer_training.train(table, wary, ERRORS, Context(), draws=10, folds=2)
     assert model.inputs == ("slope_mean_deg", "crater_rim_distance_m")
     nearer = table.assign(crater_rim_distance_m=np.float32(5.0))
     farther = table.assign(crater_rim_distance_m=np.float32(80.0))

@@ -1,4 +1,4 @@
-"""What the site panel says of the landing disc that is judged."""
+"""What the site panel says of the landing disc that is evaluated."""
 
 from __future__ import annotations
 

@@ -332,8 +332,8 @@ def test_crater_columns_of_a_catalogue_with_depths(tmp_path, dem):
     assert table.loc[~known, "crater_mean_depth_ratio"].isna().all()
 
 
-@pytest.mark.parametrize("judged", ["disc", "cell"])
-def test_the_rim_of_a_large_crater_is_where_it_is_on_the_ground(judged):
+@pytest.mark.parametrize("evaluated", ["disc", "cell"])
+def test_the_rim_of_a_large_crater_is_where_it_is_on_the_ground(evaluated):
     # On the map the middle of a basin of 360 km lies 650 m away from the centre of its circle.
     basin = pd.DataFrame({"x_m": [138_000.0], "y_m": [-87_000.0], "diameter_m": [360_000.0]})
     # A frame across the rim, on the side of the pole.
@@ -341,7 +341,7 @@ def test_the_rim_of_a_large_crater_is_where_it_is_on_the_ground(judged):
     grid = Grid(round(rim_x, -2) - 3000.0, round(rim_y, -2) + 3000.0, 100.0, 60, 60)
     coarse = Grid(grid.x_min_m, grid.y_max_m, 500.0, 12, 12)
     disc = None
-    if judged == "disc":
+    if evaluated == "disc":
         middle = np.indices(coarse.shape) * 5 + 2
         disc = Discs(Disc.of(100.0, 100.0), middle[0], middle[1], {})
     found = craters.features(basin, Places(grid, coarse, 5, disc))

@@ -76,11 +76,13 @@ def catalogue(seed, count=80):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("judged", ["disc", "cell"])
-def test_every_column_agrees_with_a_loop_over_pixels_and_craters(tmp_path, judged, seed):
+@pytest.mark.parametrize("evaluated", ["disc", "cell"])
+def test_every_column_agrees_with_a_loop_over_pixels_and_craters(tmp_path, evaluated, seed):
     paths, listed = files(tmp_path, seed), catalogue(seed)
     listed.to_csv(tmp_path / "craters.csv", index=False)
-    landing = (str(paths["suitability"]), str(paths["probability"])) if judged == "disc" else None
+    landing = (
+        (str(paths["suitability"]), str(paths["probability"])) if evaluated == "disc" else None
+    )
     names = ("slope", "roughness", "illumination", "earth_visibility", "psr")
     rasters = {name: str(paths[name]) for name in names}
     layers = Layers(
@@ -91,7 +93,7 @@ def test_every_column_agrees_with_a_loop_over_pixels_and_craters(tmp_path, judge
     )
     read = {name: ground.Raster.read(paths[name]) for name in ("elevation", *names)}
     inputs = cell_features.Inputs(read, listed, SIDE, np.nan)
-    if judged == "disc":
+    if evaluated == "disc":
         kept = {name: ground.Raster.read(paths[name]) for name in ("suitability", "probability")}
         inputs = cell_features.Inputs(read, listed, SIDE, RADIUS_M, kept)
     assert len(table) == 12 * 9

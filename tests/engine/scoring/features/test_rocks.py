@@ -14,7 +14,13 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import CrsError, InputError, LunarSiteError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import error_model, profiles, scorer, suitability, tables
+from lunarsite.engine.scoring import (
+    error_model,
+    profiles,
+    scorer_training,
+    suitability,
+    tables,
+)
 from lunarsite.engine.scoring.error_model import Errors, footprint_of
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups, rocks
 from lunarsite.engine.scoring.features.places import Places
@@ -427,7 +433,7 @@ def test_low_confidence_softens_the_criterion(rocky):
 
 def test_cells_without_images_are_unknown_to_a_criterion_on_rocks(rocky):
     profile, table = rocky
-    model = scorer.train(table, profile, Errors(), Context(), draws=10, folds=2)
+    model = scorer_training.train(table, profile, Errors(), Context(), draws=10, folds=2)
     assert model.inputs == ("slope_mean_deg", "rock_coverage_pct")
     part = table.copy()
     part.loc[:9, ["rock_coverage_pct", "segmentation_confidence"]] = np.nan

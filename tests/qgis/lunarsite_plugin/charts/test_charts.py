@@ -192,7 +192,7 @@ def test_sun_and_earth_have_separate_lines_in_a_month(charts):
 @pytest.mark.parametrize(
     ("name", "x", "y_em", "text"),
     [
-        ("contributions", 100, 2.0, "Mean of training cells: 0.500"),
+        ("contributions", 100, 2.0, "Base, from training cells: 0.500"),
         ("contributions", 100, 3.6, "Slope, mean (8.5°): lowers the score by 0.250"),
         ("contributions", 100, 20.0, "Score here: 0.415"),
         ("margins", 100, 4.0, "Average illumination: 41.7 %, must be at least 33 %"),

@@ -1,4 +1,4 @@
-"""Discs judged at every pixel, on ground whose answers are known."""
+"""Discs evaluated at every pixel, on ground whose answers are known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.scoring import judged_discs, profiles, suitability, tables
+from lunarsite.engine.scoring import disc_evaluation, profiles, suitability, tables
 from lunarsite.engine.scoring.error_model import Errors, Footprint
 from lunarsite.engine.scoring.features.layers import Layers
 from lunarsite.engine.scoring.landing.discs import Disc
 
 GRID = Grid(2000.0, 9000.0, 50.0, 60, 48)
+SMALLER = Grid(2000.0, 8900.0, 50.0, 60, 40)
 DISC = Disc(100.0, 50.0)
 ERRORS = Errors()
 
@@ -27,9 +28,9 @@ def written(tmp_path):
     """Return a maker of layers in a folder."""
     (tmp_path / "layers").mkdir()
 
-    def write(name, values, folder="layers", **options):
+    def write(name, values, folder="layers", grid=GRID, **options):
         path = tmp_path / folder / name
-        cog.write_raster(path, values.astype(np.float32), GRID, description="x", **options)
+        cog.write_raster(path, values.astype(np.float32), grid, description="x", **options)
         return str(path)
 
     return write
@@ -60,7 +61,9 @@ def given(written):
 
 
 def whole(layers, profile, context=None, disc=DISC):
-    strips = list(judged_discs.judge(layers, GRID, disc, profile, ERRORS, context or Context()))
+    strips = list(
+        disc_evaluation.evaluate(layers, GRID, disc, profile, ERRORS, context or Context())
+    )
     return (
         np.concatenate([strip.suitability for strip in strips]),
         np.concatenate([strip.probability for strip in strips]),
@@ -106,7 +109,7 @@ def test_strips_give_what_the_whole_gives(given, name, monkeypatch):
     layers, _ = given
     profile = profiles.load(name)
     expected = whole(layers, profile)
-    monkeypatch.setattr(judged_discs, "_STRIP_PX", 60 * 27)
+    monkeypatch.setattr(disc_evaluation, "_STRIP_PX", 60 * 27)
     for found, wanted in zip(whole(layers, profile), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
 
@@ -166,7 +169,7 @@ def test_the_stage_says_what_it_raised_and_left_out(given, tmp_path):
     assert "radius of 75 m, 1.5 pixels, instead of 20 m" in context.warnings[0]
     assert "do not count the criteria on crater_count" in context.warnings[1]
     path.write_text("criteria: [{feature: crater_count, at_most: 3, softness: 1}]")
-    with pytest.raises(InputError, match=r"No criterion of 'own' can be judged.*--place cell"):
+    with pytest.raises(InputError, match=r"No criterion of 'own' can be evaluated.*--place cell"):
         run(given, tmp_path, profile=str(path))
 
 
@@ -260,3 +263,33 @@ def test_a_table_of_discs_chosen_by_other_criteria_is_warned_of(given, tmp_path)
         values = {"features": str(table), "out": str(tmp_path / profile), "profile": profile}
         score.run(score.resolve(values | {"draws": 20}), context)
         assert any("chosen by other criteria" in w for w in context.warnings) is warned
+
+
+def test_light_of_other_discs_and_discs_of_other_grids_are_refused(given, tmp_path, written):
+    layers, _ = given
+    folder = tmp_path / "layers"
+    run(given, tmp_path)
+    features = stages.load("features")
+    own = {"dem": layers.dem, "layers": str(folder), "out": str(tmp_path / "f.parquet")}
+    own |= {"cell_m": 400.0}
+    light = stages.load("disc-light")
+    quick = {"out": str(folder), "azimuths": 36, "stop": "2027-02-01", "builtin_far_field": False}
+    values = {name: own[name] for name in ("dem", "layers", "cell_m")} | quick
+    light.run(light.resolve(values), Context())
+    features.run(features.resolve(own), Context())
+    run(given, tmp_path, landing_radius_m=150.0)
+    with pytest.raises(InputError, match=r"is the light at other landing discs.*disc-light"):
+        features.run(features.resolve(own), Context())
+    smaller = written(
+        "small.tif", np.add.outer(np.arange(40.0), np.arange(60.0)), folder=".", grid=SMALLER
+    )
+    (folder / "disc_darkest_month_pct.tif").unlink()
+    (folder / "disc_longest_darkness_days.tif").unlink()
+    with pytest.raises(InputError, match="of another elevation model or another part of it"):
+        features.run(features.resolve(own | {"dem": smaller}), Context())
+
+
+def test_heights_given_as_their_errors_are_refused(given, written, tmp_path):
+    heights = written("heights.tif", np.full(GRID.shape, -900.0), folder=".", unit="m")
+    with pytest.raises(InputError, match="errors of heights lie within"):
+        run(given, tmp_path, elevation_error=heights)

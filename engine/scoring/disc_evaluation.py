@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
     Read = Callable[[Window], Float32]
 
-CLEARANCE_M = 500.0
-"""Largest distance from steep slopes that is measured, metres."""
-
 _STRIP_PX = 4_000_000
 _PIXEL_BYTES = 400
 """Memory for a pixel of a strip: float32 copies of its layers, float64 ones of its features."""
@@ -78,8 +75,8 @@ KINDS = _kinds()
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The criteria of a profile that can be judged at every pixel.
+class Evaluable:
+    """The criteria of a profile that can be evaluated at every pixel.
 
     Parameters
     ----------
@@ -93,8 +90,8 @@ class Judged:
     left_out: tuple[str, ...]
 
 
-def judged_by(profile: Profile, layers: Layers, grid: Grid) -> Judged:
-    """Return the criteria that can be judged at every pixel with the layers at hand.
+def evaluable(profile: Profile, layers: Layers, grid: Grid) -> Evaluable:
+    """Return the criteria that can be evaluated at every pixel with the layers at hand.
 
     Where cells are larger than pixels, darkest month and longest darkness are not among them: their
     layers hold the middle of each cell, while the disc that is chosen has its own.
@@ -109,7 +106,7 @@ def judged_by(profile: Profile, layers: Layers, grid: Grid) -> Judged:
         c for c in profile.criteria if c.feature in KINDS and KINDS[c.feature].source in at_hand
     )
     others = tuple(c.feature for c in profile.criteria if c not in own)
-    return Judged(profile.with_criteria(own), tuple(dict.fromkeys(others)))
+    return Evaluable(profile.with_criteria(own), tuple(dict.fromkeys(others)))
 
 
 class Strip(NamedTuple):
@@ -128,10 +125,10 @@ class Strip(NamedTuple):
     probability: Float32
 
 
-def judge(
+def evaluate(
     layers: Layers, grid: Grid, disc: Disc, profile: Profile, errors: Errors, context: Context
 ) -> Iterator[Strip]:
-    """Judge the criteria on the disc around every pixel, strip by strip.
+    """Evaluate the criteria on the disc around every pixel, strip by strip.
 
     Parameters
     ----------
@@ -168,8 +165,9 @@ def judge(
             window = Window(0, top, grid.width, min(rows, grid.height - top))
             values = _features(names, readers, grid, disc, window)
             odds = suitability.log_odds(values, profile, errors, footprint)
-            chance = suitability.probability(values, profile, errors, footprint)
-            yield Strip(window, special.expit(odds).astype(np.float32), chance.astype(np.float32))
+            probability = suitability.probability(values, profile, errors, footprint)
+            found = special.expit(odds), probability
+            yield Strip(window, *(each.astype(np.float32) for each in found))
 
 
 def padded(read: Read, grid: Grid, window: Window, reach: int) -> Float32:
@@ -200,7 +198,7 @@ def _reach(kind: _Kind, grid: Grid, disc: Disc) -> int:
         return disc.reach
     west, south, east, north = np.abs(grid.bounds)
     farthest = float(moon.map_scale(max(west, east), max(south, north)))
-    return int(np.ceil(CLEARANCE_M * farthest / grid.pixel_m))
+    return int(np.ceil(cells.CLEARANCE_M * farthest / grid.pixel_m))
 
 
 def _features(
@@ -232,7 +230,9 @@ def _features(
             scale = moon.map_scale(
                 *np.meshgrid(grid.part(window).column_x_m(), grid.part(window).row_y_m())
             )
-            values[name] = np.minimum(own * grid.pixel_m / scale, CLEARANCE_M).astype(np.float32)
+            values[name] = np.minimum(own * grid.pixel_m / scale, cells.CLEARANCE_M).astype(
+                np.float32
+            )
     return values
 
 
