@@ -1,6 +1,6 @@
 """Mutation testing of the engine: one-line edits, and whether the tests detect them.
 
-    .venv/bin/python benchmarks/mutants.py         # all forty: half an hour
+    .venv/bin/python benchmarks/mutants.py         # all forty-six: half an hour
     .venv/bin/python benchmarks/mutants.py 3 17    # some of them
 
 Each mutant is one edit of the kind of a slip: a sign, an off-by-one error, a dropped nodata check,

@@ -137,3 +137,14 @@ def test_work_on_places_reports_and_can_be_cancelled(there, monkeypatch) -> None
     with pytest.raises(CancelledError):
         light_at_places(dem, x, y, *YEAR, azimuths=36, context=context)
     assert seen == [0.0, 0.25, 0.5]
+
+
+def test_a_place_that_is_always_lit_has_a_fully_lit_darkest_month():
+    """From 1 km above level ground at the pole the Sun's disc never touches the horizon."""
+    level = Dem.from_array(np.zeros((100, 100)), pixel_m=2000.0, x_min_m=-1e5, y_max_m=1e5)
+    found = light_at_places(
+        level, [0.0], [0.0], "2027-01-01", "2028-01-01", mast_height_m=1000.0, azimuths=36
+    )
+    assert found.illumination_pct[0] == pytest.approx(100.0, abs=1e-3)
+    assert found.darkest_month_pct[0] == pytest.approx(100.0, abs=1e-3)
+    assert found.longest_darkness_days[0] == 0.0
