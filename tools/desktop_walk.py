@@ -92,6 +92,8 @@ def use_engine() -> None:
 
 def demo() -> None:
     """Open the demo, and wait until its run is open."""
+    # QGIS has told of the lunar layer that the dialog's step added to a project of the Earth.
+    iface.messageBar().clearWidgets()
     desktop().open_demo()
     until(lambda: desktop().dock is not None and desktop().dock.run is not None, 300)
     wait(8.0)

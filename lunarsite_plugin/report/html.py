@@ -59,7 +59,7 @@ def html_page(site: Site) -> str:
     title = f"Landing site at {site_text.place_line(answer)}"
     held = site_model.margins(answer)
     line, steps = site_model.rank_line(answer), site_model.waterfall(answer)
-    left = [_section("Criteria of the cell", _chart("Criteria and margins", margins, held))]
+    left = [_section("Criteria", _chart("Criteria and margins", margins, held))]
     why = _chart("What raises and lowers the score", contributions, steps) if steps else ""
     left += [_section("Why this score", why or _paragraph(site_text.NO_SCORE))]
     layers = site_model.coverage(answer)

@@ -194,9 +194,7 @@ def _headline(head: _Column, explanation: Values) -> None:
 
 
 def _reasons(left: _Column, explanation: Values) -> None:
-    left.section(
-        "Criteria of the cell", lambda c: c.chart(margins, site_model.margins(explanation))
-    )
+    left.section("Criteria", lambda c: c.chart(margins, site_model.margins(explanation)))
     steps = site_model.waterfall(explanation)
     if steps:
         left.section("Why this score", lambda c: c.chart(contributions, steps))

@@ -108,7 +108,7 @@ class Criteria(Section):
     """All criteria with their values, limits and margins."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Criteria of the cell", parent)
+        super().__init__("Criteria", parent)
         self.chart = widgets.MarginsChart(self)
         self.inside.addWidget(self.chart)
 

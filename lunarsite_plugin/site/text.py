@@ -19,7 +19,7 @@ def explanation_text(explanation: dict[str, Any], skyline: dict[str, Any] | None
     """
     parts = [
         ("", _headline(explanation)),
-        ("Criteria of the cell", site_model.margins(explanation).text),
+        ("Criteria", site_model.margins(explanation).text),
         ("Why", why_text(explanation)),
         ("Required changes", to_pass_text(explanation)),
         *(_sky_parts(skyline) if skyline else []),
