@@ -381,7 +381,7 @@ def march_points(
         rho2 = (x[n] * x[n] + y[n] * y[n]) * 0.25
         lon = math.atan2(x[n], y[n])
         sin_c, cos_c = 2.0 * math.sqrt(rho2) / (1.0 + rho2), (1.0 - rho2) / (1.0 + rho2)
-        end = 0.0 if math.isnan(z0) else _farthest(table, x[n], y[n])
+        end = 0.0 if math.isnan(z0) else farthest(table, x[n], y[n])
         for a in range(azimuth.size):
             best, where = -math.pi / 2, 0.0
             theta = _LEAST_STEP * step_px * table[0, 5]
@@ -407,7 +407,7 @@ def march_points(
 
 
 @_compiled
-def _farthest(table: Float, x: float, y: float) -> float:
+def farthest(table: Float, x: float, y: float) -> float:
     """Return an upper bound of the angular distance to the farthest corner of all models."""
     farthest = 0.0
     for k in range(table.shape[0]):

@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lunarsite.engine.illumination._horizon_kernels import farthest
+
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
@@ -174,7 +176,7 @@ def march_places(
             continue
         grow = 1.0 / (1.0 + (x[n] * x[n] + y[n] * y[n]) * 0.25)
         up = (x[n] * grow, y[n] * grow, 2.0 * grow - 1.0)
-        end = math.tan(min(_farthest(terrain.table, x[n], y[n]), 1.2))
+        end = math.tan(min(farthest(terrain.table, x[n], y[n]), 1.2))
         # The terrain that was the horizon in the bearings before is often so here.
         hint, hint_before = 0.0, 0.0
         for b in range(count):
@@ -420,17 +422,3 @@ def _follow(
         s = last
         level = 0
     return best, where
-
-
-@_compiled
-def _farthest(table: Float, x: float, y: float) -> float:
-    """Return an upper bound of the angular distance to the farthest corner of all models."""
-    farthest = 0.0
-    for k in range(table.shape[0]):
-        across = table[k, 2] * table[k, 5]
-        down = table[k, 1] * table[k, 5]
-        for corner in range(4):
-            u = table[k, 3] + (across if corner % 2 else 0.0)
-            v = table[k, 4] - (down if corner // 2 else 0.0)
-            farthest = max(farthest, math.hypot(u - x, v - y))
-    return farthest

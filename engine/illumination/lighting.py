@@ -20,13 +20,12 @@ import numpy as np
 
 from lunarsite.engine import stages
 from lunarsite.engine.context import Context, require_context
-from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.crests import march_crests
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
 from lunarsite.engine.illumination.layers import Light
-from lunarsite.engine.illumination.tables import EARTH_PARTS, earth_tables, sun_tables
+from lunarsite.engine.illumination.tables import earth_tables, require_sky, sun_tables
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 from lunarsite.engine.moon import RADIUS_M
 
@@ -221,16 +220,7 @@ def illumination(
     """
     require_dem(dem)
     far = require_dems(far_field)
-    if earth_part not in EARTH_PARTS:
-        raise ParameterError(
-            f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
-        )
-    count = int(require_number("azimuths", azimuths, *stages.limits("lighting", "azimuths")))
-    if count != azimuths:
-        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number")
-    mast = require_number(
-        "mast_height_m", mast_height_m, *stages.limits("lighting", "mast_height_m")
-    )
+    count, mast = require_sky(azimuths, earth_part, mast_height_m)
     sky = ephemeris(start, stop, step_hours=step_hours)
     sweep = Sweep(dem, far, mast_height_m=mast)
     context = require_context(context)

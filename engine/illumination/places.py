@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine import stages
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _series_kernels, series
@@ -15,12 +14,12 @@ from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.exact import Rays
 from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
 from lunarsite.engine.illumination.tables import (
-    EARTH_PARTS,
     Tables,
     earth_tables,
+    require_sky,
     sun_tables,
 )
-from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
+from lunarsite.engine.io.grid import Dem, require_dem, require_dems
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -166,23 +165,14 @@ def light_at_places(
         raise ParameterError(
             f"x_m holds {len(x)} positions and y_m {len(y)}", "Give one of each for every place"
         )
-    if earth_part not in EARTH_PARTS:
-        raise ParameterError(
-            f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
-        )
-    count = require_number("azimuths", azimuths, *stages.limits("lighting", "azimuths"))
-    if int(count) != azimuths:
-        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number")
-    mast = require_number(
-        "mast_height_m", mast_height_m, *stages.limits("lighting", "mast_height_m")
-    )
+    count, mast = require_sky(azimuths, earth_part, mast_height_m)
     sky = ephemeris(start, stop, step_hours=step_hours)
     context = require_context(context)
     if mast == 0.0:
         context.warn(NO_MAST)
     sweep = Sweep(dem, far, mast_height_m=mast, scratch=scratch)
     rays = Rays(sweep, context, scratch=scratch)
-    return light_along(rays, Sky(sky, azimuths, earth_part), x, y, context, horizons=horizons)
+    return light_along(rays, Sky(sky, count, earth_part), x, y, context, horizons=horizons)
 
 
 class Sky:

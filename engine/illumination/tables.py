@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine import stages
+from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.ephemeris import visible_fraction
+from lunarsite.engine.io.grid import require_number
 from lunarsite.engine.moon import RADIUS_M
 
 if TYPE_CHECKING:
@@ -58,6 +61,25 @@ class Tables:
     def response(self, bearing: int) -> _gather_kernels.Response:
         """Return the table of one bearing for the kernels."""
         return _gather_kernels.Response(self.share[bearing], self.low, self.per_step)
+
+
+def require_sky(azimuths: object, earth_part: str, mast_height_m: object) -> tuple[int, float]:
+    """Return number of bearings and mast height, as whole number and metres.
+
+    Raises
+    ------
+    ParameterError
+        If one is of the wrong type or out of range, or the part of the Earth unknown.
+    """
+    if earth_part not in EARTH_PARTS:
+        raise ParameterError(
+            f"earth_part is {earth_part!r}", f"Choose one of: {', '.join(EARTH_PARTS)}"
+        )
+    count = require_number("azimuths", azimuths, *stages.limits("lighting", "azimuths"))
+    if int(count) != count:
+        raise ParameterError(f"azimuths is {azimuths!r}", "Give a whole number")
+    limits = stages.limits("lighting", "mast_height_m")
+    return int(count), require_number("mast_height_m", mast_height_m, *limits)
 
 
 def sun_tables(sky: Ephemeris, azimuths: int) -> Tables:
