@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 
@@ -89,7 +90,8 @@ def closed_form(
     channels, rows, columns = features.shape
     out = np.zeros((5, rows, columns), np.float32)
     mean = np.empty((4, columns), np.float32)
-    root = np.empty((10, columns), np.float32)
+    # In 64 bits: where two classes vary together, the root is of a small difference.
+    root = np.empty((10, columns), np.float64)
     point = np.empty((4, columns), np.float32)
     work = np.empty((3, columns), np.float32)
     bits = np.empty(columns, np.int32)
@@ -105,10 +107,11 @@ def closed_form(
                     mean[k, j] += w * features[c, i, j]
             for k in range(4):
                 for m in range(k + 1):
-                    w = np.float32(odds) * weight[k, c] * weight[m, c]
+                    w = odds * np.float64(weight[k, c]) * weight[m, c]
                     n = k * (k + 1) // 2 + m
                     for j in range(columns):
-                        root[n, j] += w * features[c, i, j] * features[c, i, j]
+                        f = np.float64(features[c, i, j])
+                        root[n, j] += w * f * f
         _to_root(root)
         for j in range(columns):
             rock = max(mean[1, j], mean[2, j]) > max(mean[0, j], mean[3, j])
@@ -122,7 +125,7 @@ def closed_form(
                     else:
                         n = k * (k + 1) // 2 + axis
                         for j in range(columns):
-                            point[k, j] = mean[k, j] + sign * root[n, j]
+                            point[k, j] = mean[k, j] + sign * np.float32(root[n, j])
                 _add_normalised(point, work, bits, out[:, i])
         for j in range(columns):
             entropy = np.float32(0.0)
@@ -136,7 +139,7 @@ def closed_form(
 
 
 @_compiled
-def _to_root(spread: Float32) -> None:
+def _to_root(spread: Float) -> None:
     """Replace the lower triangles of covariances, row by row, by their Cholesky factors."""
     columns = spread.shape[1]
     for k in range(4):
@@ -149,12 +152,12 @@ def _to_root(spread: Float32) -> None:
             # A direction in which nothing varies has no length, whatever rounding makes of it.
             if m == k:
                 for j in range(columns):
-                    spread[n, j] = math.sqrt(max(spread[n, j], np.float32(0.0)))
+                    spread[n, j] = math.sqrt(max(spread[n, j], 0.0))
             else:
                 d = m * (m + 1) // 2 + m
                 for j in range(columns):
                     length = spread[d, j]
-                    spread[n, j] = spread[n, j] / length if length > 1e-12 else np.float32(0.0)
+                    spread[n, j] = spread[n, j] / length if length > 1e-12 else 0.0
 
 
 @_compiled

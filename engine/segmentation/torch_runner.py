@@ -148,17 +148,20 @@ def _cubature(
     """Yield the logits at the eight points of `_dropout_kernels.closed_form`."""
     pad = weight.shape[2] // 2
     count = logits.shape[1]
-    spread = [[torch.zeros_like(logits[:, :1]) for _ in range(k + 1)] for k in range(count)]
+    # In 64 bits: where two classes vary together, the root is of a small difference, and rounding
+    # to 32 bits would move probabilities by some thousandths between devices.
+    zero = torch.zeros_like(logits[:, :1], dtype=torch.float64)
+    spread = [[zero.clone() for _ in range(k + 1)] for k in range(count)]
     for channel in range(features.shape[1]):
         # What one channel adds to each logit: dropping it takes that away.
         one = slice(channel, channel + 1)
-        added = conv2d(features[:, one], weight[:, one], padding=pad)
+        added = conv2d(features[:, one], weight[:, one], padding=pad).double()
         for k in range(count):
             for m in range(k + 1):
                 spread[k][m] += odds * added[:, k : k + 1] * added[:, m : m + 1]
     for column in _root(spread):
         for sign in (-2.0, 2.0):
-            yield logits + sign * column
+            yield logits + (sign * column).float()
 
 
 def _root(spread: list[list[torch.Tensor]]) -> list[torch.Tensor]:
