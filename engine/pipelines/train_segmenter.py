@@ -45,6 +45,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         raise ParameterError(
             f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
         )
+    if values["bits"] not in checkpoint_files.BITS:
+        raise ParameterError(f"--bits: {values['bits']} bits are not possible", "Give 16 or 8")
     chosen = recipe.read(values["recipe"])
     start = networks.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, chosen.built())
@@ -62,12 +64,15 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         target = path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
         part = context.part(number / count, (number + 1) / count)
         seed = values["seed"] + number
-        if count > 1 and target.is_file() and _made_by(target, chosen, seed, data, begun):
+        done = count > 1 and target.is_file()
+        if done and _made_by(target, chosen, seed, data, begun, bits=values["bits"]):
             # One of several that was finished before the work was interrupted.
             written.append({"path": target, "metrics": networks.load(target).card["metrics"]})
             continue
         try:
-            card = _train_one(chosen, seed, where, target, part, data, folder, start)
+            card = _train_one(
+                chosen, seed, where, target, part, data, folder, start, bits=values["bits"]
+            )
         except CancelledError as error:
             raise state_files.cancelled(target) from error
         written.append({"path": target, "metrics": card["metrics"]})
@@ -95,6 +100,8 @@ def _train_one(
     data: Data | None,
     folder: Path | None,
     start: Checkpoint | None,
+    *,
+    bits: int,
 ) -> dict[str, Any]:
     state_file = state_files.state_of(path)
     from lunarsite.engine.segmentation.training import task  # noqa: PLC0415  needs torch
@@ -127,13 +134,13 @@ def _train_one(
         threads=context.threads,
         batch_unit="crops",
     ) | {"classes": list(classes.NAMES)}
-    # What is measured is what is stored: 16 bits.
-    stored = checkpoint_files.as_stored(state)
+    # What is measured is what is stored.
+    stored = checkpoint_files.as_stored(state, bits)
     checkpoint = Checkpoint(stored, chosen.built(), card, path)
     card |= held_out.calibrate_and_evaluate(
         checkpoint, chosen, data, folder, where, context.part(0.9, 1.0)
     )
-    written = checkpoint_files.save(path, state, card)
+    written = checkpoint_files.save(path, state, card, bits=bits)
     state_file.unlink(missing_ok=True)
     return written
 
@@ -147,10 +154,17 @@ def _learned_from(chosen: Recipe, data: Data | None) -> dict[str, Any]:
 
 
 def _made_by(
-    path: Path, chosen: Recipe, seed: int, data: Data | None, start: dict[str, Any] | None
+    path: Path,
+    chosen: Recipe,
+    seed: int,
+    data: Data | None,
+    start: dict[str, Any] | None,
+    *,
+    bits: int,
 ) -> bool:
     """Return whether a checkpoint is what a recipe, a seed, data and a start give."""
     card = checkpoint_files.read_card(path, networks.COMMAND)
     wanted = {"recipe": chosen.as_dict(), "seed": seed, "started_from": start}
     wanted |= {"scenes_version": None} | _learned_from(chosen, data)
+    wanted["weights"] = {"file": path.name, "bits": bits}
     return all(card.get(name) == value for name, value in wanted.items())

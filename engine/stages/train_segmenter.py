@@ -53,6 +53,17 @@ STAGE = Stage(
             maximum=20,
         ),
         Parameter(
+            name="bits",
+            kind=Kind.INTEGER,
+            title="Bits of a weight",
+            help="16 or 8 bits for each weight of a convolution in the checkpoint. 8 halve the "
+            "file; the network is calibrated and evaluated as it is stored.",
+            default=16,
+            minimum=8,
+            maximum=16,
+            advanced=True,
+        ),
+        Parameter(
             name="start",
             kind=Kind.FILE,
             endings=(".safetensors",),

@@ -1,6 +1,8 @@
-"""Checkpoint files: weights as safetensors in 16 bits, with a JSON card and SHA-256 checksums.
+"""Checkpoint files: weights as safetensors in 16 or 8 bits, a JSON card and SHA-256 checksums.
 
-Nothing is unpickled. A file whose checksum differs from the listed one is refused.
+In 8 bits each output channel of a convolution is stored as whole numbers from -127 to 127 and a
+scale; vectors stay in 16 bits. Nothing is unpickled. A file whose checksum differs from the listed
+one is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 REMEDY = "Fetch the file and its card again, or train one: "
 """How errors about checkpoints end; the command that trains such a network follows."""
 
+SCALE = ".scale"
+"""What the name of a tensor in 8 bits ends with where its scales are."""
+
+BITS = (16, 8)
+
 _START_FIELDS = (
     "weights",
     "data",
@@ -45,9 +52,13 @@ _START_FIELDS = (
 
 
 def save(
-    path: Path, state: Mapping[str, NDArray[np.generic]], card: Mapping[str, Any]
+    path: Path,
+    state: Mapping[str, NDArray[np.generic]],
+    card: Mapping[str, Any],
+    *,
+    bits: int = 16,
 ) -> dict[str, Any]:
-    """Write weights in 16 bits, their card and their checksums.
+    """Write weights, their card and their checksums.
 
     Parameters
     ----------
@@ -57,16 +68,18 @@ def save(
         State dict of the network.
     card : mapping
         Metadata, JSON-able; includes the architecture.
+    bits : {16, 8}
+        Bits of a weight.
 
     Returns
     -------
     dict
         The card as written.
     """
-    compact = {name: np.ascontiguousarray(_as_float16(values)) for name, values in state.items()}
+    compact = {n: np.ascontiguousarray(v) for n, v in _compact(state, bits).items()}
     with whole_file(path) as partial:
         save_file(compact, partial)
-    full_card = {**card, "weights": {"file": path.name, "bits": 16}}
+    full_card = {**card, "weights": {"file": path.name, "bits": bits}}
     with whole_file(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(full_card, indent=2) + "\n", encoding="utf-8")
     write_checksums(path.with_suffix(".sha256"), (path, path.with_suffix(".json")))
@@ -105,7 +118,7 @@ def load(path: Path, command: str) -> tuple[State, dict[str, Any]]:
         raise InputError(
             f"The checkpoint {path.name} is damaged: {error}", REMEDY + command
         ) from error
-    return {name: _as_float32(values) for name, values in state.items()}, card
+    return _expanded(state), card
 
 
 def read_card(file: Path, command: str) -> dict[str, Any]:
@@ -148,9 +161,37 @@ def start_metadata(card: Mapping[str, Any]) -> dict[str, Any]:
     return {name: card[name] for name in _START_FIELDS if name in card}
 
 
-def as_stored(state: Mapping[str, NDArray[np.generic]]) -> State:
-    """Return weights as they are after a round trip through a file: rounded to 16 bits."""
-    return {name: _as_float32(_as_float16(values)) for name, values in state.items()}
+def as_stored(state: Mapping[str, NDArray[np.generic]], bits: int = 16) -> State:
+    """Return weights as they are after a round trip through a file: rounded to so many bits."""
+    return _expanded(_compact(state, bits))
+
+
+def _compact(state: Mapping[str, NDArray[np.generic]], bits: int) -> State:
+    """Return the tensors that a file holds."""
+    compact: State = {}
+    for name, values in state.items():
+        if bits == 8 and values.dtype.kind == "f" and values.ndim > 1:
+            largest = np.abs(values).reshape(len(values), -1).max(axis=1).astype(np.float32)
+            scale = np.where(largest > 0.0, largest, 1.0).astype(np.float32) / np.float32(127.0)
+            shape = (-1, *[1] * (values.ndim - 1))
+            steps = values.astype(np.float32) / scale.reshape(shape)
+            compact[name] = np.rint(steps).astype(np.int8)
+            compact[name + SCALE] = scale
+        else:
+            compact[name] = _as_float16(values)
+    return compact
+
+
+def _expanded(stored: Mapping[str, NDArray[np.generic]]) -> State:
+    """Return the weights that the tensors of a file stand for."""
+    state: State = {}
+    for name, values in stored.items():
+        if values.dtype == np.int8 and name + SCALE in stored:
+            scale = stored[name + SCALE].astype(np.float32)
+            state[name] = values.astype(np.float32) * scale.reshape(-1, *[1] * (values.ndim - 1))
+        elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in stored):
+            state[name] = _as_float32(values)
+    return state
 
 
 def _as_float16(values: NDArray[np.generic]) -> NDArray[np.generic]:

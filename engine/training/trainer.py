@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.training import training_state
@@ -41,6 +43,9 @@ WARM_UP = 0.05
 MAX_GRADIENT_NORM = 5.0
 """Gradients are clipped to this norm."""
 
+DRAWN_AHEAD = 4
+"""Batches that are drawn at the same time for a GPU, which takes a step faster than one thread
+draws a batch. Beside a CPU's steps one thread suffices."""
 
 _REMEDY = "Free GPU memory, train a smaller network, or choose --device cpu"
 
@@ -121,7 +126,8 @@ def train(
     context.ran_on(device.kind)
     progress = trainer.progress
     began = time.monotonic() - progress.spent_s
-    for batch in _prefetched(task, progress.step, recipe.steps):
+    ahead = 1 if device.kind == "cpu" else min(max(context.threads - 1, 1), DRAWN_AHEAD)
+    for batch in _prefetched(task, progress.step, recipe.steps, ahead):
         # Checked here, so that a state saved at the end is not trained further.
         if progress.step - progress.best_step >= recipe.patience * recipe.validate_every:
             context.warn(
@@ -175,9 +181,13 @@ class Trainer:
         self.identity = training_state.identity_of(recipe, seed, task.data, start)
         self.model = model.to(device.kind, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.model.parameters(),
+            recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=device.kind != "cpu",
         )
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self._present = self.model.state_dict()
+        self.average = {k: v.detach().clone() for k, v in self._present.items()}
         self.best = dict(self.average)
         self.progress = Progress()
         self.losses: list[torch.Tensor] = []
@@ -199,12 +209,16 @@ class Trainer:
                 "forward pass."
             )
         self.progress.step = step + 1
-        keep = min(self.recipe.average, (step + 1) / (step + 10))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].mul_(keep).add_(value.detach(), alpha=1.0 - keep)
-            else:
-                self.average[name].copy_(value)
+        self._average(min(self.recipe.average, (step + 1) / (step + 10)))
+
+    def _average(self, keep: float) -> None:
+        """Update the moving average of the weights, all of them in few kernels."""
+        present = self._present
+        floating = [name for name, value in present.items() if value.is_floating_point()]
+        update = get_ema_multi_avg_fn(keep)
+        update([self.average[n] for n in floating], [present[n] for n in floating], None)
+        for name in present.keys() - set(floating):
+            self.average[name].copy_(present[name])
 
     def _try_step(self, batch: Arrays) -> bool:
         """Take a step and return True, or return False if the forward passes must be smaller."""
@@ -226,16 +240,17 @@ class Trainer:
     def _step(self, batch: Arrays) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         size = len(batch["channels"])
-        total = torch.zeros(())
+        parts = []
         half = self.recipe.precision == "bfloat16"
         for first in range(0, size, self.batch):
             part = slice(first, min(first + self.batch, size))
             loss = self._loss(batch, part, half=half) * ((part.stop - part.start) / size)
             loss.backward()
-            total += loss.detach().float().cpu()
+            parts.append(loss.detach().float())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
-        self.losses.append(total)
+        # Left on the device: to read it would wait for the step.
+        self.losses.append(torch.stack(parts).sum())
 
     def _loss(self, batch: Arrays, part: slice, *, half: bool = False) -> torch.Tensor:
         """Return the loss of some samples, with the network in bfloat16 if ``half``."""
@@ -301,15 +316,16 @@ def as_tensors(weights: Mapping[str, NDArray[np.generic]]) -> State:
     return {name: torch.from_numpy(value) for name, value in weights.items()}
 
 
-def _prefetched(task: Task, first: int, steps: int) -> Iterator[Arrays]:
-    """Yield the batches of the steps from ``first`` on, drawing one ahead in a thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="lunarsite-batches") as pool:
-        following = pool.submit(task.draw, first)
+def _prefetched(task: Task, first: int, steps: int, ahead: int) -> Iterator[Arrays]:
+    """Yield the batches of the steps from ``first`` on, drawing the next ones in threads."""
+    with ThreadPoolExecutor(ahead, thread_name_prefix="lunarsite-batches") as pool:
+        following = deque(pool.submit(task.draw, step) for step in range(first, first + ahead))
         for step in range(first, steps):
-            batch = following.result()
-            following = pool.submit(task.draw, step + 1)
+            batch = following.popleft().result()
+            following.append(pool.submit(task.draw, step + ahead))
             yield batch
-        following.cancel()
+        for unused in following:
+            unused.cancel()
 
 
 def _status(progress: Progress, recipe: Recipe) -> str:

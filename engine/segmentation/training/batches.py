@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.segmentation import classes
+from lunarsite.engine.segmentation import camera_shifts, classes
 from lunarsite.engine.segmentation.samples import Sample, Source, channels
 from lunarsite.engine.synthetic.scenes import orbital, surface
 from lunarsite.engine.training.sample_cache import SampleCache
@@ -80,6 +80,7 @@ def draw(
     *,
     zoom: tuple[float, float],
     rotate: bool,
+    shifts: float = 0.0,
 ) -> dict[str, NDArray[np.generic]]:
     """Return a batch of random crops.
 
@@ -99,6 +100,8 @@ def draw(
         Lower and upper bound of the random magnification.
     rotate : bool
         Whether to rotate crops by multiples of 90°: orbital images have no "up".
+    shifts : float
+        Share of the crops that go through the camera model (`camera_shifts`), mild or clear.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def draw(
     """
     rng = np.random.default_rng(key)
     crops = [
-        _crop(source(int(rng.integers(count))), crop_px, zoom, rng, rotate=rotate)
+        _crop(source(int(rng.integers(count))), crop_px, zoom, rng, rotate=rotate, shifts=shifts)
         for _ in range(size)
     ]
     return stacked(crops)
@@ -129,6 +132,7 @@ def _crop(
     rng: np.random.Generator,
     *,
     rotate: bool,
+    shifts: float,
 ) -> Sample:
     """Return a random crop, augmented."""
     image, mask = sample
@@ -148,7 +152,8 @@ def _crop(
     if rotate:
         quarters = int(rng.integers(4))
         image, mask = np.rot90(image, quarters), np.rot90(mask, quarters)
-    return Sample(photometric_jitter(np.ascontiguousarray(image), rng), np.ascontiguousarray(mask))
+    looks = photometric_jitter(np.ascontiguousarray(image), rng, shifts)
+    return Sample(looks, np.ascontiguousarray(mask))
 
 
 def _padded(image: UInt8, mask: UInt8, side: int) -> tuple[UInt8, UInt8]:
@@ -173,7 +178,7 @@ def _resampled(image: UInt8, at: NDArray[np.float64]) -> UInt8:
     return out
 
 
-def photometric_jitter(image: UInt8, rng: np.random.Generator) -> UInt8:
+def photometric_jitter(image: UInt8, rng: np.random.Generator, shifts: float = 0.0) -> UInt8:
     """Return an image with random gamma, contrast, brightness, blur or sharpening, noise and grey.
 
     Parameters
@@ -182,6 +187,8 @@ def photometric_jitter(image: UInt8, rng: np.random.Generator) -> UInt8:
         Red, green, blue.
     rng : Generator
         Source of randomness.
+    shifts : float
+        Probability that the image goes through the camera model besides.
     """
     values = image.astype(np.float32) / np.float32(255.0)
     values = values ** np.float32(np.exp(rng.uniform(-0.35, 0.35)))
@@ -197,5 +204,7 @@ def photometric_jitter(image: UInt8, rng: np.random.Generator) -> UInt8:
         values = values + (noise * np.float32(rng.uniform(0.0, 0.03)))[..., None]
     if rng.random() < 0.15:
         values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
+    if shifts and rng.random() < shifts:
+        values = camera_shifts.on_values(np.clip(values, 0.0, 1.0), int(rng.integers(1, 3)), rng)
     out: UInt8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
     return out

@@ -58,6 +58,10 @@ class Recipe:
         Peak learning rate and weight decay of AdamW; decay of the moving average of the weights.
     validate_every, patience : int
         Steps between validations, and validations without improvement before early stopping.
+    shifts : float
+        Share of the crops that go through the camera model (`camera_shifts`).
+    shared_scenes : bool
+        Whether trainings with different seeds have the same scenes; otherwise each has its own.
     loss, class_weights : str
         ``dice-cross-entropy`` or ``dice-focal``; ``none`` or ``inverse-frequency``.
     dropout, everywhere : float
@@ -100,10 +104,15 @@ class Recipe:
     epochs: int | None = None
     precision: str = "float32"
     needs_start: bool = False
+    shifts: float = 0.0
+    shared_scenes: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
         values = {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
+        for name in ("shifts", "shared_scenes"):  # cards of earlier versions remain equal
+            if not values[name]:
+                del values[name]
         return recipes.without_former_precision(values)
 
     def built(self) -> Architecture:

@@ -60,6 +60,7 @@ class Segmentation:
             [self._seed, step],
             zoom=self._recipe.zoom,
             rotate=self._recipe.view == "orbital",
+            shifts=self._recipe.shifts,
         )
 
     def _training_sample(self, number: int) -> samples.Sample:
@@ -126,7 +127,7 @@ def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) 
     """Return generated training and validation sets."""
     capacity_bytes = context.memory_limit_bytes // 2
     version = batches.GENERATORS[recipe.view].VERSION
-    first = seed * 10_000_000 % batches.VALIDATION_SEED
+    first = (0 if recipe.shared_scenes else seed) * 10_000_000 % batches.VALIDATION_SEED
     return Data(
         f"generated {recipe.view} scenes, version {version}",
         batches.scenes(recipe.view, first, folder, capacity_bytes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from lunarsite.engine.synthetic.scenes import (
     _scene_kernels,
     _shadow_kernels,
     camera,
+    distractors,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +25,35 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How ground and rocks look beside their relief.
+
+    Parameters
+    ----------
+    rock_albedo : tuple of float
+        Range of the mean albedo of rocks, relative to that of the ground.
+    most_fill : float
+        Largest brightness of shadows, relative to sunlit ground.
+    black_probability : float
+        Probability that unlit sides of rocks get no light from the ground.
+    patches : bool
+        Whether the ground has brighter patches.
+    tracks_towards : float, optional
+        Direction in which the tracks of a rover lie, radians from east to north; None for none.
+    """
+
+    rock_albedo: tuple[float, float] = (0.9, 1.8)
+    most_fill: float = 0.04
+    black_probability: float = 0.0
+    patches: bool = False
+    tracks_towards: float | None = None
+
+
+PLAIN = Look()
+"""Ground of one albedo, and rocks brighter than it."""
 
 
 def light(
@@ -38,7 +69,7 @@ def light(
     sun_deg: float,
     angle: float,
     unit_m: float = 0.04,
-    black_probability: float = 0.0,
+    look: Look = PLAIN,
 ) -> Float32:
     """Return the brightness of every rendered pixel.
 
@@ -47,7 +78,7 @@ def light(
     rng : numpy.random.Generator
         Random number generator, for photometry, micro-relief and albedo.
     ground, rocks : Ground, Rocks
-        Terrain and rocks, which cast _shadow_kernels.
+        Terrain and rocks, which cast shadows.
     eye : ndarray of float64, shape (3,)
         Position of the camera, metres.
     rays, depth, part, normal : ndarray
@@ -58,8 +89,8 @@ def light(
         Angular size of an image pixel, radians.
     unit_m : float
         Length scale of the micro-relief: about the diameter of the smallest rocks, metres.
-    black_probability : float
-        Probability that unlit sides of rocks get no light from the ground.
+    look : Look
+        Albedos and shadows, and what looks like rocks.
 
     Returns
     -------
@@ -79,12 +110,22 @@ def light(
     facing[bare] = _scene_kernels.ground_normals(
         ground.height_m, pixel, point[bare], footprint[bare]
     )
-    facing += _micro_relief(rng, point, bare, footprint, unit_m / 0.04)
+    scale = unit_m / 0.04
+    facing += _micro_relief(rng, point, bare, footprint, scale)
+    albedo = np.ones(own.size, np.float32)
+    if look.patches:
+        albedo[bare] = distractors.patches(rng, point[bare], scale)
+    if look.tracks_towards is not None:
+        tilt, factor = distractors.wheel_tracks(
+            rng, point[bare], footprint[bare], eye, look.tracks_towards, scale
+        )
+        facing[bare] += tilt
+        albedo[bare] *= factor
     crack_factor = _roughen_rocks(rng, facing, point, own, footprint, rocks)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
     shade = _shadow_kernels.shadow_height(ground.height_m, pixel, float(np.tan(elevation)))
     lit = _shadow_kernels.lit_by_ground(shade, pixel, point, float(np.tan(elevation)) + 0.05)
-    cells = np.array([0.12, 0.6, 3.0, 15.0, 75.0]) * unit_m / 0.04
+    cells = np.array([0.12, 0.6, 3.0, 15.0, 75.0]) * scale
     first, which = _shadow_kernels.shadow_bins(rocks.centre, rocks.radius, eye, sun, cells)
     hidden = _shadow_kernels.in_rock_shadow(
         from_camera,
@@ -101,14 +142,15 @@ def light(
     )
     lit[hidden] = 0.0
     radiance = lit * camera.reflectance(rng, facing, rays[hit], sun)
-    fill = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.0, 0.04))
+    fill = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.0, look.most_fill))
     # Unlit sides of rocks receive light reflected by the ground.
     bounce = float(rng.uniform(0.0, 0.35)) * float(np.median(radiance[bare])) if bare.any() else 0.0
-    if black_probability > 0.0 and rng.random() < black_probability:
+    if look.black_probability > 0.0 and rng.random() < look.black_probability:
         bounce = 0.0
     radiance += np.where(bare, 0.0, bounce * (0.75 - 0.25 * facing[:, 2])).astype(np.float32)
     out = np.zeros(depth.shape, np.float32)
-    out[hit] = _albedo(rng, point, own, rocks, unit_m / 0.04) * crack_factor * (radiance + fill)
+    albedo *= _albedo(rng, point, own, rocks, scale, look.rock_albedo)
+    out[hit] = albedo * crack_factor * (radiance + fill)
     return out
 
 
@@ -173,10 +215,15 @@ def _texture(rng: np.random.Generator, exponent: float) -> Float32:
 
 
 def _albedo(
-    rng: np.random.Generator, point: Float32, own: Int32, rocks: Rocks, scale: float
+    rng: np.random.Generator,
+    point: Float32,
+    own: Int32,
+    rocks: Rocks,
+    scale: float,
+    of_rocks: tuple[float, float],
 ) -> Float32:
     """Return relative albedos around 1; most rocks are brighter than the ground."""
-    mean = float(rng.uniform(0.9, 1.8))
+    mean = float(rng.uniform(*of_rocks))
     by_rock = mean * np.exp(0.12 * rng.standard_normal(max(rocks.diameter_m.size, 1)))
     out = np.ones(own.size, np.float32)
     rock = own >= 0

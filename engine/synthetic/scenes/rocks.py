@@ -81,6 +81,10 @@ class RockField:
         Number of rocks that fill much of the view.
     camera_height_m : float
         Height of the camera above the ground, which sets the distance of foreground rocks.
+    cut_share : float
+        Share of the foreground rocks that an edge of the image cuts.
+    rubble : bool
+        Whether most rocks lie close to others, as below a slope or around a crater.
     """
 
     density_per_m2: float
@@ -92,6 +96,8 @@ class RockField:
     pile_probability: float = 0.35
     foreground: int = 0
     camera_height_m: float = 1.6
+    cut_share: float = 0.0
+    rubble: bool = False
 
 
 def scatter_rocks(
@@ -208,9 +214,10 @@ def _cluster(
     rng: np.random.Generator, field: RockField, diameter: Float, distance: Float, azimuth: Float
 ) -> tuple[Float, Float, Float]:
     """Move some rocks next to others, like the fragments of a broken rock."""
-    if diameter.size < 8 or rng.random() < 0.5:
+    if diameter.size < 8 or (not field.rubble and rng.random() < 0.5):
         return diameter, distance, azimuth
-    moved = rng.random(diameter.size) < rng.uniform(0.1, 0.6)
+    share = rng.uniform(0.6, 0.95) if field.rubble else rng.uniform(0.1, 0.6)
+    moved = rng.random(diameter.size) < share
     parent = rng.integers(0, diameter.size, diameter.size)
     offset = diameter[parent] * rng.exponential(1.5, diameter.size) + diameter
     direction = rng.uniform(0.0, 2.0 * np.pi, diameter.size)
@@ -240,6 +247,9 @@ def _add_foreground(
         near = field.camera_height_m * float(np.exp(rng.uniform(np.log(1.5), np.log(5.0))))
         size = 2.0 * near * np.tan(0.5 * min(width, 1.5))
         direction = middle + half * rng.uniform(-0.6, 0.6)
+        if field.cut_share and rng.random() < field.cut_share:
+            direction = middle + half * rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 0.75)
+            near *= float(rng.uniform(0.6, 1.0))
         separation = np.hypot(
             distance * np.cos(azimuth) - near * np.cos(direction),
             distance * np.sin(azimuth) - near * np.sin(direction),

@@ -15,7 +15,7 @@ import numpy as np
 
 from lunarsite.engine.synthetic.scenes import _scene_kernels, camera, masks
 from lunarsite.engine.synthetic.scenes.ground import generate_ground
-from lunarsite.engine.synthetic.scenes.light import light
+from lunarsite.engine.synthetic.scenes.light import Look, light
 from lunarsite.engine.synthetic.scenes.rocks import RockField, scatter_rocks
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Int32 = NDArray[np.int32]
     UInt8 = NDArray[np.uint8]
 
-VERSION = 5
+VERSION = 6
 """Incremented when the same seed gives another scene."""
 
 SIZE_PX = (304, 448)
@@ -36,6 +36,14 @@ SIZE_PX = (304, 448)
 
 RUGGED = 0.22
 """Fraction of terrains with crags and cliffs."""
+
+DARK_ROCKS, BRIGHT_PATCHES, RUBBLE, DIM_SHADOWS = 0.25, 0.35, 0.2, 0.4
+"""Fractions of scenes whose rocks are darker than the ground, whose ground has brighter patches,
+whose rocks lie in heaps, and whose shadows are not black: a network that never saw them takes
+bright slopes for rocks, and the rubble in a shadow for one rock."""
+
+TRACKS = (0.06, 0.2)
+"""Fractions of renders and of photographs with the tracks of a rover."""
 
 VIEWS = 4
 """Number of consecutive scenes on the same terrain."""
@@ -85,6 +93,8 @@ class View:
         Elevation of the Sun, which is in the east.
     rocks : RockField
         Size and distribution of the rocks.
+    look : Look
+        Albedos, shadows, and what looks like rocks.
     """
 
     photograph: bool
@@ -95,6 +105,7 @@ class View:
     azimuth_deg: float
     sun_deg: float
     rocks: RockField
+    look: Look
 
 
 def make(seed: int) -> Scene:
@@ -125,6 +136,14 @@ def draw_view(rng: np.random.Generator) -> View:
     # Photographs are more often taken with the Sun behind the camera than against it.
     behind = photograph or rng.random() < 0.3
     azimuth = float(rng.normal(180.0, 75.0) if behind else rng.uniform(0.0, 360.0))
+    darkest = float(rng.uniform(0.4, 0.8))
+    look = Look(
+        rock_albedo=(darkest, darkest + 0.3) if rng.random() < DARK_ROCKS else (0.9, 1.8),
+        most_fill=0.18 if rng.random() < DIM_SHADOWS else 0.04,
+        black_probability=0.3 if photograph else 0.6,
+        patches=bool(rng.random() < BRIGHT_PATCHES),
+        tracks_towards=float(np.radians(azimuth)) if rng.random() < TRACKS[photograph] else None,
+    )
     return View(
         photograph=photograph,
         eye_m=eye,
@@ -143,7 +162,10 @@ def draw_view(rng: np.random.Generator) -> View:
             pile_probability=float(rng.uniform(0.1, 0.9)),
             foreground=foreground,
             camera_height_m=eye,
+            cut_share=0.4,
+            rubble=bool(rng.random() < RUBBLE),
         ),
+        look=look,
     )
 
 
@@ -197,7 +219,7 @@ def render(rng: np.random.Generator, ground: Ground, view: View) -> Scene:
         sun_deg=sun_deg,
         angle=angle,
         unit_m=view.rocks.diameter_range_m[0],
-        black_probability=0.3 if view.photograph else 0.6,
+        look=view.look,
     )
     area = masks.areas(rocks, part)
     large_m = LARGE_M * view.eye_m / CAMERA_HEIGHT_M

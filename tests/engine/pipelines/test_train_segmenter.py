@@ -217,7 +217,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatc
 
 def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, monkeypatch):
     monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
-    _, result = trained(tmp_path, members=2)
+    _, result = trained(tmp_path, members=2, bits=8)
     first, second = (weights.load(path) for path in result["checkpoints"])
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
     # A finished member is not trained again, unless its start or its data differ.
@@ -226,12 +226,14 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
 
     chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
     asked = (first.path, chosen, 7)
-    assert commands._made_by(*asked, None, None)
-    assert not commands._made_by(*asked, None, {"steps": 4})
+    assert first.card["weights"]["bits"] == 8
+    assert commands._made_by(*asked, None, None, bits=8)
+    assert not commands._made_by(*asked, None, None, bits=16)
+    assert not commands._made_by(*asked, None, {"steps": 4}, bits=8)
     other = Data("other images", print, 1, print, 1)
-    assert not commands._made_by(*asked, other, None)
+    assert not commands._made_by(*asked, other, None, bits=8)
     monkeypatch.setattr(orbital, "VERSION", orbital.VERSION + 1)
-    assert not commands._made_by(*asked, None, None)
+    assert not commands._made_by(*asked, None, None, bits=8)
     assert not np.array_equal(first.state["head.weight"], second.state["head.weight"])
 
 
@@ -248,3 +250,8 @@ def test_recipes_build_their_architecture():
     recipe = Recipe(name="r", everywhere=0.1)
     model = network.build(recipe.built())
     assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) > 10
+
+
+def test_weights_have_16_or_8_bits(tmp_path):
+    with pytest.raises(ParameterError, match="--bits: 12 bits are not possible"):
+        trained(tmp_path, bits=12)

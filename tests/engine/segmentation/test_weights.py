@@ -47,3 +47,28 @@ def test_a_card_keeps_both_temperatures(tmp_path):
     assert weights.load(path).temperatures == warmth
     old = saved(tmp_path / "b.safetensors", TINY, calibration={"temperature": 1.4})
     assert weights.load(old).temperatures == Temperatures(1.4, 1.4)
+
+
+def test_weights_in_eight_bits_come_back_within_half_a_step(tmp_path):
+    rng = np.random.default_rng(4)
+    state = {
+        "down.weight": rng.normal(0.0, 0.3, (6, 3, 3, 3)).astype(np.float32),
+        "norm.running_var": rng.random(6).astype(np.float32),
+        "norm.num_batches_tracked": np.array([7]),
+        "empty.weight": np.zeros((2, 3, 1, 1), np.float32),
+    }
+    path = tmp_path / "n.safetensors"
+    card = checkpoint_files.save(path, state, {"x": 1}, bits=8)
+    assert card["weights"]["bits"] == 8
+    found, _ = checkpoint_files.load(path, "lunarsite train-segmenter")
+    assert set(found) == set(state)
+    largest = np.abs(state["down.weight"]).reshape(6, -1).max(axis=1)
+    off = np.abs(found["down.weight"] - state["down.weight"]).reshape(6, -1).max(axis=1)
+    assert (off <= 0.5001 * largest / 127.0).all()
+    assert off.max() > 0.0
+    assert np.array_equal(found["empty.weight"], state["empty.weight"])
+    assert found["norm.num_batches_tracked"].item() == 7
+    for name, values in checkpoint_files.as_stored(state, bits=8).items():
+        assert np.array_equal(values, found[name])
+    checkpoint_files.save(tmp_path / "m.safetensors", state, {"x": 1})
+    assert path.stat().st_size < (tmp_path / "m.safetensors").stat().st_size + 300

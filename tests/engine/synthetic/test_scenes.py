@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from lunarsite.engine.synthetic.scenes import (
     _scene_kernels,
     _shadow_kernels,
     camera,
+    distractors,
     light,
     masks,
     orbital,
@@ -38,7 +41,7 @@ def test_scenes_are_determined_by_their_seed(scenes):
 
 
 EXPECTED = {
-    surface: (5, (103.475, 2.23, 5.368, 21.839, 0.309)),
+    surface: (6, (134.88, 1.251, 6.692, 8.246, 0.174)),
     orbital: (2, (121.155, 0.077, 0.035, 0.0, 0.053)),
 }
 """Version, and of 11 scenes the mean grey level and the class fractions of the masks, percent."""
@@ -56,6 +59,37 @@ def test_scenes_change_only_with_their_version(scenes):
     version, expected = EXPECTED[scenes]
     assert version == scenes.VERSION
     assert found == pytest.approx(expected, abs=2e-3)
+
+
+def test_patches_brighten_some_of_the_ground_and_tracks_only_what_lies_below_the_wheels():
+    rng = np.random.default_rng(2)
+    point = np.column_stack([*rng.uniform(-12.0, 12.0, (2, 40_000)), np.zeros(40_000)])
+    point = point.astype(np.float32)
+    shares = []
+    for seed in range(12):
+        factor = distractors.patches(np.random.default_rng(seed), point, 1.0)
+        assert factor.min() >= 1.0
+        assert factor.max() <= 2.4
+        shares.append(float((factor > 1.1).mean()))
+    assert 0.05 < np.mean(shares) < 0.95
+    for seed in range(12):
+        tilt, factor = distractors.wheel_tracks(
+            np.random.default_rng(seed), point, np.full(len(point), 0.01), np.zeros(3), 0.7, 1.0
+        )
+        touched = np.abs(tilt).max(axis=1) > 0.02
+        # Two wheels of at most 0.4 m, and what they throw up, on 24 m of ground.
+        assert 0.0 < touched.mean() < 0.16
+        assert 0.6 <= factor.min() <= factor.max() <= 1.05
+        assert (factor != 1.0).mean() < 0.12
+        assert np.abs(tilt[:, 2]).max() == 0.0
+    far, _ = distractors.wheel_tracks(
+        np.random.default_rng(0), point, np.full(len(point), 9.0), np.zeros(3), 0.7, 1.0
+    )
+    near, _ = distractors.wheel_tracks(
+        np.random.default_rng(0), point, np.full(len(point), 0.01), np.zeros(3), 0.7, 1.0
+    )
+    # Lugs finer than a pixel are not seen.
+    assert np.abs(far).mean() < 0.8 * np.abs(near).mean()
 
 
 def test_scenes_do_not_depend_on_the_previous_one():
@@ -272,13 +306,13 @@ def test_unlit_sides_of_rocks_may_be_black(monkeypatch):
     for probability in (1e-12, 1.0):
 
         def lit(*args, probability=probability, **options):
-            options["black_probability"] = probability
+            options["look"] = replace(options["look"], black_probability=probability, most_fill=0.0)
             lights.append(light.light(*args, **options))
             parts.append(args[5])
             return lights[-1]
 
         monkeypatch.setattr(surface, "light", lit)
-        surface.make(230000011)
+        surface.make(230000012)
     darker = lights[1] < lights[0]
     assert darker[parts[0] >= 0].mean() > 0.9
     assert np.array_equal(lights[0][~darker], lights[1][~darker])

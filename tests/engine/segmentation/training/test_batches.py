@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import (
     classes,
@@ -21,7 +24,7 @@ def test_recipes_are_read_and_errors_are_explained(tmp_path):
     ]
     for name in recipe.names():
         assert recipe.read(name).name == name
-    assert recipe.read("mc-dropout").for_steps().steps == 10_000
+    assert recipe.read("mc-dropout").for_steps().steps == 3_500
     for text, words in (
         ("loss: l2", "loss is 'l2'"),
         ("crop_px: 100", "crop_px is 100"),
@@ -62,3 +65,35 @@ def test_scenes_are_cached_between_runs(tmp_path):
     again = batches.load("orbital", 3, tmp_path)
     assert np.array_equal(first.image, again.image)
     assert np.array_equal(first.mask, batches.load("orbital", 3, None).mask)
+
+
+def test_members_of_an_ensemble_may_share_their_scenes(monkeypatch):
+    loaded = []
+
+    def load(_view, seed, _folder):
+        loaded.append(seed)
+        return samples.Sample(np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), np.uint8))
+
+    monkeypatch.setattr(batches, "load", load)
+    for shared, expected in ((True, [5, 5]), (False, [10_000_005, 20_000_005])):
+        loaded.clear()
+        task = pytest.importorskip("lunarsite.engine.segmentation.training.task")
+        chosen = replace(recipe.read("unet-light"), shared_scenes=shared)
+        for seed in (1, 2):
+            task.generated(chosen, seed, None, Context()).training(5)
+        assert loaded == expected
+
+
+def test_crops_go_through_the_camera_model_if_the_recipe_says_so():
+    image = np.random.default_rng(0).integers(60, 180, (96, 96, 3)).astype(np.uint8)
+    plain, shifted = (
+        np.stack(
+            [
+                batches.photometric_jitter(image, np.random.default_rng(n), share).astype(float)
+                for n in range(40)
+            ]
+        )
+        for share in (0.0, 1.0)
+    )
+    changed = (np.abs(plain - shifted).mean(axis=(1, 2, 3)) > 0.5).mean()
+    assert changed > 0.9
