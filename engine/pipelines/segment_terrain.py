@@ -19,7 +19,7 @@ from lunarsite.engine.io.elevation import area
 from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.segmentation import classes, resampling, tiling, weights
+from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _BLOCK_PX, _PIECE_PX = 512, 2**21
 
 _CACHE_SHARE, _LEAST_CACHE_BYTES = 0.125, 64 * 2**20
 """GDAL's cache of blocks, of the memory limit. Its own default grows with the machine."""
+
+_HELD_OUT = ("renders", "photographs")
 
 MUCH_DARK = 0.005
 """Share of an image in shadow above which a warning is given."""
@@ -345,4 +347,18 @@ def _said(
                 f"Mean mutual information is {times:.1f} times the median of {whose}: "
                 f"{said['verdict']}"
             )
+    held_out = checkpoint.card.get("held_out", {})
+    if values["uncertainty"] != "ensemble" and held_out and share[list(evaluation.ROCKS)].any():
+        said["held_out"] = held_out
+        lines.append(_honest(held_out))
     return {**said, "summary": lines}
+
+
+def _honest(held_out: dict[str, Any]) -> str:
+    """Return how often what a network predicts as rock was rock on images nobody chose by."""
+    kinds = [f"{100 * held_out[kind]['precision_of_rocks']:.0f} %" for kind in _HELD_OUT]
+    sure = np.mean([held_out[kind]["confidence_of_rocks"] for kind in _HELD_OUT])
+    return (
+        f"On renders and photographs that nobody chose by, {' and '.join(kinds)} of what it "
+        f"predicts as rock is rock, where it is {100 * sure:.0f} % certain on average"
+    )

@@ -22,6 +22,7 @@ from lunarsite.engine.pipelines import segment_terrain as pipeline
 from lunarsite.engine.segmentation import (
     classes,
 )
+from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.stages import segment_terrain
 from lunarsite.engine.uncertainty import measures
 
@@ -345,3 +346,20 @@ def test_a_fill_at_the_edge_from_orbit_is_nodata_and_warned_of(tmp_path, checkpo
     given |= {"out": str(tmp_path / "out"), "checkpoint": [str(checkpoint)]}
     assert segment_terrain.STAGE.run(given, context)["pixels"] == 90 * 70
     assert any("is exactly 0.5 in an area at its edge" in line for line in context.warnings)
+
+
+def test_the_network_that_ships_says_how_often_its_rocks_are_rock(tmp_path):
+    rng = np.random.default_rng(0)
+    scene = batches.load("surface", 7000, None)
+    Image.fromarray(scene.image).save(tmp_path / "scene.png")
+    flat = rng.normal(120.0, 1.0, (160, 200)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(flat).save(tmp_path / "flat.png")
+    lines = {}
+    for name in ("scene", "flat"):
+        given = {"image": str(tmp_path / f"{name}.png"), "out": str(tmp_path / name)}
+        given["view"] = "surface"
+        found = segment_terrain.STAGE.run(given, Context(threads=1))
+        lines[name] = " ".join(found["summary"])
+        assert ("held_out" in found) == ("nobody chose by" in lines[name])
+    assert "43 % and 35 % of what it predicts as rock is rock" in lines["scene"]
+    assert "62 % certain" in lines["scene"]
