@@ -8,8 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.segmentation import camera_shifts, classes
+from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.samples import Sample, Source, channels
+from lunarsite.engine.segmentation.training import camera_shifts
 from lunarsite.engine.synthetic.scenes import orbital, surface
 from lunarsite.engine.training.sample_cache import SampleCache
 

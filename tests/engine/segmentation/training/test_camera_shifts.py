@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.segmentation import camera_shifts
 from lunarsite.engine.segmentation.samples import Sample
+from lunarsite.engine.segmentation.training import camera_shifts
 
 
 @pytest.fixture(scope="module")
