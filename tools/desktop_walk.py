@@ -122,8 +122,8 @@ def sections() -> None:
     """Scroll to the calendar."""
     dock = desktop().dock
     bar = dock.panel.scroll.verticalScrollBar()
-    # The calendar is above the data coverage, which is at the end.
-    bar.setValue(bar.maximum() - 330)
+    dates = dock.panel.light.dates
+    bar.setValue(dates.mapTo(dock.panel.scroll.widget(), QPoint(0, 0)).y())
     wait(0.5)
     grab(dock, "dock-light")
     bar.setValue(0)

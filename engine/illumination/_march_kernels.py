@@ -31,7 +31,6 @@ BASE_PX = 1 << _BASE_SHIFT
 _PER_RADIUS = 1.0 / 1_737_400.0
 _NOTHING = -1e30
 _NEAR_PX = 3.0
-_MIDDLES_PX = 16.0
 _FIRST_PX = 0.01
 _OUTSIDE_PX = 0.5
 _BEYOND_PX = 1e-3
@@ -192,6 +191,48 @@ def march_places(
             horizon[n, b] = tangent
             reach[n, b] = s
             hint, hint_before = s, hint
+
+
+@_compiled
+def march_between(
+    terrain: Terrain,
+    x: float,
+    y: float,
+    eye: float,
+    bearing: Float,
+    bearing_from: int,
+    bearing_to: int,
+    horizon: Float,
+) -> None:
+    """Follow the rays of one place in a range of bearings, without limits.
+
+    Parameters
+    ----------
+    terrain : Terrain
+        All models.
+    x, y : float
+        Position on the map.
+    eye : float
+        Radius of the observer.
+    bearing : ndarray of float64, shape (bearings,)
+        Longitudes of points of the equator in the directions of view, radians.
+    bearing_from, bearing_to : int
+        Range of bearings.
+    horizon : ndarray of float64, shape (bearings,)
+        Filled in that range with tangents of the elevation of the horizon.
+    """
+    grow = 1.0 / (1.0 + (x * x + y * y) * 0.25)
+    up = (x * grow, y * grow, 2.0 * grow - 1.0)
+    end = math.tan(min(farthest(terrain.table, x, y), 1.2))
+    hint, hint_before = 0.0, 0.0
+    for b in range(bearing_from, bearing_to):
+        tangent, s = _follow(
+            terrain, up, bearing[b], eye, end, _NOTHING, math.inf, hint, hint_before
+        )
+        if tangent == _NOTHING:  # no terrain is known: a smooth sphere
+            tangent = -math.sqrt(max(eye * eye - 1.0, 0.0))
+        horizon[b] = tangent
+        hint, hint_before = s, hint
 
 
 @_compiled
@@ -397,22 +438,21 @@ def _follow(
             if (1.0 + top * _PER_RADIUS) * (1.0 - best * worst) > level_eye:
                 z = _within(corners, u_first - i, v_first - j)
                 best, where = _higher(best, where, z, s, eye)
-                if s * speed < _MIDDLES_PX:
-                    # The middle, and where the parabola through three points is highest.
-                    half = 0.5 * gap
-                    z_half = _within(corners, u_first + half * du - i, v_first + half * dv - j)
-                    best, where = _higher(best, where, z_half, s + half, eye)
-                    z_stop = _within(corners, u_first + gap * du - i, v_first + gap * dv - j)
-                    rise = 4.0 * z_half - 3.0 * z - z_stop
-                    bend = 2.0 * (z_stop + z) - 4.0 * z_half
-                    below = (z - (eye - 1.0) / _PER_RADIUS) * gap
-                    root = bend * s * (bend * s) - bend * gap * (rise * s - below)
-                    if bend < 0.0 and root > 0.0:
-                        share = -(bend * s + math.sqrt(root)) / (bend * gap)
-                        if 0.0 < share < 1.0:
-                            part = share * gap
-                            z = _within(corners, u_first + part * du - i, v_first + part * dv - j)
-                            best, where = _higher(best, where, z, s + part, eye)
+                # The middle, and where the parabola through three points is highest.
+                half = 0.5 * gap
+                z_half = _within(corners, u_first + half * du - i, v_first + half * dv - j)
+                best, where = _higher(best, where, z_half, s + half, eye)
+                z_stop = _within(corners, u_first + gap * du - i, v_first + gap * dv - j)
+                rise = 4.0 * z_half - 3.0 * z - z_stop
+                bend = 2.0 * (z_stop + z) - 4.0 * z_half
+                below = (z - (eye - 1.0) / _PER_RADIUS) * gap
+                root = bend * s * (bend * s) - bend * gap * (rise * s - below)
+                if bend < 0.0 and root > 0.0:
+                    share = -(bend * s + math.sqrt(root)) / (bend * gap)
+                    if 0.0 < share < 1.0:
+                        part = share * gap
+                        z = _within(corners, u_first + part * du - i, v_first + part * dv - j)
+                        best, where = _higher(best, where, z, s + part, eye)
             s = following
         u, v = first_u + (last - first_s) * du, first_v + (last - first_s) * dv
         if k > 0 or not (0.0 < u < columns - 1.0 and 0.0 < v < rows - 1.0):

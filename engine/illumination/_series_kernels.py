@@ -66,6 +66,11 @@ class Times(NamedTuple):
     first: Int
     between: Float
 
+    def when(self) -> Float:
+        """Return the times at which the Sun crosses a bearing, days after the start."""
+        step = np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
+        return np.asarray(step * self.step_days + self.between, np.float64)
+
 
 class Places(NamedTuple):
     """Observers and their horizons.
@@ -99,26 +104,68 @@ class Results(NamedTuple):
         Least average visible fraction of the Sun's disc over a month, percent.
     darkness : ndarray
         Longest time during which no part of the Sun's disc is visible, days.
+    dark : ndarray of float64, shape (places, periods, 2)
+        Begin and end of the longest of these times, days, in any order; both 0 for none.
     """
 
     light: Float32
     earth: Float32
     month: Float32
     darkness: Float32
+    dark: Float
+
+
+@_compiled
+def _keep(dark: Float, begun: float, ended: float) -> None:
+    """Keep a period of darkness if it is longer than the shortest one kept."""
+    shortest = 0
+    for k in range(1, dark.shape[0]):
+        if dark[k, 1] - dark[k, 0] < dark[shortest, 1] - dark[shortest, 0]:
+            shortest = k
+    if ended - begun > dark[shortest, 1] - dark[shortest, 0]:
+        dark[shortest, 0], dark[shortest, 1] = begun, ended
 
 
 @_inlined
 def _clear(path: Path, t: int, places: Places, n: int) -> float:
     """Return how far the centre of a body is above the horizon of a place, radians."""
+    return above_horizon(
+        path.place[t],
+        path.sin_lon[t],
+        path.cos_lon[t],
+        path.sin_lat[t],
+        path.cos_lat[t],
+        path.parallax[t],
+        places,
+        n,
+    )[0]
+
+
+@_inlined
+def above_horizon(
+    line: float,
+    sin_lon: float,
+    cos_lon: float,
+    sin_lat: float,
+    cos_lat: float,
+    parallax: float,
+    places: Places,
+    n: int,
+) -> tuple[float, float]:
+    """Return how far the centre of a body is above the horizon of a place, radians, and where.
+
+    The body is given as in `Path`; the second value is its bearing at the place, in steps between
+    two bearings.
+    """
     bearings = places.horizon.shape[1]
-    sin_hour = path.sin_lon[t] * places.cos_lon[n] - path.cos_lon[t] * places.sin_lon[n]
-    cos_hour = path.cos_lon[t] * places.cos_lon[n] + path.sin_lon[t] * places.sin_lon[n]
-    high = path.cos_lat[t] * cos_hour * places.cos_lat[n] + path.sin_lat[t] * places.sin_lat[n]
+    sin_hour = sin_lon * places.cos_lon[n] - cos_lon * places.sin_lon[n]
+    cos_hour = cos_lon * places.cos_lon[n] + sin_lon * places.sin_lon[n]
+    high = cos_lat * cos_hour * places.cos_lat[n] + sin_lat * places.sin_lat[n]
     level = math.sqrt(1.0 - high * high)
-    high -= path.parallax[t] * places.eye[n]
-    kappa = places.cos_lat[n] * path.sin_lat[t] / (places.sin_lat[n] * path.cos_lat[t])
+    high -= parallax * places.eye[n]
+    kappa = places.cos_lat[n] * sin_lat / (places.sin_lat[n] * cos_lat)
     turn = kappa * sin_hour * (1.0 + kappa * cos_hour)
-    place = path.place[t] + turn * (bearings / (2.0 * math.pi))
+    place = line + turn * (bearings / (2.0 * math.pi))
     before = math.floor(place)
     part = place - before
     k = int(before)
@@ -128,7 +175,7 @@ def _clear(path: Path, t: int, places: Places, n: int) -> float:
         k += bearings
     after = k + 1 if k + 1 < bearings else 0
     tangent = places.horizon[n, k] + part * (places.horizon[n, after] - places.horizon[n, k])
-    return float((high - tangent * level) / (level + tangent * high))
+    return float((high - tangent * level) / (level + tangent * high)), k + part
 
 
 @_compiled
@@ -216,6 +263,7 @@ def follow(
                         turn = start + when + (then - when) * height / (height - level)
                         if level > 0.0:
                             longest = max(longest, turn - begun)
+                            _keep(results.dark[n], begun, turn)
                             begun = -1.0
                         else:
                             begun = turn
@@ -226,6 +274,7 @@ def follow(
             continue
         if begun >= 0.0:
             longest = max(longest, steps * times.step_days - begun)
+            _keep(results.dark[n], begun, steps * times.step_days)
         results.month[n] = max(0.0, 100.0 * least / window)
         results.darkness[n] = longest
 

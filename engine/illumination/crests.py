@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.illumination.ephemeris import Ephemeris
     from lunarsite.engine.illumination.horizon import Sweep
-    from lunarsite.engine.illumination.layers import Light
-    from lunarsite.engine.illumination.tables import Tables
+    from lunarsite.engine.illumination.tables import Light, Tables
     from lunarsite.engine.io.workspace import Allocator
 
     Float = NDArray[np.float64]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lunarsite.engine.illumination import _horizon_kernels, _march_kernels
+from lunarsite.engine.illumination import _glimpse_kernels, _horizon_kernels, _march_kernels
 from lunarsite.engine.illumination._horizon_kernels import Models
 from lunarsite.engine.illumination.horizon import chunks, first_pixel
 from lunarsite.engine.moon import RADIUS_M
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.illumination._series_kernels import Places
     from lunarsite.engine.illumination.horizon import Sweep
+    from lunarsite.engine.illumination.series import Series
     from lunarsite.engine.io.workspace import Allocator
 
     Float = NDArray[np.float64]
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 
 _CENTRE_PX = 1e-6
 """A place this near to the centre of a pixel has that pixel's height, whatever its neighbours."""
+
+
+PARTS = 32
+"""Parts into which the gap between two bearings is divided."""
+
+_DEPTH = np.radians(0.15)
+"""How far the horizon lies below the line between two bearings that are a degree apart, at most:
+0.14° at 200 places of the ridge beside Shackleton."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +84,7 @@ class Rays:
         table = np.vstack([np.array([own]), far.table])
         table = np.column_stack([table, 1.0 / table[:, 5]])
         peaks, levels = _pyramids(fine, far.heights, table, context, scratch)
-        self._terrain = _march_kernels.Terrain(fine, far.heights, table, peaks, levels)
+        self.terrain = _march_kernels.Terrain(fine, far.heights, table, peaks, levels)
 
     def ground_height_m(self, x_m: Float, y_m: Float) -> Float:
         """Return the interpolated height of places, metres; NaN outside the model and beside gaps.
@@ -145,12 +155,73 @@ class Rays:
 
         def work(part: tuple[int, int]) -> None:
             _march_kernels.march_places(
-                self._terrain, x, y, eye, bearing, limits, *part, tangent, reach
+                self.terrain, x, y, eye, bearing, limits, *part, tangent, reach
             )
 
         for _ in context.pool().map(work, chunks(count, context.threads)):
             context.check()
         return Horizons(tangent, reach, eye)
+
+
+def longest_darkness(
+    rays: Rays,
+    times: Series,
+    places: Places,
+    dark: Float,
+    x_m: Float,
+    y_m: Float,
+    context: Context,
+) -> Float32:
+    """Return the longest time during which no part of the Sun's disc is visible, days.
+
+    Between two bearings a horizon is not the straight line between them: a notch that the line
+    passes over may show the Sun for some hours, and one night becomes two. So the longest nights
+    are followed at fine bearings, and where the Sun comes close to the horizon, that is marched.
+
+    Parameters
+    ----------
+    rays : Rays
+        The terrain.
+    times : Series
+        Sun and Earth for the bearings of the horizons.
+    places : Places
+        The observers and their horizons.
+    dark : ndarray of float64, shape (places, periods, 2)
+        Begin and end of the longest periods of darkness above these horizons, days; shortened.
+    x_m, y_m : ndarray of float64, shape (places,)
+        Positions on the map, metres.
+    context : Context
+        Threads and cancellation.
+
+    Returns
+    -------
+    ndarray of float32, shape (places,)
+        NaN where the height of a place is unknown.
+    """
+    count, bearings = places.horizon.shape
+    found = np.full(count, np.nan, np.float32)
+    bearing = np.arange(bearings * PARTS) * np.float64(2.0 * np.pi / (bearings * PARTS))
+    sun = times.sun
+    when = _glimpse_kernels.When(
+        times.times.when(),
+        times.times.step_days * (len(times.times.first) - 1),
+        PARTS,
+        bearing,
+        np.sin(bearing),
+        np.cos(bearing),
+        float(np.arcsin(sun.sin_lat.min()) - sun.radius.max()),
+        float(_DEPTH * max(1.0, 360.0 / bearings)),
+    )
+    x, y = (np.asarray(each, np.float64) / RADIUS_M for each in (x_m, y_m))
+
+    def work(part: tuple[int, int]) -> None:
+        _glimpse_kernels.follow(
+            rays.terrain, x, y, places, times.crossings, when, *part, dark, found
+        )
+
+    for _ in context.pool().map(work, chunks(count, context.threads)):
+        context.check()
+    return found
 
 
 def _snapped(pixels: Float) -> Float:

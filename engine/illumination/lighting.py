@@ -24,8 +24,7 @@ from lunarsite.engine.illumination import _gather_kernels
 from lunarsite.engine.illumination.crests import march_crests
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
-from lunarsite.engine.illumination.layers import Light
-from lunarsite.engine.illumination.tables import earth_tables, require_sky, sun_tables
+from lunarsite.engine.illumination.tables import Light, earth_tables, require_sky, sun_tables
 from lunarsite.engine.io.grid import Dem, require_dem, require_dems, require_number
 from lunarsite.engine.moon import RADIUS_M
 

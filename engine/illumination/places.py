@@ -11,7 +11,7 @@ from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.illumination import _series_kernels, series
 from lunarsite.engine.illumination.ephemeris import ephemeris
-from lunarsite.engine.illumination.exact import Rays
+from lunarsite.engine.illumination.exact import Rays, longest_darkness
 from lunarsite.engine.illumination.horizon import NO_MAST, Sweep, chunks
 from lunarsite.engine.illumination.tables import (
     Tables,
@@ -241,7 +241,10 @@ def light_along(
         found = rays.horizons(x_m[part], y_m[part], sky.bearing_deg, context)
         places = series.observers(x_m[part], y_m[part], found.eye, found.tangent)
         results = series.follow(sky.series, places, sky.earth_part, context)
-        light[part], earth[part], month[part], darkness[part] = results
+        light[part], earth[part], month[part] = results.light, results.earth, results.month
+        darkness[part] = longest_darkness(
+            rays, sky.series, places, results.dark, x_m[part], y_m[part], context
+        )
         loss[part], earth_loss[part] = losses(places, sky, context)
         if horizons:
             horizon[part] = np.degrees(np.arctan(found.tangent))

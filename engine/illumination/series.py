@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
+_PERIODS = 24
+"""Periods of darkness that are kept: some for every winter."""
+
 _OFFSETS = {"centre": 0.0, "any": -1.0, "whole": 1.0}
 
 
@@ -116,7 +119,9 @@ def follow(
         NaN where the height or a horizon is unknown.
     """
     count = len(places.eye)
-    results = _series_kernels.Results(*(np.full(count, np.nan, np.float32) for _ in range(4)))
+    light, earth, month, darkness = (np.full(count, np.nan, np.float32) for _ in range(4))
+    dark = np.zeros((count, 1 if means_only else _PERIODS, 2))
+    results = _series_kernels.Results(light, earth, month, darkness, dark)
 
     def work(part: tuple[int, int]) -> None:
         _series_kernels.follow(

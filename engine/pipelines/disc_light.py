@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.pipelines.estimates import Estimate
 
 _START_S = 3.0
-_PLACE_CORE_S = 6e-6
+_PLACE_CORE_S = 1e-5
 """Core seconds per place and bearing."""
 
 _TITLES = {

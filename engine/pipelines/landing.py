@@ -25,12 +25,16 @@ from lunarsite.engine.scoring.landing.discs import LEAST_RADIUS_PX, Disc
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
+    from lunarsite.engine.io.grid import Grid
     from lunarsite.engine.pipelines.estimates import Estimate
 
 _CACHE_BYTES = 192 * 2**20
 _START_S = 2.0
-_PIXEL_S = 0.4e-6
-"""Seconds per pixel of both layers."""
+_PIXEL_S = 0.2e-6
+"""Seconds per pixel of both layers, beside what grows with the disc."""
+
+_ROW_S = 28e-9
+"""Seconds per pixel and row of the disc, over all its statistics."""
 
 _BYTES = 8
 
@@ -41,16 +45,17 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     layers_of(values)
     profiles.load(values["profile"])
     grid = dem_grid(values["dem"])
-    return of_pixels(grid.width * grid.height, context)
+    return of_grid(grid, values["landing_radius_m"], context)
 
 
-def of_pixels(count: int, context: Context) -> Estimate:
-    """Return what the discs of some pixels need."""
+def of_grid(grid: Grid, radius_m: float, context: Context) -> Estimate:
+    """Return what the discs of all pixels of a grid need."""
+    count, rows = grid.width * grid.height, 2 * Disc.of(radius_m, grid.pixel_m).reach + 1
     return estimates.estimate(
         count,
         context,
         core_s=0.0,
-        serial_s=_START_S + _PIXEL_S * count,
+        serial_s=_START_S + (_PIXEL_S + _ROW_S * rows) * count,
         memory_bytes=min(2 * GIB, 0.2 * GIB + 400 * count),
         disk_bytes=estimates.layers_disk_bytes(count, _BYTES, at_once=True),
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.illumination.layers import Light
+    from lunarsite.engine.illumination.tables import Light
     from lunarsite.engine.io.grid import Dem, Grid
     from lunarsite.engine.pipelines.estimates import Estimate
 

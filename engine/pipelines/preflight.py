@@ -265,6 +265,26 @@ def check_closely(inputs: Inputs) -> None:
         from lunarsite.engine.scoring import scorer  # noqa: PLC0415  likewise
 
         scorer.load(Path(values["scorer"]), inputs.profile)
+    _check_training(inputs)
+
+
+def _check_training(inputs: Inputs) -> None:
+    """Raise if a scorer must be trained on an area of too few cells."""
+    from lunarsite.engine.scoring import bundle  # noqa: PLC0415  likewise
+
+    values = inputs.values
+    if not values["train"] and (values["scorer"] or bundle.bundled(inputs.profile)):
+        return
+    from lunarsite.engine.scoring.scorer_training import MIN_CELLS  # noqa: PLC0415  likewise
+
+    cells, _ = posting(inputs.grid, values["cell_m"])
+    if cells.width * cells.height < MIN_CELLS:
+        raise InputError(
+            f"The area has {cells.width * cells.height} cells, and training a scorer for the "
+            f"profile {inputs.profile.name!r} needs {MIN_CELLS}",
+            "Screen a larger area, give smaller cells (--cell-m), or a scorer that is trained "
+            "already (--scorer)",
+        )
 
 
 def _check_imagery(values: dict[str, Any]) -> None:

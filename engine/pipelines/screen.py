@@ -79,7 +79,7 @@ def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) 
     if not all(values[name] for name in _COMPUTED):
         steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
     if values["place"] == "disc":
-        steps.append(landing.of_pixels(pixels, context))
+        steps.append(landing.of_grid(grid, values["landing_radius_m"], context))
         if _has_discs_elsewhere(grid, values):
             steps.append(disc_light.of_cells(pixels, cells, values, context))
     steps.append(features.of_layers(pixels, cells, 1 + len(LAYER_FILES), context))

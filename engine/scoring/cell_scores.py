@@ -210,6 +210,23 @@ def sites(
     return describe_cells(features, scores, best)
 
 
+def _too_small(region: shapely.Geometry, features: pd.DataFrame) -> tuple[str, str]:
+    """Return why a region smaller than a cell has none, and what to do; else nothing."""
+    cell_m = float(features["cell_m"].iloc[0])
+    edges = features["cell_x_m"], features["cell_y_m"]
+    west, south, east, north = shapely.bounds(region)
+    among = all(
+        low < float(edge.max()) + 0.5 * cell_m and high > float(edge.min()) - 0.5 * cell_m
+        for edge, low, high in zip(edges, (west, south), (east, north), strict=True)
+    )
+    side_m = float(np.sqrt(shapely.area(region)))
+    if not among or side_m >= 2.0 * cell_m:
+        return "", ""
+    why = f": it is about {side_m:.0f} m across, and a cell is {cell_m:g} m"
+    remedy = "Draw it larger, or screen with smaller cells (--cell-m) on a finer elevation model"
+    return why, remedy
+
+
 def sites_in_regions(
     features: pd.DataFrame,
     scores: Scores,
@@ -226,12 +243,15 @@ def sites_in_regions(
     regions = regions.dissolve("name", sort=False, as_index=False)
     x, y = features["x_m"].to_numpy(), features["y_m"].to_numpy()
     parts = []
+    small = remedy = ""
     for name, shape in zip(regions["name"], regions.geometry, strict=True):
         shapely.prepare(shape)
         inside = np.flatnonzero(shapely.contains_xy(shape, x, y))
         inside = inside[np.isfinite(scores.table["score"].to_numpy()[inside])]
         if len(inside) == 0:
-            context.warn(f"The region {name!r} holds no scored cell.")
+            small, remedy = _too_small(shape, features)
+            advice = f" {remedy}." if remedy else ""
+            context.warn(f"The region {name!r} holds no scored cell{small}.{advice}")
             continue
         score = scores.table["score"].to_numpy()[inside]
         best = ranking.local_maxima(
@@ -245,7 +265,8 @@ def sites_in_regions(
         parts.append(part)
     if not parts:
         raise InputError(
-            "No region holds a scored cell", "Give regions that overlap the elevation model"
+            f"No region holds a scored cell{small}",
+            remedy or "Give regions that overlap the elevation model",
         )
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=moon.SOUTH_POLAR)
 

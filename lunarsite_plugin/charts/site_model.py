@@ -269,8 +269,12 @@ def changes(explanation: dict[str, Any]) -> tuple[str, ...]:
     """Return what would have to change for the place to pass, one sentence per criterion."""
     if explanation["to_pass"]["passes"]:
         return ("This cell already passes all criteria.",)
-    limits = {found["feature"]: _margin_row(found).limit for found in explanation["margins"]}
-    return tuple(_change(found, limits) for found in explanation["to_pass"]["changes"])
+    limits: dict[str, list[str]] = {}
+    for found in explanation["margins"]:
+        limits.setdefault(found["feature"], []).append(_margin_row(found).limit)
+    both = {feature: " and ".join(each) for feature, each in limits.items()}
+    sentences = (_change(found, both) for found in explanation["to_pass"]["changes"])
+    return tuple(dict.fromkeys(sentences))
 
 
 def nearest_passing(explanation: dict[str, Any]) -> str:

@@ -27,6 +27,12 @@ LAYERS = {
     "darkest_month": "illumination_darkest_month_pct",
     "longest_night": "longest_night_days",
 }
+OF_DISCS = {
+    "darkest_month": "disc_darkest_month_pct",
+    "longest_night": "disc_longest_darkness_days",
+}
+"""Instead of these, where cells have the features of their best disc."""
+
 OF_CELLS = {"darkest_month": "darkest_month_pct", "longest_night": "longest_night_days"}
 STATISTICS = ("mean", "std", "min", "max")
 
@@ -47,7 +53,8 @@ class Inputs:
     @classmethod
     def read(cls, dem: Path, layers: Path, craters: Path, side: int, radius_m: float, **more: Path):
         rasters = {"elevation": Raster.read(dem)}
-        rasters |= {name: Raster.read(layers / f"{file}.tif") for name, file in LAYERS.items()}
+        files = LAYERS | OF_DISCS if np.isfinite(radius_m) else LAYERS
+        rasters |= {name: Raster.read(layers / f"{file}.tif") for name, file in files.items()}
         rasters |= {name: Raster.read(path) for name, path in more.items()}
         landing = {}
         if np.isfinite(radius_m):

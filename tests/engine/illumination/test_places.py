@@ -82,6 +82,32 @@ def test_darkness_is_that_of_a_march_in_steps_of_a_quarter_of_an_hour(there) -> 
         assert coarse.longest_darkness_days[n] == pytest.approx(longest, abs=0.1)
 
 
+def test_a_notch_between_two_bearings_ends_the_darkness() -> None:
+    """A ring of hills around the pole with a gap of 3° that no bearing of 10° meets."""
+    axis = np.arange(-60, 60) * 100.0 + 50.0
+    distance, bearing = (
+        np.hypot(axis, axis[::-1, None]),
+        np.degrees(np.arctan2(axis, axis[::-1, None])),
+    )
+    height = np.where((distance > 4600.0) & (distance < 5200.0), 60.0, 0.0)
+    height[np.abs(bearing - 44.0) < 1.5] = 0.0
+    dem = Dem.from_array(height, pixel_m=100.0, x_min_m=-6e3, y_max_m=6e3)
+    (line,) = skylines(dem, [0.0], [0.0], 2.0, azimuth_step_deg=0.1)
+    fine = ephemeris(*YEAR, step_hours=0.25)
+    up, azimuth = elevation_azimuth(line.lon_deg, line.lat_deg, fine.sun, height_m=2.0)
+    longest = {}
+    for step in (1, 100):  # with the gap, and with the bearings alone
+        horizon = np.interp(
+            azimuth, line.azimuth_deg[::step], line.horizon_deg[::step], period=360.0
+        )
+        dark = np.concatenate([[False], up + fine.sun.radius_deg <= horizon, [False]])
+        turns = np.flatnonzero(np.diff(dark.astype(int)))
+        longest[step] = max((turns[1::2] - turns[::2]) / 96.0)
+    assert longest[100] > longest[1] + 20.0
+    found = light_at_places(dem, [0.0], [0.0], *YEAR, azimuths=36)
+    assert found.longest_darkness_days[0] == pytest.approx(longest[1], abs=0.1)
+
+
 def test_sensitivities_are_what_a_lower_horizon_gains() -> None:
     # On a sphere a mast of 20 m lowers the horizon by acos(R / (R + 20 m)), one of 5 m by half.
     dem = Dem(Grid(-3e5, 3e5, 5000.0, 120, 120), np.zeros((120, 120), np.float32))

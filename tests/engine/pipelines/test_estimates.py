@@ -16,7 +16,7 @@ from lunarsite.engine.errors import InputError, LunarSiteError, ParameterError
 from lunarsite.engine.frontends import cli, execution, library
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.vectors import layers
-from lunarsite.engine.pipelines import estimates
+from lunarsite.engine.pipelines import estimates, landing
 from lunarsite.engine.pipelines.estimates import Estimate
 
 QUICK = {"azimuths": 36, "stop": "2027-02-01", "step_hours": 24.0, "builtin_far_field": False}
@@ -182,6 +182,15 @@ def test_work_arrays_beyond_the_memory_limit_are_counted_as_disk(inputs, tmp_pat
     ample, tight = (stage.estimate(given, Context(memory_limit_bytes=n)) for n in (GIB, 1000))
     assert tight.memory_bytes < ample.memory_bytes
     assert tight.disk_bytes > ample.disk_bytes
+
+
+def test_landing_takes_longer_with_larger_discs():
+    """The sums of a disc have a row for every row of it: measured 28 ns a pixel and row."""
+    small, large = (
+        landing.of_grid(Grid(0.0, 0.0, 5.0, 2000, 2000), radius_m, Context())
+        for radius_m in (100.0, 10_000.0)
+    )
+    assert large.seconds - small.seconds == pytest.approx(3960 * 4e6 * 28e-9, rel=0.01)
 
 
 def test_lighting_takes_as_long_as_it_has_bearings_and_lines(inputs, tmp_path):

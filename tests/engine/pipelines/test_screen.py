@@ -317,6 +317,34 @@ def test_a_single_site_is_in_singular(given, run):
     assert screen(given, run, max_sites=1)["summary"][0].endswith(" criterion, 1 site")
 
 
+def test_a_region_between_landing_discs_is_told_of_its_cells(given, run, tmp_path):
+    regions = tmp_path / "regions.gpkg"
+    shape, large = shapely.box(-150, -150, -50, -50), shapely.box(-4000, -4000, 4000, 4000)
+    frame = gpd.GeoDataFrame(
+        {"name": ["small", "large"]}, geometry=[shape, large], crs=moon.SOUTH_POLAR
+    )
+    frame.to_file(regions)
+    context = Context(threads=1)
+    features = pd.read_parquet(run / "features.parquet")
+    assert not shapely.contains_xy(shape, features["x_m"], features["y_m"]).any()
+    screen(given, run, context, regions=str(regions))
+    wanted = "'small' holds no scored cell: it is about 100 m across, and a cell is 400 m. Draw it"
+    assert any(wanted in warning for warning in context.warnings)
+    frame[:1].to_file(regions)
+    wanted = r"No region holds .*: it is about 100 m across, and a cell is 400 m\. Draw it larger"
+    with pytest.raises(InputError, match=wanted):
+        screen(given, run, regions=str(regions))
+
+
+def test_a_scorer_for_too_few_cells_is_refused_before_the_work(given, tmp_path):
+    profile = tmp_path / "own.yaml"
+    profile.write_text("criteria: [{feature: slope_mean_deg, at_most: 5, softness: 1}]")
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"area has 25 cells, and training .* needs 200"):
+        screen(given, out, profile=str(profile), cell_m=2000.0)
+    assert not out.exists()
+
+
 def test_regions_are_ranked_within(given, run, tmp_path):
     regions = tmp_path / "regions.gpkg"
     shapes = [shapely.box(-4000, -4000, 0, 0), shapely.box(0, 0, 4000, 4000)]
@@ -325,7 +353,7 @@ def test_regions_are_ranked_within(given, run, tmp_path):
     frame.to_file(regions)
     context = Context(threads=1)
     assert screen(given, run, context, regions=str(regions))["ran"] == ["score", "report"]
-    assert any("'far' holds no scored cell" in w for w in context.warnings)
+    assert any("'far' holds no scored cell." in w for w in context.warnings)
     inside = gpd.read_file(run / "sites.gpkg", layer="sites_in_regions")
     assert set(inside["region"]) == {"a", "b"}
     for name, shape in zip("ab", shapes, strict=False):

@@ -170,6 +170,17 @@ def test_required_changes_are_sentences(site_answers):
     )
 
 
+def test_both_limits_on_an_unknown_feature_are_named_once(site_answers):
+    answer = site_answers.explain()
+    margins, asked = answer["margins"], answer["to_pass"]
+    (relief,) = (found for found in margins if found["value"] is None)
+    margins.append(relief | {"sense": "at_least", "threshold": 10.0})
+    asked["changes"].append(asked["changes"][-1])
+    assert site_model.changes(answer)[1:] == (
+        "Relief is unknown here; it must be at most 100 m and at least 10 m.",
+    )
+
+
 def test_a_passing_cell_and_an_area_without_any_are_described(site_answers):
     passing = {"passes": True, "changes": [], "nearest_passing": None}
     assert (
