@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,37 @@ def _check_same_discs(light: str, suitability: Path) -> None:
         )
 
 
+def _check_same_layers(record: dict[str, Any], made: str) -> None:
+    """Raise if landing discs were evaluated on other layers than those of the features.
+
+    Parameters
+    ----------
+    record : dict
+        Provenance of the features.
+    made : str
+        That of the landing discs, JSON.
+
+    Raises
+    ------
+    InputError
+        Names the layers.
+    """
+    given: dict[str, set[str]] = {}
+    for each in record["inputs"]:
+        given.setdefault(each["name"], set()).add(each["sha256"])
+    others = [
+        each["name"]
+        for each in json.loads(made).get("inputs", [])
+        if each["name"] in given and each["sha256"] not in given[each["name"]]
+    ]
+    if others:
+        raise InputError(
+            f"The landing discs were evaluated on another {' and '.join(dict.fromkeys(others))}",
+            "Make them again: lunarsite landing, with the same --layers and --out; or rank whole "
+            "cells: --place cell",
+        )
+
+
 _START_S = 3.0
 _PIXEL_S = 45e-9
 """Seconds per pixel of a layer."""
@@ -173,6 +205,13 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if context.announces:
         # A longer run has validated the inputs of its steps; large catalogues take a while.
         estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
+    shaping = {key: values[key] for key in ("cell_m", "north_limit_deg", "place")}
+    record = provenance.describe("features", shaping, layers.paths())
+    tags = provenance.as_tags(record)
+    if layers.landing is not None:
+        with raster.opened(layers.landing[0], "The landing suitability") as source:
+            tags[LANDING_PROFILE] = source.tags().get(LANDING_PROFILE, "")
+            _check_same_layers(record, source.tags().get("LUNARSITE", "{}"))
     table = feature_table.build(
         layers,
         cell_m=values["cell_m"],
@@ -180,11 +219,6 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         context=context,
     )
     path = Path(values["out"])
-    shaping = {key: values[key] for key in ("cell_m", "north_limit_deg", "place")}
-    tags = provenance.as_tags(provenance.describe("features", shaping, layers.paths()))
-    if layers.landing is not None:
-        with raster.opened(layers.landing[0], "The landing suitability") as source:
-            tags[LANDING_PROFILE] = source.tags().get(LANDING_PROFILE, "")
     tables.write_features(path, table, tags)
     coverage = {
         source: round(float(np.mean(table[coverage_column(source)])), 2) for source in SOURCES

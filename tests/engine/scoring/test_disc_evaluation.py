@@ -289,6 +289,20 @@ def test_light_of_other_discs_and_discs_of_other_grids_are_refused(given, tmp_pa
         features.run(features.resolve(own | {"dem": smaller}), Context())
 
 
+def test_discs_evaluated_on_another_slope_are_refused(given, tmp_path, written):
+    layers, _ = given
+    run(given, tmp_path)
+    features = stages.load("features")
+    own = {"dem": layers.dem, "layers": str(tmp_path / "layers"), "cell_m": 400.0}
+    own["out"] = str(tmp_path / "f.parquet")
+    features.run(features.resolve(own), Context())
+    written("slope_deg.tif", np.full(GRID.shape, 2.0))
+    with pytest.raises(InputError, match=r"evaluated on another slope_deg\.tif.*lunarsite landing"):
+        features.run(features.resolve(own), Context())
+    run(given, tmp_path)
+    features.run(features.resolve(own), Context())
+
+
 def test_heights_given_as_their_errors_are_refused(given, written, tmp_path):
     heights = written("heights.tif", np.full(GRID.shape, -900.0), folder=".", unit="m")
     with pytest.raises(InputError, match="errors of heights lie within"):
