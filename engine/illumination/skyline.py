@@ -265,13 +265,31 @@ def tracks(line: Skyline, sky: Ephemeris) -> tuple[Track, Track]:
     return paths[0], paths[1]
 
 
-def light_and_darkness(
-    line: Skyline, sky: Ephemeris
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the periods in which any part of the Sun is above a skyline, and those in between.
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """Periods of a skyline; each a list of dict with ``start`` and ``end`` (ISO 8601) and ``days``.
 
-    They begin and end between the time steps: the Sun is tested at least at every azimuth of the
-    skyline that it passes, and its height above the skyline is linear in between.
+    They begin and end between the time steps: Sun and Earth are tested at least at every azimuth of
+    the skyline that the Sun passes, and their height above the skyline is linear in between.
+
+    Parameters
+    ----------
+    light, darkness : list of dict
+        Any part of the Sun is above the skyline, and the time in between.
+    contact : list of dict
+        The centre of the Earth is above the skyline.
+    windows : list of dict
+        Both at the same time, in order of time.
+    """
+
+    light: list[dict[str, Any]]
+    darkness: list[dict[str, Any]]
+    contact: list[dict[str, Any]]
+    windows: list[dict[str, Any]]
+
+
+def periods(line: Skyline, sky: Ephemeris) -> Periods:
+    """Return the periods of light, darkness and contact with the Earth above a skyline.
 
     Parameters
     ----------
@@ -282,33 +300,49 @@ def light_and_darkness(
 
     Returns
     -------
-    light, darkness : list of dict
-        As `spans`.
+    Periods
+        Light, darkness, contact, and light with contact.
     """
     step_deg = 360.0 / len(line.azimuth_deg)
     parts = int(np.ceil(sky.step_hours * _SUN_DEG_PER_HOUR / step_deg))
-    step_days = sky.step_hours / 24.0
-    days = np.arange(len(sky.days) * parts + 1) * np.float64(step_days / parts)
-    height = _clear_of(line, sky, days)
-    lit = height > 0.0
-    turns = np.flatnonzero(lit[1:] != lit[:-1])
+    days = np.arange(len(sky.days) * parts + 1) * np.float64(sky.step_hours / 24.0 / parts)
+    light, darkness = _above_and_below(days, _clear_of(line, sky, sky.sun, days, edge=True))
+    contact, _ = _above_and_below(days, _clear_of(line, sky, sky.earth, days, edge=False))
+    both = [
+        (max(one[0], other[0]), min(one[1], other[1]))
+        for one in light
+        for other in contact
+        if one[0] < other[1] and other[0] < one[1]
+    ]
+    return Periods(
+        *([_named(sky, *each) for each in some] for some in (light, darkness, contact, both))
+    )
+
+
+def _above_and_below(
+    days: Float, height: Float
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return begin and end, days, of the periods above and below a height of zero."""
+    above = height > 0.0
+    turns = np.flatnonzero(above[1:] != above[:-1])
     share = height[turns] / (height[turns] - height[turns + 1])
     edges = np.concatenate([[0.0], days[turns] + share * (days[1] - days[0]), days[-1:]])
-    periods = [
-        {
-            "start": _moment(sky, float(first)),
-            "end": _moment(sky, float(last)),
-            "days": round(float(last - first), 4),
-        }
-        for first, last in itertools.pairwise(edges)
-    ]
-    first_lit = 0 if lit[0] else 1
-    return periods[first_lit::2], periods[1 - first_lit :: 2]
+    each = [(float(first), float(last)) for first, last in itertools.pairwise(edges)]
+    first_above = 0 if above[0] else 1
+    return each[first_above::2], each[1 - first_above :: 2]
 
 
-def _clear_of(line: Skyline, sky: Ephemeris, days: Float) -> Float:
-    """Return the height of the Sun's upper edge above a skyline at some days, degrees."""
-    sun = sky.sun
+def _named(sky: Ephemeris, first: float, last: float) -> dict[str, Any]:
+    """Return a period as JSON."""
+    return {
+        "start": _moment(sky, first),
+        "end": _moment(sky, last),
+        "days": round(last - first, 4),
+    }
+
+
+def _clear_of(line: Skyline, sky: Ephemeris, body: Body, days: Float, *, edge: bool) -> Float:
+    """Return the height of a body above a skyline at some days, degrees: of its centre or edge."""
     known = sky.days if len(sky.days) > 1 else np.array([0.0, 1.0])
 
     def at(values: Float) -> Float:
@@ -319,34 +353,16 @@ def _clear_of(line: Skyline, sky: Ephemeris, days: Float) -> Float:
         found[beyond] = values[-1] + rate * (days[beyond] - known[-1])
         return np.asarray(found, np.float64)
 
-    body = Body(
-        at(np.unwrap(sun.lon_deg, period=360.0)),
-        at(sun.lat_deg),
-        at(sun.distance_m),
-        at(sun.radius_deg),
+    there = Body(
+        at(np.unwrap(body.lon_deg, period=360.0)),
+        at(body.lat_deg),
+        at(body.distance_m),
+        at(body.radius_deg),
     )
-    elevation, azimuth = elevation_azimuth(line.lon_deg, line.lat_deg, body, height_m=line.height_m)
-    return elevation + body.radius_deg - line.at(azimuth)
-
-
-def spans(state: NDArray[np.bool_], sky: Ephemeris) -> list[dict[str, Any]]:
-    """Return the periods of a state: start and end (ISO 8601, UTC) and length in days."""
-    padded = np.concatenate([[False], state, [False]]).astype(np.int8)
-    turns = np.flatnonzero(np.diff(padded))
-    step = sky.step_hours / 24.0
-    return [
-        {
-            "start": sky.date_at(int(first)),
-            "end": _after(sky, int(last) - 1),
-            "days": round(float((last - first) * step), 4),
-        }
-        for first, last in zip(turns[::2], turns[1::2], strict=True)
-    ]
-
-
-def _after(sky: Ephemeris, index: int) -> str:
-    """Return the end of a time step, ISO 8601."""
-    return _moment(sky, float(sky.days[index]) + sky.step_hours / 24.0)
+    elevation, azimuth = elevation_azimuth(
+        line.lon_deg, line.lat_deg, there, height_m=line.height_m
+    )
+    return elevation + (there.radius_deg if edge else 0.0) - line.at(azimuth)
 
 
 def _moment(sky: Ephemeris, days: float) -> str:

@@ -17,9 +17,8 @@ from lunarsite.engine.illumination.skyline import (
     Skyline,
     Track,
     coverage_pct,
-    light_and_darkness,
+    periods,
     skyline,
-    spans,
     tracks,
 )
 from lunarsite.engine.io.elevation.area import narrowed, part
@@ -173,11 +172,11 @@ def _sky(start: str, stop: str, step_hours: float, context: Context) -> Ephemeri
 
 
 def _result(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str, Any]:
-    light, contact = sun.shown > 0.0, earth.clear > 0.0
-    sun_up, dark_periods = light_and_darkness(line, sky)
-    windows = sorted(spans(light & contact, sky), key=lambda span: -float(span["days"]))
+    contact = earth.clear > 0.0
+    found = periods(line, sky)
+    windows = sorted(found.windows, key=lambda span: -float(span["days"]))
     every = max(1, len(sky.days) // _TRACK_POINTS)
-    longest = max(dark_periods, key=lambda span: float(span["days"]), default=None)
+    longest = max(found.darkness, key=lambda span: float(span["days"]), default=None)
     illumination = 100.0 * float(sun.shown.mean())
     visibility = 100.0 * float(contact.mean())
     darkness_days = float(longest["days"]) if longest else 0.0
@@ -190,8 +189,8 @@ def _result(line: Skyline, sky: Ephemeris, sun: Track, earth: Track) -> dict[str
         "horizon_distance_m": np.round(line.distance_m, 1).tolist(),
         "illumination_pct": round(illumination, 3),
         "earth_visibility_pct": round(visibility, 3),
-        "sun_up": sun_up,
-        "earth_up": spans(contact, sky),
+        "sun_up": found.light,
+        "earth_up": found.contact,
         "longest_night": longest,
         "longest_night_days": darkness_days,
         "best_windows": windows[:_WINDOWS],

@@ -12,9 +12,8 @@ from lunarsite.engine.errors import InputError
 from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import (
     has_ground,
-    light_and_darkness,
+    periods,
     skyline,
-    spans,
     tracks,
 )
 from lunarsite.engine.io.cog import write_raster
@@ -47,19 +46,6 @@ def test_azimuths_rotate_with_the_longitude(wall) -> None:
     # At longitude 90 the wall lies to the north.
     highest = line.azimuth_deg[np.argmax(line.horizon_deg)]
     assert min(highest, 360 - highest) < 5
-
-
-def test_spans_cover_the_whole_time() -> None:
-    sky = ephemeris("2027-01-01", "2027-01-11", step_hours=6)
-    state = np.zeros(40, bool)
-    state[[0, 1, 5, 6, 7, 39]] = True
-    periods = spans(state, sky)
-    assert [span["days"] for span in periods] == [0.5, 0.75, 0.25]
-    assert periods[0]["start"] == "2027-01-01T00:00"
-    assert periods[0]["end"] == "2027-01-01T12:00"
-    assert periods[-1]["end"] == "2027-01-11T00:00"
-    both = sum(s["days"] for s in periods) + sum(s["days"] for s in spans(~state, sky))
-    assert both == pytest.approx(10.0)
 
 
 def test_the_stage_returns_tracks_windows_and_darkness(wall) -> None:
@@ -159,16 +145,24 @@ def test_a_changed_part_of_a_model_is_read_again(tmp_path) -> None:
     assert heights[0] != heights[1]
 
 
-def test_light_and_darkness_do_not_depend_on_the_time_step(wall) -> None:
+def test_periods_do_not_depend_on_the_time_step(wall) -> None:
     line = skyline(wall[1], 0.0, -89.99)
-    coarse, fine = (
-        light_and_darkness(line, ephemeris("2027-01-01", "2027-07-01", step_hours=step))
-        for step in (6.0, 0.25)
-    )
-    for one, other in zip(coarse, fine, strict=True):
+    skies = [ephemeris("2027-01-01", "2027-07-01", step_hours=step) for step in (6.0, 0.25)]
+    coarse, fine = (periods(line, sky) for sky in skies)
+    for name in ("light", "darkness", "contact", "windows"):
+        one, other = getattr(coarse, name), getattr(fine, name)
         assert len(one) == len(other) > 0
         assert [p["days"] for p in one] == pytest.approx([p["days"] for p in other], abs=1 / 48)
-    assert sum(p["days"] for p in [*coarse[0], *coarse[1]]) == pytest.approx(181.0, abs=1e-3)
+        assert [p["start"][:10] for p in one] == [p["start"][:10] for p in other]
+    assert sum(p["days"] for p in [*coarse.light, *coarse.darkness]) == pytest.approx(
+        181.0, abs=1e-3
+    )
+    # The state at each of the fine steps, summed, is what the windows add up to.
+    sun, earth = tracks(line, skies[1])
+    both = (sun.shown > 0.0) & (earth.clear > 0.0)
+    assert sum(p["days"] for p in coarse.windows) == pytest.approx(both.sum() / 96.0, abs=0.1)
+    assert coarse.windows == sorted(coarse.windows, key=lambda p: p["start"])
+    assert 0.0 < sum(p["days"] for p in coarse.contact) < 181.0
 
 
 def test_the_skyline_of_a_site_and_the_layer_under_it_agree(tmp_path) -> None:
