@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.craters.circles import Circles
-    from lunarsite.engine.craters.detection.errors import ErrorCurves
+    from lunarsite.engine.craters.error_curves import ErrorCurves
     from lunarsite.engine.craters.pyramid import Level
 
     Float = NDArray[np.float64]

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import search, template
-from lunarsite.engine.craters.detection.errors import ErrorCurves
 from lunarsite.engine.craters.detection.search import calibration_of, check_dem
+from lunarsite.engine.craters.error_curves import ErrorCurves
 
 _STEPS = 250
 """Number of steps in which rim probability is stored; larger values are nodata."""

@@ -10,7 +10,7 @@ from lunarsite.engine import device
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.craters import output, pyramid
 from lunarsite.engine.craters.detection import search, template
-from lunarsite.engine.craters.detection.errors import ErrorCurves
+from lunarsite.engine.craters.error_curves import ErrorCurves
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io.grid import Dem, require_dem, require_number

@@ -18,11 +18,11 @@ import numpy as np
 from scipy import special
 
 from lunarsite.engine import moon
-from lunarsite.engine.craters import morphometry, pyramid
+from lunarsite.engine.craters import error_curves, morphometry, pyramid
 from lunarsite.engine.craters.circles import overlap
-from lunarsite.engine.craters.detection import confidence, decoding, errors, multiscale
+from lunarsite.engine.craters.detection import confidence, decoding, multiscale
 from lunarsite.engine.craters.detection.confidence import Calibration
-from lunarsite.engine.craters.detection.errors import ErrorCurves
+from lunarsite.engine.craters.error_curves import ErrorCurves
 from lunarsite.engine.craters.training import batches
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -67,7 +67,7 @@ class Misfit:
     diameter : ndarray of float64, shape (detections,)
         Natural logarithm of the detected diameter over the true one.
     depth : ndarray of float64, shape (detections,)
-        Measured less true depth, over `errors.depth_scale`.
+        Measured less true depth, over `error_curves.depth_scale`.
     """
 
     diameter: Float = field(default_factory=lambda: np.empty(0))
@@ -187,8 +187,8 @@ def calibrate(
     curve = fit(own, on_ground.get("validation"))
     trusted = curve.of_features(own.features)
     found = ErrorCurves(
-        errors.fitted(own.misfit.diameter, trusted, own.radius_px),
-        errors.fitted(own.misfit.depth, trusted, own.radius_px),
+        error_curves.fitted(own.misfit.diameter, trusted, own.radius_px),
+        error_curves.fitted(own.misfit.depth, trusted, own.radius_px),
     )
     real = {
         name: {**measure(each, curve), "gate": REAL_GATE, **coverage(each, curve, found)}
@@ -299,7 +299,7 @@ def _compared(
     size = np.log(merged.radius_px / circles[partner, 2]) if len(circles) else depth
     misfit = Misfit(
         np.where(hit, size, np.nan),
-        (depth - true) / errors.depth_scale(depth, 2.0 * merged.radius),
+        (depth - true) / error_curves.depth_scale(depth, 2.0 * merged.radius),
     )
     features = confidence.features_of(merged)
     return Evaluation(features, merged.best, outcome, merged.radius_px, int(target.sum()), misfit)

@@ -308,6 +308,10 @@ def test_the_network_that_ships_has_its_metrics_and_licence():
     assert card["metrics"]["gate"] == "strict"
     assert card["metrics"]["f1"] >= 0.85
     assert card["licence"].startswith("CC0")
+    assert "licence is not confirmed" in card["licence"]
+    assert card["metrics_on_real_ground"]["test"]["calibration_error"] <= 0.05
+    for name in ("diameter", "depth"):
+        assert abs(card["metrics"][f"{name}_within_error"] - 0.68) < 0.05
     assert weights.BUNDLED.stat().st_size < 50e6
 
 
@@ -327,7 +331,8 @@ def test_most_craters_of_generated_terrain_are_found_with_few_false_positives(tm
     for seed in range(2_000_000_123, 2_000_000_127):
         made = tiles.make(seed, 400, pixel_m=50.0)
         path = write_dem(tmp_path / f"{seed}.tif", made.height_m, 50.0)
-        given = {"dem": str(path), "out": str(tmp_path / f"{seed}.gpkg"), "precision": 0.9}
+        given = {"dem": str(path), "out": str(tmp_path / f"{seed}.gpkg")}
+        given["min_confidence"] = weights.load(weights.BUNDLED).card["calibration"]["threshold"]
         detect_craters.STAGE.run(given, Context(threads=2))
         found = gpd.read_file(given["out"], layer="craters")
         x, y, radius, certain = made.circles[:, :4].T

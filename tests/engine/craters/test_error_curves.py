@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lunarsite.engine.craters.detection import errors
-from lunarsite.engine.craters.detection.errors import ErrorCurves
+from lunarsite.engine.craters import error_curves as errors
+from lunarsite.engine.craters.error_curves import ErrorCurves
 
 
 def test_a_fitted_curve_covers_one_sigma_everywhere():
