@@ -333,13 +333,23 @@ def south_polar_unit_m(crs: pyproj.CRS) -> float | None:
     float or None
         1 for the map itself, 1000 for the map in kilometres; None for all others.
     """
+    return _polar_unit_m(crs, -90)
+
+
+def is_north_map(crs: pyproj.CRS) -> bool:
+    """Return whether a lunar coordinate system is ``IAU_2015:30130``, metres about the north."""
+    return _polar_unit_m(crs, 90) == 1.0
+
+
+def _polar_unit_m(crs: pyproj.CRS, pole_deg: int) -> float | None:
+    """Return the unit of a coordinate system that is a polar map's but for it, metres."""
     if not crs.is_projected:
         return None
     proj = proj_terms(crs)
     is_same = (
         proj.get("proj") == "stere"
-        and proj.get("lat_0") == -90
-        and proj.get("lat_ts", -90) in (-90, None)
+        and proj.get("lat_0") == pole_deg
+        and proj.get("lat_ts", pole_deg) in (pole_deg, None)
         and proj.get("lon_0", 0) == 0
         and proj.get("x_0", 0) == 0
         and proj.get("y_0", 0) == 0

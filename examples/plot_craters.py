@@ -33,7 +33,7 @@ west, south, east, north = (edge / 1000 for edge in dem.grid.bounds)
 shade = LightSource(azdeg=315, altdeg=30).hillshade(dem.height_m, vert_exag=2, dx=80.0, dy=80.0)
 figure, axis = plt.subplots(figsize=(8.4, 7), layout="constrained")
 axis.imshow(shade, cmap="gray", extent=(west, east, south, north), origin="upper")
-scale = ScalarMappable(Normalize(0.4, 1.0), "plasma")
+scale = ScalarMappable(Normalize(0.0, 1.0), "plasma")
 for crater in craters.itertuples():
     centre, radius = (crater.x_m / 1000, crater.y_m / 1000), crater.diameter_m / 2000
     axis.add_patch(Circle(centre, radius, fill=False, lw=1.8, ec=scale.to_rgba(crater.confidence)))
@@ -55,7 +55,7 @@ dots = axis.scatter(
     craters["depth_m"],
     c=craters["confidence"],
     cmap="plasma",
-    norm=Normalize(0.4, 1.0),
+    norm=Normalize(0.0, 1.0),
 )
 diameter_km = np.array([1.0, 10.0])
 axis.plot(diameter_km, 200 * diameter_km, color="gray", ls="--", lw=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,19 @@ def read_catalogue(path: str | Path, *, context: Context | None = None) -> pd.Da
     if not isinstance(path, str | Path):
         raise InputError(f"The crater catalogue: {path!r} is not a path", "Give a path")
     context = require_context(context)
+    return _table_of(_layer(path, context), context)
+
+
+def _layer(path: str | Path, context: Context) -> layers.Layer:
     layer = layers.read_layer(
         path, "The crater catalogue", ("Point", "Polygon"), context, preferred=LAYER
     )
     check_not_compared(layer.frame.columns, layer.what)
+    return layer
+
+
+def _table_of(layer: layers.Layer, context: Context) -> pd.DataFrame:
+    """Return the table of a layer, as `read_catalogue`."""
     table = _attributes(layer.frame)
     columns, x, y, shapes = _located(layer, table, context)
     table["diameter_m"] = diameters_m(table, layer.what, context, shapes)
@@ -104,15 +114,28 @@ def read_catalogue(path: str | Path, *, context: Context | None = None) -> pd.Da
     return _southern(table, layer.what, context)
 
 
-def read_circles(path: str | Path, *, context: Context | None = None) -> Circles:
+def read_circles(
+    path: str | Path, *, context: Context | None = None, mirrored: bool = False
+) -> Circles:
     """Read a crater catalogue as circles.
+
+    Parameters
+    ----------
+    path, context
+        As for `read_catalogue`.
+    mirrored : bool, optional
+        Whether it is a catalogue of the north, to be read as its mirror image across the equator.
 
     Raises
     ------
     InputError, CrsError
         As `read_catalogue`.
     """
-    table = read_catalogue(path, context=context)
+    if mirrored:
+        surroundings = require_context(context)
+        table = _table_of(_mirrored(_layer(path, surroundings)), surroundings)
+    else:
+        table = read_catalogue(path, context=context)
     return Circles.of_ground(
         table["x_m"], table["y_m"], table["diameter_m"], depth_m=table.get("depth_m")
     )
@@ -133,6 +156,36 @@ def check_not_compared(columns: Iterable[str], what: str) -> None:
             f"{what} is an output of evaluate-craters, with hits, misses and new craters",
             "Give the detections or the catalogue that were its inputs",
         )
+
+
+def _mirrored(layer: layers.Layer) -> layers.Layer:
+    """Return a catalogue of the north as its mirror image across the equator, by its degrees.
+
+    Raises
+    ------
+    CrsError
+        If it lies in the south.
+    InputError
+        If it has no longitudes and latitudes.
+    """
+    table = _attributes(layer.frame)
+    names = positions.lonlat_columns(table.columns, layer.what)
+    if names is None:
+        raise InputError(
+            f"{layer.what} has no longitudes and latitudes "
+            f"(it has the columns {', '.join(map(str, table.columns))})",
+            "In the north its positions are read from the columns lon_deg and lat_deg: add them",
+        )
+    lon, lat = positions.degrees(table, names)
+    if len(lat) and not (lat > 0.0).any():
+        raise CrsError(
+            f"{layer.what} lies in the south of the Moon, at latitudes of {np.nanmin(lat):.2f} to "
+            f"{np.nanmax(lat):.2f}, but the elevation model is of the north",
+            "Give a catalogue and an elevation model of the same pole",
+        )
+    metres = [column for column in table if positions.tokens(column)[0] in {"x", "y"}]
+    plain = table.drop(columns=[*names, *metres]).assign(lon_deg=lon, lat_deg=-lat)
+    return replace(layer, frame=plain)
 
 
 def _attributes(frame: pd.DataFrame) -> pd.DataFrame:

@@ -268,7 +268,18 @@ def grid_of(source: rasterio.DatasetReader, what: str, *, least_px: int = MIN_SI
     crs = crs_of(source, what)
     named = f"{what} {display_name(source.name)}"
     moon.check_south_polar(crs, named, lambda: remedies.warp(source))
-    _check_pixels(source, named, least_px)
+    return pixels_of(source, what, least_px=least_px)
+
+
+def pixels_of(source: rasterio.DatasetReader, what: str, *, least_px: int = MIN_SIDE_PX) -> Grid:
+    """Return the grid of an open raster on a map of its own, which the caller has checked.
+
+    Raises
+    ------
+    InputError
+        If its pixels are not square and north up, or there are too few.
+    """
+    _check_pixels(source, f"{what} {display_name(source.name)}", least_px)
     return Grid(
         source.transform.c, source.transform.f, source.transform.a, source.width, source.height
     )

@@ -18,6 +18,7 @@ from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import estimates
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     UInt8 = NDArray[np.uint8]
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import search, template
-from lunarsite.engine.craters.detection.search import calibration_of, check_dem, find
+from lunarsite.engine.craters.detection.search import calibration_of, check_dem
+from lunarsite.engine.craters.error_curves import ErrorCurves
 
 _STEPS = 250
 """Number of steps in which rim probability is stored; larger values are nodata."""
@@ -56,7 +58,7 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
         pixels,
         context,
         serial_s=_START_S,
-        core_s=_CORE_S[method] * pixels,
+        core_s=_CORE_S[method] * pixels * (_searches(values) if method == "network" else 1),
         memory_bytes=0.4 * GIB + inside,
         disk_bytes=beside + estimates.layers_disk_bytes(pixels // 4, 1, at_once=True),
     )
@@ -74,30 +76,39 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect craters with the network, and write them with their rim probability."""
     grid = check_dem(values["dem"])
     least_m = search.least_diameter_m(values["min_diameter_m"], grid, context)
-    where = device.for_networks(context, search.cpu_s(grid, context))
+    cpu_s = search.cpu_s(grid, context, searches=_searches(values))
+    where = device.for_networks(context, cpu_s)
     checkpoint = weights.load(values["checkpoint"] or weights.BUNDLED)
     fitted = calibration_of(checkpoint)
-    limit = fitted.threshold if values["min_confidence"] is None else values["min_confidence"]
+    given = values["min_confidence"]
+    search.warn_of_calibration(checkpoint, context)
     path = Path(values["out"])
     rims_path = rims_beside(path, values["dem"])
     half = pyramid.coarser(grid)
-    shaping = {"min_diameter_m": least_m, "min_confidence": limit}
-    record = provenance.describe("detect-craters", shaping, [values["dem"], checkpoint.path])
+    inputs = [values["dem"], checkpoint.path]
     with atomic.scratch_folder(path.parent) as folder:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
         rims = _Rims(scratch(half.shape, np.uint8), half)
-        found = find(
+        found, chosen = search.find_at_precision(
             levels,
             checkpoint.runner(where.kind, context),
             fitted,
             context.part(0.0, 0.9),
-            rims=rims,
+            rims,
+            precision=values["precision"] if given is None else None,
+            least_m=least_m,
         )
+        if given is not None:
+            chosen = search.Threshold(given, search.GIVEN, None)
+        shaping = {"min_diameter_m": least_m, "min_confidence": chosen.confidence}
+        record = provenance.describe("detect-craters", shaping, inputs)
+        record["threshold"] = chosen.as_dict()
+        record["calibrated_on"] = checkpoint.card.get("calibrated_on", "generated frames alone")
         tags = provenance.as_tags(record | {"device": context.devices()})
-        kept = found.at_least(least_m, limit)
+        kept = found.at_least(least_m, chosen.confidence)
         context.progress(0.9, "Measuring depths")
-        craters = output.table(kept, levels)
+        craters = output.table(kept, levels, ErrorCurves.of(checkpoint.card))
         context.progress(0.92, "Writing the craters")
         cog.write_raster(
             rims_path,
@@ -113,12 +124,24 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return {
         "outputs": {"craters": str(path), "rims": str(rims_path)},
         "craters": len(craters),
+        "cut_by_edge": int(craters["cut_by_edge"].sum()),
         "min_diameter_m": least_m,
-        "min_confidence": limit,
-        "summary": [
-            f"{len(craters):,} craters of {least_m:,.0f} m and more, confidence from {limit:.2f}"
-        ],
+        **chosen.as_dict(),
+        "calibrated_on": record["calibrated_on"],
+        "summary": [_count(craters, least_m), *chosen.sentences()],
     }
+
+
+def _searches(values: dict[str, Any]) -> int:
+    """Return how often the network searches the elevation model."""
+    return 2 if values["min_confidence"] is None else 1
+
+
+def _count(craters: gpd.GeoDataFrame, least_m: float) -> str:
+    """Return how many craters there are, and how many of them the edge cuts."""
+    cut = int(craters["cut_by_edge"].sum())
+    beside = f", {cut:,} of them cut by the edge or a gap of the DEM" if cut else ""
+    return f"{len(craters):,} craters of {least_m:,.0f} m and more{beside}"
 
 
 def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -147,6 +170,7 @@ def _by_template(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return {
         "outputs": {"craters": str(path)},
         "craters": len(craters),
+        "cut_by_edge": int(craters["cut_by_edge"].sum()),
         "min_diameter_m": least_m,
         "min_confidence": limit,
         "summary": [f"{said}confidence from {limit:.2f}"],

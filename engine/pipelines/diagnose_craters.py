@@ -37,6 +37,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     criteria = InclusionCriteria(bounds, cut, protocol.least_detected_m(cut, None))
     known = read_circles(values["catalogue"], context=context)
     protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
+    protocol.check_visible(known, criteria, grid, Path(values["catalogue"]).name)
     protocol.check_overlap(bounds, grid.bounds, "the DEM")
     _warn_of_edges(bounds, grid.bounds, context)
     known = protocol.comparison_of(known, known, InclusionCriteria(bounds, cut, 0.0)).known

@@ -10,8 +10,9 @@ REAL_TERRAIN_PARAMETERS = (
         name="dem",
         kind=Kind.RASTER,
         title="Training elevation model",
-        help="Real terrain to train on instead of generated tiles: heights in metres in the "
-        "Moon's south polar stereographic projection (IAU_2015:30135). It is cut into tiles.",
+        help="Real terrain to train on, instead of generated tiles or, with the recipe mixed, "
+        "besides them: heights in metres in the Moon's south polar stereographic projection "
+        "(IAU_2015:30135). The recipe mixed reads the north polar one (IAU_2015:30130) as well.",
         advanced=True,
     ),
     Parameter(
@@ -27,7 +28,17 @@ REAL_TERRAIN_PARAMETERS = (
         kind=Kind.TEXT,
         title="Validation sector: west,east",
         help="Two longitudes in degrees, separated by a comma. Tiles between them are held out "
-        "of training and used for validation. Required when training on real terrain.",
+        "of training and used for validation; with the recipe mixed, confidence is calibrated "
+        "there too. Required when training on real terrain.",
+        advanced=True,
+    ),
+    Parameter(
+        name="test_sector",
+        kind=Kind.TEXT,
+        title="Test sector: west,east",
+        help="For the recipe mixed: two more longitudes. The terrain between them is used for "
+        "neither training nor validation nor calibration; the card states recall and precision "
+        "there.",
         advanced=True,
     ),
     Parameter(
@@ -47,7 +58,8 @@ REAL_TERRAIN_PARAMETERS = (
         kind=Kind.NUMBER,
         title="Smallest catalogued crater",
         help="Diameter from which the catalogue is complete; smaller craters are not used as "
-        "training targets. Defaults to 3 km, or to 5 km for DeepMoon's tiles.",
+        "training targets. Defaults to 3 km, to 5 km for DeepMoon's tiles, and with the recipe "
+        "mixed to the smallest crater of the catalogue.",
         unit="m",
         minimum=1,
         maximum=1e6,
@@ -57,7 +69,8 @@ REAL_TERRAIN_PARAMETERS = (
         name="pixel_m",
         kind=Kind.NUMBER,
         title="Tile pixel size",
-        help="Pixel size to which the elevation model is averaged before it is cut into tiles.",
+        help="Pixel size to which the elevation model is averaged before it is cut into tiles. "
+        "The recipe mixed takes pixels of several sizes instead.",
         default=118.0,
         unit="m",
         minimum=0.1,

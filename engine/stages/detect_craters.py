@@ -10,12 +10,14 @@ STAGE = Stage(
     title="Detect craters",
     group="Craters",
     summary="Detect craters in an elevation model: centre, diameter, depth and confidence.",
-    help="A neural network trained on generated terrain alone searches the elevation model at "
-    "all scales, from its native pixels to the whole frame; detections of the same crater at "
-    "several scales are merged. The confidence is the probability that a detection is a crater, "
-    "calibrated on generated terrain. Craters are written as points, with their rims as circles "
-    "in a second layer. The rim probability is written next to them as a raster with the suffix "
-    ".rims.tif.",
+    help="A neural network searches the elevation model at all scales, from its native pixels to "
+    "the whole frame; detections of the same crater at several scales are merged. It was trained "
+    "and its confidence, the probability that a detection is a catalogued crater, was calibrated "
+    "on generated terrain and on real terrain of the north pole. By default a second search, in "
+    "the terrain upside down, estimates how many detections are false, and the least confidence "
+    "is chosen that keeps the precision. Craters are written as points, with their rims as "
+    "circles in a second layer. The rim probability is written next to them as a raster with "
+    "the suffix .rims.tif.",
     parameters=(
         DEM,
         AOI,
@@ -49,12 +51,24 @@ STAGE = Stage(
             maximum=1_000_000,
         ),
         Parameter(
+            name="precision",
+            kind=Kind.NUMBER,
+            title="Estimated precision",
+            help="Share of the detections that are to be craters. The lowest confidence that "
+            "reaches it is chosen for this elevation model, by the detections in the terrain "
+            "upside down, all of which are false. With fewer than 15 detections the threshold is "
+            "that of the calibration. Networks only.",
+            default=0.75,
+            minimum=0,
+            maximum=0.99,
+        ),
+        Parameter(
             name="min_confidence",
             kind=Kind.NUMBER,
             title="Minimum confidence",
-            help="Detections with lower confidence are left out. Defaults to the threshold with "
-            "the highest F1 score on generated terrain. Degraded craters on real terrain get "
-            "lower confidences: 0.05 includes them too, along with more false detections.",
+            help="Detections with lower confidence are left out. If it is set, the precision is "
+            "not estimated, which saves one of two searches, and a part of an elevation model has "
+            "the craters of the whole.",
             minimum=0,
             maximum=1,
         ),
@@ -73,8 +87,8 @@ STAGE = Stage(
             name="craters",
             kind=Kind.VECTOR,
             title="Craters",
-            help="Crater centres with diameter, depth and confidence, and circles as a second "
-            "layer.",
+            help="Crater centres with diameter, depth, their errors (one standard deviation), "
+            "confidence, and whether the edge or a gap cuts the rim; circles as a second layer.",
             style="detected_craters",
         ),
         Output(

@@ -13,8 +13,9 @@ STAGE = Stage(
     summary="Train a crater network on generated or real terrain, and evaluate it.",
     help="A recipe defines the network and its training schedule. The training data are "
     "generated tiles whose craters are known, or tiles of real terrain: an elevation model with a "
-    "crater catalogue, or the DeepMoon data set. Confidence is calibrated on held-out generated "
-    "terrain. The network is written as 16-bit safetensors with a card that records data, seed, "
+    "crater catalogue, or the DeepMoon data set. The recipe mixed trains on both kinds, and "
+    "calibrates confidence on both; otherwise it is calibrated on held-out generated terrain "
+    "alone. The network is written as 16-bit safetensors with a card that records data, seed, "
     "steps, device and results. Run the same command again to resume an interrupted training. "
     "Real terrain must provide many tiles both inside and outside the validation sector. With the "
     "recipe fine-tune, a tile has 256 pixels of 118 m (30 km), so use the whole polar cap rather "
@@ -33,9 +34,9 @@ STAGE = Stage(
         Parameter(
             name="recipe",
             kind=Kind.TEXT,
-            title="Recipe: heat-maps, fine-tune, rims-resnet34 or a YAML file",
-            help="heat-maps, fine-tune (25 epochs from a checkpoint), rims-resnet34, or the path "
-            "of your own YAML file.",
+            title="Recipe: heat-maps, mixed, fine-tune, rims-resnet34 or a YAML file",
+            help="heat-maps, mixed (generated and real tiles, from a checkpoint), fine-tune (25 "
+            "epochs from a checkpoint), rims-resnet34, or the path of your own YAML file.",
             default="heat-maps",
         ),
         Parameter(

@@ -8,12 +8,14 @@ pixels.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import special
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lunarsite.engine.craters.detection.decoding import Merged
@@ -29,6 +31,12 @@ is dropped.
 Among catalogued craters of 2 km and more south of 80°S (Wu et al. 2022), 0.6 % have an IoU of 0.4
 or more with another.
 """
+
+UNCALIBRATED = (
+    "The confidence is calibrated on generated terrain alone: on real terrain, degraded craters "
+    "get too low a one"
+)
+"""What is said of networks without a calibration on real ground."""
 
 _SIZES = (2.0, 6.0)
 """Range of log2 of the radius in pixels that is a feature; frames hold too few larger craters."""
@@ -52,9 +60,18 @@ class Calibration:
     size: float
     threshold: float
 
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> Self:
+        """Return the calibration on a card."""
+        return cls(**card["calibration"])
+
     def confidence(self, merged: Merged) -> Float:
         """Return the probability that each detection is a crater."""
-        probability: Float = special.expit(features_of(merged) @ self.weights())
+        return self.of_features(features_of(merged))
+
+    def of_features(self, features: Float) -> Float:
+        """Return the probability for features as `features_of` returns them."""
+        probability: Float = special.expit(features @ self.weights())
         return probability
 
     def as_dict(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from lunarsite.engine import device
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.craters import output, pyramid
 from lunarsite.engine.craters.detection import search, template
+from lunarsite.engine.craters.error_curves import ErrorCurves
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.io.grid import Dem, require_dem, require_number
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
 
+PRECISION = 0.75
+"""Default of the estimated precision that is kept."""
+
 METHODS = ("network", "template")
 
 
@@ -27,6 +31,7 @@ def detect_craters(
     *,
     min_diameter_m: float | None = None,
     min_confidence: float | None = None,
+    precision: float = PRECISION,
     method: str = "network",
     checkpoint: str | Path | None = None,
     context: Context | None = None,
@@ -40,7 +45,11 @@ def detect_craters(
     min_diameter_m : float, optional
         Least diameter on the ground, metres; ten pixels by default.
     min_confidence : float, optional
-        Least confidence, 0 to 1; the threshold of the method by default.
+        Least confidence, 0 to 1. By default the network's is chosen for the elevation model, by
+        ``precision``, and that of the template is fixed.
+    precision : float, optional
+        Least precision of the detections, 0 to 1, as a second search in the ground upside down
+        estimates it; without effect if ``min_confidence`` is given.
     method : {"network", "template"}, optional
         The trained network, or template matching without one.
     checkpoint : path, optional
@@ -53,7 +62,8 @@ def detect_craters(
     GeoDataFrame
         A point for each crater on the south polar stereographic map, the most confident first:
         ``lon_deg``, ``lat_deg``, ``x_m``, ``y_m``, ``diameter_m``, ``depth_m``, ``confidence``,
-        ``rim_height_m``.
+        ``rim_height_m``, ``diameter_error_m``, ``depth_error_m``, ``cut_by_edge``. Its ``attrs``
+        hold the threshold and the estimated precision.
 
     Raises
     ------
@@ -88,19 +98,33 @@ def detect_craters(
         require_number("min_diameter_m", min_diameter_m, 0.0, 1e7)
     if min_confidence is not None:
         require_number("min_confidence", min_confidence, 0.0, 1.0)
+    require_number("precision", precision, 0.0, 1.0)
     search.check_pixel(dem.grid)
     surroundings = require_context(context)
     least_m = search.least_diameter_m(min_diameter_m, dem.grid, surroundings)
     levels = pyramid.of(dem.grid, dem.height_m, np.zeros)
     if method == "template":
-        threshold = template.Curve.fitted().threshold
+        default = template.Curve.fitted().threshold
         found = search.find_by_template(levels, surroundings)
+        chosen = search.Threshold(default, search.CALIBRATED, None)
+        errors = None
     else:
         trained = weights.load(checkpoint or weights.BUNDLED)
-        calibration = search.calibration_of(trained)
-        threshold = calibration.threshold
-        where = device.for_networks(surroundings, search.cpu_s(dem.grid, surroundings))
-        runner = trained.runner(where.kind, surroundings)
-        found = search.find(levels, runner, calibration, surroundings)
-    limit = threshold if min_confidence is None else min_confidence
-    return output.table(found.at_least(least_m, limit), levels)
+        calibration, errors = search.calibration_of(trained), ErrorCurves.of(trained.card)
+        search.warn_of_calibration(trained, surroundings)
+        searches = 2 if min_confidence is None else 1
+        cpu_s = search.cpu_s(dem.grid, surroundings, searches=searches)
+        runner = trained.runner(device.for_networks(surroundings, cpu_s).kind, surroundings)
+        found, chosen = search.find_at_precision(
+            levels,
+            runner,
+            calibration,
+            surroundings,
+            precision=precision if min_confidence is None else None,
+            least_m=least_m,
+        )
+    if min_confidence is not None:
+        chosen = search.Threshold(min_confidence, search.GIVEN, None)
+    table = output.table(found.at_least(least_m, chosen.confidence), levels, errors)
+    table.attrs |= chosen.as_dict()
+    return table

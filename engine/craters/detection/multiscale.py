@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     Rims = Callable[[Level, Block, Float32], None]
 
 
-def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | None = None) -> Merged:
+def find(
+    levels: list[Level],
+    runner: Runner,
+    context: Context,
+    rims: Rims | None = None,
+    *,
+    upside_down: bool = False,
+) -> Merged:
     """Detect the craters of an elevation model at all scales.
 
     Parameters
@@ -46,6 +53,8 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     rims : callable, optional
         Receives the rim probability of each block's core, float32 at half the resolution of the
         level, including what lies beyond the level.
+    upside_down : bool, optional
+        Whether to search the ground upside down, for `decoys`.
 
     Returns
     -------
@@ -53,12 +62,13 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
         Detections of any confidence, in map metres.
     """
     jobs = [(level, block) for level in levels for block in level.aligned_blocks()]
+    sign = np.float32(-1.0 if upside_down else 1.0)
     cores = context.threads if runner.thread_safe else 1
     parts: list[Peaks] = []
     for start in range(0, len(jobs), cores):
         context.progress(start / len(jobs), "Detecting craters")
         batch = jobs[start : start + cores]
-        outputs = context.pool().map(lambda job: _heads(job[0], job[1], runner), batch)
+        outputs = context.pool().map(lambda job: _heads(job[0], job[1], runner, sign), batch)
         for (level, block), heads in zip(batch, outputs, strict=True):
             if heads is None:
                 continue
@@ -74,8 +84,11 @@ def find(levels: list[Level], runner: Runner, context: Context, rims: Rims | Non
     return decoding.merge(found, [level.grid.pixel_m for level in levels])
 
 
-def _heads(level: Level, block: Block, runner: Runner) -> Float32 | None:
-    """Return the network's output for a block with its halo; None if it has no valid height."""
+def _heads(level: Level, block: Block, runner: Runner, sign: np.float32) -> Float32 | None:
+    """Return the network's output for a block with its halo; None if it has no valid height.
+
+    Heights are multiplied by ``sign``.
+    """
     margin = pyramid.HALO_PX + inputs.HALO_PX
     rows, columns = (
         # Clipped to the level, in multiples of the network's stride.
@@ -88,7 +101,7 @@ def _heads(level: Level, block: Block, runner: Runner) -> Float32 | None:
     inner = slice(margin, -margin)
     if not np.isfinite(height[inner, inner]).any():
         return None
-    channels = inputs.channels(height, level.grid.pixel_m / inputs.RELIEF)
+    channels = inputs.channels(sign * height, level.grid.pixel_m / inputs.RELIEF)
     valid = slice(inputs.HALO_PX, -inputs.HALO_PX)
     return runner(np.ascontiguousarray(channels[:, valid, valid]))
 

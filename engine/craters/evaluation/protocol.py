@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lunarsite.engine.craters.evaluation.metrics import Comparison
+from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX
 from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from lunarsite.engine.craters.circles import Circles
+    from lunarsite.engine.io.grid import Grid
 
 Bounds = tuple[float, float, float, float]
 
@@ -113,6 +115,26 @@ def least_detected_m(cut_m: float, given_m: float | None) -> float:
             "Give at most --min-diameter-m",
         )
     return least
+
+
+def check_visible(known: Circles, criteria: InclusionCriteria, grid: Grid, name: str) -> None:
+    """Raise if the pixels of an elevation model are too coarse for every crater to be found.
+
+    Raises
+    ------
+    InputError
+        States the pixel and how wide the largest crater is.
+    """
+    inside = known.kept(known.inside(criteria.bounds))
+    widest_px = 2.0 * float(inside.radius_m.max()) / grid.pixel_m
+    if widest_px < 2.0 * LEAST_RADIUS_PX:
+        raise InputError(
+            f"The DEM has pixels of {grid.pixel_m:,.0f} m, coarser than its craters: the largest "
+            f"of {name} inside the bounds, {inside.diameter_m.max():,.0f} m, is {widest_px:.1f} "
+            f"pixels wide, and a network sees craters of {2.0 * LEAST_RADIUS_PX:.0f} pixels and "
+            "more",
+            "Give a DEM with finer pixels, or a catalogue of larger craters",
+        )
 
 
 def check_overlap(bounds: Bounds, frame: Bounds, what: str) -> None:

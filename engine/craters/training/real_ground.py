@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.craters.training import deepmoon, dem_tiles, sectors
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.craters.training import deepmoon, dem_tiles, region, sectors
+from lunarsite.engine.craters.training.calibration import Ground
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.provenance import sha256
 
 if TYPE_CHECKING:
@@ -35,6 +36,83 @@ class RealTiles:
     source: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class MixedGround:
+    """Real ground of a mixed training, with its description and metadata for the card.
+
+    Parameters
+    ----------
+    ground : Ground
+        Ground and sectors of the calibration.
+    training, validation : Region
+        Ground of the two sets; they have no height in common.
+    description : str
+        Name of the data.
+    source : dict
+        Input files, sectors and other parameters, JSON-able.
+    """
+
+    ground: Ground
+    training: region.Region
+    validation: region.Region
+    description: str
+    source: dict[str, Any]
+
+
+def mixed_ground(values: dict[str, Any], context: Context) -> MixedGround:
+    """Return the real ground that the parameters select for a mixed training.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is missing, or sectors overlap.
+    CrsError, InputError
+        As `region.read`; if a sector holds no crater that can be seen.
+    """
+    if values["deepmoon"] or not values["dem"]:
+        raise ParameterError(
+            "A mixed training needs an elevation model with a catalogue"
+            + (", and --deepmoon is given" if values["deepmoon"] else ""),
+            "Give --dem, --catalogue and --sector, or another recipe",
+        )
+    _check(values)
+    gap_deg = values["gap_deg"]
+    sector = sectors.read_sector(values["sector"], gap_deg)
+    test = None
+    if values["test_sector"]:
+        test = sectors.read_sector(values["test_sector"], gap_deg, "--test-sector")
+        sectors.check_apart(sector, test)
+    held_out = [each for each in (sector, test) if each is not None]
+    files = [Path(values["dem"]), Path(values["catalogue"])]
+    whole = region.read(files[0], files[1], context, least_m=values["min_diameter_m"])
+    parts = {"beyond the gaps of --sector": whole.outside(*held_out)}
+    parts["inside --sector"] = whole.within(sector)
+    if test is not None:
+        parts["inside --test-sector"] = whole.within(test)
+    for name, part in parts.items():
+        if not part.visible():
+            raise InputError(
+                f"No crater of {files[1].name} of {2 * region.LEAST_SEEN_PX:.0f} pixels and more "
+                f"lies on the DEM {name}",
+                "Choose other sectors, or give a finer or larger DEM",
+            )
+    source = {
+        "sector_deg": [sector.west_deg, sector.east_deg],
+        "test_sector_deg": None if test is None else [test.west_deg, test.east_deg],
+        "gap_deg": gap_deg,
+        "inputs": [{"name": file.name, "sha256": sha256(file)} for file in files],
+        "min_diameter_m": round(whole.least_m, 1),
+        "pole": "north" if whole.north else "south",
+    }
+    return MixedGround(
+        Ground(whole, sector, test),
+        parts["beyond the gaps of --sector"],
+        parts["inside --sector"],
+        f"tiles of {files[0].name} with the craters of {files[1].name}",
+        source,
+    )
+
+
 def real_tiles(values: dict[str, Any], recipe: Recipe, context: Context) -> RealTiles | None:
     """Return the tiles that the parameters select, or None if tiles are to be generated.
 
@@ -55,6 +133,11 @@ def real_tiles(values: dict[str, Any], recipe: Recipe, context: Context) -> Real
         As `dem_tiles.cut` and `deepmoon.read`.
     """
     _check(values)
+    if values["test_sector"]:
+        raise ParameterError(
+            f"--test-sector is given, but the recipe {recipe.name} evaluates on no real ground",
+            "Give --recipe mixed, or leave it out",
+        )
     if not (values["dem"] or values["deepmoon"]):
         return None
     sector = sectors.read_sector(values["sector"], values["gap_deg"])

@@ -43,6 +43,12 @@ class Recipe:
         results are always float32.
     needs_start : bool
         Whether it fine-tunes a trained network.
+    start_share : float
+        Share of the initial weights in the result, which is their average with the trained ones.
+    real_percent : int
+        Share of tiles of real ground among generated ones, percent; 0 for one kind alone.
+    pixel_scale : tuple of float
+        Least and largest pixel of these tiles of real ground, in pixels of its elevation model.
     """
 
     name: str
@@ -63,14 +69,18 @@ class Recipe:
     epochs: int | None = None
     precision: str = "float32"
     needs_start: bool = False
+    start_share: float = 0.0
+    real_percent: int = 0
+    pixel_scale: tuple[float, float] = (0.6, 3.0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON, without fields added later that are not used.
 
         Cards and training states of earlier versions thus remain equal.
         """
-        values = {**asdict(self), "widths": list(self.widths)}
-        for name in ("epochs", "needs_start"):
+        scale = list(self.pixel_scale) if self.real_percent else None
+        values = {**asdict(self), "widths": list(self.widths), "pixel_scale": scale}
+        for name in ("epochs", "needs_start", "start_share", "real_percent", "pixel_scale"):
             if not values[name]:
                 del values[name]
         return recipes.without_former_precision(values)
@@ -107,6 +117,10 @@ def read(name_or_path: str) -> Recipe:
     recipe = Recipe(**given)
     recipes.check_precision(what, recipe.precision)
     recipes.check_sides(what, tile_px=recipe.tile_px, crop_px=recipe.crop_px)
+    if recipe.real_percent > 100:
+        raise InputError(
+            f"The recipe {what}: real_percent is {recipe.real_percent}", "Give at most 100"
+        )
     if recipe.crop_px > recipe.tile_px:
         raise InputError(
             f"The recipe {what}: the crop of {recipe.crop_px} px is larger than the tile of "

@@ -72,7 +72,18 @@ class Sector:
         return beyond
 
 
-def read_sector(text: str, gap_deg: float) -> Sector:
+def check_apart(one: Sector, other: Sector) -> None:
+    """Raise `ParameterError` if two sectors, with the gap of one between them, overlap."""
+    apart = one.outside(np.array([other.west_deg]), np.array([other.width_deg]))
+    if not apart.all():
+        raise ParameterError(
+            f"--test-sector from {other.west_deg:g}° to {other.east_deg:g}° overlaps --sector from "
+            f"{one.west_deg:g}° to {one.east_deg:g}° or its gaps of {one.gap_deg:g}°",
+            "Give two sectors that lie apart, such as 0,70 and 180,250",
+        )
+
+
+def read_sector(text: str, gap_deg: float, name: str = "--sector") -> Sector:
     """Parse a sector, two longitudes separated by a comma or a blank.
 
     Raises
@@ -86,7 +97,7 @@ def read_sector(text: str, gap_deg: float) -> Sector:
         west = east = np.nan
     if not (abs(west) <= 360.0 and abs(east) <= 360.0):
         raise ParameterError(
-            f"--sector: {text!r} is not west,east in degrees of longitude",
+            f"{name}: {text!r} is not west,east in degrees of longitude",
             "Write two numbers such as 0,60",
         )
     return Sector(west, east, gap_deg)

@@ -87,11 +87,10 @@ def table_lonlat(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
     InputError
         If several columns could be meant.
     """
-    columns = _lonlat_columns(table.columns, what)
+    columns = lonlat_columns(table.columns, what)
     if columns is None:
         return None
-    lon = _angles(table[columns[0]], "EW")
-    lat = _angles(table[columns[1]], "NS")
+    lon, lat = degrees(table, columns)
     remedy = (
         f"Check that {columns[0]} and {columns[1]} are not swapped; metres in "
         f"{moon.SOUTH_POLAR} go in columns x_m and y_m"
@@ -100,6 +99,11 @@ def table_lonlat(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
     convert = f"Convert {columns[0]} and {columns[1]} to degrees: multiply them by 57.29578"
     check_degrees(lon, lat, what, names=columns, remedy=remedy, exchange=exchange, convert=convert)
     return lon, lat
+
+
+def degrees(table: pd.DataFrame, columns: tuple[str, str]) -> tuple[Float, Float]:
+    """Return longitudes and latitudes in degrees, unchecked; NaN where unreadable."""
+    return _angles(table[columns[0]], "EW"), _angles(table[columns[1]], "NS")
 
 
 def table_xy(table: pd.DataFrame, what: str) -> tuple[Float, Float] | None:
@@ -265,7 +269,14 @@ def _shown(value: float) -> str:
     return f"{value:,.2f}" if abs(value) < _LONG else f"{value:g}"
 
 
-def _lonlat_columns(columns: Iterable[object], what: str) -> tuple[str, str] | None:
+def lonlat_columns(columns: Iterable[object], what: str) -> tuple[str, str] | None:
+    """Return the columns with longitudes and latitudes; None if one of them is missing.
+
+    Raises
+    ------
+    InputError
+        If several columns could be meant.
+    """
     by_words: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for column in columns:
         words = tokens(column)

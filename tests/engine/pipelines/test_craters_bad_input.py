@@ -96,6 +96,17 @@ def evaluate(folder, known, found=None, **more):
     return evaluate_craters.STAGE.run({**given, **more}, Context())
 
 
+def test_a_dem_coarser_than_its_craters_is_not_diagnosed(dem, hot, out, tmp_path):
+    known = tmp_path / "known.csv"
+    craters().assign(diameter_m=700.0).to_csv(known, index=False)
+    given = {"dem": str(dem), "catalogue": str(known), "checkpoint": str(hot)}
+    given |= {"out": str(out.parent), "min_diameter_m": 500.0}
+    with pytest.raises(InputError, match="pixels of 100 m, coarser than its craters") as caught:
+        diagnose_craters.STAGE.run(given, Context())
+    assert "is 7.0 pixels wide" in str(caught.value)
+    assert "finer pixels" in caught.value.remedy
+
+
 @pytest.mark.parametrize("method", ["network", "template"])
 def test_flat_ground_yields_empty_layers(out, tmp_path, method):
     flat = write_dem(tmp_path / "flat.tif", np.full((200, 230), -2345.0))
@@ -136,7 +147,7 @@ def test_strips_and_the_smallest_dem_are_searched(hot, height, out, tmp_path):
     ("change", "pixel_m", "words"),
     [
         (lambda h: h * np.nan, 100.0, "every pixel is nodata"),
-        (lambda h: h[:40, :40], 5_000.0, "pixels of 5,000 m; the limit is 2,000 m"),
+        (lambda h: h[:40, :40], 25_000.0, "pixels of 25,000 m; the limit is 20,000 m"),
         (lambda h: h / 1000.0, 100.0, "plausible in kilometres"),
         (lambda h: h * 50.0, 100.0, "heights on the Moon lie within"),
         (lambda h: h + 1_737_400.0, 100.0, "holds radii"),

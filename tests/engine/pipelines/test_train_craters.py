@@ -98,7 +98,8 @@ def test_training_writes_weights_a_card_and_their_checksums(trained):
 
 def test_the_summary_of_a_training_names_files_and_metrics(trained):
     _, result, out = trained
-    reached, files = result["summary"]
+    reached, calibrated, files = result["summary"]
+    assert "calibrated on generated terrain alone" in calibrated
     assert f"F1 {result['metrics']['f1']:.2f} on 1 held-out generated frames" in reached
     for name in ("three files", str(out), "small.json", "small.sha256"):
         assert name in files
@@ -138,6 +139,13 @@ def test_a_network_of_random_weights_yields_a_complete_catalogue(hot, dem, tmp_p
     assert result["min_diameter_m"] == 1000.0
     names = ["lon_deg", "lat_deg", "x_m", "y_m", "diameter_m", "depth_m", "confidence"]
     assert list(points.columns[:7]) == names
+    names = ["rim_height_m", "diameter_error_m", "depth_error_m", "cut_by_edge"]
+    assert list(points.columns[7:11]) == names
+    # The hot checkpoint has no curves of errors on its card.
+    assert points["diameter_error_m"].isna().all()
+    assert points["cut_by_edge"].sum() == result["cut_by_edge"] > 0
+    near = (points["x_m"] - 21_000.0).abs() < 0.45 * points["diameter_m"]
+    assert points.loc[near, "cut_by_edge"].all()
     assert (points["diameter_m"] >= 1000.0).all()
     assert (np.diff(points["confidence"]) <= 0.0).all()
     _, lat = moon.xy_to_lonlat(points["x_m"], points["y_m"])
@@ -180,6 +188,65 @@ def test_the_catalogue_carries_its_provenance(hot, dem, tmp_path):
     assert south <= -16_000.0 < 12_000.0 <= north
 
 
+def test_the_threshold_is_chosen_by_a_search_upside_down_and_recorded(dem, tmp_path):
+    out = tmp_path / "found.gpkg"
+    given = {"dem": str(dem), "out": str(out), "min_diameter_m": 800.0}
+    result = detect_craters.STAGE.run({**given, "precision": 0.5}, Context(threads=2))
+    held = result["estimated_precision"]
+    assert result["threshold_from"] == "this elevation model"
+    assert held["precision"] >= 0.5
+    assert held["interval"][0] <= held["precision"] <= held["interval"][1]
+    assert held["detections"] == result["craters"] >= 15
+    assert held["threshold"] == result["min_confidence"]
+    assert "in the ground upside down" in " ".join(result["summary"])
+    tags = pyogrio.read_info(out, layer="craters")["layer_metadata"]
+    record = json.loads(tags["LUNARSITE"])
+    assert record["threshold"]["estimated_precision"] == held
+    assert record["parameters"]["min_confidence"] == result["min_confidence"]
+    points = gpd.read_file(out, layer="craters")
+    # With the same threshold given, one search finds the same.
+    again = detect_craters.STAGE.run(
+        {**given, "min_confidence": result["min_confidence"]}, Context(threads=2)
+    )
+    assert again["threshold_from"] == "--min-confidence"
+    assert again["estimated_precision"] is None
+    assert gpd.read_file(out, layer="craters").equals(points)
+
+
+def test_a_network_without_calibration_on_real_ground_is_warned_of(hot, dem, tmp_path):
+    out = tmp_path / "found.gpkg"
+    given = {"dem": str(dem), "out": str(out), "checkpoint": str(hot), "min_confidence": 0.5}
+    context = Context(threads=2)
+    result = detect_craters.STAGE.run(given, context)
+    assert result["calibrated_on"] == "generated frames alone"
+    (warned,) = (line for line in context.warnings if "calibrated on generated terrain" in line)
+    assert "hot.safetensors" in warned
+    assert "--recipe mixed" in warned
+    tags = pyogrio.read_info(out, layer="craters")["layer_metadata"]
+    assert json.loads(tags["LUNARSITE"])["calibrated_on"] == "generated frames alone"
+
+
+def test_a_precision_that_nothing_reaches_takes_the_threshold_of_the_calibration(
+    hot, dem, tmp_path
+):
+    given = {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(hot)}
+    context = Context(threads=2)
+    result = detect_craters.STAGE.run({**given, "precision": 0.99}, context)
+    assert result["threshold_from"] == "the calibration"
+    assert result["min_confidence"] == 0.3
+    assert any("no threshold reaches an estimated precision of 0.99" in w for w in context.warnings)
+
+
+def test_two_searches_take_twice_as_long(hot, tmp_path):
+    dem = write_dem(tmp_path / "dem.tif", np.zeros((2000, 2000), np.float32))
+    given = {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "checkpoint": str(hot)}
+    twice, once = (
+        detect_craters.STAGE.estimate({**given, "min_confidence": least}, Context(threads=1))
+        for least in (None, 0.5)
+    )
+    assert twice.seconds - once.seconds == pytest.approx(6.5e-6 * 4e6)
+
+
 def test_least_confidence_and_diameter_are_applied(hot, dem, tmp_path):
     given = {"dem": str(dem), "checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
     detect_craters.STAGE.run(
@@ -195,10 +262,10 @@ def test_a_dem_that_is_too_coarse_or_empty_is_refused(hot, tmp_path):
     given = {"checkpoint": str(hot), "out": str(tmp_path / "a.gpkg")}
     flat = np.zeros((20, 20), np.float32)
     flat[3:6] = 900.0
-    coarse = write_dem(tmp_path / "coarse.tif", flat, 5_000.0)
-    with pytest.raises(InputError, match="pixels of 5,000 m") as caught:
+    coarse = write_dem(tmp_path / "coarse.tif", flat, 25_000.0)
+    with pytest.raises(InputError, match="pixels of 25,000 m") as caught:
         detect_craters.STAGE.run({**given, "dem": str(coarse)}, Context())
-    assert "2,000 m" in str(caught.value)
+    assert "20,000 m" in str(caught.value)
     empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
     with pytest.raises(InputError, match="every pixel is nodata"):
         detect_craters.STAGE.run({**given, "dem": str(empty)}, Context())
@@ -241,6 +308,10 @@ def test_the_network_that_ships_has_its_metrics_and_licence():
     assert card["metrics"]["gate"] == "strict"
     assert card["metrics"]["f1"] >= 0.85
     assert card["licence"].startswith("CC0")
+    assert "licence is not confirmed" in card["licence"]
+    assert card["metrics_on_real_ground"]["test"]["calibration_error"] <= 0.05
+    for name in ("diameter", "depth"):
+        assert abs(card["metrics"][f"{name}_within_error"] - 0.68) < 0.05
     assert weights.BUNDLED.stat().st_size < 50e6
 
 
@@ -261,6 +332,7 @@ def test_most_craters_of_generated_terrain_are_found_with_few_false_positives(tm
         made = tiles.make(seed, 400, pixel_m=50.0)
         path = write_dem(tmp_path / f"{seed}.tif", made.height_m, 50.0)
         given = {"dem": str(path), "out": str(tmp_path / f"{seed}.gpkg")}
+        given["min_confidence"] = weights.load(weights.BUNDLED).card["calibration"]["threshold"]
         detect_craters.STAGE.run(given, Context(threads=2))
         found = gpd.read_file(given["out"], layer="craters")
         x, y, radius, certain = made.circles[:, :4].T

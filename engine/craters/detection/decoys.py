@@ -1,0 +1,138 @@
+"""Precision of detections without a catalogue: the same search in the ground upside down.
+
+Upside down, craters are hills, and what is found is false. Such decoys are about as many, at every
+confidence, as the false detections in the ground as it is: the target-decoy approach of proteomics
+(Elias & Gygi 2007, Nature Methods 4, 207). One decoy is added, so that none of few does not mean
+that all are right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.craters.circles import Circles
+
+    Float = NDArray[np.float64]
+
+FEWEST = 15
+"""Fewest detections from which the precision at a threshold is estimated."""
+
+LEAST_CONFIDENCE = 0.02
+"""Lowest threshold that is tried."""
+
+_INTERVAL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Estimated precision of the detections above a threshold.
+
+    Parameters
+    ----------
+    threshold : float
+        Least confidence.
+    precision, low, high : float
+        Estimate and its interval of 95 %, 0 to 1.
+    detections, decoys : int
+        Numbers above the threshold, in the ground and in the ground upside down.
+    """
+
+    threshold: float
+    precision: float
+    low: float
+    high: float
+    detections: int
+    decoys: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the estimate as JSON."""
+        return {
+            "threshold": self.threshold,
+            "precision": round(self.precision, 3),
+            "interval": [round(self.low, 3), round(self.high, 3)],
+            "detections": self.detections,
+            "decoys": self.decoys,
+        }
+
+    def sentence(self) -> str:
+        """Return the estimate as a sentence."""
+        return (
+            f"Estimated precision {self.precision:.2f} [{self.low:.2f}, {self.high:.2f}]: "
+            f"{self.decoys:,} detections in the ground upside down against {self.detections:,}"
+        )
+
+
+def estimate(found: Float, decoys: Float, threshold: float) -> Precision | None:
+    """Return the estimated precision at a threshold; None of fewer than `FEWEST` detections.
+
+    The interval is that of a Poisson number of false detections (Garwood 1936).
+
+    Parameters
+    ----------
+    found, decoys : ndarray of float64
+        Confidences in the ground and in the ground upside down.
+    threshold : float
+        Least confidence.
+    """
+    targets, false = int((found >= threshold).sum()), int((decoys >= threshold).sum())
+    if targets < FEWEST:
+        return None
+    tail = 0.5 * (1.0 - _INTERVAL)
+    few = float(stats.chi2.ppf(tail, 2 * false)) / 2.0 if false else 0.0
+    many = float(stats.chi2.ppf(1.0 - tail, 2 * (false + 1))) / 2.0
+    best, low, high = (
+        float(np.clip(1.0 - number / targets, 0.0, 1.0)) for number in (false + 1.0, many, few)
+    )
+    return Precision(round(threshold, 4), best, low, high, targets, false)
+
+
+def threshold_for(
+    found: Circles, decoys: Circles, precision: float, least_m: float
+) -> Precision | None:
+    """Return the lowest threshold at which the estimated precision is at least a given one.
+
+    Small craters are many and easy, and would hide that most of a few large detections are false.
+    The precision is therefore kept among those of at least once, twice, four times and so on the
+    least diameter, wherever `FEWEST` of them are above the threshold.
+
+    Parameters
+    ----------
+    found, decoys : Circles
+        Detections in the ground, and in the ground upside down.
+    precision : float
+        Least precision, 0 to 1.
+    least_m : float
+        Least diameter of the craters that are listed, metres.
+
+    Returns
+    -------
+    Precision or None
+        That of all listed craters; None if no threshold with `FEWEST` detections reaches it.
+    """
+    ours, theirs = (each.at_least(least_m, LEAST_CONFIDENCE) for each in (found, decoys))
+    if len(ours) < FEWEST:
+        return None
+    # A threshold is that of a detection, rounded down so that its text keeps the detection.
+    listed = np.sort(ours.confidence)[::-1]
+    levels = np.unique(np.floor(listed[FEWEST - 1 :] * 1e4) / 1e4)
+    enough = np.ones(levels.size, bool)
+    least = least_m
+    while True:
+        some, false = (each.at_least(least, 0.0).confidence for each in (ours, theirs))
+        if some.size < FEWEST:
+            break
+        targets = some.size - np.searchsorted(np.sort(some), levels)
+        wrong = false.size - np.searchsorted(np.sort(false), levels)
+        kept = 1.0 - (wrong + 1.0) / np.maximum(targets, 1) >= precision
+        enough &= kept | (targets < FEWEST)
+        least *= 2.0
+    if not enough.any():
+        return None
+    return estimate(ours.confidence, theirs.confidence, float(levels[np.argmax(enough)]))
