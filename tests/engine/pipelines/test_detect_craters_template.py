@@ -110,8 +110,8 @@ def test_empty_and_too_coarse_dems_are_refused(tmp_path):
     empty = write_dem(tmp_path / "empty.tif", np.full((40, 40), np.nan, np.float32))
     with pytest.raises(InputError, match="every pixel is nodata"):
         detect(empty, tmp_path / "a.gpkg")
-    coarse = write_dem(tmp_path / "coarse.tif", np.zeros((20, 20), np.float32), 5_000.0)
-    with pytest.raises(InputError, match="pixels of 5,000 m"):
+    coarse = write_dem(tmp_path / "coarse.tif", np.zeros((20, 20), np.float32), 25_000.0)
+    with pytest.raises(InputError, match="pixels of 25,000 m"):
         detect(coarse, tmp_path / "a.gpkg")
     assert not (tmp_path / "a.gpkg").exists()
 

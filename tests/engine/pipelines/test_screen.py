@@ -487,7 +487,7 @@ def test_a_cancelled_screening_reports_how_it_resumes(given, tmp_path):
     context.cancelled.set()
     stage = stages.load("screen")
     with pytest.raises(CancelledError, match="goes on after the last finished step"):
-        stage.run({"dem": str(given), "out": str(tmp_path / "out")}, context)
+        stage.run({"dem": str(given), "out": str(tmp_path / "out"), "cell_m": 400.0}, context)
 
 
 def test_files_of_the_wrong_type_leave_no_folder(given, finished, tmp_path):
