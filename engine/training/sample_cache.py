@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ class SampleCache(Generic[S]):
     ) -> None:
         self._load, self._size_of, self._capacity_bytes = load, size_of, capacity_bytes
         self._samples: dict[int, S] = {}
+        self._turns: dict[int, threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, number: int) -> S:
         """Return the sample of a number."""
-        if number in self._samples:
-            return self._samples[number]
-        sample = self._load(number)
-        if (len(self._samples) + 1) * self._size_of(sample) <= self._capacity_bytes:
-            self._samples[number] = sample
-        return sample
+        with self._lock:
+            turn = self._turns.setdefault(number, threading.Lock())
+        # Batches are drawn in several threads: a sample is loaded, and its file written, by one.
+        with turn:
+            if number in self._samples:
+                return self._samples[number]
+            sample = self._load(number)
+            with self._lock:
+                size = (len(self._samples) + 1) * self._size_of(sample)
+                if size <= self._capacity_bytes:
+                    self._samples[number] = sample
+            return sample
