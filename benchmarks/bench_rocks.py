@@ -31,7 +31,7 @@ from lunarsite.engine.io.raster import opened
 from lunarsite.engine.report import drawing
 from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
 from lunarsite.engine.segmentation.samples import Sample
-from lunarsite.engine.segmentation.training import batches, held_out
+from lunarsite.engine.segmentation.training import batches, camera_shifts, held_out
 from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ SQUASHED = (274, 274)
 SPEED_PX = 4096
 WHOLE_PX = (1700, 1792)
 PASSES = 2000
+SHIFTED = 32
 MOST = 24
 """Images of a contact sheet."""
 
@@ -83,6 +84,7 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
         quality(kind, found)
         threshold(sets[kind])
     calibrated(judged["own"])
+    shifted(look, sets["own"])
     for kind in set(judged) & set(SIDES):
         outside(WANTED[kind].name, judged["own"], judged[kind])
     without = np.array([name != "real_TCAM21" for name in names("real")])
@@ -175,6 +177,21 @@ def calibrated(found: Evaluation) -> None:
         f"{said['adaptive_ece']:.4f}; Brier {said['brier']:.4f}; NLL {said['nll']:.4f}) | "
         f"{'yes' if error <= 0.01 and rocks <= 0.05 else 'no'} |"
     )
+
+
+def shifted(look: object, samples: list[Sample]) -> None:
+    """Evaluate the generated scenes after each shift of the camera model, at each strength."""
+    for kind in camera_shifts.KINDS:
+        rows = []
+        for level in camera_shifts.LEVELS:
+            moved = [
+                camera_shifts.shifted(sample, kind, level, np.random.default_rng([level, number]))
+                for number, sample in enumerate(samples[:SHIFTED])
+            ]
+            said = evaluation.evaluate(look, moved, len(moved), Context()).summary()
+            error = said["calibration"]["ece_called_rocks"]
+            rows.append(f"any rock {said['any_rock']:.3f}, calibration error of rocks {error:.3f}")
+        print(f"| {kind}, mild, clear, strong, {SHIFTED} scenes | | {'; '.join(rows)} | |")
 
 
 def outside(name: str, inside: Evaluation, other: Evaluation) -> None:

@@ -119,6 +119,8 @@ def follow(
         ray = (x[n], y[n])
         followed = np.zeros(dark.shape[1], np.bool_)
         longest = 0.0
+        # Periods that are not kept are at most this long.
+        others = (dark[n, :, 1] - dark[n, :, 0]).min()
         while True:
             at = np.argmax(dark[n, :, 1] - dark[n, :, 0])
             begun, ended = dark[n, at]
@@ -152,7 +154,8 @@ def follow(
             if height <= 0.0:
                 _longer(dark[n, at], begun, when.span)
             longest = max(longest, dark[n, at, 1] - dark[n, at, 0])
-        darkness[n] = longest
+        # Rather too long than too short, if all that were kept turn out shorter than the others.
+        darkness[n] = max(longest, others)
 
 
 @_compiled

@@ -70,8 +70,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     )
     said = after.summary()
     usual = said.pop("uncertainty")
+    # What was found on held-out images was found at the former temperatures.
+    former = {name: value for name, value in loaded.card.items() if name != "held_out"}
     card = {
-        **loaded.card,
+        **former,
         "calibration": {
             **loaded.as_card(warmth),
             "mutual_information_factor": factor,
@@ -81,7 +83,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "calibrated_metrics": said,
         "in_domain": usual,
     }
-    checkpoint_files.save(path, loaded.state, card)
+    bits = loaded.card.get("weights", {}).get("bits", checkpoint_files.BITS[0])
+    checkpoint_files.save(path, loaded.state, card, bits=bits)
     outputs = {"checkpoint": str(path)}
     if values["picture"]:
         reliability.write(Path(values["picture"]), said["calibration"])

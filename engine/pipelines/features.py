@@ -128,28 +128,29 @@ def _check_same_discs(light: str, suitability: Path) -> None:
         )
 
 
-def _check_same_layers(record: dict[str, Any], made: str) -> None:
+def _check_same_layers(record: dict[str, Any], made: str | None, context: Context) -> None:
     """Raise if landing discs were evaluated on other layers than those of the features.
 
     Parameters
     ----------
     record : dict
         Provenance of the features.
-    made : str
-        That of the landing discs, JSON.
+    made : str or None
+        That of the landing discs, JSON; None warns that it is not known.
+    context : Context
+        Takes the warning.
 
     Raises
     ------
     InputError
         Names the layers.
     """
-    given: dict[str, set[str]] = {}
-    for each in record["inputs"]:
-        given.setdefault(each["name"], set()).add(each["sha256"])
+    if made is None:
+        context.warn("The landing discs do not say on which layers they were evaluated.")
+        return
+    given = {each["sha256"] for each in record["inputs"]}
     others = [
-        each["name"]
-        for each in json.loads(made).get("inputs", [])
-        if each["name"] in given and each["sha256"] not in given[each["name"]]
+        each["name"] for each in json.loads(made).get("inputs", []) if each["sha256"] not in given
     ]
     if others:
         raise InputError(
@@ -212,7 +213,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         with raster.opened(layers.landing[0], "The landing suitability") as source:
             tags[LANDING_PROFILE] = source.tags().get(LANDING_PROFILE, "")
             if context.announces:  # a longer run has made them itself
-                _check_same_layers(record, source.tags().get("LUNARSITE", "{}"))
+                _check_same_layers(record, source.tags().get("LUNARSITE"), context)
     table = feature_table.build(
         layers,
         cell_m=values["cell_m"],

@@ -350,15 +350,16 @@ def _said(
     held_out = checkpoint.card.get("held_out", {})
     if values["uncertainty"] != "ensemble" and held_out and share[list(evaluation.ROCKS)].any():
         said["held_out"] = held_out
-        lines.append(_honest(held_out))
+        lines.append(_held_out_sentence(held_out))
     return {**said, "summary": lines}
 
 
-def _honest(held_out: dict[str, Any]) -> str:
-    """Return how often what a network predicts as rock was rock on images nobody chose by."""
-    kinds = [f"{100 * held_out[kind]['precision_of_rocks']:.0f} %" for kind in _HELD_OUT]
-    sure = np.mean([held_out[kind]["confidence_of_rocks"] for kind in _HELD_OUT])
+def _held_out_sentence(held_out: dict[str, Any]) -> str:
+    """Return how often what a network predicts as rock is rock on held-out images."""
+    kinds = [name for name in _HELD_OUT if name in held_out]
+    right = " and ".join(f"{100 * held_out[kind]['precision_of_rocks']:.0f} %" for kind in kinds)
+    sure = np.mean([held_out[kind]["confidence_of_rocks"] for kind in kinds])
     return (
-        f"On renders and photographs that nobody chose by, {' and '.join(kinds)} of what it "
-        f"predicts as rock is rock, where it is {100 * sure:.0f} % certain on average"
+        f"On held-out {' and '.join(kinds)}, {right} of what it predicts as rock is rock, where "
+        f"it is {100 * sure:.0f} % certain on average"
     )

@@ -45,8 +45,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         raise ParameterError(
             f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
         )
-    if values["bits"] not in checkpoint_files.BITS:
-        raise ParameterError(f"--bits: {values['bits']} bits are not possible", "Give 16 or 8")
+    bits = int(values["bits"])
     chosen = recipe.read(values["recipe"])
     start = networks.load(values["start"]) if values["start"] else None
     checkpoints.check_start(chosen, start, chosen.built())
@@ -65,14 +64,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         part = context.part(number / count, (number + 1) / count)
         seed = values["seed"] + number
         done = count > 1 and target.is_file()
-        if done and _made_by(target, chosen, seed, data, begun, bits=values["bits"]):
+        if done and _made_by(target, chosen, seed, data, begun, bits=bits):
             # One of several that was finished before the work was interrupted.
             written.append({"path": target, "metrics": networks.load(target).card["metrics"]})
             continue
         try:
-            card = _train_one(
-                chosen, seed, where, target, part, data, folder, start, bits=values["bits"]
-            )
+            card = _train_one(chosen, seed, where, target, part, data, folder, start, bits=bits)
         except CancelledError as error:
             raise state_files.cancelled(target) from error
         written.append({"path": target, "metrics": card["metrics"]})

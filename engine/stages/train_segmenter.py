@@ -54,13 +54,12 @@ STAGE = Stage(
         ),
         Parameter(
             name="bits",
-            kind=Kind.INTEGER,
+            kind=Kind.CHOICE,
             title="Bits of a weight",
             help="16 or 8 bits for each weight of a convolution in the checkpoint. 8 halve the "
             "file; the network is calibrated and evaluated as it is stored.",
-            default=16,
-            minimum=8,
-            maximum=16,
+            choices=("16", "8"),
+            default="16",
             advanced=True,
         ),
         Parameter(

@@ -34,6 +34,7 @@ SCALE = ".scale"
 """What the name of a tensor in 8 bits ends with where its scales are."""
 
 BITS = (16, 8)
+"""Bits that a weight may have in a file; the first is the default."""
 
 _START_FIELDS = (
     "weights",

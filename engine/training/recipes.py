@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+_SHARES = {"shifts": 1, "start_share": 1, "real_percent": 0}
+"""Values at the end of the range of a share, which rates and counts do not have."""
+
 PRECISIONS = ("float32", "bfloat16")
 """Arithmetic of the forward passes of training steps."""
 
@@ -155,11 +158,13 @@ def _checked(given: dict[str, Any], kind: type[DataclassInstance], what: str) ->
                 f"The recipe {what} has an unknown key {name!r}",
                 f"Known keys are: {', '.join(known)}",
             )
-        if not _fits(value, str(known[name].type)):
+        end = type(value) is int and name in _SHARES and value == _SHARES[name]
+        if not end and not _fits(value, str(known[name].type)):
             raise InputError(
                 f"The recipe {what}: {name} is {value!r}",
-                "Give a whole number above 0; for rates a number from 0 to below 1; for ranges two "
-                "increasing numbers above 0; for needs_start true or false",
+                "Give a whole number above 0; for rates a number from 0 to below 1, for shares 1 "
+                "too; for ranges two increasing numbers above 0; for needs_start and "
+                "shared_scenes true or false",
             )
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
 

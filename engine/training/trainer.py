@@ -319,13 +319,14 @@ def as_tensors(weights: Mapping[str, NDArray[np.generic]]) -> State:
 def _prefetched(task: Task, first: int, steps: int, ahead: int) -> Iterator[Arrays]:
     """Yield the batches of the steps from ``first`` on, drawing the next ones in threads."""
     with ThreadPoolExecutor(ahead, thread_name_prefix="lunarsite-batches") as pool:
-        following = deque(pool.submit(task.draw, step) for step in range(first, first + ahead))
+        following = deque(
+            pool.submit(task.draw, step) for step in range(first, min(first + ahead, steps))
+        )
         for step in range(first, steps):
             batch = following.popleft().result()
-            following.append(pool.submit(task.draw, step + ahead))
+            if step + ahead < steps:
+                following.append(pool.submit(task.draw, step + ahead))
             yield batch
-        for unused in following:
-            unused.cancel()
 
 
 def _status(progress: Progress, recipe: Recipe) -> str:

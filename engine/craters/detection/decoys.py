@@ -1,9 +1,9 @@
 """Precision of detections without a catalogue: the same search in the ground upside down.
 
-Upside down, craters are hills, and what is found is false. Such decoys are about as many, at every
-confidence, as the false detections in the ground as it is: the target-decoy approach of proteomics
-(Elias & Gygi 2007, Nature Methods 4, 207). One decoy is added, so that none of few does not mean
-that all are right.
+Upside down, craters are hills, and what is found is false. Such decoys are assumed to be about as
+many, at every confidence, as the false detections in the ground as it is: the target-decoy approach
+of proteomics (Elias & Gygi 2007, Nature Methods 4, 207). One decoy is added, so that none of few
+does not mean that all are right. Where the assumption fails, and which way, is in docs/results.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Precision:
 def estimate(found: Float, decoys: Float, threshold: float) -> Precision | None:
     """Return the estimated precision at a threshold; None of fewer than `FEWEST` detections.
 
-    The interval is that of a Poisson number of false detections (Garwood 1936).
+    The interval is that of the rate of decoys (Poisson, Garwood 1936); the number of false
+    detections scatters about that rate besides.
 
     Parameters
     ----------

@@ -117,6 +117,11 @@ def read(name_or_path: str) -> Recipe:
     recipe = Recipe(**given)
     recipes.check_precision(what, recipe.precision)
     recipes.check_sides(what, tile_px=recipe.tile_px, crop_px=recipe.crop_px)
+    if recipe.start_share and not recipe.needs_start:
+        raise InputError(
+            f"The recipe {what}: start_share is {recipe.start_share:g} without an initial network",
+            "Add needs_start: true, or leave start_share out",
+        )
     if recipe.real_percent > 100:
         raise InputError(
             f"The recipe {what}: real_percent is {recipe.real_percent}", "Give at most 100"

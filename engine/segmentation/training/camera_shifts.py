@@ -1,7 +1,7 @@
 """What cameras and their files do to an image: blur, compression, gain, exposure, noise, shadow.
 
-Networks are trained with some of it, and their confidence is calibrated on it: people's images are
-not those of the generator.
+Networks are trained with some of it, and evaluated on all of it (`benchmarks/bench_rocks.py`):
+people's images are not those of the generator.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from lunarsite.engine.segmentation import (
     weights,
 )
 from lunarsite.engine.stages import calibrate, evaluate_segmentation
+from lunarsite.engine.training import checkpoint_files
 
 
 @pytest.fixture
@@ -59,3 +60,21 @@ def test_calibration_lowers_the_error_and_changes_no_class(tmp_path, checkpoint)
     seen = np.random.default_rng(0).standard_normal((3, 32, 32)).astype(np.float32)
     one, other = before.runner()(seen), after.runner()(seen)
     assert np.array_equal(one[:4].argmax(axis=0), other[:4].argmax(axis=0))
+
+
+def test_a_calibrated_copy_keeps_its_bits_and_no_figures_of_other_temperatures(
+    tmp_path, checkpoint
+):
+    image_glob, mask_glob = pairs(tmp_path, 8)
+    loaded = weights.load(checkpoint)
+    small = tmp_path / "small.safetensors"
+    card = loaded.card | {"held_out": {"renders": {"precision_of_rocks": 0.4}}}
+    checkpoint_files.save(small, loaded.state, card, bits=8)
+    out = tmp_path / "warm.safetensors"
+    given = {"checkpoint": str(small), "images": image_glob, "masks": mask_glob, "out": str(out)}
+    calibrate.STAGE.run(given, Context(threads=2))
+    before, after = weights.load(small), weights.load(out)
+    assert after.card["weights"]["bits"] == 8
+    assert "held_out" not in after.card
+    for name, values in before.state.items():
+        np.testing.assert_allclose(after.state[name], values, atol=1e-6)

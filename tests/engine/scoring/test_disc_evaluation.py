@@ -285,7 +285,7 @@ def test_light_of_other_discs_and_discs_of_other_grids_are_refused(given, tmp_pa
     )
     (folder / "disc_darkest_month_pct.tif").unlink()
     (folder / "disc_longest_darkness_days.tif").unlink()
-    with pytest.raises(InputError, match="of another elevation model or another part of it"):
+    with pytest.raises(InputError, match="evaluated on another dem"):
         features.run(features.resolve(own | {"dem": smaller}), Context())
 
 
@@ -301,6 +301,10 @@ def test_discs_evaluated_on_another_slope_are_refused(given, tmp_path, written):
         features.run(features.resolve(own), Context())
     run(given, tmp_path)
     features.run(features.resolve(own), Context())
+    # Another model is another one under any name.
+    higher = written("higher.tif", np.add.outer(np.arange(48.0), np.arange(60.0)) * 1.3, folder=".")
+    with pytest.raises(InputError, match="The landing discs were evaluated on another"):
+        features.run(features.resolve(own | {"dem": higher}), Context())
 
 
 def test_heights_given_as_their_errors_are_refused(given, written, tmp_path):

@@ -29,3 +29,25 @@ def test_training_is_in_float32_unless_the_recipe_says_otherwise(tmp_path, kind)
         kind.read(str(path))
     assert caught.value.remedy == "Give one of float32, bfloat16"
     assert {kind.read(name).precision for name in kind.names()} == {"bfloat16"}
+
+
+def test_shares_may_be_whole_and_real_tiles_none(tmp_path):
+    path = tmp_path / "r.yaml"
+    for text, value in (("shifts: 1", 1), ("shifts: 0.3", 0.3)):
+        path.write_text(text)
+        assert segmentation_recipe.read(str(path)).shifts == value
+    path.write_text("real_percent: 0\nneeds_start: true\nstart_share: 1")
+    assert recipe.read(str(path)).start_share == 1
+    for text, reader in (
+        ("shifts: true", segmentation_recipe),
+        ("shifts: 2", segmentation_recipe),
+        ("batch: null", segmentation_recipe),
+        ("shared_scenes: 1", segmentation_recipe),
+        ("real_percent: -1", recipe),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=text.split(":")[0]):
+            reader.read(str(path))
+    path.write_text("start_share: 0.5")
+    with pytest.raises(InputError, match=r"without an initial network.*needs_start: true"):
+        recipe.read(str(path))
