@@ -33,6 +33,8 @@ from lunarsite.engine.scoring.features.columns import (
 from lunarsite.engine.scoring.features.layers import Layers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lunarsite.engine.context import Context
     from lunarsite.engine.pipelines.estimates import Estimate
 
@@ -128,7 +130,9 @@ def _check_same_discs(light: str, suitability: Path) -> None:
         )
 
 
-def _check_same_layers(record: dict[str, Any], made: str | None, context: Context) -> None:
+def _check_same_layers(
+    record: dict[str, Any], made: str | None, replaced: Iterable[str], context: Context
+) -> None:
     """Raise if landing discs were evaluated on other layers than those of the features.
 
     Parameters
@@ -137,6 +141,8 @@ def _check_same_layers(record: dict[str, Any], made: str | None, context: Contex
         Provenance of the features.
     made : str or None
         That of the landing discs, JSON; None warns that it is not known.
+    replaced : iterable of str
+        Layers at hand in whose place the features take those at the discs.
     context : Context
         Takes the warning.
 
@@ -149,6 +155,7 @@ def _check_same_layers(record: dict[str, Any], made: str | None, context: Contex
         context.warn("The landing discs do not say on which layers they were evaluated.")
         return
     given = {each["sha256"] for each in record["inputs"]}
+    given |= {provenance.sha256(path) for path in replaced}
     others = [
         each["name"] for each in json.loads(made).get("inputs", []) if each["sha256"] not in given
     ]
@@ -213,7 +220,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         with raster.opened(layers.landing[0], "The landing suitability") as source:
             tags[LANDING_PROFILE] = source.tags().get(LANDING_PROFILE, "")
             if context.announces:  # a longer run has made them itself
-                _check_same_layers(record, source.tags().get("LUNARSITE"), context)
+                replaced = set(layers_of(values).rasters.values()) - set(layers.rasters.values())
+                _check_same_layers(record, source.tags().get("LUNARSITE"), replaced, context)
     table = feature_table.build(
         layers,
         cell_m=values["cell_m"],

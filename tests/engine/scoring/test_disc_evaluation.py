@@ -307,6 +307,25 @@ def test_discs_evaluated_on_another_slope_are_refused(given, tmp_path, written):
         features.run(features.resolve(own | {"dem": higher}), Context())
 
 
+def test_maps_in_whose_place_the_light_at_discs_stands_are_no_other_layers(
+    given, tmp_path, written
+):
+    layers, _ = given
+    folder = str(tmp_path / "layers")
+    written("illumination_darkest_month_pct.tif", np.full(GRID.shape, 20.0), unit="%")
+    written("longest_night_days.tif", np.full(GRID.shape, 9.0), unit="d")
+    own = {"dem": layers.dem, "layers": folder, "cell_m": 400.0}
+    landing, light, features = (stages.load(n) for n in ("landing", "disc-light", "features"))
+    landing.run(landing.resolve({"dem": layers.dem, "layers": folder, "out": folder}), Context())
+    quick = {"out": folder, "azimuths": 36, "stop": "2027-02-01", "builtin_far_field": False}
+    light.run(light.resolve(own | quick), Context())
+    table = {"out": str(tmp_path / "f.parquet")}
+    features.run(features.resolve(own | table), Context())
+    written("longest_night_days.tif", np.full(GRID.shape, 11.0), unit="d")
+    with pytest.raises(InputError, match=r"evaluated on another longest_night_days\.tif"):
+        features.run(features.resolve(own | table), Context())
+
+
 def test_heights_given_as_their_errors_are_refused(given, written, tmp_path):
     heights = written("heights.tif", np.full(GRID.shape, -900.0), folder=".", unit="m")
     with pytest.raises(InputError, match="errors of heights lie within"):
