@@ -97,7 +97,7 @@ def _draw(dem: str, listed: pd.DataFrame, path: Path) -> None:
                     fontsize=8,
                     loc="left",
                 )
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.96, wspace=0.03, hspace=0.18)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.93, wspace=0.03, hspace=0.18)
     figure.savefig(path)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunarsite.engine.craters import pyramid
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,13 +39,8 @@ def cut(level: Level, x_m: Float, y_m: Float, radius_m: Float) -> Bool:
 def rim_known(level: Level, x_m: Float, y_m: Float, radius_m: Float) -> Float:
     """Return the share of the rims that has heights, 0 to 1."""
     azimuth = 2.0 * np.pi * np.arange(_AZIMUTHS) / _AZIMUTHS
-    grid = level.grid
     x = x_m[:, None] + radius_m[:, None] * np.sin(azimuth)
     y = y_m[:, None] + radius_m[:, None] * np.cos(azimuth)
-    column = np.floor((x - grid.x_min_m) / grid.pixel_m).astype(np.int64)
-    row = np.floor((grid.y_max_m - y) / grid.pixel_m).astype(np.int64)
-    rows, columns = grid.shape
-    known: Bool = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    known[known] = np.isfinite(level.height_m[row[known], column[known]])
+    known = pyramid.has_heights(level.grid, level.height_m, x, y)
     share: Float = known.mean(axis=1)
     return share

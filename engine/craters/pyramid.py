@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.workspace import Allocator, Scratch
 
+    Bool = NDArray[np.bool_]
+    Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
 
 LEAST_SIDE_PX = 48
@@ -40,6 +42,16 @@ HALO_PX = 192
 
 ALIGNED_PX = 32
 """Largest stride of a network: shifting the ground by a multiple of it shifts the output."""
+
+
+def has_heights(grid: Grid, height_m: Float32, x_m: Float, y_m: Float) -> Bool:
+    """Return which points of the map lie on a pixel with a height; False beyond the grid."""
+    column = np.floor((x_m - grid.x_min_m) / grid.pixel_m).astype(np.int64)
+    row = np.floor((grid.y_max_m - y_m) / grid.pixel_m).astype(np.int64)
+    rows, columns = grid.shape
+    known: Bool = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    known[known] = np.isfinite(height_m[row[known], column[known]])
+    return known
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,15 +20,17 @@ from scipy import spatial
 
 from lunarsite.engine import moon
 from lunarsite.engine.craters import pyramid
-from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.catalogue import read_circles
 from lunarsite.engine.errors import CrsError, InputError
-from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.elevation.polar import read_polar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.craters.circles import Circles
     from lunarsite.engine.craters.training.sectors import Sector
+    from lunarsite.engine.io.grid import Grid
 
     Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]
@@ -76,12 +78,7 @@ class Region:
 
     def has_heights(self, x_m: Float, y_m: Float) -> Bool:
         """Return which points of the map lie on a pixel with a height."""
-        column = np.floor((x_m - self.grid.x_min_m) / self.grid.pixel_m).astype(np.int64)
-        row = np.floor((self.grid.y_max_m - y_m) / self.grid.pixel_m).astype(np.int64)
-        rows, columns = self.grid.shape
-        inside: Bool = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-        inside[inside] = np.isfinite(self.height_m[row[inside], column[inside]])
-        return inside
+        return pyramid.has_heights(self.grid, self.height_m, x_m, y_m)
 
     def visible(self) -> bool:
         """Return whether there is a crater with a height at its centre that a network can learn."""
@@ -92,21 +89,6 @@ class Region:
         """Return the heights at all scales, the finest first."""
         return pyramid.of(self.grid, self.height_m, np.zeros)
 
-    def save(self, path: Path) -> None:
-        """Write the region to a NumPy archive, from which `load` reads it without GDAL."""
-        at = (self.grid.x_min_m, self.grid.y_max_m, self.grid.pixel_m)
-        circles = self.known
-        known = np.column_stack([circles.x_m, circles.y_m, circles.radius_m, circles.depth_m])
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                at=at,
-                height_m=self.height_m,
-                known=known,
-                least_m=self.least_m,
-                north=self.north,
-            )
-
     def _longitudes(self) -> Float:
         x, y = np.meshgrid(self.grid.column_x_m(), self.grid.row_y_m())
         return moon.xy_to_lonlat(x, y)[0]
@@ -114,17 +96,6 @@ class Region:
     def _kept(self, keep: Bool) -> Region:
         height = np.where(keep, self.height_m, np.float32(np.nan))
         return Region(self.grid, height, self.known, self.least_m, self.north)
-
-
-def load(path: Path) -> Region:
-    """Read a region that `Region.save` wrote."""
-    with np.load(path, allow_pickle=False) as held:
-        height = held["height_m"]
-        x_min, y_max, pixel = (float(v) for v in held["at"])
-        x, y, radius, depth = held["known"].T
-        grid = Grid(x_min, y_max, pixel, height.shape[1], height.shape[0])
-        known = Circles.on_map(x, y, radius, np.ones(x.size), depth)
-        return Region(grid, height, known, float(held["least_m"]), bool(held["north"]))
 
 
 def read(
@@ -150,10 +121,6 @@ def read(
         If a file cannot be read, they are of different poles, the catalogue lists nothing on the
         elevation model, or pixels are too coarse for every crater of it.
     """
-    # GDAL and GeoPandas, which reading a saved region needs not.
-    from lunarsite.engine.craters.catalogue import read_circles  # noqa: PLC0415
-    from lunarsite.engine.io.elevation.polar import read_polar  # noqa: PLC0415
-
     ground = read_polar(dem, context=context)
     known = read_circles(catalogue, context=context, mirrored=ground.north)
     listed = known.kept(known.inside(ground.grid.bounds))

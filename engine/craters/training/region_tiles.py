@@ -75,7 +75,6 @@ def source(
     """
     levels = region.levels()
     places = np.argwhere(np.isfinite(levels[0].height_m))
-    unit_m = levels[0].grid.pixel_m
 
     def load(number: int) -> Sample:
         rng = np.random.default_rng([seed, number])
@@ -87,7 +86,7 @@ def source(
         least_px = 0.5 * region.least_m * _scale_at(view) / pixel_m
         return Sample(channels, circles, least_px)
 
-    if not len(places) or unit_m <= 0.0:
+    if not len(places):
         raise ValueError("the region has no heights")
     return SampleCache(load, size_of, capacity_bytes)
 

@@ -157,14 +157,6 @@ def test_no_height_is_in_two_sets(ground):
     assert (away[shown[0]] >= one.width_deg + 2.0 * one.gap_deg).all()
 
 
-def test_a_saved_region_is_the_same(ground, tmp_path):
-    ground.save(tmp_path / "ground.npz")
-    again = region.load(tmp_path / "ground.npz")
-    assert (again.grid, again.least_m, again.north) == (ground.grid, ground.least_m, ground.north)
-    np.testing.assert_array_equal(again.height_m, ground.height_m)
-    np.testing.assert_array_equal(again.known.radius_m, ground.known.radius_m)
-
-
 def test_circles_of_tiles_lie_on_their_craters_at_all_turns_and_sizes(ground):
     source = region_tiles.source(ground, 96, (0.6, 2.0), 3, 0)
     seen, sizes = 0, set()
