@@ -65,10 +65,11 @@ docs:
 	$(NICE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The documentation is $(CURDIR)/docs/_build/html/index.html"
 
-# A file's tests stay in one QGIS, which holds what they share. Each QGIS runs engines beside it.
+# A file's tests stay in one QGIS, which holds what they share. Each QGIS runs engines beside it. One
+# that crashes fails the tests at once; none is taken down, which is when QGIS may crash by itself.
 test-qgis: setup-qgis
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -n auto --maxprocesses 4 \
-		--dist loadfile -m "not slow" tests/qgis
+		--max-worker-restart 0 --dist loadfile --qgis_disable_exit -m "not slow" tests/qgis
 
 test-qgis-next: setup-qgis
 	tools/qgis-next
@@ -76,7 +77,8 @@ test-qgis-next: setup-qgis
 test-slow: setup-dev setup-qgis audit
 	@tools/setup core dev ml
 	$(NICE) $(BIN)/python -m pytest -q -m slow
-	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q -m slow tests/qgis
+	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q --qgis_disable_exit -m slow \
+		tests/qgis
 
 # The two that time QGIS run in its environment.
 bench: setup-qgis

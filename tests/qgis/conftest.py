@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,17 @@ from lunarsite.qgis_common import location, moon_crs
 from lunarsite.qgis_common.session import EngineSession
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_sessionfinish(exitstatus):
+    """End the process with the result of the tests: QGIS may crash while it is taken down."""
+    atexit.register(_end, int(exitstatus))
+
+
+def _end(status):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 class Feedback(QgsProcessingFeedback):
