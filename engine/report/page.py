@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import jinja2
 import numpy as np
 import pyogrio
-from markupsafe import Markup
 
 from lunarsite.engine.atomic import scratch_folder, whole_file
 from lunarsite.engine.context import QuietContext
@@ -21,22 +18,19 @@ from lunarsite.engine.io.elevation.dem import read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.io.workspace import Scratch
-from lunarsite.engine.report import charts, drawing, facts, maps
+from lunarsite.engine.report import charts, drawing, embedding, facts, maps, validation_page
 from lunarsite.engine.report.skyline import skyline_figure
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features.columns import LAYER_FILES, USER_LAYERS
 from lunarsite.engine.scoring.profiles import Profile
+from lunarsite.engine.validation import self_audit
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lunarsite.engine.context import Context
 
-_HERE = Path(__file__).parent
 _SKYLINES = 6
 _YEAR_DAYS = 365
 _STEP_HOURS = 3.0
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LAST_DAY = dt.date(2100, 1, 1)
 
 _LAYERS = (
@@ -144,19 +138,31 @@ def write_page(
     with drawing.style():
         frame = maps.map_frame(values["dem"], shown, _shapes(values, regions))
         context.progress(0.1, "maps")
-        site_map = _embedded(maps.site_map(frame))
-        score_map = _embedded(maps.score_map(frame, folder / "score.tif"))
+        site_map = embedding.embedded(maps.site_map(frame))
+        score_map = embedding.embedded(maps.score_map(frame, folder / "score.tif"))
         layers = _layers(folder, values, frame, context.part(0.2, 0.5))
         context.progress(0.5, "contributions")
         scored = np.flatnonzero(np.isfinite(run.scores["score"].to_numpy(np.float64)))
         rows = charts.sample(scored)
-        shap = _embedded(charts.contributions(run.shap.iloc[rows], run.features.iloc[rows]))
+        shap = embedding.embedded(
+            charts.contributions(run.shap.iloc[rows], run.features.iloc[rows])
+        )
         skylines = _skylines(folder, values, run, context.part(0.6, 0.95))
     context.progress(0.95, "writing")
     coverage = facts.coverage(run, profile)
-    css = (_HERE / "report.css").read_text(encoding="utf-8")
-    text = _template().render(
-        css=Markup(css),  # noqa: S704  # nosec B704  # our own file
+    audited = validation_page.rows(
+        self_audit.of_tables(
+            run.features,
+            run.scores,
+            run.shap,
+            content,
+            regions=values["regions"],
+            seed=values["seed"],
+            context=context.part(0.95, 0.99),
+        )
+    )
+    text = embedding.template("report.html").render(
+        css=embedding.css(),
         content=content,
         headline=facts.headline(run, content),
         profile=profile,
@@ -174,6 +180,7 @@ def write_page(
         missing=facts.missing(coverage),
         validation=facts.validation(content),
         parameters=facts.parameters(content),
+        audited=audited,
         incomplete_pct=facts.incomplete_horizons_pct(content),
     )
     with whole_file(folder / "report.html") as partial:
@@ -217,7 +224,7 @@ def _layers(
         path = Path(external) if external else folder / _FILES[source]
         picture = None
         if path.is_file():
-            picture = _embedded(
+            picture = embedding.embedded(
                 maps.layer_map(frame, path, style, f"{title}, {unit}", own=not external)
             )
         layers.append(
@@ -260,57 +267,5 @@ def _skylines(
             )
             sun, earth = skyline.tracks(line, sky)
             picture = skyline_figure(line, sky, sun, earth, name=f"Site {site.site}")
-            skylines.append({"site": site.site, "picture": _embedded(picture)})
+            skylines.append({"site": site.site, "picture": embedding.embedded(picture)})
     return skylines
-
-
-def _embedded(picture: Figure) -> str:
-    """Return a picture as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(drawing.as_png(picture)).decode("ascii")
-
-
-def _template() -> jinja2.Template:
-    """Return the template of the page with its filters."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": lambda value: f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
-        "score": _score,
-        "signed": lambda value: f"{value:+.2f}".replace("-", "−"),
-        "lon": lambda value: f"{abs(value):.3f}°\N{NO-BREAK SPACE}{'E' if value >= 0 else 'W'}",
-        "lat": lambda value: f"{abs(value):.3f}°\N{NO-BREAK SPACE}{'S' if value < 0 else 'N'}",
-        "share": _share,
-        "points": _points,
-    }
-    return environment.get_template("report.html")
-
-
-def _score(value: float) -> str:
-    """Return a score as text, with significant digits near 0 and near 1 as well."""
-    if 0.0005 <= value <= 0.9995:
-        return f"{value:.3f}"
-    if value > 0.5:
-        return "over 0.9995"
-    if value <= 0.0:
-        return "0"
-    exponent = int(np.floor(np.log10(value)))
-    return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(_SUPERSCRIPTS)}"
-
-
-def _share(value: float) -> str:
-    """Return a percentage as text; only exactly 0 and 100 are shown as such."""
-    if value in (0.0, 100.0):
-        return f"{value:.0f}\N{NO-BREAK SPACE}%"
-    return f"{min(max(value, 0.1), 99.9):.1f}\N{NO-BREAK SPACE}%"
-
-
-def _points(value: float) -> str:
-    """Return signed score points, hundredths, as text; tiny values are not rounded to zero."""
-    if 0.0 < abs(value) < 0.0005:
-        return "under +0.1" if value > 0.0 else "under −0.1"
-    return f"{100.0 * value:+.1f}".replace("-", "−")

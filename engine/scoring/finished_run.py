@@ -145,8 +145,23 @@ def _read(path: Path, manifest: Path) -> Run:
         raise InputError(error.problem, _SCREEN_AGAIN) from error
     scores = tables.read_table(path / "scores.parquet", "The score table")
     shap = tables.read_table(path / "shap.parquet", "The table of contributions")
+    _check_together(path, features, scores, shap, scorer.inputs_for(profile))
+    return assembled(
+        features, scores, shap, profile, warnings=warnings, mast_height_m=mast_height_m
+    )
+
+
+def assembled(
+    features: pd.DataFrame,
+    scores: pd.DataFrame,
+    shap: pd.DataFrame,
+    profile: profiles.Profile,
+    *,
+    warnings: tuple[str, ...] = (),
+    mast_height_m: float | None = None,
+) -> Run:
+    """Return the run whose tables are these."""
     inputs = scorer.inputs_for(profile)
-    _check_together(path, features, scores, shap, inputs)
     grid = cell_grid(features)
     row_of_cell = np.full((grid.height, grid.width), -1, np.int64)
     row_of_cell[features["row"], features["column"]] = np.arange(len(features))

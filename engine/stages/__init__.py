@@ -24,6 +24,7 @@ NAMES: tuple[str, ...] = (
     "score-points",
     "compare",
     "screen",
+    "validate",
     "detect-craters",
     "evaluate-craters",
     "diagnose-craters",

@@ -13,6 +13,7 @@ ORDER = (
     {"engine.synthetic"},
     {"engine.craters", "engine.segmentation"},
     {"engine.scoring"},
+    {"engine.validation"},
     {"engine.report"},
     {"engine.pipelines"},
     {"engine.frontends"},

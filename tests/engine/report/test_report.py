@@ -20,7 +20,16 @@ from lunarsite.engine.illumination.ephemeris import ephemeris
 from lunarsite.engine.illumination.skyline import Skyline, tracks
 from lunarsite.engine.io import cog, raster
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.report import charts, drawing, facts, graticule, maps, page, write_report
+from lunarsite.engine.report import (
+    charts,
+    drawing,
+    embedding,
+    facts,
+    graticule,
+    maps,
+    page,
+    write_report,
+)
 from lunarsite.engine.report.skyline import _revolutions, draw_skyline
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{"
@@ -34,6 +43,7 @@ SECTIONS = (
     "layers",
     "gaps",
     "reading",
+    "audit",
     "provenance",
 )
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -307,15 +317,15 @@ def test_sample_is_bounded_and_reproducible():
     [(0.5, "0.500"), (0.99999, "over 0.9995"), (0.00012, "1.2·10⁻⁴"), (0.0, "0")],
 )
 def test_scores_keep_significant_digits(value, words):
-    assert page._score(value) == words
+    assert embedding._score(value) == words
 
 
 def test_percentages_and_points_are_not_rounded_to_their_limits():
-    assert page._share(100.0).startswith("100")
-    assert page._share(99.999).startswith("99.9")
-    assert page._share(0.001).startswith("0.1")
-    assert page._points(0.0521) == "+5.2"
-    assert page._points(-0.0001) == "under −0.1"
+    assert embedding._share(100.0).startswith("100")
+    assert embedding._share(99.999).startswith("99.9")
+    assert embedding._share(0.001).startswith("0.1")
+    assert embedding._points(0.0521) == "+5.2"
+    assert embedding._points(-0.0001) == "under −0.1"
     assert (
         facts.criterion_title("slope_mean_deg", "at_most", 5.0)
         == "Slope, mean ≤\N{NO-BREAK SPACE}5°"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -216,12 +216,13 @@ def test_the_engine_does_not_import_qgis():
 def test_the_command_line_overview_takes_less_than_a_fifth_of_a_second():
     code = "import sys; from lunarsite.engine.frontends.cli import main; sys.exit(main(['--help']))"
     command = [sys.executable, "-c", code]
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+
+    def taken(command):
+        # Of the processor, not of the clock: other work beside the tests is no fault of ours.
+        before = os.times()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
-        elapsed = time.perf_counter() - start
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=60)
-        seconds.append(elapsed - (time.perf_counter() - start))
-    assert min(seconds) < 0.2
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])
+
+    empty = [sys.executable, "-c", "pass"]
+    assert min(taken(command) - taken(empty) for _ in range(5)) < 0.2

@@ -1,0 +1,1 @@
+"""Validation: claims of a run checked against external data and null models."""

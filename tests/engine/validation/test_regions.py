@@ -1,0 +1,122 @@
+"""Candidate regions: a known enrichment is found, shuffled scores show none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from scipy import stats
+
+from lunarsite.engine.validation import regions
+from lunarsite.engine.validation.checks import Outcome
+from lunarsite.engine.validation.regions import Regions
+
+
+def inside(polygons, x, y):
+    return np.any([shapely.contains_xy(shape, x, y) for shape in polygons.shapes], axis=0)
+
+
+def check(cells, polygons, quiet, rotations=199, seed=1):
+    return regions.check(
+        cells, polygons, rotations=rotations, seed=seed, files=("r.gpkg",), context=quiet
+    )
+
+
+def test_labels_are_of_the_cells_whose_centres_lie_inside(cap, three):
+    cells = cap(lambda x, _y: x)
+    label = three.labels(cells.grid)[cells.row, cells.column]
+    for number, shape in enumerate(three.shapes):
+        assert ((label == number) == shapely.contains_xy(shape, cells.x_m, cells.y_m)).all()
+
+
+def test_a_rotation_keeps_the_distance_from_the_pole(cap, three):
+    cells = cap(lambda x, _y: x)
+    turned = three.labels(cells.grid, 90.0)
+    own = three.labels(cells.grid)
+    radius = np.hypot(*np.meshgrid(cells.grid.column_x_m(), cells.grid.row_y_m()))
+    for number in range(3):
+        assert radius[turned == number].mean() == pytest.approx(
+            radius[own == number].mean(), rel=1e-3
+        )
+        assert not (turned[own == number] == number).any()
+    assert (three.labels(cells.grid, 360.0) == own).all()
+
+
+def test_best_cells_inside_regions_are_found_to_be_so(cap, three, quiet):
+    rng = np.random.default_rng(1)
+    cells = cap(lambda x, y: rng.standard_normal(x.size) + 1.5 * inside(three, x, y))
+    found = check(cells, three, quiet)
+    best = found.figures["tops"]["100"]
+    assert found.outcome is Outcome.HOLDS
+    assert best["lift"] > 5.0
+    assert best["lift_interval"][0] < best["lift"] < best["lift_interval"][1]
+    assert best["rotated"]["p"] == best["matched"]["p"] == pytest.approx(0.005)
+    assert best["rotated"]["lift_interval"][1] < best["lift"]
+    assert "lift" in found.finding
+    assert found.files == ("r.gpkg",)
+
+
+def test_a_score_of_latitude_alone_shows_no_skill(cap, quiet):
+    ring = [shapely.box(-8e3, 40e3, 8e3, 56e3), shapely.box(40e3, -8e3, 56e3, 8e3)]
+    polygons = Regions(("north", "east"), tuple(ring))
+    rng = np.random.default_rng(2)
+    cells = cap(lambda x, y: -np.abs(np.hypot(x, y) - 48e3) + 4e3 * rng.standard_normal(x.size))
+    found = check(cells, polygons, quiet)
+    best = found.figures["tops"]["100"]
+    # Twice as many as on all ground, since both lie at one latitude: both nulls know that.
+    assert best["lift"] > 1.5
+    assert found.outcome is Outcome.NO_SKILL
+    assert best["rotated"]["p"] > 0.05
+    assert best["matched"]["p"] > 0.05
+
+
+def test_p_values_of_shuffled_scores_are_uniform(cap, three, quiet):
+    drawn = {"rotated": [], "matched": []}
+    whole = cap(lambda x, _y: x)
+    rotated = list(three.rotated(whole, 99))
+    for seed in range(30):
+        cells = cap(lambda x, _y, seed=seed: np.random.default_rng(seed).random(x.size))
+        best = regions.check(
+            cells, three, rotations=99, seed=seed, files=(), context=quiet, rotated=rotated
+        ).figures["tops"]
+        for null, found in drawn.items():
+            found.append(best["1000"][null]["p"])
+    for found in drawn.values():
+        # Ties count as as large, so p is a little high, never low.
+        assert stats.kstest(found, "uniform", alternative="greater").pvalue > 0.01
+        assert np.mean(found) == pytest.approx(0.5, abs=0.15)
+
+
+def test_each_region_has_its_own_lift(cap, three, quiet):
+    rng = np.random.default_rng(4)
+    near = three.shapes[0]
+    cells = cap(lambda x, y: rng.standard_normal(x.size) + 4.0 * shapely.contains_xy(near, x, y))
+    rows = {row["region"]: row for row in check(cells, three, quiet).figures["by_region"]}
+    assert rows["near"]["lift"] > 5.0
+    assert rows["near"]["p_matched"] < 0.05
+    assert rows["far"]["lift"] < 3.0
+    assert rows["far"]["p_matched"] > 0.05
+
+
+def test_the_same_seed_gives_the_same_figures(cap, three, quiet):
+    cells = cap(lambda x, y: np.sin(x / 5e3) + np.cos(y / 8e3))
+    assert check(cells, three, quiet).as_dict() == check(cells, three, quiet).as_dict()
+    other = check(cells, three, quiet, seed=2).as_dict()
+    assert other["figures"]["tops"] != check(cells, three, quiet).as_dict()["figures"]["tops"]
+
+
+def test_regions_beside_the_cells_are_not_checked(cap, quiet):
+    away = Regions(("away",), (shapely.box(500e3, 0, 510e3, 10e3),))
+    found = check(cap(lambda x, _y: x), away, quiet)
+    assert found.outcome is Outcome.NOT_RUN
+    assert "overlap the run" in found.finding
+
+
+def test_a_part_of_the_cap_is_told_to_make_a_weak_null(cap, three, quiet):
+    whole = cap(lambda x, y: np.sin(x / 5e3) * np.cos(y / 7e3))
+    part = np.flatnonzero((whole.x_m > 0) & (whole.y_m > 0) & (whole.x_m < 4e4))
+    cut = type(whole)(whole.grid, *(getattr(whole, name)[part] for name in whole.__slots__[1:]))
+    near = Regions(("near",), three.shapes[:1])
+    found = check(cut, near, quiet)
+    assert "that null is weak" in found.finding
+    assert found.figures["rotations_on_the_cells"] < 199
