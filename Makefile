@@ -21,7 +21,7 @@ NICE = nice -n 5
 POLE = --dem resources/moon/lola_70S_1600m.tif --aoi 0,-90,310
 
 .PHONY: demo docs models mutants template images region screenshots package test test-engine test-qgis test-qgis-next \
-	test-slow bench audit setup setup-dev setup-qgis lint gate format lock wheel clean
+	test-slow bench audit setup setup-chromium setup-dev setup-qgis lint gate format lock wheel clean
 
 demo: setup
 	$(BIN)/lunarsite detect-craters $(POLE) --out demo/craters.gpkg
@@ -74,7 +74,13 @@ test-qgis: setup-qgis
 test-qgis-next: setup-qgis
 	tools/qgis-next
 
-test-slow: setup-dev setup-qgis audit
+# Chromium, for the report in a browser; without it those tests are skipped.
+setup-chromium:
+	@command -v chromium >/dev/null || { echo "setup: installing Chromium" >&2; \
+		apt-get install -y --no-install-recommends chromium >/dev/null; } || \
+		echo "setup: there is no Chromium: the tests in a browser are skipped" >&2
+
+test-slow: setup-dev setup-qgis setup-chromium audit
 	@tools/setup core dev ml
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q --qgis_disable_exit -m slow \

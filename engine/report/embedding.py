@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,17 @@ def css() -> Markup:
     """Return the style sheet of the pages."""
     text = (_HERE / "report.css").read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704  # nosec B704  # our own file
+
+
+def script(name: str) -> Markup:
+    """Return a script of the pages, to stand in them."""
+    text = (_HERE / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  # nosec B704  # our own file
+
+
+def script_hash(text: str) -> str:
+    """Return the hash by which a page's policy lets its own script run, and no other."""
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def template(name: str) -> jinja2.Template:

@@ -18,10 +18,19 @@ from lunarsite.engine.io.elevation.dem import read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.io.workspace import Scratch
-from lunarsite.engine.report import charts, drawing, embedding, facts, maps, validation_page
+from lunarsite.engine.report import (
+    cell_data,
+    charts,
+    drawing,
+    embedding,
+    facts,
+    maps,
+    validation_page,
+)
 from lunarsite.engine.report.skyline import skyline_figure
 from lunarsite.engine.scoring import tables
 from lunarsite.engine.scoring.features.columns import LAYER_FILES, USER_LAYERS
+from lunarsite.engine.scoring.finished_run import assembled
 from lunarsite.engine.scoring.profiles import Profile
 from lunarsite.engine.validation import self_audit
 
@@ -139,7 +148,8 @@ def write_page(
         frame = maps.map_frame(values["dem"], shown, _shapes(values, regions))
         context.progress(0.1, "maps")
         site_map = embedding.embedded(maps.site_map(frame))
-        score_map = embedding.embedded(maps.score_map(frame, folder / "score.tif"))
+        score_picture = maps.score_map(frame, folder / "score.tif")
+        score_map = embedding.embedded(score_picture)
         layers = _layers(folder, values, frame, context.part(0.2, 0.5))
         context.progress(0.5, "contributions")
         scored = np.flatnonzero(np.isfinite(run.scores["score"].to_numpy(np.float64)))
@@ -161,6 +171,10 @@ def write_page(
             context=context.part(0.95, 0.99),
         )
     )
+    about, cells = cell_data.packed(
+        assembled(run.features, run.scores, run.shap, Profile.from_dict(content["profile"]))
+    )
+    script = embedding.script("cells.js")
     text = embedding.template("report.html").render(
         css=embedding.css(),
         content=content,
@@ -181,6 +195,11 @@ def write_page(
         validation=facts.validation(content),
         parameters=facts.parameters(content),
         audited=audited,
+        cells_about=about | {"disc": bool(run.features["landing_radius_m"].notna().any())},
+        cells_map=cell_data.on_picture(score_picture, frame),
+        cells_data=cells,
+        script=script,
+        script_hash=embedding.script_hash(script),
         incomplete_pct=facts.incomplete_horizons_pct(content),
     )
     with whole_file(folder / "report.html") as partial:

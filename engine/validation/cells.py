@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 
+_TOPS = (100, 500, 1000)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredCells:
     """Cells with a score: the eligible ones; arrays of shape (cells,).
@@ -77,6 +80,12 @@ class ScoredCells:
     def order(self) -> Int:
         """Row numbers from the best cell to the worst."""
         return np.argsort(-self.score, kind="stable")
+
+    @property
+    def tops(self) -> tuple[int, ...]:
+        """Numbers of best cells that are quoted: no more than a fifth of all."""
+        few = tuple(count for count in _TOPS if 5 * count <= len(self))
+        return few or (max(1, len(self) // 10),)
 
     @property
     def percentile(self) -> Float:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 NAME = "candidate-regions"
 CLAIM = "The best cells lie in the candidate regions more often than chance has it."
-TOPS = (100, 500, 1000)
-"""Numbers of best cells that are quoted."""
-
 _CURVE = 40
 _BLOCK_M = 20_000.0
 _LEVEL = 0.05
@@ -142,7 +139,7 @@ def check(
             finding="No scored cell lies in a region: give regions that overlap the run.",
             files=files,
         )
-    tops = [count for count in TOPS if count < len(cells)] or [max(1, len(cells) // 10)]
+    tops = cells.tops
     curve = _curve_of(len(cells), max(tops))
     order = cells.order[: max(*tops, int(curve[-1]))]
     turned = regions.rotated(cells, rotations) if rotated is None else rotated
@@ -197,7 +194,7 @@ class _Rotated:
         turned: Iterable[NDArray[np.int16]],
         order: Int,
         curve: Int,
-        tops: list[int],
+        tops: tuple[int, ...],
         rotations: int,
         context: Context,
     ) -> _Rotated:
@@ -238,7 +235,7 @@ def _one_top(
     count, held = best.size, int(inside[best].sum())
     lift = held / count / base
     hit = np.unique(own[best][inside[best]]).size
-    column = [c for c in TOPS if c < len(cells)].index(count) if count in TOPS else 0
+    column = cells.tops.index(count)
     matched_lift = matched.sum(axis=1) / count / base
     is_best = np.zeros(len(cells), bool)
     is_best[best] = True

@@ -27,7 +27,6 @@ AREAS = "shadow-areas"
 AREAS_CLAIM = "Permanent shadow inside craters has the catalogued area."
 CROSS = "shadow-and-image"
 CROSS_CLAIM = "An image of another instrument is darker where permanent shadow is predicted."
-_TOPS = (100, 500, 1000)
 _TOLERANCE = 0.05
 _SHIFTS = 500
 _LEAST_SHIFT = 0.1
@@ -46,7 +45,6 @@ def check_best(cells: ScoredCells, run: Run, files: tuple[str, ...]) -> Check:
         )
         return not_run(BEST, BEST_CLAIM, lacks)
     order = cells.order
-    tops = [count for count in _TOPS if count <= len(cells)] or [len(cells)]
     figures: dict[str, Any] = {
         "all_cells_pct": round(100.0 * float((share[known] > 0.0).mean()), 3),
         "best": {
@@ -54,7 +52,7 @@ def check_best(cells: ScoredCells, run: Run, files: tuple[str, ...]) -> Check:
                 "in_shadow": int((share[order[:count]] > 0.0).sum()),
                 "unknown": int((~known[order[:count]]).sum()),
             }
-            for count in tops
+            for count in cells.tops
         },
     }
     lit = [c for c in run.profile.criteria if _excludes_shadow(c.feature, c.sense, c.threshold)]
@@ -217,8 +215,6 @@ def check_image(
         f"{100.0 * base:.1f} %: lift {observed[1]:.2f}, where shifted shadow has {low:.2f} to "
         f"{high:.2f} (p {shown(p)})."
     )
-    if not skill:
-        text += " No skill is shown."
     return Check(
         name=CROSS,
         claim=CROSS_CLAIM,

@@ -22,6 +22,15 @@ def check(cells, polygons, quiet, rotations=199, seed=1):
     )
 
 
+def test_the_numbers_of_best_cells_are_no_more_than_a_fifth(cap):
+    whole = cap(lambda x, _y: x)
+    assert whole.tops == (100, 500, 1000)
+    few = type(whole)(whole.grid, *(getattr(whole, n)[:640] for n in whole.__slots__[1:]))
+    assert few.tops == (100,)
+    tiny = type(whole)(whole.grid, *(getattr(whole, n)[:40] for n in whole.__slots__[1:]))
+    assert tiny.tops == (4,)
+
+
 def test_labels_are_of_the_cells_whose_centres_lie_inside(cap, three):
     cells = cap(lambda x, _y: x)
     label = three.labels(cells.grid)[cells.row, cells.column]
