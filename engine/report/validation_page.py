@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.atomic import whole_file
@@ -53,7 +54,7 @@ def write(
     """
     with drawing.style():
         curves = [
-            embedding.embedded(_lift(check.figures["curve"]))
+            embedding.embedded(_lift(check.figures["curve"], check.claim))
             for check in checks
             if "curve" in check.figures
         ]
@@ -100,7 +101,7 @@ def dates(files: Iterable[str | Path]) -> dict[str, str]:
     return found
 
 
-def _lift(curve: Mapping[str, Any]) -> Figure:
+def _lift(curve: Mapping[str, Any], claim: str) -> Figure:
     """Draw the lift of the best cells in candidate regions against their number."""
     figure = drawing.figure(8.0, 3.6)
     axes = figure.subplots()
@@ -121,7 +122,7 @@ def _lift(curve: Mapping[str, Any]) -> Figure:
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("number of best cells")
     axes.set_ylabel("share inside / share of all ground")
-    axes.set_title("Best cells in candidate regions", loc="left")
+    axes.set_title(textwrap.fill(claim, 90), loc="left", size=9.0)
     axes.legend(loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -72,6 +72,11 @@ class ScoredCells:
             column("y_m"),
             index,
         )
+
+    def kept(self, which: NDArray[np.bool_]) -> ScoredCells:
+        """Return some of the cells."""
+        arrays = (getattr(self, each.name)[which] for each in fields(self) if each.name != "grid")
+        return ScoredCells(self.grid, *arrays)
 
     def __len__(self) -> int:
         return self.index.size

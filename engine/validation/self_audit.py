@@ -130,14 +130,15 @@ def _of_cells(
         )
         yield not_run(regions.NAME, regions.CLAIM, lacks)
     else:
-        yield regions.check(
-            cells,
-            polygons,
-            rotations=rotations,
-            seed=seed,
-            files=regions_file,
-            context=context.part(0.0, 0.6),
-        )
+        options: dict[str, Any] = {
+            "rotations": rotations,
+            "seed": seed,
+            "files": regions_file,
+        }
+        yield regions.check(cells, polygons, **options, context=context.part(0.0, 0.3))
+        near = regions.check_near(cells, polygons, **options, context=context.part(0.3, 0.6))
+        if near is not None:
+            yield near
         inside = polygons.labels(cells.grid)[cells.row, cells.column] >= 0
     errors = Errors(**manifest["errors"])
     yield stability.check_stability(cells, run, errors, seed=seed, context=context.part(0.6, 0.95))

@@ -96,6 +96,32 @@ def test_p_values_of_shuffled_scores_are_uniform(cap, three, quiet):
         assert np.mean(found) == pytest.approx(0.5, abs=0.15)
 
 
+def test_ground_farther_from_the_pole_than_the_regions_is_left_out(cap, three, quiet):
+    near = Regions(("near",), three.shapes[:1])
+    reach = np.hypot(34e3, 34e3)
+    assert near.reach_m() == pytest.approx(reach)
+    rng = np.random.default_rng(6)
+
+    def score(x, y):
+        far = np.hypot(x, y) > 100e3  # better ground, far from the regions
+        return rng.standard_normal(x.size) + 9.0 * far + 4.0 * inside(near, x, y)
+
+    cells = cap(score)
+    options = {"rotations": 99, "seed": 1, "files": (), "context": quiet}
+    everywhere = regions.check(cells, near, **options)
+    assert everywhere.figures["tops"]["100"]["inside"] == 0
+    found = regions.check_near(cells, near, **options)
+    assert found.name == regions.NAME_NEAR
+    assert found.outcome is Outcome.HOLDS
+    assert found.figures["scored_cells"] == (np.hypot(cells.x_m, cells.y_m) <= reach).sum()
+    assert (
+        regions.check_near(
+            cells, Regions(("whole",), (shapely.Point(0, 0).buffer(2e5),)), **options
+        )
+        is None
+    )
+
+
 def test_each_region_has_its_own_lift(cap, three, quiet):
     rng = np.random.default_rng(4)
     near = three.shapes[0]
