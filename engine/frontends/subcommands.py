@@ -1,4 +1,4 @@
-"""Commands that are not stages and have verbs: ``lunarsite kaggle`` and ``train``.
+"""Commands that are not stages and have verbs: ``lunarsite kaggle``, ``models`` and ``train``.
 
 Each is a module of this folder with `VERBS`, imported only when it is run. A command without verbs
 has one of the name ``""``.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "Train by name on this machine what else is trained on Kaggle.",
+    "models": "List, show, verify and install trained models, which stages take by name.",
     "kaggle": "Run trainings on Kaggle by name: list, push, status, wait, pull, run, dataset.",
 }
 

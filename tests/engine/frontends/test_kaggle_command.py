@@ -305,4 +305,4 @@ def test_the_verbs_are_listed_with_their_help(capsys):
     assert cli.main(["kaggle", "run", "--help"]) == 0
     assert "usage: lunarsite kaggle run NAME... [options]" in capsys.readouterr().out
     assert cli.main(["--help"]) == 0
-    assert {"kaggle", "train", "terrain"} <= set(rows(capsys.readouterr().out))
+    assert {"kaggle", "train", "models", "terrain"} <= set(rows(capsys.readouterr().out))
