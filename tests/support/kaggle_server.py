@@ -1,29 +1,27 @@
 """A stand-in of Kaggle's server: the endpoints that its client calls, over HTTP on its test port.
 
-Kaggle's client knows one address for tests, ``localhost:7777``: a lock lets one server at a time.
+Kaggle's client knows one address for tests, ``localhost:7777``: of several processes that want it,
+one has the port, and the others wait for it.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
+import errno
 import hashlib
 import json
 import re
-import tempfile
 import threading
 import time
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 from slugify import slugify
 
 PORT = 7777
 USER, KEY, TOKEN = "selene", "not-a-real-key-4711", "KGAT_not-a-real-token-4711"
-LOCK = Path(tempfile.gettempdir()) / f"lunarsite-kaggle-{PORT}.lock"
 ACTIVE = ("QUEUED", "RUNNING")
 
 DROP = "drop"
@@ -237,18 +235,28 @@ class _Quiet(ThreadingHTTPServer):
 @contextmanager
 def serving():
     """Yield a running stand-in; other processes that want one wait."""
-    with LOCK.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        server = Server()
-        listening = _Quiet(("127.0.0.1", PORT), handler(server))
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    server = Server()
+    listening = _listening(handler(server))
+    thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        listening.server_close()
+        thread.join()
+
+
+def _listening(answers):
+    """Return a server on the port, as soon as no other process listens there."""
+    end_s = time.monotonic() + 300.0
+    while True:
         try:
-            yield server
-        finally:
-            listening.shutdown()
-            listening.server_close()
-            thread.join()
+            return _Quiet(("127.0.0.1", PORT), answers)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end_s:
+                raise
+            time.sleep(0.05)
 
 
 def environment(home):
