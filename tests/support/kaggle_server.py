@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import re
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -33,7 +34,10 @@ LOSE = "lose"
 
 @dataclass
 class Kernel:
-    """A kernel: each look at its state takes the next one, and the last stays."""
+    """A kernel: each look at its state takes the next one, and the last stays.
+
+    For ``lag`` looks after a push Kaggle still gives the state of the version before.
+    """
 
     states: list[str]
     files: dict[str, bytes] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Kernel:
     message: str = ""
     held: bool = False
     versions: int = 0
+    lag: int = 0
+    before: str = ""
     left: deque = field(default_factory=deque)
 
     def state(self):
@@ -90,6 +96,7 @@ class Server:
             return 200, {"error": f"Maximum batch GPU session count of {self.sessions} reached."}
         self.pushes.append(request)
         kernel.versions += 1
+        kernel.before = kernel.left[0] if kernel.left else ""
         kernel.left = deque(kernel.states)
         unknown = [
             each for each in request.get("datasetDataSources", []) if each not in self.datasets
@@ -104,6 +111,11 @@ class Server:
         label = request.get("versionLabel", f"v{kernel.versions}")
         if label != f"v{kernel.versions}":
             return 404, {"code": 404, "message": f"no version {label}"}
+        if kernel.before and kernel.lag:
+            kernel.lag -= 1
+            if "versionLabel" in request:
+                return 404, {"code": 404, "message": f"no version {label}"}
+            return 200, {"status": kernel.before}
         state = kernel.state()
         return 200, {"status": state, "failureMessage": kernel.message if state == "ERROR" else ""}
 
@@ -226,10 +238,18 @@ def handler(server):  # noqa: C901  a class with one method for each kind of req
 
 class _Quiet(ThreadingHTTPServer):
     allow_reuse_address = True
+    allow_reuse_port = False  # newer Pythons let two servers share a port
     daemon_threads = True
 
+    def __init__(self, *arguments):
+        self.errors = []
+        super().__init__(*arguments)
+
     def handle_error(self, *_):
-        """Say nothing of clients that were killed and connections that were dropped."""
+        """Keep errors, except of clients that were killed and connections that were dropped."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError | ValueError):
+            self.errors.append(repr(error))
 
 
 @contextmanager
@@ -245,6 +265,7 @@ def serving():
         listening.shutdown()
         listening.server_close()
         thread.join()
+    assert listening.errors == []
 
 
 def _listening(answers):

@@ -122,7 +122,7 @@ def test_passing_faults_are_tried_again(server, client, pushed, faults):
     pushed("RUNNING")
     server.faults[STATUS].extend(faults)
     assert client.state(SEED.slug).name == "running"
-    assert server.asked.count(STATUS) == len(faults) + 1
+    assert server.asked.count(STATUS) == len(faults) + 1, server.asked
 
 
 def test_the_wait_doubles_and_ends(server, client, pushed, monkeypatch):

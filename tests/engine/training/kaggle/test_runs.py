@@ -140,6 +140,18 @@ def test_a_push_without_an_answer_starts_the_kernel_once(server, runner, fault):
     assert server.pushed() == [ONE.slug]
 
 
+def test_a_single_push_without_an_answer_is_found_to_have_started(server, runner, said):
+    server.plan(ONE.slug, "RUNNING")
+    server.faults["SaveKernel"].append(LOSE)
+    assert runner.push(ONE) == 0
+    assert said == ["surface_seed_1: pushed"]
+    server.plan(TWO.slug, "RUNNING")
+    server.faults["SaveKernel"].append(DROP)
+    with pytest.raises(kaggle.UnreachableError):
+        runner.push(TWO)
+    assert server.pushed() == [ONE.slug]
+
+
 def test_what_runs_is_not_pushed_and_what_is_complete_is_pulled(server, runner):
     running = server.plan(ONE.slug, "RUNNING", "RUNNING", "COMPLETE", files=network("one"))
     complete = server.plan(TWO.slug, "COMPLETE", files=network("two"))
@@ -162,9 +174,10 @@ def test_again_pushes_what_has_ended_and_not_what_runs(server, runner):
 def test_an_old_end_is_not_taken_for_that_of_the_new_version(server, runner):
     kernel = server.plan(ONE.slug, "RUNNING", "COMPLETE", files=network("new"))
     kernel.versions, kernel.left = 1, kernel.left.__class__(["COMPLETE"])
-    server.faults[STATUS].extend([None, None, 404, 404])  # Kaggle does not know the version yet
+    kernel.lag = 3
     (done,) = runner.run([ONE], push=True, pull=True, again=True)
     assert (done.state, done.version) == ("complete", 2)
+    assert list(kernel.left) == ["COMPLETE"]  # its own states were looked at
     assert files_in(done.files) == network("new")
 
 

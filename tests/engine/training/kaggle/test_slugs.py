@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lunarsite.engine.training.kaggle import slugs
@@ -12,6 +12,7 @@ WORDS = st.from_regex(slugs.TITLE, fullmatch=True)
 
 
 @given(WORDS)
+@example("a  b - c--d")
 def test_the_slug_is_the_one_that_kaggles_client_expects(title):
     slugify = pytest.importorskip("slugify").slugify
     assert slugs.slug_of(title) == slugify(title)

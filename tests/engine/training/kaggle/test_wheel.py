@@ -35,6 +35,8 @@ def test_every_file_is_recorded_with_its_checksum(made):
         record = next(name for name in names if name.endswith("/RECORD"))
         rows = list(csv.reader(io.StringIO(archive.read(record).decode())))
         assert [row[0] for row in rows] == names
+        own = [name for name in names if name.startswith("lunarsite/")]
+        assert own == sorted(own)
         for name, digest, size in rows[:-1]:
             data = archive.read(name)
             expected = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
