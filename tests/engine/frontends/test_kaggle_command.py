@@ -76,9 +76,11 @@ def test_a_week_in_which_the_terminal_is_killed_twice(server, tmp_path):
 
     def killed(when, what):
         process = started()
-        until(when, what)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        try:
+            until(when, what)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=30)
         assert process.returncode == -signal.SIGKILL
 
     killed(lambda: len(server.pushes) == 2, "two kernels were pushed")
@@ -86,7 +88,10 @@ def test_a_week_in_which_the_terminal_is_killed_twice(server, tmp_path):
     killed(lambda: third.versions and last.versions, "the last kernel was pushed")
     last.held = False
     process = started()
-    out, err = process.communicate(timeout=240)
+    try:
+        out, err = process.communicate(timeout=240)
+    finally:
+        process.kill()
 
     assert process.returncode == kaggle_command.FAILED == 3, err
     assert sorted(server.pushed()) == sorted(SLUGS)
@@ -161,7 +166,9 @@ def test_two_runs_in_one_folder_are_refused(server, tmp_path):
     first = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         until(lambda: server.pushes, "it was pushed")
-        second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        second = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
         assert second.returncode == 2
         assert "Another run works in" in second.stderr
     finally:
