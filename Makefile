@@ -55,9 +55,10 @@ package: setup-dev
 
 test: test-engine docs test-qgis
 
-# Torch's tests too: training, GPUs and the networks of the original LunarSite.
+# Torch's tests too: training, GPUs and the networks of the original LunarSite; and those of Kaggle's
+# client, against a stand-in of its server.
 test-engine: lint wheel
-	@tools/setup core dev ml
+	@tools/setup core dev ml kaggle
 	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 docs:
@@ -146,6 +147,8 @@ lock: setup
 	$(COMPILE) $(NO_NCCL) pyproject.toml -o requirements/core.txt
 	$(COMPILE) $(NO_NCCL) --extra dev -c requirements/core.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) $(NO_NCCL) --extra docs -c requirements/dev.txt pyproject.toml -o requirements/docs.txt
+	$(COMPILE) $(NO_NCCL) --extra kaggle -c requirements/dev.txt -c requirements/docs.txt pyproject.toml \
+		-o requirements/kaggle.txt
 	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt pyproject.toml -o .cache/qgis.txt
 	awk '/^[a-z]/ { keep = /^($(OF_QGIS))==/ } keep' .cache/qgis.txt >requirements/qgis.txt
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt pyproject.toml -o .cache/ml.txt
@@ -155,7 +158,7 @@ lock: setup
 	$(COMPILE) .cache/build.in -o requirements/build.txt
 	cut -d' ' -f1 requirements/uv.txt | grep == >.cache/uv.in
 	$(COMPILE) .cache/uv.in -o requirements/uv.txt
-	@tools/setup core ml
+	@tools/setup core ml kaggle
 	$(BIN)/python tools/make_sbom.py
 
 # Known vulnerabilities of what is pinned, as far as the package index tells them.

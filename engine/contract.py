@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine import input_versions, output_paths
+from lunarsite.engine import file_names, input_versions, output_paths
 from lunarsite.engine._parameter_values import (
     PATH_KINDS,
     Kind,
@@ -80,6 +80,8 @@ class Parameter:
     files : tuple of str
         For an input FOLDER: patterns of the files that are read from it, such as ``*.tif``.
         Outputs must not overwrite them.
+    model : bool
+        For an input FILE: whether it is a trained model, which may be given by its name.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Parameter:
     geometry: str = ""
     endings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    model: bool = False
 
     @property
     def flag(self) -> str:
@@ -124,10 +127,14 @@ class Parameter:
         """
         if self.many:
             items = list(value) if isinstance(value, list | tuple) else [value]
-            return [parse_value(self, item) for item in items]
+            return [self._parse_one(item) for item in items]
         if isinstance(value, list | tuple):
             raise value_error(self, value, "takes one value, not a list", "Give a single value")
-        return parse_value(self, value)
+        return self._parse_one(value)
+
+    def _parse_one(self, value: Any) -> Any:
+        parsed = parse_value(self, value)
+        return file_names.model_file(parsed, self.endings) if self.model else parsed
 
     def as_dict(self) -> Values:
         """Return the declaration as JSON."""
@@ -148,6 +155,7 @@ class Parameter:
             "geometry": self.geometry,
             "endings": list(self.endings),
             "files": list(self.files),
+            "model": self.model,
         }
 
 

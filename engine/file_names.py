@@ -1,4 +1,4 @@
-"""Names that GDAL opens: files, and what lies in archives, in other files or on servers.
+"""Names of files: those that GDAL opens, in archives, in other files and on servers, and of models.
 
 Standard library only.
 
@@ -8,8 +8,16 @@ Archives are ``/vsizip/a.zip/dem.tif``, parts of a file ``NETCDF:"a.nc":height``
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
+
+SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
+"""The models that ship with LunarSite."""
+
+MODELS_VARIABLE = "LUNARSITE_MODELS"
+"""Environment variable with the folder of installed models, in place of the user's."""
 
 _PARTS = re.compile(r"^[A-Za-z][A-Za-z0-9_]+:(?!//)")
 """Start of a name such as ``NETCDF:"a.nc":height``; a drive of Windows has one letter."""
@@ -120,6 +128,50 @@ def display_name(name: str | Path) -> str:
     if text.startswith("/vsi") or not is_virtual(text):
         return Path(text).name
     return text.replace('"', "").rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+
+
+def installed_models() -> Path:
+    """Return the folder of the models that the user has installed, which may not exist.
+
+    Each has a folder of its own in it: its files are put there at once.
+    """
+    named = os.environ.get(MODELS_VARIABLE)
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(os.path.expanduser(base)) / "lunarsite" / "models"  # noqa: PTH111  pathlib raises without a home
+
+
+def model_file(name: str, endings: tuple[str, ...]) -> str:
+    """Return the file of a model for its name; a path is returned as it is.
+
+    Parameters
+    ----------
+    name : str
+        Name of a model that ships or is installed, or a path.
+    endings : tuple of str
+        What files of such models end in.
+
+    Examples
+    --------
+    >>> Path(model_file("craters", (".safetensors",))).name
+    'craters.safetensors'
+    >>> model_file("mine/craters.safetensors", (".safetensors",))
+    'mine/craters.safetensors'
+    """
+    if Path(name).name != name or name.startswith(".") or Path(name).is_file():
+        return name
+    for folder in (SHIPPED_MODELS, installed_models() / name):
+        for ending in endings:
+            file = folder / f"{name}{ending}"
+            if file.is_file():
+                return str(file)
+    return name
 
 
 def _archive(text: str) -> Path | None:

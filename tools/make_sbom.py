@@ -17,7 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SBOM, LIST = ROOT / "requirements" / "sbom.cdx.json", ROOT / "THIRD_PARTY.md"
-FILES = {"core": "the engine", "ml": "networks in torch", "torch": "torch and its GPU libraries"}
+FILES = {
+    "core": "the engine",
+    "ml": "networks in torch",
+    "torch": "torch and its GPU libraries",
+    "kaggle": "training on Kaggle",
+}
 
 _KNOWN = {
     "cuda-toolkit": ("NVIDIA Proprietary Software", "https://developer.nvidia.com/cuda-toolkit"),

@@ -1,20 +1,19 @@
 """Command line: one command per stage, generated from its declaration, and a few others.
 
 Exit codes: 0 success, 1 internal error, 2 user-correctable error, 130 cancelled, 141 if nobody
-reads what is printed any more.
+reads what is printed any more; `kaggle_command` has two more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import signal
 import sys
 import textwrap
 import threading
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine import stages
 from lunarsite.engine.contract import (
@@ -27,7 +26,8 @@ from lunarsite.engine.contract import (
     unknown_name,
 )
 from lunarsite.engine.errors import CancelledError, LunarSiteError, ParameterError, sentences
-from lunarsite.engine.frontends import streams
+from lunarsite.engine.frontends import streams, subcommands
+from lunarsite.engine.frontends.arguments import Parser, add_output_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(words, internal_error(command, error), INTERNAL_ERROR, as_json=as_json)
 
 
-def command_parser(command: str) -> argparse.ArgumentParser:
+def command_parser(command: str) -> Parser:
     """Return the argument parser of a command, generated from the stage's declaration.
 
     Values remain text: they are validated by the declaration, as in all front ends. Options that
@@ -77,14 +77,14 @@ def command_parser(command: str) -> argparse.ArgumentParser:
     ParameterError
         If there is no such command.
     """
-    known = [*stages.NAMES, *OTHER_COMMANDS]
+    known = [*stages.NAMES, *OTHER_COMMANDS, *subcommands.COMMANDS]
     if command not in known:
         raise unknown_name("command", command, known)
     if command in OTHER_COMMANDS:
-        parser = _Parser(prog=f"lunarsite {command}", description=OTHER_COMMANDS[command])
+        parser = Parser(prog=f"lunarsite {command}", description=OTHER_COMMANDS[command])
     else:
         stage = stages.load(command)
-        parser = _Parser(
+        parser = Parser(
             prog=f"lunarsite {command}",
             description="\n\n".join(
                 textwrap.fill(text, 79) for text in (stage.summary, stage.help)
@@ -99,17 +99,7 @@ def command_parser(command: str) -> argparse.ArgumentParser:
     output = parser.add_argument_group("output")
     if command in stages.NAMES and stages.load(command).estimates:
         _add(output, DRY_RUN)
-    output.add_argument("-h", "--help", action="help", help="Show this help and exit.")
-    output.add_argument(
-        "--json",
-        action="store_true",
-        help="Write the result, or the error, to stdout as one JSON document.",
-    )
-    output.add_argument(
-        "--quiet",
-        action="store_true",
-        help="No progress, log or summary: results are in the files, and printed with --json.",
-    )
+    add_output_options(output)
     return parser
 
 
@@ -136,7 +126,7 @@ def parse(words: Sequence[str]) -> Values:
     known, unknown = parser.parse_known_args(rest)
     for word in unknown:
         if word.startswith("-"):
-            options = [option for option in parser.option_names if len(option) > 2]  # type: ignore[attr-defined]
+            options = [option for option in parser.option_names if len(option) > 2]
             raise unknown_name(f"option of {command}", word.split("=")[0], options)
         raise ParameterError(
             f"{word!r} is not the value of any option",
@@ -165,29 +155,6 @@ def facts(parameter: Parameter) -> str:
         words = [str(item).lower() if isinstance(item, bool) else str(item) for item in listed]
         parts.append(f"default {' '.join(words)}{unit}" if words else "default none")
     return "; ".join(parts)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Argument parser that raises `ParameterError` and accepts values such as -1e-3 or -3,4."""
-
-    def __init__(self, *, prog: str, description: str) -> None:
-        super().__init__(
-            prog=prog,
-            description=description,
-            usage=f"{prog} [options]",
-            allow_abbrev=False,
-            add_help=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(,.*)?$")
-
-    @property
-    def option_names(self) -> list[str]:
-        """All option strings."""
-        return sorted(self._option_string_actions)
-
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(message, f"{self.prog} --help lists the options")
 
 
 def _add(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
@@ -239,6 +206,9 @@ def _dispatch(words: list[str], *, as_json: bool) -> int:
         raise ParameterError(
             f"{words[0]} comes before the command", "Write lunarsite COMMAND OPTIONS"
         )
+    if words[0] in subcommands.COMMANDS:
+        with _cancelled_by_signals() as cancelled:
+            return subcommands.run(words, cancelled=cancelled, run_stage=_run_words)
     try:
         arguments = parse(words)
     except SystemExit:  # argparse has shown the help
@@ -249,6 +219,17 @@ def _dispatch(words: list[str], *, as_json: bool) -> int:
     if words[0] in OTHER_COMMANDS:
         return _OTHER[words[0]](as_json)
     return _run(words[0], arguments, as_json=as_json, quiet=quiet)
+
+
+def _run_words(words: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+    """Run a stage by the words of its command line."""
+    arguments = parse(words)
+    return _run(
+        words[0],
+        {name: value for name, value in arguments.items() if name not in ("quiet", "json")},
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _run(name: str, arguments: Values, *, as_json: bool, quiet: bool) -> int:
@@ -341,7 +322,7 @@ def _overview() -> str:
     return (
         "Usage: lunarsite COMMAND [options]; lunarsite COMMAND --help\n\n"
         "Landing-site screening at the Moon's south pole.\n\n"
-        f"{_listed({**summaries, **OTHER_COMMANDS})}\n"
+        f"{_listed({**summaries, **subcommands.COMMANDS, **OTHER_COMMANDS})}\n"
         "Every command accepts --json (one JSON document on stdout) and --quiet. "
         "lunarsite --version prints the version.\n"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunarsite.engine.context import require_context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import model_file
 from lunarsite.engine.segmentation import classes, onnx_runner, resampling
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.head import no_dropout_error
@@ -146,7 +147,7 @@ def load(path: str | Path) -> Checkpoint:
     Parameters
     ----------
     path : path
-        The safetensors file; card and checksums are expected beside it.
+        The safetensors file; card and checksums are expected beside it. Or the name of a model.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def load(path: str | Path) -> Checkpoint:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"The checkpoint {path!r} is not a path", _REMEDY)
-    file = Path(path)
+    file = Path(model_file(str(path), (".safetensors",)))
     state, card = checkpoint_files.load(file, COMMAND)
     described = card.get("architecture", {})
     try:

@@ -18,9 +18,11 @@ CHECKPOINT = Parameter(
     name="checkpoint",
     kind=Kind.FILE,
     endings=(".safetensors",),
+    model=True,
     title="Network checkpoint",
-    help="Checkpoint written by train-segmenter; several for an ensemble. If not set, the "
-    "network shipped with LunarSite for this view is used.",
+    help="Checkpoint written by train-segmenter, or the name of a model (lunarsite models list); "
+    "several for an ensemble. If not set, the network shipped with LunarSite for this view is "
+    "used.",
     many=True,
     default=(),
     advanced=True,

@@ -76,9 +76,10 @@ STAGE = Stage(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
+            model=True,
             title="Network checkpoint",
-            help="Checkpoint written by train-craters. If not set, the network shipped with "
-            "LunarSite is used.",
+            help="Checkpoint written by train-craters, or the name of a model (lunarsite models "
+            "list). If not set, the network shipped with LunarSite is used.",
             advanced=True,
         ),
     ),

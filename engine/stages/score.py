@@ -10,9 +10,10 @@ SCORER = Parameter(
     name="scorer",
     kind=Kind.FILE,
     endings=(".ubj",),
+    model=True,
     title="Scorer",
-    help="Trained scorer (.ubj). If not set, the scorer shipped with LunarSite for the profile "
-    "is used.",
+    help="Trained scorer (.ubj), or the name of a model (lunarsite models list). If not set, the "
+    "scorer shipped with LunarSite for the profile is used.",
     advanced=True,
 )
 

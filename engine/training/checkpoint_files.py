@@ -138,7 +138,10 @@ def read_card(file: Path, command: str) -> dict[str, Any]:
 
 def _check_exists(file: Path, command: str) -> None:
     if not file.is_file():
-        raise InputError(f"There is no file {file}", REMEDY + command)
+        remedy = REMEDY + command
+        if not file.suffix:  # it may have been meant as the name of a model
+            remedy = f"List the models with lunarsite models list. {remedy}"
+        raise InputError(f"There is no file {file}", remedy)
 
 
 def _parsed(file: Path, content: bytes, command: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lunarsite.engine.context import require_context
 from lunarsite.engine.craters.model import onnx_runner, rings
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.file_names import model_file
 from lunarsite.engine.training import checkpoint_files, checkpoints
 from lunarsite.engine.training.dependencies import needs_torch
 
@@ -65,7 +66,7 @@ def load(path: str | Path) -> Checkpoint:
     Parameters
     ----------
     path : path
-        The safetensors file; card and checksums are expected beside it.
+        The safetensors file; card and checksums are expected beside it. Or the name of a model.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def load(path: str | Path) -> Checkpoint:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"The checkpoint {path!r} is not a path", _REMEDY)
-    file = Path(path)
+    file = Path(model_file(str(path), (".safetensors",)))
     checkpoint_files.read_card(file, _COMMAND)
     _check_listed(file)
     state, card = checkpoint_files.load(file, _COMMAND)

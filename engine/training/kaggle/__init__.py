@@ -1,0 +1,1 @@
+"""Training on Kaggle: kernels by name, their notebooks, inputs and outputs."""
