@@ -55,10 +55,10 @@ package: setup-dev
 
 test: test-engine docs test-qgis
 
-# Torch's tests too: training, GPUs and the networks of the original LunarSite; and those of Kaggle's
-# client, against a stand-in of its server.
+# Torch's tests too: training, GPUs and the networks of the original LunarSite; those of Kaggle's
+# client, against a stand-in of its server; and those of the app in a browser.
 test-engine: lint wheel
-	@tools/setup core dev ml kaggle
+	@tools/setup core dev ml kaggle app
 	$(NICE) $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 docs:
@@ -149,6 +149,8 @@ lock: setup
 	$(COMPILE) $(NO_NCCL) --extra docs -c requirements/dev.txt pyproject.toml -o requirements/docs.txt
 	$(COMPILE) $(NO_NCCL) --extra kaggle -c requirements/dev.txt -c requirements/docs.txt pyproject.toml \
 		-o requirements/kaggle.txt
+	$(COMPILE) $(NO_NCCL) --extra app -c requirements/dev.txt -c requirements/docs.txt -c requirements/kaggle.txt \
+		pyproject.toml -o requirements/app.txt
 	$(COMPILE) $(NO_NCCL) --extra qgis -c requirements/dev.txt pyproject.toml -o .cache/qgis.txt
 	awk '/^[a-z]/ { keep = /^($(OF_QGIS))==/ } keep' .cache/qgis.txt >requirements/qgis.txt
 	$(COMPILE) --no-emit-package nvidia-nccl-cu12 --extra ml -c requirements/core.txt pyproject.toml -o .cache/ml.txt
@@ -158,7 +160,7 @@ lock: setup
 	$(COMPILE) .cache/build.in -o requirements/build.txt
 	cut -d' ' -f1 requirements/uv.txt | grep == >.cache/uv.in
 	$(COMPILE) .cache/uv.in -o requirements/uv.txt
-	@tools/setup core ml kaggle
+	@tools/setup core ml kaggle app
 	$(BIN)/python tools/make_sbom.py
 
 # Known vulnerabilities of what is pinned, as far as the package index tells them.

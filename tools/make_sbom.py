@@ -22,6 +22,7 @@ FILES = {
     "ml": "networks in torch",
     "torch": "torch and its GPU libraries",
     "kaggle": "training on Kaggle",
+    "app": "a run in the browser",
 }
 
 _KNOWN = {

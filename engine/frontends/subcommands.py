@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 COMMANDS = {
+    "app": "Show a finished run in the browser: places, reasons, skylines, checks.",
     "train": "Train by name on this machine what else is trained on Kaggle.",
     "models": "List, show, verify and install trained models, which stages take by name.",
     "kaggle": "Run trainings on Kaggle by name: list, push, status, wait, pull, run, dataset.",

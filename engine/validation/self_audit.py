@@ -46,6 +46,18 @@ def of_tables(
     """
     profile = Profile.from_dict(manifest["profile"])
     run = finished_run.assembled(features, scores, shap, profile)
+    return of_run(run, manifest, context, regions=regions, seed=seed)
+
+
+def of_run(
+    run: Run,
+    manifest: Mapping[str, Any],
+    context: Context,
+    *,
+    regions: str | None = None,
+    seed: int = 7,
+) -> list[Check]:
+    """Return the same of a run that is open."""
     polygons = None
     names: tuple[str, ...] = ()
     if regions:

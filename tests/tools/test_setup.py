@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-GROUPS = ("core", "dev", "ml", "kaggle")
+GROUPS = ("core", "dev", "ml", "kaggle", "app")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the set-up is a POSIX shell's")
 
@@ -131,7 +131,7 @@ def test_what_builds_the_package_is_pinned_within_the_bound_that_the_project_dec
         assert "--build-constraints requirements/build.txt" in (ROOT / "tools" / script).read_text()
 
 
-@pytest.mark.parametrize("group", ["dev", "ml", "kaggle"])
+@pytest.mark.parametrize("group", ["dev", "ml", "kaggle", "app"])
 def test_the_groups_fit_together(group):
     together = pins(group)
     for name, versions in pins("core").items():
@@ -148,7 +148,7 @@ def test_requirements_name_no_place_to_fetch_from(group):
 
 def test_licences_and_the_bill_of_materials_are_of_the_pinned_versions():
     pinned = {}
-    for group in ("core", "ml", "torch", "kaggle"):
+    for group in ("core", "ml", "torch", "kaggle", "app"):
         for name, versions in pins(group).items():
             pinned.setdefault(name, set()).update(version for version, _ in versions)
     content = json.loads((ROOT / "requirements" / "sbom.cdx.json").read_text("utf-8"))
