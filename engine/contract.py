@@ -80,6 +80,8 @@ class Parameter:
     files : tuple of str
         For an input FOLDER: patterns of the files that are read from it, such as ``*.tif``.
         Outputs must not overwrite them.
+    positional : bool
+        Whether its value may follow the command on the command line, without the option.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Parameter:
     geometry: str = ""
     endings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    positional: bool = False
 
     @property
     def flag(self) -> str:
@@ -148,6 +151,7 @@ class Parameter:
             "geometry": self.geometry,
             "endings": list(self.endings),
             "files": list(self.files),
+            "positional": self.positional,
         }
 
 

@@ -12,6 +12,7 @@ import math
 from lunarsite.engine.contract import Stage, unknown_name
 
 NAMES: tuple[str, ...] = (
+    "fetch",
     "terrain",
     "lighting",
     "skyline",

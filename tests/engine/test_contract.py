@@ -156,6 +156,7 @@ def test_declarations_are_json_and_complete():
         "geometry": "",
         "endings": [],
         "files": [],
+        "positional": False,
     }
     assert declared["outputs"][0]["path"] == "map.tif"
     assert MAST.flag == "--mast-height-m"
