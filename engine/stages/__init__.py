@@ -25,6 +25,7 @@ NAMES: tuple[str, ...] = (
     "score-points",
     "compare",
     "screen",
+    "dossier",
     "detect-craters",
     "evaluate-craters",
     "diagnose-craters",
