@@ -78,7 +78,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         raise InputError(f"Site {values['site']} has no score", "Choose another site")
     with output_paths.locked({str(out): [output_paths.EVERYTHING]}, [], context.warn):
         context.progress(0.1, "ground")
-        around = ground.read_ground(dem, site)
+        around = ground.read_ground(dem, site, finished.grid.pixel_m)
         along = ground.profiles(around)
         near = ground.craters_near(next(iter(inputs.get("craters", [])), None), around)
         with scratch_folder(out) as work:

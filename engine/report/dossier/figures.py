@@ -7,7 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from lunarsite.engine import moon
@@ -46,7 +46,7 @@ def maps(
     _map(panels[0, 1], ground, slope, "Slope, °", "viridis", bar=picture)
     light = "Average illumination, %"
     _map(panels[1, 0], ground, illumination, light, "inferno", bar=picture)
-    count = "no catalogue in this run" if craters is None else f"{len(craters)} nearest"
+    count = "no catalogue in this run" if craters is None else f"{len(craters)} nearby"
     _map(panels[1, 1], ground, shade, f"Catalogued craters, {count}", "gray", labels=True)
     if craters is not None:
         circles = craters[["x_m", "y_m", "diameter_m"]].to_numpy(np.float64)
@@ -86,13 +86,14 @@ def _map(
     if labels:
         graticule.scale_bar(axes, ground.extent, avoid=place)
     scale = float(moon.map_scale(ground.x_m, ground.y_m))
-    if ground.radius_m is not None:
-        for colour, width in ((drawing.INK, 3.0), (drawing.PAPER, 1.4)):
-            disc = Circle(
-                (ground.x_m, ground.y_m), ground.radius_m * scale, fill=False, color=colour
-            )
-            disc.set(linewidth=width, zorder=9)
-            axes.add_patch(disc)
+    for colour, width in ((drawing.INK, 3.0), (drawing.PAPER, 1.4)):
+        place_of: dict[str, Any] = {"fill": False, "color": colour, "linewidth": width, "zorder": 9}
+        if ground.radius_m is not None:
+            axes.add_patch(Circle((ground.x_m, ground.y_m), ground.radius_m * scale, **place_of))
+        else:
+            side = ground.cell_m
+            corner = (ground.x_m - side / 2, ground.y_m - side / 2)
+            axes.add_patch(Rectangle(corner, side, side, **place_of))
     axes.plot(ground.x_m, ground.y_m, "+", color=drawing.BAD, markersize=6, zorder=10)
     _north(axes, ground)
 
@@ -122,6 +123,7 @@ def _north(axes: Axes, ground: Ground) -> None:
 def profiles(found: dict[str, tuple[Float, Float]], radius_m: float | None) -> Figure:
     """Return the height profiles through a site, with its disc, and how steep they are drawn."""
     picture = drawing.figure(_WIDTH_IN, 4.4)
+    band = "" if radius_m is None else "; the band is the landing disc"
     for axes, (name, ends) in zip(
         picture.subplots(2, 1, sharex=True),
         (("south_north", ("south", "north")), ("west_east", ("west", "east"))),
@@ -140,7 +142,7 @@ def profiles(found: dict[str, tuple[Float, Float]], radius_m: float | None) -> F
         axes.set_xlim(float(along[0]), float(along[-1]))
         axes.margins(y=0.02)
         axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("distance from the site, m; the band is the landing disc")
+    axes.set_xlabel(f"distance from the site, m{band}")
     picture.draw_without_rendering()  # the layout says how steep heights are drawn
     for axes in picture.axes:
         box, (low, high), (left, right) = axes.bbox, axes.get_ylim(), axes.get_xlim()

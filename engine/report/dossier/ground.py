@@ -52,6 +52,8 @@ class Ground:
         Radius of its landing disc, metres of ground; None where whole cells are evaluated.
     half_m : float
         Half the width of the maps, map metres.
+    cell_m : float
+        Side of its cell, map metres.
     """
 
     grid: Grid
@@ -61,6 +63,7 @@ class Ground:
     lon_deg: float
     radius_m: float | None
     half_m: float
+    cell_m: float
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -69,7 +72,7 @@ class Ground:
         return self.x_m - half, self.x_m + half, self.y_m - half, self.y_m + half
 
 
-def read_ground(dem: str, site: dict[str, Any]) -> Ground:
+def read_ground(dem: str, site: dict[str, Any], cell_m: float) -> Ground:
     """Read the elevation model around a site.
 
     Parameters
@@ -78,6 +81,8 @@ def read_ground(dem: str, site: dict[str, Any]) -> Ground:
         The elevation model of the run.
     site : dict
         A row of its table of sites.
+    cell_m : float
+        Side of its cells, map metres.
 
     Returns
     -------
@@ -89,13 +94,20 @@ def read_ground(dem: str, site: dict[str, Any]) -> Ground:
     known = radius if np.isfinite(radius) else None
     with open_elevation(dem, "The DEM") as model:
         whole = raster.grid_of(model.source, "The DEM")
-        half = max(_LEAST_HALF_M, _HALF_RADII * (known or 0.0), _HALF_PX * whole.pixel_m)
+        half = max(_LEAST_HALF_M, _HALF_RADII * (known or 0.0), _HALF_PX * whole.pixel_m, cell_m)
         half = min(half, _MOST_HALF_M)
         west, south, east, north = whole.bounds
         box = (max(x - half, west), max(y - half, south), min(x + half, east), min(y + half, north))
         window = whole_pixels(box, whole)
         return Ground(
-            whole.part(window), model.read(window), x, y, float(site["lon_deg"]), known, half
+            whole.part(window),
+            model.read(window),
+            x,
+            y,
+            float(site["lon_deg"]),
+            known,
+            half,
+            cell_m,
         )
 
 

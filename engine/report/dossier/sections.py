@@ -55,8 +55,8 @@ def sections(document: dict[str, Any]) -> list[Section]:
         Section(
             "Maps",
             picture="maps",
-            caption="The circle is the landing disc, the cross the site, the arrow points north. "
-            "Craters are those of the run's catalogue; hatched: no data.",
+            caption="The circle is the landing disc (a square: the cell), the cross the site, "
+            "the arrow points north. Craters are those of the run's catalogue; hatched: no data.",
         ),
         _criteria(document),
         Section(

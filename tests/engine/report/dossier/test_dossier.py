@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from lunarsite.engine import explain, moon, run, screen
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.frontends.cli import parse
 from lunarsite.engine.io.grid import Grid
-from lunarsite.engine.report.dossier import ground, numbers
+from lunarsite.engine.report import drawing
+from lunarsite.engine.report.dossier import figures, ground, numbers
 from lunarsite.engine.scoring.run_inputs import find_inputs
 
 QUICK = {"azimuths": 36, "stop": "2027-02-01", "step_hours": 24.0, "draws": 20}
@@ -181,7 +183,7 @@ def ramp(lon_deg, rise):
     grid = Grid(x - 3_000.0, y + 3_000.0, 50.0, 120, 120)
     right, up = np.meshgrid(grid.column_x_m() - x, grid.row_y_m() - y)
     heights = (rise[0] * right + rise[1] * up).astype(np.float32)
-    return ground.Ground(grid, heights, x, y, lon_deg, 100.0, 2_000.0)
+    return ground.Ground(grid, heights, x, y, lon_deg, 100.0, 2_000.0, 1_000.0)
 
 
 @pytest.mark.parametrize("lon_deg", [0.0, 30.0, -120.0, 180.0])
@@ -194,6 +196,18 @@ def test_profiles_run_north_and_east_on_the_ground(lon_deg):
     assert np.polyfit(along, heights, 1)[0] == pytest.approx(0.1 * scale, rel=1e-4)
     along, heights = found["west_east"]
     assert np.abs(heights).max() < 1e-2
+
+
+@pytest.mark.parametrize("radius_m", [100.0, None])
+def test_maps_show_the_disc_or_else_the_cell(radius_m):
+    around = replace(ramp(30.0, (0.1, 0.0)), radius_m=radius_m)
+    with drawing.style():
+        picture = figures.maps(around, around.height_m, None, None)
+        assert drawing.as_png(picture).startswith(b"\x89PNG")
+    for axes in picture.axes[:4]:
+        kinds = {type(patch).__name__ for patch in axes.patches}
+        assert kinds == ({"Circle"} if radius_m else {"Rectangle"})
+    assert "no catalogue" in picture.axes[3].get_title(loc="left")
 
 
 def test_craters_are_listed_by_the_distance_of_their_rims(tmp_path):
