@@ -82,6 +82,8 @@ class Parameter:
         Outputs must not overwrite them.
     model : bool
         For an input FILE: whether it is a trained model, which may be given by its name.
+    positional : bool
+        Whether its value may follow the command on the command line, without the option.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Parameter:
     endings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     model: bool = False
+    positional: bool = False
 
     @property
     def flag(self) -> str:
@@ -156,6 +159,7 @@ class Parameter:
             "endings": list(self.endings),
             "files": list(self.files),
             "model": self.model,
+            "positional": self.positional,
         }
 
 

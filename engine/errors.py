@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_COMMAND = re.compile(r"""\b(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick)\b.* \S+\.\w{2,8}['"]?$""")
+_COMMAND = re.compile(
+    r"""\b(?:gdal\w*|ogr2ogr|lunarsite|exiftool|magick|curl)\b.* \S+\.\w{2,8}['"]?$"""
+)
 """A remedy that ends with a command and the name of a file."""
 
 _NAME = re.compile(r""": (?:'[^']+'|"[^"]+"|\S*[/:.]\S*)$""")

@@ -132,7 +132,12 @@ def _input(parameter: Parameter) -> QgsProcessingParameterDefinition:  # noqa: P
         return QgsProcessingParameterBoolean(name, text, parameter.default)
     if parameter.kind is Kind.CHOICE:
         made = QgsProcessingParameterEnum(
-            name, text, list(parameter.choices), defaultValue=parameter.default, optional=optional
+            name,
+            text,
+            list(parameter.choices),
+            allowMultiple=parameter.many,
+            defaultValue=parameter.default,
+            optional=optional,
         )
         made.setUsesStaticStrings(True)
         return made

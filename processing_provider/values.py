@@ -144,6 +144,8 @@ def _value(  # noqa: PLR0911  one return per kind
         return default or None
     if parameter.output:
         return _destination(parameter, algorithm, parameters, context)
+    if parameter.many and kind is Kind.CHOICE:
+        return list(algorithm.parameterAsEnumStrings(parameters, name, context)) or None
     if parameter.many:
         return list(algorithm.parameterAsFileList(parameters, name, context)) or None
     if kind in _STRICT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
+
+# No test sees what was fetched on this computer, nor fetches into the user's cache.
+os.environ["LUNARSITE_DATA"] = str(ROOT / ".cache" / "no-data")
+os.environ.pop("LUNARSITE_DATA_MIRROR", None)
 
 # What runs inside QGIS is for the interpreter that has it: `make test-qgis`.
 # (This folder is on the path, so its own ``qgis`` is found as a package without a file.)

@@ -28,6 +28,7 @@ SUFFIXES = frozenset(
         ".css",
         ".csv",
         ".html",
+        ".js",
         ".jgw",
         ".jpg",
         ".json",
@@ -40,7 +41,7 @@ SUFFIXES = frozenset(
     }
     | {".safetensors", ".svg", ".tif", ".toml", ".txt", ".ubj", ".xml", ".yaml"}
 )
-BARE = frozenset({"LICENSE", "SHA256SUMS"})
+BARE = frozenset({"LICENSE", "MD5SUMS", "SHA256SUMS"})
 """Files without a suffix."""
 NEEDED = (
     "__init__.py",

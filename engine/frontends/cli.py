@@ -84,8 +84,10 @@ def command_parser(command: str) -> Parser:
         parser = Parser(prog=f"lunarsite {command}", description=OTHER_COMMANDS[command])
     else:
         stage = stages.load(command)
+        loose = _positional(command)
         parser = Parser(
             prog=f"lunarsite {command}",
+            words=loose.name.upper() + ("..." if loose.many else "") if loose else "",
             description="\n\n".join(
                 textwrap.fill(text, 79) for text in (stage.summary, stage.help)
             ),
@@ -124,7 +126,10 @@ def parse(words: Sequence[str]) -> Values:
     command, *rest = words
     parser = command_parser(command)
     known, unknown = parser.parse_known_args(rest)
-    for word in unknown:
+    values = vars(known)
+    loose = _positional(command)
+    taken = [] if loose is None else [word for word in unknown if not word.startswith("-")]
+    for word in [word for word in unknown if word not in taken]:
         if word.startswith("-"):
             options = [option for option in parser.option_names if len(option) > 2]
             raise unknown_name(f"option of {command}", word.split("=")[0], options)
@@ -133,7 +138,30 @@ def parse(words: Sequence[str]) -> Values:
             "Write every value after its option, and patterns such as '*.png' in quotes; "
             f"lunarsite {command} --help lists the options",
         )
-    return vars(known)
+    if loose is not None and taken:
+        _take(loose, taken, values)
+    return values
+
+
+def _positional(command: str) -> Parameter | None:
+    """Return the parameter whose value may follow a command without its option, if there is one."""
+    if command not in stages.NAMES:
+        return None
+    return next((each for each in stages.load(command).parameters if each.positional), None)
+
+
+def _take(parameter: Parameter, words: list[str], values: Values) -> None:
+    """Put words that follow the command into the values."""
+    if parameter.many:
+        values[parameter.name] = [*words, *values.get(parameter.name, [])]
+        return
+    if len(words) > 1 or parameter.name in values:
+        also = [str(values[parameter.name])] if parameter.name in values else []
+        raise ParameterError(
+            f"{parameter.title} is given more than once: {', '.join([*words, *also])}",
+            f"Give it once, as the first word or with {parameter.flag}",
+        )
+    values[parameter.name] = words[0]
 
 
 def facts(parameter: Parameter) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lunarsite.engine import provenance, stages
 from lunarsite.engine.atomic import scratch_folder
 from lunarsite.engine.context import GIB
+from lunarsite.engine.datasets.far_field import with_fetched
 from lunarsite.engine.illumination import lighting
 from lunarsite.engine.illumination.darkness import darkness_at_points
 from lunarsite.engine.illumination.ephemeris import Ephemeris, ephemeris
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
-_NOT_SHAPING = ("dem", "far_field", "out")
+_NOT_SHAPING = ("dem", "far_field", "fetched_far_field", "out")
 _DESCRIPTIONS = {
     "illumination_pct": "Average illumination",
     "illumination_sensitivity": "Illumination lost per degree of horizon",
@@ -106,7 +107,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     dict
         Paths of the layers, and statistics.
     """
-    values = narrowed(values, "dem", context)
+    values = with_fetched(narrowed(values, "dem", context), context)
     out = Path(values["out"])
     estimates.announce(estimate(values, context), out, context)
     if values["mast_height_m"] == 0.0:

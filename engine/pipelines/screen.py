@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lunarsite.engine import input_versions, provenance, stages
 from lunarsite.engine.context import GIB
 from lunarsite.engine.contract import PATH_KINDS
+from lunarsite.engine.datasets.far_field import with_fetched
 from lunarsite.engine.errors import CancelledError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io.elevation.area import narrowed
@@ -135,7 +136,7 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         For any user-correctable error of its stages.
     """
     folder = Path(values["out"])
-    values = narrowed(values, "dem", context)
+    values = with_fetched(narrowed(values, "dem", context), context)
     validated = preflight.validate(values, [name for step in SHARES for name in outputs_of(step)])
     if validated.grid.pixel_m > _COARSE_M:
         context.warn(

@@ -12,6 +12,7 @@ import math
 from lunarsite.engine.contract import Stage, unknown_name
 
 NAMES: tuple[str, ...] = (
+    "fetch",
     "terrain",
     "lighting",
     "skyline",
@@ -25,6 +26,7 @@ NAMES: tuple[str, ...] = (
     "compare",
     "screen",
     "validate",
+    "dossier",
     "detect-craters",
     "evaluate-craters",
     "diagnose-craters",

@@ -33,6 +33,16 @@ BUILTIN_FAR_FIELD = Parameter(
     default=True,
 )
 
+FETCHED_FAR_FIELD = Parameter(
+    name="fetched_far_field",
+    kind=Kind.BOOLEAN,
+    title="Use a fetched far field",
+    help="If no far-field elevation model is given, use the finest one among those that fetch has "
+    "downloaded which covers the elevation model and is finer than the built-in one.",
+    default=True,
+    advanced=True,
+)
+
 AOI = Parameter(
     name="aoi",
     kind=Kind.AREA,

@@ -8,6 +8,7 @@ from lunarsite.engine.stages._shared import (
     BUILTIN_FAR_FIELD,
     DEM,
     FAR_FIELD,
+    FETCHED_FAR_FIELD,
     MAST_HEIGHT,
     OUT_FOLDER,
 )
@@ -124,6 +125,7 @@ STAGE = Stage(
         DEM,
         FAR_FIELD,
         BUILTIN_FAR_FIELD,
+        FETCHED_FAR_FIELD,
         AOI,
         OUT_FOLDER,
         *SKY_PARAMETERS,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lunarsite.qgis_common.map_place import Place
     from lunarsite.qgis_common.session import EngineSession
 
+NO_TOOLBOX = "The toolbox is off: enable Processing in Plugins, Manage and Install Plugins."
 _LONGEST_DAYS = 731
 """Up to this period the calendar shows all of a run, otherwise its first year."""
 _EXTENT_M = 20_000.0
@@ -190,6 +191,7 @@ class LunarSiteDock(QgsDockWidget):
         self.panel.copyRequested.connect(self.copy)
         self.panel.reportRequested.connect(self._ask_report_path)
         self.sites.goTo.connect(self.zoom_to)
+        self.sites.dossierRequested.connect(self._open_dossier)
         self.saved_places.goTo.connect(self.go_to)
         self.saved_places.changed.connect(self._remember_saved_places)
         self.session.stateChanged.connect(self.show_engine)
@@ -306,6 +308,20 @@ class LunarSiteDock(QgsDockWidget):
             path = Path(text)
             known = path.suffix.lower() in {".pdf", ".html", ".htm"}
             self.save_report(path if known else path.with_name(path.name + suffix))
+
+    def _open_dossier(self, site: int) -> None:
+        """Open the dialog of the algorithm that makes the dossier, filled in."""
+        if self.run is None:
+            return
+        try:
+            import processing  # noqa: PLC0415  a plugin of QGIS, which may be switched off
+        except ImportError:
+            self._show_status(NO_TOOLBOX)
+            return
+        values = {"run": str(self.run.path), "site": site}
+        dialog = processing.createAlgorithmDialog("lunarsite:dossier", values)
+        if dialog is not None:
+            dialog.show()
 
     def _remember_saved_places(self) -> None:
         project_runs.set_saved_places(as_json(self.saved_places.places))

@@ -8,6 +8,7 @@ from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QPushButton,
     QStackedWidget,
     QTableWidget,
     QTableWidgetItem,
@@ -48,6 +49,8 @@ class SitesView(QWidget):
 
     goTo = pyqtSignal(float, float)
     """Longitude and latitude of a site, degrees."""
+    dossierRequested = pyqtSignal(int)
+    """Number of the site whose dossier is asked for."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,9 +71,21 @@ class SitesView(QWidget):
         self.hint = label(HINT)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.hint.setMargin(8)
+        self.dossier = QPushButton("Dossier…")
+        self.dossier.setToolTip(
+            "Put everything that the run knows of the selected site into a folder and a PDF"
+        )
+        self.dossier.setEnabled(False)
+        self.dossier.clicked.connect(self._ask_for_dossier)
+        self.table.itemSelectionChanged.connect(self._note_selection)
+        listed = QWidget(self)
+        inside = QVBoxLayout(listed)
+        inside.setContentsMargins(0, 0, 0, 4)
+        inside.addWidget(self.table)
+        inside.addWidget(self.dossier, 0, Qt.AlignmentFlag.AlignLeft)
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.hint)
-        self.pages.addWidget(self.table)
+        self.pages.addWidget(listed)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.pages)
@@ -107,6 +122,17 @@ class SitesView(QWidget):
         self.hint.setText(text)
         self.pages.setCurrentIndex(0)
 
+    def _note_selection(self) -> None:
+        self.dossier.setEnabled(bool(self.table.selectedItems()))
+
+    def _ask_for_dossier(self) -> None:
+        chosen = self.table.selectedItems()
+        if chosen:
+            self.dossierRequested.emit(self._site_at(chosen[0].row()).site)
+
+    def _site_at(self, row: int) -> listing.SiteRow:
+        return self.rows[self.table.item(row, 0).data(_ROW)]
+
     def _go(self, row: int, _column: int) -> None:
-        site = self.rows[self.table.item(row, 0).data(_ROW)]
+        site = self._site_at(row)
         self.goTo.emit(site.lon_deg, site.lat_deg)

@@ -157,6 +157,7 @@ def test_declarations_are_json_and_complete():
         "endings": [],
         "files": [],
         "model": False,
+        "positional": False,
     }
     assert declared["outputs"][0]["path"] == "map.tif"
     assert MAST.flag == "--mast-height-m"

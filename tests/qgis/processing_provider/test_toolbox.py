@@ -536,6 +536,15 @@ def test_help_names_every_parameter(processing):
             assert definitions.label(parameter).replace("'", "&#x27;") in text
 
 
+def test_several_of_a_list_of_choices_are_chosen(processing):
+    fetch = algorithm("fetch")
+    assert fetch.parameterDefinition("names").allowMultiple()
+    made = processing.run("lunarsite:fetch", {"names": ["list"]}, feedback=Feedback())
+    assert "LDEM_80S_80MPP_ADJ" in made["summary"]
+    with pytest.raises(QgsProcessingException, match="list stands for itself"):
+        processing.run("lunarsite:fetch", {"names": ["list", "scarps"]}, feedback=Feedback())
+
+
 def test_the_help_of_every_stage_has_a_picture(processing):
     for stage in stages.load_all():
         picture = QImage(str(help_page.PICTURES / f"{stage.name}.png"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
+from pathlib import Path
 
 from qgis.core import QgsVectorLayer
 from qgis.PyQt.QtCore import Qt
 
+from lunarsite.lunarsite_plugin.dock.dock import NO_TOOLBOX
 from lunarsite.lunarsite_plugin.sites import view
 from lunarsite.qgis_common import map_place
 
@@ -82,3 +85,35 @@ def test_sites_that_cannot_be_read_are_told(qgis_app, dock, run_folder, tmp_path
     shown.set_run(None)
     assert shown.hint.text() == view.HINT
     assert shown.rows == ()
+
+
+def test_the_dossier_of_the_selected_site_is_asked_for_in_a_filled_in_dialog(
+    dock, processing, monkeypatch
+):
+    opened = []
+
+    class Dialog:
+        def show(self):
+            opened.append("shown")
+
+    def create(name, values):
+        opened.append((name, values))
+        return Dialog()
+
+    monkeypatch.setattr(processing, "createAlgorithmDialog", create)
+    table = dock.sites.table
+    table.clearSelection()
+    assert not dock.sites.dossier.isEnabled()
+    index, _ = column(table, SLOPE)
+    table.sortItems(index, Qt.SortOrder.DescendingOrder)
+    table.selectRow(1)
+    assert dock.sites.dossier.isEnabled()
+    dock.sites.dossier.click()
+    site = int(table.item(1, 0).text())
+    values = {"run": str(dock.run.path), "site": site}
+    assert opened == [("lunarsite:dossier", values), "shown"]
+    made = processing.run("lunarsite:dossier", values | {"out": "TEMPORARY_OUTPUT"})
+    assert Path(made["pdf"]).read_bytes().startswith(b"%PDF")
+    monkeypatch.setitem(sys.modules, "processing", None)
+    dock.sites.dossier.click()
+    assert dock.status.text() == NO_TOOLBOX
