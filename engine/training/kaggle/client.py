@@ -352,8 +352,8 @@ def _without_network() -> Iterator[None]:
     def refuse(*_: Any, **__: Any) -> Any:
         raise requests.ConnectionError
 
-    requests.Session.send = refuse
+    requests.Session.send = refuse  # type: ignore[method-assign]
     try:
         yield
     finally:
-        requests.Session.send = send
+        requests.Session.send = send  # type: ignore[method-assign]
