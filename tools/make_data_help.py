@@ -1,16 +1,22 @@
-"""Draw the pictures in the help of `fetch` and `dossier`.
+"""Draw the pictures in the help of `fetch`, `dossier` and `validate`.
 
-make region && .venv/bin/python tools/make_data_help.py
+make region demo && .venv/bin/python tools/make_data_help.py
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from pathlib import Path
 
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
 from matplotlib import image as plt_image
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import FuncFormatter
 
 from lunarsite.engine import moon
 from lunarsite.engine.io import raster
@@ -21,6 +27,7 @@ from lunarsite.engine.report.maps import hillshade
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "resources" / "help"
 RUN = ROOT / ".cache" / "region" / "run"
+DEMO = ROOT / "demo" / "run"
 LUNARSITE = ROOT / ".venv" / "bin" / "lunarsite"
 SIZE_PX = (232, 178)
 HALF_KM = 540.0
@@ -29,6 +36,54 @@ HALF_KM = 540.0
 def main() -> None:
     coverage()
     dossier()
+    validation()
+
+
+def validation() -> None:
+    """Draw how often the best cells of the demo lie in candidate regions, beside rotated ones."""
+    table = pd.read_csv(ROOT / "resources" / "moon" / "regions.csv")
+    half = 500.0 * np.sqrt(table["area_km2"])
+    with tempfile.TemporaryDirectory() as folder:
+        regions = Path(folder) / "regions.gpkg"
+        squares = shapely.box(
+            table["x_m"] - half, table["y_m"] - half, table["x_m"] + half, table["y_m"] + half
+        )
+        frame = gpd.GeoDataFrame({"name": table["name"]}, geometry=squares, crs=moon.SOUTH_POLAR)
+        frame.to_file(regions)
+        subprocess.run(
+            [
+                LUNARSITE,
+                "validate",
+                "--run",
+                DEMO,
+                "--out",
+                folder,
+                "--regions",
+                regions,
+                "--quiet",
+            ],
+            check=True,
+        )
+        checks = json.loads((Path(folder) / "validation.json").read_text())["checks"]
+    near = next(c for c in checks if c["name"] == "candidate-regions-near-the-pole")
+    curve = near["figures"]["curve"]
+    with drawing.style():
+        picture = drawing.figure(SIZE_PX[0] / 100, SIZE_PX[1] / 100)
+        axes = picture.subplots()
+        count = curve["cells"]
+        low, high, lift = (
+            np.array(curve[name], np.float64) for name in ("rotated_low", "rotated_high", "lift")
+        )
+        axes.fill_between(count, low, high, color=drawing.MISSING)
+        axes.plot(count, lift, color=drawing.EARTH, lw=2.0)
+        axes.axhline(1.0, color=drawing.INK, lw=0.8, ls=":")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_xlabel("best cells", size=7)
+        axes.set_ylabel("lift", size=7)
+        axes.tick_params(labelsize=6)
+        axes.spines[["top", "right"]].set_visible(False)
+        picture.savefig(PICTURES / "validate.png", dpi=100, metadata={"Software": None})
 
 
 def dossier() -> None:
@@ -78,4 +133,5 @@ def coverage() -> None:
         picture.savefig(PICTURES / "fetch.png", dpi=100, metadata={"Software": None})
 
 
-main()
+if __name__ == "__main__":
+    main()

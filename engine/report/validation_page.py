@@ -6,6 +6,8 @@ import datetime as dt
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.ticker import FuncFormatter
+
 from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.file_names import display_name, local_file
 from lunarsite.engine.report import drawing, embedding
@@ -118,6 +120,7 @@ def _lift(curve: Mapping[str, Any], claim: str) -> Figure:
     axes.axhline(1.0, color=drawing.INK, lw=0.8, ls=":")
     axes.text(count[0], 1.0, " all ground", va="bottom", size=8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlim(count[0], count[-1])
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("number of best cells")
