@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 GATE = "iou"
-"""Gate of the diagnosis."""
+"""Matching criterion of the diagnosis."""
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Least confidences that are compared."""

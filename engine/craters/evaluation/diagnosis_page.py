@@ -47,7 +47,7 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     place = (
         f"{files}. Bounds x {west:,.0f} to {east:,.0f} m, y {south:,.0f} to {north:,.0f} m; "
         f"{report['catalogued']} catalogued craters of {report['min_diameter_m']:,.0f} m and more; "
-        "gate: IoU ≥ 0.5; precision is a lower bound."
+        "criterion: IoU ≥ 0.5; precision is a lower bound."
     )
     distances = (
         f"Rims are near each other within {near['within_radii']:g} radii. Of {near['predictions']} "

@@ -30,7 +30,7 @@ def layers(comparison: Comparison, evaluation: Evaluation) -> dict[str, gpd.GeoD
     comparison : Comparison
         Detections and catalogue.
     evaluation : Evaluation
-        Outcome by the gate to draw.
+        Outcome by the criterion to draw.
 
     Returns
     -------

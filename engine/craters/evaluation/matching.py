@@ -1,6 +1,6 @@
-"""Matching of detections to catalogued craters, one to one, by three criteria (gates).
+"""Matching of detections to catalogued craters, one to one, by three criteria.
 
-The gates, with Δ the distance of the centres and Δr the difference of the radii:
+The criteria, with Δ the distance of the centres and Δr the difference of the radii:
 
 ``deepmoon``
     Δ² < 1.8 min(r)² and abs(Δr) < min(r) (Silburt et al. 2019, Icarus 317, 27).
@@ -9,7 +9,7 @@ The gates, with Δ the distance of the centres and Δr the difference of the rad
 ``iou``
     The circles' intersection over union is 0.5 or more.
 
-Among all matchings within a gate, the one with the most pairs is chosen, and among those the one
+Among all matchings by a criterion, the one with the most pairs is chosen, and among those the one
 with the least sum of 1 - IoU (linear assignment, Kuhn 1955). The graph of candidates decomposes
 into small components, each of which is solved separately.
 """
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 GATES = ("deepmoon", "strict", "iou")
 
 _REACH = np.sqrt(1.8)
-"""Centres farther apart than this many of the smaller radii pass no gate; the limit of deepmoon."""
+"""Centres farther apart than this many of the smaller radii meet no criterion: that of deepmoon."""
 
 _HALF_OCTAVES = 2
-"""Radii differ by less than a factor of 2 in every gate."""
+"""Radii differ by less than a factor of 2 by every criterion."""
 
 _DENSE = 250_000
 """Components with more cells than this are solved as sparse matrices."""
@@ -49,7 +49,7 @@ _DENSE = 250_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Candidate pairs of a detection and a crater within a gate.
+    """Candidate pairs of a detection and a crater by a criterion.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Pairs:
 
 
 def candidates(found: Circles, known: Circles) -> dict[str, Pairs]:
-    """Return the pairs within each gate, in arbitrary order.
+    """Return the pairs by each criterion, in arbitrary order.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def candidates(found: Circles, known: Circles) -> dict[str, Pairs]:
     Returns
     -------
     dict of str to Pairs
-        By gate, `GATES`.
+        By criterion, `GATES`.
     """
     i, j = _near(found, known)
     distance = np.hypot(found.x_m[i] - known.x_m[j], found.y_m[i] - known.y_m[j])
@@ -140,7 +140,7 @@ def admitted(pairs: Pairs, order: Int) -> Bool:
     Parameters
     ----------
     pairs : Pairs
-        Pairs within the gate.
+        Pairs by the criterion.
     order : ndarray of int64, shape (detections,)
         All detections, by descending confidence.
 
@@ -159,7 +159,7 @@ def admitted(pairs: Pairs, order: Int) -> Bool:
 
 
 def _near(found: Circles, known: Circles) -> tuple[Int, Int]:
-    """Return the indices of a superset of the pairs within any gate."""
+    """Return the indices of a superset of the pairs by any criterion."""
     first, second = _by_size(found.radius_m), _by_size(known.radius_m)
     trees = {
         size: spatial.cKDTree(np.column_stack([known.x_m[at], known.y_m[at]]))

@@ -66,7 +66,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Outcome of a comparison by one gate.
+    """Outcome of a comparison by one criterion.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def evaluate(
     comparison : Comparison
         Detections and catalogue.
     pairs : Pairs
-        Pairs within the gate, `matching.candidates`.
+        Pairs by the criterion, `matching.candidates`.
     match : callable
         `matching.match` or `matching.most`.
     """
@@ -247,8 +247,8 @@ def random_circles(
     Returns
     -------
     dict
-        By gate, for each range of diameters: recall and precision, each with mean, low and high
-        over `NULL_DRAWS` draws.
+        By criterion, for each range of diameters: recall and precision, each with mean, low and
+        high over `NULL_DRAWS` draws.
     """
     west, south, east, north = bounds
     detections = comparison.found

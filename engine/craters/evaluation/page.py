@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMES = {"deepmoon": "DeepMoon's", "strict": "strict", "iou": "IoU ≥ 0.5"}
-"""Display names of the gates."""
+"""Display names of the matching criteria."""
 
 _MEANING = (
-    "DeepMoon's gate: squared distance of the centres below 1.8 times the square of the smaller "
-    "radius, difference of the radii below the smaller one. Strict: centres within half the "
-    "catalogued radius, radii within a quarter of it. IoU: intersection over union of the circles "
-    "of 0.5 or more. Matching is one to one. Precision is a lower bound, since the catalogue does "
-    "not list every crater. Brackets: 95 % bootstrap intervals. Random: circles of the detections' "
-    "sizes at random places within the same bounds, mean of {draws} draws."
+    "DeepMoon's criterion: squared distance of the centres below 1.8 times the square of the "
+    "smaller radius, difference of the radii below the smaller one. Strict: centres within half "
+    "the catalogued radius, radii within a quarter of it. IoU: intersection over union of the "
+    "circles of 0.5 or more. Matching is one to one. Precision is a lower bound, since the "
+    "catalogue does not list every crater. Brackets: 95 % bootstrap intervals. Random: circles of "
+    "the detections' sizes at random places within the same bounds, mean of {draws} draws."
 )
 
 
@@ -28,7 +28,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         "and more"
     )
     scores = [
-        f"{NAMES[name]} gate: recall {_value(gate['recall'])} (random circles "
+        f"{NAMES[name]} criterion: recall {_value(gate['recall'])} (random circles "
         f"{_number(gate['random_circles']['recall']['mean'])}), precision at least "
         f"{_value(gate['precision'])}, F1 {_value(gate['f1'])}, average precision "
         f"{_value(gate['average_precision'])}"
@@ -50,7 +50,7 @@ def markdown(report: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     )
     parts = ["# Detected craters against a catalogue", counted, _MEANING.format(draws=draws)]
     for name, gate in report["gates"].items():
-        parts.append(f"## Gate: {NAMES[name]}")
+        parts.append(f"## Criterion: {NAMES[name]}")
         parts.append(_table(gate))
         depth = gate["depth"]
         parts.append(

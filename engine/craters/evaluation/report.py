@@ -1,4 +1,4 @@
-"""Evaluation report: detections against a catalogue by all gates, null model and rims."""
+"""Evaluation report: detections against a catalogue by all criteria, null model and rims."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def evaluate(
     rim_pixel_m : float
         Pixel of the rim rasters, metres.
     gate : str
-        Gate of the map layers.
+        Matching criterion of the map layers.
 
     Returns
     -------
     report : dict
-        Metrics by gate, JSON-able.
+        Metrics by criterion, JSON-able.
     layers : dict of str to GeoDataFrame
         As `layers.layers`.
     """

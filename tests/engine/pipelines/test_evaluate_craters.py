@@ -120,12 +120,13 @@ def test_the_layer_and_the_page_show_hits_misses_and_new_ones(tmp_path):
     wide = points["diameter_m"] * moon.map_scale(points["x_m"], points["y_m"])
     np.testing.assert_allclose(circles.area, np.pi * (wide / 2) ** 2, rtol=5e-3)
     text = page.read_text("utf-8")
-    for word in ("Gate: DeepMoon's", "| 4 to 8 km |", "8 km and more", "found.gpkg", "lower bound"):
+    shown = ("Criterion: DeepMoon's", "| 4 to 8 km |", "8 km and more", "found.gpkg", "lower bound")
+    for word in shown:
         assert word in text
     rows = [line for line in text.splitlines() if line.startswith("| all ")]
     assert len(rows) == 3
     assert "| 2 | 1 | 2 | 0.67 [" in rows[0]
-    assert any("IoU ≥ 0.5 gate: recall 0.67" in line for line in result["summary"])
+    assert any("IoU ≥ 0.5 criterion: recall 0.67" in line for line in result["summary"])
 
 
 def test_results_do_not_depend_on_the_order_of_the_files(tmp_path):
