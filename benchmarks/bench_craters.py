@@ -30,6 +30,7 @@ from lunarsite.engine.craters.detection.detect import detect_craters
 from lunarsite.engine.craters.evaluation import matching, metrics, protocol
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.training import calibration, region, sectors
+from lunarsite.engine.craters.training import held_out as held_out_set
 from lunarsite.engine.io.elevation.dem import read_dem
 from lunarsite.engine.io.elevation.polar import read_polar
 from lunarsite.engine.io.grid import Dem, Grid
@@ -97,10 +98,10 @@ def generated(checkpoint: Path) -> None:
     """Evaluate on frames that were used neither for training nor for calibration."""
     loaded = weights.load(checkpoint)
     runner, fitted = loaded.runner(), search.calibration_of(loaded)
-    held_out = calibration.joined(
+    held_out = held_out_set.joined(
         [
-            calibration.evaluate(
-                runner, calibration.FIRST_SEED + number, calibration.frame_px(number), Context()
+            held_out_set.evaluate(
+                runner, held_out_set.FIRST_SEED + number, held_out_set.frame_px(number), Context()
             )
             for number in range(1, 16, 2)
         ]
@@ -256,8 +257,8 @@ def upside_down(checkpoint: Path) -> None:
     runner, fitted = loaded.runner(), search.calibration_of(loaded)
     found, false, right = [], [], []
     for number in range(1, 8, 2):
-        seed, side = calibration.FIRST_SEED + number, calibration.frame_px(number)
-        its = calibration.evaluate(runner, seed, side, Context())
+        seed, side = held_out_set.FIRST_SEED + number, held_out_set.frame_px(number)
+        its = held_out_set.evaluate(runner, seed, side, Context())
         found.append(fitted.of_features(its.features)[its.radius_px >= 5.0])
         right.append(its.outcome[its.radius_px >= 5.0])
         tile = tiles.make(seed, side)

@@ -15,8 +15,8 @@ from lunarsite.engine.atomic import whole_file
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import pyramid
 from lunarsite.engine.craters.detection import template
-from lunarsite.engine.craters.training import calibration
-from lunarsite.engine.craters.training.calibration import Evaluation, joined, outcomes
+from lunarsite.engine.craters.training import calibration, held_out
+from lunarsite.engine.craters.training.held_out import Evaluation, joined, outcomes
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.synthetic.crater_tiles import tiles
@@ -41,8 +41,8 @@ def main() -> None:
         "metrics": {"frames": FRAMES // 2, **reached},
         "data": tiles.DATA,
         "frames": FRAMES,
-        "frames_px": calibration.FRAMES_PX,
-        "first_seed": calibration.FIRST_SEED,
+        "frames_px": held_out.FRAMES_PX,
+        "first_seed": held_out.FIRST_SEED,
         "tiles_version": tiles.VERSION,
         "made_by": "make template",
     }
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def frame(number: int) -> tuple[np.ndarray, np.ndarray]:
-    tile = tiles.make(calibration.FIRST_SEED + number, calibration.frame_px(number))
+    tile = tiles.make(held_out.FIRST_SEED + number, held_out.frame_px(number))
     return (tile.height_m / np.float32(tile.pixel_m)).astype(np.float32), tile.circles
 
 
@@ -62,7 +62,7 @@ def judged(
     with tempfile.TemporaryDirectory() as folder:
         levels = pyramid.of(Grid(0.0, 0.0, 1.0, side, side), height, Scratch(Path(folder), 10**9))
         found, chance = template.find(levels, curve, context)
-    large = found.radius >= calibration.LEAST_DETECTED_RADIUS_PX
+    large = found.radius >= held_out.LEAST_DETECTED_RADIUS_PX
     found, chance = found.kept(large), chance[large]
     outcome, wanted = outcomes(found.x - 0.5, -found.y - 0.5, found.radius, circles, side)
     return Evaluation(found.features, special.logit(chance), outcome, found.radius, wanted)

@@ -11,7 +11,7 @@ from lunarsite.engine.craters.detection import multiscale
 from lunarsite.engine.craters.model import inputs, weights
 from lunarsite.engine.craters.model import onnx_runner as running
 from lunarsite.engine.craters.model.architecture import HEADS, Architecture
-from lunarsite.engine.craters.training import calibration
+from lunarsite.engine.craters.training import calibration, held_out
 from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -161,7 +161,7 @@ def evaluation(probability, outcomes, target_count):
     zero = np.zeros_like(logit)
     features = np.column_stack([zero + 1.0, 2.0 * logit + 1.0, zero, zero])
     radius = np.full(logit.size, 9.0)
-    return calibration.Evaluation(features, logit, outcomes, radius, target_count)
+    return held_out.Evaluation(features, logit, outcomes, radius, target_count)
 
 
 def test_calibration_finds_the_probability_behind_an_overconfident_score():
@@ -193,6 +193,6 @@ def test_uncertain_and_small_craters_are_ignored():
     )
     x = np.array([101.0, 200.0, 300.0, 400.0, 500.0, 102.0])
     radius = np.array([10.5, 10.0, 4.2, 12.0, 4.5, 11.0])
-    outcome, target_count = calibration.outcomes(x, x.copy(), radius, circles, 640)
+    outcome, target_count = held_out.outcomes(x, x.copy(), radius, circles, 640)
     assert target_count == 1
     assert list(outcome) == [1, -1, -1, 0, -1, 0]

@@ -12,7 +12,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.craters.model import weights
 from lunarsite.engine.craters.model.architecture import Architecture
 from lunarsite.engine.craters.training import (
-    calibration,
+    held_out,
     mixed,
     recipe,
     region,
@@ -226,7 +226,7 @@ def test_detections_on_real_ground_count_in_the_sector_of_their_centre(ground, h
     architecture = Architecture(widths=(8, 8, 8, 8, 8))
     runner = weights.Checkpoint(hot_weights(architecture), architecture, {}, None).runner()
     parts = {"west": Sector(180.0, 359.0, 0.0), "east": Sector(0.0, 179.0, 0.0)}
-    found = calibration.evaluate_region(runner, ground, parts, Context(threads=2))
+    found = held_out.evaluate_region(runner, ground, parts, Context(threads=2))
     # The 20 outer ones lie on the edge of the area that the catalogue covers.
     assert found["west"].target_count == found["east"].target_count == 8
     counted = [each.outcome >= 0 for each in found.values()]
