@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _SWARM_CELLS = 1_000
 _SITES = 50
 
+# Streamlit keeps results by those arguments whose names do not begin with an underscore: `version`
+# is the time of a file, so that a run that was made again is not shown as it was.
+
 
 def main() -> None:
     """Show the page."""
@@ -40,7 +43,8 @@ def main() -> None:
     settings = json.loads(os.environ["LUNARSITE_APP"])
     folder = Path(settings["run"])
     try:
-        run = _run(str(folder), (folder / "manifest.json").stat().st_mtime_ns)
+        version = (folder / "manifest.json").stat().st_mtime_ns
+        run = _run(str(folder), version)
     except LunarSiteError as error:
         st.error(str(error))
         return
@@ -50,7 +54,7 @@ def main() -> None:
         st.session_state.lon, st.session_state.lat = sites.iloc[0][["lon_deg", "lat_deg"]]
     left, right = st.columns([5, 4], gap="large")
     with left:
-        _map(folder, run)
+        _map(folder, run, version)
         _place()
     with right:
         _answer(str(folder))
@@ -60,17 +64,17 @@ def main() -> None:
                 st.warning(warning)
     told = st.tabs(["Reasons", "Skyline", "Sites", "Checks"])
     with told[0]:
-        _reasons(str(folder), run)
+        _reasons(str(folder), run, version)
     with told[1]:
         _skyline(settings["dem"], run)
     with told[2]:
         _list(sites)
     with told[3]:
-        _checks(folder, run)
+        _checks(folder, run, version)
 
 
 @st.cache_resource(show_spinner="Opening the run")
-def _run(folder: str, _version: int) -> Run:
+def _run(folder: str, version: int) -> Run:  # noqa: ARG001
     return open_run(folder, _context())
 
 
@@ -81,7 +85,7 @@ def _context() -> Context:
 
 
 @st.cache_resource
-def _cell_map(folder: str, _run: Run) -> CellMap:
+def _cell_map(folder: str, version: int, _run: Run) -> CellMap:  # noqa: ARG001
     return app_map.cell_map(Path(folder), _run)
 
 
@@ -94,9 +98,9 @@ def _sites(run: Run) -> pd.DataFrame:
     return shown.reset_index(drop=True)
 
 
-def _map(folder: Path, run: Run) -> None:
+def _map(folder: Path, run: Run, version: int) -> None:
     """Show the map, and take the place of a click."""
-    drawn = _cell_map(str(folder), run)
+    drawn = _cell_map(str(folder), version, run)
     # The click is in the state before the page is run again for it: the answer needs no second run.
     clicked = st.session_state.get("map")
     if clicked and clicked.get("unix_time") != st.session_state.get("clicked"):
@@ -171,7 +175,7 @@ def _margin(margin: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _reasons(folder: str, run: Run) -> None:
+def _reasons(folder: str, run: Run, version: int) -> None:
     """Show the contributions of the place, and of many cells, by shap's own plots."""
     try:
         told = _explained(folder)
@@ -188,7 +192,7 @@ def _reasons(folder: str, run: Run) -> None:
             st.pyplot(_waterfall(run.base_log_odds, given), clear_figure=True)
     with right:
         st.markdown(f"**{_SWARM_CELLS:,} cells** of the run")
-        st.image(_beeswarm(folder, run))
+        st.image(_beeswarm(folder, version, run))
 
 
 def _waterfall(base: float, given: list[dict[str, Any]]) -> Any:
@@ -206,7 +210,7 @@ def _waterfall(base: float, given: list[dict[str, Any]]) -> Any:
 
 
 @st.cache_data(show_spinner="Drawing")
-def _beeswarm(_folder: str, _run: Run) -> bytes:
+def _beeswarm(folder: str, version: int, _run: Run) -> bytes:  # noqa: ARG001
     rng = np.random.default_rng(7)
     known = np.flatnonzero(np.isfinite(_run.scores["score"].to_numpy(np.float64)))
     chosen = np.sort(rng.choice(known, min(_SWARM_CELLS, known.size), replace=False))
@@ -235,13 +239,16 @@ def _skyline(dem: str | None, run: Run) -> None:
     if not st.toggle("Draw the skyline of this place", value=False):
         return
     try:
-        st.image(_drawn(dem, st.session_state.lon, st.session_state.lat, run.mast_height_m or 2.0))
+        at = st.session_state.lon, st.session_state.lat
+        st.image(_drawn(dem, Path(dem).stat().st_mtime_ns, *at, run.mast_height_m or 2.0))
+    except OSError as error:
+        st.warning(f"The elevation model cannot be read: {error.strerror}")
     except LunarSiteError as error:
         st.warning(str(error))
 
 
 @st.cache_data(show_spinner="Looking around")
-def _drawn(dem: str, lon: float, lat: float, mast_height_m: float) -> bytes:
+def _drawn(dem: str, version: int, lon: float, lat: float, mast_height_m: float) -> bytes:  # noqa: ARG001
     with tempfile.TemporaryDirectory() as made:
         picture = Path(made) / "skyline.png"
         given = {
@@ -267,13 +274,13 @@ def _list(sites: pd.DataFrame) -> None:
         st.rerun()
 
 
-def _checks(folder: Path, run: Run) -> None:
+def _checks(folder: Path, run: Run, version: int) -> None:
     """Show what the run claims, beside what it is compared with."""
     written = folder / "validation" / "validation.json"
     if written.is_file():
         checks = json.loads(written.read_text(encoding="utf-8"))["checks"]
     elif st.toggle("Run the checks that need nothing but the run", value=False):
-        checks = _audited(str(folder), run)
+        checks = _audited(str(folder), version, run)
     else:
         st.info(f"lunarsite validate --run {folder} --out {written.parent} checks more.")
         return
@@ -284,7 +291,7 @@ def _checks(folder: Path, run: Run) -> None:
 
 
 @st.cache_data(show_spinner="Checking")
-def _audited(folder: str, _run: Run) -> list[dict[str, Any]]:
+def _audited(folder: str, version: int, _run: Run) -> list[dict[str, Any]]:  # noqa: ARG001
     manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
     checks = self_audit.of_run(_run, manifest, QuietContext())
     return validation_page.rows(checks)

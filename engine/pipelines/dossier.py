@@ -15,6 +15,7 @@ from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.pipelines import skyline
 from lunarsite.engine.report import drawing
 from lunarsite.engine.report.dossier import document, figures, ground, numbers
+from lunarsite.engine.scoring.features import source_layers
 from lunarsite.engine.scoring.features.columns import LAYER_FILES
 from lunarsite.engine.scoring.finished_run import open_run
 from lunarsite.engine.scoring.run_inputs import find_inputs, required_dem
@@ -84,10 +85,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         with scratch_folder(out) as work:
             sky, skyline_png = _sky(dem, site, content, inputs, work, context.part(0.2, 0.7))
         context.progress(0.7, "figures")
+        layers = _layers(folder, content, inputs, around, context)
+        # After all that may warn: the warnings are among the numbers.
         told = numbers.plain(_told(site, explained, sky, content, near, context))
         with drawing.style():
             made = {
-                "maps": figures.maps(around, *_layers(folder, content, inputs, around), near),
+                "maps": figures.maps(around, *layers, near),
                 "contributions": figures.contributions(explained),
                 "uncertainty": figures.uncertainty(explained),
                 "calendar": figures.months(sky),
@@ -158,7 +161,11 @@ def _sky(
 
 
 def _layers(
-    folder: Path, content: dict[str, Any], inputs: dict[str, list[str]], around: Ground
+    folder: Path,
+    content: dict[str, Any],
+    inputs: dict[str, list[str]],
+    around: Ground,
+    context: Context,
 ) -> tuple[Float32 | None, Float32 | None]:
     """Return slope and illumination around a site, None for a layer that the run lacks."""
     found: list[Float32 | None] = []
@@ -175,9 +182,9 @@ def _layers(
                 )
             path = str(own)
         values = None if path is None else ground.layer_around(path, around, f"The layer {source}")
-        # Published maps of light hold fractions.
-        if values is not None and source == "illumination" and np.nanmax(values) <= 1.0:
-            values = values * np.float32(100.0)
+        if path is not None and values is not None and source == "illumination":
+            what = f"The layer {source}"
+            values = values * source_layers.percent_per_unit(values, values, path, what, context)
         found.append(values)
     return found[0], found[1]
 

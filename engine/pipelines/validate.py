@@ -22,6 +22,7 @@ from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.io.workspace import Scratch
 from lunarsite.engine.pipelines import evaluate_craters, evaluate_segmentation
 from lunarsite.engine.report import validation_page
+from lunarsite.engine.report.dossier import numbers
 from lunarsite.engine.scoring.features import source_layers
 from lunarsite.engine.scoring.finished_run import open_run
 from lunarsite.engine.validation import (
@@ -90,7 +91,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     inputs = [folder / "manifest.json", *files, *values["far_field"]]
     shaping = {name: values[name] for name in ("rotations", "seed", "builtin_far_field")}
     record = provenance.describe("validate", shaping, inputs)
-    told = {
+    document = {
         "checks": [check.as_dict() for check in checks],
         "warnings": context.warnings,
         "provenance": record,
@@ -98,7 +99,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     context.progress(0.97, "writing")
     paths = {"page": out / "validation.html", "figures": out / "validation.json"}
     with whole_file(paths["figures"]) as partial:
-        partial.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(numbers.plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
     validation_page.write(
         paths["page"], checks, manifest, record, context.warnings, validation_page.dates(inputs)
     )
@@ -203,8 +205,7 @@ def _shadow(values: dict[str, Any], context: Context) -> Iterator[Check]:
     grid, _ = posting(fine, fine.pixel_m * -(-longest // _LONGEST_SIDE_PX))
     resampling = Resampling.average if grid.pixel_m > fine.pixel_m else Resampling.nearest
     shaded, _ = raster.read_layer(given, grid, what=what, resampling=resampling)
-    if grid.pixel_m == fine.pixel_m:
-        source_layers.check_mask(shaded, what, given)
+    source_layers.check_mask(shaded, what, given, averaged=grid.pixel_m > fine.pixel_m)
     names = (display_name(given),)
     if values["shadow_catalogue"]:
         yield shadow.check_areas(
@@ -226,6 +227,7 @@ def _shadow(values: dict[str, Any], context: Context) -> Iterator[Check]:
             seed=values["seed"],
             pixel_m=grid.pixel_m,
             files=(*names, *_names(values, "image")),
+            context=context.part(0.51, 0.54),
         )
     else:
         lacks = (
@@ -335,7 +337,7 @@ def _middle(dem: Dem) -> Dem:
 
 def _networks(values: dict[str, Any], context: Context) -> Iterator[Check]:
     if values["detections"]:
-        given = {name: values[name] for name in ("detections", "catalogue")}
+        given = {name: values[name] for name in ("detections", "catalogue", "seed")}
         resolved = stages.load("evaluate-craters").resolve(given)
         report = evaluate_craters.run(resolved, context.part(0.0, 0.3))
         yield networks.craters_evaluated(report, _names(values, "detections", "catalogue"))
@@ -343,10 +345,10 @@ def _networks(values: dict[str, Any], context: Context) -> Iterator[Check]:
         lacks = "Give detected craters and a catalogue (--detections and --catalogue)."
         yield not_run(networks.CRATERS, networks.CRATERS_CLAIM, lacks)
     if values["images"]:
-        given = {name: values[name] for name in ("images", "masks")}
+        given = {name: values[name] for name in ("images", "masks", "seed")}
         resolved = stages.load("evaluate-segmentation").resolve(given)
-        said = evaluate_segmentation.run(resolved, context.part(0.3, 1.0))
-        yield networks.rocks_evaluated(said, (values["images"], values["masks"]))
+        evaluated = evaluate_segmentation.run(resolved, context.part(0.3, 1.0))
+        yield networks.rocks_evaluated(evaluated, _names(values, "images", "masks"))
     else:
         lacks = "Give images with masks (--images and --masks)."
         yield not_run(networks.ROCKS, networks.ROCKS_CLAIM, lacks)

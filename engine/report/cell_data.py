@@ -44,10 +44,11 @@ def packed(run: Run) -> tuple[dict[str, Any], str]:
     data : str
         Base64 of a zlib stream.
     """
-    order = np.argsort(run.features["cell_id"].to_numpy(), kind="stable")
-    features, scores = run.features.iloc[order], run.scores.iloc[order]
     grid = run.grid
-    place = features["row"].to_numpy(np.int64) * grid.width + features["column"].to_numpy(np.int64)
+    row, column = (run.features[name].to_numpy(np.int64) for name in ("row", "column"))
+    place = row * grid.width + column
+    order = np.argsort(place, kind="stable")
+    features, scores, place = run.features.iloc[order], run.scores.iloc[order], place[order]
     columns = list(_columns(run, features, scores, order, place))
     packed_columns = b"".join(_planes(values) for _, values in columns)
     about = {
@@ -106,14 +107,12 @@ def _columns(
     for name, centre in (("x_m", "cell_x_m"), ("y_m", "cell_y_m")):
         off = features[name].to_numpy(np.float64) - features[centre].to_numpy(np.float64)
         yield f"off_{name}", np.round(off).astype(np.int32)
-    holds = np.zeros(len(features), np.uint16)
+    holds = np.zeros(len(features), np.uint32)
     for number, criterion in enumerate(run.profile.criteria):
         values = features[criterion.feature].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
             # A rounded value may seem to be on the other side of its limit: this decides.
-            holds |= ((criterion.margin(values) >= 0.0).astype(np.uint16) << number).astype(
-                np.uint16
-            )
+            holds |= (criterion.margin(values) >= 0.0).astype(np.uint32) << np.uint32(number)
         yield f"value_{number}", _rounded(values.astype(np.float32), _BITS)
     yield "holds", holds
     for number in range(len(run.inputs)):

@@ -43,7 +43,7 @@ def script_hash(text: str) -> str:
 
 
 def template(name: str) -> jinja2.Template:
-    """Return the template of a page with its filters."""
+    """Return the template of a page with its filters; ``name`` may be in a folder of this one."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,

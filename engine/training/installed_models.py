@@ -159,9 +159,16 @@ def install(
             path.write_bytes(data)
         write_checksums(fresh / f"{chosen}.sha256", written)
         check(written[0])
+        before = scratch / "before"
         if target.exists():
-            target.rename(scratch / "before")
-        fresh.rename(target)
+            target.rename(before)
+        try:
+            fresh.rename(target)
+        except OSError:
+            # The scratch folder is removed, and with it what it holds.
+            if before.exists():
+                before.rename(target)
+            raise
     return Model(chosen, target / written[0].name, shipped=False)
 
 

@@ -116,11 +116,12 @@ def check_places(
             azimuths=720,
             context=context,
         )
-        found.append(_place(row, light.illumination_pct[0], light.longest_darkness_days[0]))
+        if np.isfinite(light.illumination_pct[0]):
+            found.append(_place(row, light.illumination_pct[0], light.longest_darkness_days[0]))
     if not found:
         lacks = (
-            "No published place lies inside the elevation model: give one of Shackleton and its "
-            "surroundings (--dem)."
+            "No published place lies on known heights of the elevation model: give one of "
+            "Shackleton and its surroundings (--dem)."
         )
         return not_run(PLACES, PLACES_CLAIM, lacks)
     light_off = [each["illumination_pct"] - each["published_pct"] for each in found]
@@ -129,8 +130,12 @@ def check_places(
         for each in found
         if each["published_days"] is not None
     ]
-    holds = max(map(abs, light_off)) <= _POINTS_PCT and max(map(abs, dark_off), default=0.0) <= (
-        _DARKNESS_DAYS
+    worst_days = max(map(abs, dark_off), default=0.0)
+    holds = max(map(abs, light_off)) <= _POINTS_PCT and worst_days <= _DARKNESS_DAYS
+    darkness = (
+        f"The longest darkness differs by at most {worst_days:.2f} days"
+        if dark_off
+        else "No longest darkness is published for them"
     )
     listed = ", ".join(
         f"{each['place']} {each['illumination_pct']:.1f} % for {each['published_pct']:g} %"
@@ -140,8 +145,7 @@ def check_places(
         name=PLACES,
         claim=PLACES_CLAIM,
         outcome=Outcome.HOLDS if holds else Outcome.FAILS,
-        finding=f"{listed}. The longest darkness differs by at most "
-        f"{max(map(abs, dark_off), default=float('nan')):.2f} days.",
+        finding=f"{listed}. {darkness}.",
         null=f"Within {_POINTS_PCT:g} point of light and {_DARKNESS_DAYS:g} days of darkness",
         figures={"places": found},
         files=("published_light.csv", *files),
@@ -176,6 +180,7 @@ def check_map(
     null_rmse = float(np.sqrt(np.mean((fitted - known) ** 2)))
     spread = float(known.std()) > 0.0 and float(ours[both].std()) > 0.0
     correlation = float(np.corrcoef(ours[both], known)[0, 1]) if spread else float("nan")
+    agreement = f"correlation {correlation:.4f}" if spread else "one of them is the same everywhere"
     figures: dict[str, Any] = {
         "cells": int(both.sum()),
         "bias_pct": round(bias, 3),
@@ -188,7 +193,7 @@ def check_map(
         claim=claim,
         outcome=Outcome.HOLDS if rmse < 0.5 * null_rmse else Outcome.NO_SKILL,
         finding=f"Over {int(both.sum()):,} cells: bias {bias:+.2f} points, RMSE {rmse:.2f}, "
-        f"correlation {correlation:.4f}; latitude alone has an RMSE of {null_rmse:.2f}. Maps "
+        f"{agreement}; latitude alone has an RMSE of {null_rmse:.2f}. Maps "
         "differ by pixel size, mast, span and the part of the disc that counts, too.",
         null="A cubic polynomial of the latitude, fitted to the map",
         figures=figures,

@@ -44,10 +44,10 @@ def craters_of_card(card: Mapping[str, Any], file: str) -> Check:
 def rocks_of_card(card: Mapping[str, Any], file: str) -> Check:
     """Return what the card of a surface network says of held-out images."""
     name = f"{ROCKS}-card"
-    held = card.get("held_out")
-    if not held:
+    held = card.get("held_out") or {}
+    kinds = [kind for kind in ("renders", "photographs") if held.get(kind)]
+    if not kinds:
         return not_run(name, ROCKS_CLAIM, f"{file} has no figures of held-out images.")
-    kinds = [kind for kind in ("renders", "photographs") if kind in held]
     parts = [
         f"{held[kind]['images']} {kind}: {100 * held[kind]['precision_of_rocks']:.0f} % of what is "
         f"predicted as rock is rock, at {100 * held[kind]['confidence_of_rocks']:.0f} % confidence"
@@ -69,16 +69,15 @@ def craters_evaluated(report: Mapping[str, Any], files: tuple[str, ...]) -> Chec
     """Return an evaluation of detections against a catalogue, ``evaluate-craters``."""
     gates = report["gates"]
     iou = gates["iou"]
-    random = float(iou["random_circles"]["recall"]["mean"])
-    recall = float(iou["recall"]["value"])
+    random = iou["random_circles"]["recall"]["mean"]
+    recall, precision = (_text(iou[name]["value"], 2) for name in ("recall", "precision"))
     return Check(
         name=CRATERS,
         claim=CRATERS_CLAIM,
         outcome=Outcome.HOLDS if _above(iou["recall"], random) else Outcome.NO_SKILL,
         finding=f"Of {report['catalogued']} catalogued craters of "
-        f"{report['min_diameter_m']:,.0f} m and more, {recall:.2f} are detected by circle IoU "
-        f"(random circles {random:.2f}), precision at least "
-        f"{float(iou['precision']['value']):.2f}.",
+        f"{report['min_diameter_m']:,.0f} m and more, a share of {recall} is detected by "
+        f"circle IoU (random circles {_text(random, 2)}), precision at least {precision}.",
         null="Random circles of the same diameters",
         figures={
             criterion: {key: gate[key] for key in ("recall", "precision", "f1")}
@@ -88,24 +87,26 @@ def craters_evaluated(report: Mapping[str, Any], files: tuple[str, ...]) -> Chec
     )
 
 
-def rocks_evaluated(said: Mapping[str, Any], files: tuple[str, ...]) -> Check:
+def rocks_evaluated(evaluated: Mapping[str, Any], files: tuple[str, ...]) -> Check:
     """Return an evaluation of a segmentation network on images with masks."""
-    calibration = said["calibration"]
+    calibration = evaluated["calibration"]
     error = calibration["ece_called_rocks"]
-    rock = said["any_rock"]
-    trusted = error is not None and error <= _TRUSTED_ECE
+    rock = evaluated["any_rock"]
+    if error is None:
+        outcome = Outcome.MEASURED  # nothing is predicted as rock: neither right nor wrong
+    else:
+        outcome = Outcome.HOLDS if error <= _TRUSTED_ECE else Outcome.FAILS
     return Check(
         name=ROCKS,
         claim=ROCKS_CLAIM,
-        outcome=Outcome.HOLDS if trusted else Outcome.FAILS,
-        finding=f"On {said['images']} images: mIoU {said['miou']:.3f}, any rock "
-        f"{'–' if rock is None else format(rock, '.3f')}; calibration error of what is predicted "
-        f"as rock {'–' if error is None else format(error, '.3f')}.",
+        outcome=outcome,
+        finding=f"On {evaluated['images']} images: mIoU {_text(evaluated['miou'])}, any rock "
+        f"{_text(rock)}; calibration error of what is predicted as rock {_text(error)}.",
         null=f"Confidence within {100 * _TRUSTED_ECE:g} points of the truth",
         figures={
-            "miou": said["miou"],
+            "miou": evaluated["miou"],
             "any_rock": rock,
-            "iou": said["iou"],
+            "iou": evaluated["iou"],
             "ece": calibration["ece"],
             "ece_predicted_rocks": error,
         },
@@ -113,7 +114,11 @@ def rocks_evaluated(said: Mapping[str, Any], files: tuple[str, ...]) -> Check:
     )
 
 
-def _above(recall: Mapping[str, Any], random: float) -> bool:
+def _above(recall: Mapping[str, Any], random: float | None) -> bool:
     """Return whether the lower end of an interval of the recall exceeds that of random circles."""
     low = recall.get("low")
-    return low is not None and float(low) > random
+    return low is not None and random is not None and float(low) > random
+
+
+def _text(value: float | None, digits: int = 3) -> str:
+    return "unknown" if value is None else f"{value:.{digits}f}"

@@ -19,6 +19,8 @@ INTERVAL = (2.5, 97.5)
 
 _LATITUDE_CLASSES = 20
 _SLOPE_CLASSES = 10
+_LEAST_CELLS = 10
+"""Cells of a class, at least: the only cell of a class is like none but itself."""
 
 
 def p_value(observed: float, null: ArrayLike, ties: np.random.Generator | None = None) -> float:
@@ -66,7 +68,8 @@ def interval(values: ArrayLike) -> tuple[float, float]:
 def classes(latitude_deg: Float, slope_deg: Float | None = None) -> Int:
     """Return classes of like latitude, and of like slope if slopes are given.
 
-    Classes have about equal numbers of cells: 20 of latitude, each divided into 10 of slope.
+    Classes have about equal numbers of cells: 20 of latitude, each divided into 10 of slope; fewer
+    where a class would have fewer than 10 cells.
 
     Parameters
     ----------
@@ -78,14 +81,21 @@ def classes(latitude_deg: Float, slope_deg: Float | None = None) -> Int:
     ndarray of int64, shape (cells,)
         Number of the class of each cell.
     """
-    by_latitude = _quantile_class(latitude_deg, _LATITUDE_CLASSES)
+    of_slope = 1 if slope_deg is None else _SLOPE_CLASSES
+    of_latitude = _number_of(latitude_deg.size // of_slope, _LATITUDE_CLASSES)
+    by_latitude = _quantile_class(latitude_deg, of_latitude)
     if slope_deg is None:
         return by_latitude
     combined = np.empty_like(by_latitude)
-    for number in range(_LATITUDE_CLASSES):
+    for number in range(of_latitude):
         at = by_latitude == number
-        combined[at] = number * _SLOPE_CLASSES + _quantile_class(slope_deg[at], _SLOPE_CLASSES)
+        within = _number_of(int(at.sum()), _SLOPE_CLASSES)
+        combined[at] = number * _SLOPE_CLASSES + _quantile_class(slope_deg[at], within)
     return combined
+
+
+def _number_of(cells: int, most: int) -> int:
+    return min(most, max(1, cells // _LEAST_CELLS))
 
 
 def _quantile_class(values: Float, count: int) -> Int:

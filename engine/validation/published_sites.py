@@ -117,6 +117,7 @@ def check_found(
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     null = np.zeros((draws, 2))
+    directions = _directions(cells.x_m, cells.y_m)
     for number, (name, shape) in enumerate(zip(regions.names, regions.shapes, strict=True)):
         context.progress(number / len(regions.names), "sites inside regions")
         shapely.prepare(shape)
@@ -135,7 +136,6 @@ def check_found(
                 count=count,
             )
         ]
-        directions = _directions(cells.x_m, cells.y_m)
         hit = _near(directions[best], published)
         rows.append(
             {
@@ -147,6 +147,7 @@ def check_found(
             }
         )
         for draw in range(draws):
+            context.check()
             random = _spaced(directions[rng.permutation(inside)], best.size)
             null[draw] += _near(random, published)
     if not rows:
@@ -180,7 +181,8 @@ def check_found(
         finding=f"{hits} of our {sites} best sites in {len(rows)} regions lie within "
         f"{WITHIN_M / 1000:g} km of a published one (random cells of the regions: {low:.0f} to "
         f"{high:.0f}, p {shown(p[0])}), and {found} of {published_sites} published ones within "
-        f"{WITHIN_M / 1000:g} km of ours (p {shown(p[1])}).",
+        f"{WITHIN_M / 1000:g} km of ours (p {shown(p[1])}). Ours meet every criterion, which "
+        "random cells need not: this is of criteria and ranking together.",
         null=f"Random scored cells of each region, {SPACING_M / 1000:g} km apart, {draws} times",
         figures=figures,
         files=files,
@@ -197,13 +199,24 @@ def _cells_at(cells: ScoredCells, run: Run, x_m: Float, y_m: Float) -> Int:
 
 
 def _percentile_within(score: Float, of_class: Int) -> Float:
-    """Return the share of the cells of the same class that are worse than each, percent."""
+    """Return the share of the other cells of the same class that are worse than each, percent.
+
+    Cells of one score share theirs: their order in the table says nothing. The only cell of a class
+    has 50.
+    """
     order = np.lexsort((score, of_class))
     size = np.bincount(of_class)
     start = np.concatenate([[0], np.cumsum(size)[:-1]])
+    ordered_class, ordered = of_class[order], score[order]
+    new = np.ones(score.size, bool)
+    new[1:] = (ordered_class[1:] != ordered_class[:-1]) | (ordered[1:] != ordered[:-1])
+    run = np.cumsum(new) - 1
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], score.size) - 1
     place = np.empty(score.size, np.float64)
-    place[order] = np.arange(score.size) - start[of_class[order]]
-    return np.asarray(100.0 * place / np.maximum(size[of_class] - 1, 1))
+    place[order] = 0.5 * (first + last)[run] - start[ordered_class]
+    others = size[of_class] - 1
+    return np.where(others > 0, 100.0 * place / np.maximum(others, 1), 50.0)
 
 
 def _random_like(of_class: Int, wanted: Int, draws: int, rng: np.random.Generator) -> Int:

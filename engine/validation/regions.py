@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     Int = NDArray[np.int64]
 
 NAME = "candidate-regions"
-CLAIM = "The best cells lie in the candidate regions more often than chance has it."
+CLAIM = "The best cells lie in the candidate regions more often than expected at random."
 NAME_NEAR = "candidate-regions-near-the-pole"
 CLAIM_NEAR = (
     "Of the cells no farther from the pole than the candidate regions, the best lie in them more "
-    "often than chance has it."
+    "often than expected at random."
 )
 _CURVE = 40
 _BLOCK_M = 20_000.0
 _LEVEL = 0.05
 _EXPECTED_LEAST = 5.0
-"""Cells expected inside by chance, below which a lift is not worth quoting for a region."""
+"""Cells expected inside without skill, below which a lift is not worth quoting for a region."""
+_OF_REGION = ("best_cells", "lift", "matched_lift_interval", "p_matched", "too_small")
+"""Figures that a region without cells lacks; the columns of the table are those of its first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +180,7 @@ def check(
         matched = nulls.matched_counts(own, order[:count], cell_class, rotations, rng)
         found[str(count)] = _one_top(cells, own, order[:count], null, matched, rng)
     observed = np.cumsum(inside[order])[curve - 1]
+    band = null.band()
     figures: dict[str, Any] = {
         "scored_cells": len(cells),
         "scored_cells_inside": int(inside.sum()),
@@ -189,9 +192,9 @@ def check(
         "curve": {
             "cells": curve.tolist(),
             "lift": rounded(observed / curve / inside.mean()),
-            "rotated_low": rounded(np.nanpercentile(null.curve, nulls.INTERVAL[0], axis=0)),
-            "rotated_middle": rounded(np.nanmedian(null.curve, axis=0)),
-            "rotated_high": rounded(np.nanpercentile(null.curve, nulls.INTERVAL[1], axis=0)),
+            "rotated_low": rounded(band[0]),
+            "rotated_middle": rounded(band[1]),
+            "rotated_high": rounded(band[2]),
         },
     }
     return Check(
@@ -241,6 +244,14 @@ class _Rotated:
             curves[number] = counts[curve - 1] / curve / share
         return cls(lift, hit, curves)
 
+    def band(self) -> Float:
+        """Return lower end, median and upper end of the curves; NaN if no rotation has one."""
+        met = self.curve[np.isfinite(self.lift[:, 0])]
+        if not len(met):
+            return np.full((3, self.curve.shape[1]), np.nan)
+        low, high = nulls.INTERVAL
+        return np.asarray(np.percentile(met, (low, 50.0, high), axis=0))
+
 
 def _curve_of(cells: int, at_least: int) -> Int:
     last = min(cells, max(10 * at_least, cells // 10))
@@ -263,6 +274,8 @@ def _one_top(
     hit = np.unique(own[best][inside[best]]).size
     column = cells.tops.index(count)
     matched_lift = matched.sum(axis=1) / count / base
+    # Rotations that miss the cells hit no region of theirs: they say nothing of the ranking.
+    hits = rotated.hit[np.isfinite(rotated.lift[:, column]), column]
     is_best = np.zeros(len(cells), bool)
     is_best[best] = True
     terms = np.stack([inside & is_best, is_best, inside, np.ones(len(cells))]).astype(np.float64)
@@ -276,8 +289,8 @@ def _one_top(
         "rotated": {
             "lift_interval": rounded(nulls.interval(rotated.lift[:, column])),
             "p": round(nulls.p_value(lift, rotated.lift[:, column]), 5),
-            "regions_hit_median": float(np.median(rotated.hit[:, column])),
-            "p_regions_hit": round(nulls.p_value(hit, rotated.hit[:, column]), 5),
+            "regions_hit_median": rounded([np.median(hits)])[0] if hits.size else None,
+            "p_regions_hit": round(nulls.p_value(hit, hits), 5),
         },
         "matched": {
             "lift_interval": rounded(nulls.interval(matched_lift)),
@@ -308,7 +321,7 @@ def _by_region(
     rows = []
     for number, name in enumerate(regions.names):
         if total[number] == 0:
-            rows.append({"region": name, "cells": 0})
+            rows.append({"region": name, "cells": 0} | dict.fromkeys(_OF_REGION))
             continue
         expected = best.size * total[number] / len(cells)
         null = drawn[:, number] if number < drawn.shape[1] else np.zeros(draws, np.int64)

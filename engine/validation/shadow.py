@@ -13,6 +13,7 @@ from lunarsite.engine.validation.checks import Check, Outcome, not_run, rounded,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lunarsite.engine.context import Context
     from lunarsite.engine.io.grid import Grid
     from lunarsite.engine.scoring.finished_run import Run
     from lunarsite.engine.validation.catalogued_shadow import CataloguedShadow
@@ -28,6 +29,8 @@ AREAS_CLAIM = "Permanent shadow inside craters has the catalogued area."
 CROSS = "shadow-and-image"
 CROSS_CLAIM = "An image of another instrument is darker where permanent shadow is predicted."
 _TOLERANCE = 0.05
+_LEAST_KNOWN = 0.99
+"""Share of the pixels of a crater that must be known: nodata is not lit ground."""
 _SHIFTS = 500
 _LEAST_SHIFT = 0.1
 """Least shift of the permutations, as a share of the side of the raster."""
@@ -57,18 +60,25 @@ def check_best(cells: ScoredCells, run: Run, files: tuple[str, ...]) -> Check:
     }
     lit = [c for c in run.profile.criteria if _excludes_shadow(c.feature, c.sense, c.threshold)]
     held = sum(each["in_shadow"] for each in figures["best"].values())
-    outcome = Outcome.BY_CONSTRUCTION if lit and held == 0 else Outcome.MEASURED
+    outcome = Outcome.BY_CONSTRUCTION if lit else Outcome.MEASURED
     if held:
         outcome = Outcome.FAILS
-    counts = ", ".join(f"{e['in_shadow']} of {count}" for count, e in figures["best"].items())
+    elif not known[order[: max(cells.tops)]].any():
+        return not_run(BEST, BEST_CLAIM, "Permanent shadow of the best places is unknown.")
+    counts = ", ".join(
+        f"{e['in_shadow']} of {int(count) - e['unknown']}" for count, e in figures["best"].items()
+    )
     text = (
         f"{counts} of the best have permanent shadow on their disc, and "
         f"{figures['all_cells_pct']:.1f} % of all."
     )
-    if lit and held == 0:
+    unknown = max(each["unknown"] for each in figures["best"].values())
+    if unknown:
+        text += f" Of {unknown} of the best it is unknown: they are not counted."
+    if outcome is Outcome.BY_CONSTRUCTION:
         text += (
-            f" The criterion {lit[0].title} rules shadow out by itself: this shows that ranking "
-            "works, not that the shadow is right."
+            f" The criterion {lit[0].title} asks for light, which a place in shadow lacks: this "
+            "shows that ranking works, not that the shadow is right."
         )
     return Check(
         name=BEST,
@@ -83,7 +93,9 @@ def check_best(cells: ScoredCells, run: Run, files: tuple[str, ...]) -> Check:
 
 def _excludes_shadow(feature: str, sense: str, threshold: float) -> bool:
     lit = feature in ("avg_illumination_pct", "illumination_min_pct", "darkest_month_pct")
-    return (lit and sense == "at_least" and threshold > 0.0) or feature == "psr_fraction"
+    if feature == "psr_fraction":
+        return sense == "at_most"
+    return lit and sense == "at_least" and threshold > 0.0
 
 
 def check_areas(
@@ -121,7 +133,7 @@ def check_areas(
         inside = np.hypot(px - x, py - y) <= radius
         values = shadow[window][inside]
         known = np.isfinite(values)
-        if known.mean() < 0.99:
+        if not known.any() or known.mean() < _LEAST_KNOWN:
             continue
         ground = (grid.pixel_m / moon.map_scale(px[inside], py[inside])) ** 2 / 1e6
         predicted = float(np.sum(ground[known] * values[known]))
@@ -154,7 +166,13 @@ def check_areas(
 
 
 def check_image(
-    image: Float32, shadow: Float32, *, seed: int, pixel_m: float, files: tuple[str, ...]
+    image: Float32,
+    shadow: Float32,
+    *,
+    seed: int,
+    pixel_m: float,
+    files: tuple[str, ...],
+    context: Context,
 ) -> Check:
     """Return whether an image is darker inside predicted shadow than shifted shadow would have it.
 
@@ -171,6 +189,8 @@ def check_image(
         Pixel size.
     files : tuple of str
         Names of the files.
+    context : Context
+        Progress and cancellation.
     """
     known = np.isfinite(image) & np.isfinite(shadow)
     shaded = known & (shadow > 0.5)
@@ -186,16 +206,20 @@ def check_image(
     observed = _agreement(shaded, dark, known)
     rng = np.random.default_rng(seed)
     shifted = []
-    for _ in range(_SHIFTS):
+    for number in range(_SHIFTS):
+        context.progress(number / _SHIFTS, "shifting the shadow")
         by = [
             int(rng.integers(int(_LEAST_SHIFT * side), max(int((1 - _LEAST_SHIFT) * side), 1) + 1))
             for side in image.shape
         ]
         moved, held = (np.roll(a, by, axis=(0, 1)) for a in (shaded, known))
         both = held & known
-        if both.any() and moved[both].sum() > 0:
+        if moved[both].any():
             shifted.append(_agreement(moved & both, dark & both, both))
-    null = np.array(shifted).reshape(-1, 2)
+    if not shifted:
+        lacks = "Shadow that is shifted misses the image everywhere: give one of more ground."
+        return not_run(CROSS, CROSS_CLAIM, lacks)
+    null = np.array(shifted)
     p = nulls.p_value(observed[1], null[:, 1])
     low, high = nulls.interval(null[:, 1])
     figures = {
@@ -220,7 +244,7 @@ def check_image(
         claim=CROSS_CLAIM,
         outcome=Outcome.HOLDS if skill else Outcome.NO_SKILL,
         finding=text,
-        null=f"The predicted shadow moved around the raster, {_SHIFTS} times",
+        null=f"The predicted shadow moved around the raster, {len(null)} times",
         figures=figures,
         files=files,
     )

@@ -52,9 +52,9 @@ def check_stability(
     footprint = error_model.footprint_of(run.features)
     values = {c.feature: table[c.feature].to_numpy(np.float64) for c in profile.criteria}
     rng = np.random.default_rng(seed)
-    own = _Ranking.of(np.stack(_memberships(table, profile, errors, footprint)).mean(axis=0), top)
-    limits, weights = [], []
     memberships = np.stack(_memberships(table, profile, errors, footprint))
+    own = _Ranking.of(memberships.mean(axis=0), top)
+    limits, weights = [], []
     for number in range(_DRAWS):
         context.progress(number / _DRAWS, "other limits and weights")
         moved = tuple(
@@ -146,10 +146,12 @@ def check_ablation(
         for feature, share in without.items()
     )
     if inside is not None and inside.any():
+        # The more of all cells are the best, the closer is each lift to 1.
+        most = cells.tops[-1]
         figures["lift"] = {
-            name: round(_lift(rank, inside, 10 * top), 3) for name, rank in rankings.items()
+            name: round(_lift(rank, inside, most), 3) for name, rank in rankings.items()
         }
-        text += f"; lift of the best {10 * top} in candidate regions: " + ", ".join(
+        text += f"; lift of the best {most} in candidate regions: " + ", ".join(
             f"{name} {lift:.2f}" for name, lift in figures["lift"].items()
         )
     changes = all(share < 0.95 for share in without.values())

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-from markupsafe import Markup
-
 from lunarsite.engine.atomic import whole_file
-from lunarsite.engine.report import drawing
+from lunarsite.engine.report import drawing, embedding
 from lunarsite.engine.report.dossier import numbers
 from lunarsite.engine.report.dossier.pages import Pages
 from lunarsite.engine.report.dossier.sections import Section, sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     Float = NDArray[np.float64]
-
-_HERE = Path(__file__).parent
 
 
 def write(
@@ -74,18 +69,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _page(document: dict[str, Any], parts: list[Section]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = (_HERE.parent / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("dossier.html").render(
-        css=Markup(css),  # noqa: S704  # nosec B704  # our own file
-        document=document,
-        sections=parts,
+    return embedding.template("dossier/dossier.html").render(
+        css=embedding.css(), document=document, sections=parts
     )
 
 

@@ -119,7 +119,8 @@ class Pages:
         with PdfPages(path, metadata=about | {"Creator": None}) as target:
             for number, page in enumerate(self._pages, 1):
                 foot = f"{self._footer} · page {number} of {len(self._pages)}"
-                page.text(0.5, 0.035, foot, ha="center", fontsize=7.5, color=drawing.FAINT)
+                label = page.text(0.5, 0.035, foot, ha="center", fontsize=7.5, parse_math=False)
+                label.set_color(drawing.FAINT)
                 target.savefig(page, dpi=200)
         return len(self._pages)
 
@@ -157,6 +158,7 @@ class Pages:
             weight="bold" if bold else "normal",
             color=colour,
             va="top",
+            parse_math=False,  # a dollar sign in the name of a file is no formula
         )
 
 

@@ -139,9 +139,11 @@ def as_errors(
     return mean, std, low, high
 
 
-def check_mask(pixels: Float32, what: str, path: str) -> None:
-    """Refuse a mask of permanent shadow with other values than 0 and 1."""
-    invalid = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
+def check_mask(pixels: Float32, what: str, path: str, *, averaged: bool = False) -> None:
+    """Refuse a mask of permanent shadow with other values than 0 and 1, or averages of others."""
+    # Averages of ones may differ from 1 in the last digits.
+    valid = np.abs(pixels - 0.5) <= 0.5 + 1e-5 if averaged else (pixels == 0.0) | (pixels == 1.0)
+    invalid = np.isfinite(pixels) & ~valid
     if invalid.any():
         raise InputError(
             f"{what} holds the value {pixels[invalid][0]:g}; 1 is permanent shadow, 0 is none",

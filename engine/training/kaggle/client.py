@@ -250,7 +250,7 @@ class Client:
                 with _silent() as printed:
                     return call(*words)
             except SystemExit as error:  # it would end the program
-                said = credentials.redacted(printed.getvalue().strip()[:300])
+                said = credentials.redacted(printed.getvalue().strip())[:300]
                 raise KaggleError(f"Kaggle refuses the {what}: {said}", _LOOK) from error
             except (requests.RequestException, ConnectionError, ValueError) as error:
                 problem = _problem(error)
@@ -324,8 +324,10 @@ def _passes(error: BaseException) -> bool:
 
 def _problem(error: BaseException) -> str:
     status = _status(error)
-    text = str(_http(error) or error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return credentials.redacted(f"HTTP {status}: {text}" if status else text)
+    text = str(_http(error) or error).splitlines()[0] if str(error) else type(error).__name__
+    # Struck out before it is cut: the first half of a token is not found in a message.
+    text = credentials.redacted(text)[:200]
+    return f"HTTP {status}: {text}" if status else text
 
 
 def _refusal(what: str, error: BaseException, problem: str) -> LunarSiteError:

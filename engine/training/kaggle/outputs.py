@@ -77,7 +77,8 @@ def verify(spec: KernelSpec, folder: Path) -> None:
         if not (folder / name).is_file():
             raise InputError(f"The output of {spec.name} has no file {name}", again)
     for listing in (name for name in spec.outputs if name.endswith(".sha256")):
-        for line in (folder / listing).read_text(encoding="utf-8", errors="replace").splitlines():
+        text = (folder / listing).read_text(encoding="utf-8", errors="replace")
+        for line in filter(str.strip, text.splitlines()):
             read_verified(folder / Path(line.split()[-1]).name, again)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, MissingDependencyError, ParameterError
 from lunarsite.engine.frontends import app_command, app_map, cli
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.scoring import finished_run
 from lunarsite.engine.scoring.finished_run import open_run
 
 pytest.importorskip("streamlit", reason="the group app is not installed")
@@ -161,3 +163,20 @@ def test_missing_packages_are_named_with_how_to_get_them(folder, monkeypatch, ca
     told = capsys.readouterr().err
     assert re.search(r"streamlit and .*make setup GROUPS=app", told)
     assert issubclass(MissingDependencyError, Exception)
+
+
+def test_a_run_that_was_made_again_is_shown_anew(page, folder, monkeypatch):
+    opened = []
+
+    def counted(*given):
+        opened.append(given)
+        return open_run(*given)
+
+    monkeypatch.setattr(finished_run, "open_run", counted)
+    page.run()
+    assert not opened
+    before = (folder / "manifest.json").stat()
+    os.utime(folder / "manifest.json", ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    page.run()
+    assert not page.exception
+    assert len(opened) == 1

@@ -15,6 +15,7 @@ import shapely
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError, ParameterError
+from lunarsite.engine.pipelines import validate as pipeline
 
 QUICK = {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0, "draws": 20}
 
@@ -222,3 +223,47 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         stages.load("validate").run(
             {"run": str(tmp_path / "empty"), "out": str(tmp_path / "out")}, Context(threads=1)
         )
+
+
+def test_no_figure_of_the_json_is_nan(validated, screened):
+    def refuse(word):
+        raise AssertionError(word)
+
+    text = (screened / "validation" / "validation.json").read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=refuse) == validated[1]
+
+
+def test_a_large_shadow_layer_of_other_values_is_refused_too(screened, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_LONGEST_SIDE_PX", 32)
+    own = screened / "run" / "layers" / "psr.tif"
+    with rasterio.open(own) as source:
+        profile, values = source.profile | {"driver": "GTiff"}, source.read(1)
+    for name, factor in (("percent.tif", 100), ("mask.tif", 1)):
+        with rasterio.open(tmp_path / name, "w", **profile) as target:
+            target.write((values == 1).astype(values.dtype) * factor, 1)
+    with pytest.raises(InputError, match="1 is permanent shadow"):
+        validate(screened, tmp_path / "out", shadow=str(tmp_path / "percent.tif"))
+    validate(screened, tmp_path / "out", shadow=str(tmp_path / "mask.tif"))
+
+
+def test_evaluations_take_the_seed_and_show_no_folders(screened, tmp_path, monkeypatch):
+    seen = {}
+
+    def evaluated(values, _context):
+        seen[values["seed"]] = values
+        return {
+            "images": 1,
+            "miou": 0.5,
+            "any_rock": None,
+            "iou": {},
+            "calibration": {"ece_called_rocks": float("nan"), "ece": 0.1},
+        }
+
+    monkeypatch.setattr(pipeline.evaluate_segmentation, "run", evaluated)
+    images = str(tmp_path / "photos" / "*.png")
+    validate(screened, tmp_path / "out", images=images, masks=images, seed=11)
+    assert set(seen) == {11}
+    text = (tmp_path / "out" / "validation.json").read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert str(tmp_path / "photos") not in text
+    assert named(json.loads(text))["rock-segmentation"]["files"] == ["*.png", "*.png"]

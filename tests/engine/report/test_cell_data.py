@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,6 +105,21 @@ def test_whether_a_criterion_is_met_is_not_decided_by_rounding(run):
         assert np.array_equal((columns["holds"] >> number) & 1, met.astype(int))
     # Rounded, both are 5: only one of them meets the limit of 5 degrees.
     assert columns["value_0"][order == 2] == columns["value_0"][order == 3] == pytest.approx(5.0)
+
+
+def test_seventeen_criteria_have_seventeen_bits(run):
+    criterion = run.profile.criteria[0]
+    many = replace(criterion, threshold=1e9)
+    profile = SimpleNamespace(criteria=(*[criterion] * 16, many))
+    about, data = cell_data.packed(SimpleNamespace(**vars(run) | {"profile": profile}))
+    known = run.features["slope_mean_deg"].notna().to_numpy()[np.argsort(run.features["cell_id"])]
+    assert np.array_equal((unpacked(about, data)["holds"] >> 16) & 1, known.astype(int))
+
+
+def test_cells_are_placed_by_row_and_column_whatever_their_numbers(run):
+    other = run.features.assign(cell_id=run.features["cell_id"].to_numpy()[::-1])
+    moved = SimpleNamespace(**vars(run) | {"features": other})
+    assert cell_data.packed(moved)[1] == cell_data.packed(run)[1]
 
 
 def test_a_cell_takes_few_bytes(run):

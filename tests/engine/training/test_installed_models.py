@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -220,3 +221,21 @@ def test_installed_models_lie_where_the_system_keeps_data(
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / value))
     assert file_names.installed_models() == tmp_path / place
+
+
+def test_a_model_that_cannot_be_put_in_place_leaves_the_one_that_is_there(
+    folder, output, monkeypatch
+):
+    before = installed_models.install(output, "mine", fine).file.read_bytes()
+    rename = Path.rename
+
+    def failing(path, target):
+        if path.parent.name == "before" or (path.name == "mine" and target == folder / "mine"):
+            raise PermissionError(13, "in use")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(PermissionError):
+        installed_models.install(output, "mine", fine, replace=True)
+    assert installed_models.model("mine").file.read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["mine"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,3 +134,49 @@ def test_a_missing_program_is_named_with_how_to_get_it(plain, tmp_path, monkeypa
     assert "pip install xdem" in attributes.check("xdem", plain, tmp_path, ()).finding
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     assert "install GDAL" in attributes.check("gdaldem", plain, tmp_path, ()).finding
+
+
+def test_a_map_of_one_value_has_no_correlation():
+    ours, theirs, latitude = cells(1.0)
+    found = light.check_map("illumination", ours, np.full_like(theirs, 40.0), latitude, ())
+    assert found.outcome is Outcome.NO_SKILL
+    assert found.figures["correlation"] is None
+    assert "nan" not in found.finding
+
+
+def answering(monkeypatch, light_pct, days):
+    """Let the light of places be these values, one by one."""
+    given = iter(zip(light_pct, days, strict=True))
+
+    def answer(*_given, **_more):
+        one, other = next(given)
+        return SimpleNamespace(illumination_pct=[one], longest_darkness_days=[other])
+
+    monkeypatch.setattr(light, "light_at_places", answer)
+    return Dem.from_array(np.zeros((1200, 1200)), pixel_m=50.0, x_min_m=-3e4, y_max_m=3e4)
+
+
+def test_places_on_unknown_heights_are_left_out(monkeypatch):
+    nan = float("nan")
+    dem = answering(monkeypatch, [92.55, nan, 93.1, nan], [3.08, nan, 3.0, nan])
+    found = places(dem)
+    assert [each["place"] for each in found.figures["places"]] == ["spot 3", "CR1"]
+    assert found.outcome is Outcome.HOLDS
+    dem = answering(monkeypatch, [nan] * 4, [nan] * 4)
+    assert places(dem).outcome is Outcome.NOT_RUN
+
+
+def test_a_place_without_published_darkness_says_so(monkeypatch):
+    nan = float("nan")
+    found = places(answering(monkeypatch, [nan, nan, 93.1, nan], [nan, nan, 3.0, nan]))
+    assert "No longest darkness is published" in found.finding
+    assert "nan" not in found.finding
+
+
+def test_one_place_or_one_darkness_that_is_off_is_a_failure(monkeypatch):
+    right = [92.55, 91.94, 93.1, 85.5], [3.08, 3.17, 0.0, 2.75]
+    assert places(answering(monkeypatch, *right)).outcome is Outcome.HOLDS
+    assert places(answering(monkeypatch, [92.55, 91.94, 93.1, 84.4], right[1])).outcome is (
+        Outcome.FAILS
+    )
+    assert places(answering(monkeypatch, right[0], [3.08, 3.17, 0.0, 3.3])).outcome is Outcome.FAILS

@@ -83,3 +83,13 @@ def test_resampled_blocks_give_the_standard_error_of_a_mean():
     drawn = nulls.block_bootstrap(terms, block, lambda s: s[0] / s[1], 2000, rng)
     # Cells of a block are alike: 400 values count, not 4,000.
     assert drawn.std() == pytest.approx(1.0 / np.sqrt(400), rel=0.1)
+
+
+def test_few_cells_make_few_classes():
+    rng = np.random.default_rng(1)
+    latitude, slope = rng.uniform(-90, -80, 400), rng.gamma(2.0, 3.0, 400)
+    assert np.bincount(nulls.classes(latitude, slope)).max() < 20
+    assert np.unique(nulls.classes(latitude)).size == 20
+    for given in ((latitude, slope), (latitude[:30], slope[:30]), (latitude[:3], slope[:3])):
+        counts = np.bincount(nulls.classes(*given))
+        assert counts[counts > 0].min() >= min(10, given[0].size)

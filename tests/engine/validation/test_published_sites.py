@@ -98,3 +98,11 @@ def test_spaced_places_keep_their_distance():
     gap = np.linalg.norm(chosen[:, None] - chosen[None], axis=-1)[~np.eye(len(chosen), dtype=bool)]
     assert 2.0 * moon.RADIUS_M * np.arcsin(gap.min() / 2.0) >= published_sites.SPACING_M
     assert len(chosen) == 50
+
+
+def test_cells_of_one_score_share_their_percentile_and_a_lone_one_is_in_the_middle():
+    of_class = np.array([0, 0, 0, 0, 1])
+    found = published_sites._percentile_within(np.array([2.0, 2.0, 1.0, 2.0, 9.0]), of_class)
+    assert found == pytest.approx([200 / 3, 200 / 3, 0.0, 200 / 3, 50.0])
+    same = published_sites._percentile_within(np.zeros(7), np.zeros(7, np.int64))
+    assert same.tolist() == [50.0] * 7

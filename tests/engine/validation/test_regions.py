@@ -155,3 +155,42 @@ def test_a_part_of_the_cap_is_told_to_make_a_weak_null(cap, three, quiet):
     found = check(cut, near, quiet)
     assert "that null is weak" in found.finding
     assert found.figures["rotations_on_the_cells"] < 199
+
+
+def test_rotations_that_miss_the_cells_count_neither_way(cap, three, quiet):
+    whole = cap(lambda x, y: np.sin(x / 5e3) * np.cos(y / 7e3))
+    near = Regions(("near",), three.shapes[:1])
+    part = whole.kept((whole.x_m > 0) & (whole.y_m > 0) & (whole.x_m < 4e4) & (whole.y_m < 4e4))
+    found = check(part, near, quiet)
+    met = found.figures["rotations_on_the_cells"]
+    assert 0 < met < 99
+    best = next(iter(found.figures["tops"].values()))
+    # With every rotation on the cells, one region is hit: none hits more, so p is about 1.
+    assert best["regions_hit"] == 1
+    assert best["rotated"]["p_regions_hit"] > 0.5
+    assert best["rotated"]["regions_hit_median"] == 1.0
+
+
+def test_where_no_rotation_meets_the_cells_nothing_is_excluded(cap, quiet):
+    whole = cap(lambda x, _y: x)
+    near = Regions(("near",), (shapely.box(20e3, 0, 24e3, 4e3),))
+    part = whole.kept(
+        inside(Regions(("a",), (shapely.box(20e3, -4e3, 26e3, 6e3),)), whole.x_m, whole.y_m)
+    )
+    found = regions.check(part, near, rotations=1, seed=1, files=(), context=quiet)
+    assert found.figures["rotations_on_the_cells"] == 0
+    assert found.figures["curve"]["rotated_middle"] == [None] * len(found.figures["curve"]["cells"])
+    best = next(iter(found.figures["tops"].values()))
+    assert best["rotated"]["p"] == 1.0
+    assert best["rotated"]["regions_hit_median"] is None
+    assert found.outcome is Outcome.NO_SKILL
+    assert "? to ?" in found.finding
+
+
+def test_regions_without_cells_leave_the_columns_of_the_others(cap, three, quiet):
+    away = Regions(("away", *three.names), (shapely.box(5e5, 0, 6e5, 1e4), *three.shapes))
+    rows = check(cap(lambda x, _y: x), away, quiet).figures["by_region"]
+    assert [row["region"] for row in rows] == list(away.names)
+    assert len({tuple(row) for row in rows}) == 1
+    assert rows[0]["cells"] == 0
+    assert rows[0]["lift"] is None

@@ -10,7 +10,8 @@ import pytest
 from scipy import ndimage
 
 from lunarsite.engine import moon
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.context import QuietContext
+from lunarsite.engine.errors import CancelledError, InputError
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.scoring import profiles
 from lunarsite.engine.validation import catalogued_shadow, shadow
@@ -29,7 +30,7 @@ def test_a_limit_on_light_rules_shadow_out_by_construction(cap):
     share = np.where(cells.x_m < 0, 1.0, 0.0)
     found = shadow.check_best(cells, shaded_run(share), ("psr.tif",))
     assert found.outcome is Outcome.BY_CONSTRUCTION
-    assert "rules shadow out by itself" in found.finding
+    assert "which a place in shadow lacks" in found.finding
     assert found.figures["all_cells_pct"] == pytest.approx(50.0, abs=1.0)
 
 
@@ -128,7 +129,9 @@ def patches():
 
 
 def compared(image, patches):
-    return shadow.check_image(image.astype(np.float32), patches, seed=1, pixel_m=50.0, files=())
+    return shadow.check_image(
+        image.astype(np.float32), patches, seed=1, pixel_m=50.0, files=(), context=QuietContext()
+    )
 
 
 def test_an_image_that_is_dark_in_shadow_shows_skill(patches):
@@ -153,3 +156,54 @@ def test_shadow_everywhere_tells_nothing_apart(patches):
     found = compared(np.ones(patches.shape), np.ones_like(patches))
     assert found.outcome is Outcome.NOT_RUN
     assert "everywhere" in found.finding
+
+
+def test_places_whose_shadow_is_unknown_are_not_counted_as_lit(cap):
+    cells = cap(lambda x, _y: x)
+    best = cells.order
+    share = np.zeros(len(cells))
+    share[best[:40]] = np.nan
+    found = shadow.check_best(cells, shaded_run(share), ())
+    assert "0 of 60, 0 of 460, 0 of 960 of the best" in found.finding
+    assert "Of 40 of the best it is unknown" in found.finding
+    share[best[:1000]] = np.nan
+    lacking = shadow.check_best(cells, shaded_run(share), ())
+    assert lacking.outcome is Outcome.NOT_RUN
+    assert "unknown" in lacking.finding
+
+
+@pytest.mark.parametrize(
+    ("feature", "sense", "threshold", "excludes"),
+    [
+        ("avg_illumination_pct", "at_least", 33.0, True),
+        ("avg_illumination_pct", "at_least", 0.0, False),
+        ("avg_illumination_pct", "at_most", 33.0, False),
+        ("psr_fraction", "at_most", 0.0, True),
+        ("psr_fraction", "at_least", 0.1, False),
+        ("slope_mean_deg", "at_most", 5.0, False),
+    ],
+)
+def test_only_limits_that_ask_for_light_rule_shadow_out(feature, sense, threshold, excludes):
+    assert shadow._excludes_shadow(feature, sense, threshold) is excludes
+
+
+def test_craters_of_less_than_a_pixel_are_left_out(disc, tmp_path):
+    lon, lat = moon.xy_to_lonlat([5000.0], [5000.0])
+    path = catalogue(tmp_path, f"Small,{lat[0]},{lon[0]},0,0.1,0.01\n")
+    assert shadow.check_areas(*disc, catalogued_shadow.read(path), ()).outcome is Outcome.NOT_RUN
+
+
+def test_shadow_that_misses_the_image_wherever_it_is_shifted_is_not_compared():
+    image, layer = np.full((20, 20), np.nan), np.zeros((20, 20), np.float32)
+    image[9:11, 9:11] = [[1.0, 2.0], [3.0, 4.0]]
+    layer[9, 9] = 1.0
+    found = compared(image, layer)
+    assert found.outcome is Outcome.NOT_RUN
+    assert "nan" not in found.finding
+
+
+def test_shifts_can_be_cancelled(patches):
+    context = QuietContext()
+    context.cancelled.set()
+    with pytest.raises(CancelledError):
+        shadow.check_image(patches, patches, seed=1, pixel_m=50.0, files=(), context=context)

@@ -142,3 +142,42 @@ def test_crater_detections_no_better_than_random_circles_show_no_skill():
     gate["recall"]["low"] = 0.15
     assert networks.craters_evaluated(report, ()).outcome is Outcome.HOLDS
     assert networks.craters_of_card({}, "c.json").outcome is Outcome.NOT_RUN
+
+
+def test_an_evaluation_of_nothing_is_told_without_a_number():
+    none = {"value": None, "low": None, "high": None}
+    gate = dict.fromkeys(("recall", "precision", "f1"), none) | {
+        "random_circles": {"recall": {"mean": None}}
+    }
+    report = {"gates": {"iou": gate}, "catalogued": 22, "min_diameter_m": 2000.0}
+    found = networks.craters_evaluated(report, ())
+    assert found.outcome is Outcome.NO_SKILL
+    assert "precision at least unknown" in found.finding
+    said = {"images": 3, "miou": None, "any_rock": None, "iou": {}}
+    bare = networks.rocks_evaluated(
+        said | {"calibration": {"ece_called_rocks": None, "ece": 0}}, ()
+    )
+    assert bare.outcome is Outcome.MEASURED
+    assert "mIoU unknown" in bare.finding
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(0.05, Outcome.HOLDS), (0.06, Outcome.FAILS)])
+def test_confidence_within_five_points_holds(error, outcome):
+    said = {"images": 3, "miou": 0.5, "any_rock": 0.4, "iou": {}}
+    calibration = {"ece_called_rocks": error, "ece": 0.01}
+    assert networks.rocks_evaluated(said | {"calibration": calibration}, ()).outcome is outcome
+
+
+def test_a_card_with_no_kind_of_images_is_not_a_network_that_can_be_trusted():
+    assert networks.rocks_of_card({"held_out": {"source": "x"}}, "").outcome is Outcome.NOT_RUN
+
+
+def test_rules_of_a_small_run_are_compared_over_no_more_than_a_fifth(made):
+    cells, run = made()
+    few = np.arange(len(cells)) < 600
+    run.features = run.features[few]
+    inside = run.features["avg_illumination_pct"].to_numpy() > 60.0
+    found = stability.check_ablation(cells.kept(few), run, Errors(), inside)
+    # The best 600 of 600 cells have a lift of 1, whatever ranks them.
+    assert found.figures["lift"]["Average illumination at least 33 % alone"] > 3.0
+    assert "lift of the best 100 in" in found.finding

@@ -11,13 +11,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 
 from lunarsite.engine import explain, moon, run, screen
+from lunarsite.engine.context import QuietContext
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.frontends.cli import parse
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.pipelines import dossier as pipeline
 from lunarsite.engine.report import drawing
-from lunarsite.engine.report.dossier import figures, ground, numbers
+from lunarsite.engine.report.dossier import figures, ground, numbers, pages
 from lunarsite.engine.scoring.run_inputs import find_inputs
 
 QUICK = {"azimuths": 36, "stop": "2027-02-01", "step_hours": 24.0, "draws": 20}
@@ -237,3 +240,29 @@ def test_data_of_others_among_the_inputs_are_cited():
     assert "Mazarico et al. (2011)" in told
     assert "LRO-L-LOLA-4-GDR-V1.0" in told
     assert "Barker" not in " ".join(numbers.citations({"inputs": []}))
+
+
+def test_dollar_signs_and_tags_in_names_are_letters(tmp_path):
+    page = pages.Pages("a$b$ _{ <i>")
+    page.title("DEM $\\frac$ x", "b")
+    page.table(["A"], [["$x_{$"]], [1.0])
+    assert page.save(tmp_path / "x.pdf", "t") == 1
+
+
+def test_dark_ground_of_a_layer_in_percent_stays_dark(screened):
+    folder, dem = screened
+    content = json.loads((folder / "manifest.json").read_text("utf-8"))
+    own = folder / "layers" / "illumination_pct.tif"
+    with rasterio.open(own) as source:
+        profile = source.profile | {"driver": "GTiff"}
+    site = pipeline._site(folder, 1)
+    around = ground.read_ground(str(dem), site, 400.0)
+    for unit, value in (("%", 0.5), ("", 50.0)):
+        path = folder.parent / f"dark{value:g}.tif"
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(np.full((1, target.height, target.width), 0.5, np.float32))
+            target.units = (unit,)
+        _, light = pipeline._layers(
+            folder, content, {"illumination": [str(path)]}, around, QuietContext()
+        )
+        assert np.nanmax(light) == pytest.approx(value)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lunarsite.engine.training.kaggle import credentials
+from lunarsite.engine.training.kaggle import client, credentials
 
 
 @pytest.fixture
@@ -59,6 +59,16 @@ def test_tokens_are_found_and_struck_out(home, monkeypatch):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_in_a_file_and_more")
     text = credentials.redacted("of KGAT_in_a_file and KGAT_in_a_file_and_more")
     assert text == "of [credentials] and [credentials]"
+
+
+@pytest.mark.usefixtures("home")
+def test_long_messages_are_cut_behind_what_is_struck_out(monkeypatch):
+    secret = "KGAT_" + "0123456789" * 6
+    monkeypatch.setenv("KAGGLE_API_TOKEN", secret)
+    for before in (150, 170, 195):
+        told = client._problem(ValueError("x" * before + secret + "y" * 300))
+        assert "KGAT" not in told
+        assert len(told) <= 200
 
 
 def test_files_that_are_no_json_are_left_alone(home):
