@@ -43,6 +43,11 @@ MAPS = {
     ),
 }
 """Name and claim of the check of each map, and the columns with the values of discs and cells."""
+MAP_FILES = {
+    "illumination": "The illumination map",
+    "earth_visibility": "The map of Earth visibility",
+}
+"""The file of each map, in messages that name it."""
 _HERE = Path(__file__).parent
 _ELEVATION_DEG, _AZIMUTH_DEG = 0.005, 0.02
 _POINTS_PCT, _DARKNESS_DAYS = 1.0, 0.5
@@ -140,8 +145,12 @@ def check_places(
         name=PLACES,
         claim=PLACES_CLAIM,
         outcome=Outcome.HOLDS if holds else Outcome.FAILS,
-        finding=f"{listed}. The longest darkness differs by at most "
-        f"{max(map(abs, dark_off), default=float('nan')):.2f} days.",
+        finding=f"{listed}."
+        + (
+            f" The longest darkness differs by at most {max(map(abs, dark_off)):.2f} days."
+            if dark_off
+            else ""
+        ),
         null=f"Within {_POINTS_PCT:g} point of light and {_DARKNESS_DAYS:g} days of darkness",
         figures={"places": found},
         files=("published_light.csv", *files),
@@ -188,7 +197,8 @@ def check_map(
         claim=claim,
         outcome=Outcome.HOLDS if rmse < 0.5 * null_rmse else Outcome.NO_SKILL,
         finding=f"Over {int(both.sum()):,} cells: bias {bias:+.2f} points, RMSE {rmse:.2f}, "
-        f"correlation {correlation:.4f}; latitude alone has an RMSE of {null_rmse:.2f}. Maps "
+        + (f"correlation {correlation:.4f}" if spread else "no correlation as one is constant")
+        + f"; latitude alone has an RMSE of {null_rmse:.2f}. Maps "
         "differ by pixel size, mast, span and the part of the disc that counts, too.",
         null="A cubic polynomial of the latitude, fitted to the map",
         figures=figures,

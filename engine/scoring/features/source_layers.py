@@ -64,7 +64,7 @@ def opened(
         return
     method = Resampling.nearest if source in NEAREST else Resampling.bilinear
     with raster.open_layer(path, grid, what=what, resampling=method) as layer:
-        _check_layer(source, path, what)
+        check_layer(source, path, what)
         if layer.warped:
             context.warn(f"{what} has another grid and was warped to that of the DEM.")
         yield layer.read
@@ -92,7 +92,7 @@ def percent_per_unit(
     return np.float32(1.0)
 
 
-def _check_layer(source: str, path: str, what: str) -> None:
+def check_layer(source: str, path: str, what: str) -> None:
     """Refuse a result of LunarSite that is another layer, and a mask without its zeros.
 
     Raises
@@ -141,7 +141,16 @@ def as_errors(
 
 def check_mask(pixels: Float32, what: str, path: str) -> None:
     """Refuse a mask of permanent shadow with other values than 0 and 1."""
-    invalid = np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0)
+    _refuse(np.isfinite(pixels) & (pixels != 0.0) & (pixels != 1.0), pixels, what, path)
+
+
+def check_share(pixels: Float32, what: str, path: str) -> None:
+    """Refuse means of a mask of permanent shadow that no zeros and ones have."""
+    tolerance = 1e-4  # means in single precision
+    _refuse((pixels < -tolerance) | (pixels > 1.0 + tolerance), pixels, what, path)
+
+
+def _refuse(invalid: NDArray[np.bool_], pixels: Float32, what: str, path: str) -> None:
     if invalid.any():
         raise InputError(
             f"{what} holds the value {pixels[invalid][0]:g}; 1 is permanent shadow, 0 is none",

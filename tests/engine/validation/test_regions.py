@@ -155,3 +155,10 @@ def test_a_part_of_the_cap_is_told_to_make_a_weak_null(cap, three, quiet):
     found = check(cut, near, quiet)
     assert "that null is weak" in found.finding
     assert found.figures["rotations_on_the_cells"] < 199
+
+
+def test_a_region_smaller_than_a_cell_is_told_from_one_elsewhere(cap, quiet):
+    tiny = Regions(("tiny",), (shapely.box(100.0, 100.0, 110.0, 110.0),))
+    cells = cap(lambda x, _y: x)
+    found = regions.check(cells, tiny, rotations=99, seed=1, files=(), context=quiet)
+    assert "larger than its cells of 2000 m" in found.finding

@@ -153,3 +153,11 @@ def test_shadow_everywhere_tells_nothing_apart(patches):
     found = compared(np.ones(patches.shape), np.ones_like(patches))
     assert found.outcome is Outcome.NOT_RUN
     assert "everywhere" in found.finding
+
+
+def test_an_image_of_other_ground_is_told_from_ground_without_shadow():
+    shaded = np.eye(20, dtype=np.float32)
+    missing = np.full((20, 20), np.nan, np.float32)
+    found = shadow.check_image(missing, shaded, seed=1, pixel_m=10.0, files=())
+    assert found.outcome is Outcome.NOT_RUN
+    assert "give an image that overlaps it" in found.finding
