@@ -23,6 +23,8 @@ _BITS = 14
 """Bits of the fraction of a number that are kept: a relative error of 3e-5."""
 _BITS_OF_REASONS = 9
 """The same of contributions, of which a few digits are shown: 1e-3."""
+_BITS_OF_HOLDS = 16
+"""Criteria whose outcomes share a column."""
 _LEVEL = 9
 
 
@@ -106,16 +108,16 @@ def _columns(
     for name, centre in (("x_m", "cell_x_m"), ("y_m", "cell_y_m")):
         off = features[name].to_numpy(np.float64) - features[centre].to_numpy(np.float64)
         yield f"off_{name}", np.round(off).astype(np.int32)
-    holds = np.zeros(len(features), np.uint16)
+    holds = np.zeros((-(-len(run.profile.criteria) // _BITS_OF_HOLDS), len(features)), np.uint16)
     for number, criterion in enumerate(run.profile.criteria):
         values = features[criterion.feature].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
             # A rounded value may seem to be on the other side of its limit: this decides.
-            holds |= ((criterion.margin(values) >= 0.0).astype(np.uint16) << number).astype(
-                np.uint16
-            )
+            met = (criterion.margin(values) >= 0.0).astype(np.uint16)
+        holds[number // _BITS_OF_HOLDS] |= met << np.uint16(number % _BITS_OF_HOLDS)
         yield f"value_{number}", _rounded(values.astype(np.float32), _BITS)
-    yield "holds", holds
+    for number, bits in enumerate(holds):
+        yield f"holds_{number}", bits
     for number in range(len(run.inputs)):
         reasons = run.shap[order, number].astype(np.float32)
         yield f"reason_{number}", _rounded(reasons, _BITS_OF_REASONS)

@@ -101,9 +101,23 @@ def test_whether_a_criterion_is_met_is_not_decided_by_rounding(run):
     for number, criterion in enumerate(run.profile.criteria):
         with np.errstate(invalid="ignore"):
             met = criterion.margin(run.features[criterion.feature].to_numpy()[order]) >= 0.0
-        assert np.array_equal((columns["holds"] >> number) & 1, met.astype(int))
+        assert np.array_equal((columns["holds_0"] >> number) & 1, met.astype(int))
     # Rounded, both are 5: only one of them meets the limit of 5 degrees.
     assert columns["value_0"][order == 2] == columns["value_0"][order == 3] == pytest.approx(5.0)
+
+
+def test_a_profile_of_many_criteria_keeps_the_outcome_of_each(run):
+    criteria = tuple(
+        profiles.Criterion("avg_illumination_pct", "at_least", limit, 1.0)
+        for limit in np.linspace(5.0, 90.0, 18)
+    )
+    many = SimpleNamespace(**{**vars(run), "profile": run.profile.with_criteria(criteria)})
+    columns = unpacked(*cell_data.packed(many))
+    order = np.argsort(run.features["cell_id"].to_numpy())
+    light = run.features["avg_illumination_pct"].to_numpy()[order]
+    for number, criterion in enumerate(criteria):
+        met = (columns[f"holds_{number // 16}"] >> (number % 16)) & 1
+        assert np.array_equal(met.astype(bool), light >= criterion.threshold)
 
 
 def test_a_cell_takes_few_bytes(run):
