@@ -341,13 +341,18 @@ def unreachable(entry: Entry, file: RemoteFile, url: str, reason: str) -> InputE
     reason : str
         What went wrong.
     """
+    # From its publisher: a mirror that was tried does not have it.
     command = (
-        f"curl --location --create-dirs {quoted(url)} --output {quoted(str(cache.path_of(file)))}"
+        f"curl --fail --location --create-dirs {quoted(file.url)} --output "
+        f"{quoted(str(cache.path_of(file)))}"
     )
+    mirror = f"name a mirror in {cache.MIRROR}"
+    if url != file.url:
+        mirror = f"correct or unset {cache.MIRROR}"
     return InputError(
         f"{file.name} could not be fetched from {urlsplit(url).netloc}: {reason}",
-        f"Try again (what was received is kept), see {entry.page}, name a mirror in "
-        f"{cache.MIRROR}, or put the file in its place: {command}",
+        f"Try again (what was received is kept), see {entry.page}, {mirror}, "
+        f"or put the file in its place: {command}",
     )
 
 
@@ -386,4 +391,6 @@ def _reason(error: BaseException) -> str:
         cause = inner
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     line = str(text).splitlines()[0]
-    return _SYSTEM_ERROR.sub("", line)
+    line = _SYSTEM_ERROR.sub("", line)
+    # Of "Failed to resolve (Name or service not known)" what is in brackets may be left.
+    return line if line.count("(") == line.count(")") else line.rstrip(")")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess  # nosec B404  # Streamlit's server is a program of its own
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ SETTINGS = "LUNARSITE_APP"
 SCRIPT = Path(__file__).with_name("browser_app.py")
 _NEEDED = ("streamlit", "streamlit_image_coordinates", "shap")
 _PORT = 8501
+_LAST_PORT = 65535
 
 
 def _app(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -38,10 +40,7 @@ def _app(options: argparse.Namespace, terminal: Terminal) -> int:
     open_run(options.run, QuietContext())
     if options.dem and not Path(options.dem).is_file():
         raise ParameterError(f"--dem: there is no file {options.dem}", "Check the path")
-    try:
-        port = int(options.port)
-    except ValueError:
-        raise ParameterError(f"--port is {options.port!r}", "Give a number") from None
+    port = _free_port(options.port)
     terminal.say(f"The app is at http://localhost:{port}; Ctrl-C ends it")
     settings = {
         "run": str(Path(options.run).resolve()),
@@ -70,6 +69,33 @@ def _app(options: argparse.Namespace, terminal: Terminal) -> int:
         if server.poll() is None:
             server.kill()
     return 1 if server.returncode else 0
+
+
+def _free_port(text: str) -> int:
+    """Return the port of an option, on which nothing listens yet.
+
+    Raises
+    ------
+    ParameterError
+        If it is none, or taken.
+    """
+    port = int(text) if text.isdecimal() else 0
+    if not 1 <= port <= _LAST_PORT:
+        raise ParameterError(
+            f"--port is {text!r}, no number from 1 to {_LAST_PORT}", f"Leave it out for {_PORT}"
+        )
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":  # as servers do: one that has just ended is no hindrance
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ParameterError(
+                f"Port {port} cannot be used: {error.strerror}",
+                "Perhaps the app runs there already; give another one, for example --port "
+                f"{port + 1 if port < _LAST_PORT else _PORT}",
+            ) from error
+    return port
 
 
 def _options(parser: Parser) -> None:

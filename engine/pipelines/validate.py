@@ -86,6 +86,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     opened = open_run(folder, context)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     cells = ScoredCells.of(opened)
+    _warn_of_other_dem(values, manifest, context)
     checks = list(_checks(values, opened, cells, manifest, context))
     files = [values[name] for name in _FILES if values[name]]
     inputs = [folder / "manifest.json", *files, *values["far_field"]]
@@ -199,6 +200,7 @@ def _shadow(values: dict[str, Any], context: Context) -> Iterator[Check]:
         return
     context.progress(0.5, "permanent shadow")
     what = "The layer of permanent shadow"
+    source_layers.check_layer("psr", given, what)
     with raster.opened(given, what) as source:
         fine = raster.grid_of(source, what)
     longest = max(fine.shape)
@@ -252,8 +254,9 @@ def _maps(values: dict[str, Any], opened: Run, context: Context) -> Iterator[Che
             yield not_run(name, claim, lacks)
             continue
         ours = features[of_places if whole else of_cells].to_numpy(np.float64)
-        grid, own = _common_cells(values[parameter], opened, ours)
-        what = f"The map {display_name(values[parameter])}"
+        what = light.MAP_FILES[kind]
+        source_layers.check_layer(kind, values[parameter], what)
+        grid, own = _common_cells(values[parameter], what, opened, ours)
         theirs, _ = raster.read_layer(
             values[parameter], grid, what=what, resampling=Resampling.average
         )
@@ -268,7 +271,7 @@ def _maps(values: dict[str, Any], opened: Run, context: Context) -> Iterator[Che
         )
 
 
-def _common_cells(path: str, opened: Run, ours: Float) -> tuple[Grid, Float]:
+def _common_cells(path: str, what: str, opened: Run, ours: Float) -> tuple[Grid, Float]:
     """Return the coarser of the grids of a map and of the cells, with our values on it.
 
     Values of cells are averaged over the pixels of a coarser map; pixels that are not covered whole
@@ -277,7 +280,6 @@ def _common_cells(path: str, opened: Run, ours: Float) -> tuple[Grid, Float]:
     cells = opened.grid
     values = np.full(cells.shape, np.nan)
     values[opened.features["row"], opened.features["column"]] = ours
-    what = f"The map {display_name(path)}"
     with raster.opened(path, what) as source:
         own = moon.is_south_polar(raster.crs_of(source, what))
         grid = raster.grid_of(source, what, least_px=1) if own else cells
@@ -324,6 +326,19 @@ def _of_dem(values: dict[str, Any], manifest: dict[str, Any], context: Context) 
         for program in attributes.NAMES:
             context.progress(0.8, f"slopes of {program}")
             yield attributes.check(program, part, folder, names)
+
+
+def _warn_of_other_dem(values: dict[str, Any], manifest: dict[str, Any], context: Context) -> None:
+    """Warn if an elevation model is not the one that was screened."""
+    screened = [given for given in manifest.get("inputs", ()) if given.get("role") == "dem"]
+    if not values["dem"] or not screened:
+        return
+    if provenance.sha256(values["dem"]) not in {given.get("sha256") for given in screened}:
+        names = ", ".join(str(given.get("name")) for given in screened)
+        context.warn(
+            f"The DEM {display_name(values['dem'])} is not that of the run, {names}: light and "
+            "slopes that are checked on it are not those of the run."
+        )
 
 
 def _middle(dem: Dem) -> Dem:

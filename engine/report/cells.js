@@ -257,11 +257,18 @@
     ask(...centreOf(asked.row + step[0], asked.column + step[1]));
   }
 
+  function askPlace(lon, lat) {
+    if (!(lat < 0 && lat >= -90) || !Number.isFinite(lon)) {
+      say("Write degrees: longitude east, and a latitude from -90 to 0.");
+      return;
+    }
+    ask(...toXY(lon, lat));
+  }
+
   function fromHash() {
-    const found = /^#cell=(-?[\d.]+),(-?[\d.]+)$/.exec(location.hash);
-    if (!found) return false;
-    ask(...toXY(Number(found[1]), Number(found[2])));
-    return true;
+    // Programs that pass addresses on may write the comma, which separates, as %2C.
+    const found = /^#cell=([^,]+),([^,]+)$/.exec(location.hash.replace(/%2C/i, ","));
+    if (found) askPlace(Number(found[1]), Number(found[2]));
   }
 
   box.hidden = false;
@@ -271,13 +278,8 @@
   near.addEventListener("keydown", move);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const lon = Number(form.elements.lon.value);
-    const lat = Number(form.elements.lat.value);
-    if (!(lat < 0 && lat >= -90) || !Number.isFinite(lon)) {
-      say("Write degrees: longitude east, and a latitude from -90 to 0.");
-      return;
-    }
-    ask(...toXY(lon, lat));
+    const { lon, lat } = form.elements;
+    askPlace(lon.value.trim() ? Number(lon.value) : NaN, Number(lat.value));
   });
   window.addEventListener("hashchange", fromHash);
   fromHash();

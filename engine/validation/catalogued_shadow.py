@@ -64,7 +64,7 @@ def read(path: str | Path) -> CataloguedShadow:
         If a column is missing, or no crater is left.
     """
     what = f"The catalogue of shadow {Path(path).name}"
-    table = csv_table.read_csv(Path(path), what)
+    table = csv_table.read_csv(Path(path), "The catalogue of shadow")
     lon = _column(table, ("lon",), what)
     lat = _column(table, ("lat",), what)
     diameter_km = _column(table, ("diam",), what)

@@ -43,6 +43,11 @@ MAPS = {
     ),
 }
 """Name and claim of the check of each map, and the columns with the values of discs and cells."""
+MAP_FILES = {
+    "illumination": "The illumination map",
+    "earth_visibility": "The map of Earth visibility",
+}
+"""The file of each map, in messages that name it."""
 _HERE = Path(__file__).parent
 _ELEVATION_DEG, _AZIMUTH_DEG = 0.005, 0.02
 _POINTS_PCT, _DARKNESS_DAYS = 1.0, 0.5

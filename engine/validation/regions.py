@@ -164,7 +164,8 @@ def check(
             name=name,
             claim=claim,
             outcome=Outcome.NOT_RUN,
-            finding="No scored cell lies in a region: give regions that overlap the run.",
+            finding="The centre of no scored cell lies in a region: give regions that overlap the "
+            f"run, and are larger than its cells of {cells.grid.pixel_m:g} m.",
             files=files,
         )
     tops = cells.tops

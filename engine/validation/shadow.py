@@ -193,8 +193,14 @@ def check_image(
         Progress and cancellation.
     """
     known = np.isfinite(image) & np.isfinite(shadow)
+    if not known.any():
+        lacks = (
+            "The image shows nothing of the ground of the layer of permanent shadow, or holds no "
+            "data there: give an image that overlaps it."
+        )
+        return not_run(CROSS, CROSS_CLAIM, lacks)
     shaded = known & (shadow > 0.5)
-    base = float(shaded.sum() / max(known.sum(), 1))
+    base = float(shaded.mean(where=known))
     if not 0.0 < base < 1.0:
         where = "nowhere" if base == 0.0 else "everywhere"
         lacks = (

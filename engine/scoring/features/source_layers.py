@@ -64,7 +64,7 @@ def opened(
         return
     method = Resampling.nearest if source in NEAREST else Resampling.bilinear
     with raster.open_layer(path, grid, what=what, resampling=method) as layer:
-        _check_layer(source, path, what)
+        check_layer(source, path, what)
         if layer.warped:
             context.warn(f"{what} has another grid and was warped to that of the DEM.")
         yield layer.read
@@ -92,7 +92,7 @@ def percent_per_unit(
     return np.float32(1.0)
 
 
-def _check_layer(source: str, path: str, what: str) -> None:
+def check_layer(source: str, path: str, what: str) -> None:
     """Refuse a result of LunarSite that is another layer, and a mask without its zeros.
 
     Raises

@@ -151,7 +151,7 @@ def test_a_file_that_is_gone_is_told_at_once_with_its_page_and_place(server, fol
     assert len(server.requests) == 1
     assert "https://page" in error.remedy
     address = f"{server.address}/data/none.tif"
-    command = f"curl --location --create-dirs {address} --output {folder / 'none.tif'}"
+    command = f"curl --fail --location --create-dirs {address} --output {folder / 'none.tif'}"
     assert str(error).endswith(command)
 
 
@@ -279,6 +279,23 @@ def test_a_mirror_takes_the_place_of_the_publisher(server, folder, made, monkeyp
     shutil.rmtree(folder)
     with pytest.raises(ParameterError, match=r"_MIRROR is 'ftp\.moon', not an address"):
         fetch(entry)
+
+
+def test_what_a_mirror_lacks_is_to_be_had_from_the_publisher(server, made, monkeypatch):
+    """The command that asked the mirror again would put its page of error in the file's place."""
+    entry = made("http://127.0.0.1:9", "none.tif")
+    monkeypatch.setenv(cache.MIRROR, f"{server.address}/copies/")
+    remedy = refused(entry).remedy
+    assert f"correct or unset {cache.MIRROR}" in remedy
+    assert "curl --fail --location --create-dirs http://127.0.0.1:9/" in remedy
+    assert server.address not in remedy
+
+
+def test_the_reason_has_no_bracket_left_over():
+    """As urllib3 says that a name is not known."""
+    text = "HTTPSConnection(host='a.b', port=443): Failed to resolve 'a.b' ([Errno -2] Not known)"
+    assert download._reason(OSError(text)) == "Not known"
+    assert download._reason(OSError("it ended (early)")) == "it ended (early)"
 
 
 def test_a_file_that_changed_in_the_cache_is_fetched_again(server, folder, made):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 
 import numpy as np
 import pytest
@@ -142,6 +143,8 @@ def test_the_map_of_a_run_has_bright_and_dark_scores(folder):
     ("words_", "error", "text"),
     [
         (["--port", "x"], ParameterError, "--port is 'x'"),
+        (["--port", "65536"], ParameterError, "--port is '65536', no number from 1 to 65535"),
+        (["--port", "-1"], ParameterError, "--port is '-1'"),
         (["--dem", "nothing.tif"], ParameterError, "there is no file nothing.tif"),
     ],
 )
@@ -149,6 +152,18 @@ def test_wrong_options_are_told_before_a_server_starts(folder, capsys, words_, e
     assert cli.main(["app", str(folder), *words_]) == cli.USER_ERROR
     assert text in capsys.readouterr().err
     assert issubclass(error, Exception)
+
+
+def test_a_port_that_is_taken_is_told_before_an_address_is(folder, capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert cli.main(["app", str(folder), "--no-browser", "--port", str(port)]) == 2
+    told = capsys.readouterr().err
+    assert f"Port {port} cannot be used: Address already in use" in told
+    assert "give another one" in told
+    assert "The app is at" not in told
 
 
 def test_a_folder_without_a_run_is_told(tmp_path, capsys):

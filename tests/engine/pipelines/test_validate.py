@@ -217,6 +217,62 @@ def test_a_shadow_layer_of_other_values_is_refused(screened, tmp_path):
         validate(screened, tmp_path / "out", shadow=str(other))
 
 
+def raster_like(source, target, values, **profile):
+    with rasterio.open(source) as known:
+        made = known.profile | {"driver": "GTiff"} | profile
+    with rasterio.open(target, "w", **made) as file:
+        file.write(values.astype(made["dtype"]), 1)
+    return str(target)
+
+
+def test_shadow_of_other_values_is_refused_where_it_is_averaged_too(
+    screened, tmp_path, monkeypatch
+):
+    """A large layer is compared on coarser pixels; 255 in place of 1 made 255 times its area."""
+    monkeypatch.setattr("lunarsite.engine.pipelines.validate._LONGEST_SIDE_PX", 64)
+    psr = screened / "run" / "layers" / "psr.tif"
+    other = raster_like(psr, tmp_path / "bytes.tif", np.eye(128) * 255, nodata=7)
+    with pytest.raises(InputError, match="1 is permanent shadow"):
+        validate(screened, tmp_path / "out", shadow=other)
+    validate(screened, tmp_path / "out", shadow=str(psr))
+
+
+def test_shadow_whose_zeros_are_nodata_is_refused(screened, tmp_path):
+    psr = screened / "run" / "layers" / "psr.tif"
+    other = raster_like(psr, tmp_path / "ones.tif", np.eye(128), nodata=0)
+    with pytest.raises(InputError, match="declares 0, no permanent shadow, as nodata"):
+        validate(screened, tmp_path / "out", shadow=other)
+
+
+@pytest.mark.parametrize("parameter", ["illumination_map", "earth_map", "shadow"])
+def test_another_layer_of_a_run_is_not_mistaken_for_a_map(screened, tmp_path, parameter):
+    """Slopes lie within 0 to 100 as shares of time do."""
+    slope = screened / "run" / "layers" / "slope_deg.tif"
+    with pytest.raises(InputError, match="is a result of LunarSite that holds 'Slope'"):
+        validate(screened, tmp_path / "out", **{parameter: str(slope)})
+
+
+@pytest.mark.parametrize("parameter", ["illumination_map", "earth_map", "shadow_catalogue"])
+def test_a_damaged_file_is_named_once(screened, tmp_path, parameter):
+    (tmp_path / "empty.tif").touch()
+    with pytest.raises(InputError) as refused:
+        validate(screened, tmp_path / "out", **{parameter: str(tmp_path / "empty.tif")})
+    assert refused.value.problem.split("cannot be read")[0].count("empty.tif") == 1
+
+
+def test_an_elevation_model_other_than_that_of_the_run_is_warned_of(screened, tmp_path):
+    with rasterio.open(screened / "dem.tif") as source:
+        heights = source.read(1)
+    other = raster_like(screened / "dem.tif", tmp_path / "other.tif", heights + 1.0)
+    context = Context(threads=1)
+    validate(screened, tmp_path / "out", context, dem=other, builtin_far_field=False)
+    assert any("other.tif is not that of the run, dem.tif" in text for text in context.warnings)
+
+
+def test_the_elevation_model_of_the_run_is_not_warned_of(validated):
+    assert not any("not that of the run" in text for text in validated[1]["warnings"])
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no finished run"):

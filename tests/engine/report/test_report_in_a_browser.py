@@ -107,6 +107,18 @@ def test_places_beside_the_run_and_nonsense_are_told(browser, folder):
     browser.wait(f"/Write degrees/.test({ANSWER})")
 
 
+@pytest.mark.parametrize("place", ["1.2.3,-89", "0,95", "0,-91", "x,-89"])
+def test_an_address_without_a_place_of_the_south_is_told(browser, folder, place):
+    browser.open(f"{(folder / 'report.html').as_uri()}#cell={place}")
+    browser.wait(f"/Write degrees/.test({ANSWER})")
+
+
+def test_an_address_with_an_encoded_comma_is_answered(browser, folder):
+    lon, lat = explained_best(folder)
+    browser.open(f"{(folder / 'report.html').as_uri()}#cell={lon}%2C{lat}")
+    browser.wait(f"/Rank/.test({ANSWER})")
+
+
 @pytest.mark.parametrize(("lon", "lat"), [(0.0, -90.0), (-137.3, -89.45), (10.0, -80.0)])
 def test_places_come_back_from_the_map(browser, folder, lon, lat):
     browser.open(f"{(folder / 'report.html').as_uri()}#cell={lon},{lat}")

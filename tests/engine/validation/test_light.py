@@ -58,6 +58,14 @@ def test_models_elsewhere_hold_no_published_place():
     assert "No published place" in places(away).finding
 
 
+def test_a_map_without_contrast_has_no_correlation():
+    flat, rough = np.full(40, 50.0), np.linspace(10.0, 90.0, 40)
+    found = light.check_map("illumination", rough, flat, np.linspace(-90.0, -85.0, 40), ())
+    assert "nan" not in found.finding
+    assert "no correlation as one is constant" in found.finding
+    assert found.figures["correlation"] is None
+
+
 def test_published_places_on_a_plain_do_not_have_their_light():
     plain = Dem.from_array(np.zeros((1200, 1200)), pixel_m=50.0, x_min_m=-3e4, y_max_m=3e4)
     found = places(plain)

@@ -194,3 +194,10 @@ def test_regions_without_cells_leave_the_columns_of_the_others(cap, three, quiet
     assert len({tuple(row) for row in rows}) == 1
     assert rows[0]["cells"] == 0
     assert rows[0]["lift"] is None
+
+
+def test_a_region_smaller_than_a_cell_is_told_from_one_elsewhere(cap, quiet):
+    tiny = Regions(("tiny",), (shapely.box(100.0, 100.0, 110.0, 110.0),))
+    cells = cap(lambda x, _y: x)
+    found = regions.check(cells, tiny, rotations=99, seed=1, files=(), context=quiet)
+    assert "larger than its cells of 2000 m" in found.finding
