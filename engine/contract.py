@@ -80,8 +80,9 @@ class Parameter:
     files : tuple of str
         For an input FOLDER: patterns of the files that are read from it, such as ``*.tif``.
         Outputs must not overwrite them.
-    model : bool
-        For an input FILE: whether it is a trained model, which may be given by its name.
+    model : str
+        For an input FILE that is a trained model, which may be given by its name: ``craters``,
+        ``rocks`` or ``scorer``.
     positional : bool
         Whether its value may follow the command on the command line, without the option.
     """
@@ -102,8 +103,13 @@ class Parameter:
     geometry: str = ""
     endings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    model: bool = False
+    model: str = ""
     positional: bool = False
+
+    @property
+    def suggestions(self) -> list[str]:
+        """Names of the models that may be given; none for other parameters."""
+        return file_names.model_names(self.endings, self.model) if self.model else []
 
     @property
     def flag(self) -> str:

@@ -8,6 +8,7 @@ Archives are ``/vsizip/a.zip/dem.tif``, parts of a file ``NETCDF:"a.nc":height``
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -172,6 +173,39 @@ def model_file(name: str, endings: tuple[str, ...]) -> str:
             if file.is_file():
                 return str(file)
     return name
+
+
+_OWN_ENTRY = {"craters": "tiles_version", "rocks": "classes", "scorer": "monotone"}
+"""Entry of a card that models of a kind have, and others lack."""
+
+
+def model_names(endings: tuple[str, ...], kind: str) -> list[str]:
+    """Return the names of models that ship or are installed.
+
+    Parameters
+    ----------
+    endings : tuple of str
+        What files of such models end in.
+    kind : str
+        ``craters``, ``rocks`` or ``scorer``.
+
+    Examples
+    --------
+    >>> [name for name in model_names((".ubj",), "scorer") if name.startswith("scorer-")]
+    ['scorer-cassa', 'scorer-hls']
+    """
+    found: set[str] = set()
+    for pattern in (SHIPPED_MODELS.glob("*.json"), installed_models().glob("*/*.json")):
+        for card in sorted(pattern):
+            name = card.stem
+            if not any(card.with_suffix(ending).is_file() for ending in endings):
+                continue
+            try:
+                if _OWN_ENTRY[kind] in json.loads(card.read_text(encoding="utf-8")):
+                    found.add(name)
+            except (OSError, ValueError, TypeError):
+                continue
+    return sorted(found)
 
 
 def _archive(text: str) -> Path | None:

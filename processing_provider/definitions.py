@@ -118,6 +118,8 @@ def help_text(parameter: Parameter) -> str:
         text += f" At least {low:g}{unit}."
     elif high is not None:
         text += f" At most {high:g}{unit}."
+    if parameter.suggestions:
+        text += f" Models by name: {', '.join(parameter.suggestions)}."
     return text
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _BITS = 14
 """Bits of the fraction of a number that are kept: a relative error of 3e-5."""
-_BITS_OF_REASONS = 9
-"""The same of contributions, of which a few digits are shown: 1e-3."""
+_BITS_OF_REASONS = 13
+"""The same of contributions, which are shown in tenths of a hundredth: 6e-5."""
 _LEVEL = 9
 
 

@@ -18,7 +18,7 @@ CHECKPOINT = Parameter(
     name="checkpoint",
     kind=Kind.FILE,
     endings=(".safetensors",),
-    model=True,
+    model="rocks",
     title="Network checkpoint",
     help="Checkpoint written by train-segmenter, or the name of a model (lunarsite models list); "
     "several for an ensemble. If not set, the network shipped with LunarSite for this view is "

@@ -76,7 +76,7 @@ STAGE = Stage(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            model=True,
+            model="craters",
             title="Network checkpoint",
             help="Checkpoint written by train-craters, or the name of a model (lunarsite models "
             "list). If not set, the network shipped with LunarSite is used.",

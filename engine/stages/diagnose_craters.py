@@ -56,7 +56,7 @@ STAGE = Stage(
             name="checkpoint",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            model=True,
+            model="craters",
             title="Network checkpoint",
             help="Checkpoint written by train-craters, or the name of a model. If not set, the "
             "network shipped with LunarSite is used.",

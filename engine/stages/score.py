@@ -10,7 +10,7 @@ SCORER = Parameter(
     name="scorer",
     kind=Kind.FILE,
     endings=(".ubj",),
-    model=True,
+    model="scorer",
     title="Scorer",
     help="Trained scorer (.ubj), or the name of a model (lunarsite models list). If not set, the "
     "scorer shipped with LunarSite for the profile is used.",

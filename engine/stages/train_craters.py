@@ -52,7 +52,7 @@ STAGE = Stage(
             name="start",
             kind=Kind.FILE,
             endings=(".safetensors",),
-            model=True,
+            model="craters",
             title="Initial checkpoint",
             help="Checkpoint with the initial weights. If not set, the weights are initialised "
             "at random.",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunarsite.engine import stages
+from lunarsite.engine import file_names, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.contract import COMMON, Kind, Output, Parameter, Stage, unknown_name
 from lunarsite.engine.errors import CancelledError, LunarSiteError, OutputError, ParameterError
@@ -156,7 +156,7 @@ def test_declarations_are_json_and_complete():
         "geometry": "",
         "endings": [],
         "files": [],
-        "model": False,
+        "model": "",
         "positional": False,
     }
     assert declared["outputs"][0]["path"] == "map.tif"
@@ -371,3 +371,18 @@ def test_addresses_of_local_files_and_home_folders_are_paths(monkeypatch, tmp_pa
     assert path.parse("https://host/dem.tif") == "https://host/dem.tif"
     (tmp_path / "~").mkdir()
     assert path.parse("~") == "~"
+
+
+def test_models_are_suggested_by_their_kind(monkeypatch, tmp_path):
+    installed = tmp_path / "mine"
+    installed.mkdir()
+    for name, card in {"mine": '{"classes": []}', "odd": "{"}.items():
+        (installed / f"{name}.json").write_text(card)
+        (installed / f"{name}.safetensors").touch()
+    (installed / "bare.json").write_text('{"classes": []}')  # a card without weights
+    monkeypatch.setenv(file_names.MODELS_VARIABLE, str(tmp_path))
+    network = stages.load("calibrate").parameter("checkpoint")
+    assert network.suggestions == ["mine", "segmenter-orbital", "segmenter-surface"]
+    assert stages.load("detect-craters").parameter("checkpoint").suggestions == ["craters"]
+    assert stages.load("score").parameter("scorer").suggestions == ["scorer-cassa", "scorer-hls"]
+    assert stages.load("screen").parameter("dem").suggestions == []

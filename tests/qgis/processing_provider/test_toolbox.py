@@ -714,3 +714,11 @@ def test_results_of_a_segmentation_are_added_styled_and_upright(processing, tmp_
     root = project.layerTreeRoot()
     assert root.findLayer(classes.id()).isVisible()
     project.clear()
+
+
+def test_models_are_offered_and_taken_by_name(processing, dem, tmp_path):
+    definition = algorithm("detect-craters").parameterDefinition("checkpoint")
+    assert "Models by name: craters." in definition.help()
+    given = {"dem": str(dem), "checkpoint": "craters", "out": str(tmp_path / "found.gpkg")}
+    made = processing.run("lunarsite:detect-craters", given)
+    assert QgsVectorLayer(made["out"], "found").isValid()
