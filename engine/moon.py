@@ -87,8 +87,8 @@ def lonlat_to_xy(lon_deg: ArrayLike, lat_deg: ArrayLike) -> tuple[Float, Float]:
     """
     lon, lat = _numbers(lon_deg, lat_deg)
     lon = np.radians(lon)
-    r = 2.0 * RADIUS_M * np.tan(np.radians(90.0 + lat) / 2.0)
-    with np.errstate(invalid="ignore"):  # infinite longitudes are nowhere: NaN
+    with np.errstate(invalid="ignore"):  # infinite degrees are nowhere: NaN
+        r = 2.0 * RADIUS_M * np.tan(np.radians(90.0 + lat) / 2.0)
         return r * np.sin(lon), r * np.cos(lon)
 
 

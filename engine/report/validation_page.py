@@ -58,7 +58,7 @@ def write(
         curves = [
             embedding.embedded(_lift(check.figures["curve"], check.claim))
             for check in checks
-            if "curve" in check.figures
+            if len(check.figures.get("curve", {}).get("cells", ())) > 1
         ]
     text = embedding.template("validation.html").render(
         css=embedding.css(),

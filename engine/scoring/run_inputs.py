@@ -41,7 +41,16 @@ def find_inputs(
     -------
     dict of str to list of str
         Paths by role; a role of which one file is not found is left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such other folder.
     """
+    if beside and not Path(beside).is_dir():
+        raise InputError(
+            f"The folder of the inputs, {beside}, is not there, or no folder", "Check the path"
+        )
     known = _known(folder)
     found: dict[str, list[str]] = {}
     lost = set()

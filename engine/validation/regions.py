@@ -62,7 +62,7 @@ class Regions:
         joined = frame.dissolve("name", sort=False, as_index=False)
         return cls(tuple(joined["name"]), tuple(joined.geometry))
 
-    def labels(self, grid: Grid, rotated_deg: float = 0.0) -> NDArray[np.int16]:
+    def labels(self, grid: Grid, rotated_deg: float = 0.0) -> NDArray[np.int32]:
         """Return the number of the region around the centre of each cell, -1 for none.
 
         Parameters
@@ -84,11 +84,11 @@ class Regions:
             out_shape=(grid.height, grid.width),
             transform=grid.transform,
             fill=0,
-            dtype="int16",
+            dtype="int32",
         )
-        return np.asarray(burnt - 1, np.int16)
+        return np.asarray(burnt - 1, np.int32)
 
-    def rotated(self, cells: ScoredCells, rotations: int) -> Iterator[NDArray[np.int16]]:
+    def rotated(self, cells: ScoredCells, rotations: int) -> Iterator[NDArray[np.int32]]:
         """Yield the numbers of the regions around cells, with the regions rotated in equal steps.
 
         Parameters
@@ -128,7 +128,7 @@ def check(
     seed: int,
     files: tuple[str, ...],
     context: Context,
-    rotated: Sequence[NDArray[np.int16]] | None = None,
+    rotated: Sequence[NDArray[np.int32]] | None = None,
     name: str = NAME,
     claim: str = CLAIM,
 ) -> Check:
@@ -152,7 +152,7 @@ def check(
         Names of the files.
     context : Context
         Progress and cancellation.
-    rotated : sequence of ndarray of int16, optional
+    rotated : sequence of ndarray of int32, optional
         What `Regions.rotated` yields, where it is known: it is the same for every score.
     name, claim : str, optional
         Name and claim of the check.
@@ -221,7 +221,7 @@ class _Rotated:
     @classmethod
     def of(
         cls,
-        turned: Iterable[NDArray[np.int16]],
+        turned: Iterable[NDArray[np.int32]],
         order: Int,
         curve: Int,
         tops: tuple[int, ...],

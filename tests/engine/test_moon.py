@@ -175,3 +175,11 @@ def test_a_map_of_another_sphere_is_refused(figure, words):
 def test_lunar_degrees_are_refused():
     with pytest.raises(CrsError, match="is in degrees"):
         moon.check_south_polar(pyproj.CRS.from_user_input(moon.GEOGRAPHIC), "The DEM")
+
+
+@pytest.mark.parametrize("place", [(np.inf, -89.0), (0.0, -np.inf), (0.0, np.inf)])
+def test_infinite_degrees_are_nowhere(place):
+    """Without a warning, which would reach the terminal beside the message of who reads them."""
+    x, y = moon.lonlat_to_xy(*place)
+    assert np.isnan(x)
+    assert np.isnan(y)

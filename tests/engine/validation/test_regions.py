@@ -7,6 +7,7 @@ import pytest
 import shapely
 from scipy import stats
 
+from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.validation import regions
 from lunarsite.engine.validation.checks import Outcome
 from lunarsite.engine.validation.regions import Regions
@@ -201,3 +202,11 @@ def test_a_region_smaller_than_a_cell_is_told_from_one_elsewhere(cap, quiet):
     cells = cap(lambda x, _y: x)
     found = regions.check(cells, tiny, rotations=99, seed=1, files=(), context=quiet)
     assert "larger than its cells of 2000 m" in found.finding
+
+
+def test_many_regions_keep_their_numbers():
+    """A layer without names has one for each polygon; sixteen bits do not number all of them."""
+    count = 33_000
+    squares = shapely.box(np.arange(count), 0.0, np.arange(1, count + 1), 1.0)
+    many = Regions(tuple(map(str, range(count))), tuple(squares))
+    assert many.labels(Grid(0.0, 1.0, 1.0, count, 1))[0].tolist() == list(range(count))

@@ -138,6 +138,15 @@ def test_the_folder_of_the_run_is_given_without_an_option():
             parse(["dossier", *words])
 
 
+def test_a_folder_of_inputs_that_is_not_there_is_told(screened, tmp_path):
+    """Even where the inputs are found without it: it is not what was meant."""
+    folder, dem = screened
+    content = json.loads((folder / "manifest.json").read_text())
+    for wrong in (tmp_path / "none", dem):
+        with pytest.raises(InputError, match=f"The folder of the inputs, {wrong}, is not there"):
+            find_inputs(folder, content, str(wrong))
+
+
 def test_inputs_that_were_moved_are_found_and_give_the_same_bytes(screened, made, tmp_path):
     folder, dem = screened
     copy = tmp_path / "run"
