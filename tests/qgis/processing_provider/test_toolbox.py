@@ -717,8 +717,8 @@ def test_results_of_a_segmentation_are_added_styled_and_upright(processing, tmp_
 
 
 def test_models_are_offered_and_taken_by_name(processing, dem, tmp_path):
-    definition = algorithm("detect-craters").parameterDefinition("checkpoint")
-    assert "Models by name: craters." in definition.help()
+    detection = algorithm("detect-craters")
+    assert "Models by name: craters." in detection.parameterDefinition("checkpoint").help()
     given = {"dem": str(dem), "checkpoint": "craters", "out": str(tmp_path / "found.gpkg")}
     made = processing.run("lunarsite:detect-craters", given)
     assert QgsVectorLayer(made["out"], "found").isValid()
