@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import geopandas as gpd
 import pytest
 from support import chromium
 
-from lunarsite.engine import stages
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 
 pytestmark = [
@@ -47,6 +49,12 @@ def says(browser, folder, lon, lat):
     """Check that the page answers for a place as ``explain`` does."""
     told, text = explained(folder, lon, lat), browser.value(ANSWER)
     assert f"Rank {told['rank']:,} of {told['cells']:,}" in text
+    lon, east, lat = re.search(r"at ([\d.]+)° ([EW]), ([\d.]+)° S", text).groups()
+    shown = moon.lonlat_to_xy(float(lon) * (1 if east == "E" else -1), -float(lat))
+    disc = told["disc"]
+    assert shown == pytest.approx(moon.lonlat_to_xy(disc["lon_deg"], disc["lat_deg"]), abs=10.0)
+    suitability = re.search(r"suitability ([\d.]+(?:e−?\d+)?)", text)[1].replace("−", "-")
+    assert float(suitability) == pytest.approx(told["score"], rel=0.06, abs=6e-4)
     low, high = told["interval"]
     assert f"{low:,} to {high:,}" in text
     for margin in told["margins"]:

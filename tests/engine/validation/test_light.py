@@ -24,12 +24,13 @@ def test_sun_and_earth_stand_where_horizons_has_them():
     assert max(np.abs(found.figures["elevation_deg"])) < 0.003
 
 
-def test_a_wrong_direction_is_a_failure(monkeypatch):
+@pytest.mark.parametrize(("up", "around"), [(0.01, 0.0), (0.0, 0.05), (0.0, -0.05)])
+def test_a_wrong_direction_is_a_failure(monkeypatch, up, around):
     true = light.elevation_azimuth
 
     def turned(*given):
         elevation, azimuth = true(*given)
-        return elevation + 0.01, azimuth
+        return elevation + up, azimuth + around
 
     monkeypatch.setattr(light, "elevation_azimuth", turned)
     assert light.check_ephemeris().outcome is Outcome.FAILS
@@ -188,3 +189,15 @@ def test_one_place_or_one_darkness_that_is_off_is_a_failure(monkeypatch):
         Outcome.FAILS
     )
     assert places(answering(monkeypatch, right[0], [3.08, 3.17, 0.0, 3.3])).outcome is Outcome.FAILS
+
+
+def test_a_map_that_follows_latitude_is_compared_with_latitude():
+    rng = np.random.default_rng(2)
+    latitude = rng.uniform(-90, -80, 500)
+    theirs = 5.0 + 0.06 * (latitude + 90.0) ** 3 + rng.standard_normal(500)
+    ours = theirs + 3.0 * rng.standard_normal(500)
+    found = light.check_map("illumination", ours, theirs, latitude, ())
+    # Within 3 points of a map that spans 60: latitude alone is within 1.
+    assert found.figures["rmse_of_latitude_alone_pct"] == pytest.approx(1.0, abs=0.1)
+    assert found.figures["correlation"] > 0.95
+    assert found.outcome is Outcome.NO_SKILL

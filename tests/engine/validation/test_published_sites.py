@@ -5,10 +5,12 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 
 from lunarsite.engine import moon
 from lunarsite.engine.validation import published_sites
 from lunarsite.engine.validation.checks import Outcome
+from lunarsite.engine.validation.regions import Regions
 
 
 def points(x, y):
@@ -106,3 +108,39 @@ def test_cells_of_one_score_share_their_percentile_and_a_lone_one_is_in_the_midd
     assert found == pytest.approx([200 / 3, 200 / 3, 0.0, 200 / 3, 50.0])
     same = published_sites._percentile_within(np.zeros(7), np.zeros(7, np.int64))
     assert same.tolist() == [50.0] * 7
+
+
+def test_random_cells_are_of_the_classes_that_are_wanted():
+    rng = np.random.default_rng(1)
+    of_class = rng.permutation(np.repeat(np.arange(5), (3, 40, 1, 20, 7)))
+    wanted = np.array([2, 4, 4, 0])
+    drawn = published_sites._random_like(of_class, wanted, 300, rng)
+    assert (of_class[drawn] == wanted).all()
+    assert np.unique(drawn[:, 1]).size == 7
+
+
+def test_published_sites_anywhere_in_a_region_are_not_found_better_than_at_random(
+    cap, as_run, quiet
+):
+    rng = np.random.default_rng(4)
+    cells = cap(lambda x, _y: rng.standard_normal(x.size))
+    whole = Regions(("whole",), (shapely.box(-6e4, -6e4, 6e4, 6e4),))
+    x, y = rng.uniform(-6e4, 6e4, (2, 10))
+    found = found_inside(cells, as_run(cells), whole, points(x, y), quiet)
+    assert found.outcome is Outcome.NO_SKILL
+    low, high = found.figures["null_interval_published"]
+    assert low < high
+    assert found.figures["p_published"] > 0.05
+
+
+def test_published_sites_on_the_best_cells_are_found_better_than_at_random(cap, as_run, quiet):
+    rng = np.random.default_rng(5)
+    cells = cap(lambda x, _y: rng.standard_normal(x.size))
+    whole = Regions(("whole",), (shapely.box(-6e4, -6e4, 6e4, 6e4),))
+    within = cells.order[shapely.contains_xy(whole.shapes[0], cells.x_m, cells.y_m)[cells.order]]
+    best = within[:10]
+    found = found_inside(
+        cells, as_run(cells), whole, points(cells.x_m[best], cells.y_m[best]), quiet
+    )
+    assert found.outcome is Outcome.HOLDS
+    assert found.figures["p_published"] == pytest.approx(1 / 61, abs=1e-4)

@@ -210,3 +210,48 @@ def test_many_regions_keep_their_numbers():
     squares = shapely.box(np.arange(count), 0.0, np.arange(1, count + 1), 1.0)
     many = Regions(tuple(map(str, range(count))), tuple(squares))
     assert many.labels(Grid(0.0, 1.0, 1.0, count, 1))[0].tolist() == list(range(count))
+
+
+@pytest.mark.parametrize(
+    ("p", "outcome"),
+    [
+        ([(0.01, 0.01), (0.04, 0.01)], Outcome.HOLDS),
+        ([(0.01, 0.01), (0.06, 0.01)], Outcome.MEASURED),
+        ([(0.01, 0.06), (0.01, 0.01)], Outcome.MEASURED),
+        ([(0.01, 0.06), (0.06, 0.01)], Outcome.NO_SKILL),
+    ],
+)
+def test_the_claim_holds_where_both_nulls_are_excluded_at_every_number(p, outcome):
+    found = {
+        str(n): {"rotated": {"p": one}, "matched": {"p": other}} for n, (one, other) in enumerate(p)
+    }
+    assert regions._outcome(found) is outcome
+
+
+def test_the_finding_and_the_curve_are_the_counts_of_cells(cap, three, quiet):
+    rng = np.random.default_rng(8)
+    cells = cap(lambda x, y: rng.standard_normal(x.size) + 1.5 * inside(three, x, y))
+    found = check(cells, three, quiet)
+    held = inside(three, cells.x_m, cells.y_m)
+    base = held.mean()
+    for count in cells.tops:
+        best = found.figures["tops"][str(count)]
+        assert best["inside"] == held[cells.order[:count]].sum()
+        low, high = (lift * count * base for lift in best["rotated"]["lift_interval"])
+        assert f"with rotated regions {low:.0f} to {high:.0f}, p" in found.finding
+        low, high = (lift * count * base for lift in best["matched"]["lift_interval"])
+        assert f"of like latitude and slope {low:.0f} to {high:.0f}, p" in found.finding
+    curve = found.figures["curve"]
+    for count, lift in zip(curve["cells"], curve["lift"], strict=True):
+        assert lift == pytest.approx(held[cells.order[:count]].mean() / base, abs=1e-4)
+
+
+def test_regions_too_small_for_a_lift_are_marked(cap, three, quiet):
+    small = Regions(("small", "near"), (shapely.box(50e3, 50e3, 54e3, 54e3), three.shapes[0]))
+    rows = {r["region"]: r for r in check(cap(lambda x, _y: x), small, quiet).figures["by_region"]}
+    assert rows["small"]["too_small"] is True
+    assert rows["small"]["cells"] == 4
+    large = Regions(("half",), (shapely.box(0, -2e5, 2e5, 2e5),))
+    (row,) = check(cap(lambda x, _y: x), large, quiet).figures["by_region"]
+    assert row["too_small"] is False
+    assert row["lift"] == pytest.approx(2.0, abs=0.02)

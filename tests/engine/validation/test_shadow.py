@@ -215,3 +215,10 @@ def test_an_image_of_other_ground_is_told_from_ground_without_shadow():
     found = compared(missing, shaded)
     assert found.outcome is Outcome.NOT_RUN
     assert "give an image that overlaps it" in found.finding
+
+
+def test_craters_are_circles_of_half_their_diameter_on_the_map(tmp_path):
+    lon, lat = moon.xy_to_lonlat([5e3], [5e3])
+    read = catalogued_shadow.read(catalogue(tmp_path, f"Made,{lat[0]},{lon[0]},0,30,300.0\n"))
+    assert read.radius_m[0] == pytest.approx(15e3 * moon.map_scale(5e3, 5e3), rel=1e-3)
+    assert (read.x_m[0], read.y_m[0]) == pytest.approx((5e3, 5e3), abs=20.0)

@@ -181,3 +181,34 @@ def test_rules_of_a_small_run_are_compared_over_no_more_than_a_fifth(made):
     # The best 600 of 600 cells have a lift of 1, whatever ranks them.
     assert found.figures["lift"]["Average illumination at least 33 % alone"] > 3.0
     assert "lift of the best 100 in" in found.finding
+
+
+def test_figures_of_stability_and_rules_are_counts_of_cells(made):
+    cells, run = made()
+    found = stability.check_stability(cells, run, Errors(), seed=1, context=QuietContext())
+    assert found.figures["limits_shared"][0] < 1.0
+    assert found.figures["weights_shared"][0] < 1.0
+    best = cells.order[: found.figures["top"]]
+    low, high = run.scores["rank_low"].to_numpy(), run.scores["rank_high"].to_numpy()
+    run.scores["rank_high"] = np.where(np.isin(low, low[best[:30]]), 200, 201)
+    again = stability.check_stability(cells, run, Errors(), seed=1, context=QuietContext())
+    assert again.figures["within_twice_the_top"] == 0.3
+    assert again.figures["limits_shared"] == found.figures["limits_shared"]
+    run.scores["rank_high"] = high
+    meets = np.all([c.margin(run.features[c.feature]) >= 0 for c in run.profile.criteria], axis=0)
+    rules = stability.check_ablation(cells, run, Errors(), None).figures
+    assert 0.0 < meets.mean() < 0.5
+    assert rules["share_that_meets_all"] == pytest.approx(meets.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("soft", "outcome"), [(1.0, Outcome.HOLDS), (1e5, Outcome.FAILS)])
+def test_a_ranking_that_limits_decide_does_not_hold(made, monkeypatch, soft, outcome):
+    cells, run = made()
+    true = stability.replace
+    monkeypatch.setattr(
+        stability,
+        "replace",
+        lambda c, threshold: true(c, threshold=c.threshold + soft * (threshold - c.threshold)),
+    )
+    found = stability.check_stability(cells, run, Errors(), seed=1, context=QuietContext())
+    assert found.outcome is outcome
