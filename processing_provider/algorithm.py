@@ -116,7 +116,7 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext
     ) -> tuple[bool, str]:
         """Reject layers that are on another body than the Moon, before anything is run."""
-        valid, message = super().checkParameterValues(parameters, context)
+        valid, message = super().checkParameterValues(self._with_models(parameters), context)
         if not valid:
             return valid, message
         try:
@@ -124,6 +124,15 @@ class StageAlgorithm(QgsProcessingAlgorithm):
         except LunarSiteError as error:
             return False, str(error)
         return True, ""
+
+    def _with_models(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters with files in place of names of models, which QGIS looks for."""
+        files = {
+            each.name: each.parse(parameters[each.name])
+            for each in self._stage.parameters
+            if each.model and not each.many and isinstance(parameters.get(each.name), str)
+        }
+        return parameters | files
 
     def prepareAlgorithm(
         self,
