@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from rasterio.windows import Window
 
 from lunarsite.engine import moon, provenance, stages
 from lunarsite.engine.atomic import scratch_folder, whole_file
-from lunarsite.engine.errors import ParameterError
+from lunarsite.engine.context import QuietContext
+from lunarsite.engine.errors import LunarSiteError, ParameterError
 from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import raster
+from lunarsite.engine.io.elevation.area import narrowed
 from lunarsite.engine.io.elevation.dem import posting, read_fine
 from lunarsite.engine.io.elevation.far_field import read_surroundings
 from lunarsite.engine.io.grid import Dem
@@ -333,6 +336,11 @@ def _warn_of_other_dem(values: dict[str, Any], manifest: dict[str, Any], context
     screened = [given for given in manifest.get("inputs", ()) if given.get("role") == "dem"]
     if not values["dem"] or not screened:
         return
+    area = manifest.get("parameters", {}).get("aoi")
+    with suppress(LunarSiteError):  # an area beside it says that it is another one
+        dem = narrowed({"dem": values["dem"], "aoi": area}, "dem", QuietContext())["dem"]
+        if provenance.sha256(dem) in {given.get("sha256") for given in screened}:
+            return
     if provenance.sha256(values["dem"]) not in {given.get("sha256") for given in screened}:
         names = ", ".join(str(given.get("name")) for given in screened)
         context.warn(

@@ -269,6 +269,27 @@ def test_an_elevation_model_other_than_that_of_the_run_is_warned_of(screened, tm
     assert any("other.tif is not that of the run, dem.tif" in text for text in context.warnings)
 
 
+def test_the_elevation_model_of_which_a_part_was_screened_is_not_warned_of(screened, tmp_path):
+    with rasterio.open(screened / "dem.tif") as source:
+        west, south, east, north = source.bounds
+    edge = 1600.0
+    area = f"{west + edge},{south + edge},{east - edge},{north - edge}"
+    given = {"dem": str(screened / "dem.tif"), "out": str(tmp_path / "run"), "aoi": area, **QUICK}
+    stages.load("screen").run({**given, "cell_m": 400.0}, Context(threads=2))
+    context = Context(threads=1)
+    stages.load("validate").run(
+        {
+            "run": str(tmp_path / "run"),
+            "out": str(tmp_path / "out"),
+            "dem": str(screened / "dem.tif"),
+            "rotations": 99,
+            "builtin_far_field": False,
+        },
+        context,
+    )
+    assert not any("not that of the run" in text for text in context.warnings)
+
+
 def test_the_elevation_model_of_the_run_is_not_warned_of(validated):
     assert not any("not that of the run" in text for text in validated[1]["warnings"])
 
