@@ -12,7 +12,7 @@ from lunarsite.engine.io.vectors import vector
 from lunarsite.engine.scoring import finished_run
 from lunarsite.engine.scoring.error_model import Errors
 from lunarsite.engine.scoring.profiles import Profile
-from lunarsite.engine.validation import light, networks, regions, shadow, stability
+from lunarsite.engine.validation import calibration, light, networks, regions, shadow, stability
 from lunarsite.engine.validation.cells import ScoredCells
 from lunarsite.engine.validation.checks import not_run
 from lunarsite.engine.validation.regions import Regions
@@ -110,6 +110,7 @@ def checks(
             (regions.NAME, regions.CLAIM),
             (stability.STABILITY, stability.STABILITY_CLAIM),
             (stability.ABLATION, stability.ABLATION_CLAIM),
+            (calibration.NAME, calibration.CLAIM),
             (shadow.BEST, shadow.BEST_CLAIM),
         ):
             yield not_run(name, claim, "The run has no scored cell.")
@@ -154,6 +155,7 @@ def _of_cells(
         inside = polygons.labels(cells.grid)[cells.row, cells.column] >= 0
     errors = Errors(**manifest["errors"])
     yield stability.check_stability(cells, run, errors, seed=seed, context=context.part(0.6, 0.95))
+    yield calibration.check(cells, run, errors, seed=seed)
     yield stability.check_ablation(cells, run, errors, inside)
     yield shadow.check_best(cells, run, ("psr.tif",))
 
