@@ -196,5 +196,5 @@ def test_help_of_glob_patterns_says_to_quote_them():
         for parameter in stage.parameters
         if parameter.help.startswith("Glob pattern")
     ]
-    assert len(patterns) == 7
+    assert len(patterns) == 9
     assert all("quoted on the command line" in parameter.help for parameter in patterns)

@@ -73,7 +73,7 @@ def test_a_part_is_an_elevation_model_or_layer_like_the_publisher_s(mirror, tmp_
     found = run("fetch", names=names, aoi=area)["outputs"]
     dem, psr = (found[name] for name in names)
     assert run("terrain", dem=dem, out=str(tmp_path / "layers"))["outputs"]
-    source_layers._check_layer("psr", psr, "The layer")
+    source_layers.check_layer("psr", psr, "The layer")
     narrowed = run("terrain", dem=str(BUILTIN), aoi=area, out=str(tmp_path / "same"))
     with (
         rasterio.open(narrowed["outputs"]["slope_deg"]) as one,
