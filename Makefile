@@ -82,7 +82,7 @@ setup-chromium:
 		echo "setup: there is no Chromium: the tests in a browser are skipped" >&2
 
 test-slow: setup-dev setup-qgis setup-chromium audit
-	@tools/setup core dev ml
+	@tools/setup core dev ml kaggle app
 	$(NICE) $(BIN)/python -m pytest -q -m slow
 	QT_QPA_PLATFORM=offscreen $(NICE) .venv-qgis/bin/python -m pytest -q --qgis_disable_exit -m slow \
 		tests/qgis
