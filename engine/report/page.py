@@ -195,6 +195,7 @@ def write_page(
         validation=facts.validation(content),
         parameters=facts.parameters(content),
         audited=audited,
+        dated=validation_page.dates([values["regions"]] if values["regions"] else []),
         cells_about=about | {"disc": bool(run.features["landing_radius_m"].notna().any())},
         cells_map=cell_data.on_picture(score_picture, frame),
         cells_data=cells,

@@ -152,6 +152,11 @@ def test_only_its_own_script_may_run(text):
     ]
 
 
+def test_the_self_audit_names_its_files_with_their_dates(text):
+    section = text[text.index('id="audit"') : text.index('id="provenance"')]
+    assert re.search(r"<code>regions\.gpkg</code> \d{4}-\d\d-\d\d", section)
+
+
 def test_page_has_all_sections(text):
     found = parsed(text)
     assert [name for name in SECTIONS if name not in found.ids] == []
