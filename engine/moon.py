@@ -174,6 +174,32 @@ def map_scale(x_m: ArrayLike, y_m: ArrayLike) -> Float:
     return 1.0 + (x * x + y * y) / (4.0 * RADIUS_M**2)
 
 
+def area_km2(x_m: ArrayLike, y_m: ArrayLike, side_m: float, share: ArrayLike = 1.0) -> float:
+    """Return the area on the ground of squares of the map: map area over the squared map scale.
+
+    Parameters
+    ----------
+    x_m, y_m : array_like of float
+        Centres of the squares, map metres.
+    side_m : float
+        Side of the squares, map metres.
+    share : array_like of float, optional
+        Share of each square that counts.
+
+    Returns
+    -------
+    float
+        Square kilometres.
+
+    Examples
+    --------
+    >>> round(area_km2([0.0], [0.0], 2000.0), 3)
+    4.0
+    """
+    squares = (side_m / map_scale(x_m, y_m)) ** 2
+    return float(np.sum(np.asarray(share, np.float64) * squares)) / 1e6
+
+
 def map_circle(x_m: ArrayLike, y_m: ArrayLike, radius_m: ArrayLike) -> tuple[Float, Float, Float]:
     """Return the circle on the map of a circle on the ground.
 

@@ -73,6 +73,23 @@ def random_cells():
 
 
 @pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """Return the folder of a screened region; its elevation model is ``dem.tif`` beside it."""
+    from lunarsite.engine import stages  # noqa: PLC0415
+    from lunarsite.engine.context import Context  # noqa: PLC0415
+
+    made = tmp_path_factory.mktemp("small")
+    dem = made / "dem.tif"
+    context = Context(threads=2)
+    stages.load("synthesize").run({"out": str(dem), "size_px": 96, "pixel_m": 100.0}, context)
+    quick = {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0, "draws": 20}
+    stages.load("screen").run(
+        {"dem": str(dem), "out": str(made / "run"), "cell_m": 400.0, **quick}, context
+    )
+    return made / "run"
+
+
+@pytest.fixture(scope="session")
 def hot_weights():
     """Return a maker of weights of crater networks that see craters everywhere, by chance."""
     import numpy as np  # noqa: PLC0415  most tests need none of this

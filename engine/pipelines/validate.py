@@ -320,7 +320,7 @@ def _of_dem(values: dict[str, Any], manifest: dict[str, Any], context: Context) 
         yield light.check_places(
             dem,
             around.models,
-            start=given.get("start") or "2027-01-01",
+            start=given.get("start") or stages.load("lighting").parameter("start").default,
             stop=given.get("stop"),
             files=(*names, *(display_name(path) for path in around.files)),
             context=context.part(0.2, 0.7),

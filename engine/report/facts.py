@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from lunarsite.engine.report.maps import area_km2
+from lunarsite.engine.moon import area_km2
 from lunarsite.engine.scoring.cell_scores import REASONS
 from lunarsite.engine.scoring.features.columns import (
     BY_NAME,

@@ -13,7 +13,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rasterio.enums import Resampling
 from scipy import special
 
-from lunarsite.engine import moon
 from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
@@ -324,13 +323,3 @@ def _decorate(axes: Axes, frame: MapFrame) -> None:
     marks.regions(axes, frame.regions)
     marks.names(axes, frame.names)
     marks.sites(axes, frame.sites)
-
-
-def area_km2(
-    x_m: NDArray[np.float64],
-    y_m: NDArray[np.float64],
-    cell_m: float,
-    ground: NDArray[np.float64],
-) -> float:
-    """Return the area of cells on the ground: map area over the squared map scale."""
-    return float(np.sum(ground * (cell_m / moon.map_scale(x_m, y_m)) ** 2)) / 1e6

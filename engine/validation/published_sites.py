@@ -86,7 +86,7 @@ def check_ranks(
         finding=f"The median percentile of {known.size} cells with a published site is "
         f"{figures['median_percentile']:.1f} among all cells, "
         f"{figures['among_like_latitude']['median_percentile']:.1f} among those of like latitude, "
-        f"{like['median_percentile']:.1f} among those of like latitude and slope (by chance "
+        f"{like['median_percentile']:.1f} among those of like latitude and slope (at random "
         f"{like['null_interval'][0]:.0f} to {like['null_interval'][1]:.0f}, p {shown(like['p'])}). "
         "Published sites were chosen by light and slope too: this is agreement, not truth.",
         null=f"As many random cells of like latitude and slope, {draws} times",

@@ -1,4 +1,4 @@
-"""Candidate regions: whether the best cells lie in them more often than by chance."""
+"""Candidate regions: whether the best cells lie in them more often than at random."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def check(
     name: str = NAME,
     claim: str = CLAIM,
 ) -> Check:
-    """Return whether the best cells lie in the regions more often than by chance.
+    """Return whether the best cells lie in the regions more often than at random.
 
     Two nulls. The regions are rotated about the pole, in equal steps: that keeps the latitude and
     the shape of both, but not how ridges cluster. And as many random cells of like latitude and

@@ -135,8 +135,8 @@ def check_areas(
         known = np.isfinite(values)
         if not known.any() or known.mean() < _LEAST_KNOWN:
             continue
-        ground = (grid.pixel_m / moon.map_scale(px[inside], py[inside])) ** 2 / 1e6
-        predicted = float(np.sum(ground[known] * values[known]))
+        at = px[inside][known], py[inside][known]
+        predicted = moon.area_km2(*at, grid.pixel_m, values[known])
         rows.append(
             {
                 "crater": name,

@@ -25,16 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # those of Streamlit and shap
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("app")
-    dem = made / "dem.tif"
-    context = Context(threads=2)
-    stages.load("synthesize").run({"out": str(dem), "size_px": 96, "pixel_m": 100.0}, context)
-    given = {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0, "draws": 20}
-    stages.load("screen").run(
-        {"dem": str(dem), "out": str(made / "run"), "cell_m": 400.0, **given}, context
-    )
-    return made / "run"
+def folder(small_run):
+    return small_run
 
 
 @pytest.fixture

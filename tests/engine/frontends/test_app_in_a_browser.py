@@ -13,9 +13,6 @@ import urllib.request
 import pytest
 from support import chromium
 
-from lunarsite.engine import stages
-from lunarsite.engine.context import Context
-
 pytest.importorskip("streamlit", reason="the group app is not installed")
 
 pytestmark = [
@@ -28,16 +25,8 @@ TITLE = "document.querySelector('h3') && document.querySelector('h3').innerText"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("app")
-    dem = made / "dem.tif"
-    context = Context(threads=2)
-    stages.load("synthesize").run({"out": str(dem), "size_px": 96, "pixel_m": 100.0}, context)
-    given = {"azimuths": 36, "stop": "2027-03-01", "step_hours": 24.0, "draws": 20}
-    stages.load("screen").run(
-        {"dem": str(dem), "out": str(made / "run"), "cell_m": 400.0, **given}, context
-    )
-    return made / "run"
+def folder(small_run):
+    return small_run
 
 
 @pytest.fixture(scope="module")

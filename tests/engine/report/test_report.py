@@ -266,7 +266,7 @@ def test_area_is_that_on_the_ground():
     cap = 2.0 * np.pi * moon.RADIUS_M**2 * (1.0 - np.sin(np.radians(80.0)))
     side = moon.map_scale(x, y) * np.sqrt(ring)
     total = sum(
-        maps.area_km2(x[k : k + 1], y[k : k + 1], float(side[k]), np.ones(1))
+        moon.area_km2(x[k : k + 1], y[k : k + 1], float(side[k]), np.ones(1))
         for k in range(0, len(x), 360)
     )
     assert total * 360 * 1e6 == pytest.approx(cap, rel=1e-3)
