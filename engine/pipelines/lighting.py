@@ -73,8 +73,10 @@ def estimate(values: dict[str, Any], context: Context) -> Estimate:
     grid = dem_grid(values["dem"])
     ephemeris(values["start"], values["stop"], step_hours=values["step_hours"])
     estimates.check_far_fields(values["far_field"])
-    coarse, _ = posting(grid, max(values["posting_m"], grid.pixel_m))
-    pixels, points = grid.width * grid.height, coarse.width * coarse.height
+    pixels, points = grid.width * grid.height, 0
+    if values["time_series"]:
+        coarse, _ = posting(grid, max(values["posting_m"], grid.pixel_m))
+        points = coarse.width * coarse.height
     lines = values["lines_per_pixel"]
     each = _CORE_S + _LINE_CORE_S * (lines - DEFAULT_LINES_PER_PIXEL)
     arrays = pixels * (8 * 4 + 2 + 6 * lines + 4 / 12) + points * 2 * values["azimuths"]
@@ -121,16 +123,24 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         around = read_surroundings(
             values["dem"], dem, values["far_field"], context, builtin=values["builtin_far_field"]
         )
-        coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
-        points = middle_pixels(dem.grid, coarse, side)
+        coarse, side = dem.grid, 1
+        points: lighting.Points | None = None
+        if values["time_series"]:
+            coarse, side = posting(dem.grid, max(values["posting_m"], dem.grid.pixel_m))
+            points = middle_pixels(dem.grid, coarse, side)
         light, month, darkness = _light(
             dem, around.models, sky, points, values, scratch, context.part(0.02, 0.95)
         )
-        without_height = ~np.isfinite(dem.height_m[points.row, points.column])
-        month[without_height] = darkness[without_height] = np.nan
         tags = _tags(values, around.files)
         known = np.isfinite(dem.height_m)
-        layers = _layers(light, month.reshape(coarse.shape), darkness.reshape(coarse.shape), coarse)
+        layers = _layers(light)
+        if points is not None:
+            without_height = ~known[points.row, points.column]
+            month[without_height] = darkness[without_height] = np.nan
+            layers |= {
+                "illumination_darkest_month_pct": _Layer(month.reshape(coarse.shape), coarse),
+                "longest_night_days": _Layer(darkness.reshape(coarse.shape), coarse),
+            }
         paths = _write(layers, dem.grid, out, tags, context)
         return _result(paths, light, known, values, context) | {"surroundings": around.names}
 
@@ -139,16 +149,17 @@ def _light(
     dem: Dem,
     far: list[Dem],
     sky: Ephemeris,
-    points: lighting.Points,
+    points: lighting.Points | None,
     values: dict[str, Any],
     scratch: Scratch,
     context: Context,
 ) -> tuple[Light, Float32, Float32]:
-    """Return the layers, and darkest month and longest continuous darkness of the points.
+    """Return the layers, and darkest month and longest continuous darkness of the points, if any.
 
     The work arrays of the sweep are freed on return.
     """
-    few = len(points.row) <= _MARCHED_POINTS * dem.height_m.size
+    count = 0 if points is None else len(points.row)
+    few = count <= _MARCHED_POINTS * dem.height_m.size
     marched = few and values["exact_share_pct"] > 0.0
     sweep = Sweep(
         dem,
@@ -160,7 +171,7 @@ def _light(
     light = lighting.light(
         sweep,
         sky,
-        context.part(0.0, 0.93),
+        context.part(0.0, 1.0 if points is None else 0.93),
         azimuths=values["azimuths"],
         earth_part=values["earth_part"],
         required_reach_m=values["horizon_reach_km"] * 1000.0,
@@ -168,6 +179,8 @@ def _light(
         exact_share_pct=values["exact_share_pct"],
         scratch=scratch,
     )
+    if points is None:
+        return light, np.zeros(0, np.float32), np.zeros(0, np.float32)
     rest = context.part(0.93, 1.0)
     x, y = dem.grid.column_x_m()[points.column], dem.grid.row_y_m()[points.row]
     if not marched:
@@ -193,21 +206,14 @@ class _Layer:
     nodata: float | None = None
 
 
-def _layers(
-    light: Light,
-    darkest_month: NDArray[np.float32],
-    longest_darkness: NDArray[np.float32],
-    coarse: Grid,
-) -> dict[str, _Layer]:
-    """Return the layers by the names of the outputs."""
+def _layers(light: Light) -> dict[str, _Layer]:
+    """Return the layers of all pixels by the names of the outputs."""
     psr, method = light.psr.astype(np.uint8), light.method
     for layer in (psr, method):
         layer[~np.isfinite(light.illumination_pct)] = _UNKNOWN
     return {
         "illumination_pct": _Layer(light.illumination_pct),
         "illumination_sensitivity": _Layer(light.illumination_sensitivity),
-        "illumination_darkest_month_pct": _Layer(darkest_month, coarse),
-        "longest_night_days": _Layer(longest_darkness, coarse),
         "earth_visibility_pct": _Layer(light.earth_visibility_pct),
         "earth_sensitivity": _Layer(light.earth_sensitivity),
         "psr": _Layer(psr, nodata=_UNKNOWN),
@@ -220,7 +226,7 @@ def _write(
     layers: dict[str, _Layer], grid: Grid, out: Path, tags: dict[str, str], context: Context
 ) -> dict[str, str]:
     """Write the layers in the order of the declaration, and return their paths."""
-    outputs = stages.load("lighting").outputs
+    outputs = [each for each in stages.load("lighting").outputs if each.name in layers]
     paths = {}
     for number, output in enumerate(outputs):
         context.progress(0.95 + 0.05 * number / len(outputs), f"writing {output.name}")

@@ -78,7 +78,7 @@ def _needed(inputs: preflight.Inputs, values: dict[str, Any], context: Context) 
     cells = max(1, round(pixels * (grid.pixel_m / posting_m) ** 2))
     steps = [terrain.estimate(values, context)]
     if not all(values[name] for name in _COMPUTED):
-        steps.append(lighting.estimate(values | {"posting_m": posting_m}, context))
+        steps.append(lighting.estimate(values | _time_series(grid, values), context))
     if values["place"] == "disc":
         steps.append(landing.of_grid(grid, values["landing_radius_m"], context))
         if _has_discs_elsewhere(grid, values):
@@ -159,9 +159,15 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if all(values[name] for name in _COMPUTED):
         run.manifest.forget("lighting", outputs_of("lighting"))
     else:
-        posting_m = max(values["cell_m"], validated.grid.pixel_m)
-        run.values = values | {"posting_m": posting_m}
-        run.stage("lighting", elevation, outputs_of("lighting"), out=layers)
+        series = _time_series(validated.grid, values)
+        made = outputs_of("lighting")
+        if not series["time_series"]:
+            left = [f"layers/{LAYER_FILES[source]}" for source in DISC_LIGHT_FILES]
+            made = [name for name in made if name not in left]
+            if any((folder / name).is_file() for name in left):
+                run.manifest.forget("lighting", left)
+        run.values = values | series
+        run.stage("lighting", elevation, made, out=layers)
     computed = {
         f"layer {source}": [str(layers / name)]
         for source, name in LAYER_FILES.items()
@@ -204,6 +210,17 @@ def screen(values: dict[str, Any], context: Context) -> dict[str, Any]:
         out=folder,
     )
     return _finish(run, result, trained_on)
+
+
+def _time_series(grid: Grid, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of lighting that say where the Sun is followed step by step.
+
+    The darkest month and the longest darkness are those of the landing discs, if there are any;
+    otherwise those of the middle of each cell.
+    """
+    if values["place"] == "disc" and _has_discs_elsewhere(grid, values):
+        return {"time_series": False}
+    return {"time_series": True, "posting_m": max(values["cell_m"], grid.pixel_m)}
 
 
 def _has_discs_elsewhere(grid: Grid, values: dict[str, Any]) -> bool:

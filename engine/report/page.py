@@ -29,7 +29,7 @@ from lunarsite.engine.report import (
 )
 from lunarsite.engine.report.skyline import skyline_figure
 from lunarsite.engine.scoring import tables
-from lunarsite.engine.scoring.features.columns import LAYER_FILES, USER_LAYERS
+from lunarsite.engine.scoring.features.columns import DISC_LIGHT_FILES, LAYER_FILES, USER_LAYERS
 from lunarsite.engine.scoring.finished_run import assembled
 from lunarsite.engine.scoring.profiles import Profile
 from lunarsite.engine.validation import self_audit
@@ -114,6 +114,9 @@ _FILES = {source: f"layers/{name}" for source, name in LAYER_FILES.items()} | {
     "rank_interval": "rank_interval.tif",
     "landing_probability": "layers/landing_probability.tif",
 }
+
+_OF_DISCS = {source: f"layers/{name}" for source, name in DISC_LIGHT_FILES.items()}
+"""Layers that a run has in place of those of the middle of each cell."""
 
 
 def write_page(
@@ -242,6 +245,10 @@ def _layers(
         context.progress(number / len(_LAYERS), title)
         external = values[source] if source in USER_LAYERS else None
         path = Path(external) if external else folder / _FILES[source]
+        at_discs = folder / _OF_DISCS.get(source, "")
+        where = ""
+        if source in _OF_DISCS and at_discs.is_file():
+            path, where = at_discs, " At the centre of the best landing disc of each cell."
         picture = None
         if path.is_file():
             picture = embedding.embedded(
@@ -250,7 +257,7 @@ def _layers(
         layers.append(
             {
                 "title": title,
-                "description": description,
+                "description": description + where,
                 "external": bool(external),
                 "picture": picture,
             }
@@ -261,7 +268,7 @@ def _layers(
 def _skylines(
     folder: Path, values: dict[str, Any], run: facts.Tables, context: Context
 ) -> list[dict[str, Any]]:
-    """Return the skylines of the best sites over one year, from the centres of their cells."""
+    """Return the skylines of the best sites over one year, from their landing discs."""
     context.progress(0.0, "reading the elevation models")
     start = dt.date.fromisoformat(values["start"])
     stop = min(start + dt.timedelta(days=_YEAR_DAYS), _LAST_DAY)

@@ -111,6 +111,16 @@ POSTING = Parameter(
     maximum=100_000,
 )
 
+TIME_SERIES = Parameter(
+    name="time_series",
+    kind=Kind.BOOLEAN,
+    title="Darkest month and longest darkness",
+    help="Compute the darkest month and the longest continuous darkness on a lattice of points. "
+    "Screening leaves them out where it computes those of the landing discs.",
+    default=True,
+    advanced=True,
+)
+
 STAGE = Stage(
     name="lighting",
     title="Illumination and Earth visibility",
@@ -131,6 +141,7 @@ STAGE = Stage(
         *SKY_PARAMETERS,
         *SWEEP_PARAMETERS,
         POSTING,
+        TIME_SERIES,
     ),
     outputs=(
         Output(
@@ -161,6 +172,7 @@ STAGE = Stage(
             path="illumination_darkest_month_pct.tif",
             unit="%",
             style="illumination",
+            optional=True,
         ),
         Output(
             name="longest_night_days",
@@ -172,6 +184,7 @@ STAGE = Stage(
             path="longest_night_days.tif",
             unit="days",
             style="darkness",
+            optional=True,
         ),
         Output(
             name="earth_visibility_pct",

@@ -8,7 +8,17 @@ from lunarsite.engine.contract import Kind, Output, Parameter, Stage
 from lunarsite.engine.stages import features, landing, lighting, score, terrain, train_scorer
 from lunarsite.engine.stages._shared import AOI, BUILTIN_FAR_FIELD, DEM, FAR_FIELD, OUT_FOLDER
 
-_OWN = {"dem", "out", "layers", "features", "far_field", "builtin_far_field", "aoi", "posting_m"}
+_OWN = {
+    "dem",
+    "out",
+    "layers",
+    "features",
+    "far_field",
+    "builtin_far_field",
+    "aoi",
+    "posting_m",
+    "time_series",
+}
 
 STAGE = Stage(
     name="screen",

@@ -219,6 +219,22 @@ def test_user_maps_replace_lighting_and_changed_maps_are_detected(given, finishe
     assert "features" in screen(given, run, **swapped)["ran"]
 
 
+def test_the_sun_is_followed_at_discs_or_in_the_middle_of_cells(given, finished, run):
+    of_cells = [run / "layers" / columns.LAYER_FILES[source] for source in columns.DISC_LIGHT_FILES]
+    of_discs = [run / "layers" / name for name in columns.DISC_LIGHT_FILES.values()]
+    assert [path.is_file() for path in (*of_discs, *of_cells)] == [True, True, False, False]
+    table = pd.read_parquet(run / "features.parquet")
+    assert "lighting" not in screen(given, run, cell_m=600.0)["ran"]
+    assert "lighting" in screen(given, run, place="cell")["ran"]
+    assert [path.is_file() for path in (*of_discs, *of_cells)] == [False, False, True, True]
+    middle = pd.read_parquet(run / "features.parquet")
+    for name in ("darkest_month_pct", "longest_night_days"):
+        assert middle[name].notna().all()
+        assert not np.array_equal(middle[name], table[name])
+    screen(given, run)
+    assert contents(run) == contents(finished)
+
+
 @pytest.mark.parametrize(
     ("role", "value", "said"),
     [

@@ -207,7 +207,7 @@ def test_page_is_reproducible(screened, text):
 def test_absent_layers_are_reported(screened, text, monkeypatch):
     monkeypatch.setattr(page, "_SKYLINES", 1)
     folder, values = screened
-    layer = folder / "layers" / "longest_night_days.tif"
+    layer = folder / "layers" / "disc_longest_darkness_days.tif"
     away = layer.with_suffix(".away")
     layer.rename(away)
     try:
@@ -217,6 +217,8 @@ def test_absent_layers_are_reported(screened, text, monkeypatch):
         away.rename(layer)
         (folder / "report.html").write_text(text, encoding="utf-8")
     assert "Not available: this layer" in found
+    assert text.count("At the centre of the best landing disc of each cell") == 2
+    assert found.count("At the centre of the best landing disc of each cell") == 1
     assert "Not available: this layer" not in text
 
 
