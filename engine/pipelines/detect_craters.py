@@ -99,6 +99,7 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
             rims,
             precision=asked,
             least_m=least_m,
+            by_confidence=search.is_calibrated_on_real_ground(checkpoint),
         )
         if given is not None:
             chosen = search.Threshold(given, search.GIVEN, None)

@@ -56,7 +56,8 @@ STAGE = Stage(
             title="Estimated precision",
             help="Share of the detections that are to be craters. The lowest confidence that "
             "reaches it is chosen for this elevation model, by the detections in the terrain "
-            "upside down, all of which are false. With fewer than 15 detections the threshold is "
+            "upside down, all of which are false, or by the mean confidence where that promises "
+            "more. With fewer than 15 detections the threshold is "
             "that of the calibration. Networks only.",
             default=0.75,
             minimum=0,

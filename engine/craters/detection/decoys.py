@@ -3,7 +3,12 @@
 Upside down, craters are hills, and what is found is false. Such decoys are assumed to be about as
 many, at every confidence, as the false detections in the ground as it is: the target-decoy approach
 of proteomics (Elias & Gygi 2007, Nature Methods 4, 207). One decoy is added, so that none of few
-does not mean that all are right. Where the assumption fails, and which way, is in docs/results.
+does not mean that all are right.
+
+The mean confidence is an estimate too. Both tend to be too low on real ground: catalogues, by which
+the confidence is calibrated, list fewer craters than there are, and real ground upside down looks
+more like craters than what is falsely detected. So the higher one is taken. Where that fails, and
+which way, is in docs/results.
 """
 
 from __future__ import annotations
@@ -27,7 +32,12 @@ FEWEST = 15
 LEAST_CONFIDENCE = 0.02
 """Lowest threshold that is tried."""
 
+FROM_DECOYS, FROM_CONFIDENCE = "decoys", "confidence"
+"""Sources of an estimate."""
+
 _INTERVAL = 0.95
+_SIGMAS = 1.96
+"""Half the width of that interval, in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Precision:
         Estimate and its interval of 95 %, 0 to 1.
     detections, decoys : int
         Numbers above the threshold, in the ground and in the ground upside down.
+    source : str
+        `FROM_DECOYS` or `FROM_CONFIDENCE`.
     """
 
     threshold: float
@@ -50,6 +62,7 @@ class Precision:
     high: float
     detections: int
     decoys: int
+    source: str
 
     def as_dict(self) -> dict[str, Any]:
         """Return the estimate as JSON."""
@@ -59,21 +72,28 @@ class Precision:
             "interval": [round(self.low, 3), round(self.high, 3)],
             "detections": self.detections,
             "decoys": self.decoys,
+            "from": self.source,
         }
 
     def sentence(self) -> str:
         """Return the estimate as a sentence."""
-        return (
-            f"Estimated precision {self.precision:.2f} [{self.low:.2f}, {self.high:.2f}]: "
+        numbers = (
             f"{self.decoys:,} detections in the ground upside down against {self.detections:,}"
+        )
+        if self.source == FROM_CONFIDENCE:
+            numbers = f"the mean confidence of the detections; {numbers}"
+        return (
+            f"Estimated precision {self.precision:.2f} [{self.low:.2f}, {self.high:.2f}]: {numbers}"
         )
 
 
-def estimate(found: Float, decoys: Float, threshold: float) -> Precision | None:
+def estimate(
+    found: Float, decoys: Float, threshold: float, *, by_confidence: bool = False
+) -> Precision | None:
     """Return the estimated precision at a threshold; None of fewer than `FEWEST` detections.
 
-    The interval is that of the rate of decoys (Poisson, Garwood 1936); the number of false
-    detections scatters about that rate besides.
+    The interval is that of the rate of decoys (Poisson, Garwood 1936), or of the number of right
+    ones among detections of these confidences; the number of false detections scatters besides.
 
     Parameters
     ----------
@@ -81,21 +101,37 @@ def estimate(found: Float, decoys: Float, threshold: float) -> Precision | None:
         Confidences in the ground and in the ground upside down.
     threshold : float
         Least confidence.
+    by_confidence : bool, optional
+        Whether the mean confidence is taken where it is higher: of a network that is calibrated on
+        real ground.
     """
     targets, false = int((found >= threshold).sum()), int((decoys >= threshold).sum())
     if targets < FEWEST:
         return None
+    trust = found[found >= threshold]
+    mean = float(trust.mean())
+    if by_confidence and mean > 1.0 - (false + 1.0) / targets:
+        half = _SIGMAS * float(np.sqrt((trust * (1.0 - trust)).sum())) / targets
+        low, high = max(mean - half, 0.0), min(mean + half, 1.0)
+        return Precision(
+            round(threshold, 4), mean, low, high, targets, false, source=FROM_CONFIDENCE
+        )
     tail = 0.5 * (1.0 - _INTERVAL)
     few = float(stats.chi2.ppf(tail, 2 * false)) / 2.0 if false else 0.0
     many = float(stats.chi2.ppf(1.0 - tail, 2 * (false + 1))) / 2.0
     best, low, high = (
         float(np.clip(1.0 - number / targets, 0.0, 1.0)) for number in (false + 1.0, many, few)
     )
-    return Precision(round(threshold, 4), best, low, high, targets, false)
+    return Precision(round(threshold, 4), best, low, high, targets, false, source=FROM_DECOYS)
 
 
 def threshold_for(
-    found: Circles, decoys: Circles, precision: float, least_m: float
+    found: Circles,
+    decoys: Circles,
+    precision: float,
+    least_m: float,
+    *,
+    by_confidence: bool = False,
 ) -> Precision | None:
     """Return the lowest threshold at which the estimated precision is at least a given one.
 
@@ -111,6 +147,8 @@ def threshold_for(
         Least precision, 0 to 1.
     least_m : float
         Least diameter of the craters that are listed, metres.
+    by_confidence : bool, optional
+        As for `estimate`.
 
     Returns
     -------
@@ -129,11 +167,17 @@ def threshold_for(
         some, false = (each.at_least(least, 0.0).confidence for each in (ours, theirs))
         if some.size < FEWEST:
             break
-        targets = some.size - np.searchsorted(np.sort(some), levels)
+        some = np.sort(some)
+        first = np.searchsorted(some, levels)
+        targets = some.size - first
         wrong = false.size - np.searchsorted(np.sort(false), levels)
         kept = 1.0 - (wrong + 1.0) / np.maximum(targets, 1) >= precision
+        if by_confidence:
+            above = np.append(np.cumsum(some[::-1])[::-1], 0.0)[first]
+            kept |= above >= precision * targets
         enough &= kept | (targets < FEWEST)
         least *= 2.0
     if not enough.any():
         return None
-    return estimate(ours.confidence, theirs.confidence, float(levels[np.argmax(enough)]))
+    lowest = float(levels[np.argmax(enough)])
+    return estimate(ours.confidence, theirs.confidence, lowest, by_confidence=by_confidence)

@@ -122,6 +122,7 @@ def detect_craters(
             surroundings,
             precision=precision if min_confidence is None else None,
             least_m=least_m,
+            by_confidence=search.is_calibrated_on_real_ground(trained),
         )
     if min_confidence is not None:
         chosen = search.Threshold(min_confidence, search.GIVEN, None)

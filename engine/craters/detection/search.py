@@ -128,6 +128,7 @@ def find_at_precision(
     *,
     precision: float | None,
     least_m: float,
+    by_confidence: bool = False,
 ) -> tuple[Circles, Threshold]:
     """Detect craters, and choose the threshold by a second search in the ground upside down.
 
@@ -139,6 +140,8 @@ def find_at_precision(
         Least precision, 0 to 1; None searches once and takes the threshold of the calibration.
     least_m : float
         Least diameter of the craters that are listed, metres.
+    by_confidence : bool, optional
+        As for `decoys.estimate`: `is_calibrated_on_real_ground` of the network.
 
     Returns
     -------
@@ -154,13 +157,24 @@ def find_at_precision(
     again = context.part(0.5, 1.0, "In the ground upside down")
     false = find(levels, runner, fitted, again, upside_down=True)
     return found, chosen_threshold(
-        found, false, fitted, precision=precision, least_m=least_m, context=context
+        found,
+        false,
+        fitted,
+        precision=precision,
+        least_m=least_m,
+        context=context,
+        by_confidence=by_confidence,
     )
+
+
+def is_calibrated_on_real_ground(checkpoint: weights.Checkpoint) -> bool:
+    """Return whether the confidence of a network is calibrated on real ground too."""
+    return bool(checkpoint.card.get("metrics_on_real_ground"))
 
 
 def warn_of_calibration(checkpoint: weights.Checkpoint, context: Context) -> None:
     """Warn of a network whose confidence is not calibrated on real ground."""
-    if not checkpoint.card.get("metrics_on_real_ground"):
+    if not is_calibrated_on_real_ground(checkpoint):
         context.warn(
             f"{checkpoint.path.name}: {confidence.UNCALIBRATED}. Train it with --recipe mixed and "
             "real terrain, or trust the estimated precision rather than the confidence."
@@ -175,6 +189,7 @@ def chosen_threshold(
     precision: float,
     least_m: float,
     context: Context,
+    by_confidence: bool = False,
 ) -> Threshold:
     """Return the lowest threshold that keeps the estimated precision of an elevation model.
 
@@ -193,12 +208,14 @@ def chosen_threshold(
         Least diameter of the craters that are listed, metres.
     context : Context
         Takes the warning.
+    by_confidence : bool, optional
+        As for `decoys.estimate`.
     """
-    best = decoys.threshold_for(found, false, precision, least_m)
+    best = decoys.threshold_for(found, false, precision, least_m, by_confidence=by_confidence)
     if best is not None:
         return Threshold(best.threshold, OF_DEM, best)
     ours, theirs = (each.at_least(least_m, 0.0).confidence for each in (found, false))
-    held = decoys.estimate(ours, theirs, fitted.threshold)
+    held = decoys.estimate(ours, theirs, fitted.threshold, by_confidence=by_confidence)
     count = int((ours >= decoys.LEAST_CONFIDENCE).sum())
     why = (
         f"{count} detections are too few to estimate their precision"

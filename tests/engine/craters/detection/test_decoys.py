@@ -70,6 +70,60 @@ def test_the_threshold_is_the_lowest_that_keeps_the_precision(found, false, prec
     assert (found >= float(f"{best.threshold:g}")).sum() == best.detections
 
 
+def test_the_higher_of_two_estimates_counts_where_the_confidence_is_calibrated():
+    found = np.concatenate([np.full(40, 0.9), np.full(20, 0.5), np.full(40, 0.2)])
+    false = np.concatenate([np.full(24, 0.95), np.full(30, 0.15)])
+    alone = decoys.estimate(found, false, 0.4)
+    assert (alone.source, alone.precision) == (decoys.FROM_DECOYS, pytest.approx(1 - 25 / 60))
+    both = decoys.estimate(found, false, 0.4, by_confidence=True)
+    assert (both.source, both.precision) == (decoys.FROM_CONFIDENCE, pytest.approx(46.0 / 60.0))
+    # Of 40 at 0.9 and 20 at 0.5 as many are right as two binomials give.
+    half = 1.96 * np.sqrt(40 * 0.09 + 20 * 0.25) / 60.0
+    assert (both.low, both.high) == (
+        pytest.approx(both.precision - half),
+        pytest.approx(both.precision + half),
+    )
+    assert "0.77" in both.sentence()
+    assert "the mean confidence of the detections; 24 detections in the ground" in both.sentence()
+    assert both.as_dict()["from"] == "confidence"
+    # Where decoys are fewer than the confidence fears, they count.
+    few = decoys.estimate(found, false[:2], 0.4, by_confidence=True)
+    assert (few.source, few.precision) == (decoys.FROM_DECOYS, pytest.approx(1 - 3 / 60))
+
+
+@given(
+    st.lists(st.floats(0.02, 0.99), min_size=15, max_size=60),
+    st.lists(st.floats(0.02, 0.99), max_size=60),
+    st.floats(0.1, 0.9),
+)
+def test_the_threshold_by_both_estimates_is_the_lowest_that_either_allows(found, false, precision):
+    best = decoys.threshold_for(
+        circles(found), circles(false), precision, 700.0, by_confidence=True
+    )
+    found, false = np.array(found), np.array(false)
+    kept = []
+    for level in np.unique(np.floor(found * 1e4) / 1e4):
+        ours = found[found >= level]
+        share = 1.0 - ((false >= level).sum() + 1) / ours.size
+        if ours.size >= decoys.FEWEST and max(share, ours.mean()) >= precision + 1e-9:
+            kept.append(level)
+    if not kept:
+        assert best is None or best.precision == pytest.approx(precision, abs=1e-6)
+        return
+    assert best.threshold <= min(kept) + 1e-9
+    assert best.precision >= precision - 1e-9
+
+
+def test_large_detections_need_the_precision_by_either_estimate():
+    rng = np.random.default_rng(3)
+    small, large = circles(np.full(300, 0.9)), circles(rng.uniform(0.1, 0.9, 40), 4_000.0)
+    false = circles(np.full(30, 0.95), 4_000.0)
+    found = Circles.joined([small, large])
+    best = decoys.threshold_for(found, false, 0.75, 700.0, by_confidence=True)
+    above = large.confidence[large.confidence >= best.threshold]
+    assert above.size < decoys.FEWEST or above.mean() >= 0.75
+
+
 def test_many_small_craters_do_not_hide_that_large_detections_are_false():
     rng = np.random.default_rng(3)
     small, large = circles(rng.uniform(0.1, 0.9, 900)), circles(rng.uniform(0.1, 0.9, 40), 4_000.0)
