@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _inlined = njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -44,6 +45,28 @@ class Path(NamedTuple):
     cos_lat: Float
     parallax: Float
     radius: Float
+
+
+class Range(NamedTuple):
+    """Between what a body moves over a span.
+
+    Parameters
+    ----------
+    south, north : float
+        Sines of its least and greatest latitude.
+    narrowest : float
+        Least cosine of its latitude.
+    parallax : float
+        Least parallax, as in `Path`.
+    radius : float
+        Greatest apparent radius, radians.
+    """
+
+    south: float
+    north: float
+    narrowest: float
+    parallax: float
+    radius: float
 
 
 class Times(NamedTuple):
@@ -124,6 +147,63 @@ def _keep(dark: Float, begun: float, ended: float) -> None:
             shortest = k
     if ended - begun > dark[shortest, 1] - dark[shortest, 0]:
         dark[shortest, 0], dark[shortest, 1] = begun, ended
+
+
+@_compiled
+def range_of(path: Path) -> Range:
+    """Return between what a body moves."""
+    return Range(
+        path.sin_lat.min(),
+        path.sin_lat.max(),
+        path.cos_lat.min(),
+        path.parallax.min(),
+        path.radius.max(),
+    )
+
+
+@_compiled
+def never_seen(sun: Range, places: Places, n: int, never: Bool) -> None:
+    """Find the bearings at which no part of the Sun is ever above the horizon of a place.
+
+    Parameters
+    ----------
+    sun : Range
+        Between what the Sun moves.
+    places : Places
+        The observers.
+    n : int
+        The one of them.
+    never : ndarray of bool, shape (bearings,)
+        Filled for longitudes between each bearing and the next.
+    """
+    bearings = never.size
+    step = 2.0 * math.pi / bearings
+    overhead = max(places.sin_lat[n] * sun.south, places.sin_lat[n] * sun.north)
+    # How far the bearing of the Sun at the place may be from its longitude, in steps.
+    kappa = places.cos_lat[n] * max(-sun.south, sun.north) / sun.narrowest
+    kappa /= max(abs(places.sin_lat[n]), 1e-9)
+    aside = kappa * (1.0 + kappa) / step
+    never[:] = False
+    if aside > 0.25 * bearings:
+        return
+    beside = math.ceil(aside)
+    bulge = 1.0 - math.cos(0.5 * step)
+    parallax = sun.parallax * places.eye[n]
+    last = places.cos_lon[n]
+    for gap in range(bearings):
+        first = last
+        angle = (gap + 1) * step
+        last = math.cos(angle) * places.cos_lon[n] + math.sin(angle) * places.sin_lon[n]
+        high = places.cos_lat[n] * (max(first, last) + bulge)
+        if high < 0.0:
+            high *= sun.narrowest
+        high = min(high + overhead, 1.0)
+        level = math.sqrt(1.0 - high * high)
+        high -= parallax
+        lowest = math.inf
+        for k in range(gap - beside, gap + beside + 2):
+            lowest = min(lowest, places.horizon[n, k % bearings])
+        never[gap] = (high - lowest * level) / (level + lowest * high) + sun.radius < 0.0
 
 
 @_inlined
@@ -214,6 +294,8 @@ def follow(
     """
     steps, window = earth.place.size, times.window
     shown = np.empty(steps, np.float32)
+    never = np.empty(places.horizon.shape[1], np.bool_)
+    moves = range_of(sun)
     for n in range(place_from, place_to):
         if math.isnan(places.eye[n]) or np.isnan(places.horizon[n]).any():
             continue
@@ -222,6 +304,8 @@ def follow(
             if _clear(earth, t, places, n) > earth_offset * earth.radius[t]:
                 visible += 1
         results.earth[n] = 100.0 * visible / steps
+        if not means_only:
+            never_seen(moves, places, n, never)
         total = 0.0
         month, least = 0.0, math.inf
         begun, longest = -1.0, 0.0  # when darkness has begun; negative where there is light
@@ -253,13 +337,21 @@ def follow(
             if now <= 0.0 or after <= 0.0 or longest < times.step_days:
                 start = t * times.step_days
                 when, height = 0.0, now
-                for k in range(times.first[t], times.first[t + 1] + 1):
-                    if k < times.first[t + 1]:
+                skipped = False
+                last = times.first[t + 1]
+                for k in range(times.first[t], last + 1):
+                    if k == last:
+                        then, level = times.step_days, after
+                    elif height <= 0.0 and never[min(int(crossings.place[k]), never.size - 1)]:
+                        skipped = True
+                        continue
+                    else:
                         then = times.between[k]
                         level = _clear(crossings, k, places, n) + crossings.radius[k]
-                    else:
-                        then, level = times.step_days, after
                     if (height > 0.0) != (level > 0.0):
+                        if skipped:
+                            when = times.between[k - 1]
+                            height = _clear(crossings, k - 1, places, n) + crossings.radius[k - 1]
                         turn = start + when + (then - when) * height / (height - level)
                         if level > 0.0:
                             longest = max(longest, turn - begun)
@@ -267,7 +359,7 @@ def follow(
                             begun = -1.0
                         else:
                             begun = turn
-                    when, height = then, level
+                    when, height, skipped = then, level, False
             now = after
         results.light[n] = 100.0 * total / steps
         if means_only:

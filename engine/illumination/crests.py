@@ -14,7 +14,7 @@ import numpy as np
 
 from lunarsite.engine.illumination import series
 from lunarsite.engine.illumination.exact import Rays
-from lunarsite.engine.illumination.places import Sky, losses
+from lunarsite.engine.illumination.places import Sky, limits, losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ _BINS, _BINS_PER_POINT = 20_000, 100
 _STRIP_ROWS = 256
 _BATCH = 2_048
 _MARGIN = 0.05
-"""Added to the range of the tables, a tangent: three degrees."""
+"""How far above all that horizons matter for a ray is followed, a tangent: three degrees."""
 
 
 def march_crests(
@@ -119,7 +119,7 @@ class _Crests:
         self._light = light
         self._rays = Rays(sweep, context, scratch=scratch)
         self._sky = Sky(sky, tables[0].share.shape[0], earth_part, tables)
-        self._limits = _limits(tables)
+        self._limits = limits(tables, _MARGIN)
         self._x_of, self._y_of = sweep.grid.column_x_m(), sweep.grid.row_y_m()
 
     def march(self, row: Int, column: Int, context: Context) -> Float32:
@@ -207,15 +207,3 @@ def _scores(light: Light, sweep: Sweep) -> Iterator[tuple[int, Float32]]:
         swept = light.illumination_pct[first:stop]
         lit = (swept > 0.0) & np.isfinite(sweep.own_height_m[first:stop])
         yield first, np.where(lit, swept + _POINTS_PER_SLOPE * relief, 0.0).astype(np.float32)
-
-
-def _limits(tables: tuple[Tables, Tables]) -> Float:
-    """Return up to what a horizon matters at each bearing, for the Sun and where the Earth is.
-
-    Horizons are interpolated between bearings, so that what is somewhat higher matters too.
-    """
-    sun, earth = tables
-    limits = np.empty((len(sun.bearing_deg), 2))
-    limits[:] = -np.inf, sun.top() + _MARGIN
-    limits[earth.active(), 1] = max(sun.top(), earth.top()) + _MARGIN
-    return limits

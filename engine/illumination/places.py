@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _BATCH = 2_048
 """Places whose horizons are in memory at a time: 12 MB with 360 bearings."""
 
+_MARGIN = 0.1
+"""How far above all that horizons matter for a ray is followed, a tangent: six degrees. Of 8,192
+places the light changed by 0.005 points and the longest darkness by 0.002 days at most."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaceLight:
@@ -204,6 +208,30 @@ class Sky:
             sun_tables(sky, azimuths),
             earth_tables(sky, azimuths, earth_part),
         )
+        self.limits = limits(self.tables, _MARGIN)
+
+
+def limits(tables: tuple[Tables, Tables], margin: float) -> Float:
+    """Return between what horizons matter at each bearing, for the Sun and where the Earth is.
+
+    Parameters
+    ----------
+    tables : pair of Tables
+        Those of Sun and Earth.
+    margin : float
+        Added to the upper ends, a tangent: horizons are interpolated between bearings, so that
+        what is somewhat higher matters too.
+
+    Returns
+    -------
+    ndarray of float64, shape (bearings, 2)
+        For `Rays.horizons`.
+    """
+    sun, earth = tables
+    found = np.empty((len(sun.bearing_deg), 2))
+    found[:] = -np.inf, sun.top() + margin
+    found[earth.active(), 1] = max(sun.top(), earth.top()) + margin
+    return found
 
 
 def light_along(
@@ -238,7 +266,13 @@ def light_along(
     for first in range(0, count, _BATCH):
         context.progress(first / count, "exact horizons")
         part = slice(first, min(first + _BATCH, count))
-        found = rays.horizons(x_m[part], y_m[part], sky.bearing_deg, context)
+        found = rays.horizons(
+            x_m[part],
+            y_m[part],
+            sky.bearing_deg,
+            context,
+            limits=None if horizons else sky.limits,
+        )
         places = series.observers(x_m[part], y_m[part], found.eye, found.tangent)
         results = series.follow(sky.series, places, sky.earth_part, context)
         light[part], earth[part], month[part] = results.light, results.earth, results.month

@@ -1,0 +1,48 @@
+"""The series of Sun and Earth above the horizons of places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lunarsite.engine import moon
+from lunarsite.engine.illumination import _series_kernels, series
+from lunarsite.engine.illumination.ephemeris import ephemeris
+
+COUNT = 24
+
+
+def rugged(bearings, seed):
+    """Return observers from 76 to 90°S under horizons of hills and walls."""
+    random = np.random.default_rng(seed)
+    lon, lat = random.uniform(-180.0, 180.0, COUNT), random.uniform(-90.0, -76.0, COUNT)
+    x, y = moon.lonlat_to_xy(lon, lat)
+    degrees = random.normal(0.0, 4.0, (COUNT, bearings))
+    kernel = np.ones(max(bearings // 30, 1)) / max(bearings // 30, 1)
+    smooth = np.array([np.convolve(np.tile(row, 3), kernel, "same") for row in degrees])
+    middle = smooth[:, bearings : 2 * bearings] + random.uniform(-4.0, 12.0, (COUNT, 1))
+    walls = random.uniform(size=(COUNT, bearings)) < 0.02
+    return series.observers(x, y, np.ones(COUNT), np.tan(np.radians(middle + 25.0 * walls)))
+
+
+@pytest.mark.parametrize("bearings", [36, 90, 360])
+def test_the_sun_is_not_seen_where_it_is_never_looked_for(bearings) -> None:
+    times = series.series_of(ephemeris("2027-01-01", "2033-01-01", step_hours=6.0), bearings)
+    places = rugged(bearings, bearings)
+    moves = _series_kernels.range_of(times.sun)
+    flagged, seen = 0, 0
+    for n in range(COUNT):
+        never = np.zeros(bearings, np.bool_)
+        _series_kernels.never_seen(moves, places, n, never)
+        flagged += never.sum()
+        for path in (times.sun, times.crossings):
+            for t in range(0, len(path.place), 7):
+                clear, _ = _series_kernels.above_horizon(
+                    *(values[t] for values in path[:6]), places, n
+                )
+                if clear + path.radius[t] > 0.0:
+                    seen += 1
+                    assert not never[min(int(path.place[t]), bearings - 1)]
+    assert seen > 1_000
+    # Otherwise nothing is gained.
+    assert flagged > 0.2 * COUNT * bearings
