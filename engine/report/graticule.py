@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from lunarsite.engine.report.labels import Labels
+
     Float = NDArray[np.float64]
     Extent = tuple[float, float, float, float]
 
@@ -20,11 +22,17 @@ _LON_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _LAT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BORDER = 400
 _NEAR = 0.05
+_POLE_PT = 5.0
+"""Half the size of the cross at the pole, points."""
+
+_BAR_PT = 4.0
+"""Half the height that a scale bar takes, points."""
+
 _LINE: dict[str, Any] = {"color": drawing.PAPER, "linewidth": 0.6, "alpha": 0.75, "zorder": 5}
 
 
-def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
-    """Draw meridians and parallels, with longitudes labelled at the frame and latitudes inside.
+def draw(axes: Axes, extent: Extent) -> None:
+    """Draw meridians and parallels.
 
     Parameters
     ----------
@@ -32,24 +40,10 @@ def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
         Axes in map metres.
     extent : tuple of float
         West, east, south and north edge, metres.
-    labels : bool
-        Whether to label the graticule.
-    avoid : ndarray of float64, shape (points, 2)
-        Points to keep clear of latitude labels, map metres.
     """
     west, east, south, north = extent
-    along = np.linspace(0.0, 1.0, _BORDER)
-    x = west + (east - west) * along
-    y = south + (north - south) * along
-    inside = moon.xy_to_lonlat(*np.meshgrid(x[::8], y[::8]))
-    pole = west < 0.0 < east and south < 0.0 < north
-    lats = _ticks(float(inside[1].min()), float(inside[1].max()), _LAT_STEPS, 5)
-    lons = np.arange(-180.0, 180.0, 30.0)
-    if not pole:
-        centre = float(moon.xy_to_lonlat((west + east) / 2, (south + north) / 2)[0])
-        spread = np.mod(inside[0] - centre + 180.0, 360.0) - 180.0
-        lons = centre_ticks(centre, float(spread.min()), float(spread.max()))
-    top_lat = float(inside[1].max()) + 0.5
+    lons, lats, top_lat = _lines(extent)
+    pole = _has_pole(extent)
     for lon in lons:
         end = moon.lonlat_to_xy(lon, min(top_lat, 89.0))
         start = moon.lonlat_to_xy(lon, lats[0] if pole and len(lats) else -90.0)
@@ -62,9 +56,46 @@ def draw(axes: Axes, extent: Extent, *, labels: bool, avoid: Float) -> None:
             axes.plot(0, 0, "+", color=colour, markersize=size, markeredgewidth=width, zorder=6)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
-    if labels:
-        _write_longitudes(axes, extent, lons)
-        _write_latitudes(axes, extent, lats, avoid)
+
+
+def write(axes: Axes, extent: Extent, labels: Labels) -> None:
+    """Label meridians at the frame, and parallels where there is room inside it.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes in map metres.
+    extent : tuple of float
+        West, east, south and north edge, metres.
+    labels : Labels
+        What is taken already.
+    """
+    lons, lats, _ = _lines(extent)
+    _write_longitudes(axes, extent, lons)
+    if _has_pole(extent):
+        labels.take_places(np.zeros((1, 2)), _POLE_PT)
+    _write_latitudes(axes, extent, lats, labels)
+
+
+def _has_pole(extent: Extent) -> bool:
+    west, east, south, north = extent
+    return west < 0.0 < east and south < 0.0 < north
+
+
+def _lines(extent: Extent) -> tuple[Float, Float, float]:
+    """Return the longitudes and latitudes of the lines, and where meridians end."""
+    west, east, south, north = extent
+    along = np.linspace(0.0, 1.0, _BORDER)
+    x = west + (east - west) * along
+    y = south + (north - south) * along
+    inside = moon.xy_to_lonlat(*np.meshgrid(x[::8], y[::8]))
+    lats = _ticks(float(inside[1].min()), float(inside[1].max()), _LAT_STEPS, 5)
+    lons = np.arange(-180.0, 180.0, 30.0)
+    if not _has_pole(extent):
+        centre = float(moon.xy_to_lonlat((west + east) / 2, (south + north) / 2)[0])
+        spread = np.mod(inside[0] - centre + 180.0, 360.0) - 180.0
+        lons = centre_ticks(centre, float(spread.min()), float(spread.max()))
+    return lons, lats, float(inside[1].max()) + 0.5
 
 
 def centre_ticks(centre: float, low: float, high: float) -> Float:
@@ -72,7 +103,7 @@ def centre_ticks(centre: float, low: float, high: float) -> Float:
     return _ticks(centre + low, centre + high, _LON_STEPS, 8)
 
 
-def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
+def scale_bar(axes: Axes, extent: Extent, *, avoid: Float, labels: Labels | None = None) -> None:
     """Draw a scale bar of round length in the corner where it hides the fewest points."""
     west, east, south, north = extent
     target = 0.22 * (east - west)
@@ -104,7 +135,7 @@ def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
             zorder=9,
         )
     label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    axes.annotate(
+    told = axes.annotate(
         label,
         (x + length / 2, y),
         xytext=(0, 4),
@@ -115,6 +146,10 @@ def scale_bar(axes: Axes, extent: Extent, *, avoid: Float) -> None:
         path_effects=drawing.halo(3.0),
         zorder=9,
     )
+    if labels is not None:
+        labels.take_text(told)
+        (left, low), (right, _) = labels.at(x, y), labels.at(x + length, y)
+        labels.take(np.array([[left, low - _BAR_PT, right, low + _BAR_PT]]))
 
 
 def _ticks(low: float, high: float, steps: tuple[float, ...], limit: int) -> Float:
@@ -157,7 +192,7 @@ def _write_longitudes(axes: Axes, extent: Extent, lons: Float) -> None:
                 )
 
 
-def _write_latitudes(axes: Axes, extent: Extent, lats: Float, avoid: Float) -> None:
+def _write_latitudes(axes: Axes, extent: Extent, lats: Float, labels: Labels) -> None:
     """Label each parallel near the central meridian of the map."""
     west, east, south, north = extent
     margin_x, margin_y = 0.06 * (east - west), 0.04 * (north - south)
@@ -168,20 +203,23 @@ def _write_latitudes(axes: Axes, extent: Extent, lats: Float, avoid: Float) -> N
         x, y = moon.lonlat_to_xy(middle + 12.0 + offsets, lat)
         free = (west + margin_x < x) & (x < east - margin_x)
         free &= (south + margin_y < y) & (y < north - margin_y)
-        if len(avoid):
-            distance = np.hypot(x[:, None] - avoid[:, 0], y[:, None] - avoid[:, 1]).min(axis=1)
-            free &= distance > 1.3 * _NEAR * (east - west)
-        for k in np.flatnonzero(free)[:1]:
-            axes.text(
-                x[k],
-                y[k],
-                f"{abs(lat):g}°{'S' if lat < 0 else 'N'}",
-                ha="center",
-                va="center",
-                size=8.5,
-                path_effects=drawing.halo(),
-                zorder=7,
-            )
+        told = axes.text(
+            0.0,
+            0.0,
+            f"{abs(lat):g}°{'S' if lat < 0 else 'N'}",
+            ha="center",
+            va="center",
+            size=8.5,
+            path_effects=drawing.halo(),
+            zorder=7,
+        )
+        size = labels.size(told)
+        for k in np.flatnonzero(free):
+            if labels.free(float(x[k]), float(y[k]), size, [(0.0, 0.0)]) is not None:
+                told.set_position((x[k], y[k]))
+                break
+        else:
+            told.remove()
 
 
 def _longitude(lon: float) -> str:

@@ -17,6 +17,7 @@ from lunarsite.engine.io import raster
 from lunarsite.engine.io.elevation.source import open_elevation
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.report import drawing, graticule, marks, place_names
+from lunarsite.engine.report.labels import Labels
 from lunarsite.engine.text import LOWEST_TOP_SCORE, SCORE_TICKS
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def layer_map(
         interpolation="nearest",
     )
     points = frame.sites[["x_m", "y_m"]].to_numpy(np.float64)
-    graticule.draw(axes, frame.extent, labels=False, avoid=points)
+    graticule.draw(axes, frame.extent)
     graticule.scale_bar(axes, frame.extent, avoid=points)
     marks.rings(axes, frame.sites)
     if layer_style.classes:
@@ -318,8 +319,11 @@ def _round_numbers(low: float, high: float) -> list[float]:
 def _decorate(axes: Axes, frame: MapFrame) -> None:
     """Draw graticule, scale bar, regions and sites on a large map."""
     points = frame.sites[["x_m", "y_m"]].to_numpy(np.float64)
-    graticule.draw(axes, frame.extent, labels=True, avoid=points)
-    graticule.scale_bar(axes, frame.extent, avoid=points)
-    marks.regions(axes, frame.regions)
-    marks.names(axes, frame.names)
-    marks.sites(axes, frame.sites)
+    graticule.draw(axes, frame.extent)
+    labels = Labels(axes)
+    graticule.scale_bar(axes, frame.extent, avoid=points, labels=labels)
+    marks.outlines(axes, frame.regions)
+    marks.sites(axes, frame.sites, labels)
+    marks.region_names(axes, frame.regions, labels)
+    graticule.write(axes, frame.extent, labels)
+    marks.names(axes, frame.names, labels)

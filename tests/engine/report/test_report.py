@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import geopandas as gpd
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
@@ -31,6 +34,8 @@ from lunarsite.engine.report import (
     page,
     write_report,
 )
+from lunarsite.engine.report.labels import Labels
+from lunarsite.engine.report.place_names import Name
 from lunarsite.engine.report.skyline import _revolutions, draw_skyline
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{"
@@ -291,9 +296,10 @@ def test_every_frame_has_a_labelled_graticule_and_a_scale_bar(extent):
         axes = picture.subplots()
         axes.set_xlim(west, east)
         axes.set_ylim(south, north)
-        nothing = np.zeros((0, 2))
-        graticule.draw(axes, extent, labels=True, avoid=nothing)
-        graticule.scale_bar(axes, extent, avoid=nothing)
+        graticule.draw(axes, extent)
+        labels = Labels(axes)
+        graticule.scale_bar(axes, extent, avoid=np.zeros((0, 2)), labels=labels)
+        graticule.write(axes, extent, labels)
         words = [text.get_text() for text in axes.texts]
         drawing.as_png(picture)
     assert axes.get_xlim() == (west, east)
@@ -302,24 +308,46 @@ def test_every_frame_has_a_labelled_graticule_and_a_scale_bar(extent):
     assert any(word.endswith((" km", " m")) for word in words)
 
 
-def test_site_numbers_do_not_overlap():
+def test_labels_cover_neither_sites_nor_each_other():
     random = np.random.default_rng(3)
     count = 20
-    x, y = random.uniform(0.0, 5e4, (2, count))
+    x, y = np.concatenate(
+        [random.uniform(0.0, 5e4, (2, 12)), random.uniform(2e4, 2.15e4, (2, 8))], 1
+    )
     sites = gpd.GeoDataFrame(
         {"site": np.arange(1, count + 1), "passes": x > 2e4, "x_m": x, "y_m": y},
         geometry=gpd.points_from_xy(x, y),
     )
     grid = Grid(0.0, 5e4, 100.0, 500, 500)
     frame = maps.MapFrame(grid, (0.0, 5e4, 0.0, 5e4), np.full((5, 5), 0.5, np.float32), sites)
+    named = [Name(f"crater {k}", *random.uniform(2e3, 4.8e4, 2), 3e3) for k in range(150)]
+    named += [Name(f"mountain {k}", *random.uniform(2e3, 4.8e4, 2), 0.0) for k in range(5)]
     with drawing.style():
-        picture = maps.site_map(frame)
+        regions = {
+            "North": shapely.box(2e4, 4e4, 3e4, 6e4),
+            "Next": shapely.box(2.5e4, 3e4, 4e4, 4e4),
+        }
+        regions["Away"] = shapely.box(9e4, 0.0, 1e5, 1e4)
+        picture = maps.site_map(replace(frame, names=named, regions=regions))
+        picture.set_dpi(drawing.DPI)
         picture.canvas.draw()
-        numbers = [t for t in picture.axes[0].texts if t.get_text().isdigit()]
-        boxes = [t.get_window_extent() for t in numbers]
-    assert len(boxes) == count
-    overlaps = [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
-    assert len(overlaps) <= 1
+        axes = picture.axes[0]
+        inside = [t for t in axes.texts if not t.get_text().endswith(("°E", "°W", "0°"))]
+        texts = [t.get_text() for t in inside]
+        # Without the line that leads from a number to its site.
+        boxes = [Text.get_window_extent(t) for t in inside]
+        at = axes.transData.transform(np.column_stack([x, y]))
+    assert sum(text.isdigit() for text in texts) == count
+    assert {"North", "Next"} < set(texts)
+    assert "Away" not in texts
+    assert 5 < sum("crater" in text for text in texts) < 150
+    assert not [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
+    symbol = 3.0 * picture.dpi / 72.0
+    squares = [Bbox([place - symbol, place + symbol]) for place in at]
+    assert not [box for box in boxes if any(box.overlaps(each) for each in squares)]
+    far = [t for t in inside if t.get_text().isdigit() and np.hypot(*t.xyann) > 16.0]
+    assert far
+    assert all(t.arrow_patch is not None for t in far)
 
 
 def test_sample_is_bounded_and_reproducible():
