@@ -263,7 +263,7 @@ def perfect_errors(confidence: np.ndarray) -> np.ndarray:
 
 
 def upside_down(checkpoint: Path) -> None:
-    """Compare the precision that decoys estimate with the true one, on generated frames."""
+    """Compare the estimated precision with the true one, on generated frames."""
     loaded = weights.load(checkpoint)
     runner, fitted = loaded.runner(), search.calibration_of(loaded)
     found, false, right = [], [], []
@@ -282,7 +282,8 @@ def upside_down(checkpoint: Path) -> None:
     for threshold in (0.1, 0.2, 0.3, fitted.threshold, 0.6):
         counted = (found >= threshold) & (right >= 0)
         true = float((right[counted] == 1).mean())
-        its = decoys.estimate(found, false, threshold).precision
+        real = search.is_calibrated_on_real_ground(loaded)
+        its = decoys.estimate(found, false, threshold, by_confidence=real).precision
         off.append(abs(its - true))
         said.append(f"{its:.2f} for {true:.2f}")
     row(

@@ -48,25 +48,25 @@ class Path(NamedTuple):
 
 
 class Range(NamedTuple):
-    """Between what a body moves over a span.
+    """Limits within which a body moves over a span.
 
     Parameters
     ----------
     south, north : float
         Sines of its least and greatest latitude.
-    narrowest : float
+    least_cos_lat : float
         Least cosine of its latitude.
-    parallax : float
+    least_parallax : float
         Least parallax, as in `Path`.
-    radius : float
+    greatest_radius : float
         Greatest apparent radius, radians.
     """
 
     south: float
     north: float
-    narrowest: float
-    parallax: float
-    radius: float
+    least_cos_lat: float
+    least_parallax: float
+    greatest_radius: float
 
 
 class Times(NamedTuple):
@@ -151,7 +151,7 @@ def _keep(dark: Float, begun: float, ended: float) -> None:
 
 @_compiled
 def range_of(path: Path) -> Range:
-    """Return between what a body moves."""
+    """Return the limits within which a body moves."""
     return Range(
         path.sin_lat.min(),
         path.sin_lat.max(),
@@ -168,7 +168,7 @@ def never_seen(sun: Range, places: Places, n: int, never: Bool) -> None:
     Parameters
     ----------
     sun : Range
-        Between what the Sun moves.
+        Limits within which the Sun moves.
     places : Places
         The observers.
     n : int
@@ -180,7 +180,7 @@ def never_seen(sun: Range, places: Places, n: int, never: Bool) -> None:
     step = 2.0 * math.pi / bearings
     overhead = max(places.sin_lat[n] * sun.south, places.sin_lat[n] * sun.north)
     # How far the bearing of the Sun at the place may be from its longitude, in steps.
-    kappa = places.cos_lat[n] * max(-sun.south, sun.north) / sun.narrowest
+    kappa = places.cos_lat[n] * max(-sun.south, sun.north) / sun.least_cos_lat
     kappa /= max(abs(places.sin_lat[n]), 1e-9)
     aside = kappa * (1.0 + kappa) / step
     never[:] = False
@@ -188,22 +188,22 @@ def never_seen(sun: Range, places: Places, n: int, never: Bool) -> None:
         return
     beside = math.ceil(aside)
     bulge = 1.0 - math.cos(0.5 * step)
-    parallax = sun.parallax * places.eye[n]
-    last = places.cos_lon[n]
+    parallax = sun.least_parallax * places.eye[n]
+    ahead = places.cos_lon[n]
     for gap in range(bearings):
-        first = last
+        behind = ahead
         angle = (gap + 1) * step
-        last = math.cos(angle) * places.cos_lon[n] + math.sin(angle) * places.sin_lon[n]
-        high = places.cos_lat[n] * (max(first, last) + bulge)
+        ahead = math.cos(angle) * places.cos_lon[n] + math.sin(angle) * places.sin_lon[n]
+        high = places.cos_lat[n] * (max(behind, ahead) + bulge)
         if high < 0.0:
-            high *= sun.narrowest
+            high *= sun.least_cos_lat
         high = min(high + overhead, 1.0)
         level = math.sqrt(1.0 - high * high)
         high -= parallax
         lowest = math.inf
         for k in range(gap - beside, gap + beside + 2):
             lowest = min(lowest, places.horizon[n, k % bearings])
-        never[gap] = (high - lowest * level) / (level + lowest * high) + sun.radius < 0.0
+        never[gap] = (high - lowest * level) / (level + lowest * high) + sun.greatest_radius < 0.0
 
 
 @_inlined
@@ -332,8 +332,9 @@ def follow(
             if t >= window - 1:
                 least = min(least, month)
             after = _clear(sun, t + 1, places, n) + sun.radius[t + 1]
-            # Within a step the height above the horizon is linear between bearings: each is tested,
-            # but for darkness that begins and ends within a step while there is a longer one.
+            # Within a step the height above the horizon is linear between bearings: each where the
+            # Sun may be seen is tested, but for darkness that begins and ends within a step while
+            # there is a longer one.
             if now <= 0.0 or after <= 0.0 or longest < times.step_days:
                 start = t * times.step_days
                 when, height = 0.0, now

@@ -47,7 +47,7 @@ _BINS, _BINS_PER_POINT = 20_000, 100
 _STRIP_ROWS = 256
 _BATCH = 2_048
 _MARGIN = 0.05
-"""How far above all that horizons matter for a ray is followed, a tangent: three degrees."""
+"""How far above the highest horizon that matters a ray is followed, a tangent: three degrees."""
 
 
 def march_crests(

@@ -37,8 +37,9 @@ _BATCH = 2_048
 """Places whose horizons are in memory at a time: 12 MB with 360 bearings."""
 
 _MARGIN = 0.1
-"""How far above all that horizons matter for a ray is followed, a tangent: six degrees. Of 8,192
-places the light changed by 0.005 points and the longest darkness by 0.002 days at most."""
+"""How far above the highest horizon that matters a ray is followed, a tangent: six degrees. At
+8,192 places of the generated cap at 80 m, with 360 bearings, it changed the light by 0.005 points
+and the longest darkness by 0.002 days at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +99,8 @@ def light_at_places(
 
     Where `illumination` gives the pixels of a raster within a few points, the values here are those
     of a march from the place itself through all terrain, as in `skyline`: on crests that matters.
-    A place costs about a millisecond.
+    A place costs about a millisecond. Unless ``horizons`` are returned, a ray ends where its
+    horizon is six degrees above any at which the Sun or the Earth is seen.
 
     Parameters
     ----------
@@ -212,7 +214,7 @@ class Sky:
 
 
 def limits(tables: tuple[Tables, Tables], margin: float) -> Float:
-    """Return between what horizons matter at each bearing, for the Sun and where the Earth is.
+    """Return the limits within which horizons matter, for the Sun and where the Earth is.
 
     Parameters
     ----------

@@ -126,7 +126,8 @@ def _check_same_discs(light: str, suitability: Path) -> None:
         raise InputError(
             f"{Path(light).name} is the light at other landing discs than those of "
             f"{suitability.name}",
-            "Make it again: lunarsite disc-light, with the same --layers and --out; or delete it",
+            "Make it again: lunarsite disc-light, with the same --layers and --out; or delete it, "
+            "and do without, or with what lighting has of the middle of cells",
         )
 
 

@@ -134,7 +134,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         tags = _tags(values, around.files)
         known = np.isfinite(dem.height_m)
         layers = _layers(light)
-        if points is not None:
+        if points is None:
+            # Those of an earlier run may be of other dates, or of another model.
+            for output in stages.load("lighting").outputs:
+                if output.optional:
+                    (out / output.path).unlink(missing_ok=True)
+        else:
             without_height = ~known[points.row, points.column]
             month[without_height] = darkness[without_height] = np.nan
             layers |= {
@@ -191,7 +196,8 @@ def _light(
 
 
 def _tags(values: dict[str, Any], far_field: list[str]) -> dict[str, str]:
-    shaping = {key: value for key, value in values.items() if key not in _NOT_SHAPING}
+    left_out = _NOT_SHAPING if values["time_series"] else {*_NOT_SHAPING, "posting_m"}
+    shaping = {key: value for key, value in values.items() if key not in left_out}
     inputs = [values["dem"], *far_field]
     height = {"MAST_HEIGHT_M": f"{values['mast_height_m']:g}"}
     return provenance.as_tags(provenance.describe("lighting", shaping, inputs)) | height

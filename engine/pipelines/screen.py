@@ -314,12 +314,14 @@ def _finish(run: Screening, result: dict[str, Any], trained_on: dict[str, Any]) 
     }
 
 
+_OF_LIGHTING = ("time_series", "posting_m")
 _ERRORS = ("dem_error_m", "dem_correlation_m", "horizon_error_deg")
 
 
 def _parameters(run: Screening) -> dict[str, Any]:
     """Return the parameters without absolute paths."""
-    shown = dict(run.values)
+    # Without those that it chooses for lighting.
+    shown = {name: run.values[name] for name in run.values if name not in _OF_LIGHTING}
     for parameter in stages.load("screen").parameters:
         value = shown.get(parameter.name)
         if parameter.name == "out":

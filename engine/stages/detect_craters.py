@@ -15,9 +15,9 @@ STAGE = Stage(
     "and its confidence, the probability that a detection is a catalogued crater, was calibrated "
     "on generated terrain and on real terrain of the north pole. By default a second search, in "
     "the terrain upside down, estimates how many detections are false, and the least confidence "
-    "is chosen that keeps the precision. Craters are written as points, with their rims as "
-    "circles in a second layer. The rim probability is written next to them as a raster with "
-    "the suffix .rims.tif.",
+    "is chosen that keeps the precision by this estimate or by the mean confidence. Craters are "
+    "written as points, with their rims as circles in a second layer. The rim probability is "
+    "written next to them as a raster with the suffix .rims.tif.",
     parameters=(
         DEM,
         AOI,

@@ -1,4 +1,4 @@
-"""Precision of detections without a catalogue: the same search in the ground upside down.
+"""Precision of detections without a catalogue, by the same search in the ground upside down.
 
 Upside down, craters are hills, and what is found is false. Such decoys are assumed to be about as
 many, at every confidence, as the false detections in the ground as it is: the target-decoy approach
@@ -7,8 +7,9 @@ does not mean that all are right.
 
 The mean confidence is an estimate too. Both tend to be too low on real ground: catalogues, by which
 the confidence is calibrated, list fewer craters than there are, and real ground upside down looks
-more like craters than what is falsely detected. So the higher one is taken. Where that fails, and
-which way, is in docs/results.
+more like craters than what is falsely detected. So the higher one is taken. On ground where the
+network is surer than it should be, the decoys then have no say: both are reported. Where they fail,
+and which way, is in docs/results.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Precision:
     threshold : float
         Least confidence.
     precision, low, high : float
-        Estimate and its interval of 95 %, 0 to 1.
+        Estimate and its interval of 95 %, 0 to 1. That of the mean confidence takes the calibration
+        for right, and is the narrower for it.
     detections, decoys : int
         Numbers above the threshold, in the ground and in the ground upside down.
     source : str
@@ -73,7 +75,12 @@ class Precision:
             "detections": self.detections,
             "decoys": self.decoys,
             "from": self.source,
+            "precision_by_decoys": round(self.by_decoys(), 3),
         }
+
+    def by_decoys(self) -> float:
+        """Return the precision that the decoys alone promise."""
+        return max(1.0 - (self.decoys + 1.0) / self.detections, 0.0)
 
     def sentence(self) -> str:
         """Return the estimate as a sentence."""
@@ -81,7 +88,7 @@ class Precision:
             f"{self.decoys:,} detections in the ground upside down against {self.detections:,}"
         )
         if self.source == FROM_CONFIDENCE:
-            numbers = f"the mean confidence of the detections; {numbers}"
+            numbers = f"their mean confidence ({self.by_decoys():.2f} by the {numbers})"
         return (
             f"Estimated precision {self.precision:.2f} [{self.low:.2f}, {self.high:.2f}]: {numbers}"
         )
@@ -92,8 +99,9 @@ def estimate(
 ) -> Precision | None:
     """Return the estimated precision at a threshold; None of fewer than `FEWEST` detections.
 
-    The interval is that of the rate of decoys (Poisson, Garwood 1936), or of the number of right
-    ones among detections of these confidences; the number of false detections scatters besides.
+    The interval is that of the rate of decoys (Poisson, Garwood 1936), about which the number of
+    false detections scatters besides; or that of the number of right ones among detections of these
+    confidences.
 
     Parameters
     ----------

@@ -49,7 +49,8 @@ def detect_craters(
         ``precision``, and that of the template is fixed.
     precision : float, optional
         Least precision of the detections, 0 to 1, as a second search in the ground upside down
-        estimates it; without effect if ``min_confidence`` is given.
+        estimates it, or their mean confidence if that is higher; without effect if
+        ``min_confidence`` is given.
     method : {"network", "template"}, optional
         The trained network, or template matching without one.
     checkpoint : path, optional

@@ -458,6 +458,21 @@ def test_the_longest_darkness_is_that_of_the_exact_horizon_of_its_pixel(tmp_path
             assert layer.read(1).ravel() == pytest.approx(wanted, abs=1e-4)
 
 
+def test_without_the_time_series_its_layers_are_left_out_and_old_ones_removed(tmp_path) -> None:
+    dem = rough()
+    write_raster(tmp_path / "dem.tif", dem.height_m, dem.grid, description="height")
+    values = {"dem": str(tmp_path / "dem.tif"), "out": str(tmp_path / "o"), "azimuths": 36}
+    values |= {"stop": "2027-06-01", "builtin_far_field": False, "posting_m": 2800.0}
+    stage = stages.load("lighting")
+    of_points = {output.path for output in stage.outputs if output.optional}
+    assert of_points == {"illumination_darkest_month_pct.tif", "longest_night_days.tif"}
+    first = stage.run(values, Context())
+    assert of_points <= {path.name for path in (tmp_path / "o").iterdir()}
+    again = stage.run(values | {"time_series": False}, Context())
+    assert set(first["outputs"]) - set(again["outputs"]) == {path[:-4] for path in of_points}
+    assert not of_points & {path.name for path in (tmp_path / "o").iterdir()}
+
+
 def test_swept_horizons_have_their_place_in_the_time_series(year) -> None:
     # Far from the pole the local horizon differs from the latitude that is stored.
     dem = Dem(Grid(292e3, 8e3, 200.0, 80, 80), bowl(80).height_m)

@@ -135,6 +135,16 @@ def test_horizons_are_returned_when_asked_for(there) -> None:
         assert np.sqrt(np.mean(off**2)) < 0.01
 
 
+def test_light_is_that_of_the_horizons_that_are_returned(there) -> None:
+    dem, x, y = there
+    alone = light_at_places(dem, x, y, *YEAR)
+    shown = light_at_places(dem, x, y, *YEAR, horizons=True)
+    assert alone.illumination_pct == pytest.approx(shown.illumination_pct, abs=0.02)
+    assert alone.earth_visibility_pct == pytest.approx(shown.earth_visibility_pct, abs=0.02)
+    assert alone.darkest_month_pct == pytest.approx(shown.darkest_month_pct, abs=0.02)
+    assert alone.longest_darkness_days == pytest.approx(shown.longest_darkness_days, abs=0.01)
+
+
 def test_batches_and_unknown_places_change_nothing(there, monkeypatch) -> None:
     dem, x, y = there
     x, y = np.append(x, 9e6), np.append(y, 0.0)

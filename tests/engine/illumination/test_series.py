@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lunarsite.engine import moon
+from lunarsite.engine.context import Context
 from lunarsite.engine.illumination import _series_kernels, series
 from lunarsite.engine.illumination.ephemeris import ephemeris
 
@@ -46,3 +47,52 @@ def test_the_sun_is_not_seen_where_it_is_never_looked_for(bearings) -> None:
     assert seen > 1_000
     # Otherwise nothing is gained.
     assert flagged > 0.2 * COUNT * bearings
+
+
+def plain(times, places, n):
+    """Return all periods of darkness of a place, from the heights at all steps and bearings."""
+    step, count = times.times.step_days, len(times.times.first) - 1
+    days, heights = [], []
+    for path, when in (
+        (times.sun, np.arange(count + 1) * step),
+        (times.crossings, times.times.when()),
+    ):
+        days.append(when)
+        heights.append(
+            [
+                _series_kernels.above_horizon(*(v[t] for v in path[:6]), places, n)[0]
+                + path.radius[t]
+                for t in range(len(when))
+            ]
+        )
+    day, height = np.concatenate(days), np.concatenate(heights)
+    order = np.argsort(day, kind="stable")
+    day, height = day[order], height[order]
+    found, begun = [], 0.0 if height[0] <= 0.0 else None
+    for k in np.flatnonzero((height[1:] > 0.0) != (height[:-1] > 0.0)):
+        turn = day[k] + (day[k + 1] - day[k]) * height[k] / (height[k] - height[k + 1])
+        if height[k] > 0.0:
+            begun = turn
+        else:
+            found.append(turn - begun)
+            begun = None
+    if begun is not None:
+        found.append(count * step - begun)
+    return np.sort(found)[::-1]
+
+
+def test_darkness_is_that_of_a_test_at_every_bearing() -> None:
+    times = series.series_of(ephemeris("2027-01-01", "2028-01-01", step_hours=6.0), 90)
+    places = rugged(90, 7)
+    results = series.follow(times, places, "centre", Context())
+    several = 0
+    for n in range(COUNT):
+        wanted = plain(times, places, n)
+        longest = wanted[0] if len(wanted) else 0.0
+        assert results.darkness[n] == pytest.approx(longest, rel=1e-6)
+        kept = np.sort(results.dark[n, :, 1] - results.dark[n, :, 0])[::-1]
+        # Those within a step may be passed over.
+        wanted = wanted[: len(kept)][wanted[: len(kept)] > 0.5]
+        assert kept[: len(wanted)] == pytest.approx(wanted, abs=1e-9)
+        several += len(wanted) > 5
+    assert several > 5

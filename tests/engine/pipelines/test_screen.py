@@ -210,7 +210,9 @@ def test_user_maps_replace_lighting_and_changed_maps_are_detected(given, finishe
         maps[name] = published(finished / "layers" / file, tmp_path / file)
     first = screen(given, run, **maps)
     assert first["ran"] == ["landing", "features", "train-scorer", "score", "report"]
-    assert not (run / "layers" / "illumination_darkest_month_pct.tif").exists()
+    for name in ("illumination_pct.tif", "disc_darkest_month_pct.tif"):
+        assert (finished / "layers" / name).exists()
+        assert not (run / "layers" / name).exists()
     assert "lighting" not in json.loads((run / "manifest.json").read_text())["steps"]
     screen(given, tmp_path / "new", **maps)
     assert contents(run) == contents(tmp_path / "new")

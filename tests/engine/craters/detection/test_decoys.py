@@ -84,8 +84,9 @@ def test_the_higher_of_two_estimates_counts_where_the_confidence_is_calibrated()
         pytest.approx(both.precision + half),
     )
     assert "0.77" in both.sentence()
-    assert "the mean confidence of the detections; 24 detections in the ground" in both.sentence()
+    assert "their mean confidence (0.58 by the 24 detections in the ground" in both.sentence()
     assert both.as_dict()["from"] == "confidence"
+    assert both.as_dict()["precision_by_decoys"] == round(1 - 25 / 60, 3)
     # Where decoys are fewer than the confidence fears, they count.
     few = decoys.estimate(found, false[:2], 0.4, by_confidence=True)
     assert (few.source, few.precision) == (decoys.FROM_DECOYS, pytest.approx(1 - 3 / 60))
