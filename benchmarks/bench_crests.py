@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import geopandas as gpd
 import numpy as np
+import rasterio
 
-from lunarsite.engine import moon
+from lunarsite.engine import moon, stages
 from lunarsite.engine.context import Context
 from lunarsite.engine.illumination import crests, lighting
 from lunarsite.engine.illumination.ephemeris import elevation_azimuth, ephemeris
@@ -55,6 +58,8 @@ def main(frames: list[str], parts: list[str], sample: int, places: int) -> None:
                 on_crests(name, dem, far, mast_m, sample)
         if "darkness" in parts:
             darkness(name, dem, far, places)
+        if "discs" in parts:
+            listed_discs(name, dem, far)
 
 
 def on_crests(name: str, dem: Dem, far: list[Dem], mast_m: float, sample: int) -> None:
@@ -160,6 +165,34 @@ def darkness(name: str, dem: Dem, far: list[Dem], count: int) -> None:
     )
 
 
+def listed_discs(name: str, dem: Dem, far: list[Dem]) -> None:
+    """Print how far the mean light of the listed discs is from that of exact horizons.
+
+    The centre of a disc is marched for its darkness; its mean light is that of the layer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        values = {"dem": str(REAL / f"shackleton_ridge_{name}.tif"), "out": folder}
+        stages.load("screen").run(values, Context())
+        sites = gpd.read_file(Path(folder) / "sites.gpkg", layer="sites")
+        with rasterio.open(Path(folder) / "layers" / "illumination_pct.tif") as source:
+            layer = source.read(1)
+    x, y = dem.grid.column_x_m(), dem.grid.row_y_m()
+    off = []
+    for site in sites.itertuples():
+        away = np.hypot(x[None, :] - site.x_m, y[:, None] - site.y_m)
+        inside = away <= site.landing_radius_m + 1e-6
+        row_of, column_of = np.nonzero(inside)
+        exact = light_at_places(dem, x[column_of], y[row_of], START, far_field=far)
+        off.append(layer[inside].mean() - exact.illumination_pct.mean())
+    off = np.array(off)
+    row(
+        f"mean light of the {len(off)} listed discs, {name} frame, layer less exact horizons",
+        "",
+        f"{told(off)}, worst {np.abs(off).max():.2f} points",
+        None,
+    )
+
+
 def reference_darkness(
     marched: Callable[[Float, float], Float], sky: Ephemeris, x_m: float, y_m: float
 ) -> tuple[float, float]:
@@ -228,7 +261,7 @@ def row(what: str, figure: str, measured: str, reached: bool | None) -> None:  #
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", choices=("200m", "25m"), nargs="+", default=["200m", "25m"])
-    every = ("crests", "darkness")
+    every = ("crests", "darkness", "discs")
     parser.add_argument("--only", choices=every, nargs="+", default=list(every))
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--places", type=int, default=200)
