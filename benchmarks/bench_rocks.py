@@ -49,6 +49,10 @@ PASSES = 2000
 SHIFTED = 32
 MOST = 24
 """Images of a contact sheet."""
+LOOKED_AT = 10
+"""Every tenth image, by name, may be looked at."""
+SURE = 0.8
+ROCKS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,9 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
             f"| the photographs without TCAM21 | | mIoU {part['miou']}, any rock "
             f"{part['any_rock']} | |"
         )
+    for kind in set(sets) & set(SIDES):
+        kept = [sample for number, sample in enumerate(sets[kind]) if number % LOOKED_AT]
+        unseen(kind, evaluation.evaluate(look, kept, len(kept), Context()), len(kept))
     information(loaded, sets)
     cost(loaded)
     tiled(loaded)
@@ -103,7 +110,9 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
     speed("surface", checkpoint)
     if sheet is not None:
         for kind in set(sets) & set(SIDES):
-            draw(sheet / f"{kind}.png", look, sets[kind], names(kind))
+            some, titles = sets[kind][::LOOKED_AT], names(kind)[::LOOKED_AT]
+            draw(sheet / f"{kind}.png", look, some, titles)
+            sure_and_wrong(sheet / f"{kind}-sure-and-wrong.png", look, some, titles)
 
 
 def own(number: int) -> Sample:
@@ -138,6 +147,19 @@ def quality(kind: str, found: Evaluation) -> None:
         f"{low['miou']}, any rock {said['any_rock']:.3f} {low['any_rock']}; "
         + ", ".join(f"{n} {v:.3f}" for n, v in said["iou"].items() if v is not None)
         + f" | {'yes' if reached else 'no'} |"
+    )
+
+
+def unseen(kind: str, found: Evaluation, count: int) -> None:
+    """Print what is found on the images that have chosen nothing since scenes 6."""
+    said = found.agreement.summary()
+    curve = found.calibration.predicted_rare
+    print(
+        f"| {count} of {WANTED[kind].name}, by which nothing was chosen since scenes 6 | "
+        f"| mIoU {said['miou']:.3f}, any rock {said['any_rock']:.3f}; predicted as rock: right "
+        f"{curve.correct.sum() / curve.count.sum():.2f} of the time at a mean confidence of "
+        f"{curve.confidence.sum() / curve.count.sum():.2f}, calibration error "
+        f"{curve.expected_calibration_error():.3f} | |"
     )
 
 
@@ -311,6 +333,30 @@ def speed(view: str, checkpoint: Path | None = None) -> None:
         f"{rate:.2f} Mpx/s ({took:.0f} s), {peak:.2f} GiB | "
         f"{'yes' if rate >= 0.4 and peak <= 3 else 'no'} |"
     )
+
+
+def sure_and_wrong(path: Path, look: object, samples: list[Sample], titles: list[str]) -> None:
+    """Draw images beside where the network is sure and wrong: of a rock, or of its absence."""
+    rows = -(-len(samples) // 3)
+    with drawing.style():
+        page = drawing.figure(13.0, 2.2 * rows)
+        panels = page.subplots(rows, 6, squeeze=False)
+        for axes in panels.ravel():
+            axes.set_axis_off()
+        for number, ((image, mask), title) in enumerate(zip(samples, titles, strict=True)):
+            probability = evaluation.predict(look, image)[: len(classes.NAMES)]
+            answer, sure = classes.classify(probability), probability.max(axis=0) >= SURE
+            said, true = (np.isin(each, ROCKS) for each in (answer, mask))
+            picture = 0.6 * image.astype(np.float64)
+            picture[sure & said & ~true] = (230, 40, 60)
+            picture[sure & ~said & true] = (250, 210, 60)
+            picture[said & true] += 60.0
+            row, first = number // 3, 2 * (number % 3)
+            panels[row, first].imshow(image, aspect="auto")
+            panels[row, first + 1].imshow(np.clip(picture, 0, 255).astype(np.uint8), aspect="auto")
+            panels[row, first].set_title(title, size=6, pad=1)
+        page.suptitle("red: sure of a rock, none there; yellow: sure of none, one there", size=8)
+        drawing.save(page, path, "png")
 
 
 def draw(path: Path, look: object, samples: list[Sample], titles: list[str]) -> None:
