@@ -58,6 +58,12 @@ def draw(axes: Axes, extent: Extent) -> None:
     axes.set_ylim(south, north)
 
 
+def take_pole(extent: Extent, labels: Labels) -> None:
+    """Take the area of the cross at the pole, if the map has one."""
+    if _has_pole(extent):
+        labels.take_places(np.zeros((1, 2)), _POLE_PT)
+
+
 def write(axes: Axes, extent: Extent, labels: Labels) -> None:
     """Label meridians at the frame, and parallels where there is room inside it.
 
@@ -72,8 +78,6 @@ def write(axes: Axes, extent: Extent, labels: Labels) -> None:
     """
     lons, lats, _ = _lines(extent)
     _write_longitudes(axes, extent, lons)
-    if _has_pole(extent):
-        labels.take_places(np.zeros((1, 2)), _POLE_PT)
     _write_latitudes(axes, extent, lats, labels)
 
 

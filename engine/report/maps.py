@@ -321,6 +321,7 @@ def _decorate(axes: Axes, frame: MapFrame) -> None:
     points = frame.sites[["x_m", "y_m"]].to_numpy(np.float64)
     graticule.draw(axes, frame.extent)
     labels = Labels(axes)
+    graticule.take_pole(frame.extent, labels)
     graticule.scale_bar(axes, frame.extent, avoid=points, labels=labels)
     marks.outlines(axes, frame.regions)
     marks.sites(axes, frame.sites, labels)

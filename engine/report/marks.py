@@ -160,7 +160,7 @@ def _number(axes: Axes, point: NDArray[np.float64], text: str, labels: Labels) -
     measured.remove()
     offset = labels.best(*place, size, around(size, _GAPS_PT))
     away = np.hypot(*np.maximum(np.abs(offset) - 0.5 * np.asarray(size), 0.0))
-    line = {"arrowstyle": "-", "color": drawing.INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 3}
-    # From the middle of the number, whose halo covers its beginning.
+    line = {"arrowstyle": "-", "color": drawing.INK, "lw": 0.8, "shrinkA": 5, "shrinkB": 3}
+    # From within the number, whose halo covers its beginning.
     line |= {"patchA": None, "path_effects": drawing.halo(1.8)}
     axes.annotate(text, place, xytext=offset, arrowprops=line if away > _LINE_PT else None, **style)
