@@ -32,6 +32,15 @@ def _end(status):
     os._exit(status)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def qgis_app():
+    """Return the application in place of pytest-qgis's fixture, which takes it apart at the end.
+
+    Deleting canvases and handling the last events may crash QGIS, after the last test of a process.
+    """
+    return QgsApplication.instance()
+
+
 class Feedback(QgsProcessingFeedback):
     """Records what it receives; calls ``each`` on every change of progress."""
 
