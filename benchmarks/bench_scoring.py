@@ -210,6 +210,7 @@ def made_up(count: int, seed: int = 11) -> pd.DataFrame:
     table = pd.DataFrame(
         {"cell_id": keep, "row": row[keep], "column": column[keep], "lon_deg": lon}
         | {"lat_deg": lat, "x_m": x[keep], "y_m": y[keep], "pixel_m": np.float32(80.0)}
+        | {"cell_x_m": x[keep], "cell_y_m": y[keep], "cell_m": CELL_M, "landing_radius_m": np.nan}
     )
     slope = np.exp(2.2 + 0.5 * rough + 0.3 * field(0.6))
     light = np.clip(28.0 + 12.0 * ground + 6.0 * field(1.5) - 0.5 * (slope - 9.0), 0.0, 92.0)
@@ -234,6 +235,8 @@ def made_up(count: int, seed: int = 11) -> pd.DataFrame:
         table[f"elevation_error_{statistic}_m"] = np.float32(np.nan)
     for source in columns.SOURCES:
         table[columns.coverage_column(source)] = np.float32(100.0)
+    for name in columns.CONTEXT:
+        table[name] = np.float32(np.nan)  # of whole cells
     table["illumination_sensitivity"] = random.uniform(3.0, 12.0, count).astype(np.float32)
     table["earth_sensitivity"] = random.uniform(3.0, 12.0, count).astype(np.float32)
     return table
