@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "dem"
 SHARE_PCT = 0.3
-_GRAZE_DEG = 0.003
+GRAZE_DEG = 0.003
 """A march in steps of a twentieth of a pixel errs by 0.001°."""
 
 START = "2027-01-01"
@@ -237,7 +237,7 @@ def reference_darkness(
             low = edge - np.interp(at, azimuth, horizon, period=360.0)
         # What passes as narrowly as the march is exact decides where it is marched better.
         middle = low[1:-1]
-        peaks = (middle >= low[:-2]) & (middle > low[2:]) & (np.abs(middle) < _GRAZE_DEG)
+        peaks = (middle >= low[:-2]) & (middle > low[2:]) & (np.abs(middle) < GRAZE_DEG)
         for place in at[1:-1][peaks]:
             if any(abs(place - each) < 0.05 for each in grazed):
                 continue

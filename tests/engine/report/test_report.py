@@ -350,6 +350,27 @@ def test_labels_cover_neither_sites_nor_each_other():
     assert all(t.arrow_patch is not None for t in far)
 
 
+def test_the_pole_is_kept_free():
+    angle = np.radians(np.arange(0.0, 360.0, 45.0))
+    x, y = 8e3 * np.sin(angle), 8e3 * np.cos(angle)
+    sites = gpd.GeoDataFrame(
+        {"site": np.arange(8) + 1, "passes": True, "x_m": x, "y_m": y},
+        geometry=gpd.points_from_xy(x, y),
+    )
+    grid = Grid(-2.5e4, 2.5e4, 100.0, 500, 500)
+    shade = np.full((5, 5), 0.5, np.float32)
+    frame = maps.MapFrame(grid, (-2.5e4, 2.5e4, -2.5e4, 2.5e4), shade, sites)
+    named = [Name("Shackleton", 0.0, 0.0, 2.1e4)]
+    with drawing.style():
+        picture = maps.site_map(replace(frame, names=named))
+        picture.canvas.draw()
+        axes = picture.axes[0]
+        pole = axes.transData.transform((0.0, 0.0))
+        boxes = [Text.get_window_extent(t) for t in axes.texts]
+    cross = Bbox([pole - 4.0 * picture.dpi / 72.0, pole + 4.0 * picture.dpi / 72.0])
+    assert not [box for box in boxes if box.overlaps(cross)]
+
+
 def test_sample_is_bounded_and_reproducible():
     few, many = np.arange(50), np.arange(charts.SAMPLE + 5_000)
     np.testing.assert_array_equal(charts.sample(few), few)
