@@ -24,6 +24,14 @@ _QGIS = importlib.util.find_spec("qgis")
 collect_ignore = [] if _QGIS is not None and _QGIS.origin else ["qgis"]
 
 
+# An example may take long where other programs have the cores.
+if importlib.util.find_spec("hypothesis"):
+    import hypothesis
+
+    hypothesis.settings.register_profile("lunarsite", deadline=None)
+    hypothesis.settings.load_profile("lunarsite")
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """Return the folder of real data, or skip where it is absent."""

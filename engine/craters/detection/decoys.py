@@ -21,7 +21,7 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lunarsite.engine.craters.circles import Circles
 
@@ -80,7 +80,7 @@ class Precision:
 
     def by_decoys(self) -> float:
         """Return the precision that the decoys alone promise."""
-        return max(1.0 - (self.decoys + 1.0) / self.detections, 0.0)
+        return max(float(_by_decoys(self.detections, self.decoys)), 0.0)
 
     def sentence(self) -> str:
         """Return the estimate as a sentence."""
@@ -118,7 +118,8 @@ def estimate(
         return None
     trust = found[found >= threshold]
     mean = float(trust.mean())
-    if by_confidence and mean > 1.0 - (false + 1.0) / targets:
+    promised = float(_by_decoys(targets, false))
+    if by_confidence and mean > promised:
         half = _SIGMAS * float(np.sqrt((trust * (1.0 - trust)).sum())) / targets
         low, high = max(mean - half, 0.0), min(mean + half, 1.0)
         return Precision(
@@ -127,10 +128,14 @@ def estimate(
     tail = 0.5 * (1.0 - _INTERVAL)
     few = float(stats.chi2.ppf(tail, 2 * false)) / 2.0 if false else 0.0
     many = float(stats.chi2.ppf(1.0 - tail, 2 * (false + 1))) / 2.0
-    best, low, high = (
-        float(np.clip(1.0 - number / targets, 0.0, 1.0)) for number in (false + 1.0, many, few)
-    )
+    low, high = (float(np.clip(1.0 - number / targets, 0.0, 1.0)) for number in (many, few))
+    best = max(promised, 0.0)
     return Precision(round(threshold, 4), best, low, high, targets, false, source=FROM_DECOYS)
+
+
+def _by_decoys(detections: ArrayLike, decoys: ArrayLike) -> Float:
+    """Return the precision that decoys promise for some detections; below 0 where they are more."""
+    return 1.0 - (np.asarray(decoys, float) + 1.0) / np.maximum(detections, 1)
 
 
 def threshold_for(
@@ -179,7 +184,7 @@ def threshold_for(
         first = np.searchsorted(some, levels)
         targets = some.size - first
         wrong = false.size - np.searchsorted(np.sort(false), levels)
-        kept = 1.0 - (wrong + 1.0) / np.maximum(targets, 1) >= precision
+        kept = _by_decoys(targets, wrong) >= precision
         if by_confidence:
             above = np.append(np.cumsum(some[::-1])[::-1], 0.0)[first]
             kept |= above >= precision * targets

@@ -7,7 +7,7 @@ from typing import Any
 
 from lunarsite.engine.craters.model import inputs
 from lunarsite.engine.errors import InputError
-from lunarsite.engine.training.unet import UNet
+from lunarsite.engine.training.networks.unet import UNet
 
 STRIDE = 2
 """Input pixels per output pixel of the heat-map network."""

@@ -12,8 +12,8 @@ from torch import nn
 from lunarsite.engine.craters.model import inputs
 from lunarsite.engine.craters.pyramid import HALO_PX
 from lunarsite.engine.errors import MissingDependencyError
+from lunarsite.engine.training.networks.torch_network import TorchNetwork
 from lunarsite.engine.training.on_device import OnDevice
-from lunarsite.engine.training.torch_unet import TorchUNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class TorchRunner:
         context: Context,
         on_cpu: Callable[[], Runner] | None = None,
     ) -> None:
-        light = isinstance(network, TorchUNet)
+        light = isinstance(network, TorchNetwork)
         # The rings that are fitted to a ResNet's rims take a hundred megabytes a block.
         self.thread_safe = light
         self._on_device = OnDevice(
@@ -86,7 +86,7 @@ class TorchRunner:
 
 def _heat_maps(architecture: Architecture) -> nn.Module:
     """Return the heat-map network, initialised to low probabilities and to mean shapes."""
-    network = TorchUNet(architecture.unet())
+    network = TorchNetwork(architecture.unet())
     nn.init.constant_(network.centers.bias, -4.0)
     nn.init.zeros_(network.shapes.weight)
     nn.init.zeros_(network.shapes.bias)

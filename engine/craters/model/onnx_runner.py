@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from lunarsite.engine.craters.model import inputs
-from lunarsite.engine.training.onnx_graph import Graph
+from lunarsite.engine.training.networks.onnx_graph import Graph
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from lunarsite.engine.craters.model.architecture import Architecture
-    from lunarsite.engine.training.onnx_graph import State
+    from lunarsite.engine.training.networks.onnx_graph import State
 
     Float32 = NDArray[np.float32]
 
