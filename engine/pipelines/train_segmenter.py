@@ -14,8 +14,11 @@ from lunarsite.engine.segmentation.weights import Checkpoint
 from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
 from lunarsite.engine.training.cards import TrainingData, training_card
 from lunarsite.engine.training.dependencies import needs_torch
+from lunarsite.engine.training.networks.efficientnet import PRETRAINED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
     from lunarsite.engine.segmentation.training.recipe import Recipe
@@ -23,11 +26,12 @@ if TYPE_CHECKING:
 
 
 LICENCE = "CC0-1.0: made from generated scenes alone"
+PRETRAINED_LICENCE = f"Apache-2.0: made from {PRETRAINED} and generated scenes"
 
 
 DATA = {
-    "surface": "generated scenes of the lunar surface; nothing is learned from a real image",
-    "orbital": "generated images from orbit; nothing is learned from a real image",
+    "surface": "generated scenes of the lunar surface",
+    "orbital": "generated images from orbit",
 }
 
 
@@ -47,7 +51,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     bits = int(values["bits"])
     chosen = recipe.read(values["recipe"])
-    start = networks.load(values["start"]) if values["start"] else None
+    start = _start(values["start"], chosen)
     checkpoints.check_start(chosen, start, chosen.built())
     where = device.for_networks(context)
     folder = Path(values["scenes_folder"]) if values["scenes_folder"] else None
@@ -88,6 +92,20 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     }
 
 
+def _start(path: str | None, chosen: Recipe) -> Checkpoint | None:
+    """Return the network to begin with: of an ensemble, the first that the recipe can train."""
+    if not path:
+        return None
+    loaded = networks.load(path)
+    wanted = chosen.built()
+    fitting = (
+        each
+        for each in loaded.members
+        if (each.architecture.name, each.architecture.widths) == (wanted.name, wanted.widths)
+    )
+    return next(fitting, loaded)
+
+
 def _train_one(
     chosen: Recipe,
     seed: int,
@@ -114,16 +132,17 @@ def _train_one(
         start=start.state if start else None,
     )
     state = trained.state
+    begun_with = start.card if start else None
     card = training_card(
         trained,
         chosen.as_dict(),
         chosen.built().as_dict(),
         TrainingData(
-            _learned_from(chosen, data),
+            _learned_from(chosen, data, begun_with),
             "scenes",
             data.training_count if data else chosen.scenes,
-            generated=data is None,
-            licence=LICENCE,
+            generated=data is None and (start is not None or _has_known_origin(chosen)),
+            licence=_licence(chosen, start),
         ),
         seed=seed,
         start=start.card if start else None,
@@ -142,12 +161,38 @@ def _train_one(
     return written
 
 
-def _learned_from(chosen: Recipe, data: Data | None) -> dict[str, Any]:
+def _learned_from(
+    chosen: Recipe, data: Data | None, start: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return how a card names what a network learned from."""
     if data is not None:
         return {"data": data.name}
     version = batches.GENERATORS[chosen.view].VERSION
-    return {"data": DATA[chosen.view], "scenes_version": version}
+    return {"data": _data(chosen, start), "scenes_version": version}
+
+
+def _licence(chosen: Recipe, start: Checkpoint | None) -> str:
+    """Return the licence of a network that saw generated scenes after its initial weights."""
+    if start is not None:
+        own = str(start.card.get("licence"))
+        return own if own in (LICENCE, PRETRAINED_LICENCE) else LICENCE
+    return LICENCE if chosen.encoder_weights == "none" else PRETRAINED_LICENCE
+
+
+def _has_known_origin(chosen: Recipe) -> bool:
+    """Return whether the initial weights are random, or under a licence that is known."""
+    return chosen.encoder_weights == "none" or chosen.built().is_described
+
+
+def _data(chosen: Recipe, start: Mapping[str, Any] | None) -> str:
+    """Return how a card names generated scenes, and what the encoder began with."""
+    scenes = DATA[chosen.view]
+    if start is not None:
+        return f"{scenes}, after the data of the initial network"
+    if chosen.encoder_weights == "none":
+        return f"{scenes}; nothing is learned from a real image"
+    what = PRETRAINED if chosen.built().is_described else "weights trained on ImageNet"
+    return f"{scenes}, after {what}; nothing is learned from a real image of the Moon"
 
 
 def _made_by(
@@ -162,6 +207,6 @@ def _made_by(
     """Return whether a checkpoint is what a recipe, a seed, data and a start give."""
     card = checkpoint_files.read_card(path, networks.COMMAND)
     wanted = {"recipe": chosen.as_dict(), "seed": seed, "started_from": start}
-    wanted |= {"scenes_version": None} | _learned_from(chosen, data)
+    wanted |= {"scenes_version": None} | _learned_from(chosen, data, start)
     wanted["weights"] = {"file": path.name, "bits": bits}
     return all(card.get(name) == value for name, value in wanted.items())

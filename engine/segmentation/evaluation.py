@@ -128,7 +128,7 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     Parameters
     ----------
     runner : Runner
-        The network, at temperatures of 1.
+        The network, at temperatures of 1, or at those that are to be improved on.
     samples : iterable of Sample
         Images and masks; not those of the evaluation.
     seed : int
@@ -137,7 +137,7 @@ def fit_temperatures(runner: Runner, samples: Iterable[Sample], seed: int = 7) -
     Returns
     -------
     Temperatures
-        One for pixels predicted as rock, one for all others.
+        One for pixels predicted as rock, one for all others; factors on those of the runner.
 
     References
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
+
+TILE_BYTES = 500.0
+"""Memory that a network takes for a pixel of a tile, roughly."""
+
+_WHOLE_SHARE = 0.25
+"""Share of the memory limit that a single tile of an image at the training resolution may take."""
 
 UNUSUAL = 2.0
 """Mutual information of at least this multiple of the validation median is unusual."""
@@ -50,8 +57,14 @@ def members_of(values: dict[str, Any]) -> list[Checkpoint]:
         As `weights.load`.
     """
     paths = list(values["checkpoint"]) or [str(weights.BUNDLED[values["view"]])]
-    check_members(values["uncertainty"], paths)
     loaded = [weights.load(path) for path in paths]
+    check_members(values["uncertainty"], loaded)
+    if len(loaded) > 1 and any(each.architecture.members for each in loaded):
+        raise ParameterError(
+            "One of several checkpoints is an ensemble itself, so that its networks would count "
+            "for less than the others",
+            "Give single networks, or put all of them into one file: lunarsite models combine",
+        )
     sides = sorted({str(member.side_px) for member in loaded})
     if len(sides) > 1:
         raise ParameterError(
@@ -184,12 +197,34 @@ def _predict_reduced(
     def keep(row: int, strip: Float32, known: Bool) -> None:
         prediction[:, row : row + known.shape[0]] = strip
 
-    tiling.run(small, Window(0, 0, columns, rows), runner, keep, context.part(0.4, 0.6), cut)
+    whole = tiles_of_reduced(cut, (rows, columns), context)
+    tiling.run(small, Window(0, 0, columns, rows), runner, keep, context.part(0.4, 0.6), whole)
     for strip in resampling.strips(window):
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)
         row = int(strip.row_off - window.row_off)
         take(row, resampling.enlarged_prediction(prediction, shape, strip), known)
+
+
+def tiles_of_reduced(cut: Tiling, shape: tuple[int, int], context: Context) -> Tiling:
+    """Return the tiles of an image at the training resolution: a single one, if memory allows.
+
+    Networks with a large receptive field see more of the image than the margins of tiles hold.
+
+    Parameters
+    ----------
+    cut : Tiling
+        Tiles that are used otherwise.
+    shape : tuple of int
+        Rows and columns of the reduced image.
+    context : Context
+        With the memory limit.
+    """
+    longer = -(-max(shape) // tiling.STEP) * tiling.STEP
+    needed = TILE_BYTES * longer * min(longer, -(-min(shape) // tiling.STEP) * tiling.STEP)
+    if longer <= cut.side or needed > _WHOLE_SHARE * context.memory_limit_bytes:
+        return cut
+    return replace(cut, side=longer)
 
 
 def usual(card: Mapping[str, Any], test_time: str, passes: int) -> dict[str, float]:
@@ -239,15 +274,15 @@ def verdict(mean: float, usual: Mapping[str, float]) -> str:
     return "less certain than usual" if mean >= unusual else "as certain as usual"
 
 
-def check_members(uncertainty: str, paths: list[str]) -> None:
+def check_members(uncertainty: str, loaded: list[Checkpoint]) -> None:
     """Raise unless the number of networks suits the uncertainty."""
-    if uncertainty == "ensemble" and len(paths) < 2:
+    if uncertainty == "ensemble" and sum(len(each.members) for each in loaded) < 2:
         raise ParameterError(
             "--uncertainty ensemble needs at least two networks, and only one is given",
             "Give --checkpoint several times: train-segmenter --members 5 trains them",
         )
-    if uncertainty != "ensemble" and len(paths) > 1:
+    if uncertainty != "ensemble" and len(loaded) > 1:
         raise ParameterError(
-            f"{len(paths)} networks are given, but --uncertainty is {uncertainty}",
+            f"{len(loaded)} networks are given, but --uncertainty is {uncertainty}",
             "Choose --uncertainty ensemble, or give one network",
         )

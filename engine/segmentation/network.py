@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from lunarsite.engine.errors import MissingDependencyError
-from lunarsite.engine.segmentation import classes
+from lunarsite.engine.segmentation import classes, samples
 from lunarsite.engine.segmentation.architecture import CHANNELS, ENCODERS
-from lunarsite.engine.training.torch_unet import TorchUNet
+from lunarsite.engine.training.networks import imagenet
+from lunarsite.engine.training.networks.torch_network import TorchNetwork
 from lunarsite.engine.uncertainty.dropout import add_mc_dropout
 
 if TYPE_CHECKING:
@@ -29,20 +30,25 @@ def build(architecture: Architecture, *, pretrained: bool = False) -> nn.Module:
     architecture : Architecture
         Architecture to build.
     pretrained : bool
-        Whether to initialise the encoder with ImageNet weights, which are downloaded.
+        Whether to initialise the encoder with ImageNet weights: those of EfficientNet-Lite0 come
+        with the ml group, the others are downloaded.
 
     Raises
     ------
     InputError
         For an architecture that this version does not support.
     MissingDependencyError
-        If segmentation_models_pytorch is not installed, or the weights cannot be downloaded.
+        If segmentation_models_pytorch is not installed, or the weights are not installed or cannot
+        be downloaded.
     """
     architecture.check()
     if architecture.name in ENCODERS:
         network = _smp_unet(architecture, pretrained=pretrained)
     else:
-        network = TorchUNet(architecture.unet())
+        network = TorchNetwork(architecture.unet())
+        if pretrained:
+            initial = imagenet.encoder_state(CHANNELS, samples.MEAN, samples.SPREAD)
+            network.load_state_dict(network.state_dict() | initial)
     if architecture.everywhere:
         add_mc_dropout(network, architecture.everywhere)
     return network
@@ -50,14 +56,14 @@ def build(architecture: Architecture, *, pretrained: bool = False) -> nn.Module:
 
 def features(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return the features of a network before its head, shape (batch, channels, rows, columns)."""
-    if isinstance(network, TorchUNet):
+    if isinstance(network, TorchNetwork):
         return network.features(x)
     return network.decoder(network.encoder(x))
 
 
 def head(network: nn.Module) -> nn.Conv2d:
     """Return the last convolution of a network, from the features to the logits."""
-    if isinstance(network, TorchUNet):
+    if isinstance(network, TorchNetwork):
         return network.get_submodule("head")
     modules = network.segmentation_head.modules()
     return next(module for module in modules if isinstance(module, nn.Conv2d))

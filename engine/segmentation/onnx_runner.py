@@ -10,14 +10,14 @@ from scipy import ndimage
 from lunarsite.engine.segmentation import _dropout_kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
 from lunarsite.engine.segmentation.head import Head, no_dropout_error
-from lunarsite.engine.training.onnx_graph import Graph
+from lunarsite.engine.training.networks.onnx_graph import Graph
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.segmentation.architecture import Architecture
-    from lunarsite.engine.training.onnx_graph import State
+    from lunarsite.engine.training.networks.onnx_graph import State
 
     Float32 = NDArray[np.float32]
 

@@ -87,7 +87,7 @@ class TorchRunner:
             device,
             context,
             unit="a tile of the image",
-            # A ResNet's receptive field is as wide as a tile.
+            # The receptive field of the larger networks is as wide as a tile.
             halo_px=tiling.BLIND_PX if architecture.name == "unet-light" else None,
             on_cpu=on_cpu,
         )

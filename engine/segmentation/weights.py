@@ -31,6 +31,9 @@ _REMEDY = checkpoint_files.REMEDY + COMMAND
 _CORE_S, _PASS_CORE_S = 0.5e-6, 0.3e-6
 """Core seconds per pixel of the light network in closed form, and per pixel and drawn pass."""
 
+_EFFICIENT_CORE_S = 1.2e-6
+"""Core seconds per pixel of a network with the encoder of EfficientNet-Lite0."""
+
 _LARGE_CORE_S = 4e-6
 """Core seconds per pixel of a network with a ResNet encoder."""
 
@@ -39,7 +42,7 @@ UNCERTAINTIES = ("none", "mc-dropout", "ensemble")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint(checkpoints.Checkpoint[Architecture]):
-    """A trained segmentation network."""
+    """A trained segmentation network, or an ensemble of several in one file."""
 
     @property
     def temperatures(self) -> Temperatures:
@@ -49,9 +52,14 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         return Temperatures(common, float(calibration.get("temperature_of_rocks", common)))
 
     @property
-    def information(self) -> float:
-        """Factor on the mutual information of the closed form; 1 where it was not measured."""
-        return float(self.card.get("calibration", {}).get("mutual_information_factor", 1.0))
+    def information(self) -> tuple[float, ...]:
+        """Factor on the mutual information of each network's closed form; 1 if not measured."""
+        calibration = self.card.get("calibration", {})
+        if "mutual_information_factors" in calibration:
+            return tuple(map(float, calibration["mutual_information_factors"]))
+        if self.architecture.members:
+            return tuple(each.information[0] for each in self.members)
+        return (float(calibration.get("mutual_information_factor", 1.0)),)
 
     @property
     def side_px(self) -> int | None:
@@ -67,10 +75,35 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             "temperature_of_rocks": round(temperatures.rare, 4),
         }
 
+    @property
+    def members(self) -> list[Checkpoint]:
+        """The networks of an ensemble in one file; of any other file, its network."""
+        networks = self.architecture.members
+        if not networks:
+            return [self]
+        cards = self.card["members"]
+        return [
+            Checkpoint(
+                {
+                    name.removeprefix(f"{number}."): values
+                    for name, values in self.state.items()
+                    if name.startswith(f"{number}.")
+                },
+                network,
+                {"recipe": self.card.get("recipe", {}), **cards[number]},
+                self.path,
+            )
+            for number, network in enumerate(networks)
+        ]
+
     def core_s(self, pixels: float, passes: int = 0) -> float:
         """Return about how many seconds of a core the network takes for some pixels."""
-        if self.architecture.name == "unet-light" and not self.architecture.everywhere:
-            return pixels * (_CORE_S + _PASS_CORE_S * passes)
+        if self.architecture.members:
+            return sum(each.core_s(pixels, passes) for each in self.members)
+        if self.architecture.is_described and not self.architecture.everywhere:
+            light = self.architecture.name == "unet-light"
+            one = _CORE_S if light else _EFFICIENT_CORE_S
+            return pixels * (one + _PASS_CORE_S * passes)
         return pixels * _LARGE_CORE_S * (20 if self.architecture.everywhere else 1)
 
     def runner(
@@ -82,7 +115,7 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         passes: int = 0,
         seed: int = 0,
         temperatures: Temperatures | None = None,
-        information: float | None = None,
+        information: tuple[float, ...] | None = None,
     ) -> Runner:
         """Return the network, ready to run.
 
@@ -97,8 +130,9 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             if ``passes`` is 0, 20 passes are drawn.
         temperatures : Temperatures, optional
             Override those of the card.
-        information : float, optional
-            Factor on the mutual information of the closed form; overrides that of the card.
+        information : tuple of float, optional
+            Factor on the mutual information of the closed form, of each network; overrides those of
+            the card.
 
         Raises
         ------
@@ -109,20 +143,38 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
             If torch is needed and not installed.
         """
         surroundings = require_context(context)
+        if self.architecture.members:
+            # Each network is calibrated by itself, and then all of them together.
+            together = temperatures or self.temperatures
+            factors = self.information if information is None else information
+            return onnx_runner.Ensemble(
+                [
+                    each.runner(
+                        device,
+                        surroundings,
+                        uncertain=uncertain,
+                        passes=passes,
+                        seed=seed,
+                        temperatures=each.temperatures.times(together),
+                        information=(factor,),
+                    )
+                    for each, factor in zip(self.members, factors, strict=True)
+                ]
+            )
         options: dict[str, Any] = {
             "uncertain": uncertain,
             "passes": passes,
             "seed": seed,
             "temperatures": temperatures or self.temperatures,
-            "information": self.information if information is None else information,
+            "information": (self.information if information is None else information)[0],
             "side_px": self.side_px,
         }
 
         def on_cpu() -> Runner:
             return onnx_runner.OnnxRunner(self.state, self.architecture, **options)
 
-        light = self.architecture.name == "unet-light"
-        has_graph = light and not (uncertain and self.architecture.everywhere)
+        drawn = uncertain and self.architecture.everywhere
+        has_graph = self.architecture.is_described and not drawn
         if has_graph and device == "cpu":
             surroundings.ran_on("cpu")
             return on_cpu()
@@ -161,18 +213,25 @@ def load(path: str | Path) -> Checkpoint:
     state, card = checkpoint_files.load(file, COMMAND)
     described = card.get("architecture", {})
     try:
-        architecture = Architecture(
-            str(described["name"]),
-            tuple(map(int, described["widths"])),
-            float(described["dropout"]),
-            float(described["everywhere"]),
-        )
+        architecture = Architecture.from_card(described)
         architecture.check()
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"The card of {file.name} does not describe a segmentation network: {error!r}",
             _REMEDY,
         ) from error
+    networks = architecture.members
+    listed = card.get("members", [])
+    factors = card.get("calibration", {}).get("mutual_information_factors", networks)
+    if networks and not (
+        isinstance(listed, list)
+        and [isinstance(each, dict) for each in listed] == [True] * len(networks)
+        and len(factors) == len(networks)
+    ):
+        raise InputError(
+            f"The card of {file.name} does not describe each of its {len(networks)} networks",
+            _REMEDY,
+        )
     class_names = card.get("classes", list(classes.NAMES))
     if class_names != list(classes.NAMES):
         raise InputError(
@@ -185,6 +244,6 @@ def load(path: str | Path) -> Checkpoint:
         raise InputError(
             f"The card of {file.name} gives a training resolution of {side_px!r} px", _REMEDY
         )
-    if architecture.name == "unet-light":
+    if architecture.is_described:
         checkpoints.check_shapes(file, state, architecture.shapes(), COMMAND)
     return Checkpoint(state, architecture, card, file)

@@ -21,8 +21,8 @@ CHECKPOINT = Parameter(
     model="rocks",
     title="Network checkpoint",
     help="Checkpoint written by train-segmenter, or the name of a model (lunarsite models list); "
-    "several for an ensemble. If not set, the network shipped with LunarSite for this view is "
-    "used.",
+    "several for an ensemble, or one file with several networks (lunarsite models combine). If not "
+    "set, what ships with LunarSite for this view is used.",
     many=True,
     default=(),
     advanced=True,
@@ -33,8 +33,8 @@ UNCERTAINTY = Parameter(
     kind=Kind.CHOICE,
     title="Uncertainty method",
     help="mc-dropout: disagreement of the network with itself when channels are dropped at "
-    "random. ensemble: disagreement between networks trained with different seeds. none: only the "
-    "predictive entropy of a single pass.",
+    "random, and of the networks of one file with each other. ensemble: disagreement between "
+    "networks alone. none: only the predictive entropy of a single pass.",
     choices=("none", "mc-dropout", "ensemble"),
     default="mc-dropout",
 )

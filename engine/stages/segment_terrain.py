@@ -56,7 +56,8 @@ STAGE = Stage(
             kind=Kind.INTEGER,
             title="Tile size",
             help="Side of the tiles, a multiple of 32. Smaller tiles need less memory and more "
-            "time; the result does not depend on the tile size.",
+            "time; the result does not depend on the tile size. Images that are resampled to the "
+            "training resolution are predicted in one piece where memory allows.",
             unit="px",
             default=1024,
             minimum=512,

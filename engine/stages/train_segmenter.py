@@ -29,7 +29,8 @@ STAGE = Stage(
         Parameter(
             name="recipe",
             kind=Kind.TEXT,
-            title="Recipe: unet-light, orbital, unet-resnet34, unet-resnet50, mc-dropout or a file",
+            title="Recipe: unet-light, efficientnet-lite0, orbital, unet-resnet34, unet-resnet50, "
+            "mc-dropout or a file",
             help="Name of a recipe, or the path of your own YAML file.",
             default="unet-light",
         ),
@@ -69,7 +70,7 @@ STAGE = Stage(
             model="rocks",
             title="Initial checkpoint",
             help="Checkpoint with the initial weights. If not set, the weights are initialised "
-            "at random.",
+            "as the recipe says.",
             advanced=True,
         ),
         Parameter(

@@ -133,7 +133,7 @@ def check_start(
         raise InputError(
             f"The checkpoint {start.path.name} is of the architecture {ours.as_dict()}, the recipe "
             f"{recipe.name} trains {architecture.as_dict()}",
-            "Give a checkpoint trained with a recipe of the same architecture and widths",
+            "Give a checkpoint of a network of the same architecture and widths",
         )
 
 

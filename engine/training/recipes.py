@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-_SHARES = {"shifts": 1, "start_share": 1, "real_percent": 0}
+_SHARES = {"shifts": 1, "encoder_rate": 1, "start_share": 1, "real_percent": 0}
 """Values at the end of the range of a share, which rates and counts do not have."""
 
 PRECISIONS = ("float32", "bfloat16")

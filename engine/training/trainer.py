@@ -11,7 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -79,6 +79,7 @@ def train(
     context: Context,
     *,
     start: Mapping[str, NDArray[np.generic]] | None = None,
+    encoder_rate: float = 1.0,
 ) -> Trained:
     """Train a network.
 
@@ -100,6 +101,8 @@ def train(
         Progress and cancellation.
     start : mapping of str to ndarray, optional
         Weights of the checkpoint to fine-tune.
+    encoder_rate : float
+        Learning rate of the weights named ``encoder``, relative to that of the rest.
 
     Returns
     -------
@@ -120,7 +123,9 @@ def train(
     if weights is not None:
         model.load_state_dict(weights)
     with needs_gpu_memory("the network and its training state", _REMEDY):
-        trainer = Trainer(recipe, seed, device, model, task, start=weights)
+        trainer = Trainer(
+            recipe, seed, device, model, task, start=weights, encoder_rate=encoder_rate
+        )
         if state_file.is_file():
             trainer.resume(state_file)
     context.ran_on(device.kind)
@@ -164,6 +169,8 @@ class Trainer:
         Batches and loss.
     start : dict of Tensor, optional
         Weights of the checkpoint that is fine-tuned; they identify the training.
+    encoder_rate : float
+        As in `train`.
     """
 
     def __init__(
@@ -175,13 +182,14 @@ class Trainer:
         task: Task,
         *,
         start: State | None = None,
+        encoder_rate: float = 1.0,
     ) -> None:
         self.recipe, self.device, self.batch, self.task = recipe, device, recipe.batch, task
         self._seed = seed
         self.identity = training_state.identity_of(recipe, seed, task.data, start)
         self.model = model.to(device.kind, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
+            _parameter_groups(self.model, encoder_rate),
             recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             fused=device.kind != "cpu",
@@ -196,7 +204,8 @@ class Trainer:
         """Take one optimiser step, in smaller forward passes if GPU memory runs out."""
         step = self.progress.step
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * _rate(step / self.recipe.steps)
+            peak = self.recipe.learning_rate * group["relative_rate"]
+            group["lr"] = peak * _rate(step / self.recipe.steps)
         self.model.train()
         # Dropout masks depend on the step alone, not on whether the training was interrupted.
         torch.manual_seed(self._seed * 1_000_003 + step)
@@ -309,6 +318,15 @@ class Trainer:
         self.model.load_state_dict(state.model)
         self.average, self.best, self.progress = state.average, state.best, state.progress
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state.moments})
+
+
+def _parameter_groups(model: torch.nn.Module, encoder_rate: float) -> list[dict[str, Any]]:
+    """Return the weights of a network, with the learning rate of its encoder relative to 1."""
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        rate = encoder_rate if name.startswith("encoder.") else 1.0
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": weights, "relative_rate": rate} for rate, weights in groups.items()]
 
 
 def as_tensors(weights: Mapping[str, NDArray[np.generic]]) -> State:

@@ -39,6 +39,10 @@ class Temperatures(NamedTuple):
     common: float = 1.0
     rare: float = 1.0
 
+    def times(self, other: Temperatures) -> Temperatures:
+        """Return the temperatures of a network whose logits are divided by these and others."""
+        return Temperatures(self.common * other.common, self.rare * other.rare)
+
 
 BINS = 15
 """Bins of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)."""

@@ -29,7 +29,7 @@ _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
 def add_mc_dropout(network: nn.Module, share: float) -> int:
-    """Insert `Dropout2d` after every ReLU of a network, in place.
+    """Insert `Dropout2d` after every ReLU and ReLU6 of a network, in place.
 
     The names of the weights stay the same, so that a checkpoint of the network without dropout
     still loads. A ReLU that has its dropout already is left as it is.
@@ -49,8 +49,11 @@ def add_mc_dropout(network: nn.Module, share: float) -> int:
     count = 0
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.ReLU) and not isinstance(child, _ReluDropout):
-                setattr(module, name, _ReluDropout(share))
+            if isinstance(child, _ReluDropout | _Relu6Dropout):
+                continue
+            if isinstance(child, nn.ReLU | nn.ReLU6):
+                kind = _ReluDropout if isinstance(child, nn.ReLU) else _Relu6Dropout
+                setattr(module, name, kind(share))
                 count += 1
     return count
 
@@ -139,6 +142,19 @@ def mc_predict(
 
 class _ReluDropout(nn.ReLU):  # type: ignore[misc]
     """A ReLU followed by channel dropout."""
+
+    def __init__(self, share: float) -> None:
+        # Not in place: a residual sum that is read again may share its memory.
+        super().__init__(inplace=False)
+        self.dropout = nn.Dropout2d(share)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the rectified features with channels dropped."""
+        return self.dropout(super().forward(x))
+
+
+class _Relu6Dropout(nn.ReLU6):  # type: ignore[misc]
+    """A ReLU6 followed by channel dropout."""
 
     def __init__(self, share: float) -> None:
         # Not in place: a residual sum that is read again may share its memory.

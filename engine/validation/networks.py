@@ -48,9 +48,11 @@ def rocks_of_card(card: Mapping[str, Any], file: str) -> Check:
     kinds = [kind for kind in ("renders", "photographs") if held.get(kind)]
     if not kinds:
         return not_run(name, ROCKS_CLAIM, f"{file} has no figures of held-out images.")
+    of = f", {held['network']} alone" if "network" in held else ""
     parts = [
-        f"{held[kind]['images']} {kind}: {100 * held[kind]['precision_of_rocks']:.0f} % of what is "
-        f"predicted as rock is rock, at {100 * held[kind]['confidence_of_rocks']:.0f} % confidence"
+        f"{held[kind]['images']} {kind}{of}: {100 * held[kind]['precision_of_rocks']:.0f} % of "
+        f"what is predicted as rock is rock, at {100 * held[kind]['confidence_of_rocks']:.0f} % "
+        "confidence"
         for kind in kinds
     ]
     trusted = all(held[kind]["ece_predicted_rocks"] <= _TRUSTED_ECE for kind in kinds)

@@ -10,7 +10,7 @@ from lunarsite.engine.segmentation.training import batches
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lunarsite.engine.context import Context
@@ -27,6 +27,12 @@ the calibration error depends on the draw: 0.008 for one seed and 0.012 for anot
 
 MEASURED, PASSES = 32, 500
 """Scenes and passes by which the mutual information of the closed form is measured."""
+
+SEED = 7
+"""Default seed of the pixels that temperatures are fitted to."""
+
+_ROUNDS = 3
+"""Times that the temperatures of an ensemble are fitted."""
 
 FIRST_SEED = batches.VALIDATION_SEED + 500_000_000
 """Seed of the first held-out scene."""
@@ -47,7 +53,7 @@ def calibrate_and_evaluate(
     checkpoint : Checkpoint
         The trained network.
     chosen : Recipe
-        Recipe that it was trained with.
+        Recipe that it was trained with, or what an ensemble has of one.
     data : Data or None
         Data that it was trained on, whose validation set is used; None for generated scenes.
     folder : Path or None
@@ -71,7 +77,7 @@ def calibrate_and_evaluate(
         halves = (range(half), range(half, data.validation_count) or range(half))
     uncertain = bool(chosen.dropout or chosen.everywhere)
 
-    calibration: dict[str, Any] = {}
+    factors: tuple[float, ...] = ()
 
     def runner(temperatures: Temperatures, way: str = chosen.test_time) -> Runner:
         network = checkpoint.runner(
@@ -79,24 +85,26 @@ def calibrate_and_evaluate(
             context,
             uncertain=uncertain,
             temperatures=temperatures,
-            information=calibration.get("mutual_information_factor"),
+            information=factors or None,
         )
         return with_test_time_augmentation(network, way)
 
-    temperatures = evaluation.fit_temperatures(runner(Temperatures()), _samples(source, halves[0]))
-    calibration |= {**checkpoint.as_card(temperatures), "images": len(halves[0])}
+    def to_fit() -> Iterable[Sample]:
+        return _samples(source, halves[0], context)
+
+    temperatures = fit(checkpoint, runner, to_fit)
+    calibration = {**checkpoint.as_card(temperatures), "images": len(halves[0])}
     if uncertain:
-        found = information_factor(
-            checkpoint, temperatures, _samples(source, halves[0][:MEASURED]), where.kind, context
-        )
-        calibration["mutual_information_factor"] = found
+        measured = _samples(source, halves[0][:MEASURED], context)
+        factors = information_factors(checkpoint, temperatures, measured, where.kind, context)
+        calibration |= as_card(factors)
     metrics: dict[str, Any] = {}
     ways: dict[str, Any] = {}
     for way in dict.fromkeys(
         (chosen.test_time, "none", "flip", "scales") if uncertain else (chosen.test_time,)
     ):
         summary = evaluation.evaluate(
-            runner(temperatures, way), _samples(source, halves[1]), len(halves[1]), context
+            runner(temperatures, way), _samples(source, halves[1], context), len(halves[1]), context
         ).summary()
         ways[way] = summary.pop("uncertainty")
         metrics = metrics or summary
@@ -107,34 +115,87 @@ def calibrate_and_evaluate(
     }
 
 
-def information_factor(
+def fit(
+    checkpoint: Checkpoint,
+    runner: Callable[[Temperatures], Runner],
+    samples: Callable[[], Iterable[Sample]],
+    seed: int = SEED,
+) -> Temperatures:
+    """Return the temperatures at which a network, or an ensemble, is calibrated best.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network.
+    runner : callable
+        Returns it at given temperatures.
+    samples : callable
+        Returns the images and masks, from the first one.
+    seed : int, optional
+        As in `evaluation.fit_temperatures`.
+    """
+    temperatures = Temperatures()
+    # Those of an ensemble are fitted to the mean of its networks, and divide the logits of each.
+    for _ in range(_ROUNDS if checkpoint.architecture.members else 1):
+        found = evaluation.fit_temperatures(runner(temperatures), samples(), seed)
+        temperatures = temperatures.times(found)
+    return temperatures
+
+
+def information_factors(
     checkpoint: Checkpoint,
     temperatures: Temperatures,
     samples: Iterable[Sample],
     device: str,
     context: Context,
-) -> float:
-    """Return the factor on the mutual information of a network's closed form.
+) -> tuple[float, ...]:
+    """Return the factor on the mutual information of the closed form of each network.
 
     1 for networks without a closed form, whose passes are always drawn.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        A network or an ensemble.
+    temperatures : Temperatures
+        Those that it was found to need.
+    samples : iterable of Sample
+        Images to measure on.
+    device, context : str, Context
+        As in `weights.Checkpoint.runner`.
     """
-    if checkpoint.architecture.everywhere:
-        return 1.0
-    closed, drawn = (
-        checkpoint.runner(
-            device,
-            context,
-            uncertain=True,
-            passes=passes,
-            temperatures=temperatures,
-            information=1.0,
+    images = list(samples)
+    together = bool(checkpoint.architecture.members)
+    found = []
+    for each in checkpoint.members:
+        if each.architecture.everywhere:
+            found.append(1.0)
+            continue
+        warmth = each.temperatures.times(temperatures) if together else temperatures
+        closed, drawn = (
+            each.runner(
+                device,
+                context,
+                uncertain=True,
+                passes=passes,
+                temperatures=warmth,
+                information=(1.0,),
+            )
+            for passes in (0, PASSES)
         )
-        for passes in (0, PASSES)
-    )
-    return round(evaluation.information_factor(closed, drawn, samples), 4)
+        found.append(round(evaluation.information_factor(closed, drawn, images), 4))
+    return tuple(found)
 
 
-def _samples(source: Source, numbers: range) -> Iterable[Sample]:
+def as_card(factors: tuple[float, ...]) -> dict[str, Any]:
+    """Return factors as a card holds them."""
+    if len(factors) == 1:
+        return {"mutual_information_factor": factors[0]}
+    return {"mutual_information_factors": list(factors)}
+
+
+def _samples(source: Source, numbers: range, context: Context) -> Iterable[Sample]:
     """Yield the samples of some numbers."""
     for number in numbers:
+        context.check()
         yield source(number)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import resampling
-from lunarsite.engine.segmentation.architecture import DEEPEST, Architecture
+from lunarsite.engine.segmentation.architecture import DEEPEST, DEFAULT_WIDTHS, Architecture
 from lunarsite.engine.training import recipes
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -36,9 +36,9 @@ class Recipe:
     name : str
         Name of the recipe, as in the card.
     architecture : str
-        ``unet-light``, ``unet-resnet34`` or ``unet-resnet50``.
+        ``unet-light``, ``unet-efficientnet-lite0``, ``unet-resnet34`` or ``unet-resnet50``.
     widths : tuple of int
-        Feature channels of the light network by level.
+        Feature channels by level, as in `Architecture`.
     view : str
         View of the generated scenes: ``surface`` or ``orbital``.
     scenes, validation_scenes : int
@@ -67,7 +67,10 @@ class Recipe:
     dropout, everywhere : float
         As in `Architecture`.
     encoder_weights : str
-        Initial weights of the encoder: ``none``, or ``imagenet``, which are downloaded.
+        Initial weights of the encoder: ``none``, or ``imagenet``, which come with the ml group
+        (EfficientNet-Lite0) or are downloaded (ResNets).
+    encoder_rate : float
+        Learning rate of the encoder, relative to that of the rest.
     test_time : str
         Test-time augmentation in evaluation and inference: ``none``, ``flip``, or ``scales`` with
         flips.
@@ -100,6 +103,7 @@ class Recipe:
     dropout: float = 0.1
     everywhere: float = 0.0
     encoder_weights: str = "none"
+    encoder_rate: float = 1.0
     test_time: str = "flip"
     epochs: int | None = None
     precision: str = "float32"
@@ -110,8 +114,9 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
         values = {**asdict(self), "widths": list(self.widths), "zoom": list(self.zoom)}
-        for name in ("shifts", "shared_scenes"):  # cards of earlier versions remain equal
-            if not values[name]:
+        # Cards of earlier versions remain equal.
+        for name, usual in (("shifts", 0.0), ("shared_scenes", False), ("encoder_rate", 1.0)):
+            if values[name] == usual:
                 del values[name]
         return recipes.without_former_precision(values)
 
@@ -153,7 +158,8 @@ def read(name_or_path: str) -> Recipe:
             raise InputError(
                 f"The recipe {what}: {name} is {given[name]!r}", f"Give one of {', '.join(known)}"
             )
-    recipe = Recipe(**given)
+    usual = DEFAULT_WIDTHS.get(str(given.get("architecture")))
+    recipe = Recipe(**(given if usual is None else {"widths": usual, **given}))
     low, high = recipe.zoom
     if not ZOOMS[0] <= low <= high <= ZOOMS[1]:
         raise InputError(
@@ -173,6 +179,15 @@ def read(name_or_path: str) -> Recipe:
                 "Leave it out",
             )
     recipe.built().check()
+    if recipe.architecture == "unet-light" and (
+        recipe.encoder_weights != "none" or recipe.encoder_rate != 1.0
+    ):
+        raise InputError(
+            f"The recipe {what}: the network unet-light has no encoder of its own for "
+            "encoder_weights and encoder_rate",
+            "Leave them out, or give the architecture unet-efficientnet-lite0, unet-resnet34 or "
+            "unet-resnet50",
+        )
     recipes.check_precision(what, recipe.precision)
     recipes.check_sides(what, multiple=DEEPEST, crop_px=recipe.crop_px)
     return recipe

@@ -118,9 +118,21 @@ def train(
     task = Segmentation(recipe, seed, data)
 
     def build() -> torch.nn.Module:
-        return network.build(recipe.built(), pretrained=recipe.encoder_weights == "imagenet")
+        return network.build(
+            recipe.built(), pretrained=start is None and recipe.encoder_weights == "imagenet"
+        )
 
-    return trainer.train(recipe, seed, device, build, task, state_file, context, start=start)
+    return trainer.train(
+        recipe,
+        seed,
+        device,
+        build,
+        task,
+        state_file,
+        context,
+        start=start,
+        encoder_rate=recipe.encoder_rate,
+    )
 
 
 def generated(recipe: Recipe, seed: int, folder: Path | None, context: Context) -> Data:

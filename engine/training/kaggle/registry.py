@@ -157,6 +157,13 @@ KERNELS = kernels_by_name(
             for seed in SURFACE_SEEDS
         ),
         _kernel(
+            "surface_efficientnet",
+            "surface EfficientNet",
+            "Trains the surface network whose encoder begins with ImageNet weights.",
+            _train("train-segmenter", "efficientnet-lite0"),
+            recipe="efficientnet-lite0",
+        ),
+        _kernel(
             "orbital",
             "orbital",
             "Trains the network for images from orbit on generated images.",

@@ -13,14 +13,23 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from lunarsite.engine.training.unet import JoinSkip, Keep, Narrow, Unshuffle
+from lunarsite.engine.training.networks.unet import (
+    AddHeld,
+    Block,
+    Hold,
+    Input,
+    JoinSkip,
+    Keep,
+    Narrow,
+    Unshuffle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.training.unet import UNet
+    from lunarsite.engine.training.networks.unet import Description
 
     Array = NDArray[np.generic]
     State = Mapping[str, Array]
@@ -48,9 +57,11 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def unet(self, description: UNet, x: str = "channels") -> str:
+    def unet(self, description: Description, x: str = "channels") -> str:
         """Add a U-Net, from its input to the features before the heads."""
+        image = x
         skips: list[str] = []
+        held: list[str] = []
         folded = 1
         for step in description.steps():
             if isinstance(step, Unshuffle):
@@ -61,34 +72,44 @@ class Graph:
                 x = self.node("Concat", self.upsample(x), skips.pop(), axis=1)
             elif isinstance(step, Narrow):
                 x = self.layer(x, step.name)
+            elif isinstance(step, Input):
+                x = image
+            elif isinstance(step, Hold):
+                held.append(x)
+            elif isinstance(step, AddHeld):
+                x = self.node("Add", x, held.pop())
             else:
                 weight = self.state[f"{step.name}.0.weight"].astype(np.float64)
                 if folded > 1:
                     weight, folded = _as_space_to_depth(weight, folded), 1
-                x = self.block(x, step.name, step.stride, weight=weight)
+                x = self.block(x, step, weight=weight)
         return x
 
-    def heads(self, description: UNet, x: str) -> str:
+    def heads(self, description: Description, x: str) -> str:
         """Add the heads as a single convolution."""
         pairs = [self.weights(name) for name, _ in description.heads]
         return self.convolution(
             x, np.concatenate([w for w, _ in pairs]), np.concatenate([b for _, b in pairs])
         )
 
-    def block(
-        self, x: str, name: str, stride: int = 1, *, weight: NDArray[np.float64] | None = None
-    ) -> str:
-        """Add convolution ``name.0``, batch norm ``name.1`` and a ReLU.
+    def block(self, x: str, step: Block, *, weight: NDArray[np.float64] | None = None) -> str:
+        """Add a convolution, with its batch norm folded into it, and its activation.
 
         ``weight`` replaces that of the convolution if its inputs come in another order.
         """
         kernel, gain, bias, mean, variance = (
-            self.state[f"{name}.{part}"].astype(np.float64)
+            self.state[f"{step.name}.{part}"].astype(np.float64)
             for part in ("0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var")
         )
         scale = gain / np.sqrt(variance + _NORM_FLOOR)
         folded = (kernel if weight is None else weight) * scale[:, None, None, None]
-        return self.node("Relu", self.convolution(x, folded, bias - mean * scale, stride))
+        x = self.convolution(
+            x, folded, bias - mean * scale, step.stride, padding=step.padding, groups=step.groups
+        )
+        if step.activation == "relu6":
+            limits = (self.constant(np.array(limit, np.float32)) for limit in (0.0, 6.0))
+            return self.node("Clip", x, *limits)
+        return x if step.activation == "none" else self.node("Relu", x)
 
     def layer(self, x: str, name: str) -> str:
         """Add a convolution with its bias."""
@@ -99,17 +120,28 @@ class Graph:
         weight, bias = (self.state[f"{name}.{part}"] for part in ("weight", "bias"))
         return weight.astype(np.float32), bias.astype(np.float32)
 
-    def convolution(self, x: str, weight: Array, bias: Array, stride: int = 1) -> str:
+    def convolution(
+        self,
+        x: str,
+        weight: Array,
+        bias: Array,
+        stride: int = 1,
+        *,
+        padding: tuple[int, int] | None = None,
+        groups: int = 1,
+    ) -> str:
         """Add a convolution, padded so that stride 1 keeps rows and columns."""
         kernel = weight.shape[2]
+        before, after = padding or (kernel // 2, kernel // 2)
         return self.node(
             "Conv",
             x,
             self.constant(weight.astype(np.float32)),
             self.constant(bias.astype(np.float32)),
             kernel_shape=[kernel, kernel],
-            pads=[kernel // 2] * 4,
+            pads=[before, before, after, after],
             strides=[stride, stride],
+            group=groups,
         )
 
     def upsample(self, x: str) -> str:
@@ -127,7 +159,7 @@ class Graph:
     def constant(self, values: Array) -> str:
         """Add a constant array."""
         name = f"constant {len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self._constants.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:

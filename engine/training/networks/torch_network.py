@@ -1,4 +1,4 @@
-"""The light U-Net as a torch module, built from its description.
+"""A network as a torch module, built from its description.
 
 Imports torch.
 """
@@ -10,25 +10,34 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lunarsite.engine.training.unet import Block, JoinSkip, Keep, Narrow, Unshuffle
+from lunarsite.engine.training.networks.unet import (
+    AddHeld,
+    Block,
+    Hold,
+    Input,
+    JoinSkip,
+    Keep,
+    Narrow,
+    Unshuffle,
+)
 
 if TYPE_CHECKING:
-    from lunarsite.engine.training.unet import UNet
+    from lunarsite.engine.training.networks.unet import Description
 
 
-class TorchUNet(nn.Module):  # type: ignore[misc]
-    """A U-Net that runs the steps of its description.
+class TorchNetwork(nn.Module):  # type: ignore[misc]
+    """A network that runs the steps of its description.
 
     Maps (batch, channels, rows, columns) to the concatenated outputs of the heads. Rows and columns
     must be multiples of the coarsest level's stride.
 
     Parameters
     ----------
-    description : UNet
+    description : Description
         Layers in their order; initial weights are drawn in that order from torch's seed.
     """
 
-    def __init__(self, description: UNet) -> None:
+    def __init__(self, description: Description) -> None:
         super().__init__()
         self._steps = tuple(description.steps())
         for step in self._steps:
@@ -44,7 +53,9 @@ class TorchUNet(nn.Module):  # type: ignore[misc]
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features before the heads."""
+        image = x
         skips: list[torch.Tensor] = []
+        held: list[torch.Tensor] = []
         for step in self._steps:
             if isinstance(step, Unshuffle):
                 x = nn.functional.pixel_unshuffle(x, step.factor)
@@ -52,6 +63,12 @@ class TorchUNet(nn.Module):  # type: ignore[misc]
                 skips.append(x)
             elif isinstance(step, JoinSkip):
                 x = torch.cat([self._upsample(x), skips.pop()], dim=1)
+            elif isinstance(step, Input):
+                x = image
+            elif isinstance(step, Hold):
+                held.append(x)
+            elif isinstance(step, AddHeld):
+                x = x + held.pop()
             else:
                 x = self.get_submodule(step.name)(x)
         return x
@@ -64,11 +81,38 @@ class TorchUNet(nn.Module):  # type: ignore[misc]
 
 
 def _block(step: Block) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(step.in_channels, step.out_channels, 3, step.stride, 1, bias=False),
-        nn.BatchNorm2d(step.out_channels),
-        nn.ReLU(inplace=True),
+    before, after = step.padding
+    convolution = nn.Conv2d(
+        step.in_channels,
+        step.out_channels,
+        step.kernel,
+        step.stride,
+        before if before == after else 0,
+        groups=step.groups,
+        bias=False,
     )
+    parts = [convolution, nn.BatchNorm2d(step.out_channels)]
+    if step.activation != "none":
+        parts.append(
+            nn.ReLU6(inplace=True) if step.activation == "relu6" else nn.ReLU(inplace=True)
+        )
+    block = nn.Sequential(*parts)
+    if before != after:
+        # Before the convolution, outside the numbering of the weights.
+        block = _Padded(block, before, after)
+    return block
+
+
+class _Padded(nn.Sequential):  # type: ignore[misc]
+    """A block whose input is padded first; its weights have the names of the block's."""
+
+    def __init__(self, block: nn.Sequential, before: int, after: int) -> None:
+        super().__init__(*block)
+        self._padding = (before, after, before, after)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features of the padded input."""
+        return super().forward(nn.functional.pad(x, self._padding))
 
 
 def _add_child(module: nn.Module, name: str, child: nn.Module) -> None:
