@@ -57,7 +57,9 @@ _INTRODUCTION = (
 )
 _DATA = (
     "Sources and terms of the data in the package are in `resources/moon/README.md`. The networks "
-    "and scorers in `models` were trained by this project on generated terrain and images."
+    "and scorers in `models` were trained by this project on generated terrain and images, the "
+    "crater network on LOLA's north pole too. One of the two networks in `segmenter-surface` began "
+    "with the ImageNet weights of Google's EfficientNet-Lite0 (Apache-2.0)."
 )
 
 

@@ -13,15 +13,15 @@ STAGE = Stage(
     title="Segment terrain",
     group="Rocks",
     summary="Segment an image into ground, small rocks, large rocks and sky, with uncertainty.",
-    help="A network trained on generated scenes alone classifies every pixel of an image taken "
-    "on the ground or from orbit. A pixel is predicted as rock where both rock classes together "
-    "are the most probable, and then as the likelier of the two sizes. Besides the classes, "
-    "writes the probability of each class, the predictive entropy (total uncertainty) and the "
-    "mutual information (the part of it due to images unlike the training data). Images of any "
-    "size are processed by sliding-window inference with overlapping tiles. Images from the "
-    "ground are resampled to the training resolution of their network, and the result is "
-    "resampled back to every pixel. PNG and JPEG images without georeferencing give the same "
-    "files.",
+    help="Networks trained on generated scenes, two for images from the ground and one for those "
+    "from orbit, classify every pixel. A pixel is predicted as rock where both rock classes "
+    "together are the most probable, and then as the likelier of the two sizes. Besides the "
+    "classes, writes the probability of each class, the predictive entropy (total "
+    "uncertainty) and the mutual information (the part of it due to images unlike the "
+    "training data). Images of any size are processed by sliding-window inference with "
+    "overlapping tiles. Images from the ground are resampled to the training resolution of "
+    "their networks, and the result is resampled back to every pixel. PNG and JPEG images "
+    "without georeferencing give the same files.",
     parameters=(
         Parameter(
             name="image",

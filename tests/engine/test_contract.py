@@ -382,7 +382,12 @@ def test_models_are_suggested_by_their_kind(monkeypatch, tmp_path):
     (installed / "bare.json").write_text('{"classes": []}')  # a card without weights
     monkeypatch.setenv(file_names.MODELS_VARIABLE, str(tmp_path))
     network = stages.load("calibrate").parameter("checkpoint")
-    assert network.suggestions == ["mine", "segmenter-orbital", "segmenter-surface"]
+    assert network.suggestions == [
+        "mine",
+        "segmenter-orbital",
+        "segmenter-surface",
+        "segmenter-surface-light",
+    ]
     assert stages.load("detect-craters").parameter("checkpoint").suggestions == ["craters"]
     assert stages.load("score").parameter("scorer").suggestions == ["scorer-cassa", "scorer-hls"]
     assert stages.load("screen").parameter("dem").suggestions == []

@@ -138,6 +138,10 @@ def test_weights_that_are_missing_or_of_another_network_are_told(tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="holds no weights"):
         imagenet.encoder_state(3, 100.0, 60.0)
+    (package / "models" / "efficientnet-lite0-0.pth").write_bytes(b"not weights")
+    with pytest.raises(InputError, match=r"efficientnet-lite0-0\.pth is damaged"):
+        imagenet.encoder_state(3, 100.0, 60.0)
+    (package / "models" / "efficientnet-lite0-0.pth").unlink()
     torch.save({"weight": torch.zeros(1)}, package / "models" / "efficientnet-lite0-1.pth")
     with pytest.raises(InputError, match=r"of another network: '_conv_stem\.weight' is missing"):
         imagenet.encoder_state(3, 100.0, 60.0)
