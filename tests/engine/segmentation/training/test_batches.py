@@ -16,6 +16,7 @@ from lunarsite.engine.segmentation.training import batches, recipe
 
 def test_recipes_are_read_and_errors_are_explained(tmp_path):
     assert recipe.names() == [
+        "efficientnet-lite0",
         "mc-dropout",
         "orbital",
         "unet-light",
