@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     """Rewrite the cards."""
     context = Context()
-    for name in ("surface", "orbital"):
+    for name in ("surface", "surface-light", "orbital"):
         path = ROOT / "models" / f"segmenter-{name}.safetensors"
         loaded = weights.load(path)
         listed = loaded.card["recipe"].items()

@@ -74,8 +74,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     card = {
         **former,
         "calibration": {
-            **loaded.as_card(warmth),
-            **held_out.as_card(factors),
+            **loaded.as_card(warmth, factors),
             "images": len(pairs[::2]),
             "data": f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         },

@@ -132,20 +132,20 @@ def _train_one(
         start=start.state if start else None,
     )
     state = trained.state
-    begun_with = start.card if start else None
+    begun = start.card if start else None
     card = training_card(
         trained,
         chosen.as_dict(),
         chosen.built().as_dict(),
         TrainingData(
-            _learned_from(chosen, data, begun_with),
+            _learned_from(chosen, data, begun),
             "scenes",
             data.training_count if data else chosen.scenes,
             generated=data is None and (start is not None or _has_known_origin(chosen)),
             licence=_licence(chosen, start),
         ),
         seed=seed,
-        start=start.card if start else None,
+        start=begun,
         device=where,
         threads=context.threads,
         batch_unit="crops",

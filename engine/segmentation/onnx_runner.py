@@ -1,4 +1,4 @@
-"""Inference of the light segmentation network with ONNX Runtime, and wrappers of any network."""
+"""Inference of described segmentation networks with ONNX Runtime, and wrappers of any network."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class Runner(Protocol):
 
 
 class OnnxRunner:
-    """The light network on the CPU; each call runs on one core.
+    """A described network (`Architecture.is_described`) on the CPU; each call runs on one core.
 
     Parameters
     ----------
     state : mapping of str to ndarray
         The weights, with the names and shapes of `Architecture.shapes`; any float type.
     architecture : Architecture
-        Architecture of the light network.
+        Architecture of a single network.
     uncertain : bool
         Whether to run MC Dropout before the head, instead of a single pass without dropout.
     passes : int

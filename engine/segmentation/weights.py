@@ -68,12 +68,15 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         return side_px
 
     @staticmethod
-    def as_card(temperatures: Temperatures) -> dict[str, float]:
-        """Return temperatures as a card holds them."""
-        return {
+    def as_card(temperatures: Temperatures, factors: tuple[float, ...] = ()) -> dict[str, Any]:
+        """Return temperatures and factors on the mutual information as a card holds them."""
+        held: dict[str, Any] = {
             "temperature": round(temperatures.common, 4),
             "temperature_of_rocks": round(temperatures.rare, 4),
         }
+        if len(factors) == 1:
+            return held | {"mutual_information_factor": factors[0]}
+        return held | ({"mutual_information_factors": list(factors)} if factors else {})
 
     @property
     def members(self) -> list[Checkpoint]:

@@ -93,11 +93,10 @@ def calibrate_and_evaluate(
         return _samples(source, halves[0], context)
 
     temperatures = fit(checkpoint, runner, to_fit)
-    calibration = {**checkpoint.as_card(temperatures), "images": len(halves[0])}
     if uncertain:
         measured = _samples(source, halves[0][:MEASURED], context)
         factors = information_factors(checkpoint, temperatures, measured, where.kind, context)
-        calibration |= as_card(factors)
+    calibration = {**checkpoint.as_card(temperatures, factors), "images": len(halves[0])}
     metrics: dict[str, Any] = {}
     ways: dict[str, Any] = {}
     for way in dict.fromkeys(
@@ -185,13 +184,6 @@ def information_factors(
         )
         found.append(round(evaluation.information_factor(closed, drawn, images), 4))
     return tuple(found)
-
-
-def as_card(factors: tuple[float, ...]) -> dict[str, Any]:
-    """Return factors as a card holds them."""
-    if len(factors) == 1:
-        return {"mutual_information_factor": factors[0]}
-    return {"mutual_information_factors": list(factors)}
 
 
 def _samples(source: Source, numbers: range, context: Context) -> Iterable[Sample]:

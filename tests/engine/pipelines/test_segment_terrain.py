@@ -365,5 +365,7 @@ def test_the_network_that_ships_says_how_often_its_rocks_are_rock(tmp_path):
         found = segment_terrain.STAGE.run(given, Context(threads=1))
         lines[name] = " ".join(found["summary"])
         assert ("held_out" in found) == ("On held-out" in lines[name])
-    assert "43 % and 35 % of what the lighter of its two networks predicts as rock" in lines["scene"]
+    assert (
+        "43 % and 35 % of what the lighter of its two networks predicts as rock" in lines["scene"]
+    )
     assert "62 % certain" in lines["scene"]
