@@ -32,6 +32,10 @@ SHOWN = 46
 """A scene that nobody learned from, with rocks of both sizes and sky."""
 
 
+LEAST_PIXELS = 1000
+"""Bins of fewer pixels are left out of the reliability diagram."""
+
+
 def main() -> None:
     look = weights.load(weights.BUNDLED["surface"]).runner(uncertain=True)
     scene = batches.load("surface", held_out.FIRST_SEED + SHOWN, None)
@@ -92,9 +96,11 @@ def reliability(judged: evaluation.Evaluation) -> None:
         axes = picture.subplots()
         curve = judged.calibration.summary()["curve"]
         axes.plot([0.2, 1.0], [0.2, 1.0], color=drawing.FAINT, linewidth=0.8)
-        axes.plot(curve["confidence"], curve["accuracy"], "o-", color=drawing.EARTH, markersize=3)
+        many = np.array(curve["pixels"]) >= LEAST_PIXELS
+        confidence, accuracy = (np.array(curve[name])[many] for name in ("confidence", "accuracy"))
+        axes.plot(confidence, accuracy, "o-", color=drawing.EARTH, markersize=3)
         axes.set_xlabel("confidence", size=6)
-        axes.set_ylabel("came true", size=6)
+        axes.set_ylabel("accuracy", size=6)
         axes.tick_params(labelsize=5)
         axes.spines[["top", "right"]].set_visible(False)
         save(picture, "calibrate")
@@ -119,4 +125,5 @@ def save(picture: Any, name: str) -> None:
     picture.savefig(PICTURES / f"{name}.png", dpi=100, metadata={"Software": None})
 
 
-main()
+if __name__ == "__main__":
+    main()
