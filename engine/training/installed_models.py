@@ -173,7 +173,9 @@ def install(
 
 
 def _weights(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*") if file.suffix in ENDINGS and file.is_file())
+    """Return the files of weights in a folder, by the names of their models."""
+    found = (file for file in folder.glob("*") if file.suffix in ENDINGS and file.is_file())
+    return sorted(found, key=lambda file: (file.stem, file.suffix))
 
 
 def _weights_of(source: Path) -> Path:

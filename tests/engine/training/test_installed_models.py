@@ -92,7 +92,7 @@ def test_what_is_damaged_is_refused_and_leaves_nothing(folder, output, harm):
 
 def test_a_model_that_cannot_be_loaded_is_refused_and_leaves_nothing(folder, output):
     card = json.loads((output / "network.json").read_text())
-    card["architecture"]["widths"] = [1, 2]
+    card["architecture"]["members"][0]["widths"] = [1, 2]
     (output / "network.json").write_text(json.dumps(card))
     write_checksums(
         output / "network.sha256", [output / "network.safetensors", output / "network.json"]
