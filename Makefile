@@ -14,6 +14,9 @@ BIN = .venv/bin
 UV = .tools/uv/bin/uv
 NICE = nice -n 5
 
+# Without compiled files each process compiles the libraries again, for 5 s: the tests begin many.
+unexport PYTHONDONTWRITEBYTECODE
+
 # make template    fit the curve of the crater detection without a network: 2 minutes
 # make models      train the scorers that ship, on the synthetic cap: an hour on 2 cores
 

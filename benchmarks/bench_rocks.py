@@ -29,7 +29,15 @@ from lunarsite.engine.context import Context
 from lunarsite.engine.io import images
 from lunarsite.engine.io.raster import opened
 from lunarsite.engine.report import drawing
-from lunarsite.engine.segmentation import classes, evaluation, metrics, onnx_runner, tiling, weights
+from lunarsite.engine.segmentation import (
+    classes,
+    evaluation,
+    inference,
+    metrics,
+    onnx_runner,
+    tiling,
+    weights,
+)
 from lunarsite.engine.segmentation.samples import Sample
 from lunarsite.engine.segmentation.training import batches, camera_shifts, held_out
 from lunarsite.engine.uncertainty.out_of_distribution import auroc, false_positive_rate
@@ -89,6 +97,10 @@ def main(checkpoint: Path, sheet: Path | None) -> None:
         threshold(sets[kind])
     calibrated(judged["own"])
     shifted(look, sets["own"])
+    probe = inference.probe_of([loaded])
+    for kind in set(sets) & set(SIDES):
+        if probe is not None:
+            distant(kind, probe, sets[kind])
     for kind in set(judged) & set(SIDES):
         outside(WANTED[kind].name, judged["own"], judged[kind])
     without = np.array([name != "real_TCAM21" for name in names("real")])
@@ -223,6 +235,27 @@ def outside(name: str, inside: Evaluation, other: Evaluation) -> None:
         f"| mutual information, {name} over generated scenes | AUROC ≥ 0.8 | {found:.3f}, FPR95 "
         f"{false_positive_rate(one, two):.2f}, median {np.median(two) / np.median(one):.2f} times; "
         f"entropy {auroc(inside.entropy, other.entropy):.3f} | {'yes' if found >= 0.8 else 'no'} |"
+    )
+
+
+def distant(kind: str, probe: inference.Probe, samples: list[Sample]) -> None:
+    """Print how well the distance from the training images separates those that chose nothing."""
+    usual = probe.domain.usual
+    found = np.array(
+        [
+            probe.distance(sample.image)
+            for number, sample in enumerate(samples)
+            if number % LOOKED_AT
+        ]
+    )
+    apart = auroc(usual, found)
+    warned = np.mean([probe.domain.familiarity(distance).is_unusual for distance in found])
+    print(
+        f"| distance from the training images, {len(found)} of {WANTED[kind].name} over generated "
+        f"scenes | photographs: AUROC ≥ 0.75 | {apart:.3f}, FPR95 "
+        f"{false_positive_rate(usual, found):.2f}, median "
+        f"{np.median(found) / np.median(usual):.2f} times; {100 * warned:.0f} % are warned of | "
+        f"{'yes' if apart >= 0.75 else 'no' if kind == 'real' else ''} |"
     )
 
 

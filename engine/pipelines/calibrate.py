@@ -82,7 +82,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         "in_domain": usual,
     }
     bits = loaded.card.get("weights", {}).get("bits", checkpoint_files.BITS[0])
-    checkpoint_files.save(path, loaded.state, card, bits=bits)
+    checkpoint_files.save(path, loaded.tensors(), card, bits=bits)
     outputs = {"checkpoint": str(path)}
     if values["picture"]:
         reliability.write(Path(values["picture"]), said["calibration"])

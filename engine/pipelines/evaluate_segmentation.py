@@ -36,6 +36,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     loaded = inference.members_of(values)
     cpu_s = inference.core_s(loaded, values, _IMAGE_PX * (len(pairs) + len(others)))
     look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
+    probe = inference.probe_of(loaded)
     share = 0.95 * len(pairs) / (len(pairs) + len(others))
     judged = evaluation.evaluate(
         look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, share)
@@ -43,6 +44,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     said = judged.summary()
     if values["outside"]:
         told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
+        if probe is not None:
+            inside, outside = (
+                np.array([probe.distance(paired_images.read_image(path)[0]) for path in paths])
+                for paths in ([pair.image for pair in pairs], others)
+            )
+            told["distance"] = _told_apart(inside, outside)
         if values["uncertainty"] == values["test_time"] == "none":
             # Mutual information of a single prediction is zero for every image.
             del told["mutual_information"]
@@ -86,9 +93,14 @@ def lines(said: dict[str, Any]) -> list[str]:
         other = said["out_of_distribution"]
         which = "mutual_information" if "mutual_information" in other else "entropy"
         named = which.replace("_", " ").capitalize()
+        by_distance = (
+            f", the distance from the training images with {other['distance']['auroc']:.3f}"
+            if "distance" in other
+            else ""
+        )
         found.append(
             f"{named} separates {counted(other['images'], 'out-of-distribution image')} with an "
-            f"AUROC of {other[which]['auroc']:.3f}"
+            f"AUROC of {other[which]['auroc']:.3f}{by_distance}"
         )
     return found
 

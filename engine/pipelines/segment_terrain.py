@@ -21,6 +21,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.domain import UNFAMILIAR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.images import Frame, Image
     from lunarsite.engine.pipelines.estimates import Estimate
     from lunarsite.engine.segmentation.weights import Checkpoint
+    from lunarsite.engine.uncertainty.domain import Familiarity
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
@@ -184,6 +186,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         core_s = _network_core_s(seen, tiles, loaded, values)
         cpu_s = core_s / _at_once(tiles, seen, context)
         look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
+        probe = inference.probe_of(loaded)
         needed = _needed(image, window, loaded, values, context)
         estimates.announce(needed, folder, context)
         atomic.make_folder(folder)
@@ -205,6 +208,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 context.part(0.0, 0.9),
                 cut=cut,
                 resample=values["view"] != "orbital",
+                watch=probe,
             )
             record["device"] = context.devices()
             written.tag(provenance.as_tags(record))
@@ -217,7 +221,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"{100.0 * share:.1f} % of the image is black: nothing is known of rocks in the "
             "shadow, and it is nodata. Stretch the image if that is ground in dim light."
         )
-    return _said(folder, wanted, written, values, loaded[0])
+    familiarity = probe.familiarity() if probe else None
+    if familiarity is not None and familiarity.is_unusual:
+        context.warn(UNFAMILIAR)
+    return _said(folder, wanted, written, values, loaded[0], familiarity)
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
@@ -338,6 +345,7 @@ def _said(
     written: _Written,
     values: dict[str, Any],
     checkpoint: weights.Checkpoint,
+    familiarity: Familiarity | None,
 ) -> dict[str, Any]:
     """Return the result of the stage."""
     known = int(written.pixels.sum())
@@ -365,6 +373,9 @@ def _said(
                 f"Mean mutual information is {times:.1f} times the median of {whose}: "
                 f"{said['verdict']}"
             )
+    if familiarity is not None:
+        said["familiarity"] = familiarity.as_dict()
+        lines.append(familiarity.sentence())
     held_out = checkpoint.card.get("held_out", {})
     if values["uncertainty"] != "ensemble" and held_out and share[list(evaluation.ROCKS)].any():
         said["held_out"] = held_out

@@ -10,7 +10,7 @@ from lunarsite.engine.errors import CancelledError, ParameterError
 from lunarsite.engine.segmentation import classes, paired_images
 from lunarsite.engine.segmentation import weights as networks
 from lunarsite.engine.segmentation.training import batches, held_out, recipe
-from lunarsite.engine.segmentation.weights import Checkpoint
+from lunarsite.engine.segmentation.weights import Checkpoint, tensors_of
 from lunarsite.engine.training import checkpoint_files, checkpoints, state_files
 from lunarsite.engine.training.cards import TrainingData, training_card
 from lunarsite.engine.training.dependencies import needs_torch
@@ -156,7 +156,10 @@ def _train_one(
     card |= held_out.calibrate_and_evaluate(
         checkpoint, chosen, data, folder, where, context.part(0.9, 1.0)
     )
-    written = checkpoint_files.save(path, state, card, bits=bits)
+    domain, described = held_out.domain(checkpoint, chosen, data, folder, context)
+    written = checkpoint_files.save(
+        path, {**state, **tensors_of(domain)}, card | described, bits=bits
+    )
     state_file.unlink(missing_ok=True)
     return written
 

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from lunarsite.engine.segmentation import classes, resampling, samples, tiling
 from lunarsite.engine.segmentation.metrics import Agreement
 from lunarsite.engine.segmentation.samples import reduced
-from lunarsite.engine.uncertainty import calibration, measures
+from lunarsite.engine.uncertainty import calibration, domain, measures
 from lunarsite.engine.uncertainty.calibration import Calibration, Temperatures
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
-    from lunarsite.engine.segmentation.onnx_runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Encoder, Runner
     from lunarsite.engine.segmentation.samples import Sample
 
+    Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
@@ -80,14 +81,48 @@ def predict(runner: Runner, image: UInt8 | Float32) -> Float32:
         Probability of each class, then the mean entropy of the passes, nats.
     """
     shape = (image.shape[0], image.shape[1])
-    small = resampling.reduced(
-        image.astype(np.float32), resampling.reduced_shape(shape, runner.side_px)
-    )
-    rows, columns = small.shape[:2]
-    padding = [(0, -side % tiling.STEP) for side in (rows, columns)]
-    padded: Float32 = np.pad(small, (*padding, (0, 0)), mode="symmetric")
-    prediction = runner(samples.channels(padded))[:, :rows, :columns]
+    channels, _ = tile(image, runner.side_px)
+    rows, columns = resampling.reduced_shape(shape, runner.side_px)
+    prediction = runner(channels)[:, :rows, :columns]
     return resampling.enlarged_prediction(prediction, shape, Window(0, 0, shape[1], shape[0]))
+
+
+def tile(image: UInt8 | Float32, side_px: int | None) -> tuple[Float32, Bool]:
+    """Return an image as a single tile at the training resolution.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns, 3)
+        As for `predict`.
+    side_px : int or None
+        Training resolution of the network.
+
+    Returns
+    -------
+    channels : ndarray of float32, shape (3, rows, columns)
+        Input of the network; the image is mirrored at its end to multiples of the stride.
+    known : ndarray of bool, shape (rows, columns)
+        True where the image is not mirrored.
+    """
+    shape = resampling.reduced_shape((image.shape[0], image.shape[1]), side_px)
+    small = resampling.reduced(image.astype(np.float32), shape)
+    padding = [(0, -side % tiling.STEP) for side in shape]
+    padded: Float32 = np.pad(small, (*padding, (0, 0)), mode="symmetric")
+    return samples.channels(padded), np.pad(np.ones(shape, bool), padding)
+
+
+def numbers(encoder: Encoder, image: UInt8 | Float32, side_px: int | None) -> Float:
+    """Return the numbers that describe how an image looks, as `domain.numbers`.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        First part of a network.
+    image, side_px
+        As for `tile`.
+    """
+    channels, known = tile(image, side_px)
+    return domain.numbers(encoder(channels), known)
 
 
 def evaluate(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from rasterio.windows import Window
 
 from lunarsite.engine import device
 from lunarsite.engine.errors import ParameterError
-from lunarsite.engine.segmentation import onnx_runner, resampling, tiling, weights
+from lunarsite.engine.segmentation import evaluation, onnx_runner, resampling, tiling, weights
+from lunarsite.engine.uncertainty import domain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +22,19 @@ if TYPE_CHECKING:
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Image
     from lunarsite.engine.segmentation.onnx_runner import Runner
-    from lunarsite.engine.segmentation.tiling import StripSink, Tiling
+    from lunarsite.engine.segmentation.tiling import StripSink, Tiling, Watch
     from lunarsite.engine.segmentation.weights import Checkpoint
+    from lunarsite.engine.uncertainty.domain import Domain, Familiarity
 
     Bool = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
+    UInt8 = NDArray[np.uint8]
 
 TILE_BYTES = 500.0
 """Memory that a network takes for a pixel of a tile, roughly."""
+
+_LEAST_VALID = 0.25
+"""Least share of valid pixels in a window that is compared with the training images."""
 
 _WHOLE_SHARE = 0.25
 """Share of the memory limit that a single tile of an image at the training resolution may take."""
@@ -122,6 +129,72 @@ def runner_of(
     return onnx_runner.with_test_time_augmentation(runner, values["test_time"])
 
 
+class Probe:
+    """Finds how far an image is from a network's training images, from the tiles it is cut into.
+
+    Tiles are cut once more, into windows of about the size of the training images: the features of
+    a larger one vary less. The median of the windows is the image's.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network, or the ensemble.
+    domain : Domain
+        Its domain.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, domain: Domain) -> None:
+        self.domain = domain
+        self._encoder, self._side_px = checkpoint.encoder(), checkpoint.side_px
+        self._shape = checkpoint.card["domain"]["shape_px"]
+        self._distances: list[float] = []
+
+    def __call__(self, channels: Float32, known: Bool) -> None:
+        """Take the input channels of a tile of the image, and its valid pixels.
+
+        Several threads may do so at the same time.
+        """
+        rows, columns = (
+            _windows(int(np.flatnonzero(known.any(axis=axis)).max(initial=-1)) + 1, length)
+            for axis, length in zip((1, 0), self._shape, strict=True)
+        )
+        for row in rows:
+            for column in columns:
+                valid = known[row, column]
+                if valid.mean() >= _LEAST_VALID:
+                    window = np.ascontiguousarray(channels[:, row, column])
+                    found = domain.numbers(self._encoder(window), valid)
+                    self._distances.append(self.domain.distance(found))
+
+    def familiarity(self) -> Familiarity | None:
+        """Return how the image of the tiles compares; None if too little of it is valid."""
+        if not self._distances:
+            return None
+        return self.domain.familiarity(float(np.median(self._distances)))
+
+    def distance(self, image: UInt8 | Float32) -> float:
+        """Return the distance of another image, in memory, as `evaluation.predict` takes it."""
+        self._distances.clear()
+        self(*evaluation.tile(image, self._side_px))
+        return float(np.median(self._distances))
+
+
+def _windows(length: int, usual: int) -> list[slice]:
+    """Return windows along a side of a tile, of about a usual length and a multiple of `STEP`."""
+    steps = -(-length // tiling.STEP)
+    count = min(max(1, round(length / usual)), max(steps, 1))
+    ends = [round(number * steps / count) * tiling.STEP for number in range(count + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(ends)]
+
+
+def probe_of(loaded: list[Checkpoint]) -> Probe | None:
+    """Return a probe of the first network that has a domain; None if none has one."""
+    for checkpoint in loaded:
+        if checkpoint.domain is not None:
+            return Probe(checkpoint, checkpoint.domain)
+    return None
+
+
 def predict(
     image: Image,
     window: Window,
@@ -131,6 +204,7 @@ def predict(
     *,
     cut: Tiling,
     resample: bool,
+    watch: Watch | None = None,
 ) -> None:
     """Run a network over a window of an image, strip by strip.
 
@@ -151,6 +225,8 @@ def predict(
     resample : bool
         Whether an image that is larger than the training resolution is reduced to it. Not for
         orbital images, whose pixels have a known size on the ground.
+    watch : callable, optional
+        Sees the tiles, as in `tiling.run`.
 
     Raises
     ------
@@ -158,13 +234,19 @@ def predict(
         If the image is so elongated that its reduced form does not fit in memory.
     """
     if resample and resampling.is_reduced(image.frame, runner.side_px):
-        _predict_reduced(image, window, runner, take, context, cut)
+        _predict_reduced(image, window, runner, take, context, cut, watch)
     else:
-        _predict_native(image, window, runner, take, context, cut)
+        _predict_native(image, window, runner, take, context, cut, watch)
 
 
 def _predict_native(
-    image: Image, window: Window, runner: Runner, take: StripSink, context: Context, cut: Tiling
+    image: Image,
+    window: Window,
+    runner: Runner,
+    take: StripSink,
+    context: Context,
+    cut: Tiling,
+    watch: Watch | None,
 ) -> None:
     """Predict at native resolution, with a margin around the window."""
     margin = tiling.BLIND_PX
@@ -182,11 +264,17 @@ def _predict_native(
             part = (slice(first - row, last - row), slice(inner_column, inner_column + columns))
             take(first - inner_row, prediction[(slice(None), *part)], known[part])
 
-    tiling.run(image, around, runner, crop, context, cut)
+    tiling.run(image, around, runner, crop, context, cut, watch)
 
 
 def _predict_reduced(
-    image: Image, window: Window, runner: Runner, take: StripSink, context: Context, cut: Tiling
+    image: Image,
+    window: Window,
+    runner: Runner,
+    take: StripSink,
+    context: Context,
+    cut: Tiling,
+    watch: Watch | None,
 ) -> None:
     """Predict the whole image at the training resolution, and enlarge the window's part."""
     shape = (image.frame.height, image.frame.width)
@@ -198,7 +286,8 @@ def _predict_reduced(
         prediction[:, row : row + known.shape[0]] = strip
 
     whole = tiles_of_reduced(cut, (rows, columns), context)
-    tiling.run(small, Window(0, 0, columns, rows), runner, keep, context.part(0.4, 0.6), whole)
+    everything = Window(0, 0, columns, rows)
+    tiling.run(small, everything, runner, keep, context.part(0.4, 0.6), whole, watch)
     for strip in resampling.strips(window):
         context.progress(0.6 + 0.4 * (strip.row_off - window.row_off) / window.height, "Writing")
         _, known = image.read(strip)

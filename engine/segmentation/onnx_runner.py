@@ -141,6 +141,40 @@ class OnnxRunner:
         return prediction
 
 
+class Encoder:
+    """The first part of a described network: the features that tell how an image looks.
+
+    Parameters
+    ----------
+    state, architecture
+        As for `OnnxRunner`.
+    """
+
+    KEPT = (2, 3)
+    """Skip connections whose features are returned: at strides 4 and 8."""
+
+    def __init__(self, state: State, architecture: Architecture) -> None:
+        graph = Graph(state)
+        kept = graph.kept(architecture.unet(), self.KEPT[-1] + 1)
+        outputs = [kept[number] for number in self.KEPT]
+        self._session = graph.session(architecture.name, CHANNELS, *outputs)
+
+    def __call__(self, channels: Float32) -> list[Float32]:
+        """Return the features of a tile.
+
+        Parameters
+        ----------
+        channels : ndarray of float32, shape (3, rows, columns)
+            As for `Runner`.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (features, rows / stride, columns / stride)
+            By rising stride.
+        """
+        return [features[0] for features in self._session.run(None, {"channels": channels[None]})]
+
+
 class Ensemble:
     """Mean of several networks (deep ensemble).
 

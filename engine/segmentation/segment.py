@@ -10,13 +10,16 @@ import numpy as np
 from lunarsite.engine import device
 from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import InputError, ParameterError
-from lunarsite.engine.segmentation import classes, evaluation, weights
+from lunarsite.engine.segmentation import classes, evaluation, inference, weights
 from lunarsite.engine.uncertainty import measures
+from lunarsite.engine.uncertainty.domain import UNFAMILIAR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
+
+    from lunarsite.engine.uncertainty.domain import Familiarity
 
     Float32 = NDArray[np.float32]
 
@@ -38,12 +41,16 @@ class Segmentation:
         Predictive entropy, nats.
     mutual_information : ndarray of float32, shape (rows, columns)
         Disagreement between the passes of MC Dropout, nats; zero for a single pass.
+    familiarity : Familiarity or None
+        How the image compares with the images that the network was trained on; None if the network
+        does not know how those looked.
     """
 
     classes: NDArray[np.uint8]
     probabilities: Float32
     entropy: Float32
     mutual_information: Float32
+    familiarity: Familiarity | None = None
 
 
 def segment(
@@ -109,12 +116,18 @@ def segment(
     where = device.for_networks(surroundings, trained.core_s(pixels[..., 0].size))
     runner = trained.runner(where.kind, surroundings, uncertain=uncertainty == "mc-dropout")
     prediction = evaluation.predict(runner, pixels)
+    probe = inference.probe_of([trained])
+    if probe is not None:
+        probe(*evaluation.tile(pixels, trained.side_px))
+    familiarity = probe.familiarity() if probe else None
+    if familiarity is not None and familiarity.is_unusual:
+        surroundings.warn(UNFAMILIAR)
     count = len(classes.NAMES)
     probabilities = prediction[:count]
     entropy = measures.entropy(probabilities)
     mutual_information = np.maximum(entropy - prediction[count], 0.0).astype(np.float32)
     predicted = classes.classify(probabilities).astype(np.uint8)
-    return Segmentation(predicted, probabilities, entropy, mutual_information)
+    return Segmentation(predicted, probabilities, entropy, mutual_information, familiarity)
 
 
 def _pixels(image: ArrayLike) -> Float32:

@@ -43,6 +43,10 @@ BLIND_PX = 192
 """Margin along the edges of a tile where predictions have zero weight."""
 
 
+WATCHED = 16
+"""Most tiles of an image that are shown to a `Watch`."""
+
+
 class Readable(Protocol):
     """An image that is read in windows: an `Image`, or one in memory."""
 
@@ -56,6 +60,14 @@ class StripSink(Protocol):
 
     def __call__(self, row: int, prediction: Float32, known: Bool, /) -> None:
         """Take float32 (`BANDS`, rows, columns) from ``row`` on, and the valid pixels."""
+        ...
+
+
+class Watch(Protocol):
+    """Sees the tiles of an image before the network does."""
+
+    def __call__(self, channels: Float32, known: Bool, /) -> None:
+        """Take the input channels of a tile, and its valid pixels."""
         ...
 
 
@@ -112,7 +124,13 @@ class Tiling:
 
 
 def run(
-    image: Readable, part: Window, runner: Runner, take: StripSink, context: Context, tiling: Tiling
+    image: Readable,
+    part: Window,
+    runner: Runner,
+    take: StripSink,
+    context: Context,
+    tiling: Tiling,
+    watch: Watch | None = None,
 ) -> None:
     """Run sliding-window inference over a part of an image.
 
@@ -130,6 +148,9 @@ def run(
         Threads, progress and cancellation.
     tiling : Tiling
         Layout of the tiles.
+    watch : callable, optional
+        Receives the input channels of at most `WATCHED` tiles, evenly spread, and their valid
+        pixels within the part, from several threads.
 
     Raises
     ------
@@ -139,6 +160,7 @@ def run(
     height, width = int(part.height), int(part.width)
     rows, columns = tiling.starts(height), tiling.starts(width)
     jobs = [(row, column) for row in rows for column in columns]
+    every = -(-len(jobs) // WATCHED)
     depth = min(tiling.side, height)
     _check_memory(depth, width, context, tiling)
     sums = _WeightedSums(take, height, width, depth)
@@ -154,6 +176,11 @@ def run(
                 ahead.append(reading.submit(image.read, Window(column, row, *sides), part))
                 return
 
+        def predict_tile(number: int, read: tuple[Float32, Bool]) -> Float32 | None:
+            row, column = jobs[number]
+            inside = (slice(height - row), slice(width - column))
+            return _predict(runner, None if number % every else watch, inside, *read)
+
         for _ in range(2 * cores):
             read_next()
         with ThreadPoolExecutor(cores, thread_name_prefix="lunarsite-predict") as predicting:
@@ -164,7 +191,7 @@ def run(
                 for _ in batch:
                     parts.append(ahead.popleft().result())
                     read_next()
-                tiles = predicting.map(lambda part: _predict(runner, *part), parts)
+                tiles = predicting.map(predict_tile, range(start, len(jobs)), parts)
                 for (row, column), (_, known), tile in zip(batch, parts, tiles, strict=True):
                     if column == 0:
                         sums.begin(row)
@@ -191,12 +218,19 @@ def _check_memory(depth: int, width: int, context: Context, tiling: Tiling) -> N
         )
 
 
-def _predict(runner: Runner, image: Float32, known: Bool) -> Float32 | None:
+def _predict(
+    runner: Runner, watch: Watch | None, inside: tuple[slice, slice], image: Float32, known: Bool
+) -> Float32 | None:
     """Return the prediction for a tile, or None if it has no valid pixel."""
     if not known.any():
         return None
     image[~known] = samples.MEAN
-    return runner(samples.channels(image))
+    channels = samples.channels(image)
+    if watch is not None:
+        seen = np.zeros_like(known)
+        seen[inside] = known[inside]
+        watch(channels, seen)
+    return runner(channels)
 
 
 class _WeightedSums:

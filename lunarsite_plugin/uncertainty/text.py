@@ -28,7 +28,7 @@ def answer(result: dict[str, Any], at: AtClick) -> str:
     at : AtClick
         The values at the click.
     """
-    lines = [_at_click(at), _of_window(result), *result.get("warnings", [])]
+    lines = [_at_click(at), _of_window(result), *_looks(result), *result.get("warnings", [])]
     return "\n".join(str(line) for line in lines)
 
 
@@ -44,6 +44,14 @@ def _at_click(at: AtClick) -> str:
         return "At the click: no data in the image."
     mutual = nats(at.mutual_information)
     return f"At the click: entropy {nats(at.entropy)}, mutual information {mutual}."
+
+
+def _looks(result: dict[str, Any]) -> list[str]:
+    """Return how the window compares with the images that the network was trained on."""
+    if "familiarity" not in result:
+        return []
+    times = result["familiarity"]["times_usual"]
+    return [f"Distance from the training images: {times:.1f}× that of held-out ones."]
 
 
 def _of_window(result: dict[str, Any]) -> str:

@@ -79,9 +79,9 @@ def noise(rows, columns, seed=0, bands=3):
     return np.random.default_rng(seed).integers(30, 256, (bands, rows, columns), dtype=np.uint8)
 
 
-def segmented(image, out, checkpoint, **more):
+def segmented(image, out, checkpoint, context=None, **more):
     given = {"image": str(image), "out": str(out), "checkpoint": [str(checkpoint)], **more}
-    return segment_terrain.STAGE.run(given, Context(threads=2))
+    return segment_terrain.STAGE.run(given, context or Context(threads=2))
 
 
 def layer(folder, name, band=1):

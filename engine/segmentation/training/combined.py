@@ -10,7 +10,7 @@ from lunarsite.engine.segmentation import classes
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.training import held_out
 from lunarsite.engine.segmentation.training.recipe import Recipe
-from lunarsite.engine.segmentation.weights import Checkpoint
+from lunarsite.engine.segmentation.weights import Checkpoint, tensors_of
 from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.training.cards import TERMS
 
@@ -87,15 +87,10 @@ def combine(
         ),
     }
     stored = checkpoint_files.as_stored(state, bits)
-    card |= held_out.calibrate_and_evaluate(
-        Checkpoint(stored, together, card, path),
-        Recipe(**card["recipe"]),
-        None,
-        folder,
-        where,
-        context,
-    )
-    return checkpoint_files.save(path, state, card, bits=bits)
+    checkpoint, recipe = Checkpoint(stored, together, card, path), Recipe(**card["recipe"])
+    card |= held_out.calibrate_and_evaluate(checkpoint, recipe, None, folder, where, context)
+    domain, described = held_out.domain(checkpoint, recipe, None, folder, context)
+    return checkpoint_files.save(path, {**state, **tensors_of(domain)}, card | described, bits=bits)
 
 
 def _origin(network: Checkpoint) -> dict[str, Any]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunarsite.engine.segmentation import evaluation
-from lunarsite.engine.segmentation.onnx_runner import with_test_time_augmentation
-from lunarsite.engine.segmentation.training import batches
+import numpy as np
+
+from lunarsite.engine.segmentation import evaluation, resampling
+from lunarsite.engine.segmentation.onnx_runner import Encoder, with_test_time_augmentation
+from lunarsite.engine.segmentation.training import batches, camera_shifts
 from lunarsite.engine.uncertainty.calibration import Temperatures
+from lunarsite.engine.uncertainty.domain import FEWEST, Domain
+from lunarsite.engine.uncertainty.out_of_distribution import auroc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.device import Device
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from lunarsite.engine.segmentation.training.recipe import Recipe
     from lunarsite.engine.segmentation.weights import Checkpoint
     from lunarsite.engine.training.task import Data
+
+    Float = NDArray[np.float64]
 
 SCENES = 256
 """Held-out scenes: one half for the calibration, the other for the evaluation. With half as many,
@@ -68,13 +76,7 @@ def calibrate_and_evaluate(
     dict
         The entries ``calibration``, ``metrics`` and ``in_domain`` of the card.
     """
-    if data is None:
-        source: Source = batches.scenes(chosen.view, FIRST_SEED, folder, 0)
-        halves = (range(SCENES // 2), range(SCENES // 2, SCENES))
-    else:
-        source = data.validation
-        half = max(1, data.validation_count // 2)
-        halves = (range(half), range(half, data.validation_count) or range(half))
+    source, halves = _held_out(chosen, data, folder)
     uncertain = bool(chosen.dropout or chosen.everywhere)
 
     factors: tuple[float, ...] = ()
@@ -112,6 +114,94 @@ def calibrate_and_evaluate(
         "metrics": metrics,
         "in_domain": ways[chosen.test_time] | {"test_time": ways},
     }
+
+
+def _held_out(
+    chosen: Recipe, data: Data | None, folder: Path | None
+) -> tuple[Source, tuple[range, range]]:
+    """Return the held-out samples, and the numbers of either half."""
+    if data is None:
+        scenes = batches.scenes(chosen.view, FIRST_SEED, folder, 0)
+        return scenes, (range(SCENES // 2), range(SCENES // 2, SCENES))
+    half = max(1, data.validation_count // 2)
+    return data.validation, (range(half), range(half, data.validation_count) or range(half))
+
+
+def domain(
+    checkpoint: Checkpoint,
+    chosen: Recipe,
+    data: Data | None,
+    folder: Path | None,
+    context: Context,
+) -> tuple[Domain | None, dict[str, Any]]:
+    """Fit how the training images look to a network's encoder.
+
+    Of the networks of an ensemble, the one whose distances separate images put through a camera
+    model (`camera_shifts`) best is taken.
+
+    Parameters
+    ----------
+    checkpoint, chosen, data, folder, context
+        As for `calibrate_and_evaluate`.
+
+    Returns
+    -------
+    domain : Domain or None
+        None if there are too few images, or if the network is not described step by step.
+    card : dict
+        The entry ``domain`` of the card; empty without one.
+    """
+    if not checkpoint.architecture.is_described:
+        return None, {}
+    source, halves = _held_out(chosen, data, folder)
+    # Own images are few: all that were trained on are looked at, and all held-out ones compared.
+    training, others = (source, halves[0]), halves[1]
+    if data is not None:
+        training = data.training, range(min(data.training_count, SCENES))
+        others = range(data.validation_count)
+    if min(len(training[1]), len(others)) < FEWEST:
+        return None, {}
+    best: tuple[float, Domain, dict[str, Any]] | None = None
+    for number, each in enumerate(checkpoint.members):
+        encoder = Encoder(each.state, each.architecture)
+
+        def described(
+            samples: Iterable[Sample],
+            encoder: Encoder = encoder,
+            side_px: int | None = each.side_px,
+        ) -> Float:
+            found = [evaluation.numbers(encoder, sample.image, side_px) for sample in samples]
+            return np.array(found)
+
+        usual = described(_samples(source, others, context))
+        try:
+            found = Domain.fit(described(_samples(*training, context)), usual)
+        except ValueError:  # to this encoder, all images are the same
+            continue
+        moved = described(_shifted(_samples(source, others, context)))
+        apart = auroc(
+            np.array([found.distance(numbers) for numbers in usual]),
+            np.array([found.distance(numbers) for numbers in moved]),
+        )
+        if best is None or apart > best[0]:
+            first = next(iter(_samples(*training, context))).mask.shape
+            said = {
+                "network": number,
+                "shape_px": list(resampling.reduced_shape(first, each.side_px)),
+                "images": len(training[1]),
+                "held_out_images": len(others),
+                "auroc_of_shifts": round(apart, 4),
+            }
+            best = apart, found, said
+    return (best[1], {"domain": best[2]}) if best else (None, {})
+
+
+def _shifted(samples: Iterable[Sample]) -> Iterable[Sample]:
+    """Yield samples after one shift of the camera model each, at its strongest."""
+    kinds, level = camera_shifts.KINDS, camera_shifts.LEVELS[-1]
+    for number, sample in enumerate(samples):
+        rng = np.random.default_rng([SEED, number])
+        yield camera_shifts.shifted(sample, kinds[number % len(kinds)], level, rng)
 
 
 def fit(

@@ -25,11 +25,11 @@ from lunarsite.engine.training.networks.unet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from lunarsite.engine.training.networks.unet import Description
+    from lunarsite.engine.training.networks.unet import Description, Step
 
     Array = NDArray[np.generic]
     State = Mapping[str, Array]
@@ -59,11 +59,33 @@ class Graph:
 
     def unet(self, description: Description, x: str = "channels") -> str:
         """Add a U-Net, from its input to the features before the heads."""
+        features, _ = self._steps(description.steps(), x)
+        return features
+
+    def kept(self, description: Description, count: int, x: str = "channels") -> list[str]:
+        """Add the part of a U-Net that computes its first features kept for skip connections.
+
+        Parameters
+        ----------
+        description : Description
+            The network.
+        count : int
+            Number of features; the n-th are at stride 2 to the n, counted from 0.
+        x : str
+            The input.
+        """
+        steps = list(description.steps())
+        ends = [number for number, step in enumerate(steps) if isinstance(step, Keep)]
+        _, skips = self._steps(steps[: ends[count - 1] + 1], x)
+        return skips
+
+    def _steps(self, steps: Iterable[Step], x: str) -> tuple[str, list[str]]:
+        """Add steps; return their output, and the features kept that no step has joined."""
         image = x
         skips: list[str] = []
         held: list[str] = []
         folded = 1
-        for step in description.steps():
+        for step in steps:
             if isinstance(step, Unshuffle):
                 x, folded = self.node("SpaceToDepth", x, blocksize=step.factor), step.factor
             elif isinstance(step, Keep):
@@ -83,7 +105,7 @@ class Graph:
                 if folded > 1:
                     weight, folded = _as_space_to_depth(weight, folded), 1
                 x = self.block(x, step, weight=weight)
-        return x
+        return x, skips
 
     def heads(self, description: Description, x: str) -> str:
         """Add the heads as a single convolution."""

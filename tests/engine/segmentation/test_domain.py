@@ -1,0 +1,268 @@
+"""Images that look unlike those that a network was trained on, from training to every answer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from support.segmentation import TINY, pairs, picture, random_weights, saved, segmented
+
+from lunarsite.engine.context import Context
+from lunarsite.engine.errors import InputError
+from lunarsite.engine.segmentation import evaluation, inference, paired_images, weights
+from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.segmentation.onnx_runner import Encoder
+from lunarsite.engine.segmentation.samples import Sample
+from lunarsite.engine.segmentation.segment import segment
+from lunarsite.engine.segmentation.training import held_out
+from lunarsite.engine.segmentation.training.recipe import Recipe
+from lunarsite.engine.stages import calibrate, evaluate_segmentation
+from lunarsite.engine.training import checkpoint_files
+from lunarsite.engine.training.task import Data
+from lunarsite.engine.uncertainty.domain import UNFAMILIAR
+
+COUNT = 48
+SIZE = (70, 100)
+
+
+def smooth(number, size=SIZE, sigma=3.0):
+    """Return smooth grey ground of three bands, as the networks here are trained on."""
+    rng = np.random.default_rng(number)
+    field = ndimage.gaussian_filter(rng.standard_normal(size), sigma)
+    grey = 110.0 + 25.0 * rng.uniform(0.7, 1.3) * field / field.std()
+    return np.repeat(np.clip(grey, 1.0, 250.0).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def ground(first):
+    return lambda number: Sample(smooth(first + number), np.zeros(SIZE, np.uint8))
+
+
+DATA = Data("smooth ground", ground(0), COUNT, ground(1000), COUNT)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """Return the checkpoint of a network that knows the domain of smooth ground."""
+    path = tmp_path_factory.mktemp("domain") / "net.safetensors"
+    loaded = weights.load(saved(path, TINY))
+    found, card = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    state = {**loaded.state, **weights.tensors_of(found)}
+    return saved(path, TINY, state=state, **card)
+
+
+def stored(folder, image, name="image.tif", **more):
+    return picture(folder / name, np.ascontiguousarray(np.moveaxis(image, 2, 0)), **more)
+
+
+def rough(number, size=SIZE):
+    return smooth(number, size, sigma=0.6)
+
+
+def test_the_domain_survives_the_file_and_is_not_a_weight(network):
+    loaded = weights.load(network)
+    found, card = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    assert (
+        card["domain"].items()
+        >= {"network": 0, "shape_px": [*SIZE], "images": COUNT, "held_out_images": COUNT}.items()
+    )
+    assert card["domain"] == loaded.card["domain"]
+    for one, other in (
+        (found.mean, loaded.domain.mean),
+        (found.root, loaded.domain.root),
+        (found.usual, loaded.domain.usual),
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert set(loaded.state) == set(random_weights(TINY))
+
+
+@pytest.mark.parametrize(("make", "unlike"), [(smooth, False), (rough, True)])
+@pytest.mark.parametrize("uncertainty", ["none", "mc-dropout"])
+def test_the_stage_and_the_library_tell_ground_of_another_kind(
+    tmp_path, network, make, unlike, uncertainty
+):
+    image = make(5000)
+    context = Context(threads=2)
+    warned = []
+    context.warn = warned.append
+    given = {"view": "surface", "uncertainty": uncertainty, "out": tmp_path / "out"}
+    given |= {"image": stored(tmp_path, image), "checkpoint": network}
+    result = segmented(**given, context=context)
+    assert result["familiarity"]["unlike_training"] is unlike
+    assert (result["familiarity"]["share_nearer"] >= 0.95) is unlike
+    assert warned.count(UNFAMILIAR) == unlike
+    assert any("times as far from the training images" in line for line in result["summary"])
+    del warned[:]
+    found = segment(image, uncertainty=uncertainty, checkpoint=network, context=context)
+    assert found.familiarity.as_dict() == result["familiarity"]
+    assert warned.count(UNFAMILIAR) == unlike
+
+
+def test_a_network_without_a_domain_says_nothing(tmp_path):
+    checkpoint = saved(tmp_path / "net.safetensors", TINY)
+    assert weights.load(checkpoint).domain is None
+    image = smooth(1)
+    result = segmented(stored(tmp_path, image), tmp_path / "out", checkpoint, view="surface")
+    assert "familiarity" not in result
+    assert not any("as far" in line for line in result["summary"])
+    assert segment(image, checkpoint=checkpoint).familiarity is None
+    assert inference.probe_of([weights.load(checkpoint)]) is None
+
+
+def test_nodata_does_not_make_an_image_unusual(tmp_path, network):
+    image = smooth(5000, (96, 128))
+    plain = segmented(stored(tmp_path, image), tmp_path / "a", network, view="surface")
+    image[:, 96:] = 0
+    path = stored(tmp_path, image, "cut.tif", nodata=0)
+    cut = segmented(path, tmp_path / "b", network, view="surface")
+    times = [each["familiarity"]["times_usual"] for each in (plain, cut)]
+    assert times[1] == pytest.approx(times[0], rel=0.25)
+    path = stored(tmp_path, image, "filled.tif")
+    filled = segmented(path, tmp_path / "c", network, view="surface")
+    assert filled["familiarity"]["times_usual"] > 1.5 * max(times)
+
+
+def test_parts_without_data_are_passed_over(tmp_path, network):
+    image = smooth(5000, (96, 700))
+    whole = segmented(stored(tmp_path, image), tmp_path / "a", network)["familiarity"]
+    image[:, 400:] = 0
+    path = stored(tmp_path, image, "cut.tif", nodata=0)
+    part = segmented(path, tmp_path / "b", network)["familiarity"]
+    assert part["times_usual"] == pytest.approx(whole["times_usual"], rel=0.2)
+    image[:] = 0
+    image[:4, :4] = 90
+    path = stored(tmp_path, image, "corner.tif", nodata=0)
+    assert "familiarity" not in segmented(path, tmp_path / "c", network)
+
+
+def test_an_image_of_many_tiles_is_as_familiar_as_in_one(tmp_path, network):
+    path = stored(tmp_path, smooth(5000, (640, 1500)))
+    asked = {"view": "orbital", "uncertainty": "none"}
+    times = [
+        segmented(path, tmp_path / "out", network, tile_px=side, **asked)["familiarity"]
+        for side in (512, 2048)
+    ]
+    assert times[0]["times_usual"] == pytest.approx(times[1]["times_usual"], rel=0.1)
+
+
+def test_at_most_sixteen_tiles_are_looked_at(tmp_path, network, monkeypatch):
+    looked = []
+    monkeypatch.setattr(inference.Probe, "__call__", lambda *given: looked.append(given[1].shape))
+    path = stored(tmp_path, smooth(0, (512, 3200)))
+    segmented(path, tmp_path / "out", network, tile_px=512, uncertainty="none")
+    assert len(looked) == 15  # every other one of 29
+    assert set(looked) == {(3, 512, 512)}
+
+
+@pytest.mark.parametrize(
+    "harm", ["a tensor", "its size", "another network", "no shape", "no card", "few images"]
+)
+def test_a_damaged_domain_is_refused(tmp_path, network, harm):
+    loaded = weights.load(network)
+    card = {name: value for name, value in loaded.card.items() if name != "weights"}
+    tensors = loaded.tensors()
+    if harm == "a tensor":
+        del tensors["domain.root"]
+    elif harm == "its size":
+        tensors["domain.root"] = tensors["domain.root"][:-1]
+    elif harm == "another network":
+        card["domain"] = {**card["domain"], "network": 1}
+    elif harm == "no shape":
+        del card["domain"]["shape_px"]
+    elif harm == "no card":
+        card["domain"] = 7
+    else:
+        tensors["domain.usual"] = tensors["domain.usual"][:5]
+    path = tmp_path / "harmed.safetensors"
+    checkpoint_files.save(path, tensors, card)
+    with pytest.raises(InputError, match=r"The domain of harmed\.safetensors is damaged"):
+        weights.load(path)
+
+
+def test_few_images_and_networks_that_are_not_described_have_no_domain(network):
+    loaded = weights.load(network)
+    few = Data("few", ground(0), COUNT, ground(1000), 31)
+    assert held_out.domain(loaded, Recipe(name="mine"), few, None, Context()) == (None, {})
+    large = weights.Checkpoint({}, Architecture("unet-resnet34"), {}, loaded.path)
+    assert held_out.domain(large, Recipe(name="mine"), DATA, None, Context()) == (None, {})
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_an_ensemble_the_network_that_tells_shifts_best_is_asked(tmp_path, order):
+    states = [random_weights(TINY, seed) for seed in order]
+    alone = [
+        held_out.domain(
+            weights.Checkpoint(state, TINY, {}, tmp_path),
+            Recipe(name="mine"),
+            DATA,
+            None,
+            Context(),
+        )
+        for state in states
+    ]
+    apart = [said["domain"]["auroc_of_shifts"] for _, said in alone]
+    assert abs(apart[0] - apart[1]) > 0.01
+    best = int(np.argmax(apart))
+    state = {
+        f"{number}.{name}": values for number in (0, 1) for name, values in states[number].items()
+    }
+    both = Architecture.of_members([TINY, TINY])
+    card = {"members": [{}, {}], "recipe": {"name": "ensemble"}}
+    path = tmp_path / "both.safetensors"
+    loaded = weights.Checkpoint(state, both, card, path)
+    found, said = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    assert said["domain"] == {**alone[best][1]["domain"], "network": best}
+    whole = {"architecture": both.as_dict(), **card, **said}
+    checkpoint_files.save(path, {**state, **weights.tensors_of(found)}, whole)
+    again = weights.load(path)
+    expected = alone[best][0].distance(
+        evaluation.numbers(Encoder(again.members[best].state, TINY), rough(1), None)
+    )
+    assert inference.probe_of([again]).distance(rough(1)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_to_which_all_images_are_the_same_has_no_domain(tmp_path):
+    blind = {name: values * 0.0 for name, values in random_weights(TINY).items()}
+    checkpoint = weights.Checkpoint(blind, TINY, {}, tmp_path)
+    assert held_out.domain(checkpoint, Recipe(name="mine"), DATA, None, Context()) == (None, {})
+
+
+def test_calibration_keeps_the_domain(tmp_path, network):
+    images, masks = pairs(tmp_path, 4)
+    out = tmp_path / "warm.safetensors"
+    given = {"checkpoint": str(network), "images": images, "masks": masks, "out": str(out)}
+    calibrate.STAGE.run(given, Context(threads=2))
+    before, after = weights.load(network), weights.load(out)
+    np.testing.assert_array_equal(after.domain.root, before.domain.root)
+    assert after.card["domain"] == before.card["domain"]
+
+
+def test_an_evaluation_says_how_well_the_distance_separates_other_images(tmp_path, network):
+    for kind, make in (("in", smooth), ("out", rough)):
+        (tmp_path / kind).mkdir()
+        for number in range(6):
+            stored(tmp_path / kind, make(7000 + number), f"{number}_image.png", driver="PNG")
+            mask = np.zeros(SIZE, np.uint8)
+            picture(tmp_path / kind / f"{number}_mask.png", mask, driver="PNG")
+    given = {
+        "images": str(tmp_path / "in" / "*_image.png"),
+        "masks": str(tmp_path / "in" / "*_mask.png"),
+        "outside": str(tmp_path / "out" / "*_image.png"),
+        "out": str(tmp_path / "figures.json"),
+        "view": "surface",
+        "checkpoint": [str(network)],
+    }
+    result = evaluate_segmentation.STAGE.run(given, Context(threads=2))
+    found = json.loads((tmp_path / "figures.json").read_text())["out_of_distribution"]["distance"]
+    assert found["auroc"] == 1.0
+    assert found["median_outside"] > found["median_inside"]
+    assert "the distance from the training images with 1.000" in result["summary"][-1]
+
+
+@pytest.mark.realdata
+def test_photographs_look_less_like_the_scenes_than_most_scenes_do(real):
+    probe = inference.probe_of([weights.load("segmenter-surface")])
+    for name in ("PCAM12", "TCAM20"):  # of the tenth that may be looked at
+        image, _ = paired_images.read_image(real / "rocks" / f"real_{name}_image.png")
+        assert probe.distance(image) > np.quantile(probe.domain.usual, 0.8)
