@@ -21,7 +21,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.domain import UNFAMILIAR
+from lunarsite.engine.uncertainty.domain import UNFAMILIAR, UNFAMILIAR_TAG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,8 +210,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 resample=values["view"] != "orbital",
                 watch=probe,
             )
+            familiarity = probe.familiarity() if probe else None
             record["device"] = context.devices()
             written.tag(provenance.as_tags(record))
+            if familiarity is not None and familiarity.is_unusual:
+                written.tag({UNFAMILIAR_TAG: str(familiarity.times_usual)})
+                context.warn(UNFAMILIAR)
         if uncertainty == "none":
             # Left by an earlier image: it does not belong to this one.
             (folder / FILES[-1]).unlink(missing_ok=True)
@@ -221,9 +225,6 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"{100.0 * share:.1f} % of the image is black: nothing is known of rocks in the "
             "shadow, and it is nodata. Stretch the image if that is ground in dim light."
         )
-    familiarity = probe.familiarity() if probe else None
-    if familiarity is not None and familiarity.is_unusual:
-        context.warn(UNFAMILIAR)
     return _said(folder, wanted, written, values, loaded[0], familiarity)
 
 

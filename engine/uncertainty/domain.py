@@ -36,6 +36,9 @@ UNFAMILIAR = (
 )
 """Warning about an image that `Familiarity` calls unusual."""
 
+UNFAMILIAR_TAG = "UNLIKE_TRAINING_IMAGES"
+"""Tag of layers that were predicted in such an image: its distance in units of the usual one."""
+
 _LEAST_SPREAD = 1e-3
 """Added to the spread of a channel before its logarithm: many are 0 nearly everywhere."""
 

@@ -6,11 +6,15 @@ import json
 
 import numpy as np
 import pytest
+from affine import Affine
 from scipy import ndimage
 from support.segmentation import TINY, pairs, picture, random_weights, saved, segmented
 
 from lunarsite.engine.context import Context
 from lunarsite.engine.errors import InputError
+from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.scoring.features import rocks
+from lunarsite.engine.scoring.features.places import Places
 from lunarsite.engine.segmentation import evaluation, inference, paired_images, weights
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.onnx_runner import Encoder
@@ -97,6 +101,25 @@ def test_the_stage_and_the_library_tell_ground_of_another_kind(
     found = segment(image, uncertainty=uncertainty, checkpoint=network, context=context)
     assert found.familiarity.as_dict() == result["familiarity"]
     assert warned.count(UNFAMILIAR) == unlike
+
+
+@pytest.mark.parametrize(("make", "unlike"), [(smooth, False), (rough, True)])
+def test_the_warning_stays_with_the_layers_and_reaches_the_features(
+    tmp_path, network, make, unlike
+):
+    transform = Affine(2.0, 0, 1000.0, 0, -2.0, 2000.0)
+    image = stored(tmp_path, make(5000), crs="IAU_2015:30135", transform=transform)
+    segmented(image, tmp_path / "out", network, uncertainty="none")
+    warned = []
+    context = Context()
+    context.warn = warned.append
+    cells = Places.of_cells(Grid(1000.0, 2000.0, 20.0, 5, 5))
+    rocks.features(str(tmp_path / "out"), cells, context)
+    about = [
+        text for text in warned if "looks unlike those that the network was trained on" in text
+    ]
+    assert len(about) == unlike
+    assert all(" times as far as usual)" in text for text in about)
 
 
 def test_a_network_without_a_domain_says_nothing(tmp_path):

@@ -616,6 +616,11 @@ def test_the_text_distinguishes_click_and_window():
         ),
         "Pixels of 80 m show no rocks.",
     ]
+    looks = {"familiarity": {"times_usual": 1.72, "share_nearer": 0.96, "unlike_training": True}}
+    assert uncertainty_text.answer(result | looks, AT).splitlines()[2:] == [
+        "Distance from the training images: 1.7× that of held-out ones.",
+        "Pixels of 80 m show no rocks.",
+    ]
     assert uncertainty_text.answer(result | {"pixels": 255 * 255}, AT).splitlines()[1] == (
         "Mean of the window: entropy 0.0200 nat, mutual information 0.0012 nat; the window is too "
         "small to compare with validation."
