@@ -90,23 +90,21 @@ def _by_network(values: dict[str, Any], context: Context) -> dict[str, Any]:
         scratch = Scratch(folder, context.memory_limit_bytes // 2)
         levels = pyramid.levels(values["dem"], scratch, context)
         rims = _Rims(scratch(half.shape, np.uint8), half)
-        asked = values["precision"] if given is None else None
-        found, chosen = search.find_at_precision(
+        found, chosen = search.find_listed(
             levels,
             checkpoint.runner(where.kind, context),
             fitted,
             context.part(0.0, 0.9),
             rims,
-            precision=asked,
+            precision=values["precision"],
             least_m=least_m,
+            min_confidence=given,
             by_confidence=search.is_calibrated_on_real_ground(checkpoint),
         )
-        if given is not None:
-            chosen = search.Threshold(given, search.GIVEN, None)
         shaping = {
             "min_diameter_m": least_m,
             "min_confidence": chosen.confidence,
-            "precision": asked,
+            "precision": values["precision"] if given is None else None,
         }
         record = provenance.describe("detect-craters", shaping, inputs)
         record["threshold"] = chosen.as_dict()

@@ -108,6 +108,8 @@ def detect_craters(
         default = template.Curve.fitted().threshold
         found = search.find_by_template(levels, surroundings)
         chosen = search.Threshold(default, search.CALIBRATED, None)
+        if min_confidence is not None:
+            chosen = search.Threshold(min_confidence, search.GIVEN, None)
         errors = None
     else:
         trained = weights.load(checkpoint or weights.BUNDLED)
@@ -116,17 +118,16 @@ def detect_craters(
         searches = 2 if min_confidence is None else 1
         cpu_s = search.cpu_s(dem.grid, surroundings, searches=searches)
         runner = trained.runner(device.for_networks(surroundings, cpu_s).kind, surroundings)
-        found, chosen = search.find_at_precision(
+        found, chosen = search.find_listed(
             levels,
             runner,
             calibration,
             surroundings,
-            precision=precision if min_confidence is None else None,
+            precision=precision,
             least_m=least_m,
+            min_confidence=min_confidence,
             by_confidence=search.is_calibrated_on_real_ground(trained),
         )
-    if min_confidence is not None:
-        chosen = search.Threshold(min_confidence, search.GIVEN, None)
     table = output.table(found.at_least(least_m, chosen.confidence), levels, errors)
     table.attrs |= chosen.as_dict()
     return table

@@ -119,15 +119,16 @@ GIVEN, OF_DEM, CALIBRATED = "--min-confidence", "this elevation model", "the cal
 """Sources of a threshold."""
 
 
-def find_at_precision(
+def find_listed(
     levels: list[Level],
     runner: Runner,
     fitted: Calibration,
     context: Context,
     rims: multiscale.Rims | None = None,
     *,
-    precision: float | None,
+    precision: float,
     least_m: float,
+    min_confidence: float | None = None,
     by_confidence: bool = False,
 ) -> tuple[Circles, Threshold]:
     """Detect craters, and choose the threshold by a second search in the ground upside down.
@@ -136,10 +137,12 @@ def find_at_precision(
     ----------
     levels, runner, fitted, context, rims
         As for `find`.
-    precision : float or None
-        Least precision, 0 to 1; None searches once and takes the threshold of the calibration.
+    precision : float
+        Least precision, 0 to 1.
     least_m : float
         Least diameter of the craters that are listed, metres.
+    min_confidence : float, optional
+        A threshold that is given: there is no second search, and the precision is not estimated.
     by_confidence : bool, optional
         As for `decoys.estimate`: `is_calibrated_on_real_ground` of the network.
 
@@ -148,11 +151,11 @@ def find_at_precision(
     Circles
         Detections of any size and confidence.
     Threshold
-        As `chosen_threshold` returns it.
+        The one given, or as `chosen_threshold` returns it.
     """
-    if precision is None:
+    if min_confidence is not None:
         found = find(levels, runner, fitted, context, rims)
-        return found, Threshold(fitted.threshold, CALIBRATED, None)
+        return found, Threshold(min_confidence, GIVEN, None)
     found = find(levels, runner, fitted, context.part(0.0, 0.5), rims)
     again = context.part(0.5, 1.0, "In the ground upside down")
     false = find(levels, runner, fitted, again, upside_down=True)
