@@ -249,12 +249,13 @@ def distant(kind: str, probe: inference.Probe, samples: list[Sample]) -> None:
         ]
     )
     apart = auroc(usual, found)
-    warned = np.mean([probe.domain.familiarity(distance).is_unusual for distance in found])
+    warned = np.mean([probe.domain.compared(distance).is_out_of_distribution for distance in found])
     print(
         f"| distance from the training images, {len(found)} of {WANTED[kind].name} over generated "
         f"scenes | photographs: AUROC ≥ 0.75 | {apart:.3f}, FPR95 "
         f"{false_positive_rate(usual, found):.2f}, median "
-        f"{np.median(found) / np.median(usual):.2f} times; {100 * warned:.0f} % are warned of | "
+        f"{np.median(found) / np.median(usual):.2f} times; {100 * warned:.0f} % "
+        "are called out of distribution | "
         f"{'yes' if apart >= 0.75 else 'no' if kind == 'real' else ''} |"
     )
 

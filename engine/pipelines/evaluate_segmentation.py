@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+    from lunarsite.engine.segmentation.inference import Probe
     from lunarsite.engine.segmentation.onnx_runner import Runner
 
     Float = NDArray[np.float64]
@@ -46,10 +47,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
         if probe is not None:
             inside, outside = (
-                np.array([probe.distance(paired_images.read_image(path)[0]) for path in paths])
+                _distances(probe, paths, context)
                 for paths in ([pair.image for pair in pairs], others)
             )
-            told["distance"] = _told_apart(inside, outside)
+            if len(inside) and len(outside):
+                told["distance"] = _told_apart(inside, outside)
         if values["uncertainty"] == values["test_time"] == "none":
             # Mutual information of a single prediction is zero for every image.
             del told["mutual_information"]
@@ -123,6 +125,17 @@ def _outside(
         "entropy": _told_apart(judged.entropy, other[:, 0]),
         "mutual_information": _told_apart(judged.mutual_information, other[:, 1]),
     }
+
+
+def _distances(probe: Probe, paths: list[Path], context: Context) -> Float:
+    """Return the distances from the training images, of all images that are large enough."""
+    found = []
+    for path in paths:
+        context.check()
+        distance = probe.distance(*paired_images.read_image(path))
+        if distance is not None:
+            found.append(distance)
+    return np.array(found)
 
 
 def _told_apart(inside: Float, outside: Float) -> dict[str, float]:

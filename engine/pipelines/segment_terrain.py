@@ -21,7 +21,7 @@ from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.provenance import sha256
 from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling, weights
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.domain import UNFAMILIAR, UNFAMILIAR_TAG
+from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION, TAG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from lunarsite.engine.io.images import Frame, Image
     from lunarsite.engine.pipelines.estimates import Estimate
     from lunarsite.engine.segmentation.weights import Checkpoint
-    from lunarsite.engine.uncertainty.domain import Familiarity
+    from lunarsite.engine.uncertainty.domain import Distance
 
     Bool = NDArray[np.bool_]
+    Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     Int = NDArray[np.int64]
 from lunarsite.engine.segmentation import inference
@@ -187,6 +188,12 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         cpu_s = core_s / _at_once(tiles, seen, context)
         look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
         probe = inference.probe_of(loaded)
+        windows: list[Float] = []
+
+        def watch(channels: Float32, known: Bool) -> None:
+            if probe is not None:
+                windows.extend(probe.windows(channels, known))
+
         needed = _needed(image, window, loaded, values, context)
         estimates.announce(needed, folder, context)
         atomic.make_folder(folder)
@@ -208,14 +215,14 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
                 context.part(0.0, 0.9),
                 cut=cut,
                 resample=values["view"] != "orbital",
-                watch=probe,
+                watch=watch,
             )
-            familiarity = probe.familiarity() if probe else None
+            distance = probe.compared(windows) if probe else None
             record["device"] = context.devices()
             written.tag(provenance.as_tags(record))
-            if familiarity is not None and familiarity.is_unusual:
-                written.tag({UNFAMILIAR_TAG: str(familiarity.times_usual)})
-                context.warn(UNFAMILIAR)
+            if distance is not None and distance.is_out_of_distribution:
+                written.tag({TAG: f"{distance.times_median:.3f}"})
+                context.warn(OUT_OF_DISTRIBUTION)
         if uncertainty == "none":
             # Left by an earlier image: it does not belong to this one.
             (folder / FILES[-1]).unlink(missing_ok=True)
@@ -225,7 +232,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"{100.0 * share:.1f} % of the image is black: nothing is known of rocks in the "
             "shadow, and it is nodata. Stretch the image if that is ground in dim light."
         )
-    return _said(folder, wanted, written, values, loaded[0], familiarity)
+    return _said(folder, wanted, written, values, loaded[0], distance)
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
@@ -346,7 +353,7 @@ def _said(
     written: _Written,
     values: dict[str, Any],
     checkpoint: weights.Checkpoint,
-    familiarity: Familiarity | None,
+    distance: Distance | None,
 ) -> dict[str, Any]:
     """Return the result of the stage."""
     known = int(written.pixels.sum())
@@ -374,9 +381,11 @@ def _said(
                 f"Mean mutual information is {times:.1f} times the median of {whose}: "
                 f"{said['verdict']}"
             )
-    if familiarity is not None:
-        said["familiarity"] = familiarity.as_dict()
-        lines.append(familiarity.sentence())
+    if distance is not None:
+        said["distance"] = distance.as_dict()
+        lines.append(distance.sentence())
+    elif checkpoint.domain is not None:
+        lines.append("The image is too small to be compared with the training images")
     held_out = checkpoint.card.get("held_out", {})
     if values["uncertainty"] != "ensemble" and held_out and share[list(evaluation.ROCKS)].any():
         said["held_out"] = held_out

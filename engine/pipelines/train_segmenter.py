@@ -156,7 +156,7 @@ def _train_one(
     card |= held_out.calibrate_and_evaluate(
         checkpoint, chosen, data, folder, where, context.part(0.9, 1.0)
     )
-    domain, described = held_out.domain(checkpoint, chosen, data, folder, context)
+    domain, described = held_out.fit_domain(checkpoint, chosen, data, folder, context)
     written = checkpoint_files.save(
         path, {**state, **tensors_of(domain)}, card | described, bits=bits
     )

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 ROCKS = (classes.SMALL, classes.LARGE)
 
+_MOST_WINDOWS = 4
+"""Most windows of a tile that are described: the encoder takes time too."""
+
+_GOLDEN = 0.5 * (5.0**0.5 - 1.0)
+
+_LEAST_VALID = 0.5
+"""Least share of valid pixels in a window that is described."""
+
 _PIXELS_EACH = 4_000
 """Pixels of an image that temperatures are fitted to, of those predicted as rock and of others."""
 
@@ -87,7 +95,9 @@ def predict(runner: Runner, image: UInt8 | Float32) -> Float32:
     return resampling.enlarged_prediction(prediction, shape, Window(0, 0, shape[1], shape[0]))
 
 
-def tile(image: UInt8 | Float32, side_px: int | None) -> tuple[Float32, Bool]:
+def tile(
+    image: UInt8 | Float32, side_px: int | None, known: Bool | None = None
+) -> tuple[Float32, Bool]:
     """Return an image as a single tile at the training resolution.
 
     Parameters
@@ -96,33 +106,82 @@ def tile(image: UInt8 | Float32, side_px: int | None) -> tuple[Float32, Bool]:
         As for `predict`.
     side_px : int or None
         Training resolution of the network.
+    known : ndarray of bool, shape (rows, columns), optional
+        Valid pixels; by default all.
 
     Returns
     -------
     channels : ndarray of float32, shape (3, rows, columns)
-        Input of the network; the image is mirrored at its end to multiples of the stride.
+        Input of the network, at the training resolution; mirrored at its end to multiples of the
+        stride.
     known : ndarray of bool, shape (rows, columns)
-        True where the image is not mirrored.
+        True where the tile is valid, and not mirrored.
     """
-    shape = resampling.reduced_shape((image.shape[0], image.shape[1]), side_px)
+    before = (image.shape[0], image.shape[1])
+    shape = resampling.reduced_shape(before, side_px)
     small = resampling.reduced(image.astype(np.float32), shape)
     padding = [(0, -side % tiling.STEP) for side in shape]
     padded: Float32 = np.pad(small, (*padding, (0, 0)), mode="symmetric")
-    return samples.channels(padded), np.pad(np.ones(shape, bool), padding)
+    valid = np.ones(shape, bool)
+    if known is not None:
+        valid = known[np.ix_(*samples.nearest(before, shape))]
+    return samples.channels(padded), np.pad(valid, padding)
 
 
-def numbers(encoder: Encoder, image: UInt8 | Float32, side_px: int | None) -> Float:
-    """Return the numbers that describe how an image looks, as `domain.numbers`.
+def window_statistics(
+    encoder: Encoder, channels: Float32, known: Bool, window_px: int
+) -> list[Float]:
+    """Return how windows of a tile look to an encoder.
+
+    The windows have one size, that of the training images or a little less, since statistics of
+    larger ones vary less.
 
     Parameters
     ----------
     encoder : Encoder
         First part of a network.
-    image, side_px
-        As for `tile`.
+    channels : ndarray of float32, shape (3, rows, columns)
+        Input of the network, at the training resolution.
+    known : ndarray of bool, shape (rows, columns)
+        Valid pixels.
+    window_px : int
+        Side of a window, a multiple of `tiling.STEP`.
+
+    Returns
+    -------
+    list of ndarray of float64, shape (statistics,)
+        `domain.feature_statistics` of at most `_MOST_WINDOWS` windows, spread over those that are
+        mostly valid; none if the valid part is smaller than a window.
     """
-    channels, known = tile(image, side_px)
-    return domain.numbers(encoder(channels), known)
+    starts = [
+        _starts(int(np.flatnonzero(known.any(axis=axis)).max(initial=-1)) + 1, window_px)
+        for axis in (1, 0)
+    ]
+    windows = [
+        (slice(row, row + window_px), slice(column, column + window_px))
+        for row in starts[0]
+        for column in starts[1]
+    ]
+    valid = [window for window in windows if known[window].mean() >= _LEAST_VALID]
+    if len(valid) > _MOST_WINDOWS:
+        # Regular steps would meet the same columns again.
+        steps = (np.arange(_MOST_WINDOWS) + 0.5) * _GOLDEN % 1.0
+        valid = [valid[int(step * len(valid))] for step in steps]
+    found = []
+    for window in valid:
+        features = encoder(np.ascontiguousarray(channels[:, *window]))
+        described = domain.feature_statistics(features, known[window])
+        if np.isfinite(described).all():
+            found.append(described)
+    return found
+
+
+def _starts(length: int, window_px: int) -> list[int]:
+    """Return the first pixels of as few windows as cover a side, evenly spread; none if shorter."""
+    if length < window_px:
+        return []
+    count = -(-length // window_px)
+    return [int(start) for start in np.linspace(0, length - window_px, count)]
 
 
 def evaluate(runner: Runner, samples: Iterable[Sample], count: int, context: Context) -> Evaluation:

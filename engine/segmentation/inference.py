@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from rasterio.windows import Window
 from lunarsite.engine import device
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.segmentation import evaluation, onnx_runner, resampling, tiling, weights
-from lunarsite.engine.uncertainty import domain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,20 +19,18 @@ if TYPE_CHECKING:
 
     from lunarsite.engine.context import Context
     from lunarsite.engine.io.images import Image
-    from lunarsite.engine.segmentation.onnx_runner import Runner
+    from lunarsite.engine.segmentation.onnx_runner import Encoder, Runner
     from lunarsite.engine.segmentation.tiling import StripSink, Tiling, Watch
     from lunarsite.engine.segmentation.weights import Checkpoint
-    from lunarsite.engine.uncertainty.domain import Domain, Familiarity
+    from lunarsite.engine.uncertainty.domain import Distance, Domain
 
     Bool = NDArray[np.bool_]
+    Float = NDArray[np.float64]
     Float32 = NDArray[np.float32]
     UInt8 = NDArray[np.uint8]
 
 TILE_BYTES = 500.0
 """Memory that a network takes for a pixel of a tile, roughly."""
-
-_LEAST_VALID = 0.25
-"""Least share of valid pixels in a window that is compared with the training images."""
 
 _WHOLE_SHARE = 0.25
 """Share of the memory limit that a single tile of an image at the training resolution may take."""
@@ -129,70 +125,64 @@ def runner_of(
     return onnx_runner.with_test_time_augmentation(runner, values["test_time"])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """Finds how far an image is from a network's training images, from the tiles it is cut into.
-
-    Tiles are cut once more, into windows of about the size of the training images: the features of
-    a larger one vary less. The median of the windows is the image's.
+    """Measures how far images are from those that a network was trained on.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The network, or the ensemble.
     domain : Domain
-        Its domain.
+        Domain of the network.
+    encoder : Encoder
+        Its encoder.
+    side_px : int or None
+        Its training resolution.
     """
 
-    def __init__(self, checkpoint: Checkpoint, domain: Domain) -> None:
-        self.domain = domain
-        self._encoder, self._side_px = checkpoint.encoder(), checkpoint.side_px
-        self._shape = checkpoint.card["domain"]["shape_px"]
-        self._distances: list[float] = []
+    domain: Domain
+    encoder: Encoder
+    side_px: int | None
 
-    def __call__(self, channels: Float32, known: Bool) -> None:
-        """Take the input channels of a tile of the image, and its valid pixels.
+    def windows(self, channels: Float32, known: Bool) -> list[Float]:
+        """Return statistics of windows of a tile; several threads may share the probe.
 
-        Several threads may do so at the same time.
+        Parameters
+        ----------
+        channels, known
+            As for `evaluation.window_statistics`, which says what is returned.
         """
-        rows, columns = (
-            _windows(int(np.flatnonzero(known.any(axis=axis)).max(initial=-1)) + 1, length)
-            for axis, length in zip((1, 0), self._shape, strict=True)
-        )
-        for row in rows:
-            for column in columns:
-                valid = known[row, column]
-                if valid.mean() >= _LEAST_VALID:
-                    window = np.ascontiguousarray(channels[:, row, column])
-                    found = domain.numbers(self._encoder(window), valid)
-                    self._distances.append(self.domain.distance(found))
+        return evaluation.window_statistics(self.encoder, channels, known, self.domain.window_px)
 
-    def familiarity(self) -> Familiarity | None:
-        """Return how the image of the tiles compares; None if too little of it is valid."""
-        if not self._distances:
+    def compared(self, windows: list[Float]) -> Distance | None:
+        """Return the distance of an image from its windows; None if there are none."""
+        if not windows:
             return None
-        return self.domain.familiarity(float(np.median(self._distances)))
+        return self.domain.compared(self.domain.distance(np.array(windows)))
 
-    def distance(self, image: UInt8 | Float32) -> float:
-        """Return the distance of another image, in memory, as `evaluation.predict` takes it."""
-        self._distances.clear()
-        self(*evaluation.tile(image, self._side_px))
-        return float(np.median(self._distances))
+    def distance(self, image: UInt8 | Float32, known: Bool | None = None) -> float | None:
+        """Return the distance of an image in memory; None if it is too small.
 
-
-def _windows(length: int, usual: int) -> list[slice]:
-    """Return windows along a side of a tile, of about a usual length and a multiple of `STEP`."""
-    steps = -(-length // tiling.STEP)
-    count = min(max(1, round(length / usual)), max(steps, 1))
-    ends = [round(number * steps / count) * tiling.STEP for number in range(count + 1)]
-    return [slice(start, end) for start, end in itertools.pairwise(ends)]
+        Parameters
+        ----------
+        image, known
+            As for `evaluation.tile`.
+        """
+        found = self.windows(*evaluation.tile(image, self.side_px, known))
+        return self.domain.distance(np.array(found)) if found else None
 
 
 def probe_of(loaded: list[Checkpoint]) -> Probe | None:
-    """Return a probe of the first network that has a domain; None if none has one."""
-    for checkpoint in loaded:
-        if checkpoint.domain is not None:
-            return Probe(checkpoint, checkpoint.domain)
-    return None
+    """Return a probe; None if no network has a domain.
+
+    Of several networks it is that of the one whose distances separate shifted images best.
+    """
+    found = [
+        (checkpoint, checkpoint.domain) for checkpoint in loaded if checkpoint.domain is not None
+    ]
+    if not found:
+        return None
+    best, domain = max(found, key=lambda each: each[0].auroc_of_shifts)
+    return Probe(domain, best.encoder(domain), best.side_px)
 
 
 def predict(
@@ -226,7 +216,7 @@ def predict(
         Whether an image that is larger than the training resolution is reduced to it. Not for
         orbital images, whose pixels have a known size on the ground.
     watch : callable, optional
-        Sees the tiles, as in `tiling.run`.
+        Receives the tiles, as in `tiling.run`.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from lunarsite.engine.segmentation import _dropout_kernels
 from lunarsite.engine.segmentation.architecture import CHANNELS, DEEPEST
 from lunarsite.engine.segmentation.head import Head, no_dropout_error
 from lunarsite.engine.training.networks.onnx_graph import Graph
+from lunarsite.engine.training.networks.unet import kept_channels
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class OnnxRunner:
 
 
 class Encoder:
-    """The first part of a described network: the features that tell how an image looks.
+    """The first part of a described network on the CPU: features that tell how an image looks.
 
     Parameters
     ----------
@@ -152,6 +153,12 @@ class Encoder:
 
     KEPT = (2, 3)
     """Skip connections whose features are returned: at strides 4 and 8."""
+
+    @classmethod
+    def statistics(cls, architecture: Architecture) -> int:
+        """Return how many `domain.feature_statistics` the features of a network have."""
+        channels = kept_channels(architecture.unet())
+        return 2 * sum(channels[number] for number in cls.KEPT)
 
     def __init__(self, state: State, architecture: Architecture) -> None:
         graph = Graph(state)

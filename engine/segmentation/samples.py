@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float32 = NDArray[np.float32]
+    Int = NDArray[np.int64]
     UInt8 = NDArray[np.uint8]
 
 MEAN, SPREAD = 100.0, 60.0
@@ -68,11 +69,17 @@ def reduced(sample: Sample, side_px: int | None) -> Sample:
     if shape == before:
         return sample
     image = resampling.reduced(sample.image.astype(np.float32), shape)
+    mask = sample.mask[np.ix_(*nearest(before, shape))]
+    return Sample(np.rint(image).astype(np.uint8), mask)
+
+
+def nearest(before: tuple[int, int], after: tuple[int, int]) -> tuple[Int, Int]:
+    """Return the rows and the columns that are nearest to those of a smaller image."""
     rows, columns = (
         ((np.arange(few) + 0.5) * many / few).astype(np.int64)
-        for few, many in zip(shape, before, strict=True)
+        for few, many in zip(after, before, strict=True)
     )
-    return Sample(np.rint(image).astype(np.uint8), sample.mask[np.ix_(rows, columns)])
+    return rows, columns
 
 
 def trimmed(sample: Sample, multiple: int = 32) -> Sample:

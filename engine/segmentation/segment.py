@@ -12,14 +12,14 @@ from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import classes, evaluation, inference, weights
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.domain import UNFAMILIAR
+from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lunarsite.engine.uncertainty.domain import Familiarity
+    from lunarsite.engine.uncertainty.domain import Distance
 
     Float32 = NDArray[np.float32]
 
@@ -41,16 +41,16 @@ class Segmentation:
         Predictive entropy, nats.
     mutual_information : ndarray of float32, shape (rows, columns)
         Disagreement between the passes of MC Dropout, nats; zero for a single pass.
-    familiarity : Familiarity or None
-        How the image compares with the images that the network was trained on; None if the network
-        does not know how those looked.
+    distance : Distance or None
+        How far the image is from those that the network was trained on; None if it is smaller than
+        those, or the network does not know how they looked.
     """
 
     classes: NDArray[np.uint8]
     probabilities: Float32
     entropy: Float32
     mutual_information: Float32
-    familiarity: Familiarity | None = None
+    distance: Distance | None = None
 
 
 def segment(
@@ -75,12 +75,13 @@ def segment(
     checkpoint : path, optional
         Network trained with ``train-segmenter``, instead of the one that ships.
     context : Context, optional
-        Receives warnings.
+        Receives warnings, of an image that is out of distribution too.
 
     Returns
     -------
     Segmentation
-        Classes, probabilities, entropy and mutual information.
+        Classes, probabilities, entropy, mutual information, and the distance from the training
+        images.
 
     Raises
     ------
@@ -91,7 +92,8 @@ def segment(
 
     References
     ----------
-    MC Dropout: Gal & Ghahramani (2016), arXiv:1506.02142.
+    MC Dropout: Gal & Ghahramani (2016), arXiv:1506.02142. Distance: Lee et al. (2018),
+    arXiv:1807.03888.
 
     Examples
     --------
@@ -102,6 +104,8 @@ def segment(
     >>> found.classes.shape, found.probabilities.shape
     ((160, 160), (4, 160, 160))
     >>> bool((found.classes[:30] == 3).mean() > 0.5)
+    True
+    >>> found.distance.is_out_of_distribution  # no ground is so even
     True
     """
     for name, value, known in (
@@ -117,17 +121,17 @@ def segment(
     runner = trained.runner(where.kind, surroundings, uncertain=uncertainty == "mc-dropout")
     prediction = evaluation.predict(runner, pixels)
     probe = inference.probe_of([trained])
+    distance = None
     if probe is not None:
-        probe(*evaluation.tile(pixels, trained.side_px))
-    familiarity = probe.familiarity() if probe else None
-    if familiarity is not None and familiarity.is_unusual:
-        surroundings.warn(UNFAMILIAR)
+        distance = probe.compared(probe.windows(*evaluation.tile(pixels, trained.side_px)))
+    if distance is not None and distance.is_out_of_distribution:
+        surroundings.warn(OUT_OF_DISTRIBUTION)
     count = len(classes.NAMES)
     probabilities = prediction[:count]
     entropy = measures.entropy(probabilities)
     mutual_information = np.maximum(entropy - prediction[count], 0.0).astype(np.float32)
     predicted = classes.classify(probabilities).astype(np.uint8)
-    return Segmentation(predicted, probabilities, entropy, mutual_information, familiarity)
+    return Segmentation(predicted, probabilities, entropy, mutual_information, distance)
 
 
 def _pixels(image: ArrayLike) -> Float32:

@@ -43,10 +43,6 @@ BLIND_PX = 192
 """Margin along the edges of a tile where predictions have zero weight."""
 
 
-WATCHED = 16
-"""Most tiles of an image that are shown to a `Watch`."""
-
-
 class Readable(Protocol):
     """An image that is read in windows: an `Image`, or one in memory."""
 
@@ -64,10 +60,10 @@ class StripSink(Protocol):
 
 
 class Watch(Protocol):
-    """Sees the tiles of an image before the network does."""
+    """Receives the tiles of an image before the network does."""
 
     def __call__(self, channels: Float32, known: Bool, /) -> None:
-        """Take the input channels of a tile, and its valid pixels."""
+        """Take float32 (3, rows, columns), and bool (rows, columns): the valid pixels."""
         ...
 
 
@@ -149,8 +145,8 @@ def run(
     tiling : Tiling
         Layout of the tiles.
     watch : callable, optional
-        Receives the input channels of at most `WATCHED` tiles, evenly spread, and their valid
-        pixels within the part, from several threads.
+        Receives the input channels of every tile with valid pixels, and which pixels of it are
+        valid and within the part; called by several threads.
 
     Raises
     ------
@@ -160,7 +156,6 @@ def run(
     height, width = int(part.height), int(part.width)
     rows, columns = tiling.starts(height), tiling.starts(width)
     jobs = [(row, column) for row in rows for column in columns]
-    every = -(-len(jobs) // WATCHED)
     depth = min(tiling.side, height)
     _check_memory(depth, width, context, tiling)
     sums = _WeightedSums(take, height, width, depth)
@@ -179,7 +174,7 @@ def run(
         def predict_tile(number: int, read: tuple[Float32, Bool]) -> Float32 | None:
             row, column = jobs[number]
             inside = (slice(height - row), slice(width - column))
-            return _predict(runner, None if number % every else watch, inside, *read)
+            return _predict(runner, watch, inside, *read)
 
         for _ in range(2 * cores):
             read_next()

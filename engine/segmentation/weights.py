@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lunarsite.engine.context import require_context
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.file_names import model_file
-from lunarsite.engine.segmentation import classes, onnx_runner, resampling
+from lunarsite.engine.segmentation import classes, onnx_runner, resampling, tiling
 from lunarsite.engine.segmentation.architecture import Architecture
 from lunarsite.engine.segmentation.head import no_dropout_error
 from lunarsite.engine.training import checkpoint_files, checkpoints
@@ -53,7 +55,7 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
     Parameters
     ----------
     domain : Domain, optional
-        How the images looked that it was trained on, to its encoder.
+        The images that it was trained on, as they look to an encoder; None if that is not known.
     """
 
     domain: Domain | None = None
@@ -62,9 +64,14 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         """Return what the file of the checkpoint holds: the weights, and the domain."""
         return {**self.state, **tensors_of(self.domain)}
 
-    def encoder(self) -> onnx_runner.Encoder:
-        """Return the encoder to which the domain belongs: of an ensemble, that of one network."""
-        each = self.members[int(self.card.get("domain", {}).get("network", 0))]
+    @property
+    def auroc_of_shifts(self) -> float:
+        """How well distances in the domain separate shifted images; 0 without a domain."""
+        return float(self.card["domain"]["auroc_of_shifts"]) if self.domain else 0.0
+
+    def encoder(self, domain: Domain) -> onnx_runner.Encoder:
+        """Return the encoder to which a domain belongs: of an ensemble, that of one network."""
+        each = self.members[domain.network]
         return onnx_runner.Encoder(each.state, each.architecture)
 
     @property
@@ -275,10 +282,10 @@ def load(path: str | Path) -> Checkpoint:
 
 
 def tensors_of(found: Domain | None) -> dict[str, Any]:
-    """Return the tensors that hold a domain; none for None."""
+    """Return the tensors of a file that hold a domain, by name; none for None."""
     if found is None:
         return {}
-    values = (found.mean, domain.packed(found.root), found.usual.astype("float32"))
+    values = (found.mean, domain.packed(found.root), found.usual.astype(np.float32))
     return dict(zip(_DOMAIN, values, strict=True))
 
 
@@ -287,22 +294,29 @@ def _domain_in(
 ) -> Domain | None:
     """Take the tensors of the domain out of those of a file; None if it holds none."""
     held = [state.pop(name, None) for name in _DOMAIN]
-    if all(values is None for values in held):
+    if "domain" not in card and all(values is None for values in held):
         return None
-    described = card.get("domain")
-    entries = described if isinstance(described, dict) else {}
-    number, shape = entries.get("network"), entries.get("shape_px")
-    mean, root, usual = held
-    whole = all(values is not None and values.ndim == 1 for values in held)
-    if not (
-        whole
-        and architecture.is_described
-        and type(number) is int
-        and 0 <= number < max(len(architecture.members), 1)
-        and root.size == mean.size * (mean.size + 1) // 2
-        and usual.size >= domain.FEWEST
-        and isinstance(shape, list)
-        and [type(side) is int and side > 0 for side in shape] == [True, True]
-    ):
+    try:
+        mean, root, usual = (np.asarray(values, np.float32) for values in held)
+        entries = card["domain"]
+        number, window_px = int(entries["network"]), int(entries["window_px"])
+        float(entries["auroc_of_shifts"])
+        network = (architecture.members or (architecture,))[number]
+        whole = (
+            number >= 0
+            and network.is_described
+            and mean.shape == (onnx_runner.Encoder.statistics(network),)
+            and root.shape == (mean.size * (mean.size + 1) // 2,)
+            and usual.ndim == 1
+            and usual.size >= domain.FEWEST
+            and all(bool(np.isfinite(values).all()) for values in (mean, root, usual))
+            and bool(usual[0] > 0.0 and (np.diff(usual) >= 0.0).all())
+            and window_px > 0
+            and window_px % tiling.STEP == 0
+        )
+    except (KeyError, IndexError, TypeError, ValueError):
+        whole = False
+    if not whole:
         raise InputError(f"The domain of {file.name} is damaged", _REMEDY)
-    return Domain(mean, domain.unpacked(root, mean.size), usual.astype("float64"))
+    wide = usual.astype(np.float64)
+    return Domain(mean, domain.unpacked(root, mean.size), wide, window_px, number)

@@ -16,7 +16,8 @@ STAGE = Stage(
     "one for pixels predicted as rock and one for all others, are fitted to every other image; "
     "calibration is evaluated on the remaining images. Predicted classes do not change, except "
     "for a few pixels at class borders under MC Dropout. The reference uncertainty stored with "
-    "the network, with which other images are compared, is replaced by that of these images.",
+    "the network, with which other images are compared, is replaced by that of these images; what "
+    "its training images look like stays.",
     parameters=(
         Parameter(
             name="checkpoint",

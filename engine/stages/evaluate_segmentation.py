@@ -25,8 +25,9 @@ STAGE = Stage(
     help="Images and masks are paired by the order of their file names. Intersection over union "
     "is pooled over pixels, for each class and with both rock classes merged, with bootstrap "
     "intervals over images. The calibration error is given for all pixels, for each class and for "
-    "the pixels predicted as rock. Out-of-distribution images show how well the uncertainty "
-    "separates them from the other images (area under the ROC curve).",
+    "the pixels predicted as rock. Out-of-distribution images show how well the uncertainty, and "
+    "the distance from the training images, separate them from the other images (area under the "
+    "ROC curve).",
     parameters=(
         IMAGES,
         MASKS,

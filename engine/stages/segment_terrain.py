@@ -18,11 +18,11 @@ STAGE = Stage(
     "together are the most probable, and then as the likelier of the two sizes. Besides the "
     "classes, writes the probability of each class, the predictive entropy (total "
     "uncertainty) and the mutual information (the part of it due to images unlike the "
-    "training data). The stage says how far the image looks from the training images, and warns "
-    "of one that is farther than nearly all of them. Images of any size are processed by "
-    "sliding-window inference with overlapping tiles. Images from the ground are resampled to the "
-    "training resolution of their networks, and the result is resampled back to every pixel. PNG "
-    "and JPEG images without georeferencing give the same files.",
+    "training data). The stage also says how far the image is from the training images, by how "
+    "its surfaces look, and warns if nearly all held-out images are nearer. Images of any size are "
+    "processed by sliding-window inference with overlapping tiles. Images from the ground are "
+    "resampled to the training resolution of their networks, and the result is resampled back to "
+    "every pixel. PNG and JPEG images without georeferencing give the same files.",
     parameters=(
         Parameter(
             name="image",

@@ -47,11 +47,15 @@ def _at_click(at: AtClick) -> str:
 
 
 def _looks(result: dict[str, Any]) -> list[str]:
-    """Return how the window compares with the images that the network was trained on."""
-    if "familiarity" not in result:
+    """Return how far the image is from those that the network was trained on."""
+    if "distance" not in result:
         return []
-    times = result["familiarity"]["times_usual"]
-    return [f"Distance from the training images: {times:.1f}× that of held-out ones."]
+    times, nearer = (result["distance"][name] for name in ("times_median", "share_nearer"))
+    text = (
+        f"Distance of the image from the training images: {times:.1f}× the median of held-out "
+        f"ones, {100 * nearer:.0f} % of which are nearer."
+    )
+    return [text]
 
 
 def _of_window(result: dict[str, Any]) -> str:

@@ -97,7 +97,7 @@ def processing(qgis_app, qgis_processing):
 def wait_until(qgis_app):
     """Return a function that processes events until a condition holds."""
 
-    def wait(condition, within_s=60.0):
+    def wait(condition, within_s=180.0):
         limit = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < limit, "timed out"

@@ -19,7 +19,7 @@ from lunarsite.engine.file_names import display_name
 from lunarsite.engine.io import images, raster
 from lunarsite.engine.scoring.features import columns, lattice, rock_groups
 from lunarsite.engine.segmentation import classes
-from lunarsite.engine.uncertainty.domain import UNFAMILIAR_TAG
+from lunarsite.engine.uncertainty.domain import TAG as OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,12 +101,11 @@ def features(folder: str, places: Places, context: Context) -> dict[str, Float32
         If they are missing, not outputs of that stage, or too coarse for the cells.
     """
     with _opened(folder) as (named, shares):
-        times = named.tags().get(UNFAMILIAR_TAG)
-        if times is not None:
+        if OUT_OF_DISTRIBUTION in named.tags():
             context.warn(
-                f"The image in which the rocks of {display_name(folder)} were predicted looks "
-                f"unlike those that the network was trained on ({float(times):.1f} times as far as "
-                "usual): their rocks and confidence may be wrong. Check them by eye."
+                f"The rocks of {display_name(folder)} were predicted in an image that is out of "
+                "distribution: it looks unlike those that the network was trained on, and rocks "
+                "and confidence may be wrong. Check them by eye."
             )
 
         def read(fine: Grid) -> Iterator[tuple[Window, Float, NDArray[np.bool_]]]:

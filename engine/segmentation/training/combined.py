@@ -89,7 +89,7 @@ def combine(
     stored = checkpoint_files.as_stored(state, bits)
     checkpoint, recipe = Checkpoint(stored, together, card, path), Recipe(**card["recipe"])
     card |= held_out.calibrate_and_evaluate(checkpoint, recipe, None, folder, where, context)
-    domain, described = held_out.domain(checkpoint, recipe, None, folder, context)
+    domain, described = held_out.fit_domain(checkpoint, recipe, None, folder, context)
     return checkpoint_files.save(path, {**state, **tensors_of(domain)}, card | described, bits=bits)
 
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lunarsite.engine.segmentation import evaluation, resampling
+from lunarsite.engine.segmentation import evaluation, resampling, tiling
 from lunarsite.engine.segmentation.onnx_runner import Encoder, with_test_time_augmentation
 from lunarsite.engine.segmentation.training import batches, camera_shifts
+from lunarsite.engine.uncertainty import domain
 from lunarsite.engine.uncertainty.calibration import Temperatures
-from lunarsite.engine.uncertainty.domain import FEWEST, Domain
+from lunarsite.engine.uncertainty.domain import Domain
 from lunarsite.engine.uncertainty.out_of_distribution import auroc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -127,22 +128,24 @@ def _held_out(
     return data.validation, (range(half), range(half, data.validation_count) or range(half))
 
 
-def domain(
+def fit_domain(
     checkpoint: Checkpoint,
     chosen: Recipe,
     data: Data | None,
     folder: Path | None,
     context: Context,
 ) -> tuple[Domain | None, dict[str, Any]]:
-    """Fit how the training images look to a network's encoder.
+    """Fit how images like those of the training look to a network's encoder.
 
-    Of the networks of an ensemble, the one whose distances separate images put through a camera
-    model (`camera_shifts`) best is taken.
+    They are one half of the held-out scenes, or the training images of own data; the distances of
+    the other half, or of the held-out images, are the usual ones. Of the networks of an ensemble,
+    the one whose distances separate images put through a camera model (`camera_shifts`) best is
+    taken.
 
     Parameters
     ----------
     checkpoint, chosen, data, folder, context
-        As for `calibrate_and_evaluate`.
+        As for `calibrate_and_evaluate`. Own images that are too few are warned of.
 
     Returns
     -------
@@ -154,54 +157,91 @@ def domain(
     if not checkpoint.architecture.is_described:
         return None, {}
     source, halves = _held_out(chosen, data, folder)
-    # Own images are few: all that were trained on are looked at, and all held-out ones compared.
-    training, others = (source, halves[0]), halves[1]
+    images, others = (source, halves[0]), halves[1]
     if data is not None:
-        training = data.training, range(min(data.training_count, SCENES))
-        others = range(data.validation_count)
-    if min(len(training[1]), len(others)) < FEWEST:
+        count = min(data.training_count, SCENES)
+        spread = np.linspace(0, data.training_count - 1, count).astype(int).tolist()
+        images, others = (data.training, spread), range(data.validation_count)
+    fewest = min(len(images[1]), len(others))
+    if fewest < domain.FEWEST:
+        if data is not None:
+            context.warn(
+                f"The network will not tell how far an image is from its training images: that "
+                f"needs {domain.FEWEST} of them and as many held out, and there are "
+                f"{len(images[1])} and {len(others)}."
+            )
         return None, {}
-    best: tuple[float, Domain, dict[str, Any]] | None = None
-    for number, each in enumerate(checkpoint.members):
-        encoder = Encoder(each.state, each.architecture)
+    encoders = [Encoder(each.state, each.architecture) for each in checkpoint.members]
+    side_px = checkpoint.side_px
 
-        def described(
-            samples: Iterable[Sample],
-            encoder: Encoder = encoder,
-            side_px: int | None = each.side_px,
-        ) -> Float:
-            found = [evaluation.numbers(encoder, sample.image, side_px) for sample in samples]
-            return np.array(found)
+    shape = resampling.reduced_shape(images[0](images[1][0]).mask.shape[:2], side_px)
+    window_px = min(shape) // tiling.STEP * tiling.STEP
+    if not window_px:
+        return None, {}
 
-        usual = described(_samples(source, others, context))
-        try:
-            found = Domain.fit(described(_samples(*training, context)), usual)
-        except ValueError:  # to this encoder, all images are the same
-            continue
-        moved = described(_shifted(_samples(source, others, context)))
-        apart = auroc(
-            np.array([found.distance(numbers) for numbers in usual]),
-            np.array([found.distance(numbers) for numbers in moved]),
+    def described(sample: Sample) -> list[Float]:
+        seen = evaluation.tile(sample.image, side_px)
+        return [
+            np.array(evaluation.window_statistics(encoder, *seen, window_px))
+            for encoder in encoders
+        ]
+
+    ours = [described(sample) for sample in _samples(*images, context)]
+    usual, moved = [], []
+    for number, sample in enumerate(_samples(source, others, context)):
+        usual.append(described(sample))
+        moved.append(described(_shifted(sample, number)))
+    best, apart = _separating_best(ours, usual, moved, window_px)
+    if best is None:
+        return None, {}
+    entry = {
+        "network": best.network,
+        "window_px": window_px,
+        "images": len(ours),
+        "held_out_images": len(usual),
+        "auroc_of_shifts": round(apart, 4),
+    }
+    return best, {"domain": entry}
+
+
+def _separating_best(
+    ours: list[list[Float]], usual: list[list[Float]], moved: list[list[Float]], window_px: int
+) -> tuple[Domain | None, float]:
+    """Return the domain that separates shifted images best from others, and its AUROC.
+
+    Parameters
+    ----------
+    ours, usual, moved : list of list of ndarray of float64, shape (windows, statistics)
+        Statistics of each image to each network: of the images that domains are fitted to, of
+        held-out ones, and of shifted ones. Images without a window do not count.
+    window_px : int
+        As in `Domain`.
+    """
+    best: Domain | None = None
+    highest = 0.0
+    for network in range(len(ours[0])):
+        of_ours, of_usual, of_moved = (
+            [each[network] for each in group if len(each[network])]
+            for group in (ours, usual, moved)
         )
-        if best is None or apart > best[0]:
-            first = next(iter(_samples(*training, context))).mask.shape
-            said = {
-                "network": number,
-                "shape_px": list(resampling.reduced_shape(first, each.side_px)),
-                "images": len(training[1]),
-                "held_out_images": len(others),
-                "auroc_of_shifts": round(apart, 4),
-            }
-            best = apart, found, said
-    return (best[1], {"domain": best[2]}) if best else (None, {})
+        try:
+            found = Domain.fit(of_ours, of_usual, window_px, network)
+        except ValueError:  # to this encoder all images are the same, or most are too small
+            continue
+        inside, outside = (
+            np.array([found.distance(windows) for windows in group])
+            for group in (of_usual, of_moved)
+        )
+        apart = auroc(inside, outside)
+        if best is None or apart > highest:
+            best, highest = found, apart
+    return best, highest
 
 
-def _shifted(samples: Iterable[Sample]) -> Iterable[Sample]:
-    """Yield samples after one shift of the camera model each, at its strongest."""
-    kinds, level = camera_shifts.KINDS, camera_shifts.LEVELS[-1]
-    for number, sample in enumerate(samples):
-        rng = np.random.default_rng([SEED, number])
-        yield camera_shifts.shifted(sample, kinds[number % len(kinds)], level, rng)
+def _shifted(sample: Sample, number: int) -> Sample:
+    """Return a sample after a shift of the camera model, at its strongest; kinds go by turns."""
+    kind, level = camera_shifts.KINDS[number % len(camera_shifts.KINDS)], camera_shifts.LEVELS[-1]
+    return camera_shifts.shifted(sample, kind, level, np.random.default_rng([SEED, number]))
 
 
 def fit(
@@ -276,7 +316,7 @@ def information_factors(
     return tuple(found)
 
 
-def _samples(source: Source, numbers: range, context: Context) -> Iterable[Sample]:
+def _samples(source: Source, numbers: Sequence[int], context: Context) -> Iterable[Sample]:
     """Yield the samples of some numbers."""
     for number in numbers:
         context.check()

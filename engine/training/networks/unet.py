@@ -138,6 +138,18 @@ def shapes_of(description: Description) -> Shapes:
     return shapes
 
 
+def kept_channels(description: Description) -> list[int]:
+    """Return the channels of the features kept for skip connections: the n-th at stride 2^n."""
+    found = []
+    channels = 0
+    for step in description.steps():
+        if isinstance(step, Block | Narrow):
+            channels = step.out_channels
+        elif isinstance(step, Keep):
+            found.append(channels)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class UNet:
     """Description of a U-Net with skip connections.

@@ -14,7 +14,7 @@ from lunarsite.engine.errors import InputError, ParameterError  # noqa: E402
 from lunarsite.engine.segmentation import classes, network, samples, torch_runner, weights  # noqa: E402
 from lunarsite.engine.segmentation import onnx_runner as running  # noqa: E402
 from lunarsite.engine.segmentation.architecture import Architecture  # noqa: E402
-from lunarsite.engine.segmentation.training import batches, losses, task  # noqa: E402
+from lunarsite.engine.segmentation.training import batches, held_out, losses, recipe, task  # noqa: E402
 from lunarsite.engine.segmentation.training.recipe import Recipe  # noqa: E402
 from lunarsite.engine.stages import segment_terrain, train_segmenter  # noqa: E402
 from lunarsite.engine.synthetic.scenes import orbital  # noqa: E402
@@ -149,9 +149,11 @@ def trained(folder, **more):
     return given, train_segmenter.STAGE.run(given, Context(threads=1))
 
 
-def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 4)
-    given, result = trained(tmp_path)
+@pytest.mark.parametrize("bits", ["16", "8"])
+def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeypatch, bits):
+    monkeypatch.setattr("lunarsite.engine.segmentation.training.held_out.SCENES", 8)
+    monkeypatch.setattr("lunarsite.engine.uncertainty.domain.FEWEST", 4)
+    given, result = trained(tmp_path, bits=bits)
     card = json.loads((tmp_path / "net.json").read_text())
     assert card["steps"] == 4
     assert card["licence"].startswith("CC0")
@@ -172,6 +174,18 @@ def test_training_writes_a_network_with_its_card_that_segments(tmp_path, monkeyp
     # Shadows in an image from orbit are nodata.
     assert 0.99 * scene.mask.size < found["pixels"] <= scene.mask.size
     assert found["times_in_domain"] > 0.0
+    assert card["domain"].items() >= {"images": 4, "held_out_images": 4, "window_px": 320}.items()
+    assert found["distance"]["times_median"] > 0.0
+    # The domain is that of the network as it is stored, and no weight to begin another one with.
+    checkpoint = weights.load(given["out"])
+    again, _ = held_out.fit_domain(
+        checkpoint, recipe.read(given["recipe"]), None, tmp_path / "scenes", Context()
+    )
+    np.testing.assert_array_equal(again.root, checkpoint.domain.root)
+    if bits == "16":
+        more = {"start": given["out"], "out": str(tmp_path / "more.safetensors"), "steps": 1}
+        trained(tmp_path, **more)
+        assert weights.load(more["out"]).domain is not None
 
 
 def test_training_samples_are_reduced_to_the_training_resolution():
@@ -222,7 +236,6 @@ def test_an_ensemble_is_trained_by_one_command_and_its_members_differ(tmp_path, 
     assert [first.card["seed"], second.card["seed"]] == [7, 8]
     # A finished member is not trained again, unless its start or its data differ.
     from lunarsite.engine.pipelines import train_segmenter as commands  # noqa: PLC0415
-    from lunarsite.engine.segmentation.training import recipe  # noqa: PLC0415
 
     chosen = recipe.read(str(tmp_path / "tiny.yaml")).for_steps()
     asked = (first.path, chosen, 7)
@@ -247,8 +260,7 @@ def test_a_start_of_another_network_and_a_missing_one_are_refused(tmp_path):
 
 
 def test_recipes_build_their_architecture():
-    recipe = Recipe(name="r", everywhere=0.1)
-    model = network.build(recipe.built())
+    model = network.build(Recipe(name="r", everywhere=0.1).built())
     assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) > 10
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ from lunarsite.engine.segmentation.training.recipe import Recipe
 from lunarsite.engine.stages import calibrate, evaluate_segmentation
 from lunarsite.engine.training import checkpoint_files
 from lunarsite.engine.training.task import Data
-from lunarsite.engine.uncertainty.domain import UNFAMILIAR
+from lunarsite.engine.uncertainty import domain
+from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION
 
 COUNT = 48
 SIZE = (70, 100)
@@ -51,9 +53,13 @@ def network(tmp_path_factory):
     """Return the checkpoint of a network that knows the domain of smooth ground."""
     path = tmp_path_factory.mktemp("domain") / "net.safetensors"
     loaded = weights.load(saved(path, TINY))
-    found, card = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    found, card = held_out.fit_domain(loaded, Recipe(name="mine"), DATA, None, Context())
     state = {**loaded.state, **weights.tensors_of(found)}
     return saved(path, TINY, state=state, **card)
+
+
+HARM = ("a tensor", "its size", "another network", "no window", "no card", "few images", "nan")
+HARM += ("the size of the encoder", "no tensors")
 
 
 def stored(folder, image, name="image.tif", **more):
@@ -66,10 +72,10 @@ def rough(number, size=SIZE):
 
 def test_the_domain_survives_the_file_and_is_not_a_weight(network):
     loaded = weights.load(network)
-    found, card = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    found, card = held_out.fit_domain(loaded, Recipe(name="mine"), DATA, None, Context())
     assert (
         card["domain"].items()
-        >= {"network": 0, "shape_px": [*SIZE], "images": COUNT, "held_out_images": COUNT}.items()
+        >= {"network": 0, "window_px": 64, "images": COUNT, "held_out_images": COUNT}.items()
     )
     assert card["domain"] == loaded.card["domain"]
     for one, other in (
@@ -93,14 +99,13 @@ def test_the_stage_and_the_library_tell_ground_of_another_kind(
     given = {"view": "surface", "uncertainty": uncertainty, "out": tmp_path / "out"}
     given |= {"image": stored(tmp_path, image), "checkpoint": network}
     result = segmented(**given, context=context)
-    assert result["familiarity"]["unlike_training"] is unlike
-    assert (result["familiarity"]["share_nearer"] >= 0.95) is unlike
-    assert warned.count(UNFAMILIAR) == unlike
-    assert any("times as far from the training images" in line for line in result["summary"])
+    assert result["distance"]["out_of_distribution"] is unlike
+    assert warned.count(OUT_OF_DISTRIBUTION) == unlike
+    assert any("Distance from the training images" in line for line in result["summary"])
     del warned[:]
     found = segment(image, uncertainty=uncertainty, checkpoint=network, context=context)
-    assert found.familiarity.as_dict() == result["familiarity"]
-    assert warned.count(UNFAMILIAR) == unlike
+    assert found.distance.as_dict() == result["distance"]
+    assert warned.count(OUT_OF_DISTRIBUTION) == unlike
 
 
 @pytest.mark.parametrize(("make", "unlike"), [(smooth, False), (rough, True)])
@@ -115,11 +120,8 @@ def test_the_warning_stays_with_the_layers_and_reaches_the_features(
     context.warn = warned.append
     cells = Places.of_cells(Grid(1000.0, 2000.0, 20.0, 5, 5))
     rocks.features(str(tmp_path / "out"), cells, context)
-    about = [
-        text for text in warned if "looks unlike those that the network was trained on" in text
-    ]
+    about = [text for text in warned if "an image that is out of distribution" in text]
     assert len(about) == unlike
-    assert all(" times as far as usual)" in text for text in about)
 
 
 def test_a_network_without_a_domain_says_nothing(tmp_path):
@@ -127,9 +129,9 @@ def test_a_network_without_a_domain_says_nothing(tmp_path):
     assert weights.load(checkpoint).domain is None
     image = smooth(1)
     result = segmented(stored(tmp_path, image), tmp_path / "out", checkpoint, view="surface")
-    assert "familiarity" not in result
-    assert not any("as far" in line for line in result["summary"])
-    assert segment(image, checkpoint=checkpoint).familiarity is None
+    assert "distance" not in result
+    assert not any("training images" in line for line in result["summary"])
+    assert segment(image, checkpoint=checkpoint).distance is None
     assert inference.probe_of([weights.load(checkpoint)]) is None
 
 
@@ -139,48 +141,124 @@ def test_nodata_does_not_make_an_image_unusual(tmp_path, network):
     image[:, 96:] = 0
     path = stored(tmp_path, image, "cut.tif", nodata=0)
     cut = segmented(path, tmp_path / "b", network, view="surface")
-    times = [each["familiarity"]["times_usual"] for each in (plain, cut)]
+    times = [each["distance"]["times_median"] for each in (plain, cut)]
     assert times[1] == pytest.approx(times[0], rel=0.25)
     path = stored(tmp_path, image, "filled.tif")
     filled = segmented(path, tmp_path / "c", network, view="surface")
-    assert filled["familiarity"]["times_usual"] > 1.5 * max(times)
+    assert filled["distance"]["times_median"] > 1.5 * max(times)
 
 
 def test_parts_without_data_are_passed_over(tmp_path, network):
     image = smooth(5000, (96, 700))
-    whole = segmented(stored(tmp_path, image), tmp_path / "a", network)["familiarity"]
+    whole = segmented(stored(tmp_path, image), tmp_path / "a", network)["distance"]
     image[:, 400:] = 0
     path = stored(tmp_path, image, "cut.tif", nodata=0)
-    part = segmented(path, tmp_path / "b", network)["familiarity"]
-    assert part["times_usual"] == pytest.approx(whole["times_usual"], rel=0.2)
+    part = segmented(path, tmp_path / "b", network)["distance"]
+    assert part["times_median"] == pytest.approx(whole["times_median"], rel=0.4)
     image[:] = 0
     image[:4, :4] = 90
     path = stored(tmp_path, image, "corner.tif", nodata=0)
-    assert "familiarity" not in segmented(path, tmp_path / "c", network)
+    assert "distance" not in segmented(path, tmp_path / "c", network)
 
 
-def test_an_image_of_many_tiles_is_as_familiar_as_in_one(tmp_path, network):
+def test_an_image_of_many_tiles_has_the_distance_of_one(tmp_path, network):
     path = stored(tmp_path, smooth(5000, (640, 1500)))
     asked = {"view": "orbital", "uncertainty": "none"}
     times = [
-        segmented(path, tmp_path / "out", network, tile_px=side, **asked)["familiarity"]
+        segmented(path, tmp_path / "out", network, tile_px=side, **asked)["distance"]
         for side in (512, 2048)
     ]
-    assert times[0]["times_usual"] == pytest.approx(times[1]["times_usual"], rel=0.1)
+    assert times[0]["times_median"] == pytest.approx(times[1]["times_median"], rel=0.1)
 
 
-def test_at_most_sixteen_tiles_are_looked_at(tmp_path, network, monkeypatch):
-    looked = []
-    monkeypatch.setattr(inference.Probe, "__call__", lambda *given: looked.append(given[1].shape))
-    path = stored(tmp_path, smooth(0, (512, 3200)))
-    segmented(path, tmp_path / "out", network, tile_px=512, uncertainty="none")
-    assert len(looked) == 15  # every other one of 29
-    assert set(looked) == {(3, 512, 512)}
+def test_windows_all_over_a_tile_are_compared_wherever_there_is_data(network):
+    encoder = inference.probe_of([weights.load(network)]).encoder
+    seen = []
+
+    def watched(channels):
+        seen.append((channels[1, 0, 0], channels[2, 0, 0]))
+        return encoder(channels)
+
+    channels = np.zeros((3, 512, 1024), np.float32)
+    channels[1], channels[2] = np.mgrid[:512, :1024]
+    channels[0] = np.random.default_rng(0).standard_normal((512, 1024))
+    known = np.ones((512, 1024), bool)
+    assert len(evaluation.window_statistics(watched, channels, known, 64)) == 4
+    rows, columns = (np.array(seen)[:, axis] for axis in (0, 1))
+    assert rows.min() < 128
+    assert rows.max() >= 384
+    assert len(set(columns)) > 1
+    known[:, :800] = False
+    del seen[:]
+    assert len(evaluation.window_statistics(watched, channels, known, 64)) == 4
+    assert min(column for _, column in seen) >= 768  # at least half of each is valid
+    known[:] = False
+    assert evaluation.window_statistics(watched, channels, known, 64) == []
 
 
-@pytest.mark.parametrize(
-    "harm", ["a tensor", "its size", "another network", "no shape", "no card", "few images"]
-)
+def test_windows_cover_an_image_and_not_what_is_mirrored_at_its_end(network):
+    loaded = weights.load(network)
+    encoder = inference.probe_of([loaded]).encoder
+    image = smooth(3, (70, 150))
+    channels, known = evaluation.tile(image, None)
+    assert channels.shape == (3, 96, 160)
+    found = evaluation.window_statistics(encoder, channels, known, 64)
+    expected = [
+        evaluation.window_statistics(
+            encoder, *evaluation.tile(image[row : row + 64, column : column + 64], None), 64
+        )[0]
+        for row in (0, 6)
+        for column in (0, 43, 86)
+    ]
+    assert len(found) == 4
+    assert all(any(np.allclose(one, other) for other in expected) for one in found)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (70, 100), (200, 75), (64, 1500)])
+def test_ground_of_the_same_kind_is_rarely_out_of_distribution_whatever_its_shape(network, size):
+    probe = inference.probe_of([weights.load(network)])
+    found = [
+        probe.domain.compared(probe.distance(smooth(number, size))).is_out_of_distribution
+        for number in range(6000, 6024)
+    ]
+    assert np.mean(found) <= 0.25
+
+
+@pytest.mark.parametrize("size", [(60, 60), (40, 300), (12, 12), (7, 90)])
+def test_images_smaller_than_the_training_images_are_not_compared(tmp_path, network, size):
+    probe = inference.probe_of([weights.load(network)])
+    assert probe.distance(rough(1, size)) is None
+    if min(size) < 32:
+        return
+    image = stored(tmp_path, rough(1, size))
+    result = segmented(image, tmp_path / "out", network, view="surface")
+    assert "distance" not in result
+    assert "The image is too small to be compared with the training images" in result["summary"]
+
+
+def test_a_window_of_which_only_the_margin_is_valid_does_not_count(network):
+    probe = inference.probe_of([weights.load(network)])
+    known = np.ones((64, 64), bool)
+    known[16:48, 16:48] = False
+    assert probe.windows(np.zeros((3, 64, 64), np.float32), known) == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_networks_the_one_that_separates_shifts_best_decides(tmp_path, network, order):
+    loaded = weights.load(network)
+    worse = replace(loaded, card={**loaded.card, "domain": {"auroc_of_shifts": 0.1}})
+    other = weights.load(saved(tmp_path / "none.safetensors", TINY))
+    found = inference.probe_of([other, *([loaded, worse][number] for number in order)])
+    assert found.side_px is None
+    better, less = (inference.probe_of([each]) for each in (loaded, worse))
+    assert better.domain is less.domain
+    assert loaded.auroc_of_shifts > worse.auroc_of_shifts == 0.1 > other.auroc_of_shifts
+    marked = replace(worse, card={**worse.card, "recipe": {"side_px": 64}})
+    chosen = inference.probe_of([[loaded, marked][number] for number in order])
+    assert chosen.side_px is None  # that of the better one
+
+
+@pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_domain_is_refused(tmp_path, network, harm):
     loaded = weights.load(network)
     card = {name: value for name, value in loaded.card.items() if name != "weights"}
@@ -191,12 +269,19 @@ def test_a_damaged_domain_is_refused(tmp_path, network, harm):
         tensors["domain.root"] = tensors["domain.root"][:-1]
     elif harm == "another network":
         card["domain"] = {**card["domain"], "network": 1}
-    elif harm == "no shape":
-        del card["domain"]["shape_px"]
+    elif harm == "no window":
+        del card["domain"]["window_px"]
     elif harm == "no card":
         card["domain"] = 7
-    else:
+    elif harm == "few images":
         tensors["domain.usual"] = tensors["domain.usual"][:5]
+    elif harm == "nan":
+        tensors["domain.usual"] = np.append(tensors["domain.usual"][:-1], np.float32(np.nan))
+    elif harm == "no tensors":
+        tensors = {name: tensor for name, tensor in tensors.items() if "domain" not in name}
+    else:
+        tensors["domain.mean"] = tensors["domain.mean"][:-1]
+        tensors["domain.root"] = domain.packed(loaded.domain.root[:-1, :-1])
     path = tmp_path / "harmed.safetensors"
     checkpoint_files.save(path, tensors, card)
     with pytest.raises(InputError, match=r"The domain of harmed\.safetensors is damaged"):
@@ -206,16 +291,21 @@ def test_a_damaged_domain_is_refused(tmp_path, network, harm):
 def test_few_images_and_networks_that_are_not_described_have_no_domain(network):
     loaded = weights.load(network)
     few = Data("few", ground(0), COUNT, ground(1000), 31)
-    assert held_out.domain(loaded, Recipe(name="mine"), few, None, Context()) == (None, {})
+    warned = []
+    context = Context()
+    context.warn = warned.append
+    assert held_out.fit_domain(loaded, Recipe(name="mine"), few, None, context) == (None, {})
+    (text,) = warned
+    assert "needs 32 of them and as many held out, and there are 48 and 31" in text
     large = weights.Checkpoint({}, Architecture("unet-resnet34"), {}, loaded.path)
-    assert held_out.domain(large, Recipe(name="mine"), DATA, None, Context()) == (None, {})
+    assert held_out.fit_domain(large, Recipe(name="mine"), DATA, None, Context()) == (None, {})
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_of_an_ensemble_the_network_that_tells_shifts_best_is_asked(tmp_path, order):
     states = [random_weights(TINY, seed) for seed in order]
     alone = [
-        held_out.domain(
+        held_out.fit_domain(
             weights.Checkpoint(state, TINY, {}, tmp_path),
             Recipe(name="mine"),
             DATA,
@@ -234,21 +324,21 @@ def test_of_an_ensemble_the_network_that_tells_shifts_best_is_asked(tmp_path, or
     card = {"members": [{}, {}], "recipe": {"name": "ensemble"}}
     path = tmp_path / "both.safetensors"
     loaded = weights.Checkpoint(state, both, card, path)
-    found, said = held_out.domain(loaded, Recipe(name="mine"), DATA, None, Context())
+    found, said = held_out.fit_domain(loaded, Recipe(name="mine"), DATA, None, Context())
     assert said["domain"] == {**alone[best][1]["domain"], "network": best}
     whole = {"architecture": both.as_dict(), **card, **said}
     checkpoint_files.save(path, {**state, **weights.tensors_of(found)}, whole)
     again = weights.load(path)
-    expected = alone[best][0].distance(
-        evaluation.numbers(Encoder(again.members[best].state, TINY), rough(1), None)
-    )
+    encoder = Encoder(again.members[best].state, TINY)
+    seen = evaluation.window_statistics(encoder, *evaluation.tile(rough(1), None), 64)
+    expected = alone[best][0].distance(np.array(seen))
     assert inference.probe_of([again]).distance(rough(1)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_network_to_which_all_images_are_the_same_has_no_domain(tmp_path):
     blind = {name: values * 0.0 for name, values in random_weights(TINY).items()}
     checkpoint = weights.Checkpoint(blind, TINY, {}, tmp_path)
-    assert held_out.domain(checkpoint, Recipe(name="mine"), DATA, None, Context()) == (None, {})
+    assert held_out.fit_domain(checkpoint, Recipe(name="mine"), DATA, None, Context()) == (None, {})
 
 
 def test_calibration_keeps_the_domain(tmp_path, network):

@@ -12,31 +12,39 @@ SIZE = 6
 
 
 def drawn(count, seed, *, shift=0.0):
-    """Return numbers that depend on each other, and of very different scales."""
+    """Return statistics that depend on each other, and of very different scales."""
     rng = np.random.default_rng(seed)
     values = rng.standard_normal((count, SIZE))
     values[:, 1] = 0.95 * values[:, 0] + 0.05 * values[:, 1]
     return 2.0 + (values + shift) * np.array([0.05, 0.05, 1.0, 1.0, 50.0, 0.1])
 
 
+def windows(images):
+    """Return images of a single window."""
+    return list(images[:, None])
+
+
 @pytest.fixture(scope="module")
 def fitted():
-    return Domain.fit(drawn(400, 1), drawn(400, 2))
+    return Domain.fit(windows(drawn(400, 1)), windows(drawn(400, 2)), 64)
 
 
-def test_distances_are_mahalanobis_distances_of_standardised_numbers(fitted):
+def test_distances_are_mahalanobis_distances(fitted):
     training, other = drawn(400, 1), drawn(20, 3)
     mean, scale = training.mean(axis=0), training.std(axis=0)
-    inverse = np.linalg.inv(domain.shrunk_covariance((training - mean) / scale))
+    covariance = domain.shrunk_covariance((training - mean) / scale) + 1e-3 * np.eye(SIZE)
+    inverse = np.linalg.inv(covariance)
     off = (other - mean) / scale
     expected = np.sqrt(np.einsum("ij,jk,ik->i", off, inverse, off) / SIZE)
-    found = [fitted.distance(numbers) for numbers in other]
+    found = [fitted.distance(described[None]) for described in other]
     np.testing.assert_allclose(found, expected, rtol=0.02)  # they are rounded to 16 bits
 
 
 def test_one_in_twenty_images_of_the_same_kind_is_unusual_and_most_shifted_ones_are(fitted):
     same, other = (
-        np.mean([fitted.familiarity(fitted.distance(each)).is_unusual for each in images])
+        np.mean(
+            [fitted.compared(fitted.distance(each[None])).is_out_of_distribution for each in images]
+        )
         for images in (drawn(1000, 4), drawn(1000, 5, shift=2.0))
     )
     assert same == pytest.approx(0.05, abs=0.03)
@@ -44,34 +52,59 @@ def test_one_in_twenty_images_of_the_same_kind_is_unusual_and_most_shifted_ones_
 
 
 def test_an_image_against_the_usual_relation_of_two_numbers_is_unusual(fitted):
-    numbers = drawn(400, 1).mean(axis=0)
-    numbers[:2] += [0.075, -0.075]  # each by itself is within two standard deviations
-    assert fitted.familiarity(fitted.distance(numbers)).is_unusual
+    described = drawn(400, 1).mean(axis=0)
+    described[:2] += [0.075, -0.075]  # each by itself is within two standard deviations
+    assert fitted.compared(fitted.distance(described[None])).is_out_of_distribution
 
 
-def test_familiarity_counts_the_held_out_images_that_lie_nearer(fitted):
-    found = fitted.familiarity(float(fitted.usual[200]))
-    assert found.share_nearer == pytest.approx(0.5, abs=0.01)
-    assert found.times_usual == pytest.approx(1.0, abs=0.01)
-    assert not found.is_unusual
-    assert found.as_dict()["unlike_training"] is False
-    assert "1.0 times as far" in found.sentence()
+def test_a_distance_is_told_in_units_of_held_out_images(fitted):
+    found = fitted.compared(float(fitted.usual[200]))
+    assert found.share_nearer == 0.5
+    assert found.times_median == pytest.approx(1.0, abs=0.01)
+    assert found.as_dict() == {
+        "times_median": round(found.times_median, 3),
+        "share_nearer": 0.5,
+        "out_of_distribution": False,
+    }
+    assert found.sentence() == (
+        "Distance from the training images 1.0 times the median of held-out ones, of which 50 % "
+        "are nearer"
+    )
 
 
-def test_a_domain_of_few_images_is_refused():
+def test_the_verdict_follows_from_the_share_that_is_told(fitted):
+    border = float(fitted.usual[380])  # of 400
+    assert not fitted.compared(border).is_out_of_distribution
+    beyond = fitted.compared(np.nextafter(border, 9.0))
+    assert beyond.is_out_of_distribution
+    assert beyond.share_nearer > 0.95
+    assert not fitted.compared(float(fitted.usual[380] + fitted.usual[379]) / 2.0).as_dict()[
+        "out_of_distribution"
+    ]
+
+
+def test_a_domain_of_few_or_equal_images_or_of_nan_is_refused():
     with pytest.raises(ValueError, match="32 images"):
-        Domain.fit(drawn(31, 1), drawn(400, 2))
+        Domain.fit(windows(drawn(31, 1)), windows(drawn(400, 2)), 64)
     with pytest.raises(ValueError, match="32 images"):
-        Domain.fit(drawn(400, 1), drawn(31, 2))
+        Domain.fit(windows(drawn(400, 1)), windows(drawn(31, 2)), 64)
+    with pytest.raises(ValueError, match="do not differ"):
+        Domain.fit(windows(np.ones((40, 3))), windows(np.ones((40, 3))), 64)
+    gap = drawn(40, 1)
+    gap[3, 3] = np.nan
+    for pair in ((gap, drawn(40, 2)), (drawn(40, 2), gap)):
+        with pytest.raises(ValueError, match="finite"):
+            Domain.fit(*map(windows, pair), 64)
 
 
-def test_a_number_that_is_the_same_in_all_training_images_does_not_decide_alone():
+def test_a_statistic_that_never_varied_is_left_out():
     training, held_out = drawn(64, 1), drawn(64, 2)
     training[:, 2] = held_out[:, 2] = 7.0
-    found = Domain.fit(training, held_out)
-    assert np.isfinite(found.root).all()
-    assert np.isfinite(found.usual).all()
-    assert (found.usual > 0.0).all()
+    found = Domain.fit(windows(training), windows(held_out), 64)
+    for moved in (0.1, 1.0, 100.0):
+        image = held_out[0].copy()
+        image[2] += moved
+        assert found.distance(image[None]) == found.distance(held_out[:1]) > 0.0
 
 
 @pytest.mark.parametrize(("count", "size"), [(8, 30), (40, 12), (500, 5)])
@@ -95,25 +128,32 @@ def test_a_triangle_is_unpacked_as_it_was_packed(fitted):
     assert not np.triu(fitted.root, 1).any()
 
 
-def test_numbers_are_means_and_spreads_where_pixels_are_valid():
+def test_the_distance_of_an_image_is_the_median_of_its_windows(fitted):
+    images = drawn(5, 3)
+    each = [fitted.distance(one[None]) for one in images]
+    assert fitted.distance(images) == pytest.approx(np.median(each), rel=1e-12)
+    several = Domain.fit([drawn(3, seed) for seed in range(200)], windows(drawn(400, 2)), 64)
+    assert several.distance(images) == pytest.approx(fitted.distance(images), rel=0.1)
+
+
+def test_statistics_are_means_and_deviations_of_valid_pixels_inside_the_margin():
     rng = np.random.default_rng(0)
     fine, coarse = (
-        rng.standard_normal((channels, 32 // stride, 64 // stride)).astype(np.float32)
+        rng.standard_normal((channels, 96 // stride, 128 // stride)).astype(np.float32)
         for channels, stride in ((3, 4), (5, 8))
     )
-    known = np.ones((32, 64), bool)
-    whole = domain.numbers([fine, coarse], known)
-    assert whole.shape == (16,)
-    np.testing.assert_allclose(whole[:3], fine.mean(axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(np.exp(whole[3:6]), fine.std(axis=(1, 2)), rtol=5e-3)
-    np.testing.assert_allclose(whole[6:11], coarse.mean(axis=(1, 2)), rtol=1e-5)
-    known[:, 32:] = False
-    expected = domain.numbers([fine[:, :, :8], coarse[:, :, :4]], known[:, :32])
-    fine[:, :, 8:], coarse[:, :, 4:] = 1e6, 1e6
-    np.testing.assert_array_equal(domain.numbers([fine, coarse], known), expected)
-    assert np.isnan(domain.numbers([fine, coarse], np.zeros((32, 64), bool))).all()
-
-
-def test_images_that_do_not_differ_have_no_domain():
-    with pytest.raises(ValueError, match="do not differ"):
-        Domain.fit(np.ones((40, 3)), np.ones((40, 3)))
+    known = np.ones((96, 128), bool)
+    found = domain.feature_statistics([fine, coarse], known)
+    assert found.shape == (16,)
+    inner, outer = fine[:, 4:20, 4:28], coarse[:, 2:10, 2:14]
+    np.testing.assert_allclose(found[:3], inner.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(np.exp(found[3:6]), inner.std(axis=(1, 2)), rtol=5e-3)
+    np.testing.assert_allclose(found[6:11], outer.mean(axis=(1, 2)), rtol=1e-5)
+    known[:, 64:] = False
+    expected = domain.feature_statistics([fine, coarse], known)
+    np.testing.assert_allclose(expected[:3], fine[:, 4:20, 4:16].mean(axis=(1, 2)), rtol=1e-5)
+    fine[:, :, 16:], coarse[:, :, 8:] = 1e6, 1e6
+    fine[:, :, :4], coarse[:, :2] = 1e6, 1e6
+    np.testing.assert_array_equal(domain.feature_statistics([fine, coarse], known), expected)
+    known[:] = False
+    assert np.isnan(domain.feature_statistics([fine, coarse], known)).all()

@@ -21,6 +21,7 @@ from lunarsite.engine.segmentation.segment import segment
 from lunarsite.engine.segmentation.training import batches, held_out, recipe
 from lunarsite.engine.stages import calibrate, segment_terrain
 from lunarsite.engine.training import checkpoint_files, checkpoints
+from lunarsite.engine.uncertainty import domain
 from lunarsite.engine.uncertainty.calibration import Temperatures
 
 EFFICIENT = Architecture("unet-efficientnet-lite0", (6, 6, 8, 8, 8))
@@ -100,8 +101,14 @@ def test_an_ensemble_in_one_file_is_the_mean_of_its_networks(tmp_path, two, caps
 
 
 @pytest.mark.usefixtures("scenes")
-def test_the_card_of_an_ensemble_says_where_its_networks_come_from(tmp_path, two):
-    card = combined(tmp_path, two, "--bits", "8").card
+def test_the_card_of_an_ensemble_says_where_its_networks_come_from(tmp_path, two, monkeypatch):
+    monkeypatch.setattr(held_out, "SCENES", 12)
+    monkeypatch.setattr(domain, "FEWEST", 6)
+    both = combined(tmp_path, two, "--bits", "8")
+    card = both.card
+    assert card["domain"]["network"] in (0, 1)
+    assert both.domain.usual.size == 6
+    assert both.domain.window_px == 64
     assert card["licence"] == "licence 1; licence 2"
     assert [each["steps"] for each in card["members"]] == [1, 2]
     assert card["members"][1]["calibration"]["temperature"] == 1.4

@@ -616,9 +616,12 @@ def test_the_text_distinguishes_click_and_window():
         ),
         "Pixels of 80 m show no rocks.",
     ]
-    looks = {"familiarity": {"times_usual": 1.72, "share_nearer": 0.96, "unlike_training": True}}
-    assert uncertainty_text.answer(result | looks, AT).splitlines()[2:] == [
-        "Distance from the training images: 1.7× that of held-out ones.",
+    far = {"distance": {"times_median": 1.72, "share_nearer": 0.961, "out_of_distribution": True}}
+    assert uncertainty_text.answer(result | far, AT).splitlines()[2:] == [
+        (
+            "Distance of the image from the training images: 1.7× the median of held-out ones, "
+            "96 % of which are nearer."
+        ),
         "Pixels of 80 m show no rocks.",
     ]
     assert uncertainty_text.answer(result | {"pixels": 255 * 255}, AT).splitlines()[1] == (
