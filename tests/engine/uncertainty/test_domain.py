@@ -58,12 +58,12 @@ def test_an_image_against_the_usual_relation_of_two_numbers_is_unusual(fitted):
 
 
 def test_a_distance_is_told_in_units_of_held_out_images(fitted):
-    found = fitted.compared(float(fitted.usual[200]))
-    assert found.share_nearer == 0.5
+    found = fitted.compared(0.5 * float(fitted.usual[199] + fitted.usual[200]) + 1e-9)
+    assert found.share_nearer == pytest.approx(0.5, abs=0.003)  # some are equal in 16 bits
     assert found.times_median == pytest.approx(1.0, abs=0.01)
     assert found.as_dict() == {
         "times_median": round(found.times_median, 3),
-        "share_nearer": 0.5,
+        "share_nearer": round(found.share_nearer, 4),
         "out_of_distribution": False,
     }
     assert found.sentence() == (
@@ -73,14 +73,12 @@ def test_a_distance_is_told_in_units_of_held_out_images(fitted):
 
 
 def test_the_verdict_follows_from_the_share_that_is_told(fitted):
-    border = float(fitted.usual[380])  # of 400
-    assert not fitted.compared(border).is_out_of_distribution
-    beyond = fitted.compared(np.nextafter(border, 9.0))
-    assert beyond.is_out_of_distribution
-    assert beyond.share_nearer > 0.95
-    assert not fitted.compared(float(fitted.usual[380] + fitted.usual[379]) / 2.0).as_dict()[
-        "out_of_distribution"
-    ]
+    for distance in np.linspace(fitted.usual[360], fitted.usual[395], 300):
+        found = fitted.compared(float(distance))
+        assert found.is_out_of_distribution == (found.share_nearer > 0.95)
+        assert found.share_nearer == np.mean(fitted.usual < distance)
+    assert not fitted.compared(float(fitted.usual[380])).is_out_of_distribution
+    assert fitted.compared(float(fitted.usual[390])).is_out_of_distribution
 
 
 def test_a_domain_of_few_or_equal_images_or_of_nan_is_refused():
