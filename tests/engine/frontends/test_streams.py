@@ -74,6 +74,8 @@ def test_short_answers_to_a_full_or_closed_stdout(words):
 
 @pytest.mark.parametrize("redirection", ["2>&-", ">&-", "2>/dev/full", ">/dev/full", "<&-"])
 def test_the_worker_ends_whatever_its_streams_are(redirection):
-    found = shell(["worker"], redirection, before="""echo '{"id": 1, "method": "ping"}' | """)
+    # Where the worker's end is closed first, the other end must not be killed for it.
+    asking = """(trap "" PIPE; echo '{"id": 1, "method": "ping"}' 2>/dev/null || true) | """
+    found = shell(["worker"], redirection, before=asking)
     assert found.returncode == 0, found.stderr
     assert "Traceback" not in found.stderr
