@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 
+_DISTANCE_SHARE = 0.2
+"""About the time that the distance of an image takes, in units of its evaluation."""
+
 _IMAGE_PX = 40_000
 """About the pixels of an image at the training resolution; one thread evaluates them."""
 
@@ -34,24 +37,28 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Compare the predictions of a network with the masks of images."""
     pairs = paired_images.pairs_of(values["images"], values["masks"])
     others = paired_images.matching(values["outside"]) if values["outside"] else []
+    if values["outside"] and not others:
+        raise InputError(
+            f"No image matches {values['outside']!r}", "Check --outside; put it in quotes"
+        )
     loaded = inference.members_of(values)
     cpu_s = inference.core_s(loaded, values, _IMAGE_PX * (len(pairs) + len(others)))
     look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
     probe = inference.probe_of(loaded)
-    share = 0.95 * len(pairs) / (len(pairs) + len(others))
+    # The encoder takes a fraction of the network's time, and only where others are compared.
+    ends = np.cumsum([len(pairs), len(others), _DISTANCE_SHARE * len(pairs) * bool(others)])
+    ends = 0.95 * ends / ends[-1]
     judged = evaluation.evaluate(
-        look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, share)
+        look, paired_images.read_samples(pairs), len(pairs), context.part(0.0, ends[0])
     )
     said = judged.summary()
     if values["outside"]:
-        told = _outside(look, others, judged, values["outside"], context.part(share, 0.95))
+        told, far = _outside(look, probe, others, judged, context.part(ends[0], ends[1]))
         if probe is not None:
-            inside, outside = (
-                _distances(probe, paths, context)
-                for paths in ([pair.image for pair in pairs], others)
+            near = _distances(
+                probe, [pair.image for pair in pairs], context.part(ends[1], ends[2])
             )
-            if len(inside) and len(outside):
-                told["distance"] = _told_apart(inside, outside)
+            told |= _told_apart_by_distance(near, far)
         if values["uncertainty"] == values["test_time"] == "none":
             # Mutual information of a single prediction is zero for every image.
             del told["mutual_information"]
@@ -100,6 +107,9 @@ def lines(said: dict[str, Any]) -> list[str]:
             if "distance" in other
             else ""
         )
+        small = other.get("too_small_for_distance", 0)
+        if small:
+            by_distance += f" ({counted(small, 'image')} too small for a distance)"
         found.append(
             f"{named} separates {counted(other['images'], 'out-of-distribution image')} with an "
             f"AUROC of {other[which]['auroc']:.3f}{by_distance}"
@@ -108,34 +118,53 @@ def lines(said: dict[str, Any]) -> list[str]:
 
 
 def _outside(
-    look: Runner, paths: list[Path], judged: evaluation.Evaluation, pattern: str, context: Context
-) -> dict[str, Any]:
-    """Return how well uncertainty separates out-of-distribution images from the evaluated ones."""
-    if not paths:
-        raise InputError(f"No image matches {pattern!r}", "Check --outside; put it in quotes")
-    means = []
+    look: Runner,
+    probe: Probe | None,
+    paths: list[Path],
+    judged: evaluation.Evaluation,
+    context: Context,
+) -> tuple[dict[str, Any], list[float | None]]:
+    """Return how well uncertainty separates other images from the evaluated ones.
+
+    Also their distances from the training images: None of images that are too small.
+    """
+    means, distances = [], []
     for number, path in enumerate(paths):
         context.progress(number / len(paths), "Evaluating out-of-distribution images")
-        found = evaluation.predict(look, paired_images.read_image(path)[0])
+        image, known = paired_images.read_image(path)
+        found = evaluation.predict(look, image)
         total = measures.entropy(found[:-1])
         means.append((float(total.mean()), float(np.maximum(total - found[-1], 0.0).mean())))
+        distances.append(None if probe is None else probe.distance(image, known))
     other = np.array(means)
-    return {
+    told = {
         "images": len(paths),
         "entropy": _told_apart(judged.entropy, other[:, 0]),
         "mutual_information": _told_apart(judged.mutual_information, other[:, 1]),
     }
+    return told, distances
 
 
-def _distances(probe: Probe, paths: list[Path], context: Context) -> Float:
-    """Return the distances from the training images, of all images that are large enough."""
+def _distances(probe: Probe, paths: list[Path], context: Context) -> list[float | None]:
+    """Return the distances of images from the training images: None of those too small."""
     found = []
-    for path in paths:
-        context.check()
-        distance = probe.distance(*paired_images.read_image(path))
-        if distance is not None:
-            found.append(distance)
-    return np.array(found)
+    for number, path in enumerate(paths):
+        context.progress(number / len(paths), "Measuring distances from the training images")
+        found.append(probe.distance(*paired_images.read_image(path)))
+    return found
+
+
+def _told_apart_by_distance(
+    inside: list[float | None], outside: list[float | None]
+) -> dict[str, Any]:
+    """Return how well distances separate images, and how many are too small to have one."""
+    near, far = (np.array([one for one in each if one is not None]) for each in (inside, outside))
+    told: dict[str, Any] = {
+        "too_small_for_distance": len(inside) + len(outside) - len(near) - len(far)
+    }
+    if len(near) and len(far):
+        told["distance"] = _told_apart(near, far)
+    return told
 
 
 def _told_apart(inside: Float, outside: Float) -> dict[str, float]:

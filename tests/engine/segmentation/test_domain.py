@@ -358,6 +358,9 @@ def test_an_evaluation_says_how_well_the_distance_separates_other_images(tmp_pat
             stored(tmp_path / kind, make(7000 + number), f"{number}_image.png", driver="PNG")
             mask = np.zeros(SIZE, np.uint8)
             picture(tmp_path / kind / f"{number}_mask.png", mask, driver="PNG")
+    for number in range(2):
+        small = rough(7100 + number)[:40]
+        stored(tmp_path / "out", small, f"small{number}_image.png", driver="PNG")
     given = {
         "images": str(tmp_path / "in" / "*_image.png"),
         "masks": str(tmp_path / "in" / "*_mask.png"),
@@ -367,10 +370,14 @@ def test_an_evaluation_says_how_well_the_distance_separates_other_images(tmp_pat
         "checkpoint": [str(network)],
     }
     result = evaluate_segmentation.STAGE.run(given, Context(threads=2))
-    found = json.loads((tmp_path / "figures.json").read_text())["out_of_distribution"]["distance"]
+    told = json.loads((tmp_path / "figures.json").read_text())["out_of_distribution"]
+    assert (told["images"], told["too_small_for_distance"]) == (8, 2)
+    found = told["distance"]
     assert found["auroc"] == 1.0
     assert found["median_outside"] > found["median_inside"]
-    assert "the distance from the training images with 1.000" in result["summary"][-1]
+    assert result["summary"][-1].endswith(
+        "the distance from the training images with 1.000 (2 images too small for a distance)"
+    )
 
 
 @pytest.mark.realdata
