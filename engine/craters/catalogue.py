@@ -12,7 +12,7 @@ import pandas as pd
 
 from lunarsite.engine import moon
 from lunarsite.engine.context import require_context
-from lunarsite.engine.craters.circles import Circles
+from lunarsite.engine.craters.circles import Circles, duplicates
 from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import CrsError, InputError
 from lunarsite.engine.io.vectors import layers, positions, vector
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lunarsite.engine.context import Context
+
+_FEW, _CROWDED = 10, 50.0
+"""Fewer craters may well overlap each other; and the area of craters, in units of that over which
+they are spread, which no ground reaches."""
 
 _OFF_CENTRE = 0.25
 """How far a geometry may lie from the columns of positions, in diameters."""
@@ -111,7 +115,70 @@ def _table_of(layer: layers.Layer, context: Context) -> pd.DataFrame:
     if "depth_m" in table:
         plausible = table["depth_m"].isna() | table["depth_m"].between(0.0, table["diameter_m"])
         _check(plausible, layer.what, "a depth between 0 and its diameter")
-    return _southern(table, layer.what, context)
+    _check_extent(table, layer.what)
+    table = _southern(table, layer.what, context)
+    return table[listed_once(table, layer.what, context)].reset_index(drop=True)
+
+
+def listed_once(
+    table: pd.DataFrame, what: str, context: Context, noun: str = "crater"
+) -> NDArray[np.bool_]:
+    """Return which circles do not repeat an earlier one, and warn of those that do.
+
+    Circles that are nearly the same, as where two catalogues were joined, are kept and warned of.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ``x_m``, ``y_m`` and ``diameter_m``.
+    what : str
+        Name of the layer in messages.
+    context : Context
+        Takes the warnings.
+    noun : str, optional
+        What the circles are.
+
+    Returns
+    -------
+    ndarray of bool, shape (circles,)
+        False of circles that equal an earlier one.
+    """
+    x, y, diameter = (table[name].to_numpy(np.float64) for name in ("x_m", "y_m", "diameter_m"))
+    repeated, near = duplicates(x, y, diameter)
+    if repeated.any():
+        context.warn(
+            f"{what}: {counted(int(repeated.sum()), noun)} of the same place and diameter as "
+            "another left out."
+        )
+    if near:
+        context.warn(
+            f"{what}: {counted(near, 'pair')} of {noun}s nearly the same, as where layers were "
+            "joined: each of them counts. Remove one of each pair."
+        )
+    return ~repeated
+
+
+def _check_extent(table: pd.DataFrame, what: str) -> None:
+    """Raise if craters are much larger than the area over which they are spread.
+
+    Raises
+    ------
+    InputError
+        With the remedy.
+    """
+    if len(table) < _FEW:
+        return
+    spread_m = max(float(np.ptp(table[name])) for name in ("x_m", "y_m"))
+    usual_m = float(table["diameter_m"].median())
+    squares = float((table["diameter_m"].to_numpy(np.float64) ** 2).sum())
+    crowded = squares > _CROWDED * (spread_m + usual_m) ** 2
+    if spread_m > 0.0 and (crowded or usual_m > spread_m):
+        raise InputError(
+            f"{what} lists {len(table):,} craters, half of them wider than {usual_m:,.0f} m, but "
+            f"all within {spread_m:,.0f} m of each other: positions and diameters have different "
+            "units",
+            "If the positions are in kilometres, name their columns x_km and y_km",
+        )
 
 
 def read_circles(

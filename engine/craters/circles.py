@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from lunarsite.engine import moon
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     Bool = NDArray[np.bool_]
     Float = NDArray[np.float64]
     Int = NDArray[np.int64]
+
+
+_SAME, _EQUAL = 0.9, 1e-5
+"""Overlap of circles that are nearly the same, and what equal ones may differ by, in diameters."""
+
+_STEP = 1.12
+"""Ratio of radii within which circles are compared at a time: more than 1 / √`_SAME`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +118,44 @@ class Circles(CircleTable):
             (self.x_m >= west) & (self.x_m <= east) & (self.y_m >= south) & (self.y_m <= north)
         )
         return within
+
+
+def duplicates(x_m: Float, y_m: Float, diameter_m: Float) -> tuple[Bool, int]:
+    """Return which circles repeat an earlier one, and how many more are nearly the same.
+
+    Parameters
+    ----------
+    x_m, y_m, diameter_m : ndarray of float64, shape (circles,)
+        Circles, metres.
+
+    Returns
+    -------
+    repeated : ndarray of bool, shape (circles,)
+        True of circles that equal an earlier one, rounded to a hundred-thousandth of their
+        diameter.
+    near : int
+        Pairs of the others whose circles overlap by `_SAME` of their area and more.
+    """
+    # In units of the diameter, rounded down to a power of two so that equal circles share it.
+    unit = 2.0 ** np.floor(np.log2(diameter_m) + 1e-9) * _EQUAL
+    rows = np.round(np.column_stack([x_m / unit, y_m / unit, diameter_m / unit]))
+    _, first = np.unique(np.column_stack([rows, np.log2(unit)]), axis=0, return_index=True)
+    repeated = np.ones(x_m.size, bool)
+    repeated[first] = False
+    x, y, radius = x_m[~repeated], y_m[~repeated], 0.5 * diameter_m[~repeated]
+    order = np.argsort(radius)
+    x, y, radius = x[order], y[order], radius[order]
+    near, low = 0, 0
+    while low < radius.size:
+        # Circles that overlap so much differ by a tenth in radius at the most.
+        high = int(np.searchsorted(radius, radius[low] * _STEP, side="right"))
+        end = int(np.searchsorted(radius, radius[low] * _STEP * _STEP, side="right"))
+        tree = KDTree(np.column_stack([x[low:end], y[low:end]]))
+        pairs = tree.query_pairs(0.1 * radius[end - 1], output_type="ndarray")
+        pairs = low + pairs[(pairs < high - low).any(axis=1)]
+        near += int((overlap(x, y, radius, pairs[:, 0], pairs[:, 1]) >= _SAME).sum())
+        low = high
+    return repeated, near
 
 
 def iou(one: Circles, other: Circles, i: Int, j: Int) -> Float:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lunarsite.engine.context import Context
-from lunarsite.engine.craters.catalogue import LAYER, check_not_compared
+from lunarsite.engine.craters.catalogue import LAYER, check_not_compared, listed_once
 from lunarsite.engine.craters.circles import Circles
 from lunarsite.engine.craters.diameters import diameters_m
 from lunarsite.engine.errors import InputError
@@ -87,6 +87,11 @@ def read(path: str | Path, context: Context) -> Detections:
             "a positive diameter or a confidence",
             "Remove or fix them",
         )
+    # Of equal circles, the most confident one counts.
+    order = np.argsort(-found.confidence, kind="stable")
+    on_ground = pd.DataFrame({"x_m": x, "y_m": y, "diameter_m": diameter}).iloc[order]
+    once = listed_once(on_ground, layer.what, context, "detection")
+    found = found.kept(np.sort(order[once]))
     metadata = layer.metadata
     return Detections(found, _smallest_m(metadata), _frame(layer.file, metadata))
 

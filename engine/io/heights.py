@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
+_STEEPEST = 6.0
+"""Largest relief of an elevation model, in units of its longer side: 80° from edge to edge."""
+
 LOWEST_M, HIGHEST_M = -9_900.0, 12_000.0
 """Limits of plausible heights; those of the Moon are from -9.2 to +10.8 km, so not -9999."""
 
@@ -49,7 +52,8 @@ def check_heights(
     """Raise `InputError` if all heights are missing, or not metres above the lunar sphere.
 
     Heights in kilometres are detected by a relief of less than a thousandth of the side of the
-    frame: even the flattest mare has more.
+    frame: even the flattest mare has more. A map in kilometres is detected by a relief of more than
+    six times that side.
 
     Parameters
     ----------
@@ -97,6 +101,19 @@ def check_heights(
             else "Check its unit (metres are needed), its scale and offset, and its nodata value",
         )
     side_m = max(frame.width, frame.height) * frame.pixel_m
+    if high - low > _STEEPEST * side_m:
+        fill = ""
+        if 0.0 in (low, high) and declare is not None:
+            fill = f". If 0 is a fill value, declare it: {declare(0.0)}"
+        raise InputError(
+            f"{what} is {frame.width * frame.pixel_m:,.4g} × {frame.height * frame.pixel_m:,.4g} m "
+            f"large, with pixels of {frame.pixel_m:g} m, but its heights range from {low:,.0f} to "
+            f"{high:,.0f} m: its map is not in metres, or a fill value is not declared",
+            "Give the pixel size in metres, and NaN where there are no heights"
+            if command is None
+            else "If the map is in kilometres, multiply the pixel size and the corner of its "
+            "geotransform by 1000 (gdal_translate -a_ullr WEST NORTH EAST SOUTH, in metres)" + fill,
+        )
     if max(-low, high) < HIGHEST_M / 1000 and 0.0 < high - low < 1e-3 * side_m:
         raise InputError(
             f"{what} ranges from {low:.3f} to {high:.3f}: that is plausible in kilometres, not "

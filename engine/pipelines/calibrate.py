@@ -10,10 +10,11 @@ import numpy as np
 from lunarsite.engine import device
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.report import reliability
-from lunarsite.engine.segmentation import evaluation, paired_images, weights
+from lunarsite.engine.segmentation import classes, evaluation, paired_images, weights
 from lunarsite.engine.segmentation.training import held_out
 from lunarsite.engine.text import counted
 from lunarsite.engine.training import checkpoint_files
+from lunarsite.engine.uncertainty.calibration import Temperatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     Float = NDArray[np.float64]
 
 _LEAST_TO_CALIBRATE = 4
+
+_FEWEST_PIXELS = 5_000
+"""Fewest labelled pixels that temperatures are fitted to."""
 
 
 def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -41,6 +45,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Give at least {_LEAST_TO_CALIBRATE}",
         )
     loaded = weights.load(values["checkpoint"])
+    labels = _labels(pairs[::2], context)
+    labels.warn_of_view(loaded.view, loaded.path.name, context)
     where = device.for_networks(context)
     uncertain = bool(loaded.architecture.dropout or loaded.architecture.everywhere)
     asked = {"uncertain": uncertain, "seed": values["seed"]}
@@ -51,6 +57,18 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         lambda: paired_images.read_samples(pairs[::2]),
         values["seed"],
     )
+    if not labels.rocks:
+        warmth = Temperatures(warmth.common, loaded.temperatures.rare)
+        context.warn(
+            "The masks of the images that temperatures are fitted to hold no rocks: the "
+            f"temperature of pixels predicted as rock stays {warmth.rare:.3g}. Give images with "
+            "rocks to fit it."
+        )
+    elif warmth.rare == warmth.common:
+        context.warn(
+            "Too few pixels are predicted as rock, or as anything else, to fit a temperature of "
+            "their own: both are the same. Give more images with rocks and ground."
+        )
     context.progress(0.4, "Evaluating")
     rest = pairs[1::2]
     before = evaluation.evaluate(
@@ -105,6 +123,32 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Evaluated on {counted(len(rest), 'held-out image')}",
         ],
     }
+
+
+def _labels(pairs: list[paired_images.Pair], context: Context) -> paired_images.Labels:
+    """Return what the masks that temperatures are fitted to label.
+
+    Raises
+    ------
+    InputError
+        If they label too few pixels, or a single class: the network would come out certain of it.
+    """
+    labels = paired_images.labels_of(pairs, context)
+    if (few := int(labels.pixels.sum())) < _FEWEST_PIXELS:
+        raise InputError(
+            f"The masks label only {counted(few, 'pixel')}: too few to fit temperatures",
+            f"Every other image is for the evaluation; the others must have {_FEWEST_PIXELS:,} "
+            "labelled pixels",
+        )
+    if np.count_nonzero(labels.pixels) < 2:
+        if labels.is_binary:
+            labels.check_rocks()
+        name = classes.NAMES[int(labels.pixels.argmax())]
+        raise InputError(
+            f"The masks label {name} alone: the network would come out certain of it everywhere",
+            "Give images with rocks and ground",
+        )
+    return labels
 
 
 def _of_rocks(errors: list[float]) -> list[str]:

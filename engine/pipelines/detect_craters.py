@@ -68,6 +68,8 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     """Detect the craters of an elevation model, by a network or by template matching."""
     values = narrowed(values, "dem", context)
     estimates.announce(estimate(values, context), Path(values["out"]).parent, context)
+    if values["method"] == "template" and values["checkpoint"]:
+        context.warn("Template matching uses no network: --checkpoint has no effect.")
     detect = _by_template if values["method"] == "template" else _by_network
     return detect(values, context)
 

@@ -19,7 +19,6 @@ from lunarsite.engine.report import crater_diagnosis, drawing
 
 if TYPE_CHECKING:
     from lunarsite.engine.context import Context
-    from lunarsite.engine.craters.evaluation.protocol import Bounds
 from lunarsite.engine.craters.evaluation.diagnosis_report import diagnose
 
 
@@ -32,14 +31,15 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         As `search.write` and `protocol.check_catalogue`.
     """
     grid = search.check_dem(values["dem"])
-    bounds = protocol.read_bounds(values["bounds"]) if values["bounds"] else grid.bounds
+    bounds = grid.bounds
+    if values["bounds"]:
+        given = protocol.read_bounds(values["bounds"])
+        bounds = protocol.clipped(given, grid.bounds, "the DEM", context)
     cut = values["min_diameter_m"]
     criteria = InclusionCriteria(bounds, cut, protocol.least_detected_m(cut, None))
     known = read_circles(values["catalogue"], context=context)
     protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
     protocol.check_visible(known, criteria, grid, Path(values["catalogue"]).name)
-    protocol.check_overlap(bounds, grid.bounds, "the DEM")
-    _warn_of_edges(bounds, grid.bounds, context)
     known = protocol.comparison_of(known, known, InclusionCriteria(bounds, cut, 0.0)).known
     times = len(preprocessing.NAMES)
     where = device.for_networks(context, times * search.cpu_s(grid, context))
@@ -88,14 +88,3 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         **report,
         "summary": diagnosis_page.lines(report),
     }
-
-
-def _warn_of_edges(bounds: Bounds, frame: Bounds, context: Context) -> None:
-    """Warn if the bounds extend beyond the elevation model."""
-    slack = 0.01 * (frame[2] - frame[0])
-    beyond = (frame[0] - bounds[0], frame[1] - bounds[1], bounds[2] - frame[2])
-    if max(*beyond, bounds[3] - frame[3]) > slack:
-        context.warn(
-            "The bounds reach beyond the DEM: craters there count as missed. Give --bounds inside "
-            f"it, at {protocol.format_bounds(frame)} m (west, south, east, north)."
-        )

@@ -36,16 +36,13 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     known = read_circles(values["catalogue"], context=context)
     cut = values["min_diameter_m"]
     least = protocol.least_detected_m(cut, values["min_detected_diameter_m"])
-    if found_file.smallest_m > least:
-        context.warn(
-            f"The detections begin at {found_file.smallest_m:,.0f} m: craters near the cut of "
-            f"{cut:,.0f} m whose diameter came out small are missing among them."
-        )
     criteria = InclusionCriteria(_bounds(values["bounds"], found_file, context), cut, least)
     found = found_file.circles
+    protocol.check_detections(found, criteria, context)
     if values["min_confidence"] is not None:
         found = found.kept(found.confidence >= values["min_confidence"])
     protocol.check_catalogue(known, criteria, Path(values["catalogue"]).name)
+    protocol.check_smallest(known, found_file.smallest_m, criteria, context)
     _check_place(found, found_file.frame, criteria, context)
     comparison = protocol.comparison_of(found, known, criteria)
     if bare := protocol.coverage_warning(comparison.found, comparison.known, criteria):
@@ -82,7 +79,11 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _bounds(text: str | None, found: detections.Detections, context: Context) -> Bounds:
     if text:
-        return protocol.read_bounds(text)
+        given = protocol.read_bounds(text)
+        if found.frame is None:
+            return given
+        what = "the elevation model of the detections"
+        return protocol.clipped(given, found.frame, what, context)
     if found.frame is not None:
         return found.frame
     if not len(found.circles):
@@ -98,8 +99,6 @@ def _check_place(
     found: Circles, frame: Bounds | None, criteria: InclusionCriteria, context: Context
 ) -> None:
     """Raise or warn if the bounds do not contain detections."""
-    if frame is not None:
-        protocol.check_overlap(criteria.bounds, frame, "the elevation model of the detections")
     if len(found) and not found.inside(criteria.bounds).any():
         box = (found.x_m.min(), found.y_m.min(), found.x_m.max(), found.y_m.max())
         if frame is None:

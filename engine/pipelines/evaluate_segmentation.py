@@ -45,6 +45,17 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     cpu_s = inference.core_s(loaded, values, _IMAGE_PX * (len(pairs) + len(others)))
     look = inference.runner_of(loaded, values, context, cpu_s=cpu_s)
     probe = inference.probe_of(loaded)
+    labels = paired_images.labels_of(pairs, context)
+    if labels.is_binary:
+        context.warn(f"{paired_images.BINARY}. {paired_images.WRITE_ROCKS}.")
+    for checkpoint in loaded:
+        labels.warn_of_view(checkpoint.view, checkpoint.path.name, context)
+    shared = {pair.image.resolve() for pair in pairs} & {path.resolve() for path in others}
+    if shared:
+        context.warn(
+            f"{counted(len(shared), 'image')} of --outside are evaluated as well: they cannot be "
+            "told apart from themselves."
+        )
     # The encoder takes a fraction of the network's time, and only where others are compared.
     ends = np.cumsum([len(pairs), len(others), _DISTANCE_SHARE * len(pairs) * bool(others)])
     ends = 0.95 * ends / ends[-1]
@@ -55,9 +66,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
     if values["outside"]:
         told, far = _outside(look, probe, others, judged, context.part(ends[0], ends[1]))
         if probe is not None:
-            near = _distances(
-                probe, [pair.image for pair in pairs], context.part(ends[1], ends[2])
-            )
+            near = _distances(probe, [pair.image for pair in pairs], context.part(ends[1], ends[2]))
             told |= _told_apart_by_distance(near, far)
         if values["uncertainty"] == values["test_time"] == "none":
             # Mutual information of a single prediction is zero for every image.

@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from lunarsite.engine import atomic, provenance
+from lunarsite.engine import atomic, moon, provenance
 from lunarsite.engine.context import GIB
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.file_names import part_of
@@ -19,9 +19,9 @@ from lunarsite.engine.io.elevation import area
 from lunarsite.engine.io.orientation import Orientation
 from lunarsite.engine.pipelines import estimates
 from lunarsite.engine.provenance import sha256
-from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling, weights
+from lunarsite.engine.segmentation import classes, evaluation, resampling, tiling
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION, TAG
+from lunarsite.engine.uncertainty.domain import TAG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,14 +173,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         )
         stored = read_window(values["window"], image.stored)
         window = image.orientation.upright_window(stored)
-        pixel_m = image.frame.pixel_m
-        if values["view"] == "orbital" and pixel_m and pixel_m > 1.01 * images.ROCKS_PX_M:
-            context.warn(
-                f"Pixels of {pixel_m:.3g} m show no rocks that the network knows: those need "
-                f"{images.ROCKS_PX_M:g} m or finer."
-            )
+        if values["view"] == "orbital":
+            _check_pixel(image.frame, context)
         for checkpoint in loaded:
-            _check_view(checkpoint, values["view"], context)
+            inference.check_view(checkpoint, values["view"], context)
         cut = tiling.Tiling(side=values["tile_px"])
         seen = _network_shape(image, window, loaded, values)
         tiles = _tiles(seen, window, values, context)
@@ -220,19 +216,49 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             distance = probe.compared(windows) if probe else None
             record["device"] = context.devices()
             written.tag(provenance.as_tags(record))
-            if distance is not None and distance.is_out_of_distribution:
-                written.tag({TAG: f"{distance.times_median:.3f}"})
-                context.warn(OUT_OF_DISTRIBUTION)
+            if (unlike := _doubt(written, values, loaded[0], distance)) is not None:
+                written.tag({TAG: f"{unlike[1]:.3f}"})
+                context.warn(unlike[0])
+        unseen = probe.too_small() if probe is not None and distance is None else ""
+        if unseen and written.pixels.any() and not values["window"]:
+            context.warn(unseen)
         if uncertainty == "none":
             # Left by an earlier image: it does not belong to this one.
             (folder / FILES[-1]).unlink(missing_ok=True)
+    _warn_of_shadow(written, context)
+    return _said(folder, wanted, written, values, loaded[0], distance)
+
+
+def _check_pixel(frame: Frame, context: Context) -> None:
+    """Warn of an image from orbit whose pixels are too coarse, or of unknown size."""
+    pixel_m = frame.pixel_m
+    if not pixel_m and frame.is_placed:
+        context.warn(
+            "The image has no coordinate system, so that the size of its pixels is unknown: it is "
+            f"taken for one with pixels of {images.ROCKS_PX_M:g} m or finer. Assign one: "
+            f"gdal_edit.py -a_srs {moon.SOUTH_POLAR} IMAGE"
+        )
+    elif not pixel_m:
+        context.warn(
+            "Nothing says how large the pixels of the image are on the ground: it is taken for one "
+            f"from orbit with pixels of {images.ROCKS_PX_M:g} m or finer. Photographs from the "
+            "ground need --view surface."
+        )
+    elif pixel_m > 1.01 * images.ROCKS_PX_M:
+        context.warn(
+            f"Pixels of {pixel_m:.3g} m show no rocks that the network knows: those need "
+            f"{images.ROCKS_PX_M:g} m or finer."
+        )
+
+
+def _warn_of_shadow(written: _Written, context: Context) -> None:
+    """Warn if much of the image is in shadow."""
     if written.dark > MUCH_DARK * (written.dark + written.pixels.sum()):
         share = written.dark / (written.dark + written.pixels.sum())
         context.warn(
             f"{100.0 * share:.1f} % of the image is black: nothing is known of rocks in the "
             "shadow, and it is nodata. Stretch the image if that is ground in dim light."
         )
-    return _said(folder, wanted, written, values, loaded[0], distance)
 
 
 def read_window(text: str | None, frame: Frame) -> Window:
@@ -259,16 +285,6 @@ def read_window(text: str | None, frame: Frame) -> Window:
             "Write column,row,columns,rows with the first pixel at 0,0",
         )
     return Window(left, top, right - left, bottom - top)
-
-
-def _check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
-    """Warn of a network that was trained for another view than that of the image."""
-    learned = checkpoint.card.get("recipe", {}).get("view", view)
-    if learned != view:
-        context.warn(
-            f"The network {checkpoint.path.name} was trained on the {learned} view and is applied "
-            f"to the {view} one: give --view {learned}, or another network."
-        )
 
 
 class _Written:
@@ -347,12 +363,23 @@ class _Written:
         self.sums += [float(total[known].sum()), float(shared[known].sum())]
 
 
+def _doubt(
+    written: _Written, values: dict[str, Any], checkpoint: Checkpoint, distance: Distance | None
+) -> tuple[str, float] | None:
+    """Return why the image is out of distribution, as `inference.doubt`."""
+    known = int(written.pixels.sum())
+    drawn = values["uncertainty"] == "mc-dropout"
+    mean = float(written.sums[1]) / known if known and drawn else 0.0
+    usual = inference.usual(checkpoint.card, values["test_time"], values["passes"])
+    return inference.doubt(distance, mean, usual, known)
+
+
 def _said(
     folder: Path,
     files: tuple[str, ...],
     written: _Written,
     values: dict[str, Any],
-    checkpoint: weights.Checkpoint,
+    checkpoint: Checkpoint,
     distance: Distance | None,
 ) -> dict[str, Any]:
     """Return the result of the stage."""
@@ -384,8 +411,8 @@ def _said(
     if distance is not None:
         said["distance"] = distance.as_dict()
         lines.append(distance.sentence())
-    elif checkpoint.domain is not None:
-        lines.append("The image is too small to be compared with the training images")
+    elif checkpoint.domain is not None and values["window"]:
+        lines.append("The window is too small to be compared with the training images")
     held_out = checkpoint.card.get("held_out", {})
     if values["uncertainty"] != "ensemble" and held_out and share[list(evaluation.ROCKS)].any():
         said["held_out"] = held_out

@@ -49,6 +49,10 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
         raise ParameterError(
             f"--out: {path.name} does not end in .safetensors", "Name it like rocks.safetensors"
         )
+    if values["masks"] and not values["images"]:
+        raise ParameterError(
+            "--masks is given without --images", "Give the pattern of the images too"
+        )
     bits = int(values["bits"])
     chosen = recipe.read(values["recipe"])
     start = _start(values["start"], chosen)

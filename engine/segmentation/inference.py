@@ -11,6 +11,7 @@ from rasterio.windows import Window
 from lunarsite.engine import device
 from lunarsite.engine.errors import ParameterError
 from lunarsite.engine.segmentation import evaluation, onnx_runner, resampling, tiling, weights
+from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,11 @@ TILE_BYTES = 500.0
 
 _WHOLE_SHARE = 0.25
 """Share of the memory limit that a single tile of an image at the training resolution may take."""
+
+_OUT = "out of distribution"
+
+COMPARED_PX = 256 * 256
+"""Fewest valid pixels whose mean mutual information is compared with that of whole images."""
 
 UNUSUAL = 2.0
 """Mutual information of at least this multiple of the validation median is unusual."""
@@ -75,6 +81,16 @@ def members_of(values: dict[str, Any]) -> list[Checkpoint]:
             "Give networks trained with the same recipe",
         )
     return loaded
+
+
+def check_view(checkpoint: Checkpoint, view: str, context: Context) -> None:
+    """Warn of a network that was trained for another view than that of the images."""
+    learned = checkpoint.view or view
+    if learned != view:
+        context.warn(
+            f"The network {checkpoint.path.name} was trained on the {learned} view and is applied "
+            f"to the {view} one: give --view {learned}, or another network."
+        )
 
 
 def core_s(loaded: list[Checkpoint], values: dict[str, Any], pixels: float) -> float:
@@ -152,6 +168,14 @@ class Probe:
             As for `evaluation.window_statistics`, which says what is returned.
         """
         return evaluation.window_statistics(self.encoder, channels, known, self.domain.window_px)
+
+    def too_small(self, what: str = "image") -> str:
+        """Return what is said of an image, or a window of one, that has no distance."""
+        side = self.domain.window_px
+        return (
+            f"The {what} is too small to be compared with the images that the network was trained "
+            f"on: its valid part must hold {side} × {side} pixels. Check the classes by eye."
+        )
 
     def compared(self, windows: list[Float]) -> Distance | None:
         """Return the distance of an image from its windows; None if there are none."""
@@ -331,6 +355,41 @@ def usual(card: Mapping[str, Any], test_time: str, passes: int) -> dict[str, flo
     return {name: share * float(value) for name, value in found.items()}
 
 
+def doubt(
+    distance: Distance | None, mean: float, usual: Mapping[str, float], pixels: int
+) -> tuple[str, float] | None:
+    """Return why an image is out of distribution, by its distance or by its mutual information.
+
+    Parameters
+    ----------
+    distance : Distance or None
+        Distance from the training images, if it was measured.
+    mean : float
+        Mean mutual information of the image, nats; 0 if it was not computed.
+    usual : mapping
+        As for `verdict`; may be empty.
+    pixels : int
+        Valid pixels of the image: means over less than `COMPARED_PX` scatter too much.
+
+    Returns
+    -------
+    tuple of str and float or None
+        The warning, and distance or mutual information in units of the usual median; None if the
+        image is not out of distribution.
+    """
+    if distance is not None and distance.is_out_of_distribution:
+        return OUT_OF_DISTRIBUTION, distance.times_median
+    if pixels < COMPARED_PX or not usual.get("median") or verdict(mean, usual) != _OUT:
+        return None
+    times = mean / usual["median"]
+    warning = (
+        f"The image is out of distribution: its mean mutual information is {times:.1f} times that "
+        "of the images that the network was validated on, and its classes and their probabilities "
+        "may be wrong. Check them by eye."
+    )
+    return warning, times
+
+
 def verdict(mean: float, usual: Mapping[str, float]) -> str:
     """Return how an image's mean mutual information compares with the validation images.
 
@@ -349,7 +408,7 @@ def verdict(mean: float, usual: Mapping[str, float]) -> str:
     """
     unusual = UNUSUAL * usual["median"]
     if mean > max(usual.get("percentile_95", unusual), unusual):
-        return "out of distribution"
+        return _OUT
     return "less certain than usual" if mean >= unusual else "as certain as usual"
 
 

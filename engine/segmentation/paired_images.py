@@ -26,7 +26,7 @@ from lunarsite.engine.text import counted
 from lunarsite.engine.training.task import Data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import rasterio
     from numpy.typing import NDArray
@@ -38,6 +38,9 @@ MASK = "The mask"
 
 VALIDATION_EVERY = 10
 """Every tenth image, in order of names, is in the validation set of every training."""
+
+_MOST_MASKS = 256
+"""Masks whose labels are counted before the work."""
 
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -159,7 +162,8 @@ def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
     Raises
     ------
     InputError
-        As `pairs_of`; or if no pattern of masks is given, or there are too few images.
+        As `pairs_of` and `read_mask`; if no pattern of masks is given, there are too few images, or
+        the masks seem to mark rocks by the number of nodata.
     """
     if mask_glob is None:
         raise InputError("--images is given without --masks", "Give the pattern of the masks too")
@@ -173,7 +177,7 @@ def read(image_glob: str, mask_glob: str | None, context: Context) -> Data:
             "for validation",
             f"Give at least {2 * VALIDATION_EVERY}",
         )
-    context.check()
+    labels_of(pairs, context).check_rocks()
     return Data(
         f"{counted(len(pairs), 'image')} of {pairs[0].image.parent.name}",
         Pairs(training),
@@ -260,6 +264,13 @@ def read_mask(path: Path) -> classes.UInt8:
     InputError
         As `classes.from_colors` and `classes.from_numbers`; or if a class is declared as nodata.
     """
+    mask, valid = _read_mask(path)
+    mask[~valid] = classes.NODATA
+    return mask
+
+
+def _read_mask(path: Path) -> tuple[classes.UInt8, NDArray[np.bool_]]:
+    """Return the numbers of a mask, and where the file declares them as valid."""
     with raster.opened(path, MASK) as source:
         if source.count >= 3:
             mask = classes.from_colors(np.moveaxis(source.read((1, 2, 3)), 0, 2), path.name)
@@ -278,8 +289,7 @@ def read_mask(path: Path) -> classes.UInt8:
                 f"If it is the class, run gdal_edit.py -unsetnodata {shlex.quote(str(path))}; "
                 f"write {classes.NODATA} where nothing is labelled",
             )
-        mask[~valid] = classes.NODATA
-    return mask
+    return mask, valid
 
 
 def _from_one_band(source: rasterio.DatasetReader, name: str) -> classes.UInt8:
@@ -291,6 +301,82 @@ def _from_one_band(source: rasterio.DatasetReader, name: str) -> classes.UInt8:
             if np.isin(colors, (0, 255)).all() and (colors > 0).any():
                 return classes.from_colors(colors, name)
     return classes.from_numbers(numbers, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What masks label.
+
+    Parameters
+    ----------
+    pixels : ndarray of int64, shape (classes,)
+        Pixels of each class.
+    unlabelled : int
+        Pixels that hold the number `classes.NODATA`, where the file declares no nodata.
+    """
+
+    pixels: NDArray[np.int64]
+    unlabelled: int
+
+    @property
+    def rocks(self) -> int:
+        """Pixels of small and large rocks."""
+        return int(self.pixels[classes.SMALL] + self.pixels[classes.LARGE])
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether there is ground and nodata alone, as in masks that mark rocks by 255."""
+        ground, *others = self.pixels
+        return bool(self.unlabelled and ground) and not any(others)
+
+    def check_rocks(self) -> None:
+        """Raise if the masks seem to mark rocks by the number of nodata.
+
+        Raises
+        ------
+        InputError
+            With the remedy.
+        """
+        if self.is_binary:
+            raise InputError(BINARY, WRITE_ROCKS)
+
+    def warn_of_view(self, view: str | None, name: str, context: Context) -> None:
+        """Warn of a sky in images for a network that knows none."""
+        if view == "orbital" and self.pixels[classes.SKY]:
+            context.warn(
+                f"The masks hold sky, and the network {name} is for images from orbit, where there "
+                "is none: give a network for images from the ground, such as segmenter-surface."
+            )
+
+
+BINARY = (
+    f"The masks hold {classes.GROUND} and {classes.NODATA} alone, and {classes.NODATA} is nodata: "
+    "no rock is labelled"
+)
+"""What is said of masks that seem to mark rocks by 255."""
+
+WRITE_ROCKS = (
+    f"If {classes.NODATA} marks rocks, write {classes.SMALL} (small) or {classes.LARGE} (large) "
+    "there"
+)
+"""The remedy."""
+
+
+def labels_of(pairs: Sequence[Pair], context: Context) -> Labels:
+    """Return what the masks of images label; of very many, what `_MOST_MASKS` of them do.
+
+    Raises
+    ------
+    InputError
+        As `read_mask`.
+    """
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_MASKS)).astype(int))
+    numbers = np.zeros(256, np.int64)
+    for at in chosen:
+        context.check()
+        mask, valid = _read_mask(pairs[at].mask)
+        numbers += np.bincount(mask[valid], minlength=256)
+    return Labels(numbers[: len(classes.NAMES)], int(numbers[classes.NODATA]))
 
 
 def read_samples(pairs: list[Pair]) -> Iterable[Sample]:

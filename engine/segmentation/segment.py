@@ -12,7 +12,6 @@ from lunarsite.engine.context import Context, require_context
 from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.segmentation import classes, evaluation, inference, weights
 from lunarsite.engine.uncertainty import measures
-from lunarsite.engine.uncertainty.domain import OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +116,7 @@ def segment(
     pixels = _pixels(image)
     surroundings = require_context(context)
     trained = weights.load(checkpoint or weights.BUNDLED[view])
+    inference.check_view(trained, view, surroundings)
     where = device.for_networks(surroundings, trained.core_s(pixels[..., 0].size))
     runner = trained.runner(where.kind, surroundings, uncertain=uncertainty == "mc-dropout")
     prediction = evaluation.predict(runner, pixels)
@@ -124,13 +124,18 @@ def segment(
     distance = None
     if probe is not None:
         distance = probe.compared(probe.windows(*evaluation.tile(pixels, trained.side_px)))
-    if distance is not None and distance.is_out_of_distribution:
-        surroundings.warn(OUT_OF_DISTRIBUTION)
+        if distance is None:
+            surroundings.warn(probe.too_small())
     count = len(classes.NAMES)
     probabilities = prediction[:count]
     entropy = measures.entropy(probabilities)
     mutual_information = np.maximum(entropy - prediction[count], 0.0).astype(np.float32)
     predicted = classes.classify(probabilities).astype(np.uint8)
+    mean = float(mutual_information.mean()) if uncertainty != "none" else 0.0
+    usual = inference.usual(trained.card, "none", 0)
+    unlike = inference.doubt(distance, mean, usual, predicted.size)
+    if unlike is not None:
+        surroundings.warn(unlike[0])
     return Segmentation(predicted, probabilities, entropy, mutual_information, distance)
 
 

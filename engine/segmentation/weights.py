@@ -92,6 +92,12 @@ class Checkpoint(checkpoints.Checkpoint[Architecture]):
         return (float(calibration.get("mutual_information_factor", 1.0)),)
 
     @property
+    def view(self) -> str | None:
+        """The view that it was trained on, ``surface`` or ``orbital``; None if unknown."""
+        view: str | None = self.card.get("recipe", {}).get("view")
+        return view
+
+    @property
     def side_px(self) -> int | None:
         """Training resolution: the shorter side of an image, pixels; None for native resolution."""
         side_px: int | None = self.card.get("recipe", {}).get("side_px")
@@ -247,6 +253,7 @@ def load(path: str | Path) -> Checkpoint:
         architecture = Architecture.from_card(described)
         architecture.check()
     except (KeyError, TypeError, ValueError) as error:
+        checkpoints.check_kind(file, card, "rocks")
         raise InputError(
             f"The card of {file.name} does not describe a segmentation network: {error!r}",
             _REMEDY,

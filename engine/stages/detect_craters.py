@@ -69,7 +69,7 @@ STAGE = Stage(
             title="Minimum confidence",
             help="Detections with lower confidence are left out. If it is set, the precision is "
             "not estimated, which saves one of two searches, and a part of an elevation model has "
-            "the craters of the whole.",
+            "the craters of the whole, but for those near its edge.",
             minimum=0,
             maximum=1,
         ),

@@ -137,6 +137,37 @@ def check_start(
         )
 
 
+def check_kind(path: Path, card: Mapping[str, Any], wanted: str) -> None:
+    """Raise if a checkpoint is of a network for something else.
+
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+    card : mapping
+        Its card, which may be damaged.
+    wanted : str
+        ``craters`` or ``rocks``.
+
+    Raises
+    ------
+    InputError
+        Says what the network is for.
+    """
+    described = card.get("architecture")
+    name = str(described.get("name", "")) if isinstance(described, dict) else ""
+    kinds = {
+        "craters": name in {"heat-maps", "rims-resnet34"},
+        "rocks": name == "ensemble" or name.startswith("unet-"),
+    }
+    for kind, is_it in kinds.items():
+        if is_it and kind != wanted:
+            raise InputError(
+                f"{path.name} is a network for {kind}; one for {wanted} is needed",
+                "lunarsite models list says which there are",
+            )
+
+
 def check_shapes(
     path: Path, state: State, shapes: Mapping[str, tuple[int, ...]], command: str
 ) -> None:

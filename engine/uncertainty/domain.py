@@ -37,7 +37,8 @@ OUT_OF_DISTRIBUTION = (
 """Warning about an image that is farther away than nearly all held-out ones."""
 
 TAG = "OUT_OF_DISTRIBUTION"
-"""Tag of layers that were predicted in such an image: its distance, in units of the median."""
+"""Tag of layers that were predicted in an image that is out of distribution: its distance, or its
+mutual information, in units of the median."""
 
 MARGIN_PX = 16
 """Features so near to an edge do not count: the encoder sees zeros beyond it."""

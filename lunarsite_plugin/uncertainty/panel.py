@@ -40,13 +40,13 @@ NO_FILE = (
 )
 _TIP = (
     "Run the rock network on a window around the click, and show its uncertainty as layers: "
-    "predictive entropy, and mutual information, which is high for unfamiliar terrain"
+    "predictive entropy, and mutual information, the part that passes of the network disagree about"
 )
 _ANSWER_TIP = (
     "Entropy, 0 to 1.39 nat: total uncertainty about the classes ground, small rocks, large rocks "
-    "and sky. Mutual information: the part that comes from the model, because it was not trained "
-    "on similar terrain. Its mean over the window is compared with the median over the synthetic "
-    "scenes of 320 × 320 px in the validation set, if the window has at least 256 × 256 px of data."
+    "and sky. Mutual information: the part of it that passes of the network disagree about. Its "
+    "mean over the window is compared with the median over the synthetic scenes of 320 × 320 px in "
+    "the validation set, if the window has at least 256 × 256 px of data."
 )
 
 

@@ -14,6 +14,8 @@ The bounds should be those within which the catalogue is complete.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +26,14 @@ from lunarsite.engine.craters.model.architecture import LEAST_RADIUS_PX
 from lunarsite.engine.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lunarsite.engine.context import Context
     from lunarsite.engine.craters.circles import Circles
     from lunarsite.engine.io.grid import Grid
+
+    Bool = NDArray[np.bool_]
+    Float = NDArray[np.float64]
 
 Bounds = tuple[float, float, float, float]
 
@@ -35,8 +43,14 @@ LEAST_SHARE = 0.8
 _SIDE = 4
 """Cells along each side of the bounds in which the coverage of a catalogue is checked."""
 
-_SMALL_M = 100.0
-"""If the largest crater of a catalogue is smaller, its diameters are probably in kilometres."""
+_SMALL = 0.05
+"""If the largest circle is smaller than this share of the cut, its unit is probably another."""
+
+_LARGEST_KM = 2_000.0
+"""Bounds of smaller numbers, in which there is nothing, may be in kilometres."""
+
+_WHOLE = 0.99
+"""Share of the bounds that an elevation model must cover for all of them to be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +161,15 @@ def check_overlap(bounds: Bounds, frame: Bounds, what: str) -> None:
     """
     west, south, east, north = frame
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
+        west, south, east, north = (1000.0 * edge for edge in bounds)
+        kilometres = ""
+        if west < frame[2] and east > frame[0] and south < frame[3] and north > frame[1]:
+            in_metres = format_bounds((west, south, east, north))
+            kilometres = f". If they are in kilometres, give --bounds={in_metres}"
         raise ParameterError(
             f"--bounds: {format_bounds(bounds)} m does not intersect {what}, "
             f"at {format_bounds(frame)} m (west, south, east, north)",
-            "Give bounds inside it, or leave --bounds out",
+            f"Give bounds inside it, or leave --bounds out{kilometres}",
         )
 
 
@@ -186,13 +205,26 @@ def coverage_warning(found: Circles, known: Circles, criteria: InclusionCriteria
     expected = cells * (1.0 - 1.0 / cells) ** len(listed)
     if bare.sum() < max(cells / 8, expected + 3.0 * np.sqrt(expected)):
         return ""
-    box = (listed.x_m.min(), listed.y_m.min(), listed.x_m.max(), listed.y_m.max())
+    box = _largest_part(listed_in > 0, edges)
     return (
         f"The catalogue lists no crater in {bare.sum()} of {cells} equal parts of the bounds, but "
         f"{int(detected_in[bare].sum())} detections lie there and count as new. If the catalogue "
-        "does not cover them, give the bounds that it covers, such as "
+        "does not cover them, give bounds that it covers, such as "
         f"--bounds={format_bounds(box)}."
     )
+
+
+def _largest_part(covered: Bool, edges: list[Float]) -> Bounds:
+    """Return the largest rectangle of parts of the bounds that are all covered."""
+    best, bounds = 0, (0, 1, 0, 1)
+    for top, bottom in itertools.combinations(range(_SIDE + 1), 2):
+        for left, right in itertools.combinations(range(_SIDE + 1), 2):
+            size = (bottom - top) * (right - left)
+            if size > best and covered[top:bottom, left:right].all():
+                best, bounds = size, (top, bottom, left, right)
+    top, bottom, left, right = bounds
+    y, x = edges
+    return float(x[left]), float(y[top]), float(x[right]), float(y[bottom])
 
 
 def check_catalogue(known: Circles, criteria: InclusionCriteria, name: str) -> None:
@@ -209,6 +241,15 @@ def check_catalogue(known: Circles, criteria: InclusionCriteria, name: str) -> N
         )
     inside = known.inside(criteria.bounds)
     if not inside.any():
+        west, south, east, north = (1000.0 * edge for edge in criteria.bounds)
+        in_metres = (west, south, east, north)
+        small = max(map(abs, criteria.bounds)) < _LARGEST_KM
+        if small and known.inside(in_metres).any():
+            raise ParameterError(
+                f"--bounds: {format_bounds(criteria.bounds)} m holds no crater of the catalogue "
+                f"{name}",
+                f"If they are in kilometres, give --bounds={format_bounds(in_metres)}",
+            )
         raise InputError(
             f"No crater of the catalogue {name} lies inside the bounds "
             f"{', '.join(f'{edge:,.0f}' for edge in criteria.bounds)} m: its craters lie at x "
@@ -218,12 +259,80 @@ def check_catalogue(known: Circles, criteria: InclusionCriteria, name: str) -> N
             "stereographic projection; columns lon_deg and lat_deg take precedence, and southern "
             "latitudes are negative",
         )
-    kilometres = ""
-    if known.diameter_m.max() < _SMALL_M:
-        kilometres = "; if its diameters are in kilometres, name their column diameter_km"
     if not (inside & (known.diameter_m >= criteria.min_diameter_m)).any():
+        largest = float(known.diameter_m[inside].max())
+        remedy = "Give a lower --min-diameter-m or other bounds"
+        if largest < _SMALL * criteria.min_diameter_m:
+            remedy = (
+                "If its diameters are in kilometres, name their column diameter_km; otherwise give "
+                "a lower --min-diameter-m or other bounds"
+            )
         raise InputError(
-            f"The largest crater of the catalogue {name} inside the bounds has "
-            f"{known.diameter_m[inside].max():,.0f} m, the cut is {criteria.min_diameter_m:,.0f} m",
-            f"Give a lower --min-diameter-m or other bounds{kilometres}",
+            f"The largest crater of the catalogue {name} inside the bounds has {largest:,.4g} m, "
+            f"the cut is {criteria.min_diameter_m:,.0f} m",
+            remedy,
         )
+
+
+def check_detections(found: Circles, criteria: InclusionCriteria, context: Context) -> None:
+    """Warn if no detection is large enough to take part."""
+    if not len(found):
+        context.warn("There are no detections: every catalogued crater counts as missed.")
+        return
+    largest = float(found.diameter_m.max())
+    if largest < criteria.min_detected_diameter_m:
+        kilometres = ""
+        if largest < _SMALL * criteria.min_diameter_m:
+            kilometres = ". If their diameters are in kilometres, name the column diameter_km"
+        context.warn(
+            f"All detections, {largest:,.4g} m at the most, are smaller than "
+            f"{criteria.min_detected_diameter_m:,.0f} m and are left out{kilometres}."
+        )
+
+
+def check_smallest(
+    known: Circles, smallest_m: float, criteria: InclusionCriteria, context: Context
+) -> None:
+    """Warn if detections begin above the diameters that are compared."""
+    cut = criteria.min_diameter_m
+    if smallest_m <= criteria.min_detected_diameter_m:
+        return
+    targets = known.diameter_m[known.inside(criteria.bounds) & (known.diameter_m >= cut)]
+    smaller = int((targets < smallest_m).sum())
+    if not smaller:
+        context.warn(
+            f"The detections begin at {smallest_m:,.0f} m: craters near the cut of {cut:,.0f} m "
+            "whose diameter came out small are missing among them."
+        )
+        return
+    context.warn(
+        f"The detections begin at {smallest_m:,.0f} m, so that {smaller:,} of the "
+        f"{len(targets):,} catalogued craters cannot be among them and count as missed. Give "
+        f"--min-diameter-m {math.ceil(smallest_m / LEAST_SHARE)}."
+    )
+
+
+def clipped(bounds: Bounds, frame: Bounds, what: str, context: Context) -> Bounds:
+    """Return the part of the bounds that an elevation model covers, and warn if that is less.
+
+    Raises
+    ------
+    ParameterError
+        As `check_overlap`.
+    """
+    check_overlap(bounds, frame, what)
+    west, south, east, north = (
+        max(bounds[0], frame[0]),
+        max(bounds[1], frame[1]),
+        min(bounds[2], frame[2]),
+        min(bounds[3], frame[3]),
+    )
+    area = (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
+    share = (east - west) * (north - south) / area
+    if share > _WHOLE:
+        return bounds
+    context.warn(
+        f"Of the bounds {100.0 * share:.2g} % are covered by {what}: only that part counts, "
+        f"--bounds={format_bounds((west, south, east, north))}."
+    )
+    return west, south, east, north

@@ -80,6 +80,7 @@ def load(path: str | Path) -> Checkpoint:
     checkpoint_files.read_card(file, _COMMAND)
     _check_listed(file)
     state, card = checkpoint_files.load(file, _COMMAND)
+    checkpoints.check_kind(file, card, "craters")
     described = card.get("architecture", {})
     try:
         architecture = Architecture(str(described["name"]), tuple(map(int, described["widths"])))

@@ -104,7 +104,7 @@ def features(folder: str, places: Places, context: Context) -> dict[str, Float32
         if OUT_OF_DISTRIBUTION in named.tags():
             context.warn(
                 f"The rocks of {display_name(folder)} were predicted in an image that is out of "
-                "distribution: it looks unlike those that the network was trained on, and rocks "
+                "distribution: it is unlike those that the network was trained on, and rocks "
                 "and confidence may be wrong. Check them by eye."
             )
 

@@ -30,6 +30,7 @@ from lunarsite.engine.io import gdal_open, raster
 from lunarsite.engine.io.cog import RasterSink, write_raster
 from lunarsite.engine.io.elevation.dem import dem_grid, read_dem
 from lunarsite.engine.io.grid import Grid
+from lunarsite.engine.io.heights import check_heights
 from lunarsite.engine.io.raster import opened, read_band, read_layer
 
 GRID = Grid(-10_000.0, 6_000.0, 200.0, 40, 30)
@@ -325,6 +326,15 @@ def test_lunar_degrees_are_refused(tmp_path, heights):
     )
     assert "is in degrees" in said.problem
     assert "gdalwarp" in said.remedy
+
+
+def test_a_map_in_kilometres_is_refused():
+    # 128 pixels of 0.2 m, and a relief of kilometres.
+    steep = 4000.0 * np.linspace(0.0, 1.0, 128 * 128).reshape(128, 128)
+    grid = Grid(-30.0, 15.0, 0.2, 128, 128)
+    with pytest.raises(InputError, match=r"25\.6 × 25\.6 m large.*not in metres"):
+        check_heights(steep.astype(np.float32), grid, "The DEM")
+    check_heights(steep.astype(np.float32), Grid(-30.0, 15.0, 200.0, 128, 128), "The DEM")
 
 
 def test_kilometres_are_refused(tmp_path, heights):

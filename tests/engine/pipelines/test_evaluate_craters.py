@@ -12,6 +12,7 @@ import pytest
 from lunarsite.engine import moon
 from lunarsite.engine.context import Context
 from lunarsite.engine.craters import detections
+from lunarsite.engine.craters.evaluation import protocol
 from lunarsite.engine.errors import CrsError, InputError, ParameterError
 from lunarsite.engine.frontends import cli
 from lunarsite.engine.io import cog
@@ -141,10 +142,91 @@ def test_results_do_not_depend_on_the_order_of_the_files(tmp_path):
 def test_of_two_equal_circles_the_more_confident_is_the_hit(tmp_path):
     found = table((0, 0, 4, 0.2, 390), (0, 0, 4, 0.9, 390))
     out = tmp_path / "compared.gpkg"
-    evaluate(tmp_path, found, KNOWN, out=str(out))
+    _, context = evaluate(tmp_path, found, KNOWN, out=str(out))
     points = gpd.read_file(out, layer="craters").set_index("kind")
     assert points.loc["hit", "confidence"] == 0.9
-    assert points.loc["new", "confidence"] == 0.2
+    assert "new" not in points.index
+    assert any("1 detection of the same place and diameter" in each for each in context.warnings)
+
+
+@pytest.mark.parametrize("stretched", [1.0, 1.01])
+def test_craters_that_are_listed_twice_count_once_or_are_warned_of(tmp_path, stretched):
+    plain, _ = evaluate(tmp_path, FOUND, KNOWN)
+    again = KNOWN.assign(diameter_m=stretched * KNOWN["diameter_m"])
+    for found, known in (
+        (FOUND, pd.concat([KNOWN, again])),
+        (pd.concat([FOUND, FOUND.assign(diameter_m=stretched * FOUND["diameter_m"])]), KNOWN),
+    ):
+        result, context = evaluate(tmp_path, found, known)
+        if stretched == 1.0:
+            assert result["gates"] == plain["gates"]
+            assert sum("same place and diameter" in each for each in context.warnings) == 1
+        else:
+            assert sum("nearly the same" in each for each in context.warnings) == 1
+
+
+def test_bounds_beyond_the_elevation_model_are_cut_to_it(tmp_path):
+    grid = Grid(-16_000.0, 18_000.0, 100.0, 300, 320)
+    rims = np.zeros(grid.shape, np.uint8)
+    cog.write_raster(tmp_path / "found.rims.tif", rims, grid, description="rims", nodata=255)
+    result, context = evaluate(tmp_path, FOUND, KNOWN, bounds="-160000,-140000,140000,180000")
+    assert result["bounds_m"] == [-16_000.0, -14_000.0, 14_000.0, 18_000.0]
+    assert any("Of the bounds 1 % are covered" in each for each in context.warnings)
+    pasted = next(each for each in context.warnings if "--bounds=" in each)
+    pasted = pasted.split("--bounds=")[1].rstrip(".")
+    again, context = evaluate(tmp_path, FOUND, KNOWN, bounds=pasted)
+    assert again["gates"] == result["gates"]
+    assert not any("Of the bounds" in each for each in context.warnings)
+    far = (90e3, 90e3, 160e3, 160e3)
+    with pytest.raises(ParameterError, match="give --bounds=100000,100000,150000,150000"):
+        protocol.check_overlap((100.0, 100.0, 150.0, 150.0), far, "the DEM")
+    with pytest.raises(ParameterError) as caught:
+        protocol.check_overlap((1e3, 1e3, 2e3, 2e3), far, "the DEM")
+    assert "kilometres" not in str(caught.value)
+
+
+def test_detections_that_begin_far_above_the_cut_say_how_many_cannot_be_found(tmp_path):
+    record = {"parameters": {"min_diameter_m": 3201.7}}
+    path = write_detections(tmp_path / "f.gpkg", FOUND, {"LUNARSITE": json.dumps(record)})
+    context = Context()
+    given = {"detections": str(path), "bounds": BOUNDS}
+    given["catalogue"] = str(write_catalogue(tmp_path / "k.csv", KNOWN))
+    evaluate_craters.STAGE.run(given, context)
+    about = [each for each in context.warnings if "begin at 3,202 m" in each]
+    assert "1 of the 3 catalogued craters cannot be among them" in about[0]
+    context = Context()
+    pasted = about[0].split("--min-diameter-m ")[1].rstrip(".")
+    evaluate_craters.STAGE.run({**given, "min_diameter_m": float(pasted)}, context)
+    assert not any("begin at" in each for each in context.warnings)
+
+
+def test_kilometres_taken_for_metres_are_named(tmp_path):
+    small = FOUND.assign(diameter_m=FOUND["diameter_m"] / 1000.0)
+    _, context = evaluate(tmp_path, small, KNOWN)
+    assert any("All detections, 4.1 m at the most" in each for each in context.warnings)
+    assert any("diameter_km" in each for each in context.warnings)
+    with pytest.raises(InputError, match="diameter_km"):
+        flat = KNOWN.drop(columns="depth_m")
+        evaluate(tmp_path, FOUND, flat.assign(diameter_m=KNOWN["diameter_m"] / 1000.0))
+    with pytest.raises(ParameterError, match="--bounds=-20000,-20000,20000,20000"):
+        evaluate(tmp_path, FOUND, KNOWN[1:], bounds="-20,-20,20,20")
+    many = table(*np.random.default_rng(1).uniform(2, 9, (20, 5)))
+    near = many.assign(x_m=many["x_m"] / 1000.0, y_m=many["y_m"] / 1000.0)
+    with pytest.raises(InputError, match="x_km and y_km"):
+        evaluate(tmp_path, FOUND, near.assign(depth_m=100.0))
+
+
+def test_the_bounds_that_are_suggested_for_a_partial_catalogue_are_not_warned_of(tmp_path):
+    random = np.random.default_rng(5)
+    places = random.uniform(-19, 19, (400, 2))
+    everywhere = table(*(np.r_[place, 2.2, 0.9, 200] for place in places))
+    known = table(*(np.r_[place, 2.2, 1, 200] for place in places if max(place) > 0.0))
+    _, context = evaluate(tmp_path, everywhere, known)
+    about = next(each for each in context.warnings if "lists no crater in" in each)
+    _, context = evaluate(
+        tmp_path, everywhere, known, bounds=about.split("--bounds=")[1].rstrip(".")
+    )
+    assert not any("lists no crater in" in each for each in context.warnings)
 
 
 def test_a_catalogue_against_itself_is_perfect(tmp_path):
@@ -168,7 +250,8 @@ def test_a_catalogue_against_itself_is_perfect(tmp_path):
 
 
 def test_no_detections_are_a_recall_of_zero(tmp_path):
-    result, _ = evaluate(tmp_path, FOUND[:0], KNOWN, out=str(tmp_path / "a.gpkg"))
+    result, context = evaluate(tmp_path, FOUND[:0], KNOWN, out=str(tmp_path / "a.gpkg"))
+    assert any("There are no detections" in each for each in context.warnings)
     for gate in result["gates"].values():
         assert gate["recall"]["value"] == gate["average_precision"]["value"] == 0.0
         assert gate["precision"]["value"] is None

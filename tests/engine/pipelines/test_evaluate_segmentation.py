@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from support.segmentation import TINY, saved
 
 from lunarsite.engine import moon, provenance, stages
 from lunarsite.engine.context import Context
+from lunarsite.engine.craters.model import weights as crater_weights
 from lunarsite.engine.errors import InputError
 from lunarsite.engine.segmentation import classes, evaluation, paired_images
 from lunarsite.engine.segmentation.architecture import Architecture
@@ -78,7 +80,7 @@ def test_masks_without_any_class_are_refused(tmp_path, checkpoint):
     given = numbered(tmp_path, held=0)
     with pytest.raises(InputError, match=r"masks of 4 images hold no class .*255.*Give masks"):
         evaluated(given, checkpoint)
-    with pytest.raises(InputError, match="masks of 2 images hold no class"):
+    with pytest.raises(InputError, match="masks label only 0 pixels"):
         calibrate.STAGE.run(
             {**given, "checkpoint": str(checkpoint), "out": str(tmp_path / "w.safetensors")},
             Context(threads=1),
@@ -145,6 +147,110 @@ def test_temperatures_that_worsen_the_calibration_are_warned_of(tmp_path, checkp
     assert result["ece_after"] > result["ece_before"]
     grew = f"of all pixels from {result['ece_before']:.4f} to {result['ece_after']:.4f}"
     assert any(grew in warning and "give more images" in warning for warning in warnings)
+
+
+def marked(folder, values):
+    """Write images of noise, and masks of the given values."""
+    given = numbered(folder, 8)
+    rng = np.random.default_rng(4)
+    for number in range(8):
+        chosen = rng.choice(values, SIZE)
+        written(folder / "true" / f"scene{number}.tif", chosen.astype(np.uint8))
+    return given
+
+
+def test_masks_that_mark_rocks_by_255_are_not_taken_for_ground_alone(tmp_path, checkpoint):
+    given = marked(tmp_path, [0, 255])
+    context = Context(threads=1)
+    evaluated(given, checkpoint, context)
+    assert any("255 is nodata" in each and "write 1" in each for each in context.warnings)
+    out = tmp_path / "warm.safetensors"
+    calibrating = {**given, "checkpoint": str(checkpoint), "out": str(out)}
+    with pytest.raises(InputError, match=r"no rock is labelled.*write 1 \(small\) or 2"):
+        calibrate.STAGE.run(calibrating, Context(threads=1))
+    assert not out.exists()
+    more = {name: given[name] for name in ("images", "masks")}
+    for number in range(8, 24):
+        values = np.zeros((3, *SIZE), np.uint8)
+        written(tmp_path / "seen" / f"scene{number}.tif", values)
+        written(tmp_path / "true" / f"scene{number}.tif", 255 * (values[0] + 1))
+    with pytest.raises(InputError, match="no rock is labelled"):
+        paired_images.read(*more.values(), Context())
+    context = Context(threads=1)
+    evaluated(marked(tmp_path / "both", [0, 1, 255]), checkpoint, context)
+    assert not any("255" in each for each in context.warnings)
+
+
+def test_without_rocks_their_temperature_is_kept(tmp_path):
+    context = Context(threads=1)
+    warm = {"temperature": 1.0, "temperature_of_rocks": 2.0}
+    net = saved(tmp_path / "warm.safetensors", TINY, calibration=warm)
+    given = {**marked(tmp_path, [0, 3]), "checkpoint": str(net)}
+    # Rocks in the images of the evaluation alone are none to fit to.
+    rng = np.random.default_rng(4)
+    for number in range(1, 8, 2):
+        written(tmp_path / "true" / f"scene{number}.tif", rng.integers(0, 4, SIZE).astype(np.uint8))
+    result = calibrate.STAGE.run(given | {"out": str(tmp_path / "w.safetensors")}, context)
+    assert result["temperature_of_rocks"] == 2.0 != result["temperature"]
+    assert any("stays 2" in each for each in context.warnings)
+
+
+@pytest.mark.parametrize("value", [0, 1, 3])
+def test_a_single_class_calibrates_nothing(tmp_path, checkpoint, value):
+    given = {**marked(tmp_path, [value]), "checkpoint": str(checkpoint)}
+    with pytest.raises(InputError, match=f"label {classes.NAMES[value]} alone"):
+        calibrate.STAGE.run(given | {"out": str(tmp_path / "w.safetensors")}, Context(threads=1))
+
+
+def test_a_handful_of_pixels_calibrates_nothing(tmp_path, checkpoint):
+    given = numbered(tmp_path, 4)
+    for number in range(4):
+        written(tmp_path / "seen" / f"scene{number}.tif", np.zeros((3, 5, 5), np.uint8))
+        written(tmp_path / "true" / f"scene{number}.tif", np.ones((5, 5), np.uint8))
+    out = tmp_path / "w.safetensors"
+    with pytest.raises(InputError, match="label only 50 pixels"):
+        calibrate.STAGE.run(
+            {**given, "checkpoint": str(checkpoint), "out": str(out)}, Context(threads=1)
+        )
+    assert not out.exists()
+
+
+def test_a_sky_is_no_image_from_orbit(tmp_path):
+    given = numbered(tmp_path, 8)
+    out = str(tmp_path / "warm.safetensors")
+    for view in ("orbital", "surface"):
+        net = str(saved(tmp_path / f"{view}.safetensors", TINY, recipe={"view": view}))
+        contexts = Context(threads=1), Context(threads=1)
+        evaluated(given, net, contexts[0])
+        calibrate.STAGE.run({**given, "checkpoint": net, "out": out}, contexts[1])
+        for context in contexts:
+            about = any("The masks hold sky" in each for each in context.warnings)
+            assert about == (view == "orbital")
+
+
+def test_the_same_images_inside_and_outside_are_warned_of(tmp_path, checkpoint):
+    given = numbered(tmp_path)
+    context = Context(threads=1)
+    evaluated(given, checkpoint, context, outside=given["images"])
+    assert any("4 images of --outside are evaluated as well" in w for w in context.warnings)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda given: evaluate_segmentation.STAGE.run(
+            {**given, "checkpoint": ["craters"]}, Context()
+        ),
+        lambda given: calibrate.STAGE.run(
+            {**given, "checkpoint": "craters", "out": "w.safetensors"}, Context()
+        ),
+    ],
+)
+def test_a_crater_network_is_named_as_such(tmp_path, run):
+    with pytest.raises(InputError, match=r"craters\.safetensors is a network for craters; one for"):
+        run(numbered(tmp_path))
+    with pytest.raises(InputError, match=r"is a network for rocks; one for craters is needed"):
+        crater_weights.load("segmenter-orbital")
 
 
 def test_a_single_image_and_mask_are_a_pair_whatever_their_names(tmp_path):

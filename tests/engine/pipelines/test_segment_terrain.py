@@ -200,6 +200,17 @@ def test_a_network_of_the_other_view_is_warned_of(tmp_path):
     assert warned == [False, True]
 
 
+@pytest.mark.parametrize("view", ["orbital", "surface"])
+def test_an_image_whose_pixels_have_no_size_is_warned_of_from_orbit(tmp_path, checkpoint, view):
+    place = {"crs": "IAU_2015:30135", "transform": Affine(2.0, 0, -300.0, 0, -2.0, 500.0)}
+    for name, more, expected in (("a.tif", place, False), ("b.tif", {}, view == "orbital")):
+        context = Context(threads=1)
+        image = picture(tmp_path / name, noise(64, 64), **more)
+        segmented(image, tmp_path / "out", checkpoint, context=context, view=view)
+        about = any("Photographs from the ground need --view" in each for each in context.warnings)
+        assert about == expected
+
+
 def test_a_truncated_png_is_refused(tmp_path, checkpoint):
     path = picture(tmp_path / "a.png", noise(300, 300), driver="PNG")
     whole = path.read_bytes()

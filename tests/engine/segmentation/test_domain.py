@@ -233,7 +233,38 @@ def test_images_smaller_than_the_training_images_are_not_compared(tmp_path, netw
     image = stored(tmp_path, rough(1, size))
     result = segmented(image, tmp_path / "out", network, view="surface")
     assert "distance" not in result
-    assert "The image is too small to be compared with the training images" in result["summary"]
+    warned = []
+    context = Context(threads=2)
+    context.warn = warned.append
+    segmented(image, tmp_path / "out", network, view="surface", context=context)
+    segment(rough(1, size), checkpoint=network, context=context)
+    small = "too small to be compared with the images that the network was trained on"
+    assert sum(small in text and "64 × 64 pixels" in text for text in warned) == 2
+
+
+def test_an_image_that_the_passes_disagree_about_is_out_of_distribution_too(tmp_path, network):
+    loaded = weights.load(network)
+    for side, factor, expected in ((300, 1e3, 0), (300, 1e-3, 2), (250, 1e-3, 0)):
+        small = smooth(5000, (side, 256))
+        path = tmp_path / f"{factor:g}.safetensors"
+        median = factor * 1e-3
+        usual = {"mutual_information": {"median": median, "percentile_95": 2.0 * median}}
+        card = loaded.card | {"in_domain": usual}
+        checkpoint_files.save(path, {**loaded.state, **weights.tensors_of(loaded.domain)}, card)
+        warned = []
+        context = Context(threads=2)
+        context.warn = warned.append
+        transform = Affine(2.0, 0, 1000.0, 0, -2.0, 2000.0)
+        stored_image = stored(tmp_path, small, crs="IAU_2015:30135", transform=transform)
+        segmented(stored_image, tmp_path / "out", path, context=context)
+        segment(small, checkpoint=path, context=context)
+        about = [text for text in warned if "its mean mutual information is" in text]
+        assert len(about) == expected
+        cells = Places.of_cells(Grid(1000.0, 2000.0, 20.0, 4, 4))
+        rocks.features(str(tmp_path / "out"), cells, context)
+        assert any("an image that is out of distribution" in text for text in warned) == bool(
+            expected
+        )
 
 
 def test_a_window_of_which_only_the_margin_is_valid_does_not_count(network):
