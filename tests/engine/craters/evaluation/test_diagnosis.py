@@ -21,7 +21,7 @@ from lunarsite.engine.craters.evaluation import (
 )
 from lunarsite.engine.craters.evaluation.diagnosis import Cell
 from lunarsite.engine.craters.evaluation.protocol import InclusionCriteria
-from lunarsite.engine.errors import InputError
+from lunarsite.engine.errors import InputError, ParameterError
 from lunarsite.engine.io import cog
 from lunarsite.engine.io.grid import Grid
 from lunarsite.engine.io.workspace import Scratch
@@ -319,7 +319,10 @@ def test_a_diagnosis_warns_of_a_catalogue_that_does_not_cover_the_bounds(ground,
 
 
 def test_a_diagnosis_needs_a_catalogue_of_the_place(ground, tmp_path):
-    given = {**ground, "out": str(tmp_path / "d"), "bounds": "500000,500000,600000,600000"}
+    given = {**ground, "out": str(tmp_path / "d")}
+    away, empty = "500000,500000,600000,600000", "-16000,-16000,-15990,-15990"
+    with pytest.raises(ParameterError, match="does not intersect the DEM"):
+        diagnose_craters.STAGE.run(given | {"bounds": away}, Context(threads=2))
     with pytest.raises(InputError, match="lies inside the bounds"):
-        diagnose_craters.STAGE.run(given, Context(threads=2))
+        diagnose_craters.STAGE.run(given | {"bounds": empty}, Context(threads=2))
     assert not (tmp_path / "d").exists()
