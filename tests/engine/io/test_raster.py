@@ -335,6 +335,17 @@ def test_a_map_in_kilometres_is_refused():
     with pytest.raises(InputError, match=r"25\.6 × 25\.6 m large.*not in metres"):
         check_heights(steep.astype(np.float32), grid, "The DEM")
     check_heights(steep.astype(np.float32), Grid(-30.0, 15.0, 200.0, 128, 128), "The DEM")
+    # Zeros that nothing declares look alike.
+    filled = np.full((200, 200), -2600.0, np.float32)
+    filled[:5] = 0.0
+    with pytest.raises(InputError, match="If 0 is a fill value, declare it: set 0"):
+        check_heights(
+            filled,
+            Grid(-30.0, 15.0, 2.0, 200, 200),
+            "The DEM",
+            lambda factor, shift: f"{factor} {shift}",
+            lambda fill: f"set {fill:g}",
+        )
 
 
 def test_kilometres_are_refused(tmp_path, heights):

@@ -42,6 +42,14 @@ def dem(tmp_path_factory):
     return write_dem(tmp_path_factory.mktemp("dem") / "dem.tif", made.height_m[:280])
 
 
+def test_a_network_given_to_template_matching_is_warned_of(dem, tmp_path):
+    given = {"dem": str(dem), "out": str(tmp_path / "a.gpkg"), "method": "template"}
+    for more, expected in (({}, False), ({"checkpoint": "craters"}, True)):
+        context = Context(threads=2)
+        detect_craters.STAGE.run(given | more, context)
+        assert any("--checkpoint has no effect" in w for w in context.warnings) == expected
+
+
 def test_template_detections_have_the_same_columns(dem, tmp_path):
     out = tmp_path / "found.gpkg"
     result = detect(dem, out)

@@ -214,6 +214,12 @@ def test_kilometres_taken_for_metres_are_named(tmp_path):
     near = many.assign(x_m=many["x_m"] / 1000.0, y_m=many["y_m"] / 1000.0)
     with pytest.raises(InputError, match="x_km and y_km"):
         evaluate(tmp_path, FOUND, near.assign(depth_m=100.0))
+    # So many that they spread over more than their width.
+    many = table(*np.random.default_rng(1).uniform(1, 2, (2000, 5)) * [2000, 2000, 1, 1, 1])
+    near = many.assign(x_m=many["x_m"] / 1000.0, y_m=many["y_m"] / 1000.0)
+    assert np.ptp(near["x_m"]) > near["diameter_m"].median()
+    with pytest.raises(InputError, match="x_km and y_km"):
+        evaluate(tmp_path, FOUND, near.assign(depth_m=100.0))
 
 
 def test_the_bounds_that_are_suggested_for_a_partial_catalogue_are_not_warned_of(tmp_path):
@@ -252,6 +258,8 @@ def test_a_catalogue_against_itself_is_perfect(tmp_path):
 def test_no_detections_are_a_recall_of_zero(tmp_path):
     result, context = evaluate(tmp_path, FOUND[:0], KNOWN, out=str(tmp_path / "a.gpkg"))
     assert any("There are no detections" in each for each in context.warnings)
+    _, context = evaluate(tmp_path, FOUND, KNOWN, min_confidence=0.99)
+    assert not any("There are no detections" in each for each in context.warnings)
     for gate in result["gates"].values():
         assert gate["recall"]["value"] == gate["average_precision"]["value"] == 0.0
         assert gate["precision"]["value"] is None

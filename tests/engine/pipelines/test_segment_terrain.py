@@ -211,6 +211,29 @@ def test_an_image_whose_pixels_have_no_size_is_warned_of_from_orbit(tmp_path, ch
         assert about == expected
 
 
+def test_an_image_with_a_world_file_alone_needs_a_coordinate_system(tmp_path, checkpoint):
+    place = {"transform": Affine(2.0, 0, -300.0, 0, -2.0, 500.0)}
+    context = Context(threads=1)
+    image = picture(tmp_path / "a.tif", noise(64, 64), **place)
+    segmented(image, tmp_path / "out", checkpoint, context=context)
+    assert any("no coordinate system" in each for each in context.warnings)
+    assert not any("Photographs from the ground" in each for each in context.warnings)
+
+
+def test_a_small_window_of_an_image_is_no_warning(tmp_path):
+    image = picture(tmp_path / "a.tif", noise(400, 400))
+    for window, warned in (("0,0,100,100", False), (None, False)):
+        context = Context(threads=1)
+        given = {"image": str(image), "out": str(tmp_path / "out"), "window": window}
+        result = segment_terrain.STAGE.run(given, context)
+        assert any("too small" in each for each in context.warnings) == warned
+        assert any("The window is too small" in s for s in result["summary"]) == bool(window)
+    small = picture(tmp_path / "b.tif", noise(100, 100))
+    context = Context(threads=1)
+    segment_terrain.STAGE.run({"image": str(small), "out": str(tmp_path / "out")}, context)
+    assert any("The image is too small" in each for each in context.warnings)
+
+
 def test_a_truncated_png_is_refused(tmp_path, checkpoint):
     path = picture(tmp_path / "a.png", noise(300, 300), driver="PNG")
     whole = path.read_bytes()

@@ -259,6 +259,13 @@ def test_a_start_of_another_network_and_a_missing_one_are_refused(tmp_path):
         train_segmenter.STAGE.run({"out": str(tmp_path / "a.pt")}, Context())
 
 
+def test_masks_without_images_are_refused(tmp_path):
+    given = {"masks": str(tmp_path / "*.png"), "out": str(tmp_path / "a.safetensors")}
+    with pytest.raises(ParameterError, match="--masks is given without --images"):
+        train_segmenter.STAGE.run(given, Context())
+    assert not list(tmp_path.iterdir())
+
+
 def test_recipes_build_their_architecture():
     model = network.build(Recipe(name="r", everywhere=0.1).built())
     assert sum(isinstance(m, torch.nn.Dropout2d) for m in model.modules()) > 10

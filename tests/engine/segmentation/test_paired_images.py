@@ -44,6 +44,20 @@ def test_published_images_are_split_the_same_every_time(tmp_path):
     assert not set(data.validation.pairs) & set(data.training.pairs)
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_nodata_that_a_mask_declares_is_not_taken_for_a_mark_of_rocks(tmp_path, declared):
+    image_glob, mask_glob = pairs(tmp_path, 3)
+    more = {"nodata": 255} if declared else {}
+    for number in range(3):
+        mask = np.zeros((48, 64), np.uint8)
+        mask[:, :9] = 255
+        picture(tmp_path / f"scene{number:02d}_mask.png", mask, driver="PNG", **more)
+    found = paired_images.labels_of(paired_images.pairs_of(image_glob, mask_glob), Context())
+    assert found.is_binary != declared
+    assert found.pixels.tolist() == [3 * 48 * 55, 0, 0, 0]
+    assert found.unlabelled == (0 if declared else 3 * 48 * 9)
+
+
 UPRIGHT = np.random.default_rng(3).integers(30, 256, (48, 64), dtype=np.uint8)
 LABELS = np.random.default_rng(4).integers(0, 4, (48, 64)).astype(np.uint8)
 

@@ -12,6 +12,7 @@ from support.segmentation import noise, picture, saved
 from lunarsite.engine.context import Context
 from lunarsite.engine.segmentation import evaluation, inference, tiling, weights
 from lunarsite.engine.segmentation.architecture import Architecture
+from lunarsite.engine.segmentation.segment import segment
 from lunarsite.engine.stages import segment_terrain
 
 WIDE = Architecture("unet-efficientnet-lite0", (6, 6, 8, 8, 8))
@@ -33,6 +34,15 @@ def test_the_ensemble_that_ships_predicts_the_same_on_a_gpu():
         np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)
         assert gpu.tiles == [(1, 3, 64, 96)] * 2
         assert context.devices() == "cuda"
+
+
+def test_the_library_warns_of_a_network_of_the_other_view_too():
+    image = np.random.default_rng(0).integers(30, 250, (64, 64, 3)).astype(np.uint8)
+    for view in ("surface", "orbital"):
+        context = Context()
+        segment(image, view=view, checkpoint="segmenter-orbital", context=context)
+        about = any("trained on the orbital view" in each for each in context.warnings)
+        assert about == (view == "surface")
 
 
 def test_a_long_image_at_the_training_resolution_is_predicted_in_one_piece(tmp_path):
