@@ -300,6 +300,12 @@ def _predict_reduced(
         prediction[:, row : row + known.shape[0]] = strip
 
     whole = tiles_of_reduced(cut, (rows, columns), context)
+    if max(rows, columns) > whole.side:
+        context.warn(
+            f"The image is so long that memory does not hold it in one piece, {columns} × {rows} "
+            "pixels at the training resolution: it is predicted in tiles, and the network misses "
+            "what lies beyond their margins. Raise --memory-limit-gib, or cut the image."
+        )
     everything = Window(0, 0, columns, rows)
     tiling.run(small, everything, runner, keep, context.part(0.4, 0.6), whole, watch)
     for strip in resampling.strips(window):

@@ -52,7 +52,9 @@ def test_a_long_image_at_the_training_resolution_is_predicted_in_one_piece(tmp_p
     image = picture(tmp_path / "image.tif", values)
     given = {"image": str(image), "out": str(tmp_path / "out"), "view": "surface"}
     given |= {"checkpoint": [str(path)], "tile_px": 512, "uncertainty": "none"}
-    segment_terrain.STAGE.run(given, Context(threads=2))
+    context = Context(threads=2)
+    segment_terrain.STAGE.run(given, context)
+    assert not any("predicted in tiles" in each for each in context.warnings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         with rasterio.open(tmp_path / "out" / "probabilities.tif") as file:
@@ -73,7 +75,16 @@ def test_the_tile_of_an_image_holds_it(shape, gib, side):
     assert len(found.starts(shape[0])) == len(found.starts(shape[1])) == 1
 
 
-def test_an_image_that_memory_does_not_hold_is_cut_into_tiles():
+def test_an_image_that_memory_does_not_hold_is_cut_into_tiles(tmp_path):
+    path = saved(tmp_path / "net.safetensors", WIDE, recipe={"view": "surface", "side_px": 64})
+    image = picture(tmp_path / "image.tif", noise(128, 2560))
+    given = {"image": str(image), "out": str(tmp_path / "out"), "view": "surface"}
+    given |= {"checkpoint": [str(path)], "tile_px": 512, "uncertainty": "none"}
+    context = Context(threads=2, memory_limit_bytes=2**26)
+    segment_terrain.STAGE.run(given, context)
+    about = [each for each in context.warnings if "predicted in tiles" in each]
+    assert len(about) == 1
+    assert "1280 × 64 pixels" in about[0]
     small = Context(memory_limit_bytes=2**30)
     cut = tiling.Tiling(side=512)
     assert inference.tiles_of_reduced(cut, (160, 5000), small) is cut
