@@ -52,7 +52,7 @@ def main(dropout: Path | None) -> None:
         "| method | cost | "
         + " | ".join(f"{name}: mIoU, any rock, calibration error of rocks" for name in sets)
         + " | AUROC of "
-        + ", ".join(f"{name}" for name in list(sets)[1:])
+        + ", ".join(list(sets)[1:])
         + ": entropy; mutual information |"
     )
     print("|---|---|" + "---|" * (len(sets) + 1))

@@ -152,8 +152,8 @@ def listed_once(
         )
     if near:
         context.warn(
-            f"{what}: {counted(near, 'pair')} of {noun}s nearly the same, as where layers were "
-            "joined: each of them counts. Remove one of each pair."
+            f"{what}: {counted(near, 'pair')} of {noun}s {'is' if near == 1 else 'are'} nearly the "
+            "same, as where layers were joined: both count. Remove one of each pair."
         )
     return ~repeated
 

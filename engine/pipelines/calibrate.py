@@ -141,8 +141,7 @@ def _labels(pairs: list[paired_images.Pair], context: Context) -> paired_images.
             "labelled pixels",
         )
     if np.count_nonzero(labels.pixels) < 2:
-        if labels.is_binary:
-            labels.check_rocks()
+        labels.check_rocks()
         name = classes.NAMES[int(labels.pixels.argmax())]
         raise InputError(
             f"The masks label {name} alone: the network would come out certain of it everywhere",

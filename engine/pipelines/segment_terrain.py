@@ -219,7 +219,7 @@ def run(values: dict[str, Any], context: Context) -> dict[str, Any]:
             if (unlike := _doubt(written, values, loaded[0], distance)) is not None:
                 written.tag({TAG: f"{unlike[1]:.3f}"})
                 context.warn(unlike[0])
-        unseen = probe.too_small() if probe is not None and distance is None else ""
+        unseen = probe.too_small if probe is not None and distance is None else ""
         if unseen and written.pixels.any() and not values["window"]:
             context.warn(unseen)
         if uncertainty == "none":

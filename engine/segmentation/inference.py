@@ -169,11 +169,12 @@ class Probe:
         """
         return evaluation.window_statistics(self.encoder, channels, known, self.domain.window_px)
 
-    def too_small(self, what: str = "image") -> str:
-        """Return what is said of an image, or a window of one, that has no distance."""
+    @property
+    def too_small(self) -> str:
+        """The warning about an image that has no distance."""
         side = self.domain.window_px
         return (
-            f"The {what} is too small to be compared with the images that the network was trained "
+            "The image is too small to be compared with the images that the network was trained "
             f"on: its valid part must hold {side} × {side} pixels. Check the classes by eye."
         )
 

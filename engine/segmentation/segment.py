@@ -125,7 +125,7 @@ def segment(
     if probe is not None:
         distance = probe.compared(probe.windows(*evaluation.tile(pixels, trained.side_px)))
         if distance is None:
-            surroundings.warn(probe.too_small())
+            surroundings.warn(probe.too_small)
     count = len(classes.NAMES)
     probabilities = prediction[:count]
     entropy = measures.entropy(probabilities)
